@@ -1,0 +1,105 @@
+# `make help` lists what can be done.
+PYTHON ?= python3
+VENV ?= .venv
+CONSTRAINTS ?= constraints.txt
+# CUDA users: make demo TORCH="torch==2.13.0+cu130" PIP_ARGS="--extra-index-url ..."
+TORCH ?= torch==2.13.0
+PIP_ARGS ?=
+OUT ?= out
+PHOTOS ?=
+PHOTO ?=
+# Docker Compose 2.20 or newer; over podman's socket too (DOCKER_HOST).
+COMPOSE ?= docker compose
+
+BIN = $(VENV)/bin
+INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) $(PIP_ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo stack install test lint format typecheck unit up live submit down chart \
+	test-containers docs constraints clean
+
+help: ## Show this help
+	@echo "Usage: make TARGET [NAME=value ...]"
+	@echo
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
+		awk '{ split($$0, part, /:.*## /); printf "  %-12s %s\n", part[1], part[2] }'
+	@echo
+	@echo "  VENV=$(VENV)  PYTHON=$(PYTHON)  TORCH=$(TORCH)  CONSTRAINTS=$(CONSTRAINTS)"
+
+demo: $(VENV)/.stack ## Examine photos through the whole stack: PHOTOS=folder|glob|file OUT=out
+	@$(BIN)/damage-tasks demo --photos "$(PHOTOS)" --out "$(OUT)"
+
+stack: $(VENV)/.stack ## Run queue, store, database and worker here until Ctrl-C
+	@$(BIN)/damage-tasks stack
+
+test: $(VENV)/.dev lint typecheck unit ## Run everything: ruff, mypy and all tests
+
+unit: $(VENV)/.dev ## Run the tests alone: ARGS="tests/test_pipeline.py -k reused"
+	@sh tests/install.sh
+	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+
+lint: $(VENV)/.dev ## Check style
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+typecheck: $(VENV)/.dev ## Check types
+	@$(BIN)/mypy
+
+format: $(VENV)/.dev ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.dev ## Write the generated pages of docs/reference
+	@$(BIN)/python -m tests.reference
+
+up: ## Run the whole stack in containers: queue, store, database, worker, Flower, Grafana
+	@$(COMPOSE) up --build --detach --wait
+	@echo "Flower http://127.0.0.1:5555 (operator, damage)  Grafana http://127.0.0.1:3000"
+
+live: ## As `up`, with the checkout's code; worker and Flower restart at every change
+	@$(COMPOSE) -f docker-compose.yml -f docker-compose.live.yml up --build --watch
+
+submit: ## Send a photo to the containers and wait for its verdict: PHOTO=car.jpg
+	@$(COMPOSE) run --rm $(if $(PHOTO),--volume "$(abspath $(PHOTO)):/photos/$(notdir $(PHOTO)):ro") \
+		submit python /docker/submit.py $(if $(PHOTO),"/photos/$(notdir $(PHOTO))")
+
+down: ## Stop the containers; photos in hand are finished first. VOLUMES=--volumes forgets all
+	@$(COMPOSE) down $(VOLUMES)
+
+chart: $(VENV)/.dev ## Write what is generated in helm/, then lint and render it
+	@$(BIN)/python -m tests.helm.generated
+	@for helm in helm-3 helm-4; do \
+		run=$$($(BIN)/python -m tests.programs $$helm) && \
+		$$run lint --strict helm --values helm/examples/minimal.yaml && \
+		$$run template damage-tasks helm --values helm/examples/minimal.yaml > /dev/null || exit 1; \
+	done
+
+test-containers: $(VENV)/.dev ## Build the image and run the compose file for real (slow)
+	@CONTAINERS=1 $(BIN)/python -m pytest tests/containers $(ARGS)
+
+install: $(VENV)/.dev ## Install everything for development
+
+constraints: $(VENV)/.dev ## Write constraints.txt from what is installed
+	@{ grep '^#' constraints.txt; $(BIN)/pip freeze --exclude-editable | grep -v ' @ ' | \
+		sed 's/+cpu$$//' | sort -f; } > constraints.new
+	@mv constraints.new constraints.txt
+
+clean: ## Remove the virtual environment and everything generated
+	rm -rf $(VENV) var build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@echo "creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.stack: setup.cfg pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	@echo "installing into $(VENV) (a minute or two)"
+	@$(INSTALL) "$(TORCH)" -e '.[stack]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.stack
+	@echo "installing what the tests need"
+	@$(INSTALL) "$(TORCH)" -e '.[dev]'
+	@$(BIN)/python -m tests.programs helm-3 helm-4 > /dev/null
+	@touch $@

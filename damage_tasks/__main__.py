@@ -1,0 +1,60 @@
+"""The command line: ``damage-tasks`` and ``python -m damage_tasks``."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from damage_tasks.commands import (
+    check,
+    dead_letters,
+    demo,
+    detect,
+    flower,
+    migrate,
+    queue,
+    show,
+    stack,
+    submit,
+)
+from damage_tasks.errors import DamageTaskError, ExtraMissing, SettingsError
+
+cli = typer.Typer(
+    name="damage-tasks",
+    help="Finds damage on car photos. Photos go in by URL through an SQS queue; verdicts, "
+    "overlays and database rows come out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (detect, submit, show, check, migrate, flower, stack, demo):
+    name = module.__name__.rpartition(".")[2]
+    cli.command(name=name, context_settings=getattr(module, "CONTEXT", None))(module.run)
+cli.add_typer(queue.cli, name="queue")
+cli.add_typer(dead_letters.cli, name="dead-letters")
+
+
+def main() -> None:
+    """Run the command line; errors become one line and an exit status."""
+    try:
+        cli()
+    except SettingsError as error:
+        print(f"settings: {error}", file=sys.stderr)
+        sys.exit(2)
+    except DamageTaskError as error:
+        print(f"{error.code}: {error}", file=sys.stderr)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith(("damage_tasks", "model_store")):
+            raise
+        missing = ExtraMissing(f"needs {error.name}: pip install 'damage-tasks[worker]'")
+        print(f"{missing.code}: {missing}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

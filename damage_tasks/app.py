@@ -1,0 +1,29 @@
+"""The Celery application."""
+
+from celery import Celery
+from celery.signals import setup_logging
+
+app = Celery(
+    "damage_tasks",
+    # By name: callers need neither, and importing them takes time.
+    events="damage_tasks.broker.bus:Events",
+    control="damage_tasks.broker.control:Control",
+)
+app.config_from_object("worker_config")
+app.steps["consumer"].update(
+    {
+        "damage_tasks.broker.visibility:VisibilityKeeper",
+        "damage_tasks.broker.control:ControlStep",
+        "damage_tasks.broker.heartbeat:Heartbeat",
+        "damage_tasks.broker.warm_up:WarmUp",
+    }
+)
+
+
+@setup_logging.connect
+def _configure_logging(**_: object) -> None:
+    from damage_tasks.monitoring import configure_logging
+    from damage_tasks.settings import get_settings
+
+    settings = get_settings()
+    configure_logging(settings.log_level, settings.log_format)

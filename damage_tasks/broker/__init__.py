@@ -1,0 +1,1 @@
+"""What Celery needs to live well on SQS: a guarded channel and kept visibility."""

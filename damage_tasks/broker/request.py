@@ -1,0 +1,69 @@
+"""The parent's view of one photo in hand; what an operator stops is not lost."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from billiard.einfo import ExceptionWithTraceback
+from billiard.exceptions import Terminated, WorkerLostError
+from celery.exceptions import Ignore, Reject, Retry
+from celery.worker.request import Request as CeleryRequest
+from kombu.log import get_logger
+
+from damage_tasks.broker.watch import WATCH
+from damage_tasks.observation import sent_at
+from damage_tasks.worker import photo_lost
+
+logger = get_logger(__name__)
+
+
+class Request(CeleryRequest):
+    """Counts photos that ended their process, and hands back the message of a revoked one.
+
+    Every worker that heard the command refuses it at once, so SQS soon moves it to
+    the dead-letter queue, from where it can be replayed.
+    """
+
+    acknowledged: bool
+    _revoked_by_operator = False
+
+    def _announce_revoked(self, *args: Any) -> None:
+        self._revoked_by_operator = True
+        super()._announce_revoked(*args)
+
+    def acknowledge(self) -> None:
+        if not self._revoked_by_operator:
+            super().acknowledge()
+        elif not self.acknowledged:
+            logger.warning("photo %s is revoked: its message goes to the dead letters", self.id)
+            self._message.delivery_info["revoked"] = True
+            # Not `reject`, which would tell Flower of another state than REVOKED.
+            self._on_reject(logger, self._connection_errors, True)
+            self.acknowledged = True
+
+    def on_accepted(self, pid: int, time_accepted: float) -> None:
+        sent = sent_at({"delivery_info": self._message.delivery_info})
+        if sent is not None:
+            WATCH.last_wait = max(0.0, time.time() - sent)
+        super().on_accepted(pid, time_accepted)
+
+    def on_success(self, failed__retval__runtime: Any, **kwargs: Any) -> None:
+        super().on_success(failed__retval__runtime, **kwargs)
+        if not failed__retval__runtime[0]:
+            WATCH.succeeded()
+
+    def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> None:
+        super().on_failure(exc_info, *args, **kwargs)
+        error = exc_info.exception
+        if isinstance(error, ExceptionWithTraceback):
+            error = error.exc
+        if isinstance(error, WorkerLostError):
+            photo_lost(self.id)
+        if not isinstance(error, Terminated | Retry | Ignore | Reject):
+            WATCH.failed(self.id, error)
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        super().on_timeout(soft, timeout)
+        if not soft:
+            photo_lost(self.id)

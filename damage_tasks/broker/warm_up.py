@@ -1,0 +1,54 @@
+"""Takes no photo before the processes that examine photos are ready for it.
+
+Celery polls as soon as its consumer is up, long before its processes have loaded
+their bundle: a message would wait in flight for a process that may never come.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import bootsteps
+from kombu.log import get_logger
+
+logger = get_logger(__name__)
+
+PAUSE = 0.1  # seconds between two looks
+READY = "worker is ready"
+
+
+class WarmUp(bootsteps.StartStopStep):
+    """Holds back the polling until all processes are up, later until one is."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **kwargs: Any) -> None:
+        super().__init__(consumer, **kwargs)
+        self._warm = False
+
+    def start(self, consumer: Any) -> None:
+        channel, pool = consumer.task_consumer.channel, consumer.pool
+        schedule = channel._schedule_queue
+
+        def when_warm(queue: str) -> None:
+            if processes_up(pool) < (1 if self._warm else pool.num_processes):
+                consumer.hub.call_later(PAUSE, when_warm, queue)
+                return
+            if not self._warm:
+                self._warm = True
+                logger.info(READY)
+            schedule(queue)
+
+        if hasattr(channel, "_schedule_queue") and consumer.hub is not None:
+            channel._schedule_queue = when_warm
+
+
+def processes_up(pool: Any) -> int:
+    """Processes of a Celery pool that have loaded the bundle and are alive; threads always are."""
+    children: Any = getattr(pool, "_pool", None)
+    listening = getattr(children, "_fileno_to_inq", None)
+    if listening is None:
+        return int(pool.num_processes)
+    return sum(
+        listening.get(child.inqW_fd) is child and child.is_alive() for child in list(children._pool)
+    )

@@ -1,0 +1,117 @@
+"""What the parent of the worker processes sees: outcomes, alerts, figures for Prometheus."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from celery.worker import state
+
+from damage_tasks.broker.bus import SENDER, bus_url
+from damage_tasks.broker.depth import QueueDepth
+from damage_tasks.monitoring.slack import Alert, Slack
+from damage_tasks.settings import get_settings
+
+if TYPE_CHECKING:
+    from damage_tasks.broker.heartbeat import Heartbeat
+
+logger = logging.getLogger(__name__)
+
+LOOK = 30.0  # seconds between two looks at the dead-letter queue
+
+
+class DeadLetterWatch:
+    """Alerts when the dead-letter queue has grown."""
+
+    def __init__(self, depth: QueueDepth, slack: Slack) -> None:
+        self._depth = depth
+        self._slack = slack
+        self._known: int | None = None
+
+    def look(self) -> None:
+        """Compare with the last look; growth is one alert."""
+        counts = self._depth.counts()
+        if counts is None:
+            return
+        grown = counts.dead_letters - (self._known if self._known is not None else 0)
+        if grown > 0:
+            self._slack.alert(
+                Alert(
+                    "dead letters",
+                    f"{grown} more in {counts.dead_letter_queue}, {counts.dead_letters} in all. "
+                    "Look: damage-tasks dead-letters list",
+                )
+            )
+        self._known = counts.dead_letters
+
+    def run(self) -> None:
+        """Look every `LOOK` seconds, for ever; for a thread."""
+        while True:
+            self.look()
+            time.sleep(LOOK)
+
+
+class Watch:
+    """One for each worker; nothing is on before `start`."""
+
+    def __init__(self) -> None:
+        self._slack: Slack | None = None
+        self._depth: QueueDepth | None = None
+        self.heartbeat: Heartbeat | None = None
+        self.last_wait = 0.0  # seconds that the photo taken last had waited
+
+    def start(self, hostname: str) -> None:
+        """Serve metrics and post alerts, as far as the settings say so."""
+        from damage_tasks.monitoring.metrics import serve_metrics
+        from damage_tasks.observation import open_slack
+
+        settings = get_settings()
+        self._depth = QueueDepth(settings.require("queue_url"), settings.region)
+        self._slack = open_slack(hostname)
+        if self._slack is not None:
+            self._slack.start()
+            if not bus_url():  # with a bus, Flower does it: once, not once for each pod
+                watch = DeadLetterWatch(self._depth, self._slack)
+                threading.Thread(target=watch.run, name="dead-letters", daemon=True).start()
+        if settings.metrics_port:
+            serve_metrics(settings.metrics_port, self.figures)
+
+    def failed(self, task_id: str, error: BaseException) -> None:
+        """A photo ended without a verdict."""
+        if self._slack is not None:
+            event = getattr(error, "sentry_event", None)
+            self._slack.alert(Alert(cause_of(error), str(error), task_id, event))
+
+    def succeeded(self) -> None:
+        """A photo ended with a verdict."""
+        if self._slack is not None:
+            self._slack.succeeded()
+
+    def figures(self) -> dict[str, Any]:
+        """The live figures, see `damage_tasks.monitoring.live`."""
+        counts = self._depth.counts() if self._depth else None
+        found: dict[str, Any] = {
+            "queue": counts,
+            "queue_age_seconds": self.last_wait if counts is None or counts.waiting else 0.0,
+            "photos_in_hand": len(state.active_requests),
+        }
+        if bus_url():
+            found["events_sent"], found["events_dropped"] = SENDER.sent, SENDER.dropped
+        if self.heartbeat is not None:
+            found.update(self.heartbeat.figures())
+        return found
+
+
+WATCH = Watch()
+
+
+def cause_of(error: BaseException) -> str:
+    """What alerts are grouped by: the error's code, and what it names as its own cause."""
+    code = getattr(error, "code", None)
+    if code is None:
+        return type(error).__name__
+    if code in ("unexpected", "retries_exhausted"):
+        return f"{code}: {str(error).partition(':')[0]}"
+    return str(code)

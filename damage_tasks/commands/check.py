@@ -1,0 +1,90 @@
+"""``damage-tasks check``: can this machine do its work?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import typer
+from rich.console import Console
+
+from damage_tasks.errors import DamageTaskError, DatabaseError
+from damage_tasks.settings import Settings, get_settings
+
+
+def run() -> None:
+    """Check that queue, store, database and bundle can be reached; one line each.
+
+    The exit status is 1 if any cannot.
+    """
+    settings = get_settings()
+    console = Console(highlight=False, soft_wrap=True)
+    checks: list[tuple[str, Callable[[Settings], str]]] = [
+        ("queue", _queue),
+        ("store", _store),
+        ("database", _database),
+        ("bundle", _bundle),
+    ]
+    failed = False
+    for name, check in checks:
+        try:
+            answer = check(settings)
+        except DamageTaskError as error:
+            failed = True
+            console.print(f"[red]wrong[/] {name:<9}{error}", markup=True)
+        except Exception as error:
+            # Whatever a client library raises, the line must say so and the rest go on.
+            failed = True
+            console.print(f"[red]wrong[/] {name:<9}{type(error).__name__}: {error}")
+        else:
+            console.print(f"[green]ok[/]    {name:<9}{answer}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _queue(settings: Settings) -> str:
+    import boto3
+    from botocore.config import Config
+
+    url = settings.require("queue_url")
+    client = boto3.client(
+        "sqs",
+        region_name=settings.region,
+        config=Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1}),
+    )
+    attributes = client.get_queue_attributes(
+        QueueUrl=url,
+        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+    )["Attributes"]
+    waiting, in_flight = attributes.values()
+    return f"{url}: {waiting} waiting, {in_flight} in flight"
+
+
+def _store(settings: Settings) -> str:
+    from damage_tasks.storage import Bucket
+
+    name = settings.require("bucket")
+    Bucket(name).put("checks/damage-tasks", b"", "text/plain")
+    return f"s3://{name}: writable"
+
+
+def _database(settings: Settings) -> str:
+    from damage_tasks.backend import open_inspections
+    from damage_tasks.results.schema import revisions
+
+    open_inspections().check()
+    current, newest = revisions(settings.database_url)
+    if current != newest:
+        raise DatabaseError(f"revision {current}, newest is {newest}; run `damage-tasks migrate`")
+    kind = settings.database_url.split(":", 1)[0].split("+", 1)[0]
+    return f"{kind}: reachable, revision {current}"
+
+
+def _bundle(settings: Settings) -> str:
+    from damage_tasks.golden import check_golden
+    from damage_tasks.segmentation import Segmenter
+    from model_store.store import fetch_bundle
+
+    bundle = fetch_bundle(settings.bundle, settings.bundle_cache)
+    golden = check_golden(Segmenter(bundle))
+    names = ", ".join(network.name for network in bundle.manifest.networks)
+    return f"{bundle.label}: {names}; {golden} golden photos are as expected"

@@ -1,0 +1,64 @@
+"""Results as a table in the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+COLOURS = {"damaged": "yellow", "clean": "green", "rejected": "magenta", "failed": "red"}
+
+
+def print_results(console: Console, results: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    """One row a photo: name, verdict, damages or reason, seconds."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("photo", overflow="fold")
+    table.add_column("verdict")
+    table.add_column("score", justify="right")
+    table.add_column("damages")
+    table.add_column("seconds", justify="right")
+    for name, result in results:
+        verdict, score = result["verdict"], result["damage_score"]
+        table.add_row(
+            name,
+            f"[{COLOURS[verdict]}]{verdict}[/]",
+            "" if score is None else f"{score:.2f}",
+            describe(result),
+            f"{sum(result['timings_ms'].values()) / 1000:.2f}",
+        )
+    console.print(table)
+
+
+def describe(result: dict[str, Any]) -> str:
+    """What was found in a few words: "2 dent, 1 scratch", or the reason's code."""
+    if result["reason"]:
+        return str(result["reason"]["code"])
+    counts = Counter(damage["type"] for damage in result["damages"])
+    words = [f"{count} {type}" for type, count in counts.most_common()]
+    quality = result["quality"]
+    if quality and quality["reasons"]:
+        words.append(f"({', '.join(quality['reasons'])})")
+    return ", ".join(words)
+
+
+def progress_bar(console: Console) -> Progress:
+    """A progress bar that counts photos."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )

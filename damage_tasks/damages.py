@@ -1,0 +1,183 @@
+"""The words of the domain: verdict, damage, inspection and their plain values.
+
+No third-party imports.  `Inspection.to_dict` is the result contract, described
+by ``docs/reference/inspection.schema.json``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+CONTRACT_VERSION = 1
+
+
+class Verdict(StrEnum):
+    """How an inspection ended."""
+
+    DAMAGED = "damaged"
+    CLEAN = "clean"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+class Severity(StrEnum):
+    """How bad a damage is, by the rule of `severity_of`."""
+
+    MINOR = "minor"
+    MODERATE = "moderate"
+    SEVERE = "severe"
+
+
+# Shares of the photo's area.  A rule, not a learned value, until inspectors'
+# labels exist; the figures it rests on stand beside it in every damage.
+MODERATE_AREA_RATIO = 0.005
+SEVERE_AREA_RATIO = 0.05
+# Broken glass, lamps and torn panels take a car off the road at any size.
+UNSAFE_TYPES = frozenset({"breakage"})
+
+
+def severity_of(type: str, area_ratio: float) -> Severity:
+    """Severity of a damage of ``type`` that covers ``area_ratio`` (0 to 1) of the photo."""
+    if area_ratio >= SEVERE_AREA_RATIO:
+        return Severity.SEVERE
+    if type in UNSAFE_TYPES:
+        return Severity.SEVERE if area_ratio >= MODERATE_AREA_RATIO else Severity.MODERATE
+    return Severity.MODERATE if area_ratio >= MODERATE_AREA_RATIO else Severity.MINOR
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One damaged region, in the photo's own pixels after EXIF rotation.
+
+    ``bbox`` is (x, y, width, height); ``polygon`` is the outline as (x, y)
+    corners without the first one repeated; ``confidence`` is the mean
+    probability inside the outline, 0 to 1.
+    """
+
+    type: str
+    confidence: float
+    severity: Severity
+    area_px: int
+    area_ratio: float
+    bbox: tuple[int, int, int, int]
+    polygon: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an inspection was rejected or failed: a stable code and a sentence."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Whether the photo is good enough to be trusted.
+
+    ``blur`` is the variance of the Laplacian at 256 px (low is blurred);
+    ``brightness`` is the mean luma, 0 to 1.  A poor photo is still examined.
+    """
+
+    blur: float
+    brightness: float
+    verdict: str  # "good" or "poor"
+    reasons: tuple[str, ...] = ()  # of "blurred", "too_dark", "overexposed"
+
+
+@dataclass(frozen=True, slots=True)
+class BundleIdentity:
+    """Which networks examined a photo."""
+
+    name: str
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFacts:
+    """What is known of a photo once it has been downloaded and read."""
+
+    sha256: str | None = None
+    bytes: int | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the networks say of one photo; the same for every inspection of that photo.
+
+    ``decided_by`` names the network that ended the inspection and ``scores``
+    holds each gate's score, 0 to 1; ``photo_size`` is (width, height).
+    """
+
+    verdict: Verdict
+    damage_score: float
+    decided_by: str
+    photo_size: tuple[int, int]
+    scores: Mapping[str, float] = field(default_factory=dict)
+    damages: tuple[Damage, ...] = ()
+    reason: Reason | None = None
+    quality: Quality | None = None
+    overlay_url: str | None = None
+    mask_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """The record of one photo's examination; ``id`` is the task id."""
+
+    id: str
+    photo_url: str | None
+    photo: PhotoFacts
+    verdict: Verdict
+    finding: Finding | None = None
+    reason: Reason | None = None
+    bundle: BundleIdentity | None = None
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    attempts: int = 1
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    finished_at: datetime | None = None
+    reused: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result contract as JSON types only."""
+        finding = self.finding
+        return {
+            "contract": CONTRACT_VERSION,
+            "id": self.id,
+            "photo": {"url": self.photo_url, **asdict(self.photo)},
+            "verdict": str(self.verdict),
+            "damage_score": finding.damage_score if finding else None,
+            "decided_by": finding.decided_by if finding else None,
+            "scores": dict(finding.scores) if finding else {},
+            "reason": asdict(self.reason) if self.reason else None,
+            "damages": [_damage_dict(d) for d in finding.damages] if finding else [],
+            "quality": _quality_dict(finding.quality) if finding and finding.quality else None,
+            "overlay_url": finding.overlay_url if finding else None,
+            "mask_url": finding.mask_url if finding else None,
+            "bundle": asdict(self.bundle) if self.bundle else None,
+            "reused": self.reused,
+            "timings_ms": {k: round(v, 1) for k, v in self.timings_ms.items()},
+            "attempts": self.attempts,
+            "metadata": dict(self.metadata),
+            "finished_at": self.finished_at.isoformat() if self.finished_at else None,
+        }
+
+
+def _damage_dict(damage: Damage) -> dict[str, Any]:
+    return {
+        **asdict(damage),
+        "severity": str(damage.severity),
+        "bbox": list(damage.bbox),
+        "polygon": [list(corner) for corner in damage.polygon],
+    }
+
+
+def _quality_dict(quality: Quality) -> dict[str, Any]:
+    return {**asdict(quality), "reasons": list(quality.reasons)}

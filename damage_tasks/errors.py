@@ -1,0 +1,234 @@
+"""Every error of the product: one tree, each with a stable ``code``.
+
+Codes are part of the contract (``docs/reference/errors.md``): they are stored
+with the inspection and callers may act on them.  The three branches decide what
+happens to a message: a `PhotoRejected` is a verdict, a `TemporaryError` is tried
+again, and anything else ends as ``failed`` in the dead-letter queue.
+"""
+
+from __future__ import annotations
+
+
+class DamageTaskError(Exception):
+    """Raised when damage-tasks cannot do what it was asked; the root of the tree."""
+
+    code = "unexpected"
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text or (self.__doc__ or "").splitlines()[0])
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class SettingsError(DamageTaskError):
+    """Raised when a setting is missing or wrong; the text names the variable."""
+
+    code = "settings_invalid"
+
+
+# --- the photo's own fault: verdict `rejected`, message deleted, never tried again
+
+
+class PhotoRejected(DamageTaskError):
+    """Raised when a photo can never be examined, however often it is tried."""
+
+    code = "photo_rejected"
+
+
+class UrlInvalid(PhotoRejected):
+    """Raised when the photo's address is not a URL that can be understood."""
+
+    code = "url_invalid"
+
+
+class UrlNotAllowed(PhotoRejected):
+    """Raised when the settings do not allow the photo's scheme, host, bucket or address."""
+
+    code = "url_not_allowed"
+
+
+class PhotoNotFound(PhotoRejected):
+    """Raised when there is nothing at the photo's address (404, 410, NoSuchKey)."""
+
+    code = "photo_not_found"
+
+
+class PhotoForbidden(PhotoRejected):
+    """Raised when the photo's owner does not let us read it (401, 403, AccessDenied)."""
+
+    code = "photo_forbidden"
+
+
+class PhotoRefused(PhotoRejected):
+    """Raised when the photo's server answers with another final error (4xx)."""
+
+    code = "photo_refused"
+
+
+class TooManyRedirects(PhotoRejected):
+    """Raised when the photo's address redirects more often than allowed, or to itself."""
+
+    code = "too_many_redirects"
+
+
+class PhotoTooLarge(PhotoRejected):
+    """Raised when the photo has more bytes than allowed."""
+
+    code = "photo_too_large"
+
+
+class TooManyPixels(PhotoRejected):
+    """Raised when the photo's header announces more pixels than allowed."""
+
+    code = "too_many_pixels"
+
+
+class PhotoTooSmall(PhotoRejected):
+    """Raised when the photo's shorter side has fewer pixels than allowed."""
+
+    code = "photo_too_small"
+
+
+class NotAPhoto(PhotoRejected):
+    """Raised when the bytes are no JPEG, PNG, WebP or HEIC photo."""
+
+    code = "not_a_photo"
+
+
+class PhotoUnreadable(PhotoRejected):
+    """Raised when the bytes begin like a photo but are truncated or damaged."""
+
+    code = "photo_unreadable"
+
+
+class MessageMalformed(PhotoRejected):
+    """Raised when a message on the queue is no request to inspect a photo."""
+
+    code = "message_malformed"
+
+
+class MetadataInvalid(PhotoRejected):
+    """Raised when the caller's metadata is no JSON object or larger than allowed."""
+
+    code = "metadata_invalid"
+
+
+# --- not the photo's fault and likely to pass: tried again with a growing delay
+
+
+class TemporaryError(DamageTaskError):
+    """Raised when something outside is away and a later attempt may succeed."""
+
+    code = "temporary"
+
+
+class DownloadFailed(TemporaryError):
+    """Raised when the photo's server cannot be reached, is too slow or answers 5xx or 429."""
+
+    code = "download_failed"
+
+
+class StorageUnavailable(TemporaryError):
+    """Raised when S3 cannot be reached, throttles or answers 5xx."""
+
+    code = "storage_unavailable"
+
+
+class DatabaseUnavailable(TemporaryError):
+    """Raised when the database cannot be reached or drops the connection."""
+
+    code = "database_unavailable"
+
+
+class RetriesExhausted(DamageTaskError):
+    """Raised when every attempt met a temporary error; the text names the last one."""
+
+    code = "retries_exhausted"
+
+
+class WorkerLost(DamageTaskError):
+    """Raised when the process that examined a photo was killed each time it was tried."""
+
+    code = "worker_lost"
+
+
+class TimeLimitReached(DamageTaskError):
+    """Raised when examining one photo took longer than the soft time limit."""
+
+    code = "time_limit"
+
+
+# --- the worker's or the operator's side
+
+
+class StorageError(DamageTaskError):
+    """Raised when S3 refuses a request for good (no such bucket, access denied)."""
+
+    code = "storage_error"
+
+
+class DatabaseError(DamageTaskError):
+    """Raised when the database refuses a statement for good (schema missing, no rights)."""
+
+    code = "database_error"
+
+
+class QueueUnsafe(DamageTaskError):
+    """Raised when the SQS queue's own attributes would lose or double photos; names them."""
+
+    code = "queue_unsafe"
+
+
+class QueueUnavailable(DamageTaskError):
+    """Raised when the SQS queue cannot be reached, does not exist or may not be read."""
+
+    code = "queue_unavailable"
+
+
+class InspectionNotFound(DamageTaskError):
+    """Raised when no inspection has the given id."""
+
+    code = "inspection_not_found"
+
+
+class ExtraMissing(DamageTaskError):
+    """Raised when a feature needs an optional dependency that is not installed."""
+
+    code = "extra_missing"
+
+
+class StackError(DamageTaskError):
+    """Raised when a part of the embedded stack does not start."""
+
+    code = "stack_failed"
+
+
+class EventBusMissing(DamageTaskError):
+    """Raised when Flower or remote control is used and DAMAGE_EVENT_BUS_URL is not set."""
+
+    code = "event_bus_missing"
+
+
+class FlowerOpen(DamageTaskError):
+    """Raised when Flower would listen beyond loopback without authentication."""
+
+    code = "flower_open"
+
+
+class BundleError(DamageTaskError):
+    """Raised when a bundle cannot be fetched, verified or loaded; nothing is served without one."""
+
+    code = "bundle_invalid"
+
+
+class BundleNotFound(BundleError):
+    """Raised when there is no bundle at the given place."""
+
+    code = "bundle_not_found"
+
+
+class BundleUnavailable(BundleError):
+    """Raised when the model store cannot be reached and the cache does not have the bundle."""
+
+    code = "bundle_unavailable"

@@ -1,0 +1,56 @@
+"""Golden photos: a bundle proves itself on small pictures before it serves.
+
+They are the warm-up of a worker process too: the first photo of a customer is not
+the one that pays for memory and caches.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from damage_tasks.errors import BundleError, PhotoRejected
+from damage_tasks.measurement import conclude
+from damage_tasks.photos import decode
+
+if TYPE_CHECKING:
+    from damage_tasks.segmentation import Segmenter
+    from model_store.manifest import Golden
+
+
+def check_golden(segmenter: Segmenter) -> int:
+    """Examine the bundle's golden photos; how many there are.
+
+    Raises `BundleError` that names the first one whose outcome is another than the
+    manifest says.
+    """
+    golden = segmenter.bundle.manifest.golden
+    for photo in golden:
+        difference = _difference(segmenter, photo)
+        if difference:
+            raise BundleError(f"golden photo {photo.photo}: {difference}")
+    return len(golden)
+
+
+def _difference(segmenter: Segmenter, golden: Golden) -> str | None:
+    try:
+        data = (segmenter.bundle.folder / golden.photo).read_bytes()
+        photo = decode(data, side=segmenter.side)
+    except (OSError, PhotoRejected) as error:
+        return f"cannot be read: {error}"
+    found = segmenter.segment(photo.pixels)
+    size = (photo.width, photo.height)
+    conclusion = conclude(found, size, segmenter.decision, segmenter.types)
+    if conclusion.verdict != golden.verdict:
+        return f"is {conclusion.verdict}, not {golden.verdict}"
+    if abs(found.damage_score - golden.damage_score) > golden.score_tolerance:
+        return f"has damage score {found.damage_score:.3f}, not {golden.damage_score:.3f}"
+    for name, score in golden.scores.items():
+        if abs(found.scores.get(name, -1.0) - score) > golden.score_tolerance:
+            return f"has {name} score {found.scores.get(name)}, not {score:.3f}"
+    for number, type in enumerate(segmenter.types, 1):
+        area, expected = float(np.mean(conclusion.mask == number)), golden.areas.get(type, 0.0)
+        if abs(area - expected) > golden.area_tolerance:
+            return f"shows {type} on {area:.1%} of it, not {expected:.1%}"
+    return None

@@ -1,0 +1,30 @@
+"""Alembic's entry point: brings the database of ``DAMAGE_DATABASE_URL`` to the newest schema."""
+
+import sqlalchemy as sa
+from alembic import context
+
+from damage_tasks.results.database import create_engine
+from damage_tasks.results.tables import metadata
+from damage_tasks.settings import get_settings
+
+# Any number, the same for all migrations: two that start at once take turns.
+LOCK = 4715001
+
+
+def _migrate(connection: sa.Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        render_as_batch=connection.dialect.name == "sqlite",
+    )
+    with context.begin_transaction():
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+        context.run_migrations()
+
+
+url = context.config.attributes.get("url") or get_settings().database_url
+engine = create_engine(url)
+with engine.connect() as connection:
+    _migrate(connection)
+engine.dispose()

@@ -1,0 +1,22 @@
+"""What operators see: logs, errors and traces in Sentry, alerts in Slack, metrics.
+
+Nothing here may delay a photo, and nothing heavy is imported before it is used.
+"""
+
+from damage_tasks.monitoring.logs import (
+    JsonFormatter,
+    TextFormatter,
+    configure_logging,
+    name_worker,
+    photo_in_hand,
+    redact,
+)
+
+__all__ = [
+    "JsonFormatter",
+    "TextFormatter",
+    "configure_logging",
+    "name_worker",
+    "photo_in_hand",
+    "redact",
+]

@@ -1,0 +1,145 @@
+"""Logs: one JSON object a line for machines, readable columns on a terminal."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
+
+# Attributes that every log record has; anything else was given by `extra`.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "data"}
+
+_WORD = re.compile(r"\S+")
+_USER = re.compile(r"://[^\s/@]*@")
+_SECRETS = re.compile(r"[?#]")
+_CLOSING = "\"')]}>,;."
+
+_photo: ContextVar[dict[str, str] | None] = ContextVar("photo", default=None)
+_worker: dict[str, str] = {}
+
+
+def redact(text: str) -> str:
+    """``text`` without the query strings, fragments and credentials of the URLs in it.
+
+    Query strings may hold signatures and tokens.  Everything up to the next space is
+    taken for one, since quotes may stand in a URL too; takes time in proportion to the
+    length, as texts are the callers'.
+    """
+    return _WORD.sub(_redact_word, text) if "://" in text else text
+
+
+def _redact_word(found: re.Match[str]) -> str:
+    before, mark, url = found[0].partition("://")
+    if not mark:
+        return before
+    secrets = _SECRETS.search(url)
+    if secrets is not None:
+        tail = url[len(url.rstrip(_CLOSING)) :] if url[-1] in _CLOSING else ""
+        url = f"{url[: secrets.start()]}?[redacted]{tail}"
+    return before + _USER.sub("://[redacted]@", mark + url)
+
+
+def name_worker(name: str) -> None:
+    """Say which worker all further records of this process come from."""
+    _worker["worker"] = name
+
+
+@contextmanager
+def photo_in_hand(task_id: str, metadata: Any) -> Iterator[None]:
+    """Name the photo, and the caller's ``request_id`` from its metadata, in every record inside."""
+    found = {"task_id": task_id}
+    request_id = metadata.get("request_id") if isinstance(metadata, dict) else None
+    if isinstance(request_id, str | int):
+        found["request_id"] = str(request_id)[:200]
+    token = _photo.set(found)
+    try:
+        yield
+    finally:
+        _photo.reset(token)
+
+
+def configure_logging(level: str = "INFO", form: str = "auto") -> None:
+    """Send all logs to stderr; ``form`` is ``json``, ``text`` or ``auto`` (text on a terminal)."""
+    handler = logging.StreamHandler(sys.stderr)
+    as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
+    handler.setFormatter(TextFormatter() if as_text else JsonFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for noisy in ("botocore", "boto3", "urllib3", "s3transfer", "PIL"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    # It repeats every result; "photo inspected" has said what matters.
+    logging.getLogger("celery.app.trace").setLevel(max(logging.WARNING, root.level))
+    sys.excepthook = _log_crash
+    threading.excepthook = _log_thread_crash
+
+
+def _log_crash(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """A crash is one record too, not lines that a log shipper tears apart."""
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    logging.getLogger("damage_tasks").critical("crashed", exc_info=(kind, error, trace))
+
+
+def _log_thread_crash(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None:
+        _log_crash(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line; a traceback stays inside its record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": redact(record.getMessage()),
+            "logger": record.name,
+            "process": record.process,
+            **_worker,
+            **(_photo.get() or {}),
+            **_extra(record),
+        }
+        if record.exc_info and record.exc_info[0]:
+            entry["error"] = record.exc_info[0].__name__
+            entry["traceback"] = redact("".join(traceback.format_exception(*record.exc_info)))
+        return json.dumps(entry, default=str, ensure_ascii=False)
+
+
+class TextFormatter(logging.Formatter):
+    """Time, level, event and what goes with it, in columns."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
+        parts = [f"{time} {record.levelname:<7} {redact(record.getMessage())}"]
+        found = {**(_photo.get() or {}), **_extra(record)}
+        parts += [f"{key}={_plain(value)}" for key, value in found.items()]
+        line = " ".join(parts)
+        if record.exc_info and record.exc_info[0]:
+            line += "\n" + redact("".join(traceback.format_exception(*record.exc_info))).rstrip()
+        return line
+
+
+def _extra(record: logging.LogRecord) -> dict[str, Any]:
+    return {
+        key: redact(value) if isinstance(value, str) else value
+        for key, value in vars(record).items()
+        if key not in _STANDARD and not key.startswith("_") and value is not None
+    }
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ",".join(f"{key}:{item}" for key, item in value.items())
+    return str(value)

@@ -1,0 +1,147 @@
+"""Ties Celery's signals to logs, Sentry, metrics and Slack; a photo never waits for them.
+
+The parent of the worker processes starts everything before it forks, and then
+serves the metrics and posts the alerts.  The children count and report.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import billiard
+from celery.signals import (
+    task_failure,
+    task_postrun,
+    task_prerun,
+    task_retry,
+    worker_init,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_ready,
+)
+
+from damage_tasks.monitoring import name_worker, photo_in_hand, sentry
+from damage_tasks.monitoring.metrics import enter_slot, get_metrics, start_metrics
+
+if TYPE_CHECKING:
+    from damage_tasks.damages import BundleIdentity
+    from damage_tasks.monitoring.slack import Slack
+
+logger = logging.getLogger(__name__)
+
+_bundle: BundleIdentity | None = None
+_contexts: dict[str, Any] = {}
+
+
+@worker_init.connect
+def _start(sender: Any = None, **_: Any) -> None:
+    """In the parent, before anything else."""
+    from damage_tasks.settings import get_settings
+
+    settings = get_settings()
+    name_worker(str(getattr(sender, "hostname", "worker")))
+    sentry.start_sentry(settings.sentry_dsn, settings.environment, settings.sentry_traces_rate)
+    if settings.metrics_port:
+        start_metrics(settings.heartbeat_file.with_name(settings.heartbeat_file.name + ".metrics"))
+
+
+@worker_process_init.connect
+def _enter_child(**_: Any) -> None:
+    enter_slot(getattr(billiard.current_process(), "index", 0))
+
+
+@worker_process_shutdown.connect
+def _leave_child(**_: Any) -> None:
+    sentry.flush()
+
+
+@worker_ready.connect
+def _watch(sender: Any = None, **_: Any) -> None:
+    from damage_tasks.broker.watch import WATCH
+
+    WATCH.start(str(getattr(sender, "hostname", "worker")))
+
+
+def bundle_loaded(bundle: BundleIdentity, seconds: float) -> None:
+    """Say which bundle this process serves and how long it took to load."""
+    global _bundle
+    _bundle = bundle
+    logger.info("bundle is loaded", extra={"bundle": bundle.version, "seconds": round(seconds, 2)})
+    if metrics := get_metrics():
+        metrics.loaded(bundle.name, bundle.version, bundle.digest, seconds)
+
+
+def start_failed(error: Exception) -> None:
+    """Tell Slack and Sentry that this worker, or a process of it, ends before it could work."""
+    from damage_tasks.monitoring.slack import Alert
+    from damage_tasks.settings import get_settings
+
+    code = getattr(error, "code", "unexpected")
+    event = sentry.report(error)
+    slack = open_slack("a worker that does not start")
+    if slack is not None:
+        file = get_settings().heartbeat_file
+        alert = Alert(f"worker does not start: {code}", str(error), sentry_event=event)
+        slack.alert_at_exit(alert, file.with_name(file.name + ".start-alert"))
+    sentry.flush()
+
+
+def open_slack(where: str) -> Slack | None:
+    """Alerts about ``where``, as the settings say; None without a webhook."""
+    from damage_tasks.monitoring.slack import Slack
+    from damage_tasks.settings import get_settings
+
+    settings = get_settings()
+    if not settings.slack_webhook_url:
+        return None
+    return Slack(
+        settings.slack_webhook_url.get_secret_value(),
+        window=settings.slack_window,
+        where=f"{where} ({settings.environment})",
+        flower_url=settings.flower_url,
+        sentry_url=settings.sentry_url,
+    )
+
+
+@task_prerun.connect
+def _begin(
+    task_id: str = "", task: Any = None, args: Any = (), kwargs: Any = None, **_: Any
+) -> None:
+    metadata = args[1] if len(args) > 1 else (kwargs or {}).get("metadata")
+    context = photo_in_hand(task_id, metadata)
+    context.__enter__()
+    _contexts[task_id] = context
+    sentry.tag_photo(photo=task_id, bundle=_bundle.version if _bundle else "none")
+    if (metrics := get_metrics()) and not task.request.retries:
+        sent = sent_at(task.request.properties or {})
+        if sent is not None:
+            metrics.waited(time.time() - sent)
+
+
+@task_postrun.connect
+def _end(task_id: str = "", **_: Any) -> None:
+    context = _contexts.pop(task_id, None)
+    if context is not None:
+        context.__exit__(None, None, None)
+
+
+@task_retry.connect
+def _retried(reason: Any = None, **_: Any) -> None:
+    if metrics := get_metrics():
+        metrics.retried(getattr(getattr(reason, "exc", None), "code", "unexpected"))
+
+
+@task_failure.connect
+def _failed(exception: Any = None, **_: Any) -> None:
+    # The parent alerts, and links to what the child has sent.
+    if exception is not None and (event := sentry.last_event()):
+        exception.sentry_event = event
+
+
+def sent_at(properties: dict[str, Any]) -> float | None:
+    """When SQS took the message, in seconds since 1970; None where it does not say."""
+    message = (properties.get("delivery_info") or {}).get("sqs_message") or {}
+    stamp = (message.get("Attributes") or {}).get("SentTimestamp")
+    return int(stamp) / 1000 if stamp else None

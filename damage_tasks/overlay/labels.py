@@ -1,0 +1,124 @@
+"""Numbered labels that stand beside their damage and cover none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from damage_tasks.damages import Damage
+from damage_tasks.overlay.lettering import percent, text_width, write
+from damage_tasks.overlay.lines import DARK, LIGHT, Pen, Picture, Points, Style
+
+# Above this share of the picture, words would hide the car: then the numbers and
+# the legend have to do.
+CROWDED = 0.12
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    number: str
+    words: str
+    chip: int
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, number: int, words: str, pen: Pen) -> _Label:
+        pad = round(0.7 * pen.text)
+        chip = text_width(str(number), pen) + pad
+        width = chip + text_width(words, pen) + pad if words else chip
+        return cls(str(number), words, chip, width, round(1.5 * pen.text))
+
+
+def draw_labels(
+    stage: Picture,
+    damages: Sequence[Damage],
+    around: Sequence[Points],
+    styles: Sequence[Style],
+    pen: Pen,
+) -> None:
+    """Number each damage: on free paint as near as possible, with a leader if need be.
+
+    ``around`` holds, for each damage, the points of the line around it.
+    """
+    words = [f"{damage.type} {percent(damage.confidence)}" for damage in damages]
+    labels = [_Label.of(n, w, pen) for n, w in enumerate(words, 1)]
+    room = CROWDED * stage.shape[0] * stage.shape[1]
+    crowded = sum(label.width * label.height for label in labels) > room
+    if crowded or any(label.width > stage.shape[1] - pen.text for label in labels):
+        labels = [_Label.of(n, "", pen) for n, _ in enumerate(damages, 1)]
+
+    cell = max(3, pen.text // 3)
+    regions = [_region(stage, points, cell) for points in around]
+    taken = np.zeros((stage.shape[0] // cell, stage.shape[1] // cell), np.float32)
+    for region in regions:
+        taken += cv2.dilate(region, np.ones((3, 3)))
+    places = []
+    for label, region in zip(labels, regions, strict=True):
+        columns, rows = -(-label.width // cell), -(-label.height // cell)
+        column, row = _nearest_free(taken, region, columns, rows)
+        taken[row : row + rows, column : column + columns] += len(labels)
+        places.append((column * cell, row * cell))
+    # All leaders first: none may cross out a number.
+    for label, place, points, style in zip(labels, places, around, styles, strict=True):
+        _draw_leader(stage, label, place, points, style, pen)
+    for label, place, style in zip(labels, places, styles, strict=True):
+        _draw_plate(stage, label, place, style, pen)
+
+
+def _region(stage: Picture, around: Points, cell: int) -> Picture:
+    region = np.zeros((stage.shape[0] // cell, stage.shape[1] // cell), np.uint8)
+    cv2.fillPoly(region, [(around / cell).astype(np.int32)], (1,))
+    return region
+
+
+def _nearest_free(
+    taken: NDArray[np.float32], region: Picture, columns: int, rows: int
+) -> tuple[int, int]:
+    """Column and row at which a box covers the fewest taken cells and is nearest to ``region``."""
+    covered = cv2.boxFilter(
+        taken,
+        cv2.CV_32F,
+        (columns, rows),
+        anchor=(0, 0),
+        normalize=False,
+        borderType=cv2.BORDER_CONSTANT,
+    )
+    distance = cv2.distanceTransform(1 - region, cv2.DIST_L2, 3)
+    distance = cv2.erode(distance, np.ones((rows, columns), np.uint8), anchor=(0, 0))
+    last_row, last_column = taken.shape[0] - rows, taken.shape[1] - columns
+    at = np.argwhere(region)
+    top, middle = at[:, 0].min(), at[:, 1].mean()
+    y, x = np.ogrid[: last_row + 1, : last_column + 1]
+    # Of places equally near, one above the damage reads best.
+    drift = np.hypot(y + rows - top, x + columns / 2 - middle)
+    cost = (1e4 * covered + distance)[: last_row + 1, : last_column + 1] + 0.05 * drift
+    row, column = np.unravel_index(np.argmin(cost), cost.shape)
+    return int(column), int(row)
+
+
+def _draw_leader(
+    stage: Picture, label: _Label, at: tuple[int, int], around: Points, style: Style, pen: Pen
+) -> None:
+    on_plate = np.clip(around, at, (at[0] + label.width, at[1] + label.height))
+    gaps = np.hypot(*(around - on_plate).T)
+    nearest = np.argmin(gaps)
+    if gaps[nearest] > 0.6 * pen.text:
+        leader = np.stack([on_plate[nearest], around[nearest]])
+        pen.draw(stage, [(leader, style.unbroken())], closed=False)
+
+
+def _draw_plate(stage: Picture, label: _Label, at: tuple[int, int], style: Style, pen: Pen) -> None:
+    x, y = at
+    corner = (x + label.width - 1, y + label.height - 1)
+    cv2.rectangle(stage, at, corner, DARK, -1)
+    cv2.rectangle(stage, at, (x + label.chip - 1, corner[1]), style.colour, -1)
+    cv2.rectangle(stage, at, corner, DARK, pen.halo)
+    base, inset = y + round(1.1 * pen.text), round(0.35 * pen.text)
+    write(stage, label.number, (x + inset, base), pen, DARK)
+    if label.words:
+        write(stage, label.words, (x + label.chip + inset, base), pen, LIGHT)

@@ -1,0 +1,191 @@
+"""Which addresses photos may come from.
+
+A URL is taken apart once, strictly, and put together again, so that no two
+parsers can read it differently; the IP address is checked when the connection is
+made, so that a name cannot point elsewhere in between (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from damage_tasks.errors import UrlInvalid, UrlNotAllowed
+
+if TYPE_CHECKING:
+    from damage_tasks.settings import Settings
+
+MAX_URL = 8192
+DEFAULT_PORTS = {"https": 443, "http": 80}
+
+_LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)*{_LABEL}")
+_NETLOC = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^:\[\]]*)(:(?P<port>[0-9]{0,5}))?")
+_ALLOWED_HOST = re.compile(r"(?P<name>.*?)(:(?P<port>\d+))?")
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
+_6TO4 = ipaddress.IPv6Network("2002::/16")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpUrl:
+    """An address on a web server; ``text`` is the URL as it will be requested."""
+
+    text: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class S3Url:
+    """An object in a bucket."""
+
+    bucket: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileUrl:
+    """A file, symbolic links followed, inside an allowed folder."""
+
+    path: Path
+
+
+def parse_url(url: object, settings: Settings) -> HttpUrl | S3Url | FileUrl:
+    """The place that ``url`` names.
+
+    Raises `UrlInvalid` when it cannot be understood, `UrlNotAllowed` when the
+    settings do not allow it.
+    """
+    if not isinstance(url, str):
+        raise UrlInvalid(f"a photo's URL must be text, not {type(url).__name__}")
+    if not url or len(url) > MAX_URL:
+        raise UrlInvalid(f"a photo's URL has 1 to {MAX_URL} characters, not {len(url)}")
+    if "\\" in url or any(character.isspace() or ord(character) < 32 for character in url):
+        raise UrlInvalid("a photo's URL holds no spaces, control characters or backslashes")
+    try:
+        url.encode()
+        parts = urlsplit(url)
+    except ValueError:
+        # Python's text would quote the host part, where passwords are.
+        raise UrlInvalid("the URL's host is malformed") from None
+    match parts.scheme:
+        case "https" | "http":
+            return _http_url(parts, settings)
+        case "s3":
+            return _s3_url(url, settings)
+        case "file":
+            return _file_url(parts, settings)
+        case "":
+            raise UrlInvalid("a photo's URL begins with https:// or s3://")
+    raise UrlNotAllowed(f"{parts.scheme}:// is not allowed; use https:// or s3://")
+
+
+def _http_url(parts: SplitResult, settings: Settings) -> HttpUrl:
+    if parts.scheme == "http" and not settings.allow_http:
+        raise UrlNotAllowed("http:// is not allowed (DAMAGE_ALLOW_HTTP); use https://")
+    if "@" in parts.netloc:
+        raise UrlNotAllowed("credentials in a photo's URL are not allowed")
+    netloc = _NETLOC.fullmatch(parts.netloc)
+    if netloc is None:
+        raise UrlInvalid("the URL's host or port is malformed")
+    host = _host(netloc["host"])
+    port = int(netloc["port"] or DEFAULT_PORTS[parts.scheme])
+    if not 0 < port < 65536:
+        raise UrlInvalid(f"there is no port {port}")
+    _check_host(host, port, parts.scheme, settings)
+    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
+    query = "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~-._?[]") if parts.query else ""
+    suffix = "" if port == DEFAULT_PORTS[parts.scheme] else f":{port}"
+    return HttpUrl(f"{parts.scheme}://{host}{suffix}{path}{query}", host.strip("[]"), port)
+
+
+def _host(name: str) -> str:
+    """The host as it stands in a URL: ASCII, lower case, IPv6 addresses in brackets."""
+    try:
+        if name.startswith("["):
+            return f"[{ipaddress.IPv6Address(name[1:-1])}]"
+        host = name.removesuffix(".").encode("idna").decode().lower()
+    except ValueError:
+        host = ""
+    if not _HOST.fullmatch(host):
+        raise UrlInvalid("the URL names no host")
+    return host
+
+
+def _check_host(host: str, port: int, scheme: str, settings: Settings) -> None:
+    default = DEFAULT_PORTS[scheme]
+    if settings.allowed_hosts:
+        if not any(_matches(host, port, entry, default) for entry in settings.allowed_hosts):
+            raise UrlNotAllowed(f"host {host}:{port} is not in DAMAGE_ALLOWED_HOSTS")
+    elif port != default and not settings.allow_private_addresses:
+        raise UrlNotAllowed(
+            f"port {port} is not allowed; name the host with its port in DAMAGE_ALLOWED_HOSTS"
+        )
+
+
+def _matches(host: str, port: int, entry: str, default: int) -> bool:
+    parts = _ALLOWED_HOST.fullmatch(entry.lower())
+    assert parts is not None  # it matches any text
+    if port != int(parts["port"] or default):
+        return False
+    name = parts["name"]
+    return host.endswith(name[1:]) if name.startswith("*.") else host == name
+
+
+def _s3_url(url: str, settings: Settings) -> S3Url:
+    # "?" and "#" belong to the key.
+    bucket, _, quoted = url.partition("://")[2].partition("/")
+    key = unquote(quoted)
+    if not _BUCKET.fullmatch(bucket) or ".." in bucket:
+        raise UrlInvalid("an s3:// URL is s3://BUCKET/KEY")
+    if not key or len(key.encode()) > 1024:
+        raise UrlInvalid("an S3 key has 1 to 1024 bytes")
+    # Where buckets are folders of one host, ".." could lead to a bucket that is not allowed.
+    if not {".", ".."}.isdisjoint(key.split("/")):
+        raise UrlInvalid('an S3 key has no parts named "." or ".."')
+    if settings.allowed_buckets and bucket not in settings.allowed_buckets:
+        raise UrlNotAllowed(f"bucket {bucket} is not in DAMAGE_ALLOWED_BUCKETS")
+    return S3Url(bucket, key)
+
+
+def _file_url(parts: SplitResult, settings: Settings) -> FileUrl:
+    if not settings.file_roots:
+        raise UrlNotAllowed("file:// is not allowed (DAMAGE_FILE_ROOTS)")
+    if parts.netloc not in ("", "localhost"):
+        raise UrlInvalid("a file:// URL names no host: file:///path")
+    name = unquote(parts.path)
+    if not name.startswith("/"):
+        raise UrlInvalid("a file:// URL is file:///path")
+    try:
+        path = Path(name).resolve()
+        allowed = any(path.is_relative_to(Path(root).resolve()) for root in settings.file_roots)
+    except (OSError, RuntimeError, ValueError) as error:  # too long, a loop of links, a NUL
+        raise UrlInvalid(f"not the path of a file: {type(error).__name__}") from None
+    if not allowed:
+        raise UrlNotAllowed("the file is outside DAMAGE_FILE_ROOTS")
+    return FileUrl(path)
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address may be reached by photos of any caller.
+
+    Private, loopback, link-local (the cloud's metadata service), shared, reserved
+    and multicast addresses are not, nor IPv6 addresses that carry one of them.
+    """
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            ip = ip.ipv4_mapped
+        elif ip in _NAT64:
+            ip = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        elif ip not in _GLOBAL_UNICAST or ip in _6TO4:
+            return False
+    return ip.is_global and not ip.is_multicast

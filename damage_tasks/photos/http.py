@@ -1,0 +1,253 @@
+"""Downloads over HTTP with libcurl, which keeps every limit itself.
+
+libcurl hands over the address it is about to connect to, so the address that is
+checked is the one that is used; its clocks bound a download that drips.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import socket
+import threading
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
+
+import certifi
+import pycurl
+
+from damage_tasks.errors import (
+    DamageTaskError,
+    DownloadFailed,
+    PhotoForbidden,
+    PhotoNotFound,
+    PhotoRefused,
+    PhotoTooLarge,
+    TooManyRedirects,
+    UrlInvalid,
+    UrlNotAllowed,
+)
+from damage_tasks.photos.addresses import HttpUrl, is_public, parse_url
+
+if TYPE_CHECKING:
+    from damage_tasks.settings import Settings
+    from damage_tasks.storage import Signer
+
+STALLED_BELOW = 1024  # bytes a second
+MAX_HEADERS = 64 * 1024
+# Bodies of redirects and errors are read up to here, to keep the connection for the next photo.
+MAX_OTHER_BODY = 64 * 1024
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+AGAIN = frozenset({408, 425, 429})
+
+
+# HTTP/0.9 or no HTTP at all, contradicting lengths, unknown transfer encodings and (100, for
+# which pycurl has no name) more headers than libcurl takes.
+NOT_HTTP = frozenset({
+    pycurl.E_UNSUPPORTED_PROTOCOL,
+    pycurl.E_FTP_WEIRD_SERVER_REPLY,
+    pycurl.E_BAD_CONTENT_ENCODING,
+    100,
+})  # fmt: skip
+_STATUS = re.compile(rb"HTTP/\S+ +(\d{3})")
+
+
+class HttpDownload:
+    """Keeps one libcurl handle a thread, so that connections are used again."""
+
+    def __init__(self, settings: Settings, signer: Signer) -> None:
+        self._settings = settings
+        self._signer = signer
+        self._kept = threading.local()
+
+    def get(self, url: HttpUrl) -> bytes:
+        """The body at ``url``, redirects followed one by one, each checked like the first.
+
+        Raises a `PhotoRejected` or `DownloadFailed`.
+        """
+        deadline = time.monotonic() + self._settings.download_timeout
+        seen = set()
+        for _ in range(self._settings.max_redirects + 1):
+            if url.text in seen:
+                raise TooManyRedirects("the photo's address redirects to itself")
+            seen.add(url.text)
+            answer = self._request(url, deadline)
+            if answer.status not in REDIRECTS or not answer.location:
+                return _body_of(answer)
+            url = self._target(url, answer.location)
+        raise TooManyRedirects(f"more than {self._settings.max_redirects} redirects")
+
+    def _target(self, url: HttpUrl, location: str) -> HttpUrl:
+        try:
+            target = parse_url(urljoin(url.text, location), self._settings)
+        except ValueError:
+            raise UrlInvalid("the photo's address redirects to no URL") from None
+        if not isinstance(target, HttpUrl):
+            raise UrlNotAllowed("the photo's address redirects away from the web")
+        return target
+
+    def _request(self, url: HttpUrl, deadline: float) -> _Answer:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise DownloadFailed(f"not finished after {self._settings.download_timeout:g} s")
+        answer = _Answer(self._settings.max_photo_bytes)
+        guard = _Guard(self._settings.allow_private_addresses)
+        curl = self._handle()
+        self._set_limits(curl)
+        curl.setopt(pycurl.URL, self._signer.sign(url.text, url.host))
+        curl.setopt(pycurl.TIMEOUT_MS, max(1, int(remaining * 1000)))
+        curl.setopt(pycurl.WRITEFUNCTION, answer.write)
+        curl.setopt(pycurl.HEADERFUNCTION, answer.header)
+        curl.setopt(pycurl.OPENSOCKETFUNCTION, guard.open)
+        try:
+            with guard:
+                curl.perform()
+        except pycurl.error as error:
+            # What an error or a redirect says stands, however its body ends.
+            if answer.status < 300 or not answer.has_head:
+                raise self._as_ours(error, url, answer, guard) from None
+        finally:
+            curl.reset()  # lets go of the answer, keeps the connections
+        if not answer.has_head:
+            raise DownloadFailed("the answer breaks off in its headers")
+        return answer
+
+    def _handle(self) -> pycurl.Curl:
+        kept = self._kept
+        if getattr(kept, "process", None) != os.getpid():
+            # After a fork the connections are still the parent's: they must not be used, and
+            # not closed either, which would end the parent's TLS sessions.
+            kept.parents = getattr(kept, "curl", None)
+            kept.curl, kept.process = pycurl.Curl(), os.getpid()
+        return kept.curl
+
+    def _set_limits(self, curl: pycurl.Curl) -> None:
+        settings = self._settings
+        http = pycurl.PROTO_HTTP if settings.allow_http else 0
+        curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTPS | http)
+        curl.setopt(pycurl.FOLLOWLOCATION, 0)
+        curl.setopt(pycurl.NOSIGNAL, 1)
+        curl.setopt(pycurl.NETRC, 0)
+        curl.setopt(pycurl.CAINFO, _ca_file())
+        curl.setopt(pycurl.USERAGENT, "damage-tasks")
+        curl.setopt(pycurl.PATH_AS_IS, 1)
+        curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, int(settings.connect_timeout * 1000)))
+        curl.setopt(pycurl.LOW_SPEED_LIMIT, STALLED_BELOW)
+        curl.setopt(pycurl.LOW_SPEED_TIME, max(1, round(settings.stall_timeout)))
+        curl.setopt(pycurl.MAXFILESIZE_LARGE, settings.max_photo_bytes)
+        # A proxy from the environment would connect in our stead, unchecked.
+        curl.setopt(pycurl.PROXY, "")
+
+    def _as_ours(
+        self, error: pycurl.error, url: HttpUrl, answer: _Answer, guard: _Guard
+    ) -> DamageTaskError:
+        number, text = error.args[0], error.args[1] if len(error.args) > 1 else ""
+        if answer.problem:
+            return answer.problem
+        if number == pycurl.E_FILESIZE_EXCEEDED:
+            return _too_large(self._settings.max_photo_bytes)
+        if number in NOT_HTTP:
+            return PhotoRefused(f"the photo's server does not speak HTTP: {text}")
+        if number == pycurl.E_URL_MALFORMAT:
+            return UrlInvalid("libcurl cannot read the URL")
+        if number == pycurl.E_COULDNT_CONNECT and guard.refused:
+            # Which address it is would tell a caller about our network.
+            return UrlNotAllowed(
+                f"{url.host} has no public address (DAMAGE_ALLOW_PRIVATE_ADDRESSES)"
+            )
+        if number == pycurl.E_COULDNT_RESOLVE_HOST and _does_not_exist(url.host):
+            return PhotoNotFound(f"there is no host {url.host}")
+        return DownloadFailed(f"{text or 'download failed'} (curl {number})")
+
+
+class _Guard(ExitStack):
+    """Opens sockets for libcurl, to allowed addresses only."""
+
+    def __init__(self, allow_private: bool) -> None:
+        super().__init__()
+        self.refused = False
+        self._allow_private = allow_private
+
+    def open(self, _purpose: int, to: Any) -> Any:
+        """A socket for the address ``to.addr``, which libcurl connects to next."""
+        if self._allow_private or is_public(to.addr[0]):
+            # libcurl works with a duplicate; this one is closed with the guard.
+            return self.enter_context(socket.socket(to.family, to.socktype, to.protocol))
+        self.refused = True
+        return pycurl.SOCKET_BAD
+
+
+class _Answer:
+    """What the server says, as long as it is not too much."""
+
+    def __init__(self, limit: int) -> None:
+        self.status = 0
+        self.has_head = False
+        self.location: str | None = None
+        self.body = io.BytesIO()
+        self.problem: DamageTaskError | None = None
+        self._limit = limit
+        self._header_bytes = 0
+
+    def write(self, data: bytes) -> int | None:
+        """A piece of the body; -1 makes libcurl end the transfer."""
+        # Before 8.4 libcurl itself looks only at the size that is announced.
+        if self.body.tell() + len(data) > (self._limit if self.status < 300 else MAX_OTHER_BODY):
+            self.problem = _too_large(self._limit)
+            return -1
+        self.body.write(data)
+        return None
+
+    def header(self, line: bytes) -> int | None:
+        """A line of the head; there may be several heads (100, 103), the last one counts."""
+        self._header_bytes += len(line)
+        if self._header_bytes > MAX_HEADERS:
+            self.problem = PhotoRefused("the photo's server sends endless headers")
+            return -1
+        name, _, value = line.partition(b":")
+        if status := _STATUS.match(line):
+            self.status, self.location, self.has_head = int(status[1]), None, False
+        elif not line.strip():
+            self.has_head = True
+        elif name.strip().lower() == b"location":
+            self.location = value.strip().decode("utf-8", "replace")
+        return None
+
+
+def _body_of(answer: _Answer) -> bytes:
+    status = answer.status
+    if 200 <= status < 300:
+        return answer.body.getvalue()
+    text = f"the photo's server answers {status}"
+    if status in (404, 410):
+        raise PhotoNotFound(text)
+    if status in (401, 403, 407):
+        raise PhotoForbidden(text)
+    if status in AGAIN or status >= 500:
+        raise DownloadFailed(text)
+    raise PhotoRefused(text)
+
+
+def _too_large(limit: int) -> PhotoTooLarge:
+    return PhotoTooLarge(f"photo has more than {limit} bytes")
+
+
+def _does_not_exist(host: str) -> bool:
+    # libcurl does not say whether the name does not exist or DNS is away.
+    try:
+        socket.getaddrinfo(host, 443, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        return error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None))
+    except UnicodeError:
+        return True
+    return False
+
+
+def _ca_file() -> str:
+    # The variables that boto3 and requests know too, for companies with their own CA.
+    return (
+        os.environ.get("SSL_CERT_FILE") or os.environ.get("REQUESTS_CA_BUNDLE") or certifi.where()
+    )

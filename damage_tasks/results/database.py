@@ -1,0 +1,107 @@
+"""Connections to PostgreSQL and SQLite, with a deadline on everything."""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from damage_tasks.errors import DatabaseError, DatabaseUnavailable
+
+CONNECT_TIMEOUT = 5  # seconds
+STATEMENT_TIMEOUT = 15  # seconds
+# A server that hangs does not end its statements itself.
+ANSWER_TIMEOUT = STATEMENT_TIMEOUT + 5  # seconds
+
+
+def create_engine(url: str) -> sa.Engine:
+    """An engine for PostgreSQL or SQLite with a deadline on everything it does."""
+    if url.startswith("sqlite"):
+        database = sa.make_url(url).database
+        if database and database != ":memory:":
+            Path(database).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(url, connect_args={"timeout": STATEMENT_TIMEOUT})
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+    _bound_waiting()
+    engine = sa.create_engine(
+        url,
+        pool_size=1,
+        max_overflow=4,
+        pool_pre_ping=True,
+        pool_recycle=900,
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT,
+            "options": f"-c statement_timeout={STATEMENT_TIMEOUT * 1000}",
+            "application_name": "damage-tasks",
+            # A database host that vanished is noticed after 30 s, not hours.
+            "keepalives_idle": 15,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 30_000,
+        },
+    )
+    sa.event.listen(engine, "handle_error", _leave_old_primary)
+    return engine
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """SQLAlchemy's errors as `DatabaseUnavailable` or `DatabaseError`."""
+    try:
+        yield
+    except DBAPIError as error:
+        text = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "lost"
+        if "no such table" in text or "does not exist" in text:
+            raise DatabaseError(f"{text}; run `damage-tasks migrate`") from error
+        temporary = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
+        if temporary or error.connection_invalidated:
+            raise DatabaseUnavailable(text) from error
+        raise DatabaseError(text) from error
+    except sa.exc.TimeoutError as error:
+        raise DatabaseUnavailable("no free database connection") from error
+    except SQLAlchemyError as error:
+        raise DatabaseError(str(error)) from error
+
+
+def _leave_old_primary(context: sa.ExceptionContext) -> None:
+    """After a failover, connect anew: who was the primary may answer on, read-only."""
+    if "in a read-only transaction" in str(context.original_exception):
+        context.is_disconnect = True
+
+
+def _bound_waiting() -> None:
+    """Give psycopg2 a deadline for every answer, and let time limits interrupt it.
+
+    libpq waits for ever, deaf to signals, where a server is frozen or the network
+    swallows its answer while the other end still acknowledges.
+    """
+    from psycopg2 import OperationalError, extensions
+
+    reasons = {extensions.POLL_READ: select.POLLIN, extensions.POLL_WRITE: select.POLLOUT}
+
+    def wait(connection: Any) -> None:
+        connecting = connection.status == extensions.STATUS_SETUP
+        patience = CONNECT_TIMEOUT if connecting else ANSWER_TIMEOUT
+        deadline = time.monotonic() + patience
+        while (state := connection.poll()) != extensions.POLL_OK:
+            poll = select.poll()
+            poll.register(connection.fileno(), reasons[state])
+            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                raise OperationalError(f"no answer after {patience} s")
+
+    extensions.set_wait_callback(wait)
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")  # readers do not wait for writers
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()

@@ -1,0 +1,185 @@
+"""Between the domain's values and rows of the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from damage_tasks.damages import (
+    BundleIdentity,
+    Damage,
+    Finding,
+    Inspection,
+    PhotoFacts,
+    Quality,
+    Reason,
+    Severity,
+    Verdict,
+)
+from damage_tasks.results.tables import damages, findings
+
+MAX_TEXT = 8192
+
+
+def inspection_row(inspection: Inspection, finding_id: int | None) -> dict[str, Any]:
+    """The row of ``inspections``."""
+    photo, bundle, reason = inspection.photo, inspection.bundle, inspection.reason
+    return {
+        "id": inspection.id,
+        "photo_url": storable(inspection.photo_url),
+        "photo_sha256": photo.sha256,
+        "photo_bytes": photo.bytes,
+        "photo_width": photo.width,
+        "photo_height": photo.height,
+        "verdict": str(inspection.verdict),
+        "damage_score": inspection.finding.damage_score if inspection.finding else None,
+        "reason_code": reason.code if reason else None,
+        "reason_text": storable(reason.text) if reason else None,
+        "finding_id": finding_id,
+        "reused": inspection.reused,
+        "bundle_name": bundle.name if bundle else None,
+        "bundle_version": bundle.version if bundle else None,
+        "bundle_digest": bundle.digest if bundle else None,
+        "timings_ms": {k: round(v, 1) for k, v in inspection.timings_ms.items()},
+        "attempts": inspection.attempts,
+        "metadata": _storable_json(inspection.metadata),
+        "finished_at": inspection.finished_at or datetime.now(UTC),
+    }
+
+
+def storable(text: str | None) -> str | None:
+    """``text`` as PostgreSQL takes it: no NUL, no lone surrogates, bounded."""
+    if text is None:
+        return None
+    return text[:MAX_TEXT].encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
+def _storable_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {storable(str(key)): _storable_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable_json(item) for item in value]
+    return storable(value) if isinstance(value, str) else value
+
+
+def finding_row(inspection: Inspection) -> dict[str, Any]:
+    """The row of ``findings`` for an inspection that has a finding."""
+    finding, photo, bundle = inspection.finding, inspection.photo, inspection.bundle
+    assert finding and photo.sha256 and bundle
+    width, height = finding.photo_size
+    return {
+        "photo_sha256": photo.sha256,
+        "bundle_digest": bundle.digest,
+        "verdict": str(finding.verdict),
+        "damage_score": finding.damage_score,
+        "decided_by": finding.decided_by,
+        "scores": dict(finding.scores),
+        "reason_code": finding.reason.code if finding.reason else None,
+        "reason_text": finding.reason.text if finding.reason else None,
+        "photo_width": width,
+        "photo_height": height,
+        "quality": _quality_row(finding.quality),
+        "overlay_url": finding.overlay_url,
+        "mask_url": finding.mask_url,
+        "created_at": datetime.now(UTC),
+    }
+
+
+def damage_row(finding_id: int, number: int, damage: Damage) -> dict[str, Any]:
+    """The row of ``damages`` for damage ``number`` of a finding."""
+    x, y, width, height = damage.bbox
+    return {
+        "finding_id": finding_id,
+        "number": number,
+        "type": damage.type,
+        "confidence": damage.confidence,
+        "severity": str(damage.severity),
+        "area_px": damage.area_px,
+        "area_ratio": damage.area_ratio,
+        "x": x,
+        "y": y,
+        "width": width,
+        "height": height,
+        "polygon": [list(corner) for corner in damage.polygon],
+    }
+
+
+def _quality_row(quality: Quality | None) -> dict[str, Any] | None:
+    if quality is None:
+        return None
+    return {
+        "blur": quality.blur,
+        "brightness": quality.brightness,
+        "verdict": quality.verdict,
+        "reasons": list(quality.reasons),
+    }
+
+
+def load_inspection(connection: Connection, row: Row[Any]) -> Inspection:
+    """The inspection in a row of ``inspections``, its finding included."""
+    finding = None
+    if row.finding_id is not None:
+        finding = load_finding(connection, row.finding_id)
+    bundle = None
+    if row.bundle_digest:
+        bundle = BundleIdentity(row.bundle_name, row.bundle_version, row.bundle_digest)
+    return Inspection(
+        id=row.id,
+        photo_url=row.photo_url,
+        photo=PhotoFacts(row.photo_sha256, row.photo_bytes, row.photo_width, row.photo_height),
+        verdict=Verdict(row.verdict),
+        finding=finding,
+        reason=_reason_of(row),
+        bundle=bundle,
+        timings_ms=row.timings_ms,
+        attempts=row.attempts,
+        metadata=row.metadata,
+        finished_at=row.finished_at,
+        reused=row.reused,
+    )
+
+
+def load_finding(connection: Connection, id: int) -> Finding:
+    """The finding ``id`` with its damages."""
+    row = connection.execute(sa.select(findings).where(findings.c.id == id)).one()
+    found = connection.execute(
+        sa.select(damages).where(damages.c.finding_id == id).order_by(damages.c.number)
+    )
+    quality = row.quality and Quality(
+        row.quality["blur"],
+        row.quality["brightness"],
+        row.quality["verdict"],
+        tuple(row.quality["reasons"]),
+    )
+    return Finding(
+        verdict=Verdict(row.verdict),
+        damage_score=row.damage_score,
+        decided_by=row.decided_by,
+        photo_size=(row.photo_width, row.photo_height),
+        scores=row.scores,
+        damages=tuple(_damage_of(damage) for damage in found),
+        reason=_reason_of(row),
+        quality=quality,
+        overlay_url=row.overlay_url,
+        mask_url=row.mask_url,
+    )
+
+
+def _damage_of(row: Row[Any]) -> Damage:
+    return Damage(
+        type=row.type,
+        confidence=row.confidence,
+        severity=Severity(row.severity),
+        area_px=row.area_px,
+        area_ratio=row.area_ratio,
+        bbox=(row.x, row.y, row.width, row.height),
+        polygon=tuple((x, y) for x, y in row.polygon),
+    )
+
+
+def _reason_of(row: Row[Any]) -> Reason | None:
+    return Reason(row.reason_code, row.reason_text) if row.reason_code else None

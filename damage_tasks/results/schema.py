@@ -1,0 +1,43 @@
+"""Brings a database to the newest schema, and says which one it has."""
+
+from __future__ import annotations
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from damage_tasks.results.database import create_engine, database_errors
+
+
+def migrate(url: str) -> str:
+    """Apply what is missing to the database at ``url``; the revision it then has.
+
+    A database that a newer version has migrated is left as it is, so that a rollback of the code
+    passes.  Safe to call from several processes at once.  Raises `DatabaseUnavailable` or
+    `DatabaseError`.
+    """
+    config = _config(url)
+    current, _ = revisions(url)
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if current is not None and current not in known:
+        return current
+    with database_errors():
+        command.upgrade(config, "head")
+    return ScriptDirectory.from_config(config).get_current_head() or ""
+
+
+def revisions(url: str) -> tuple[str | None, str | None]:
+    """The revision that the database has and the newest one."""
+    engine = create_engine(url)
+    with database_errors(), engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    engine.dispose()
+    return current, ScriptDirectory.from_config(_config(url)).get_current_head()
+
+
+def _config(url: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", "damage_tasks:migrations")
+    config.attributes["url"] = url
+    return config

@@ -1,0 +1,135 @@
+"""The tables of the database; `damage_tasks.migrations` creates them.
+
+A *finding* is what one bundle says of one photo; an *inspection* is one task's
+record and refers to a finding, so that a photo that is sent twice is examined
+and counted once.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+Json = JSON().with_variant(JSONB(), "postgresql")
+# SQLite numbers rows by itself only when the key is INTEGER.
+Key = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Moment(TypeDecorator[datetime]):
+    """A point in time, UTC; SQLite itself forgets the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+_VERDICTS = "verdict IN ('damaged', 'clean', 'rejected', 'failed')"
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("photo_sha256", String(64), nullable=False),
+    Column("bundle_digest", String(64), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("damage_score", Float, nullable=False),
+    Column("decided_by", String(64), nullable=False),
+    Column("scores", Json, nullable=False),
+    Column("reason_code", String(64)),
+    Column("reason_text", Text),
+    Column("photo_width", Integer, nullable=False),
+    Column("photo_height", Integer, nullable=False),
+    Column("quality", Json),
+    Column("overlay_url", Text),
+    Column("mask_url", Text),
+    Column("created_at", Moment, nullable=False),
+    UniqueConstraint("photo_sha256", "bundle_digest"),
+    CheckConstraint(_VERDICTS, name="verdict"),
+)
+
+damages = Table(
+    "damages",
+    metadata,
+    Column("finding_id", Key, ForeignKey("findings.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("type", String(64), nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("area_px", BigInteger, nullable=False),
+    Column("area_ratio", Float, nullable=False),
+    Column("x", Integer, nullable=False),
+    Column("y", Integer, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("polygon", Json, nullable=False),
+    Index(None, "type", "severity"),
+)
+
+inspections = Table(
+    "inspections",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("photo_url", Text),
+    Column("photo_sha256", String(64)),
+    Column("photo_bytes", BigInteger),
+    Column("photo_width", Integer),
+    Column("photo_height", Integer),
+    Column("verdict", String(16), nullable=False),
+    Column("damage_score", Float),
+    Column("reason_code", String(64)),
+    Column("reason_text", Text),
+    Column("finding_id", Key, ForeignKey("findings.id")),
+    Column("reused", Boolean, nullable=False),
+    Column("bundle_name", String(64)),
+    Column("bundle_version", String(64)),
+    Column("bundle_digest", String(64)),
+    Column("timings_ms", Json, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("metadata", Json, nullable=False),
+    Column("finished_at", Moment, nullable=False),
+    CheckConstraint(_VERDICTS, name="verdict"),
+    Index(None, "photo_sha256"),
+    # Presigned URLs are longer than a B-tree entry may be, and only looked up whole.
+    Index(None, "photo_url", postgresql_using="hash"),
+    Index(None, "finished_at"),
+    Index(None, "verdict", "finished_at"),
+    Index(None, "finding_id"),
+)

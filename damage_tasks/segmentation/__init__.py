@@ -1,0 +1,129 @@
+"""From a photo's pixels to scores and masks: runs the networks of a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from damage_tasks.damages import Reason, Verdict
+from damage_tasks.segmentation.arrays import Pixels, cut, prepare, refined, sigmoid
+from damage_tasks.segmentation.look import CLIP, Look, Mask, Window
+from model_store.engine import load_engine
+from model_store.manifest import Gate
+from model_store.store import Bundle
+
+__all__ = ["Mask", "Segmentation", "Segmenter", "cut", "prepare", "refined", "sigmoid"]
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """What the networks say of a photo.
+
+    ``ended`` is the verdict of the gate that ended the inspection, if one did;
+    ``size`` is the (width, height) of the masks, which may be smaller than the
+    photo.
+    """
+
+    damage_score: float
+    decided_by: str
+    scores: Mapping[str, float]
+    size: tuple[int, int]
+    ended: Verdict | None = None
+    reason: Reason | None = None
+    masks: Mapping[str, Mask] = field(default_factory=dict)
+
+
+class Segmenter:
+    """The networks of one bundle, loaded once per process."""
+
+    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+        cv2.setNumThreads(threads)
+        self.bundle = bundle
+        self.identity = bundle.identity
+        self.types = bundle.manifest.types
+        self.decision = bundle.manifest.decision
+        self._engines = {
+            name: load_engine(bundle, name, threads) for name in bundle.manifest.weights
+        }
+
+    @property
+    def side(self) -> int:
+        """The longest input of any network, in pixels."""
+        manifest = self.bundle.manifest
+        sides = [weights.input.long_side for weights in manifest.weights.values()]
+        for network in manifest.segmenters():
+            sides += network.long_sides
+        if manifest.union:
+            sides += manifest.union.long_sides
+        return max(sides)
+
+    def segment(self, pixels: Pixels) -> Segmentation:
+        """Scores and masks of a photo (H x W x 3 uint8, BGR).
+
+        Gates run first, in the manifest's order; a trunk that several networks
+        share runs once.
+        """
+        manifest = self.bundle.manifest
+        look = self._look(pixels)
+        logits: dict[str, float] = {}
+        for gate in manifest.gates():
+            logits[gate.name] = look.logit(gate)
+            if sigmoid(logits[gate.name]) < gate.threshold and gate.ends_with != "none":
+                return Segmentation(
+                    damage_score=float(sigmoid(logits.get(manifest.decision.gate, -np.inf))),
+                    decided_by=gate.name,
+                    scores={name: float(sigmoid(logit)) for name, logit in logits.items()},
+                    size=look.size,
+                    ended=Verdict(gate.ends_with),
+                    reason=_reason_of(gate),
+                )
+        window = look.vehicle(manifest.locator) if manifest.locator else None
+        near = self._look(look.cropped(window), window) if window else look
+        masks = {network.type: near.mask(network, look.size) for network in manifest.segmenters()}
+        decided_by = manifest.decision.gate
+        score_logit = logits[decided_by]
+        if manifest.union:
+            union = near.mask(manifest.union, look.size)
+            stable = [n.type for n in manifest.segmenters() if n.status == "stable"]
+            _give_unclaimed(masks, union, stable)
+            if evidence := manifest.decision.evidence:
+                decided_by = evidence.network
+                score_logit = (
+                    evidence.gate_scale * float(np.clip(score_logit, -CLIP, CLIP))
+                    + evidence.scale * near.evidence(manifest.union, evidence.share)
+                    + evidence.offset
+                )
+        return Segmentation(
+            damage_score=float(sigmoid(score_logit)),
+            decided_by=decided_by,
+            scores={name: float(sigmoid(logit)) for name, logit in logits.items()},
+            size=look.size,
+            masks=masks,
+        )
+
+    def _look(self, pixels: Pixels, window: Window | None = None) -> Look:
+        return Look(self._engines, self.bundle.manifest.weights, pixels, window)
+
+
+def _give_unclaimed(masks: Mapping[str, Mask], union: Mask, types: Sequence[str]) -> None:
+    """Give damaged pixels that no type claims to the likeliest of ``types``, in place."""
+    if not types or not union.pixels.any():
+        return
+    claimed = np.logical_or.reduce([mask.pixels for mask in masks.values()])
+    rows, columns = np.nonzero(union.pixels & ~claimed)
+    leads = [
+        masks[type].probabilities[rows, columns] - masks[type].policy.threshold for type in types
+    ]
+    likeliest = np.argmax(leads, axis=0)
+    for number, type in enumerate(types):
+        mine = likeliest == number
+        masks[type].pixels[rows[mine], columns[mine]] = True
+
+
+def _reason_of(gate: Gate) -> Reason | None:
+    if gate.code is None:
+        return None
+    return Reason(gate.code, f"the {gate.name} network scored below {gate.threshold}")

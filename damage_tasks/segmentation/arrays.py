@@ -1,0 +1,96 @@
+"""Arrays in and out of networks: photos become inputs, logits become masks."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import Any
+
+# albumentations asks a server for its newest version when it is imported.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+import albumentations as A
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model_store.manifest import Calibration, Input, MaskPolicy
+
+Pixels = NDArray[np.uint8]
+Probabilities = NDArray[np.float32]
+
+# Of the guided filter: its window as a share of the longer side, and how strong an
+# edge must be to hold a mask back (variance of values from 0 to 1).
+GUIDE_RADIUS = 0.008
+GUIDE_EDGE = 1e-3
+
+
+def prepare(pixels: Pixels, form: Input, long_side: int | None = None) -> Probabilities:
+    """A photo (H x W x 3 uint8, BGR) as a network's input (3 x h x w float32, RGB, normalised)."""
+    height, width = pixels.shape[:2]
+    scale = (long_side or form.long_side) / max(height, width)
+    step = form.multiple_of
+    rows, columns = (max(step, round(side * scale / step) * step) for side in (height, width))
+    smaller = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    transform = _transform(rows, columns, smaller, form.mean, form.std)
+    rgb = transform(image=pixels)["image"][..., ::-1]
+    return np.ascontiguousarray(rgb.transpose(2, 0, 1))
+
+
+@lru_cache(maxsize=64)
+def _transform(
+    rows: int,
+    columns: int,
+    interpolation: int,
+    mean: tuple[float, float, float],
+    std: tuple[float, float, float],
+) -> A.Compose:
+    # Given in BGR order, so that the channels are swapped on the small picture.
+    return A.Compose(
+        [
+            A.Resize(rows, columns, interpolation=interpolation),
+            A.Normalize(mean=mean[::-1], std=std[::-1], max_pixel_value=255.0),
+        ]
+    )
+
+
+def cut(probabilities: Probabilities, policy: MaskPolicy) -> NDArray[np.bool_]:
+    """The mask (H x W bool) that ``policy`` cuts from probabilities (H x W, 0 to 1)."""
+    sure = probabilities >= policy.threshold
+    if policy.kind == "threshold" or policy.low is None or not sure.any():
+        return sure
+    faint = (probabilities >= policy.low).astype(np.uint8)
+    _, labels = cv2.connectedComponents(faint, connectivity=8)
+    kept = np.zeros(labels.max() + 1, bool)
+    kept[labels[sure]] = True
+    kept[0] = False
+    return kept[labels]
+
+
+def refined(probabilities: Probabilities, photo: Pixels) -> Probabilities:
+    """Probabilities (H x W) that follow the edges of ``photo`` (H x W x 3 uint8, BGR).
+
+    A guided filter (He, Sun and Tang, ECCV 2010): what a CRF was used for, in a
+    few milliseconds.
+    """
+    guide = cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY).astype(np.float32) / 255
+    radius = max(2, round(GUIDE_RADIUS * max(guide.shape)))
+
+    def mean(values: Any) -> Any:
+        return cv2.blur(values, (2 * radius + 1, 2 * radius + 1))
+
+    guide_mean, mean_found = mean(guide), mean(probabilities)
+    variance = mean(guide * guide) - guide_mean * guide_mean
+    slope = (mean(guide * probabilities) - guide_mean * mean_found) / (variance + GUIDE_EDGE)
+    offset = mean_found - slope * guide_mean
+    return np.clip(mean(slope) * guide + mean(offset), 0, 1)
+
+
+def calibrated(logits: Any, calibration: Calibration) -> Any:
+    """Logits after Platt scaling (Platt, 1999)."""
+    return logits * np.float32(calibration.scale) + np.float32(calibration.offset)
+
+
+def sigmoid(logits: Any) -> Any:
+    """The logistic function, without overflow for large negative logits."""
+    return (np.tanh(logits * np.float32(0.5)) + 1) * np.float32(0.5)

@@ -1,0 +1,115 @@
+"""Child processes: started with a log, watched until ready, and never left behind."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from damage_tasks.errors import StackError
+
+_PR_SET_PDEATHSIG = 1  # prctl(2), Linux only
+
+
+class Child:
+    """A program that runs beside us, its output in ``log``."""
+
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        *,
+        log: Path,
+        environment: dict[str, str],
+        show: bool = False,
+    ) -> None:
+        self.name = name
+        self.log = log
+        self._command = command
+        self._environment = environment
+        self._show = show
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it, in a session of its own so that Ctrl-C reaches only us."""
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            )
+        if self._show:
+            threading.Thread(target=self._follow, name=f"{self.name} log", daemon=True).start()
+
+    def wait_for(self, text: str, timeout: float) -> None:
+        """Wait until ``text`` stands in the log; `StackError` when it does not come."""
+        end = time.monotonic() + timeout
+        while text not in self.log.read_text(errors="replace"):
+            if self.returncode is not None:
+                raise StackError(f"{self.name} ended: {self._last_line()} (see {self.log})")
+            if time.monotonic() > end:
+                raise StackError(f"{self.name} is not ready after {timeout:.0f} s: see {self.log}")
+            time.sleep(0.05)
+
+    @property
+    def returncode(self) -> int | None:
+        """How it ended, or None while it runs."""
+        return self._process.poll() if self._process else None
+
+    def terminate(self) -> None:
+        """Ask it to end (SIGTERM); a worker finishes its photos first."""
+        if self._process and self._process.poll() is None:
+            self._process.terminate()
+
+    def wait(self, timeout: float) -> int:
+        """Wait for its end; after ``timeout`` seconds it and its children are killed."""
+        assert self._process is not None
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return self.kill()
+
+    def kill(self) -> int:
+        """End it and its children at once (SIGKILL)."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        return self._process.wait()
+
+    def _last_line(self) -> str:
+        lines = self.log.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "no output"
+
+    def _follow(self) -> None:
+        with self.log.open(errors="replace") as log:
+            while self.returncode is None:
+                for line in log:
+                    sys.stderr.write(line)
+                time.sleep(0.1)
+
+
+def free_port() -> int:
+    """A loopback port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,104 @@
+"""The Celery tasks: how an inspection's outcome becomes an ack, a retry or a dead letter."""
+
+from __future__ import annotations
+
+import logging
+import random
+from typing import Any
+
+from celery import Task
+from celery.exceptions import SoftTimeLimitExceeded
+
+from damage_tasks.app import app
+from damage_tasks.broker.door import DETECT_DAMAGE, RECORD_MALFORMED
+from damage_tasks.errors import (
+    DamageTaskError,
+    MessageMalformed,
+    RetriesExhausted,
+    TemporaryError,
+    TimeLimitReached,
+    WorkerLost,
+)
+from damage_tasks.worker import get_pipeline, is_last_receive, photo_examined, photo_failed
+
+logger = logging.getLogger(__name__)
+
+REQUEST = "damage_tasks.broker.request:Request"
+MAX_DELAY = 900  # seconds; SQS accepts no longer DelaySeconds
+
+
+@app.task(bind=True, name=DETECT_DAMAGE, max_retries=None, Request=REQUEST)
+def detect_damage(self: Task, url: str, metadata: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Inspect the photo at ``url``; the result is the inspection (see docs/reference/result.md).
+
+    ``metadata`` is the caller's own JSON object, stored and returned untouched.
+    A photo that cannot be had or read is a result too: verdict ``rejected``.
+    """
+    from damage_tasks.settings import get_settings
+
+    settings = get_settings()
+    received = receives_of(self)
+    attempts = self.request.retries + received
+    pipeline = get_pipeline()
+    if is_last_receive(received):
+        # If this attempt kills the process too, this is what will be known.
+        lost = WorkerLost(f"delivered {received} times and never finished")
+        pipeline.record_failure(self.request.id, url, metadata, lost, attempts=attempts)
+    try:
+        inspection = pipeline.inspect(self.request.id, url, metadata, attempts=attempts)
+        if inspection.finding is not None and not inspection.reused:
+            photo_examined()
+        return inspection.to_dict()
+    except TemporaryError as error:
+        if self.request.retries < settings.max_retries:
+            # A countdown would be an ETA, held by the worker beyond the
+            # visibility timeout and delivered again meanwhile.
+            delay = retry_delay(self.request.retries, settings.retry_base)
+            logger.warning(
+                "photo is tried again",
+                extra={"task_id": self.request.id, "reason": error.code, "why": str(error),
+                       "retry": self.request.retries + 1, "seconds": delay},
+            )  # fmt: skip
+            raise self.retry(exc=error, countdown=0, DelaySeconds=delay) from None
+        failure: DamageTaskError = RetriesExhausted(f"{error.code}: {error}")
+        cause: BaseException = error
+    except SoftTimeLimitExceeded as error:
+        failure = TimeLimitReached(f"not finished after {settings.soft_time_limit} s")
+        cause = error
+    except DamageTaskError as error:
+        failure = cause = error
+    except Exception as error:
+        failure = DamageTaskError(f"{type(error).__name__}: {error}")
+        cause = error
+    pipeline.record_failure(self.request.id, url, metadata, failure, attempts=attempts)
+    # While S3 or the database is away, no other worker would do better.
+    if not isinstance(cause, TemporaryError):
+        photo_failed(self.request.id)
+    # Not acknowledged: SQS delivers it again, and in the end makes it a dead letter.
+    raise failure from cause
+
+
+@app.task(bind=True, name=RECORD_MALFORMED, Request=REQUEST)
+def record_malformed(self: Task, body: str) -> dict[str, Any]:
+    """Record a message that is no request, with its body, as ``rejected``."""
+    error = MessageMalformed(
+        'expected {"image_url": "https://...", ...} or a message sent by detect_damage.delay'
+    )
+    pipeline = get_pipeline()
+    inspection = pipeline.reject(
+        self.request.id, None, {"body": body}, error, attempts=receives_of(self)
+    )
+    return inspection.to_dict()
+
+
+def receives_of(task: Task) -> int:
+    """How often SQS has delivered this message, this time included."""
+    # Celery's own `redelivered` flag is always false on SQS.
+    message = (task.request.properties or {}).get("delivery_info", {}).get("sqs_message", {})
+    return int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1))
+
+
+def retry_delay(retries: int, base: float) -> int:
+    """Whole seconds before retry number ``retries`` + 1: exponential, half of it jitter."""
+    ceiling = min(MAX_DELAY, base * 2**retries)
+    return round(random.uniform(ceiling / 2, ceiling))

@@ -1,0 +1,182 @@
+"""What a worker process holds: the bundle, loaded once, and the pipeline around it."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import billiard
+from celery.signals import task_prerun, worker_init, worker_process_init, worker_shutdown
+
+from damage_tasks.errors import DamageTaskError
+from damage_tasks.observation import bundle_loaded, start_failed
+
+if TYPE_CHECKING:
+    from damage_tasks.pipeline import Pipeline
+    from model_store.store import Bundle
+
+logger = logging.getLogger(__name__)
+
+GAVE_UP = 70  # exit status (EX_SOFTWARE, sysexits.h) of a worker that only failed
+
+_bundle: Bundle | None = None  # fetched before the fork, so that children need not ask S3 again
+_pipeline: Pipeline | None = None
+_max_receives: int | None = None  # after which SQS makes a message a dead letter
+# Photos, by task id, that no photo is to blame for, since one was examined.
+_failed: set[str] = set()
+_lost: set[str] = set()
+_examined_before_loss = 0
+# Shared between the parent and its children.
+_gave_up: Any = None
+_examined: Any = None
+
+
+def get_pipeline() -> Pipeline:
+    """This process's pipeline; loaded at the first call."""
+    global _pipeline
+    if _pipeline is None:
+        start = time.perf_counter()
+        _pipeline = _load()
+        bundle_loaded(_pipeline.segmenter.identity, time.perf_counter() - start)
+    return _pipeline
+
+
+@worker_init.connect
+def _prepare(sender: Any = None, **_: Any) -> None:
+    """In the parent: fetch and verify the bundle once for all processes of the pod.
+
+    Nothing may run torch here: its thread pools do not survive the fork
+    (pytorch/pytorch#17199).
+    """
+    from damage_tasks.broker.heartbeat import clear_heartbeat
+    from damage_tasks.broker.queue import check_queue, sqs_client
+    from damage_tasks.settings import get_settings
+    from model_store.store import fetch_bundle
+
+    global _bundle, _max_receives, _gave_up, _examined
+    _gave_up = multiprocessing.Value("b", 0)
+    _examined = multiprocessing.Value("L", 0)
+    try:
+        settings = get_settings()
+        clear_heartbeat(settings.heartbeat_file)
+        settings.require("bucket")
+        _max_receives = check_queue(sqs_client(), settings).max_receives
+        _bundle = fetch_bundle(settings.bundle, settings.bundle_cache)
+        logger.info("bundle %s is verified", _bundle.label)
+        if "prefork" not in str(getattr(sender, "pool_cls", "")):
+            get_pipeline()
+    except DamageTaskError as error:
+        start_failed(error)
+        raise SystemExit(f"worker does not start: {error.code}: {error}") from None
+
+
+@worker_process_init.connect
+def _load_in_child(**_: Any) -> None:
+    try:
+        get_pipeline()
+    except Exception as error:
+        # Celery only logs what a handler raises, and would then serve without a
+        # bundle; of a process that leaves it starts another, again and again.
+        code = getattr(error, "code", "unexpected")
+        logger.critical("worker process does not start: %s: %s", code, error)
+        start_failed(error)
+        _stop_worker()
+        os._exit(1)
+
+
+@task_prerun.connect
+def _die_when_told(**_: Any) -> None:
+    """Let SIGTERM end this child at once, as an operator's `revoke --terminate` means it.
+
+    billiard's own handler waits until Python runs again: a download in curl or a
+    network's forward pass would be finished first.
+    """
+    if billiard.current_process().name != "MainProcess":
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def is_last_receive(received: int) -> bool:
+    """Whether SQS will make this message a dead letter unless it is deleted now."""
+    return _max_receives is not None and received >= _max_receives
+
+
+def photo_examined() -> None:
+    """The networks have looked at a photo and its verdict is stored: this process works.
+
+    A rejected photo proves nothing, nor does one that was known already.
+    """
+    _failed.clear()
+    if _examined is not None:
+        with _examined.get_lock():
+            _examined.value += 1
+
+
+def photo_failed(id: str) -> None:
+    """A photo failed in this process, and not by its own fault.
+
+    Too many different ones in a row stop the worker: one that only fails would turn
+    the whole queue into dead letters, which is worse than none.
+    """
+    _failed.add(id)
+    _stop_if_useless(_failed, "failed")
+
+
+def photo_lost(id: str) -> None:
+    """In the parent: a process was lost, or stuck beyond its time limit, with a photo in hand."""
+    global _examined_before_loss
+    if _examined is not None and _examined.value != _examined_before_loss:
+        _examined_before_loss = _examined.value
+        _lost.clear()
+    _lost.add(id)
+    _stop_if_useless(_lost, "ended their process")
+
+
+def _stop_if_useless(photos: set[str], what: str) -> None:
+    from damage_tasks.settings import get_settings
+
+    if len(photos) >= get_settings().max_failures_in_a_row:
+        logger.critical("worker stops: %d photos in a row %s", len(photos), what)
+        _stop_worker()
+
+
+def _stop_worker() -> None:
+    """End the whole worker; its other processes finish what they have in hand."""
+    if _gave_up is not None:
+        _gave_up.value = 1
+        in_child = billiard.current_process().name != "MainProcess"
+        os.kill(os.getppid() if in_child else os.getpid(), signal.SIGTERM)
+
+
+@worker_shutdown.connect
+def _exit_with_status(sender: Any = None, **_: Any) -> None:
+    if _gave_up is not None and _gave_up.value:
+        sender.exitcode = GAVE_UP
+
+
+def _load() -> Pipeline:
+    from damage_tasks.backend import open_inspections
+    from damage_tasks.golden import check_golden
+    from damage_tasks.photos import PhotoReader
+    from damage_tasks.pipeline import Pipeline
+    from damage_tasks.segmentation import Segmenter
+    from damage_tasks.settings import get_settings
+    from damage_tasks.storage import Bucket, Signer
+    from model_store.store import fetch_bundle
+
+    settings = get_settings()
+    bundle = _bundle or fetch_bundle(settings.bundle, settings.bundle_cache)
+    segmenter = Segmenter(bundle, threads=settings.threads)
+    check_golden(segmenter)
+    return Pipeline(
+        photos=PhotoReader(settings, Signer(settings)),
+        segmenter=segmenter,
+        pictures=Bucket(settings.require("bucket"), settings.overlay_base_url),
+        inspections=open_inspections(),
+        overlay_side=settings.overlay_side,
+        overlay_quality=settings.overlay_quality,
+        max_metadata_bytes=settings.max_metadata_bytes,
+    )

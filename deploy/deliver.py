@@ -1,0 +1,113 @@
+"""What a Git reference delivers, and to which environment; nothing else is ever delivered.
+
+    deliver.py plan REF [--run NUMBER]     the version and the environment, as lines NAME=VALUE
+    deliver.py write ENVIRONMENT VERSION FOLDER
+                                           the bundle that Fleet is to find, into FOLDER
+
+A push to `release` delivers a release candidate to stage.  A tag vX.Y.Z on the main branch, whose
+version is the one in setup.cfg, delivers that version to production.
+"""
+
+from __future__ import annotations
+
+import argparse
+import configparser
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+MAIN = "origin/main"
+VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+CANDIDATE = re.compile(VERSION.pattern + r"-rc\.[1-9]\d*")
+# Stands in the bundles in Git; a version is written over it only where it is delivered.
+UNSET = "version: 0.0.0-unset"
+
+
+class Refused(Exception):
+    """Why nothing is delivered."""
+
+
+def plan(ref: str, run: int | None = None, root: Path = ROOT) -> dict[str, str]:
+    """The environment and the version that ``ref`` delivers; raises `Refused`."""
+    version = _version_of(root)
+    if ref == "refs/heads/release":
+        if run is None:
+            raise Refused("a release candidate needs the number of the run")
+        return {"environment": "stage", "version": f"{version}-rc.{run}"}
+    if ref.startswith("refs/tags/v"):
+        tag = ref.removeprefix("refs/tags/v")
+        if not VERSION.fullmatch(tag):
+            raise Refused(f"v{tag} is no version")
+        if tag != version:
+            raise Refused(f"the tag says {tag}, setup.cfg says {version}")
+        if not _is_on_main(ref, root):
+            raise Refused(f"v{tag} is not on the main branch")
+        return {"environment": "production", "version": version}
+    raise Refused(f"nothing is delivered from {ref}")
+
+
+def write(environment: str, version: str, folder: Path, root: Path = ROOT) -> None:
+    """Put the bundle of ``environment`` with ``version`` into ``folder``; raises `Refused`."""
+    pattern = {"stage": CANDIDATE, "production": VERSION}.get(environment)
+    if pattern is None:
+        raise Refused(f"there is no environment {environment}")
+    if not pattern.fullmatch(version):
+        raise Refused(f"{version} does not go to {environment}")
+    source, target = root / "deploy" / environment, folder / "deploy" / environment
+    text = (source / "fleet.yaml").read_text()
+    if text.count(UNSET) != 1:
+        raise Refused(f"{source}/fleet.yaml must hold `{UNSET}` once")
+    shutil.copytree(source, target, dirs_exist_ok=True)
+    (target / "fleet.yaml").write_text(text.replace(UNSET, f"version: {version}"))
+
+
+def _version_of(root: Path) -> str:
+    package = configparser.ConfigParser()
+    package.read(root / "setup.cfg")
+    version = package["metadata"]["version"]
+    chart = re.search(r"^version: (.*)$", (root / "helm/Chart.yaml").read_text(), re.MULTILINE)
+    if chart is None or chart[1] != version:
+        raise Refused(f"setup.cfg says {version}, helm/Chart.yaml says {chart and chart[1]}")
+    if not VERSION.fullmatch(version):
+        raise Refused(f"{version} in setup.cfg is no version")
+    return version
+
+
+def _is_on_main(ref: str, root: Path) -> bool:
+    answer = subprocess.run(
+        ["git", "merge-base", "--is-ancestor", f"{ref}^{{commit}}", MAIN],
+        cwd=root,
+        check=False,
+    )
+    return answer.returncode == 0
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    planning = commands.add_parser("plan")
+    planning.add_argument("ref")
+    planning.add_argument("--run", type=int)
+    writing = commands.add_parser("write")
+    writing.add_argument("environment")
+    writing.add_argument("version")
+    writing.add_argument("folder", type=Path)
+    given = parser.parse_args()
+    try:
+        if given.command == "plan":
+            for name, value in plan(given.ref, given.run).items():
+                print(f"{name}={value}")
+        else:
+            write(given.environment, given.version, given.folder)
+    except Refused as error:
+        print(f"nothing is delivered: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

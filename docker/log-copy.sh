@@ -1,0 +1,48 @@
+#!/bin/sh
+# Runs a command, and copies what it writes into LOG_FILE: for a log shipper that shares a folder
+# with it, but not its output.  damage-log-copy COMMAND...
+#
+# The copy begins anew when it is LOG_LINES long; one older part is kept, so the folder stays small.
+set -eu
+file=${LOG_FILE:?LOG_FILE is not set}
+most=${LOG_LINES:-100000}
+pipe=$file.pipe
+
+copy() {
+    # Signals are for the command; this goes on until the command's last line.
+    trap '' INT QUIT TERM
+    lines=0
+    exec 3>>"$file"
+    while IFS= read -r line || [ -n "$line" ]; do
+        printf '%s\n' "$line"
+        printf '%s\n' "$line" >&3
+        lines=$((lines + 1))
+        if [ "$lines" -ge "$most" ]; then
+            mv "$file" "$file.1"
+            exec 3>>"$file"
+            lines=0
+        fi
+    done
+}
+
+rm -f "$pipe"
+mkfifo -m 600 "$pipe"
+copy <"$pipe" &
+copier=$!
+"$@" >"$pipe" 2>&1 &
+command=$!
+for signal in HUP INT QUIT TERM USR1 USR2; do
+    # shellcheck disable=SC2064
+    trap "kill -$signal $command 2>/dev/null || true" "$signal"
+done
+
+# `wait` ends at every signal, whether the command did or not.
+status=0
+wait "$command" || status=$?
+while kill -0 "$command" 2>/dev/null; do
+    status=0
+    wait "$command" || status=$?
+done
+wait "$copier"
+rm -f "$pipe"
+exit "$status"

@@ -1,0 +1,149 @@
+"""The model store's command line: ``python -m model_store``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from damage_tasks.errors import DamageTaskError
+from model_store.manifest import Gate, Manifest
+from model_store.store import Bundle
+
+cli = typer.Typer(
+    name="model_store",
+    help="Bundles of networks: look at them, check them, move them, make them. A bundle is "
+    "`default`, a folder, s3://bucket/name/version or https://host/name/version.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Uri = Annotated[str, typer.Argument(metavar="BUNDLE", help="default, a folder, s3:// or https://")]
+
+
+@cli.command("list")
+def list_(store: Annotated[str, typer.Argument(help="A folder or s3://bucket/prefix.")]) -> None:
+    """List the bundles in a store."""
+    from model_store.publishing import list_bundles
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("name", "version", "created", "networks", "megabytes", "address"):
+        table.add_column(column, overflow="fold")
+    for listed in list_bundles(store):
+        manifest = listed.manifest
+        table.add_row(
+            manifest.name,
+            manifest.version,
+            manifest.created[:10],
+            str(len(manifest.networks)),
+            f"{_megabytes(manifest):.1f}",
+            listed.uri,
+        )
+    Console().print(table, highlight=False)
+
+
+@cli.command()
+def show(uri: Uri = "default") -> None:
+    """Show what is in a bundle: networks, thresholds, weights, figures."""
+    bundle = _fetch(uri)
+    manifest = bundle.manifest
+    console = Console(highlight=False)
+    console.print(f"[bold]{bundle.label}[/]  {manifest.description}")
+    console.print(f"licence: {manifest.licence}\ntrained on: {manifest.training_data}\n")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("network", "role", "what it does", "weights", "status"):
+        table.add_column(column, overflow="fold")
+    for network in manifest.networks:
+        table.add_row(network.name, network.role, _what(network), network.weights, network.status)
+    console.print(table)
+    for name, weights in manifest.weights.items():
+        console.print(
+            f"\nweights {name}: {weights.file}, {weights.bytes / 1e6:.1f} MB, {weights.format}"
+            f"{', ' + weights.architecture if weights.architecture else ''}, "
+            f"{weights.input.long_side} px, sha256 {weights.sha256[:12]}..."
+        )
+    console.print(f"\ndamaged from score {manifest.decision.threshold} on")
+    console.print(f"golden photos: {len(manifest.golden)}")
+
+
+@cli.command()
+def verify(uri: Uri = "default") -> None:
+    """Check a bundle as a worker does: manifest, checksums, weights, golden photos."""
+    from damage_tasks.golden import check_golden
+    from damage_tasks.segmentation import Segmenter
+
+    bundle = _fetch(uri)
+    count = check_golden(Segmenter(bundle))
+    print(f"ok  {bundle.label}: checksums match, networks load, {count} golden photos as expected")
+
+
+@cli.command()
+def pull(
+    uri: Uri,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder to keep it in; DAMAGE_BUNDLE_CACHE by default.")
+    ] = None,
+) -> None:
+    """Fetch a bundle into the cache, verified; prints the folder. Resumes a broken download."""
+    print(_fetch(uri, cache).folder)
+
+
+@cli.command()
+def publish(
+    folder: Annotated[Path, typer.Argument(help="The bundle's folder.")],
+    store: Annotated[str, typer.Argument(help="s3://bucket/prefix, or a folder.")],
+) -> None:
+    """Verify a bundle and put it into a store as STORE/NAME/VERSION; prints its address.
+
+    Weights first, manifest last; a version that exists is never overwritten.
+    """
+    from damage_tasks.golden import check_golden
+    from damage_tasks.segmentation import Segmenter
+    from model_store.publishing import publish as put
+    from model_store.store import open_bundle
+
+    bundle = open_bundle(folder)
+    check_golden(Segmenter(bundle))
+    print(put(bundle, store))
+
+
+def _fetch(uri: str, cache: Path | None = None) -> Bundle:
+    from damage_tasks.settings import get_settings
+    from model_store.store import fetch_bundle
+
+    return fetch_bundle(uri, cache or get_settings().bundle_cache)
+
+
+def _what(network: object) -> str:
+    if isinstance(network, Gate):
+        if network.ends_with == "none":
+            return f"scores; below {network.threshold} is noted"
+        return f"below {network.threshold}: {network.code or network.ends_with}"
+    policy = getattr(network, "policy", None)
+    kind = getattr(network, "type", "damage of any type")
+    if policy is None:
+        return "finds the vehicle"
+    low = f", grown down to {policy.low}" if policy.low is not None else ""
+    return f"outlines {kind} from {policy.threshold} on{low}"
+
+
+def _megabytes(manifest: Manifest) -> float:
+    return sum(weights.bytes for weights in manifest.weights.values()) / 1e6
+
+
+def main() -> None:
+    """Run the command line; errors become one line and an exit status."""
+    try:
+        cli()
+    except DamageTaskError as error:
+        print(f"{error.code}: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

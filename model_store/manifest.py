@@ -1,0 +1,195 @@
+"""The manifest of a bundle: what is in it, and what every part must look like.
+
+``manifest.json`` is validated against these models; their JSON schema is
+``docs/reference/manifest.schema.json``.  Nothing here reads weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from damage_tasks.errors import BundleError, BundleNotFound
+from model_store.networks import (
+    Calibration,
+    Gate,
+    Input,
+    Locator,
+    MaskPolicy,
+    Network,
+    Output,
+    Part,
+    Score,
+    SegmentNetwork,
+    Sha256,
+    Slug,
+    UnionNetwork,
+    Weights,
+    inside_the_bundle,
+)
+
+__all__ = [
+    "MANIFEST",
+    "Calibration",
+    "Decision",
+    "Evidence",
+    "Gate",
+    "Golden",
+    "Input",
+    "Locator",
+    "Manifest",
+    "MaskPolicy",
+    "Network",
+    "Output",
+    "SegmentNetwork",
+    "UnionNetwork",
+    "Weights",
+    "parse_manifest",
+    "read_manifest",
+]
+
+MANIFEST = "manifest.json"
+
+
+class Evidence(Part):
+    """How the union network's mask changes the gate's score.
+
+    With g the gate's calibrated logit and z the logit of the mean of the ``share``
+    strongest pixels (averaged over the union's input sizes), both within -8 to 8,
+    the photo's damage score is sigmoid(gate_scale * g + scale * z + offset).
+    """
+
+    network: Slug
+    share: float = Field(default=0.005, gt=0, le=1)
+    gate_scale: float
+    scale: float
+    offset: float
+
+
+class Decision(Part):
+    """When a photo counts as damaged: its score reaches ``threshold`` and a region is left.
+
+    The score is that of ``gate``, with ``evidence`` weighed in when it let the
+    photo pass.
+    """
+
+    threshold: Score
+    gate: str
+    evidence: Evidence | None = None
+
+
+class Golden(Part):
+    """A small picture with a known outcome, examined before a worker takes photos.
+
+    ``areas`` are the shares of the photo that each type covers in the class mask;
+    types that are not named cover nothing.  Tolerances are absolute.
+    """
+
+    photo: str
+    sha256: Sha256
+    verdict: Literal["damaged", "clean", "rejected"]
+    damage_score: Score
+    score_tolerance: float = Field(default=0.1, ge=0, le=1)
+    areas: dict[Slug, Score] = Field(default_factory=dict)
+    area_tolerance: float = Field(default=0.02, ge=0, le=1)
+    scores: dict[Slug, Score] = Field(default_factory=dict)
+
+    _inside = field_validator("photo")(inside_the_bundle)
+
+
+class Manifest(Part):
+    """A bundle: named, versioned, checksummed.  Networks run in the order given."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    name: Slug
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+([.+-][0-9A-Za-z.+-]+)?$")]
+    created: str
+    licence: str
+    training_data: str
+    description: str = ""
+    # Damage types by class id, beginning with 1; 0 is undamaged.
+    types: tuple[Slug, ...] = Field(min_length=1, max_length=254)
+    weights: dict[Slug, Weights] = Field(min_length=1)
+    networks: tuple[Network, ...] = Field(min_length=1)
+    decision: Decision
+    golden: tuple[Golden, ...] = ()
+    metrics: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Manifest:
+        names = [network.name for network in self.networks]
+        if len(set(names)) != len(names):
+            raise ValueError("two networks have the same name")
+        for network in self.networks:
+            if network.weights not in self.weights:
+                raise ValueError(f"network {network.name}: no weights named {network.weights}")
+            if isinstance(network, SegmentNetwork) and network.type not in self.types:
+                raise ValueError(f"network {network.name}: type {network.type} is not in types")
+        if not any(isinstance(n, SegmentNetwork) for n in self.networks):
+            raise ValueError("a bundle needs at least one segment network")
+        if self.decision.gate not in {gate.name for gate in self.gates()}:
+            raise ValueError(f"decision: no gate named {self.decision.gate}")
+        if sum(isinstance(n, UnionNetwork) for n in self.networks) > 1:
+            raise ValueError("a bundle has at most one union network")
+        if sum(isinstance(n, Locator) for n in self.networks) > 1:
+            raise ValueError("a bundle has at most one locate network")
+        evidence = self.decision.evidence
+        if evidence and (self.union is None or self.union.name != evidence.network):
+            raise ValueError(f"decision: no union network named {evidence.network}")
+        return self
+
+    def gates(self) -> tuple[Gate, ...]:
+        """The gates, in order."""
+        return tuple(n for n in self.networks if isinstance(n, Gate))
+
+    @property
+    def union(self) -> UnionNetwork | None:
+        """The network that outlines damage of whatever type, if there is one."""
+        return next((n for n in self.networks if isinstance(n, UnionNetwork)), None)
+
+    @property
+    def locator(self) -> Locator | None:
+        """The network that finds the vehicle, if there is one."""
+        return next((n for n in self.networks if isinstance(n, Locator)), None)
+
+    def segmenters(self) -> tuple[SegmentNetwork, ...]:
+        """The segmenters, in order."""
+        return tuple(n for n in self.networks if isinstance(n, SegmentNetwork))
+
+
+def parse_manifest(text: bytes, where: str) -> tuple[Manifest, str]:
+    """The manifest in ``text`` and its digest (sha256 of the bytes, hex).
+
+    The digest covers the weights too, since the manifest names their sha256.
+    Raises `BundleError` with one line that names the place and the key.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise BundleError(f"{where}: not JSON: {error}") from None
+    try:
+        manifest = Manifest.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "manifest"
+        raise BundleError(f"{where}: {key}: {first['msg']}{_more(error)}") from None
+    return manifest, hashlib.sha256(text).hexdigest()
+
+
+def read_manifest(folder: Path) -> tuple[Manifest, str]:
+    """The manifest of the bundle in ``folder`` and its digest; see `parse_manifest`."""
+    path = folder / MANIFEST
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise BundleNotFound(f"no bundle in {folder}: {error.strerror}: {MANIFEST}") from None
+    return parse_manifest(text, str(path))
+
+
+def _more(error: ValidationError) -> str:
+    others = error.error_count() - 1
+    return f" (and {others} more)" if others else ""

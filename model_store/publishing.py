@@ -1,0 +1,154 @@
+"""Puts bundles into a store, ``<store>/<name>/<version>``, and lists what is there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from damage_tasks.errors import BundleError, BundleUnavailable
+from model_store.manifest import MANIFEST, Manifest, parse_manifest, read_manifest
+from model_store.sources import folder_of, s3_client
+from model_store.store import Bundle
+
+CARD = "MODEL_CARD.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One bundle in a store."""
+
+    uri: str
+    manifest: Manifest
+    digest: str
+
+
+def publish(bundle: Bundle, store: str) -> str:
+    """Copy a verified bundle to ``<store>/<name>/<version>``; its address.
+
+    Weights go first and the manifest last, so that nobody ever sees half a
+    bundle.  Raises `BundleError` when the version exists already, which is never
+    overwritten, and `BundleUnavailable` when the store cannot be reached.
+    """
+    uri = f"{store.rstrip('/')}/{bundle.manifest.name}/{bundle.manifest.version}"
+    target = _target(uri)
+    if target.exists(MANIFEST):
+        raise BundleError(f"{uri} exists already; a version is never overwritten: raise it")
+    for name in files_of(bundle):
+        target.put(name, bundle.folder / name)
+    target.put_new(MANIFEST, bundle.folder / MANIFEST)
+    return uri
+
+
+def files_of(bundle: Bundle) -> list[str]:
+    """A bundle's files without its manifest: weights, golden photos, and the card if it has one."""
+    manifest = bundle.manifest
+    names = [weights.file for weights in manifest.weights.values()]
+    names += [golden.photo for golden in manifest.golden]
+    if (bundle.folder / CARD).exists():
+        names.append(CARD)
+    return list(dict.fromkeys(names))
+
+
+def list_bundles(store: str) -> Iterator[Listed]:
+    """The bundles under ``store``, a folder or ``s3://bucket/prefix``, by name and version."""
+    folder = folder_of(store)
+    if folder is not None:
+        for path in sorted(folder.glob(f"**/{MANIFEST}")):
+            manifest, digest = read_manifest(path.parent)
+            yield Listed(str(path.parent), manifest, digest)
+        return
+    target = _target(store)
+    assert isinstance(target, _S3)
+    for key, text in target.manifests():
+        uri = f"s3://{target.bucket}/{key.removesuffix('/' + MANIFEST)}"
+        manifest, digest = parse_manifest(text, uri)
+        yield Listed(uri, manifest, digest)
+
+
+def _target(uri: str) -> _S3 | _Folder:
+    folder = folder_of(uri)
+    if folder is not None:
+        return _Folder(folder)
+    if urlsplit(uri).scheme != "s3":
+        raise BundleError(f"{uri}: a store is a folder or s3://bucket/prefix")
+    return _S3(uri)
+
+
+class _Folder:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def exists(self, name: str) -> bool:
+        return (self.folder / name).exists()
+
+    def put(self, name: str, source: Path) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, path)
+
+    put_new = put
+
+
+class _S3:
+    def __init__(self, uri: str) -> None:
+        parts = urlsplit(uri)
+        self.uri = uri
+        self.bucket, self.prefix = parts.netloc, parts.path.strip("/")
+        self._client = s3_client()
+
+    def exists(self, name: str) -> bool:
+        with _errors(self.uri):
+            found = self._client.list_objects_v2(
+                Bucket=self.bucket, Prefix=self._key(name), MaxKeys=1
+            )
+        return bool(found.get("KeyCount"))
+
+    def put(self, name: str, source: Path) -> None:
+        with _errors(self.uri), source.open("rb") as file:
+            self._client.put_object(Bucket=self.bucket, Key=self._key(name), Body=file)
+
+    def put_new(self, name: str, source: Path) -> None:
+        # If another publisher was faster, S3 itself refuses the second manifest.
+        with _errors(self.uri):
+            self._client.put_object(
+                Bucket=self.bucket,
+                Key=self._key(name),
+                Body=source.read_bytes(),
+                IfNoneMatch="*",
+                ContentType="application/json",
+            )
+
+    def manifests(self) -> Iterator[tuple[str, bytes]]:
+        prefix = f"{self.prefix}/" if self.prefix else ""
+        with _errors(self.uri):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=prefix
+            )
+            for page in pages:
+                for entry in page.get("Contents", []):
+                    if entry["Key"].endswith("/" + MANIFEST):
+                        answer = self._client.get_object(Bucket=self.bucket, Key=entry["Key"])
+                        yield entry["Key"], answer["Body"].read()
+
+    def _key(self, name: str) -> str:
+        return f"{self.prefix}/{name}" if self.prefix else name
+
+
+@contextmanager
+def _errors(uri: str) -> Iterator[Any]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in ("PreconditionFailed", "ConditionalRequestConflict"):
+            raise BundleError(f"{uri} exists already; a version is never overwritten") from None
+        raise BundleUnavailable(f"{uri}: {code}") from None
+    except (BotoCoreError, OSError) as error:
+        raise BundleUnavailable(f"{uri}: {error}") from None

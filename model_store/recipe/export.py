@@ -1,0 +1,206 @@
+"""From a checkpoint to a complete bundle: weights, manifest, golden photos, model card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from safetensors.torch import load_file, save_file
+
+from damage_tasks.segmentation import Segmenter
+from model_store.architectures.efficientnet_lite_unet import EfficientNetLiteUNet
+from model_store.manifest import MANIFEST, Input, parse_manifest
+from model_store.recipe.card import write_card
+from model_store.recipe.checkpoints import load_checkpoint, under
+from model_store.recipe.choices import Choices, choose
+from model_store.recipe.evaluation import evaluate
+from model_store.recipe.golden import write_golden
+from model_store.recipe.labels import MASKS, SCORES
+from model_store.recipe.photos import LabelledPhoto
+from model_store.recipe.predictions import EVIDENCE_SHARE, predict
+from model_store.recipe.report import figures
+from model_store.store import open_bundle
+
+ARCHITECTURE = "efficientnet_lite_unet"
+WEIGHTS = "weights/damage.safetensors"
+TRUNK = "damage"  # the name of the one weights file that all networks share
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSettings:
+    """What a bundle says of itself, and the sizes its networks run at.
+
+    ``long_side``: the gates' input; ``sides``: the segmenters' inputs, whose
+    probabilities are averaged.  ``experimental``: segmenters that must not decide.
+    """
+
+    version: str
+    licence: str
+    training_data: str
+    name: str = "default"
+    description: str = ""
+    long_side: int = 352
+    sides: tuple[int, ...] = (352, 512)
+    experimental: tuple[str, ...] = ("spacing",)
+
+
+def export(
+    checkpoint: Path,
+    photos: Sequence[LabelledPhoto],
+    out: Path,
+    settings: ExportSettings,
+    console: Console | None = None,
+) -> dict[str, Any]:
+    """Write the bundle of ``checkpoint``'s averaged weights to ``out``; its evaluation.
+
+    Everything that is chosen is chosen on ``photos``, which must be validation
+    photos: the training must not have seen them, and a test set must stay unseen.
+    Raises `CheckpointError`.
+    """
+    network, parameters, facts = read_network(checkpoint)
+    entry = write_weights(network, parameters, out, settings)
+    network.load_state_dict(_as_shipped(out / WEIGHTS), strict=False)
+    form = Input(long_side=settings.long_side)
+    chosen = choose(predict(network, photos, form, settings.sides))
+    manifest = _manifest(entry, chosen, settings, facts)
+    _write_manifest(out, manifest)
+    manifest["golden"] = write_golden(out, Segmenter(open_bundle(out)))
+    _write_manifest(out, manifest)
+    report = evaluate(Segmenter(open_bundle(out)), photos, console=console)
+    manifest["metrics"] = {"validation": figures(report)}
+    _write_manifest(out, manifest)
+    report["bundle"]["digest"] = open_bundle(out).digest
+    write_card(out, manifest, report, facts)
+    return report
+
+
+def read_network(
+    checkpoint: Path,
+) -> tuple[EfficientNetLiteUNet, dict[str, Any], dict[str, Any]]:
+    """The averaged network of a checkpoint, its parameters, and the checkpoint's facts."""
+    tensors, facts = load_checkpoint(checkpoint)
+    parameters = dict(facts["settings"]["network"])
+    network = EfficientNetLiteUNet(**parameters)
+    network.load_state_dict(under("average", tensors))
+    return network.eval(), parameters, facts
+
+
+def write_weights(
+    network: torch.nn.Module, parameters: dict[str, Any], out: Path, settings: ExportSettings
+) -> dict[str, Any]:
+    """Write the weights as fp16 safetensors; their entry in the manifest."""
+    path = out / WEIGHTS
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        name: tensor.half().contiguous()
+        for name, tensor in network.state_dict().items()
+        if not name.endswith("num_batches_tracked")  # only training needs it
+    }
+    save_file(tensors, path)
+    return {
+        "file": WEIGHTS,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "bytes": path.stat().st_size,
+        "format": "safetensors",
+        "architecture": ARCHITECTURE,
+        "parameters": parameters,
+        "input": {"long_side": settings.long_side, "multiple_of": 32},
+    }
+
+
+def _manifest(
+    entry: dict[str, Any], chosen: Choices, settings: ExportSettings, facts: dict[str, Any]
+) -> dict[str, Any]:
+    types = ("scratch", "dent", "spacing", "breakage")
+    return {
+        "schema": 1,
+        "name": settings.name,
+        "version": settings.version,
+        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "licence": settings.licence,
+        "training_data": settings.training_data,
+        "description": settings.description or f"{facts['step']} training steps.",
+        "types": list(types),
+        "weights": {TRUNK: entry},
+        "networks": [
+            _gate("quality", 0.5),
+            _gate("vehicle", 0.5),
+            _gate(
+                "damage",
+                chosen.gate_threshold,
+                ends_with="clean",
+                calibration={"scale": chosen.gate[0], "offset": chosen.gate[1]},
+            ),
+            _network(
+                "place", "locate", _mask("vehicle"), threshold=0.5, crop_below=0.0, margin=0.1
+            ),
+            _network(
+                "any",
+                "union",
+                _mask("any"),
+                policy={"threshold": chosen.masks["any"]},
+                long_sides=list(settings.sides),
+            ),
+            *(
+                _network(
+                    name,
+                    "segment",
+                    _mask(name),
+                    status="experimental" if name in settings.experimental else "stable",
+                    type=name,
+                    policy={"threshold": chosen.masks[name]},
+                    long_sides=list(settings.sides),
+                )
+                for name in types
+            ),
+        ],
+        "decision": {
+            "gate": "damage",
+            "threshold": chosen.decision_threshold,
+            "evidence": {
+                "network": "any",
+                "share": EVIDENCE_SHARE,
+                "gate_scale": chosen.evidence[0],
+                "scale": chosen.evidence[1],
+                "offset": chosen.evidence[2],
+            },
+        },
+    }
+
+
+def _gate(name: str, threshold: float, **more: Any) -> dict[str, Any]:
+    output = {"kind": "score", "channel": SCORES.index(name)}
+    return _network(name, "gate", output, threshold=threshold, **more)
+
+
+def _mask(name: str) -> dict[str, Any]:
+    return {"kind": "mask", "channel": MASKS.index(name)}
+
+
+def _network(name: str, role: str, output: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"name": name, "role": role, "weights": TRUNK, "output": output, **more}
+
+
+def _write_manifest(out: Path, manifest: dict[str, Any]) -> None:
+    text = (json.dumps(_rounded(manifest), indent=1, ensure_ascii=False) + "\n").encode()
+    parse_manifest(text, str(out / MANIFEST))  # never leave a manifest that cannot be read
+    (out / MANIFEST).write_bytes(text)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(v) for v in value]
+    return round(value, 5) if isinstance(value, float) else value
+
+
+def _as_shipped(path: Path) -> dict[str, torch.Tensor]:
+    return {name: tensor.float() for name, tensor in load_file(path).items()}

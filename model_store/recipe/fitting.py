@@ -1,0 +1,97 @@
+"""What is chosen on validation photos: calibration, thresholds, the damage score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+BINS = 200
+LOGIT_LIMIT = 8.0
+
+
+def logistic_fit(
+    features: Floats, labels: Floats, weights: Floats | None = None, ridge: float = 1e-2
+) -> NDArray[np.float64]:
+    """Logistic regression by Newton's method: coefficients, then the offset.
+
+    ``features`` N x D, ``labels`` and ``weights`` N.  Labels are drawn in from 0
+    and 1 as Platt (1999) advises, so that separable scores stay finite.
+    """
+    x = np.column_stack([np.asarray(features, np.float64), np.ones(len(labels))])
+    y = np.asarray(labels, np.float64)
+    w = np.ones(len(y)) if weights is None else np.asarray(weights, np.float64)
+    positive, negative = w[y > 0.5].sum(), w[y <= 0.5].sum()
+    y = np.where(y > 0.5, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    found = np.zeros(x.shape[1])
+    penalty = np.full(x.shape[1], ridge)
+    penalty[-1] = 0
+    for _ in range(100):
+        p = 1 / (1 + np.exp(-np.clip(x @ found, -30, 30)))
+        slope = x.T @ (w * (p - y)) + penalty * found
+        curve = (x * (w * p * (1 - p))[:, None]).T @ x + np.diag(penalty + 1e-9)
+        step = np.linalg.solve(curve, slope)
+        found -= step
+        if np.abs(step).max() < 1e-8:
+            break
+    return found
+
+
+def logit(probability: Floats) -> NDArray[np.float64]:
+    """log(p / (1 - p)), limited to +-8."""
+    p = np.clip(np.asarray(probability, np.float64), 1e-6, 1 - 1e-6)
+    return np.clip(np.log(p / (1 - p)), -LOGIT_LIMIT, LOGIT_LIMIT)
+
+
+def balanced(labels: Sequence[bool]) -> NDArray[np.float64]:
+    """Weights under which both labels count alike, N in total."""
+    y = np.asarray(labels, bool)
+    return np.where(y, len(y) / 2 / max(y.sum(), 1), len(y) / 2 / max((~y).sum(), 1))
+
+
+@dataclass(slots=True)
+class ThresholdSweep:
+    """Pooled overlap of one mask channel at every threshold, without keeping the masks."""
+
+    hits: NDArray[np.float64] = field(default_factory=lambda: np.zeros(BINS))
+    misses: NDArray[np.float64] = field(default_factory=lambda: np.zeros(BINS))
+
+    def add(self, probability: Floats, truth: NDArray[np.bool_]) -> None:
+        """Count one photo (H x W, 0 to 1, and H x W bool); all photos count alike."""
+        bins = np.minimum((probability * BINS).astype(np.int64), BINS - 1)
+        self.hits += np.bincount(bins[truth], minlength=BINS) / truth.size
+        self.misses += np.bincount(bins[~truth], minlength=BINS) / truth.size
+
+    def iou(self) -> NDArray[np.float64]:
+        """IoU when everything at or above bin / `BINS` is the mask."""
+        inside = np.cumsum(self.hits[::-1])[::-1]
+        outside = np.cumsum(self.misses[::-1])[::-1]
+        return inside / np.maximum(self.hits.sum() + outside, 1e-12)
+
+    def best(self, low: float = 0.2, high: float = 0.8) -> tuple[float, float]:
+        """The threshold between ``low`` and ``high`` with the highest IoU, and that IoU.
+
+        Of a plateau (within 0.002) the middle is taken, which generalises better.
+        """
+        iou = self.iou()
+        window = slice(round(low * BINS), round(high * BINS) + 1)
+        near = np.flatnonzero(iou[window] >= iou[window].max() - 0.002) + window.start
+        chosen = int(near[len(near) // 2])
+        return chosen / BINS, float(iou[chosen])
+
+
+def gate_threshold(damaged: Floats, recall: float = 0.99, margin: float = 0.5) -> float:
+    """A gate's threshold that at least ``recall`` of the ``damaged`` scores reach.
+
+    With fewer than 1 / (1 - recall) photos, that is the lowest score; the
+    threshold lies at ``margin`` of its odds, since the lowest score of a small
+    sample is an optimistic estimate.
+    """
+    ordered = np.sort(np.asarray(damaged, np.float64))
+    lost = int((1 - recall) * len(ordered))
+    lowest = float(ordered[lost])
+    odds = margin * lowest / max(1 - lowest, 1e-9)
+    return odds / (1 + odds)

@@ -1,0 +1,110 @@
+"""Where bundles are kept: a folder, an S3 bucket or a web server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from damage_tasks.errors import BundleError, BundleNotFound, BundleUnavailable
+
+CHUNK = 1024 * 1024
+TIMEOUT = 20  # seconds without a byte
+
+
+class Source(Protocol):
+    """A place that holds one bundle's files."""
+
+    def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
+        """The bytes of file ``name`` from ``offset`` on.
+
+        Raises `BundleNotFound` when it is not there, `BundleUnavailable` when the
+        place cannot be reached.
+        """
+
+
+def source_of(uri: str) -> Source:
+    """The place that ``uri`` names: ``s3://bucket/prefix`` or ``https://host/path``."""
+    scheme = urlsplit(uri).scheme
+    if scheme == "s3":
+        return S3Source(uri)
+    if scheme == "https":
+        return WebSource(uri)
+    raise BundleError(f"{uri}: a bundle is `default`, a folder, s3://... or https://...")
+
+
+class S3Source:
+    """A bundle under a prefix of a bucket."""
+
+    def __init__(self, uri: str) -> None:
+        parts = urlsplit(uri)
+        self.uri = uri.rstrip("/")
+        self.bucket = parts.netloc
+        self.prefix = parts.path.strip("/")
+
+    def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        key = f"{self.prefix}/{name}"
+        try:
+            client = s3_client()
+            more = {"Range": f"bytes={offset}-"} if offset else {}
+            answer = client.get_object(Bucket=self.bucket, Key=key, **more)
+            with closing(answer["Body"]) as body:
+                yield from body.iter_chunks(CHUNK)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            if status >= 500 or status in (408, 429):
+                raise BundleUnavailable(f"{self.uri}/{name}: {code}") from None
+            raise BundleNotFound(f"{self.uri}/{name}: {code}") from None
+        except (BotoCoreError, OSError) as error:
+            raise BundleUnavailable(f"{self.uri}/{name}: {error}") from None
+
+
+class WebSource:
+    """A bundle on a web server."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri.rstrip("/")
+
+    def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
+        import urllib3
+
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=TIMEOUT))
+        try:
+            answer = pool.request(
+                "GET", f"{self.uri}/{name}", headers=headers, preload_content=False, redirect=False
+            )
+            with answer:
+                if answer.status >= 500 or answer.status in (408, 429):
+                    raise BundleUnavailable(f"{self.uri}/{name}: {answer.status}")
+                if answer.status not in (200, 206):
+                    raise BundleNotFound(f"{self.uri}/{name}: {answer.status}")
+                # A server without ranges sends the whole file again.
+                skip = offset if answer.status == 200 else 0
+                for chunk in answer.stream(CHUNK):
+                    yield chunk[skip:]
+                    skip = max(0, skip - len(chunk))
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise BundleUnavailable(f"{self.uri}/{name}: {error}") from None
+
+
+def s3_client() -> Any:
+    """An S3 client with a deadline on every wait."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(connect_timeout=5, read_timeout=TIMEOUT, retries={"total_max_attempts": 3})
+    return boto3.client("s3", config=config)
+
+
+def folder_of(uri: str) -> Path | None:
+    """The local folder that ``uri`` names, if it names one."""
+    parts = urlsplit(uri)
+    if parts.scheme == "file":
+        return Path(parts.path)
+    return Path(uri).expanduser() if not parts.scheme else None

@@ -1,0 +1,88 @@
+"""The channel reads through the door and outlives failed polls."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from kombu import Connection
+
+from damage_tasks.broker.sqs import Channel, Transport
+
+
+@pytest.fixture
+def queue_url(aws: Any) -> str:
+    return str(aws.create_queues(f"queue-{uuid.uuid4().hex[:8]}"))
+
+
+@pytest.fixture
+def channel(queue_url: str) -> Iterator[Channel]:
+    name = queue_url.rpartition("/")[2]
+    with Connection(
+        "sqs://",
+        transport=Transport,
+        transport_options={
+            "region": "us-east-1",
+            "predefined_queues": {name: {"url": queue_url}},
+            "wait_time_seconds": 1,
+        },
+    ) as connection:
+        yield connection.default_channel
+
+
+def receive(channel: Channel) -> Any:
+    (name,) = channel.predefined_queues
+    return channel._get(name)
+
+
+@pytest.mark.parametrize("encode", [str, lambda text: base64.b64encode(text.encode()).decode()])
+def test_a_plain_json_body_is_read_as_a_call(
+    channel: Channel, queue_url: str, aws: Any, encode: Any
+) -> None:
+    body = json.dumps({"image_url": "https://x/ü.jpg", "car": 1})
+    sent = aws.client("sqs").send_message(QueueUrl=queue_url, MessageBody=encode(body))
+    message = receive(channel)
+    assert message["headers"]["task"] == "detect_damage"
+    assert message["headers"]["id"] == sent["MessageId"]
+    assert message["properties"]["delivery_tag"]
+    assert message["properties"]["delivery_info"]["sqs_queue"] == queue_url
+
+
+@pytest.mark.parametrize("failure", [[], None, b""])
+def test_a_failed_poll_is_no_message(channel: Channel, queue_url: str, failure: Any) -> None:
+    # Stock kombu 5.7.0 raises here, which ends the worker.
+    assert channel._on_messages_ready(queue_url, "damage", failure) == 0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{}, {"Messages": None}, {"Messages": ["x", None]}, {"Messages": [{}]},
+     {"Messages": [{"Body": 7, "MessageId": "m", "ReceiptHandle": "r"}]}],
+    ids=str,
+)  # fmt: skip
+def test_an_answer_that_only_looks_like_one_is_no_message(
+    channel: Channel, queue_url: str, answer: Any
+) -> None:
+    channel.connection._callbacks[queue_url.rpartition("/")[2]] = pytest.fail
+    (name,) = channel.predefined_queues
+    assert channel._on_messages_ready(queue_url, name, answer) == 0
+    assert channel.polled_at is not None
+
+
+@pytest.mark.parametrize("body", ["\ud800", '{"image_url": "\ud800"}', "\0", "\ufeff[]"])
+def test_a_body_that_is_no_text_is_read_all_the_same(
+    channel: Channel, queue_url: str, body: str
+) -> None:
+    (name,) = channel.predefined_queues
+    message = {"Body": body, "MessageId": "m", "ReceiptHandle": "r", "Attributes": {}}
+    payload = channel._message_to_python(message, name, queue_url)
+    assert payload["headers"]["id"] == "m"
+
+
+def test_the_transport_still_counts_as_sqs() -> None:
+    # Celery turns mingle and gossip off by this name.
+    assert Transport.driver_type == "sqs"

@@ -1,0 +1,49 @@
+"""Messages in hand stay invisible to others."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from damage_tasks.broker.visibility import extend, queue_visibility_timeout
+
+
+@pytest.fixture
+def queue_url(aws: Any) -> str:
+    return str(aws.create_queues(f"queue-{uuid.uuid4().hex[:8]}"))
+
+
+def channel_holding(aws: Any, queue_url: str, tags: list[str], dirty: set[str]) -> Any:
+    sqs = aws.client("sqs")
+    message = SimpleNamespace(delivery_info={"sqs_queue": queue_url})
+    return SimpleNamespace(
+        predefined_queues={"damage": {"url": queue_url}},
+        sqs=lambda queue: sqs,
+        qos=SimpleNamespace(_delivered=dict.fromkeys(tags, message), _dirty=dirty),
+    )
+
+
+def receive(aws: Any, queue_url: str, count: int = 10, visible_after: int = 1) -> list[str]:
+    answer = aws.client("sqs").receive_message(
+        QueueUrl=queue_url, MaxNumberOfMessages=count, VisibilityTimeout=visible_after
+    )
+    return [message["ReceiptHandle"] for message in answer.get("Messages", [])]
+
+
+def test_the_queues_own_timeout_counts(aws: Any, queue_url: str) -> None:
+    assert queue_visibility_timeout(channel_holding(aws, queue_url, [], set())) == 180
+
+
+def test_held_messages_are_extended_and_finished_ones_are_not(aws: Any, queue_url: str) -> None:
+    for _ in range(12):
+        aws.client("sqs").send_message(QueueUrl=queue_url, MessageBody="x")
+    tags: list[str] = []
+    while len(tags) < 12:
+        tags += receive(aws, queue_url, visible_after=2)
+    extend(channel_holding(aws, queue_url, tags, {tags[0]}), 60, limit=90)
+    time.sleep(2.2)
+    assert len(receive(aws, queue_url)) == 1

@@ -1,0 +1,206 @@
+"""What tests share: real servers, started once per test process, and clean surroundings."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from tests.postgres import Postgres
+
+# The tests' own settings must not depend on who runs them.
+for _name in [name for name in os.environ if name.startswith(("DAMAGE_", "AWS_"))]:
+    if _name != "AWS_CA_BUNDLE":
+        del os.environ[_name]
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = "/dev/null"
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
+# A task that is sent without the stack's settings fails loudly.
+os.environ["DAMAGE_QUEUE_URL"] = "http://127.0.0.1:9/000000000000/you-forgot-the-stack"
+
+
+@pytest.fixture(autouse=True)
+def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Settings and clients are read anew in each test."""
+    from damage_tasks import backend, settings, storage
+    from damage_tasks.broker import queue
+
+    caches = [
+        settings.get_settings,
+        storage.s3_client,
+        queue.sqs_client,
+        backend.open_inspections,
+    ]
+    for cached in caches:
+        cached.cache_clear()
+    yield
+    for cached in caches:
+        cached.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A real SQS and S3 endpoint over HTTP."""
+    from damage_tasks.stack.emulator import Emulator
+
+    emulator = Emulator(tmp_path_factory.mktemp("emulator") / "emulator.log")
+    emulator.start()
+    yield emulator
+    emulator.stop()
+
+
+@pytest.fixture
+def aws(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The emulator, with this process's AWS variables leading to it."""
+    for name, value in emulator.environment.items():
+        monkeypatch.setenv(name, value)
+    return emulator
+
+
+@pytest.fixture
+def bucket(aws: Any) -> str:
+    """An empty bucket."""
+    name = f"bucket-{uuid.uuid4().hex[:12]}"
+    aws.create_bucket(name)
+    return name
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A real PostgreSQL, from a wheel; its SQLAlchemy URL without a database name."""
+    server = Postgres().start()
+    yield server.url
+    server.stop()
+
+
+@contextmanager
+def new_database(server: str, template: str = "template1") -> Iterator[str]:
+    """A database of its own, dropped afterwards; its URL."""
+    import sqlalchemy as sa
+
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    admin = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    yield sa.make_url(server).set(database=name).render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """A new, empty PostgreSQL database."""
+    with new_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: str) -> Iterator[str]:
+    """The name of a database with our tables, to copy from."""
+    from damage_tasks.results.schema import migrate
+
+    with new_database(postgres_server) as url:
+        migrate(url)
+        yield url.partition("?")[0].rpartition("/")[2]
+
+
+@pytest.fixture
+def migrated_postgres_url(postgres_server: str, migrated_template: str) -> Iterator[str]:
+    """A new PostgreSQL database with our tables."""
+    with new_database(postgres_server, migrated_template) as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A new, empty SQLite database."""
+    return f"sqlite:///{tmp_path}/damage.db"
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A migrated database of either kind."""
+    from damage_tasks.results.schema import migrate
+
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("migrated_postgres_url"))
+    url: str = request.getfixturevalue("sqlite_url")
+    migrate(url)
+    return url
+
+
+class Site:
+    """A web server whose every path answers what a test has put there.
+
+    ``pages`` maps a path to a function that is given the request handler.
+    ``requests`` lists the paths that were asked for, ``headers`` what came with them.
+    """
+
+    def __init__(self) -> None:
+        self.pages: dict[str, Any] = {}
+        self.requests: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                site.requests.append(self.path)
+                site.headers.append(dict(self.headers))
+                page = site.pages.get(self.path.split("?")[0])
+                try:
+                    if page is None:
+                        self.send_error(404)
+                    else:
+                        page(self)
+                except (BrokenPipeError, ConnectionResetError):
+                    self.close_connection = True
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def serve(self, path: str, body: bytes, status: int = 200, **headers: str) -> str:
+        """Answer ``path`` with ``body``; its URL."""
+
+        def page(handler: BaseHTTPRequestHandler) -> None:
+            handler.send_response(status)
+            for name, value in headers.items():
+                handler.send_header(name.replace("_", "-"), value)
+            if not any(name.lower() == "content_length" for name in headers):
+                handler.send_header("Content-Length", str(len(body)))
+            handler.end_headers()
+            handler.wfile.write(body)
+
+        self.pages[path] = page
+        return self.url + path
+
+    def redirect(self, path: str, target: str, status: int = 302) -> str:
+        """Answer ``path`` with a redirect; its URL."""
+        return self.serve(path, b"", status, Location=target)
+
+    def close(self) -> None:
+        """Stop serving."""
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A web server on a loopback port."""
+    site = Site()
+    yield site
+    site.close()

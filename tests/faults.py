@@ -1,0 +1,123 @@
+"""A proxy in front of the SQS and S3 emulator that makes it fail on demand."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from urllib.parse import urlsplit
+
+HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
+
+# What may be done to a request instead of answering it.
+PASS, ERROR_500, ERROR_503, HANG, RESET = "pass", "500", "503", "hang", "reset"
+HANGS_FOR = 6.0  # seconds
+EXPIRED = "expired"
+
+_EXPIRED = b'{"__type": "com.amazon.coral.service#ExpiredTokenException", "message": "expired"}'
+
+
+class FaultProxy:
+    """Forwards to ``upstream``; ``fault`` is asked what to do with each request.
+
+    ``fault`` is given ``sqs`` or ``s3`` and the operation (``ReceiveMessage``, ``PUT``).
+    ``counts`` says how often each operation was asked for.
+    """
+
+    def __init__(self, upstream: str) -> None:
+        self.fault: Callable[[str, str], str] = lambda service, operation: PASS
+        self.counts: Counter[str] = Counter()
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.proxy = self
+        self._server.upstream = urlsplit(upstream).netloc
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def fail(self, service: str, how: str, *operations: str) -> None:
+        """Do ``how`` to all requests of ``service``, or to those ``operations`` only."""
+
+        def fault(asked: str, operation: str) -> str:
+            return how if asked == service and operation in (operations or (operation,)) else PASS
+
+        self.fault = fault
+
+    def heal(self) -> None:
+        """Forward everything again."""
+        self.fault = lambda service, operation: PASS
+
+    def close(self) -> None:
+        """Stop listening: connections are refused from now on."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+    proxy: FaultProxy
+    upstream: str
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A caller that hangs up is nothing to report."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def _handle(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        target = self.headers.get("X-Amz-Target", "")
+        service = "sqs" if target.startswith("AmazonSQS") else "s3"
+        operation = target.partition(".")[2] or self.command
+        self.server.proxy.counts[f"{service} {operation}"] += 1
+        match self.server.proxy.fault(service, operation):
+            case "pass":
+                self._forward(body)
+            case "500" | "503" as status:
+                self._answer(int(status), b"")
+            case "expired":
+                self._answer(403, _EXPIRED)
+            case "hang":
+                time.sleep(HANGS_FOR)
+                self._reset()
+            case _:
+                self._reset()
+
+    do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = _handle  # noqa: N815
+
+    def _forward(self, body: bytes) -> None:
+        upstream = http.client.HTTPConnection(self.server.upstream, timeout=60)
+        try:
+            # The host is signed, and the emulator does not mind another.
+            upstream.request(self.command, self.path, body, dict(self.headers))
+            response = upstream.getresponse()
+            data = response.read()
+            self.send_response(response.status)
+            for name, value in response.getheaders():
+                if name.lower() not in HOP_BY_HOP:
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+        except (OSError, http.client.HTTPException):
+            self.close_connection = True
+        finally:
+            upstream.close()
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _reset(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def log_message(self, *_: object) -> None:
+        pass

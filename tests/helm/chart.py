@@ -1,0 +1,102 @@
+"""Renders the chart with a real helm, and asks what came out."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jmespath
+import yaml
+
+from tests.programs import program
+
+CHART = Path(__file__).parent.parent.parent / "helm"
+HELMS = ["helm-3", "helm-4"]
+
+# The four that have no default.
+NEEDED: dict[str, Any] = yaml.safe_load((CHART / "examples/minimal.yaml").read_text())
+
+
+class ChartRefused(Exception):
+    """helm did not render; its message."""
+
+
+class Documents(list[dict[str, Any]]):
+    """The objects of one rendering."""
+
+    def one(self, kind: str, name: str | None = None) -> dict[str, Any]:
+        """The only object of ``kind``, or the one called ``name``."""
+        found = [
+            each
+            for each in self
+            if each["kind"] == kind and name in (None, each["metadata"]["name"])
+        ]
+        assert len(found) == 1, f"{len(found)} objects {kind} {name or ''}"
+        return found[0]
+
+    def find(self, expression: str) -> Any:
+        """What jmespath finds among all objects."""
+        return jmespath.search(expression, list(self))
+
+    @property
+    def worker(self) -> dict[str, Any]:
+        """The workers' Deployment."""
+        return self.one("Deployment", "damage-tasks-worker")
+
+    @property
+    def pods(self) -> dict[str, dict[str, Any]]:
+        """Every pod's spec, by kind and name of what makes it."""
+        pods = {}
+        for each in self:
+            spec = each if each["kind"] == "Pod" else jmespath.search("spec.template", each)
+            if spec and "spec" in spec:
+                pods[f"{each['kind']}/{each['metadata']['name']}"] = spec["spec"]
+        return pods
+
+
+def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """``below`` with ``above`` laid over it, as helm does with values."""
+    result = copy.deepcopy(below)
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(result.get(key), dict):
+            result[key] = merged(result[key], value)
+        else:
+            result[key] = value
+    return result
+
+
+def render(values: dict[str, Any] | None = None, helm: str = "helm-4") -> Documents:
+    """The chart's objects with ``values`` over the four that are needed.
+
+    Raises `ChartRefused` with helm's message.
+    """
+    text = json.dumps(merged(NEEDED, values or {}), sort_keys=True)
+    return Documents(copy.deepcopy(_rendered(text, helm)))
+
+
+def render_only(values: dict[str, Any], helm: str = "helm-4") -> Documents:
+    """The chart's objects with nothing but ``values``."""
+    return Documents(copy.deepcopy(_rendered(json.dumps(values, sort_keys=True), helm)))
+
+
+@cache
+def _rendered(values: str, helm: str) -> list[dict[str, Any]]:
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(values)
+        file.flush()
+        run = subprocess.run(
+            [program(helm), "template", "damage-tasks", CHART, "--namespace", "damage-tasks",
+             "--values", file.name],
+            capture_output=True,
+            text=True,
+            check=False,
+        )  # fmt: skip
+    if run.returncode:
+        raise ChartRefused(run.stderr)
+    # C's loader is ten times as fast.
+    return [each for each in yaml.load_all(run.stdout, yaml.CSafeLoader) if each]

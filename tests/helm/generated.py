@@ -1,0 +1,181 @@
+"""Writes what is generated in helm/: the schema and the table of values, the copied files.
+
+`make chart` runs it; tests check that all of it is current.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from damage_tasks.settings import PREFIX, Settings
+from tests.helm.limits import FREE, LIMITS
+
+ROOT = Path(__file__).parent.parent.parent
+CHART = ROOT / "helm"
+
+# A chart reads nothing outside its folder: these are copies.
+COPIES = {
+    "files/rules.yml": ROOT / "monitoring/prometheus/rules.yml",
+    "files/dashboard.json": ROOT / "monitoring/grafana/damage-tasks.json",
+}
+
+# Come from the Secret, never from the ConfigMap.
+SECRETS = {
+    "DAMAGE_DATABASE_URL",
+    "DAMAGE_EVENT_BUS_URL",
+    "DAMAGE_SENTRY_DSN",
+    "DAMAGE_SLACK_WEBHOOK_URL",
+    "DAMAGE_CLOUDFRONT_PRIVATE_KEY",
+}
+# Fixed by the image and by what the chart mounts.
+FIXED = {"DAMAGE_BUNDLE_CACHE", "DAMAGE_HEARTBEAT_FILE"}
+
+_KEY = re.compile(r"^(?P<indent> *)(?P<key>[\w./-]+):(?: |$)")
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value of values.yaml: its path, its default and what its comment says."""
+
+    path: tuple[str, ...]
+    default: Any
+    text: str
+
+    @property
+    def name(self) -> str:
+        """The path as `--set` takes it."""
+        return ".".join(self.path)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether nothing below it is documented by itself."""
+        return not isinstance(self.default, dict) or not self.default or self.name in FREE
+
+
+def read_values() -> list[Value]:
+    """All values with their comments, in the order of the file."""
+    text = (CHART / "values.yaml").read_text()
+    defaults = yaml.safe_load(text)
+    values: list[Value] = []
+    path: list[tuple[int, str]] = []
+    comment: list[str] = []
+    for line in text.splitlines():
+        if line.lstrip().startswith("#"):
+            comment.append(line.lstrip("# "))
+            continue
+        match = _KEY.match(line)
+        if match:
+            indent = len(match["indent"])
+            path = [step for step in path if step[0] < indent] + [(indent, match["key"])]
+            keys = tuple(key for _, key in path)
+            values.append(Value(keys, _at(defaults, keys), " ".join(comment)))
+        comment = []
+    return values
+
+
+def _at(tree: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        tree = tree[key]
+    return tree
+
+
+def schema() -> str:
+    """values.schema.json: types from the defaults, limits from limits.py, nothing else allowed."""
+    texts = {value.path: value.text for value in read_values()}
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text())
+    root = _object(defaults, (), texts)
+    root = {"$schema": "http://json-schema.org/draft-07/schema#", **root}
+    # Charts that use this one as a part may set it.
+    root["properties"]["global"] = {"type": "object"}
+    return json.dumps(root, indent=1) + "\n"
+
+
+def _object(tree: dict[str, Any], path: tuple[str, ...], texts: dict[Any, str]) -> dict[str, Any]:
+    properties = {}
+    for key, value in tree.items():
+        here = (*path, key)
+        name = ".".join(here)
+        if name == "settings":
+            node = _settings()
+        elif name in LIMITS:
+            node = LIMITS[name]
+        elif isinstance(value, dict) and name not in FREE:
+            node = _object(value, here, texts)
+        else:
+            node = _plain(value)
+        text = texts.get(here)
+        properties[key] = {"description": text, **node} if text else dict(node)
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    if isinstance(value, bool):
+        return {"type": "boolean"}
+    if isinstance(value, int):
+        return {"type": "integer", "minimum": 0}
+    if isinstance(value, list):
+        return {"type": "array", "items": {"type": "object"}}
+    if isinstance(value, dict):
+        return {"type": "object"}
+    return {"type": "string"}
+
+
+def _settings() -> dict[str, Any]:
+    properties = {}
+    for field, node in Settings.model_json_schema()["properties"].items():
+        name = PREFIX + field.upper()
+        if name in SECRETS | FIXED:
+            continue
+        types = [n for n in node.get("anyOf", [node]) if n.get("type") != "null"]
+        kept = {
+            key: value
+            for key, value in types[0].items()
+            if key in ("type", "minimum", "maximum", "exclusiveMinimum", "pattern")
+        }
+        if kept["type"] == "array":
+            kept = {"type": ["array", "string"], "items": {"type": "string"}}
+        properties[name] = {"description": node["description"], **kept}
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def readme() -> str:
+    """README.md: its own text, with the table of values brought up to date."""
+    text = (CHART / "README.md").read_text()
+    begin, end = "<!-- values -->\n", "<!-- end of values -->"
+    before, after = text.split(begin)[0], text.split(end)[1]
+    return before + begin + _tables() + end + after
+
+
+def _tables() -> str:
+    tables = ""
+    section = None
+    for value in read_values():
+        if any(".".join(value.path[:length]) in FREE for length in range(1, len(value.path))):
+            continue
+        if not value.is_leaf:
+            continue
+        if value.path[0] != section:
+            section = value.path[0]
+            tables += f"\n### {section}\n\n| value | default | meaning |\n| --- | --- | --- |\n"
+        default = json.dumps(value.default)
+        default = f"`{default}`" if len(default) <= 60 else "see values.yaml"
+        tables += f"| `{value.name}` | {default} | {value.text} |\n"
+    return tables + "\n"
+
+
+def main() -> None:
+    """Write everything."""
+    (CHART / "values.schema.json").write_text(schema())
+    (CHART / "README.md").write_text(readme())
+    for name, source in COPIES.items():
+        (CHART / name).write_text(source.read_text())
+
+
+if __name__ == "__main__":
+    main()

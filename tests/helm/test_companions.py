@@ -1,0 +1,206 @@
+"""What runs beside the workers: migration, Flower, its event bus, logs, alerts, dashboard."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jmespath
+import pytest
+import yaml
+
+from tests.helm.chart import ChartRefused, render
+
+SIDECAR = {"logs": {"shipping": "sidecar", "bucket": "acme-logs"}}
+DAEMONSET = {"logs": {"shipping": "daemonset", "bucket": "acme-logs"}}
+MONITORED = {"monitoring": {"enabled": True, "labels": {"release": "stack"},
+                            "dashboard": {"enabled": True}}}  # fmt: skip
+
+
+def test_the_database_is_migrated_before_any_pod_of_the_new_version_starts() -> None:
+    job = render().one("Job")
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    assert container["args"] == ["damage-tasks", "migrate"]
+    assert container["image"] == jmespath.search(
+        "spec.template.spec.containers[0].image", render().worker
+    )
+
+
+def test_the_migration_needs_nothing_that_the_chart_makes_later() -> None:
+    pod = render().pods["Job/damage-tasks-migration"]
+    assert "envFrom" not in pod["containers"][0]
+    assert "serviceAccountName" not in pod
+
+
+def test_the_migration_of_a_trial_brings_its_own_secret() -> None:
+    values = {"secret": {"existing": "", "values": {"DAMAGE_DATABASE_URL": "postgresql://db"}}}
+    documents = render(values)
+    secret = documents.one("Secret", "damage-tasks-migration")
+    assert secret["metadata"]["annotations"]["helm.sh/hook-weight"] == "-1"
+    used = "containers[0].env[0].valueFrom.secretKeyRef.name"
+    assert (
+        jmespath.search(used, documents.pods["Job/damage-tasks-migration"])
+        == (secret["metadata"]["name"])
+    )
+
+
+def test_the_migration_may_be_left_out() -> None:
+    assert not render({"migration": {"enabled": False}}).find("[?kind=='Job']")
+
+
+def flower(expression: str, values: dict[str, Any] | None = None) -> Any:
+    return jmespath.search(expression, render(values).pods["Deployment/damage-tasks-flower"])
+
+
+def test_flower_runs_from_the_one_image() -> None:
+    assert flower("containers[0].args") == ["damage-tasks", "flower"]
+    assert flower("containers[0].image") == "damage-tasks:0.1.0"
+
+
+def test_flower_asks_who_is_there() -> None:
+    key = "containers[0].env[?name=='FLOWER_BASIC_AUTH'].valueFrom.secretKeyRef.key"
+    assert flower(key) == ["FLOWER_BASIC_AUTH"]
+
+
+def test_flower_gets_no_password_of_the_database() -> None:
+    assert "DAMAGE_DATABASE_URL" not in flower("containers[0].env[].name")
+
+
+def test_flower_and_workers_meet_on_the_event_bus() -> None:
+    address = "containers[0].env[?name=='DAMAGE_EVENT_BUS_URL'].value"
+    found = flower(address)
+    assert found == ["redis://:$(EVENT_BUS_PASSWORD)@damage-tasks-event-bus:6379/0"]
+    worker = render().pods["Deployment/damage-tasks-worker"]
+    assert jmespath.search(address, worker) == found
+    service = render().one("Service", "damage-tasks-event-bus")
+    assert jmespath.search("spec.ports[].port", service) == [6379]
+
+
+def test_the_password_is_known_before_the_address_that_holds_it() -> None:
+    names = flower("containers[0].env[].name")
+    assert names.index("EVENT_BUS_PASSWORD") < names.index("DAMAGE_EVENT_BUS_URL")
+
+
+def test_the_event_bus_keeps_nothing_and_has_a_password() -> None:
+    args = render().pods["Deployment/damage-tasks-event-bus"]["containers"][0]["args"]
+    assert args[args.index("--requirepass") + 1] == "$(EVENT_BUS_PASSWORD)"
+    assert args[args.index("--save") + 1] == ""
+    assert args[args.index("--appendonly") + 1] == "no"
+
+
+def test_another_event_bus_comes_from_the_secret() -> None:
+    values = {"eventBus": {"enabled": False}}
+    assert not render(values).find("[?metadata.name=='damage-tasks-event-bus']")
+    key = "containers[0].env[?name=='DAMAGE_EVENT_BUS_URL'].valueFrom.secretKeyRef.key"
+    assert flower(key, values) == ["DAMAGE_EVENT_BUS_URL"]
+
+
+def test_flower_is_published_by_an_ingress_with_a_certificate() -> None:
+    ingress = {"enabled": True, "host": "flower.acme.example", "tlsSecret": "flower-tls"}
+    found = render({"flower": {"ingress": ingress}}).one("Ingress")["spec"]
+    assert found["tls"] == [{"hosts": ["flower.acme.example"], "secretName": "flower-tls"}]
+    backend = "rules[].http.paths[].backend.service.name"
+    assert jmespath.search(backend, found) == ["damage-tasks-flower"]
+    with pytest.raises(ChartRefused, match="flower.ingress.host is not set"):
+        render({"flower": {"ingress": {"enabled": True}}})
+
+
+def test_flower_may_be_left_out() -> None:
+    documents = render({"flower": {"enabled": False}})
+    assert not documents.find("[?contains(metadata.name, 'flower')]")
+
+
+def test_prometheus_finds_workers_by_their_port() -> None:
+    documents = render(MONITORED)
+    monitor = documents.one("PodMonitor")
+    assert monitor["metadata"]["labels"]["release"] == "stack"
+    port = jmespath.search("spec.podMetricsEndpoints[0].port", monitor)
+    ports = documents.pods["Deployment/damage-tasks-worker"]["containers"][0]["ports"]
+    assert ports == [{"name": port, "containerPort": 9808}]
+    assert documents.one("ConfigMap", "damage-tasks")["data"]["DAMAGE_METRICS_PORT"] == "9808"
+    assert monitor["spec"]["selector"] == documents.worker["spec"]["selector"]
+
+
+def test_without_metrics_there_is_no_port() -> None:
+    documents = render({**MONITORED, "settings": {"DAMAGE_METRICS_PORT": 0}})
+    assert not documents.find("[?kind=='PodMonitor']")
+    assert "ports" not in documents.pods["Deployment/damage-tasks-worker"]["containers"][0]
+
+
+def test_alert_rules_arrive_with_their_own_braces() -> None:
+    rules = render(MONITORED).one("PrometheusRule")["spec"]["groups"]
+    summaries = jmespath.search("[].rules[].annotations.summary", rules)
+    assert any("{{ $value" in summary for summary in summaries)
+
+
+def test_grafana_finds_the_dashboard() -> None:
+    dashboard = render(MONITORED).one("ConfigMap", "damage-tasks-dashboard")
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert json.loads(dashboard["data"]["damage-tasks.json"])["panels"]
+
+
+def fluent_bit(values: dict[str, Any]) -> Any:
+    return yaml.safe_load(
+        render(values).one("ConfigMap", "damage-tasks-fluent-bit")["data"]["fluent-bit.yaml"]
+    )
+
+
+def test_the_sidecar_outlives_the_worker() -> None:
+    # A container that starts before and ends after the others (Kubernetes 1.29).
+    sidecar = "initContainers[?name=='fluent-bit'].restartPolicy"
+    pod = render(SIDECAR).pods["Deployment/damage-tasks-worker"]
+    assert jmespath.search(sidecar, pod) == ["Always"]
+
+
+def test_the_sidecar_reads_what_the_worker_copies() -> None:
+    pod = render(SIDECAR).pods["Deployment/damage-tasks-worker"]
+    worker = pod["containers"][0]
+    assert worker["command"] == ["/usr/bin/tini", "--", "damage-log-copy"]
+    assert worker["args"][0] == "celery"
+    copied = jmespath.search("env[?name=='LOG_FILE'].value | [0]", worker)
+    assert fluent_bit(SIDECAR)["pipeline"]["inputs"][0]["path"] == copied
+    shared = "volumeMounts[?name=='logs'].mountPath"
+    assert jmespath.search(shared, worker) == jmespath.search(shared, pod["initContainers"][0])
+
+
+@pytest.mark.parametrize("values", [SIDECAR, DAEMONSET], ids=["sidecar", "daemonset"])
+def test_every_variable_of_the_configuration_is_set(values: dict[str, Any]) -> None:
+    documents = render(values)
+    text = documents.one("ConfigMap", "damage-tasks-fluent-bit")["data"]["fluent-bit.yaml"]
+    used = {part.split("}")[0] for part in text.split("${")[1:]}
+    everywhere = [
+        variable["name"]
+        for pod in documents.pods.values()
+        for container in [*pod.get("initContainers", []), *pod["containers"]]
+        if container["name"] == "fluent-bit"
+        for variable in container["env"]
+    ]
+    assert used <= set(everywhere)
+    assert {"LOG_BUCKET", "AWS_REGION", "POD_NAME"} <= used
+
+
+@pytest.mark.parametrize("values", [SIDECAR, DAEMONSET], ids=["sidecar", "daemonset"])
+def test_lines_go_to_s3_as_they_were_written(values: dict[str, Any]) -> None:
+    (output,) = fluent_bit(values)["pipeline"]["outputs"]
+    assert output["name"] == "s3"
+    assert output["log_key"] == "log"
+    assert output["compression"] == "gzip"
+
+
+def test_the_daemonset_reads_our_containers_but_not_itself() -> None:
+    pod = render(DAEMONSET).pods["DaemonSet/damage-tasks-logs"]
+    variables = {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
+    assert variables["LOG_PATH"] == "/var/log/containers/damage-tasks-*_damage-tasks_*.log"
+    assert variables["LOG_EXCEPT"] == "/var/log/containers/damage-tasks-logs-*"
+
+
+def test_without_shipping_the_worker_is_started_plainly() -> None:
+    pod = render().pods["Deployment/damage-tasks-worker"]
+    assert "initContainers" not in pod
+    assert not render().find("[?contains(metadata.name, 'fluent-bit')]")
+
+
+def test_shipping_needs_a_bucket() -> None:
+    with pytest.raises(ChartRefused, match="logs.bucket is not set"):
+        render({"logs": {"shipping": "sidecar"}})

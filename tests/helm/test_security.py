@@ -1,0 +1,192 @@
+"""What pods may do: the restricted Pod Security Standard, and what they need of the network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jmespath
+import pytest
+
+from tests.helm.chart import Documents, render
+
+EVERYTHING = {
+    "logs": {"shipping": "sidecar", "bucket": "logs"},
+    "monitoring": {"enabled": True, "dashboard": {"enabled": True}},
+    "flower": {"ingress": {"enabled": True, "host": "flower.acme.example"}},
+}
+DAEMONSET = {"logs": {"shipping": "daemonset", "bucket": "logs"}}
+# Volumes that the restricted standard allows.
+VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "projected", "secret", "downwardAPI"}
+
+
+@pytest.fixture(scope="module")
+def documents() -> Documents:
+    return render(EVERYTHING)
+
+
+def containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*pod.get("initContainers", []), *pod["containers"]]
+
+
+def test_all_pods_are_looked_at(documents: Documents) -> None:
+    assert set(documents.pods) == {
+        "Deployment/damage-tasks-worker",
+        "Deployment/damage-tasks-flower",
+        "Deployment/damage-tasks-event-bus",
+        "Job/damage-tasks-migration",
+        "Pod/damage-tasks-check",
+    }
+
+
+def test_pods_pass_the_restricted_standard(documents: Documents) -> None:
+    for name, pod in documents.pods.items():
+        assert restricted_violations(pod) == [], name
+
+
+def restricted_violations(pod: dict[str, Any]) -> list[str]:
+    """What https://kubernetes.io/docs/concepts/security/pod-security-standards/ forbids."""
+    found = [name for name in ("hostNetwork", "hostPID", "hostIPC") if pod.get(name)]
+    whole = pod.get("securityContext", {})
+    found += [name for name in whole if name == "sysctls"]
+    for volume in pod.get("volumes", []):
+        found += [f"volume {kind}" for kind in set(volume) - {"name"} - VOLUMES]
+    for container in containers(pod):
+        own = {**whole, **container.get("securityContext", {})}
+        who = container["name"]
+        if own.get("privileged"):
+            found.append(f"{who} is privileged")
+        if own.get("allowPrivilegeEscalation") is not False:
+            found.append(f"{who} may escalate")
+        if own.get("runAsNonRoot") is not True or own.get("runAsUser") == 0:
+            found.append(f"{who} may be root")
+        if jmespath.search("seccompProfile.type", own) != "RuntimeDefault":
+            found.append(f"{who} has no seccomp profile")
+        if jmespath.search("capabilities.drop", own) != ["ALL"]:
+            found.append(f"{who} keeps capabilities")
+        if set(jmespath.search("capabilities.add", own) or []) - {"NET_BIND_SERVICE"}:
+            found.append(f"{who} adds capabilities")
+        if any("hostPort" in port for port in container.get("ports", [])):
+            found.append(f"{who} takes a port of the node")
+    return found
+
+
+def test_the_standard_is_checked_at_all() -> None:
+    pod = render(EVERYTHING).pods["Deployment/damage-tasks-worker"]
+    pod["containers"][0]["securityContext"]["capabilities"]["drop"] = ["NET_RAW"]
+    pod["volumes"].append({"name": "node", "hostPath": {"path": "/"}})
+    pod["securityContext"]["runAsNonRoot"] = False
+    assert restricted_violations(pod) == [
+        "volume hostPath",
+        "fluent-bit may be root",
+        "worker may be root",
+        "worker keeps capabilities",
+    ]
+
+
+def test_only_the_daemonset_needs_more_and_only_to_read_logs() -> None:
+    pods = render(DAEMONSET).pods
+    assert [name for name, pod in pods.items() if restricted_violations(pod)] == [
+        "DaemonSet/damage-tasks-logs"
+    ]
+    pod = pods["DaemonSet/damage-tasks-logs"]
+    assert jmespath.search("containers[].securityContext.capabilities.add[]", pod) == [
+        "DAC_READ_SEARCH"
+    ]
+    node_logs = "containers[].volumeMounts[] | [?name=='node-logs'].readOnly"
+    assert jmespath.search(node_logs, pod) == [True]
+
+
+def test_nothing_is_written_but_to_volumes(documents: Documents) -> None:
+    for name, pod in documents.pods.items():
+        for container in containers(pod):
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True, name
+
+
+def test_every_emptydir_has_a_size(documents: Documents) -> None:
+    for name, pod in documents.pods.items():
+        sizes = jmespath.search("volumes[?emptyDir].emptyDir.sizeLimit", pod)
+        assert len(sizes) == len(jmespath.search("volumes[?emptyDir]", pod)), name
+
+
+def test_every_container_has_requests_and_a_limit_of_memory(documents: Documents) -> None:
+    for name, pod in documents.pods.items():
+        for container in containers(pod):
+            resources = container["resources"]
+            assert {"cpu", "memory"} <= set(resources["requests"]), name
+            assert resources["limits"]["memory"] == resources["requests"]["memory"], name
+
+
+def test_no_pod_gets_a_token_for_kubernetes(documents: Documents) -> None:
+    for name, pod in documents.pods.items():
+        assert pod["automountServiceAccountToken"] is False, name
+    assert set(documents.find("[?kind=='ServiceAccount'].automountServiceAccountToken")) == {False}
+
+
+def test_no_pod_gets_static_keys(documents: Documents) -> None:
+    for name, pod in documents.pods.items():
+        for container in containers(pod):
+            names = {variable["name"] for variable in container.get("env", [])}
+            assert not names & {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}, name
+
+
+def test_each_component_has_an_account_of_its_own(documents: Documents) -> None:
+    accounts = {name: pod.get("serviceAccountName") for name, pod in documents.pods.items()}
+    assert accounts["Deployment/damage-tasks-worker"] == "damage-tasks-worker"
+    assert accounts["Deployment/damage-tasks-flower"] == "damage-tasks-flower"
+    # The check does what a worker does.
+    assert accounts["Pod/damage-tasks-check"] == "damage-tasks-worker"
+    # Neither talks to AWS.
+    assert accounts["Job/damage-tasks-migration"] is None
+    assert accounts["Deployment/damage-tasks-event-bus"] is None
+
+
+def test_roles_are_given_by_annotation() -> None:
+    role = "arn:aws:iam::123456789012:role/damage-worker"
+    annotations = {"eks.amazonaws.com/role-arn": role}
+    documents = render({"serviceAccounts": {"worker": {"annotations": annotations}}})
+    account = documents.one("ServiceAccount", "damage-tasks-worker")
+    assert account["metadata"]["annotations"] == annotations
+
+
+def test_accounts_may_be_made_by_somebody_else() -> None:
+    documents = render({"serviceAccounts": {"worker": {"create": False, "name": "photos"}}})
+    assert documents.find("[?kind=='ServiceAccount'].metadata.name") == ["damage-tasks-flower"]
+    assert documents.pods["Deployment/damage-tasks-worker"]["serviceAccountName"] == "photos"
+
+
+def test_a_policy_covers_every_pod(documents: Documents) -> None:
+    covered = set()
+    for policy in documents.find("[?kind=='NetworkPolicy'].spec"):
+        selector = policy["podSelector"]
+        labels = selector.get("matchLabels", {})
+        component = labels.get("app.kubernetes.io/component")
+        covered |= {component} if component else set(selector["matchExpressions"][0]["values"])
+        assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert covered == {"worker", "migration", "test", "flower", "event-bus"}
+
+
+def test_a_photos_url_cannot_reach_the_nodes_credentials(documents: Documents) -> None:
+    policy = documents.one("NetworkPolicy", "damage-tasks-worker")["spec"]
+    for rule in policy["egress"]:
+        for target in rule["to"]:
+            block = target.get("ipBlock", {})
+            if block.get("cidr") == "0.0.0.0/0":
+                assert "169.254.0.0/16" in block["except"]
+
+
+def test_workers_are_reached_by_prometheus_alone(documents: Documents) -> None:
+    ingress = documents.one("NetworkPolicy", "damage-tasks-worker")["spec"]["ingress"]
+    namespaces = jmespath.search("[].from[].namespaceSelector.matchLabels.*[]", ingress)
+    assert set(namespaces) == {"monitoring"}
+    assert jmespath.search("[].ports[].port", ingress) == [9808, 2020]
+
+
+def test_only_workers_and_flower_reach_the_event_bus(documents: Documents) -> None:
+    policy = documents.one("NetworkPolicy", "damage-tasks-event-bus")["spec"]
+    allowed = "ingress[].from[].podSelector.matchExpressions[].values[]"
+    assert jmespath.search(allowed, policy) == ["worker", "flower"]
+    assert policy["egress"] == []
+
+
+def test_policies_may_be_left_out() -> None:
+    assert not render({"networkPolicy": {"enabled": False}}).find("[?kind=='NetworkPolicy']")

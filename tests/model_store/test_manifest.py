@@ -1,0 +1,98 @@
+"""A wrong manifest is refused with one line that says where and why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from damage_tasks.errors import BundleError, BundleNotFound
+from model_store.manifest import Manifest, parse_manifest, read_manifest
+from tests.bundles import gate, segmenter, write_bundle
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> dict[str, Any]:
+    folder = write_bundle(tmp_path / "bundle")
+    loaded: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    return loaded
+
+
+def parse(document: Any) -> Manifest:
+    return parse_manifest(json.dumps(document).encode(), "here")[0]
+
+
+def test_a_good_manifest_is_read(document: dict[str, Any]) -> None:
+    manifest = parse(document)
+    assert [network.name for network in manifest.networks] == ["damage", "scratch", "dent"]
+    assert [network.name for network in manifest.gates()] == ["damage"]
+
+
+def test_the_digest_changes_with_any_byte(document: dict[str, Any]) -> None:
+    text = json.dumps(document).encode()
+    assert parse_manifest(text, "here")[1] != parse_manifest(text + b"\n", "here")[1]
+
+
+def test_a_folder_without_manifest_is_no_bundle(tmp_path: Path) -> None:
+    with pytest.raises(BundleNotFound, match="no bundle in"):
+        read_manifest(tmp_path)
+
+
+def test_broken_json_is_refused() -> None:
+    with pytest.raises(BundleError, match="here: not JSON"):
+        parse_manifest(b"{", "here")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"schema": 2}, "schema"),
+        ({"name": "Not A Slug"}, "name"),
+        ({"version": "one"}, "version"),
+        ({"treshold": 1}, "treshold: Extra inputs"),
+        ({"types": []}, "types"),
+        ({"networks": [gate()]}, "at least one segment"),
+        ({"networks": [gate(), gate(), segmenter("dent", 1)]}, "same name"),
+        ({"networks": [gate(), segmenter("rust", 1)]}, "type rust is not in types"),
+        ({"networks": [gate(), segmenter("dent", 1, weights="none")]}, "no weights named none"),
+        ({"decision": {"gate": "quality", "threshold": 0.5}}, "no gate named quality"),
+        ({"networks": [gate(threshold=1.5), segmenter("dent", 1)]}, "threshold"),
+        ({"networks": [gate(ends_with="rejected"), segmenter("dent", 1)]}, "code goes with"),
+        (
+            {"networks": [gate(output={"kind": "mask", "channel": 0}), segmenter("dent", 1)]},
+            "a gate's output is a score",
+        ),
+        (
+            {"networks": [gate(), segmenter("dent", 1, policy={"threshold": 0.5, "low": 0.2})]},
+            "low goes with hysteresis",
+        ),
+    ],
+)
+def test_a_wrong_part_is_named(
+    document: dict[str, Any], change: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(BundleError, match=complaint) as error:
+        parse({**document, **change})
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("file", ["../weights.safetensors", "/etc/passwd", "a\\b", "", "a/../../b"])
+def test_weights_stay_inside_the_bundle(document: dict[str, Any], file: str) -> None:
+    document["weights"]["trunk"]["file"] = file
+    with pytest.raises(BundleError, match="inside the bundle"):
+        parse(document)
+
+
+@pytest.mark.parametrize("file", ["w.pt", "w.pth", "w.pkl", "w.ckpt", "w.bin"])
+def test_pickled_weights_are_refused(document: dict[str, Any], file: str) -> None:
+    document["weights"]["trunk"]["file"] = file
+    with pytest.raises(BundleError, match="pickled weights are refused"):
+        parse(document)
+
+
+def test_the_published_schema_is_what_the_code_says() -> None:
+    from tests.reference import FOLDER, manifest_schema
+
+    assert (FOLDER / "manifest.schema.json").read_text() == manifest_schema(), "run `make docs`"

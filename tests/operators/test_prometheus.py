@@ -1,0 +1,216 @@
+"""Metrics of real photos, scraped by a real Prometheus; alert rules; the dashboard's queries."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from damage_tasks import detect_damage
+from damage_tasks.samples import write_samples
+from damage_tasks.stack import Stack
+from damage_tasks.stack.processes import Child, free_port
+from tests.conftest import Site
+from tests.operators.conftest import verdicts, wait_until
+from tests.operators.dashboard import draw_dashboard
+from tests.pictures import jpeg
+
+ROOT = Path(__file__).parent.parent.parent
+RULES = ROOT / "monitoring/prometheus"
+DASHBOARD = json.loads((ROOT / "monitoring/grafana/damage-tasks.json").read_text())
+EXPRESSIONS = [
+    (panel["title"], target["expr"])
+    for panel in DASHBOARD["panels"]
+    for target in panel.get("targets", [])
+]
+# These need what no run of a few seconds has.
+MAY_BE_EMPTY = ("damage_retries_total", "damage_gate_exits_total", "damage_damages_total")
+
+
+def promtool(*words: str) -> None:
+    program = shutil.which("promtool")
+    assert program, "promtool is missing: run tests/install.sh"
+    done = subprocess.run([program, *words], cwd=RULES, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_alert_rules_fire_and_stay_silent_as_they_should() -> None:
+    promtool("check", "rules", "rules.yml")
+    promtool("test", "rules", "rules.test.yml")
+
+
+def test_every_alert_is_explained_to_operators() -> None:
+    text = (ROOT / "docs/operators.md").read_text()
+    names = [
+        line.split(":")[1].strip()
+        for line in (RULES / "rules.yml").read_text().splitlines()
+        if "- alert:" in line
+    ]
+    assert len(names) == 8
+    for name in names:
+        assert f"### {name}\n" in text
+
+
+def scrape(stack: Stack) -> dict[str, float]:
+    port = stack.environment["DAMAGE_METRICS_PORT"]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return {
+        name: float(value)
+        for name, _, value in (line.rpartition(" ") for line in lines)
+        if name and not name.startswith("#")
+    }
+
+
+class Prometheus:
+    """A real one that scrapes the watched worker and Flower every half second."""
+
+    def __init__(self, folder: Path, *targets: str) -> None:
+        self.port = free_port()
+        program = shutil.which("prometheus")
+        assert program, "prometheus is missing: run tests/install.sh"
+        config = {
+            "global": {"scrape_interval": "500ms", "evaluation_interval": "1s"},
+            "rule_files": [str(RULES / "rules.yml")],
+            "scrape_configs": [
+                {"job_name": "damage-tasks", "static_configs": [{"targets": list(targets)}]}
+            ],
+        }
+        (folder / "prometheus.yml").write_text(json.dumps(config))
+        self.child = Child(
+            "Prometheus",
+            [program, f"--config.file={folder}/prometheus.yml",
+             f"--storage.tsdb.path={folder}/data", f"--web.listen-address=127.0.0.1:{self.port}"],
+            log=folder / "prometheus.log",
+            environment={},
+        )  # fmt: skip
+        self.child.start()
+
+    def ask(self, expression: str) -> list[Any]:
+        """What the expression gives now."""
+        query = urllib.parse.urlencode({"query": expression})
+        url = f"http://127.0.0.1:{self.port}/api/v1/query?{query}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            document = json.load(answer)
+        assert document["status"] == "success"
+        found: list[Any] = document["data"]["result"]
+        return found
+
+    def ask_range(self, expression: str) -> list[Any]:
+        """What the expression gave over the last minute, each half second."""
+        query = urllib.parse.urlencode(
+            {"query": expression, "start": time.time() - 60, "end": time.time(), "step": "0.5"}
+        )
+        url = f"http://127.0.0.1:{self.port}/api/v1/query_range?{query}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            found: list[Any] = json.load(answer)["data"]["result"]
+        return found
+
+    def is_up(self) -> bool:
+        """Whether both targets were scraped."""
+        try:
+            return [row["value"][1] for row in self.ask("up")] == ["1", "1"]
+        except OSError:
+            return False
+
+
+@pytest.fixture(scope="session")
+def prometheus(
+    running_watched: Stack, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
+    """A Prometheus that looks while photos are examined."""
+    assert running_watched.flower is not None
+    prometheus = Prometheus(
+        tmp_path_factory.mktemp("prometheus"),
+        f"127.0.0.1:{running_watched.environment['DAMAGE_METRICS_PORT']}",
+        f"127.0.0.1:{running_watched.flower.port}",
+    )
+    wait_until(prometheus.is_up, "Prometheus scraping")
+    yield prometheus
+    prometheus.child.terminate()
+    prometheus.child.wait(10)
+
+
+@pytest.mark.xdist_group("watched")
+def test_counts_of_all_processes_are_added_up(watched: Stack, site: Site) -> None:
+    before = scrape(watched)
+    good = [site.serve(f"/m-{n}.jpg", jpeg(640, 480, seed=500 + n)) for n in range(4)]
+    found = verdicts([detect_damage.delay(u).id for u in [*good, site.url + "/none.jpg"]])
+    after = scrape(watched)
+
+    def grown(name: str) -> float:
+        return after.get(name, 0) - before.get(name, 0)
+
+    clean = 'damage_photos_total{reason="",verdict="clean"}'
+    damaged = 'damage_photos_total{reason="",verdict="damaged"}'
+    rejected = 'damage_photos_total{reason="photo_not_found",verdict="rejected"}'
+    assert (grown(clean) + grown(damaged), grown(rejected)) == (4, 1)
+    assert list(found.values()).count("rejected") == 1
+    assert grown('damage_stage_seconds_count{stage="segmentation"}') == 4
+    assert grown("damage_photo_bytes_count") == 4
+    assert grown("damage_score_count") == 4
+    assert grown("damage_queue_wait_seconds_count") == 5
+    assert after["damage_model_load_seconds"] > 0
+    assert any(name.startswith('damage_bundle_info{digest="') for name in after)
+    assert after["damage_processes"] == after["damage_processes_wanted"] == 2
+    assert after["damage_polls_total"] > 0
+    assert after["damage_queue_up"] == 1
+    assert after['damage_dead_letters{queue="damage-dead-letters"}'] >= 0
+
+
+@pytest.mark.xdist_group("watched")
+def test_every_query_of_the_dashboard_gives_data(
+    watched: Stack, site: Site, prometheus: Prometheus, tmp_path: Path
+) -> None:
+    renew = bool(os.environ.get("SCREENSHOTS"))
+    write_samples(tmp_path, 24 if renew else 3)
+    for n, sample in enumerate(sorted(tmp_path.iterdir())):
+        if sample.suffix not in (".jpg", ".png", ".webp", ".heic"):
+            continue
+        url = site.serve(f"/d-{n}.jpg", sample.read_bytes())
+        sent = [detect_damage.delay(url).id]
+        if n % 3 == 0:
+            sent.append(detect_damage.delay(site.url + "/no").id)
+        verdicts(sent)
+        time.sleep(1)
+    missing = {
+        expression: title
+        for title, expression in EXPRESSIONS
+        if not any(name in expression for name in MAY_BE_EMPTY)
+    }
+    for _, expression in EXPRESSIONS:
+        prometheus.ask(expression.replace("$__rate_interval", "1m"))  # none is refused
+
+    def all_there() -> bool:
+        for expression in list(missing):
+            if prometheus.ask(expression.replace("$__rate_interval", "1m")):
+                missing.pop(expression)
+        return not missing
+
+    try:
+        wait_until(all_there, "data of every panel", 30)
+    except AssertionError:
+        pytest.fail(f"no data: {missing}")
+    if renew:
+        draw_dashboard(DASHBOARD, prometheus.ask_range, ROOT / "docs/images/dashboard.png")
+    assert (ROOT / "docs/images/dashboard.png").exists()
+
+
+@pytest.mark.xdist_group("watched")
+def test_prometheus_takes_our_rules(watched: Stack, prometheus: Prometheus) -> None:
+    with urllib.request.urlopen(
+        f"http://127.0.0.1:{prometheus.port}/api/v1/rules", timeout=10
+    ) as answer:
+        groups = json.load(answer)["data"]["groups"]
+    rules = wait_until(lambda: groups[0]["rules"], "rules")
+    assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
+    assert len(rules) == 8

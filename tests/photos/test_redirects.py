@@ -1,0 +1,132 @@
+"""Redirects: followed one by one, each checked like the first URL."""
+
+from __future__ import annotations
+
+from http.server import BaseHTTPRequestHandler
+
+import pytest
+
+from damage_tasks.errors import (
+    DamageTaskError,
+    PhotoNotFound,
+    PhotoRefused,
+    TooManyRedirects,
+    UrlInvalid,
+    UrlNotAllowed,
+)
+from damage_tasks.photos import http as http_module
+from damage_tasks.photos.addresses import is_public
+from tests.conftest import Site
+from tests.photos.web import PHOTO, get, head, raw
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_followed(site: Site, status: int) -> None:
+    site.serve("/end/photo.jpg", PHOTO)
+    site.redirect("/b", "../end/photo.jpg?x=1#y", status)
+    site.redirect("/a", f"//127.0.0.1:{site.server.server_port}/b", status)
+    assert get(site.redirect("/start", site.url + "/a", status)) == PHOTO
+    assert site.requests == ["/start", "/a", "/b", "/end/photo.jpg?x=1"]
+
+
+def test_one_redirect_more_than_allowed_is_too_many(site: Site) -> None:
+    for number in range(5):
+        site.redirect(f"/{number}", f"/{number + 1}")
+    site.serve("/5", PHOTO)
+    assert get(site.url + "/0", max_redirects=5) == PHOTO
+    with pytest.raises(TooManyRedirects, match="more than 4"):
+        get(site.url + "/0", max_redirects=4)
+    with pytest.raises(TooManyRedirects, match="more than 0"):
+        get(site.url + "/0", max_redirects=0)
+
+
+def test_a_redirect_to_itself_is_noticed_at_once(site: Site) -> None:
+    site.redirect("/a", "/b")
+    site.redirect("/b", "/a")
+    with pytest.raises(TooManyRedirects, match="to itself"):
+        get(site.url + "/a", max_redirects=20)
+    assert site.requests == ["/a", "/b"]
+
+
+@pytest.mark.parametrize(
+    ("target", "error"),
+    [
+        ("s3://photos/a.jpg", UrlNotAllowed),
+        ("file:///etc/passwd", UrlNotAllowed),
+        ("ftp://127.0.0.1/a", UrlNotAllowed),
+        ("gopher://127.0.0.1:6379/_x", UrlNotAllowed),
+        ("data:image/png;base64,AAAA", UrlNotAllowed),
+        ("http://user:secret@127.0.0.1/a", UrlNotAllowed),
+        ("http://[::1", UrlInvalid),
+        ("http://[::1/a", UrlInvalid),
+        ("http://", TooManyRedirects),
+        ("http://a b/", UrlInvalid),
+        ("/" + "a" * 10_000, UrlInvalid),
+        ("/\x00", PhotoRefused),
+        ("/\udcff\udcfe", PhotoNotFound),
+    ],
+)
+def test_a_redirect_to_elsewhere_is_rejected(
+    site: Site, target: str, error: type[DamageTaskError]
+) -> None:
+    start = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: "
+    site.pages["/a"] = raw(start + target.encode("utf-8", "surrogateescape") + b"\r\n\r\n")
+    with pytest.raises(error) as caught:
+        get(site.url + "/a", file_roots=("/etc",))
+    assert "secret" not in str(caught.value)
+
+
+def test_a_redirect_to_plain_http_is_checked_like_any_url(tls_site: Site, site: Site) -> None:
+    url = tls_site.redirect("/a", site.serve("/b", PHOTO))
+    assert get(url) == PHOTO
+    with pytest.raises(UrlNotAllowed, match="DAMAGE_ALLOW_HTTP"):
+        get(url, allow_http=False)
+
+
+def test_a_redirect_to_a_host_that_is_not_allowed_is_not_followed(site: Site) -> None:
+    port = site.server.server_port
+    site.redirect("/a", f"http://localhost:{port}/b")
+    site.serve("/b", PHOTO)
+    with pytest.raises(UrlNotAllowed, match="DAMAGE_ALLOWED_HOSTS"):
+        get(site.url + "/a", allowed_hosts=(f"127.0.0.1:{port}",))
+    assert site.requests == ["/a"]
+
+
+def test_the_connection_outlives_a_redirect_with_a_body(site: Site) -> None:
+    ports = []
+
+    def page(handler: BaseHTTPRequestHandler) -> None:
+        ports.append(handler.client_address[1])
+        body = b"moved " * 100
+        handler.wfile.write(head("302 Found", "Location: /b", f"Content-Length: {len(body)}"))
+        handler.wfile.write(body)
+
+    site.pages["/a"] = page
+    site.pages["/b"] = lambda handler: (
+        ports.append(handler.client_address[1])
+        or raw(head("200 OK", "Content-Length: 1") + b"x")(handler)
+    )
+    assert get(site.url + "/a") == b"x"
+    assert len(set(ports)) == 1
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["http://127.0.0.2/", "http://[::1]/", "http://169.254.169.254/latest/meta-data/",
+     "//10.0.0.1/", "https://localhost/", "http://2852039166/", "https://[::ffff:a00:1]/"],
+)  # fmt: skip
+def test_a_redirect_to_an_address_inside_is_not_followed(
+    site: Site, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The site stands for a public one; every other address is judged as ever.
+    public = f"127.0.0.1:{site.server.server_port}"
+    monkeypatch.setattr(
+        http_module, "is_public", lambda address: address == "127.0.0.1" or is_public(address)
+    )
+    with pytest.raises(UrlNotAllowed):
+        get(
+            site.redirect("/a", target),
+            allow_private_addresses=False,
+            allowed_hosts=(public, target.split("/")[2]),
+        )
+    assert site.requests == ["/a"]

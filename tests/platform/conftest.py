@@ -1,0 +1,117 @@
+"""An AWS account on loopback that knows CloudFormation, IAM and CloudWatch too."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from damage_tasks.stack.processes import Child, free_port
+
+REGION = "eu-central-1"
+SERVICES = "cloudformation,cloudwatch,iam,s3,sns,sqs,sts"
+
+
+class Account:
+    """An emulated AWS account, and the stacks in it."""
+
+    def __init__(self, log: Path) -> None:
+        port = free_port()
+        self.endpoint = f"http://127.0.0.1:{port}"
+        self.environment = {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
+        self._child = Child(
+            "account",
+            [sys.executable, "-c", "from ministack.app import main; main()"],
+            log=log,
+            environment={
+                "BIND_HOST": "127.0.0.1",
+                "MINISTACK_HOST": "127.0.0.1",
+                "GATEWAY_PORT": str(port),
+                "MINISTACK_REGION": REGION,
+                "SERVICES": SERVICES,
+            },
+        )
+        self._child.start()
+        self._wait()
+
+    def client(self, service: str) -> Any:
+        """A boto3 client for one of the services."""
+        return boto3.session.Session().client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def apply(self, template: Path, name: str, **parameters: str) -> dict[str, str]:
+        """Create a stack from ``template``; its outputs."""
+        formation = self.client("cloudformation")
+        formation.create_stack(
+            StackName=name,
+            TemplateBody=template.read_text(),
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+            Parameters=[
+                {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
+            ],
+        )
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            (stack,) = formation.describe_stacks(StackName=name)["Stacks"]
+            if "IN_PROGRESS" not in stack["StackStatus"]:
+                break
+            time.sleep(0.1)
+        assert stack["StackStatus"] == "CREATE_COMPLETE", stack
+        return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+
+    @cache  # noqa: B019 - there is one account
+    def policies(self) -> dict[str, list[dict[str, Any]]]:
+        """Statements of every managed policy by its name."""
+        iam = self.client("iam")
+        found = {}
+        for policy in iam.list_policies(Scope="Local")["Policies"]:
+            version = iam.get_policy_version(
+                PolicyArn=policy["Arn"], VersionId=policy["DefaultVersionId"]
+            )["PolicyVersion"]
+            document = version["Document"]
+            if isinstance(document, str):
+                document = json.loads(document)
+            found[policy["PolicyName"]] = document["Statement"]
+        return found
+
+    def stop(self) -> None:
+        """End it; it keeps nothing."""
+        self._child.kill()
+
+    def _wait(self) -> None:
+        end = time.monotonic() + 60
+        while time.monotonic() < end and self._child.returncode is None:
+            try:
+                with urllib.request.urlopen(f"{self.endpoint}/_localstack/health", timeout=2):
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+        raise AssertionError("the emulator does not answer")
+
+
+@pytest.fixture(scope="session")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """An empty account."""
+    account = Account(tmp_path_factory.mktemp("account") / "emulator.log")
+    yield account
+    account.stop()

@@ -1,0 +1,277 @@
+"""What is delivered, and from where: with real Git repositories and the real scripts."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.helm import kubernetes
+from tests.helm.chart import render_only
+from tests.platform.template import ROOT
+
+WORKFLOWS = ROOT / ".github/workflows"
+ENVIRONMENTS = ["stage", "production"]
+
+_spec = importlib.util.spec_from_file_location("deliver", ROOT / "deploy/deliver.py")
+assert _spec is not None
+assert _spec.loader is not None
+deliver = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(deliver)
+
+
+class Repository:
+    """A clone of a project that has only what a delivery reads, and its origin."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "clone"
+        self.origin = folder / "origin"
+        subprocess.run(["git", "init", "-q", "--bare", self.origin], check=True)
+        subprocess.run(["git", "init", "-q", "-b", "main", self.root], check=True)
+        self.git("remote", "add", "origin", str(self.origin))
+        shutil.copytree(ROOT / "deploy", self.root / "deploy",
+                        ignore=shutil.ignore_patterns("__pycache__"))  # fmt: skip
+        (self.root / "helm").mkdir()
+        self.version("1.2.3")
+        self.push("main")
+
+    def git(self, *arguments: str, cwd: Path | None = None) -> str:
+        """What git answers."""
+        return subprocess.run(
+            ["git", "-c", "user.name=test", "-c", "user.email=test@localhost", *arguments],
+            cwd=cwd or self.root,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    def version(self, version: str) -> None:
+        """Commit a version."""
+        (self.root / "setup.cfg").write_text(f"[metadata]\nname = x\nversion = {version}\n")
+        (self.root / "helm/Chart.yaml").write_text(f"name: x\nversion: {version}\n")
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", f"version {version}")
+
+    def push(self, branch: str) -> None:
+        """Send HEAD to origin's ``branch``."""
+        self.git("push", "-q", "origin", f"HEAD:refs/heads/{branch}")
+        self.git("fetch", "-q", "origin")
+
+    def plan(self, ref: str, run: int | None = 7) -> dict[str, str]:
+        """What ``ref`` delivers."""
+        return dict(deliver.plan(ref, run, self.root))
+
+    def deliver(self, environment: str, version: str) -> subprocess.CompletedProcess[str]:
+        """Run the script that writes to the branch that Fleet follows."""
+        programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        return subprocess.run(
+            ["sh", "deploy/push.sh", environment, version],
+            cwd=self.root,
+            env={**os.environ, "PATH": programs},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def delivered(self, environment: str, file: str = "fleet.yaml") -> Any:
+        """What Fleet finds."""
+        branch = f"deployed/{environment}"
+        return yaml.safe_load(
+            self.git("show", f"{branch}:deploy/{environment}/{file}", cwd=self.origin)
+        )
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path)
+
+
+def test_release_goes_to_stage_as_a_candidate(repository: Repository) -> None:
+    assert repository.plan("refs/heads/release") == {
+        "environment": "stage",
+        "version": "1.2.3-rc.7",
+    }
+
+
+def test_a_version_tag_on_main_goes_to_production(repository: Repository) -> None:
+    repository.git("tag", "v1.2.3")
+    assert repository.plan("refs/tags/v1.2.3") == {
+        "environment": "production",
+        "version": "1.2.3",
+    }
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [
+        "refs/heads/develop",
+        "refs/heads/main",
+        "refs/heads/feature/release",
+        "refs/heads/release-2",
+        "refs/pull/1/merge",
+        "refs/tags/nightly",
+        "refs/tags/v1.2",
+        "refs/tags/v1.2.3-rc.1",
+        "refs/tags/v01.2.3",
+        "refs/tags/v1.2.4",
+    ],
+)
+def test_nothing_else_is_delivered(repository: Repository, ref: str) -> None:
+    if ref.startswith("refs/tags/"):
+        repository.git("tag", ref.removeprefix("refs/tags/"))
+    with pytest.raises(deliver.Refused):
+        repository.plan(ref)
+
+
+def test_a_tag_that_is_not_on_main_is_not_delivered(repository: Repository) -> None:
+    repository.git("checkout", "-q", "-b", "develop")
+    repository.version("1.3.0")
+    repository.git("tag", "v1.3.0")
+    with pytest.raises(deliver.Refused, match="not on the main branch"):
+        repository.plan("refs/tags/v1.3.0")
+    repository.push("main")
+    assert repository.plan("refs/tags/v1.3.0")["environment"] == "production"
+
+
+def test_package_and_chart_have_one_version(repository: Repository) -> None:
+    (repository.root / "helm/Chart.yaml").write_text("name: x\nversion: 9.9.9\n")
+    with pytest.raises(deliver.Refused, match=r"Chart.yaml says 9.9.9"):
+        repository.plan("refs/heads/release")
+    assert deliver._version_of(ROOT)
+
+
+def test_a_delivery_is_one_commit_that_holds_the_bundle_alone(repository: Repository) -> None:
+    run = repository.deliver("stage", "1.2.3-rc.7")
+    assert run.returncode == 0, run.stderr
+    assert repository.delivered("stage")["helm"]["version"] == "1.2.3-rc.7"
+    files = repository.git("ls-tree", "-r", "--name-only", "deployed/stage", cwd=repository.origin)
+    assert files.split() == ["deploy/stage/fleet.yaml", "deploy/stage/values.yaml"]
+    # The checkout is as it was.
+    assert repository.git("status", "--porcelain") == ""
+    assert repository.git("worktree", "list").count("\n") == 1
+
+
+def test_deliveries_follow_each_other_and_can_be_reverted(repository: Repository) -> None:
+    for version in ("1.2.3-rc.7", "1.2.3-rc.8"):
+        assert repository.deliver("stage", version).returncode == 0
+    log = repository.git("log", "--format=%s", "deployed/stage", cwd=repository.origin)
+    assert log.split("\n")[:2] == ["stage: 1.2.3-rc.8", "stage: 1.2.3-rc.7"]
+
+    repository.git("fetch", "-q", "origin")
+    repository.git("checkout", "-q", "-b", "back", "origin/deployed/stage")
+    repository.git("revert", "--no-edit", "HEAD")
+    repository.push("deployed/stage")
+    assert repository.delivered("stage")["helm"]["version"] == "1.2.3-rc.7"
+
+
+def test_an_unchanged_version_is_not_delivered_again(repository: Repository) -> None:
+    repository.deliver("production", "1.2.3")
+    again = repository.deliver("production", "1.2.3")
+    assert again.stdout == "production has 1.2.3 already\n"
+    count = repository.git("rev-list", "--count", "deployed/production", cwd=repository.origin)
+    assert count == "1\n"
+
+
+@pytest.mark.parametrize(
+    ("environment", "version"),
+    [("production", "1.2.3-rc.7"), ("stage", "1.2.3"), ("production", "latest"), ("qa", "1.2.3")],
+)
+def test_an_environment_gets_only_its_kind_of_version(
+    repository: Repository, environment: str, version: str
+) -> None:
+    run = repository.deliver(environment, version)
+    assert run.returncode == 1
+    assert "nothing is delivered" in run.stderr
+    assert repository.git("branch", "--list", "deployed/*", cwd=repository.origin) == ""
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_an_environments_values_render(environment: str) -> None:
+    values = yaml.safe_load((ROOT / "deploy" / environment / "values.yaml").read_text())
+    documents = render_only(values)
+    for document in documents:
+        if not kubernetes.is_custom(document):
+            kubernetes.check(document, kubernetes.KUBERNETES[-1])
+    settings = documents.one("ConfigMap", "damage-tasks")["data"]
+    assert settings["DAMAGE_ENVIRONMENT"] == environment
+
+
+# https://fleet.rancher.io/ref-fleet-yaml: what of it we use.
+FLEET = {"defaultNamespace", "namespaceLabels", "helm", "rolloutStrategy"}
+HELM = {"releaseName", "chart", "version", "valuesFiles", "atomic", "timeoutSeconds"}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_bundle_has_only_what_fleet_knows(environment: str) -> None:
+    folder = ROOT / "deploy" / environment
+    bundle = yaml.safe_load((folder / "fleet.yaml").read_text())
+    assert set(bundle) <= FLEET
+    assert set(bundle["helm"]) <= HELM
+    # The release's name gives the service accounts the names that roles are given to.
+    assert bundle["helm"]["releaseName"] == bundle["defaultNamespace"] == "damage-tasks"
+    assert all((folder / name).exists() for name in bundle["helm"]["valuesFiles"])
+
+
+def test_fleet_follows_only_the_branches_of_deliveries() -> None:
+    for repo in yaml.safe_load_all((ROOT / "deploy/gitrepos.yaml").read_text()):
+        environment = repo["metadata"]["name"].removeprefix("damage-tasks-")
+        assert repo["kind"] == "GitRepo"
+        assert repo["spec"]["branch"] == f"deployed/{environment}"
+        assert repo["spec"]["paths"] == [f"deploy/{environment}"]
+        labels = repo["spec"]["targets"][0]["clusterSelector"]["matchLabels"]
+        assert labels == {"environment": environment}
+
+
+def workflow(name: str) -> dict[Any, Any]:
+    return dict(yaml.safe_load((WORKFLOWS / name).read_text()))
+
+
+def test_actionlint_finds_nothing() -> None:
+    program = Path(sys.executable).parent / "actionlint"
+    run = subprocess.run(
+        [program, *sorted(WORKFLOWS.glob("*.yml"))], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout
+
+
+def test_only_release_and_version_tags_start_a_delivery() -> None:
+    # YAML 1.1 reads the key `on` as true.
+    assert workflow("deliver.yml")[True] == {"push": {"branches": ["release"], "tags": ["v*"]}}
+
+
+def test_nothing_is_delivered_before_it_is_planned_tested_built_and_scanned() -> None:
+    jobs = workflow("deliver.yml")["jobs"]
+
+    def before(job: str) -> set[str]:
+        needs = jobs[job].get("needs", [])
+        needs = [needs] if isinstance(needs, str) else needs
+        return set(needs).union(*(before(each) for each in needs))
+
+    assert before("deliver") == {"plan", "test", "image", "chart"}
+    steps = [step.get("name") for step in jobs["image"]["steps"]]
+    assert steps.index("scan") < steps.index("push, with a list of what is in it")
+    assert "environment" in jobs["deliver"]
+
+
+def test_only_the_last_job_may_write_to_the_repository() -> None:
+    for name in ("check.yml", "deliver.yml"):
+        found = workflow(name)
+        assert found["permissions"] == {"contents": "read"}
+        for job, content in found["jobs"].items():
+            assert content.get("permissions", {}) == (
+                {"contents": "write"} if job == "deliver" else {}
+            )
+
+
+def test_actions_of_others_are_pinned_by_commit() -> None:
+    for file in WORKFLOWS.glob("*.yml"):
+        for used in re.findall(r"uses: (\S+)", file.read_text()):
+            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", used), used

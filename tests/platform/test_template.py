@@ -1,0 +1,243 @@
+"""The CloudFormation template: linted, applied, and what it makes is safe to work with.
+
+MiniStack applies all of it but the buckets' lifecycles, which are read from the template, and
+enforces no policy: what policies allow is compared with what the code calls.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from damage_tasks.broker.queue import DEAD_LETTERS, RETENTION
+from damage_tasks.settings import Settings
+from tests.helm.chart import render
+from tests.platform.conftest import REGION, Account
+from tests.platform.template import ROOT, TEMPLATE, read_template
+
+pytestmark = pytest.mark.xdist_group("account")
+
+PROVIDER = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/ABC"
+
+
+@pytest.fixture(scope="module")
+def outputs(account: Account) -> dict[str, str]:
+    """What the stack says it has made."""
+    photos = "arn:aws:s3:::acme-photos,arn:aws:s3:::acme-returns"
+    return account.apply(TEMPLATE, "damage", PhotoBuckets=photos)
+
+
+@pytest.fixture
+def policies(account: Account, outputs: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
+    """Statements by what follows NAME-REGION- in the policy's name."""
+    begin = f"damage-{REGION}-"
+    return {name.removeprefix(begin): each for name, each in account.policies().items()}
+
+
+def actions(statements: list[dict[str, Any]]) -> set[str]:
+    return {action for statement in statements for action in statement["Action"]}
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "infrastructure").glob("*.yaml")), ids=str)
+def test_cfn_lint_finds_nothing(file: Path) -> None:
+    program = Path(sys.executable).parent / "cfn-lint"
+    run = subprocess.run([program, file], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout
+
+
+def test_queue_check_passes_on_what_the_template_made(
+    account: Account, outputs: dict[str, str]
+) -> None:
+    environment = {**os.environ, **account.environment, "DAMAGE_QUEUE_URL": outputs["QueueUrl"]}
+    run = subprocess.run(
+        [sys.executable, "-m", "damage_tasks", "queue", "check"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "visibility timeout 180 s, time limit 90 s" in run.stdout
+    assert "dead letters" in run.stdout
+
+
+def test_messages_that_nobody_can_work_on_become_dead_letters(
+    account: Account, outputs: dict[str, str]
+) -> None:
+    sqs = account.client("sqs")
+    found = sqs.get_queue_attributes(QueueUrl=outputs["QueueUrl"], AttributeNames=["All"])
+    redrive = json.loads(found["Attributes"]["RedrivePolicy"])
+    assert redrive["deadLetterTargetArn"].endswith(f":damage-{DEAD_LETTERS}")
+    assert int(redrive["maxReceiveCount"]) == 5
+    dead = sqs.get_queue_attributes(QueueUrl=outputs["DeadLettersUrl"], AttributeNames=["All"])
+    for queue in (found, dead):
+        assert int(queue["Attributes"]["MessageRetentionPeriod"]) == RETENTION
+        assert queue["Attributes"]["SqsManagedSseEnabled"] == "true"
+
+
+def test_the_dead_letter_queue_takes_from_its_queue_alone() -> None:
+    allow = read_template()["Resources"]["DeadLetters"]["Properties"]["RedriveAllowPolicy"]
+    assert allow["redrivePermission"] == "byQueue"
+    (source,) = allow["sourceQueueArns"]
+    assert source["Fn::Sub"].endswith(":${Name}")
+
+
+@pytest.mark.parametrize("output", ["OverlaysBucket", "ModelsBucket", "LogsBucket"])
+def test_buckets_are_encrypted_private_and_reached_by_tls(
+    account: Account, outputs: dict[str, str], output: str
+) -> None:
+    s3, bucket = account.client("s3"), outputs[output]
+    rules = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    block = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    assert len(block) == 4
+    assert all(block.values())
+    (statement,) = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
+    assert statement["Effect"] == "Deny"
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_an_overwritten_bundle_can_be_had_back(account: Account, outputs: dict[str, str]) -> None:
+    versioning = account.client("s3").get_bucket_versioning(Bucket=outputs["ModelsBucket"])
+    assert versioning["Status"] == "Enabled"
+
+
+@pytest.mark.parametrize("bucket", ["Overlays", "Logs", "Models"])
+def test_buckets_forget_after_a_while(bucket: str) -> None:
+    properties = read_template()["Resources"][bucket]["Properties"]
+    (rule,) = properties["LifecycleConfiguration"]["Rules"]
+    assert rule["Status"] == "Enabled"
+    assert "ExpirationInDays" in rule or "NoncurrentVersionExpiration" in rule
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+
+
+def test_what_holds_photos_and_verdicts_survives_the_stack() -> None:
+    resources = read_template()["Resources"]
+    for name, resource in resources.items():
+        if resource["Type"] in ("AWS::SQS::Queue", "AWS::S3::Bucket"):
+            assert resource["DeletionPolicy"] == "Retain", name
+            assert resource["UpdateReplacePolicy"] == "Retain", name
+
+
+def test_alarms_reach_somebody(account: Account, outputs: dict[str, str]) -> None:
+    alarms = account.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert {each["AlarmName"] for each in alarms} == {
+        "damage-dead-letters",
+        "damage-oldest-photo-waits",
+        "damage-backlog-is-long",
+    }
+    for alarm in alarms:
+        assert alarm["AlarmActions"] == [f"arn:aws:sns:{REGION}:000000000000:damage-alarms"]
+
+
+def test_policies_name_actions_and_resources(policies: dict[str, list[dict[str, Any]]]) -> None:
+    assert set(policies) == {
+        "caller", "worker", "operator", "publisher", "keda", "flower", "log-shipper"
+    }  # fmt: skip
+    for name, statements in policies.items():
+        for statement in statements:
+            assert statement["Effect"] == "Allow", name
+            assert not any("*" in action for action in statement["Action"]), name
+            # "*" only for the objects of one bucket.
+            for resource in statement["Resource"]:
+                assert resource.removesuffix("/*").count("*") == 0, name
+                assert re.search("damage|acme-photos|acme-returns", resource), name
+
+
+def test_policies_allow_no_more_than_each_needs(policies: dict[str, list[dict[str, Any]]]) -> None:
+    assert actions(policies["caller"]) == {"sqs:SendMessage"}
+    assert actions(policies["keda"]) == {"sqs:GetQueueAttributes"}
+    assert actions(policies["flower"]) == {"sqs:GetQueueAttributes", "sqs:GetQueueUrl"}
+    assert actions(policies["log-shipper"]) == {"s3:PutObject"}
+    assert actions(policies["worker"]) == worker_calls()
+
+
+# kombu's own, in kombu/transport/SQS: polls, acknowledgements, retries, the redrive policy.
+KOMBU = {
+    "sqs:ReceiveMessage",
+    "sqs:DeleteMessage",
+    "sqs:ChangeMessageVisibility",
+    "sqs:SendMessage",
+    "sqs:GetQueueAttributes",
+}
+CALLS = {
+    "get_object": "s3:GetObject",
+    "put_object": "s3:PutObject",
+    "get_queue_url": "sqs:GetQueueUrl",
+    "get_queue_attributes": "sqs:GetQueueAttributes",
+}
+# What only operators, developers and data scientists run.
+NOT_THE_WORKERS = {"commands", "stack", "samples", "dead_letters.py", "publishing.py", "recipe"}
+
+
+def worker_calls() -> set[str]:
+    """Actions of the calls to AWS in the worker's code."""
+    # Not a call: with it, S3 tells what is missing from what is forbidden.
+    found = KOMBU | {"s3:ListBucket"}
+    for folder in ("damage_tasks", "model_store"):
+        for file in (ROOT / folder).rglob("*.py"):
+            if not set(file.relative_to(ROOT).parts) & NOT_THE_WORKERS:
+                text = file.read_text()
+                found |= {action for call, action in CALLS.items() if f".{call}(" in text}
+    return found
+
+
+def test_photos_are_read_from_the_named_buckets(policies: dict[str, list[dict[str, Any]]]) -> None:
+    by_sid = {statement["Sid"]: statement["Resource"] for statement in policies["worker"]}
+    assert by_sid["ReadPhotos"] == ["arn:aws:s3:::acme-photos/*", "arn:aws:s3:::acme-returns/*"]
+    assert by_sid["TellMissingPhotos"] == ["arn:aws:s3:::acme-photos", "arn:aws:s3:::acme-returns"]
+
+
+def test_workers_cannot_read_what_they_have_written(
+    policies: dict[str, list[dict[str, Any]]], outputs: dict[str, str]
+) -> None:
+    overlays = f"arn:aws:s3:::{outputs['OverlaysBucket']}"
+    for statement in policies["worker"]:
+        if any(resource.startswith(overlays) for resource in statement["Resource"]):
+            assert statement["Action"] == ["s3:PutObject"]
+
+
+def test_pods_get_their_roles_by_pod_identity(account: Account, outputs: dict[str, str]) -> None:
+    role = account.client("iam").get_role(RoleName=f"damage-{REGION}-worker")["Role"]
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "pods.eks.amazonaws.com"}
+    assert statement["Action"] == ["sts:AssumeRole", "sts:TagSession"]
+
+
+def test_pods_get_their_roles_by_irsa(account: Account) -> None:
+    account.apply(TEMPLATE, "photos", Name="photos", OidcProviderArn=PROVIDER)
+    role = account.client("iam").get_role(RoleName=f"photos-{REGION}-worker")["Role"]
+    trust = role["AssumeRolePolicyDocument"]
+    (statement,) = (json.loads(trust) if isinstance(trust, str) else trust)["Statement"]
+    assert statement["Principal"] == {"Federated": PROVIDER}
+    issuer = "oidc.eks.eu-central-1.amazonaws.com/id/ABC"
+    assert statement["Condition"]["StringEquals"] == {
+        f"{issuer}:aud": "sts.amazonaws.com",
+        f"{issuer}:sub": "system:serviceaccount:damage-tasks:damage-tasks-worker",
+    }
+
+
+def test_the_template_and_the_chart_name_the_same_accounts() -> None:
+    resources = read_template()["Resources"].values()
+    named = {
+        resource["Properties"]["ServiceAccount"]
+        for resource in resources
+        if resource["Type"] == "AWS::EKS::PodIdentityAssociation"
+    }
+    values = {"logs": {"shipping": "daemonset", "bucket": "logs"}}
+    chart = set(render(values).find("[?kind=='ServiceAccount'].metadata.name"))
+    assert named == chart | {"keda-operator"}
+
+
+def test_the_queue_hides_a_photo_for_longer_than_it_may_take() -> None:
+    timeout = read_template()["Parameters"]["VisibilityTimeout"]
+    limit = Settings.model_fields["time_limit"].default
+    assert timeout["MinValue"] >= limit + 30
+    assert timeout["Default"] >= timeout["MinValue"]

@@ -1,0 +1,119 @@
+"""Prometheus' and Fluent Bit's configuration, by the real programs where this machine has them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+from damage_tasks.stack.processes import free_port
+from tests.platform.conftest import Account
+from tests.platform.template import ROOT
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool (Debian: prometheus) is missing")
+def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
+    config = yaml.safe_load((ROOT / "docker/prometheus.yml").read_text())
+    # As the compose file mounts it.
+    shutil.copy(ROOT / "monitoring/prometheus/rules.yml", tmp_path / "rules.yml")
+    assert config["rule_files"] == ["/etc/prometheus/rules.yml"]
+    config["rule_files"] = ["rules.yml"]
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
+    run = subprocess.run(
+        ["promtool", "check", "config", tmp_path / "prometheus.yml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.xdist_group("account")
+@pytest.mark.skipif(
+    not shutil.which("fluent-bit"),
+    reason="fluent-bit is not on PATH and in no Debian package: its configuration is only read",
+)
+def test_fluent_bit_ships_the_workers_lines(account: Account, tmp_path: Path) -> None:
+    account.client("s3").create_bucket(Bucket="shipped")
+    text = (ROOT / "helm/files/fluent-bit.yaml").read_text()
+    text = text.replace("/var/log/damage-tasks", str(tmp_path)).replace("60s", "5s")
+    text = text.replace("http_port: 2020", f"http_port: {free_port()}")
+    (tmp_path / "fluent-bit.yaml").write_text(text)
+    lines = [json.dumps({"event": "photo", "number": number}) for number in range(3)]
+    (tmp_path / "worker.log").write_text("\n".join(lines) + "\n")
+    variables = {
+        "LOG_BUCKET": "shipped",
+        "LOG_PREFIX": "test",
+        "POD_NAME": "worker-1",
+        "S3_ENDPOINT": account.endpoint,
+    }
+    process = subprocess.Popen(
+        ["fluent-bit", f"--config={tmp_path}/fluent-bit.yaml"],
+        env={**os.environ, **account.environment, **variables},
+    )
+    try:
+        end = time.monotonic() + 60
+        keys: list[str] = []
+        while not keys and time.monotonic() < end:
+            found = account.client("s3").list_objects_v2(Bucket="shipped")
+            keys = [each["Key"] for each in found.get("Contents", [])]
+            time.sleep(0.5)
+    finally:
+        process.terminate()
+        process.wait(20)
+    assert keys
+    assert keys[0].startswith("test/")
+    body = account.client("s3").get_object(Bucket="shipped", Key=keys[0])["Body"].read()
+    assert gzip.decompress(body).decode().splitlines() == lines
+
+
+def test_the_inbox_prints_what_slack_and_sentry_would_get(tmp_path: Path) -> None:
+    port = free_port()
+    program = (ROOT / "docker/inbox.py").read_text().replace("PORT = 8025", f"PORT = {port}")
+    (tmp_path / "inbox.py").write_text(program.replace('("", PORT)', '("127.0.0.1", PORT)'))
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "inbox.py"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    killer = threading.Timer(20, process.kill)
+    killer.start()
+    try:
+        assert "waiting" in process.stderr.readline()
+        end = time.monotonic() + 10
+        while True:
+            try:
+                slack = urllib.request.Request(
+                    f"http://127.0.0.1:{port}/slack", data=b'{"text": "a photo failed"}'
+                )
+                urllib.request.urlopen(slack, timeout=5).close()
+                break
+            except OSError:
+                assert time.monotonic() < end
+                time.sleep(0.05)
+        assert process.stdout.readline() == "/slack {\n"
+        assert "a photo failed" in process.stdout.readline()
+        sentry = urllib.request.Request(
+            f"http://127.0.0.1:{port}/api/1/envelope/",
+            data=gzip.compress(b'{"event_id": "1"}'),
+            headers={"Content-Encoding": "gzip"},
+        )
+        with urllib.request.urlopen(sentry, timeout=5) as answer:
+            assert answer.read() == b"{}"
+    finally:
+        killer.cancel()
+        process.kill()
+        process.communicate()

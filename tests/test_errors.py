@@ -1,0 +1,39 @@
+"""Errors form one small tree with stable codes."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+from damage_tasks import errors
+
+REFERENCE = Path(__file__).parent.parent / "docs/reference/errors.md"
+ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_an_error_says_when_it_is_raised(kind: type[errors.DamageTaskError]) -> None:
+    assert issubclass(kind, errors.DamageTaskError)
+    assert (kind.__doc__ or "").startswith("Raised when ")
+
+
+def test_no_two_errors_have_the_same_code() -> None:
+    codes = [kind.code for kind in ALL]
+    assert len(set(codes)) == len(codes)
+
+
+def test_an_error_without_text_explains_itself() -> None:
+    assert str(errors.PhotoNotFound()).startswith("Raised when there is nothing")
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_every_code_is_documented(kind: type[errors.DamageTaskError]) -> None:
+    assert f"`{kind.code}`" in REFERENCE.read_text()
+
+
+def test_the_reference_is_what_the_code_says() -> None:
+    from tests.reference import errors_page
+
+    assert REFERENCE.read_text() == errors_page(), "run `make docs`"

@@ -1,0 +1,70 @@
+"""Callers pay for nothing but Celery."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def run(program: str) -> None:
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_importing_the_door_loads_nothing_heavy() -> None:
+    run(
+        "import damage_tasks, sys;"
+        "heavy = {'torch', 'cv2', 'sqlalchemy', 'albumentations', 'numpy', 'PIL', 'pydantic'};"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+
+
+def test_sending_a_photo_loads_nothing_heavy() -> None:
+    run(
+        "import os, sys;"
+        "os.environ['DAMAGE_QUEUE_URL'] = 'http://127.0.0.1:9/000000000000/damage';"
+        "from damage_tasks import detect_damage;"
+        "detect_damage.s('https://x/y.jpg').freeze(); detect_damage.app.conf.broker_url;"
+        "heavy = {'torch', 'cv2', 'sqlalchemy', 'albumentations', 'numpy', 'PIL'};"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+
+
+def test_the_parent_of_the_workers_never_loads_torch(
+    aws: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # Its thread pools would not survive the fork.
+    monkeypatch.setenv("DAMAGE_QUEUE_URL", aws.create_queues("import-test"))
+    monkeypatch.setenv("DAMAGE_BUCKET", "any")
+    monkeypatch.setenv("DAMAGE_HEARTBEAT_FILE", str(tmp_path / "heartbeat"))
+    run(
+        "import sys, damage_tasks.worker as worker;"
+        "pool = type('pool', (), {'pool_cls': 'celery.concurrency.prefork:TaskPool'});"
+        "worker._prepare(sender=pool);"
+        "assert worker._bundle and 'torch' not in sys.modules and 'cv2' not in sys.modules"
+    )
+
+
+def test_the_command_line_of_a_light_installation_starts() -> None:
+    run(
+        "import damage_tasks.__main__, sys;"
+        "heavy = {'torch', 'cv2', 'sqlalchemy', 'albumentations', 'numpy', 'PIL', 'alembic'};"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+
+
+def test_a_command_whose_libraries_are_missing_says_what_to_install() -> None:
+    program = (
+        "import sys; sys.modules['cv2'] = None; sys.argv = ['x', 'detect', '/dev/null'];"
+        "from damage_tasks.__main__ import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1] == (
+        "extra_missing: needs cv2: pip install 'damage-tasks[worker]'"
+    )

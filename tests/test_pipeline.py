@@ -1,0 +1,219 @@
+"""The pipeline's order, its timings, and how it ends when something is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from damage_tasks.damages import Finding, Inspection, Verdict
+from damage_tasks.errors import (
+    DamageTaskError,
+    DatabaseUnavailable,
+    MetadataInvalid,
+    PhotoNotFound,
+    StorageUnavailable,
+)
+from damage_tasks.photos import Photo, decode
+from damage_tasks.pipeline import Pipeline, check_metadata, picture_key
+from damage_tasks.segmentation import Mask, Segmentation
+from model_store.manifest import Decision, MaskPolicy
+from tests.contract import check_result
+from tests.pictures import BUNDLE, damage, finding, jpeg
+
+
+class Photos:
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.downloads = 0
+
+    def download(self, url: str) -> bytes:
+        self.downloads += 1
+        if self.error:
+            raise self.error
+        return jpeg()
+
+    def decode(self, data: bytes, side: int) -> Photo:
+        return decode(data, side=side)
+
+
+class Networks:
+    identity = BUNDLE
+    types = ("scratch", "dent")
+    decision = Decision(gate="damage", threshold=0.5)
+    side = 320
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def segment(self, pixels: Any) -> Segmentation:
+        self.looks += 1
+        found = np.zeros(pixels.shape[:2], bool)
+        found[20:60, 20:60] = True
+        mask = Mask(found, found.astype(np.float32), MaskPolicy(threshold=0.5))
+        return Segmentation(0.9, "damage", {"damage": 0.9}, (320, 240), masks={"dent": mask})
+
+
+class Pictures:
+    def __init__(self) -> None:
+        self.stored: dict[str, tuple[bytes, str]] = {}
+        self.error: Exception | None = None
+
+    def put(self, key: str, data: bytes, content_type: str) -> str:
+        if self.error:
+            raise self.error
+        self.stored[key] = (data, content_type)
+        return f"s3://bucket/{key}"
+
+
+class Records:
+    def __init__(self) -> None:
+        self.rows: dict[str, Inspection] = {}
+        self.known: Finding | None = None
+        self.error: Exception | None = None
+
+    def find_finding(self, photo_sha256: str, bundle_digest: str) -> Finding | None:
+        return self.known
+
+    def save(self, inspection: Inspection) -> Inspection:
+        if self.error:
+            raise self.error
+        self.rows[inspection.id] = inspection
+        return inspection
+
+
+class Parts:
+    def __init__(self) -> None:
+        self.photos, self.networks = Photos(), Networks()
+        self.pictures, self.records = Pictures(), Records()
+        self.pipeline = Pipeline(
+            photos=self.photos,
+            segmenter=self.networks,
+            pictures=self.pictures,
+            inspections=self.records,
+        )
+
+    def inspect(self, metadata: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        result = self.pipeline.inspect("task-1", "https://x/y.jpg", metadata, attempts=2)
+        return dict(check_result(result.to_dict()))
+
+
+@pytest.fixture
+def parts() -> Parts:
+    return Parts()
+
+
+def test_a_damaged_photo_ends_with_damages_and_pictures(parts: Parts) -> None:
+    result = parts.inspect({"car": 7})
+    assert result["verdict"] == "damaged"
+    assert [found["type"] for found in result["damages"]] == ["dent"]
+    assert result["metadata"] == {"car": 7}
+    assert result["attempts"] == 2
+    kinds = {content_type: data[:4] for data, content_type in parts.pictures.stored.values()}
+    assert kinds == {"image/jpeg": b"\xff\xd8\xff\xe0", "image/png": b"\x89PNG"}
+    assert parts.records.rows["task-1"].finding
+
+
+def test_every_stage_is_timed(parts: Parts) -> None:
+    assert list(parts.inspect()["timings_ms"]) == [
+        "download",
+        "decode",
+        "segmentation",
+        "overlay",
+        "persistence",
+    ]
+
+
+def test_the_log_line_says_id_verdict_and_milliseconds_by_stage(
+    parts: Parts, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        parts.inspect()
+    (record,) = [r for r in caplog.records if r.message == "photo inspected"]
+    assert record.__dict__["task_id"] == "task-1"
+    assert record.__dict__["verdict"] == "damaged"
+    assert {"download", "segmentation", "overlay", "persistence", "commit"} <= set(
+        record.__dict__["ms"]
+    )
+
+
+def test_pictures_get_the_same_keys_each_time(parts: Parts) -> None:
+    parts.inspect()
+    first = set(parts.pictures.stored)
+    parts.inspect()
+    assert set(parts.pictures.stored) == first
+    assert all("y.jpg" not in key for key in first)
+
+
+def test_a_known_photo_is_not_looked_at_again(parts: Parts) -> None:
+    parts.records.known = finding(damage("scratch"))
+    result = parts.inspect()
+    assert (result["reused"], result["damages"][0]["type"]) == (True, "scratch")
+    assert (result["photo"]["width"], result["photo"]["height"]) == (320, 240)
+    assert parts.networks.looks == 0
+    assert not parts.pictures.stored
+
+
+def test_a_photo_that_cannot_be_had_is_a_stored_verdict(parts: Parts) -> None:
+    parts.photos.error = PhotoNotFound("404 at https://x/y.jpg?Signature=secret")
+    result = parts.inspect()
+    assert (result["verdict"], result["reason"]["code"]) == ("rejected", "photo_not_found")
+    assert "secret" not in result["reason"]["text"]
+    assert parts.records.rows["task-1"].verdict is Verdict.REJECTED
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [["list"], "text", {"x": "y" * 9000}, {"x": float("nan")}, {"x": {1, 2}}, {"x": "a\0b"}],
+)
+def test_metadata_that_cannot_be_stored_is_rejected_before_the_download(
+    parts: Parts, metadata: Any
+) -> None:
+    result = parts.inspect(metadata)
+    assert result["reason"]["code"] == "metadata_invalid"
+    assert parts.photos.downloads == 0
+
+
+def test_metadata_up_to_its_limit_passes() -> None:
+    assert check_metadata({"x": "y" * (8192 - 9)}, 8192)
+    with pytest.raises(MetadataInvalid, match="8193 bytes; 8192 are allowed"):
+        check_metadata({"x": "y" * (8192 - 8)}, 8192)
+
+
+def test_a_store_that_is_away_stores_nothing(parts: Parts) -> None:
+    parts.pictures.error = StorageUnavailable("S3 is away")
+    with pytest.raises(StorageUnavailable):
+        parts.inspect()
+    assert not parts.records.rows
+
+
+def test_a_failure_is_recorded_without_its_secrets(parts: Parts) -> None:
+    error = DamageTaskError("no luck with https://x/y?token=hunter2")
+    inspection = parts.pipeline.record_failure("task-1", "https://x", {"car": 7}, error)
+    result = check_result(inspection.to_dict())
+    assert (result["verdict"], result["reason"]["code"]) == ("failed", "unexpected")
+    assert "hunter2" not in result["reason"]["text"]
+
+
+def test_recording_a_failure_never_raises(parts: Parts, caplog: pytest.LogCaptureFixture) -> None:
+    parts.records.error = DatabaseUnavailable("away")
+    parts.pipeline.record_failure("task-1", "https://x", None, DamageTaskError("x"))
+    assert "is not recorded" in caplog.text
+
+
+def test_keys_are_made_of_digests_only() -> None:
+    assert picture_key("ab" * 32, "cd" * 32) == f"ab/{'ab' * 32}/{'cd' * 8}"
+
+
+def test_the_stored_inspection_is_what_is_returned(parts: Parts) -> None:
+    stored: list[Inspection] = []
+
+    def save(inspection: Inspection) -> Inspection:
+        stored.append(replace(inspection, attempts=9))
+        return stored[-1]
+
+    parts.records.save = save  # type: ignore[method-assign]
+    assert parts.inspect()["attempts"] == 9

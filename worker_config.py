@@ -1,0 +1,70 @@
+"""Celery's settings, under Celery's own names, from the validated environment.
+
+``celery -A damage_tasks worker`` reads this module.  Why each value is what it
+is: docs/adr/.
+"""
+
+from damage_tasks.settings import get_settings
+
+_settings = get_settings()
+
+# --- broker: SQS.  No credentials in the URL: boto3 finds the pod's role, and
+# AWS_ENDPOINT_URL points at an emulator.
+broker_url = "sqs://"
+broker_transport = "damage_tasks.broker.sqs:Transport"
+broker_transport_options = {
+    "region": _settings.region,
+    # With predefined queues kombu never lists or creates any.
+    "predefined_queues": {_settings.queue_name: {"url": _settings.require("queue_url")}},
+    # kombu's asynchronous client gives up after 20 s: a 20 s poll would race it.
+    "fetch_message_attributes": {
+        "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"]
+    },
+    "wait_time_seconds": 10,
+    # With 0, an endpoint that fails at once would be polled in a tight loop.
+    "polling_interval": 1,
+    "refusal_patience": _settings.refusal_patience,
+    # Not for polls, but for calls that the worker's main loop waits for (DeleteMessage): nothing
+    # else goes on meanwhile.
+    "client-config": {
+        "connect_timeout": 3,
+        "read_timeout": 5,
+        "retries": {"total_max_attempts": 3, "mode": "standard"},
+    },
+}
+broker_connection_retry_on_startup = True
+task_default_queue = _settings.queue_name
+task_create_missing_queues = False
+
+# --- messages: JSON only, never pickle.  Callers send kombu's, the front door hands on plain
+task_serializer = "json"
+result_serializer = "json"
+accept_content = ["json", "plain-json"]
+
+# --- results: the inspections table is the result store
+result_backend = "damage_tasks.backend:InspectionBackend"
+
+# --- at-least-once: a message is deleted only after its verdict is stored
+task_acks_late = True
+task_reject_on_worker_lost = True
+task_acks_on_failure = False
+task_acks_on_timeout = False
+worker_prefetch_multiplier = _settings.prefetch
+
+# --- limits
+task_soft_time_limit = _settings.soft_time_limit
+task_time_limit = _settings.time_limit
+
+# --- worker
+worker_concurrency = _settings.concurrency
+# Celery's 4 s would kill every replacement process that loads a bundle
+# for longer, for ever (celery/celery#1715).
+worker_proc_alive_timeout = _settings.load_timeout
+worker_max_tasks_per_child = _settings.max_photos_per_process
+worker_max_memory_per_child = _settings.max_process_megabytes * 1024  # KiB
+worker_hijack_root_logger = False
+worker_redirect_stdouts = False
+# Remote control and events need fanout, which SQS does not have: they travel on
+# the event bus.
+worker_enable_remote_control = bool(_settings.event_bus_url)
+worker_send_task_events = bool(_settings.event_bus_url)
