@@ -57,7 +57,9 @@ def train(
     batch: on a machine that does other work too, threads that meet after every
     layer would wait for each other most of the time.
     """
-    torch.set_num_threads(1)  # a pool of threads would not survive the fork
+    # Pools of threads would not survive the fork.
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     run.mkdir(parents=True, exist_ok=True)
     pool = Pool.read(photos, vehicles)
     job = _Job(pool, run, settings, monitor, start_from)
