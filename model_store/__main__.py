@@ -10,8 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from damage_tasks.errors import DamageTaskError
+from damage_tasks.errors import DamageTaskError, ExtraMissing, SettingsError
 from model_store.manifest import Gate, Manifest
+from model_store.recipe import commands
 from model_store.store import Bundle
 
 cli = typer.Typer(
@@ -112,6 +113,10 @@ def publish(
     print(put(bundle, store))
 
 
+for command in (commands.evaluate, commands.train, commands.export):
+    cli.command()(command)
+
+
 def _fetch(uri: str, cache: Path | None = None) -> Bundle:
     from damage_tasks.settings import get_settings
     from model_store.store import fetch_bundle
@@ -140,9 +145,20 @@ def main() -> None:
     """Run the command line; errors become one line and an exit status."""
     try:
         cli()
+    except SettingsError as error:
+        print(f"settings: {error}", file=sys.stderr)
+        sys.exit(2)
     except DamageTaskError as error:
         print(f"{error.code}: {error}", file=sys.stderr)
         sys.exit(1)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith(("damage_tasks", "model_store")):
+            raise
+        missing = ExtraMissing(f"needs {error.name}: pip install 'damage-tasks[training]'")
+        print(f"{missing.code}: {missing}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

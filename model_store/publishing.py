@@ -16,6 +16,7 @@ from model_store.sources import folder_of, s3_client
 from model_store.store import Bundle
 
 CARD = "MODEL_CARD.md"
+CARD_PICTURES = "card"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,14 @@ def publish(bundle: Bundle, store: str) -> str:
 
 
 def files_of(bundle: Bundle) -> list[str]:
-    """A bundle's files without its manifest: weights, golden photos, and the card if it has one."""
+    """A bundle's files without its manifest: weights, golden photos, the card and its pictures."""
     manifest = bundle.manifest
     names = [weights.file for weights in manifest.weights.values()]
     names += [golden.photo for golden in manifest.golden]
     if (bundle.folder / CARD).exists():
         names.append(CARD)
+    pictures = sorted((bundle.folder / CARD_PICTURES).glob("*"))
+    names += [f"{CARD_PICTURES}/{path.name}" for path in pictures if path.is_file()]
     return list(dict.fromkeys(names))
 
 

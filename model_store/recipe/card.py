@@ -18,12 +18,11 @@ from damage_tasks.measurement import conclude
 from damage_tasks.overlay import render_overlay
 from damage_tasks.samples.drawing import draw_sample
 from damage_tasks.segmentation import Segmenter
+from model_store.publishing import CARD, CARD_PICTURES
 from model_store.recipe.metrics import precision_recall
 from model_store.recipe.report import GOALS, figures
 from model_store.store import open_bundle
 
-CARD = "MODEL_CARD.md"
-PICTURES = "card"
 # Drawn cars that the card shows, good or bad: chosen before any training, never by result.
 TILE = (480, 440)  # px, width and height
 EXAMPLES = (60_001, 60_002, 60_003, 60_004, 60_005, 60_006, 60_007, 60_008)
@@ -33,7 +32,7 @@ def write_card(
     out: Path, manifest: dict[str, Any], report: dict[str, Any], facts: dict[str, Any]
 ) -> None:
     """Write ``MODEL_CARD.md`` and its pictures into the bundle's folder ``out``."""
-    pictures = out / PICTURES
+    pictures = out / CARD_PICTURES
     pictures.mkdir(parents=True, exist_ok=True)
     plot_gate(report, manifest, pictures / "gate.png")
     plot_precision_recall(report, pictures / "precision-recall.png")
@@ -166,16 +165,16 @@ def _text(manifest: dict[str, Any], report: dict[str, Any], facts: dict[str, Any
             "",
             f"The gate ends an inspection below {gate['threshold']:.4f}:",
             "",
-            f"![Recall and false alarms of the gate]({PICTURES}/gate.png)",
+            f"![Recall and false alarms of the gate]({CARD_PICTURES}/gate.png)",
             "",
-            f"![Precision and recall of the damage score]({PICTURES}/precision-recall.png)",
+            f"![Precision and recall of the damage score]({CARD_PICTURES}/precision-recall.png)",
             "",
             "## Examples",
             "",
             "Drawn cars, with what the bundle says of them, right or wrong; the seeds were fixed "
             "before the training.",
             "",
-            f"![Drawn cars with outlines]({PICTURES}/examples.jpg)",
+            f"![Drawn cars with outlines]({CARD_PICTURES}/examples.jpg)",
             "",
             "## Limits",
             "",

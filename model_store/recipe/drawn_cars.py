@@ -7,6 +7,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from rich.console import Console
+from rich.progress import track
 
 from damage_tasks.samples.drawing import draw_sample
 from model_store.recipe.photos import split_by_id
@@ -25,7 +27,9 @@ DAMAGES: tuple[tuple[str, ...], ...] = (
 )
 
 
-def write_drawn_cars(folder: Path, count: int, seed: int = FIRST_SEED) -> Path:
+def write_drawn_cars(
+    folder: Path, count: int, seed: int = FIRST_SEED, console: Console | None = None
+) -> Path:
     """Draw ``count`` cars into ``folder``; the path of its ``manifest.csv``.
 
     Photos are 640 px wide or high, some dark or blurred a little, JPEG; masks hold
@@ -34,7 +38,8 @@ def write_drawn_cars(folder: Path, count: int, seed: int = FIRST_SEED) -> Path:
     for name in ("images", "masks"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     rows = []
-    for number in range(seed, seed + count):
+    numbers = range(seed, seed + count)
+    for number in track(numbers, "drawn cars", console=console, disable=console is None):
         rng = np.random.default_rng(number)
         size = (640, 480) if rng.random() < 0.75 else (480, 640)
         sample = draw_sample(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,11 @@ from damage_tasks.damages import Verdict
 from damage_tasks.measurement import Conclusion, conclude
 from damage_tasks.segmentation import Segmentation, Segmenter
 from model_store.manifest import Gate
-from model_store.recipe import drawing
+from model_store.recipe.drawn_spacing import cars_with_spacing, opened_borders
 from model_store.recipe.metrics import Overlap, bootstrap, false_alarms, roc_auc
-from model_store.recipe.panels import find_panel_borders
 from model_store.recipe.photos import CLASS_IDS, LabelledPhoto
 from model_store.recipe.report import print_report
-from model_store.recipe.vehicles import imagenet_classifier, vehicle_mask
+from model_store.recipe.vehicles import imagenet_classifier
 from model_store.recipe.views import close_up, spoil
 
 Photo = NDArray[np.uint8]
@@ -36,6 +35,8 @@ Mask = NDArray[np.uint8]
 
 RECALLS = (0.90, 0.95, 0.99)
 QUALITY_PHOTOS = 60
+SPACING_SEED = 77  # another than thresholds are chosen with
+CAR_SEED, CARS = 70_000, 40  # neither golden photos nor cars of a training
 SIDE = 640  # photos are compared at up to this long side, so that none outweighs the rest
 
 
@@ -66,56 +67,58 @@ def evaluate(
     Masks are compared at up to 640 px with the masks of the product's own verdict:
     what a gate or the decision ends counts as undamaged.  Every photo's area
     counts alike ("pooled"); ``native`` counts pixels of the photo instead.
+    Spacing is measured on drawn damage.  Raises `ExtraMissing` without the
+    ImageNet weights that its drawing needs.
     """
+    manifest = segmenter.bundle.manifest
+    has_spacing = "spacing" in {network.type for network in manifest.segmenters()}
+    classifier = imagenet_classifier() if has_spacing else None  # first, since it may be missing
     tally = Tally()
-    cleans: list[tuple[LabelledPhoto, Photo]] = []
-    for labelled in track(photos, "evaluating", console=console, disable=console is None):
+    cleans: list[Photo] = []
+    for labelled in _shown(photos, "evaluating", console):
         photo, ids = labelled.read()
         group = "damaged" if labelled.damaged else "clean"
         conclusion = _inspect(segmenter, photo, group, tally)
         if labelled.damaged:
             _compare(conclusion.mask, ids, labelled.kind == "typed", segmenter, tally)
         else:
-            cleans.append((labelled, photo))
+            cleans.append(photo)
     rng = np.random.default_rng(9)
-    for _, photo in cleans:
+    for photo in _shown(cleans, "close-ups", console):
         _inspect(segmenter, close_up(photo, rng), "close_up", tally)
     report = _report(segmenter, tally)
-    report["spacing_drawn"] = spacing_on_drawn(segmenter, cleans)
-    report["quality"] = quality_on_spoilt(
-        segmenter, [photo for _, photo in cleans[:QUALITY_PHOTOS]]
-    )
+    if classifier is not None:
+        shown = _shown(cleans, "drawn spacing", console)
+        views = opened_borders(shown, SPACING_SEED, classifier)
+        report["spacing_drawn"] = spacing_on_drawn(segmenter, views)
+        cars = _shown(range(CAR_SEED, CAR_SEED + CARS), "drawn cars", console)
+        report["spacing_drawn_cars"] = spacing_on_drawn(segmenter, cars_with_spacing(cars))
+    report["quality"] = quality_on_spoilt(segmenter, cleans[:QUALITY_PHOTOS])
     if out is not None:
-        out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        out.write_text(json.dumps(_without_nan(report), indent=1) + "\n", encoding="utf-8")
     if console is not None:
         print_report(report, console)
     return report
 
 
-def spacing_on_drawn(
-    segmenter: Segmenter, cleans: Sequence[tuple[LabelledPhoto, Photo]], seed: int = 77
-) -> dict[str, float]:
-    """IoU of the spacing network on panel borders opened by drawing, on clean photos.
+def spacing_on_drawn(segmenter: Segmenter, views: Iterable[tuple[Photo, Mask]]) -> dict[str, float]:
+    """IoU of the spacing network on ``views`` with drawn spacing and its mask (0 or 1).
 
     The masks are those of the network's own policy, whatever the gate says, since
-    one drawn gap on a whole car is often too small for the gate.  Half of the
-    views are close-ups around the gap.  ``passed`` is the share that the gates let by.
+    one drawn gap on a whole car is often too small for the gate.  ``passed`` is the
+    share that the gates let by.
     """
     always = without_gates(segmenter)
-    gates = segmenter.bundle.manifest.gates()
-    ending = [gate for gate in gates if gate.ends_with != "none"]
+    ending = [gate for gate in segmenter.bundle.manifest.gates() if gate.ends_with != "none"]
     overlap, passed, count = Overlap(), 0, 0
-    for photo, truth in drawn_spacing(cleans, seed):
+    for photo, truth in views:
         found = always.segment(photo)
-        masks = found.masks
-        if "spacing" not in masks:
-            break
-        mask = _resized(masks["spacing"].pixels.astype(np.uint8), truth.shape) > 0
+        mask = _resized(found.masks["spacing"].pixels.astype(np.uint8), truth.shape) > 0
         overlap.add(mask, truth > 0, 1 / truth.size)
         passed += all(found.scores[gate.name] >= gate.threshold for gate in ending)
         count += 1
     if not count:
-        return {"photos": 0.0}
+        return {}
     return {
         "photos": float(count),
         "iou": overlap.iou,
@@ -135,31 +138,6 @@ def without_gates(segmenter: Segmenter) -> Segmenter:
     )
     changed = manifest.model_copy(update={"networks": open_networks})
     return Segmenter(replace(segmenter.bundle, manifest=changed))
-
-
-def drawn_spacing(
-    cleans: Sequence[tuple[LabelledPhoto, Photo]], seed: int
-) -> Iterator[tuple[Photo, Mask]]:
-    """Clean photos with a panel border opened by drawing, and its mask."""
-    classifier = imagenet_classifier()
-    rng = np.random.default_rng(seed)
-    for _, whole in cleans:
-        scale = min(1.0, SIDE / max(whole.shape[:2]))
-        size = (round(whole.shape[1] * scale), round(whole.shape[0] * scale))
-        photo = cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
-        borders = find_panel_borders(photo, vehicle_mask(classifier, photo))
-        if not borders:
-            continue
-        border = borders[int(rng.integers(min(3, len(borders))))]
-        drawn, mask = drawing.draw_spacing(photo, border, rng)
-        if rng.random() < 0.5 and mask.any():
-            ys, xs = np.nonzero(mask)
-            height, width = mask.shape
-            h, w = int(height * rng.uniform(0.45, 0.7)), int(width * rng.uniform(0.45, 0.7))
-            y = int(np.clip(ys.mean() - h * rng.uniform(0.3, 0.7), 0, height - h))
-            x = int(np.clip(xs.mean() - w * rng.uniform(0.3, 0.7), 0, width - w))
-            drawn, mask = drawn[y : y + h, x : x + w], mask[y : y + h, x : x + w]
-        yield np.ascontiguousarray(drawn), np.ascontiguousarray(mask)
 
 
 def quality_on_spoilt(
@@ -248,5 +226,18 @@ def _report(segmenter: Segmenter, tally: Tally) -> dict[str, Any]:
     return report
 
 
+def _shown(values: Sequence[Any], title: str, console: Console | None) -> Iterable[Any]:
+    return track(values, title, console=console, disable=console is None)
+
+
 def _mean(values: Sequence[float] | Sequence[bool]) -> float:
     return float(np.mean(values)) if values else float("nan")
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN: what could not be measured is null."""
+    if isinstance(value, dict):
+        return {key: _without_nan(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(part) for part in value]
+    return None if isinstance(value, float) and np.isnan(value) else value

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+from rich.console import Console
 
 from damage_tasks.damages import Verdict
-from damage_tasks.errors import BundleError
 from damage_tasks.measurement import Conclusion, conclude
 from damage_tasks.photos import decode
 from damage_tasks.samples.drawing import Sample, draw_sample
@@ -32,32 +32,51 @@ SCORE_TOLERANCE = 0.1
 AREA_TOLERANCE = 0.02
 
 
-def write_golden(out: Path, segmenter: Segmenter) -> list[dict[str, Any]]:
+def write_golden(
+    out: Path, segmenter: Segmenter, console: Console | None = None
+) -> list[dict[str, Any]]:
     """Draw the golden photos into ``out/golden``; their entries for the manifest.
 
     For each kind the first drawn photo is taken whose verdict and type the bundle
-    gets right, and clearly so.  Raises `BundleError` when it gets none right.
+    gets right, and clearly so.  Where it gets none right, the photo whose score is
+    furthest from the threshold is taken with the wrong answer, and ``console``
+    told: it still proves that a machine computes what this one did.
     """
     folder = out / "golden"
     folder.mkdir(parents=True, exist_ok=True)
-    return [_golden(name, damages, folder, segmenter) for name, damages in KINDS.items()]
+    entries = []
+    for name, damages in KINDS.items():
+        entry, right = _golden(name, damages, folder, segmenter)
+        entries.append(entry)
+        if not right and console:
+            console.print(
+                f"golden photo {name}: the bundle gets none of {TRIES} drawn cars right",
+                style="yellow",
+            )
+    return entries
 
 
 def _golden(
     name: str, damages: tuple[str, ...], folder: Path, segmenter: Segmenter
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], bool]:
+    """The entry for a photo of one kind, and whether the bundle gets it right."""
+    path = folder / f"{name}.jpg"
+    best, furthest = b"", -1.0
+    entry: dict[str, Any] = {}
     for seed in range(FIRST_SEED, FIRST_SEED + TRIES):
         sample = draw_sample(seed, size=SIZE, damages=damages)
-        path = folder / f"{name}.jpg"
-        cv2.imwrite(str(path), sample.photo, [cv2.IMWRITE_JPEG_QUALITY, 90])
-        photo = decode(path.read_bytes(), side=segmenter.side)
-        found = segmenter.segment(photo.pixels)
+        quality = [cv2.IMWRITE_JPEG_QUALITY, 90]
+        data = cv2.imencode(".jpg", sample.photo, quality)[1].tobytes()
+        found = segmenter.segment(decode(data, side=segmenter.side).pixels)
         conclusion = conclude(found, SIZE, segmenter.decision, segmenter.types)
         areas = _areas(conclusion, segmenter)
-        if _is_right(sample, found, conclusion, areas, segmenter):
-            return {
+        right = _is_right(sample, found, conclusion, areas, segmenter)
+        margin = abs(found.damage_score - segmenter.decision.threshold)
+        if right or margin > furthest:
+            best, furthest = data, margin
+            entry = {
                 "photo": f"golden/{path.name}",
-                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+                "sha256": hashlib.sha256(data).hexdigest(),
                 "verdict": str(conclusion.verdict),
                 "damage_score": found.damage_score,
                 "score_tolerance": SCORE_TOLERANCE,
@@ -65,7 +84,10 @@ def _golden(
                 "area_tolerance": AREA_TOLERANCE,
                 "scores": dict(found.scores),
             }
-    raise BundleError(f"golden photo {name}: the bundle gets none of {TRIES} drawn cars right")
+        if right:
+            break
+    path.write_bytes(best)
+    return entry, right
 
 
 def _is_right(

@@ -47,10 +47,10 @@ def vehicle_masks(
     return masks
 
 
-def drawn_cars(folder: Path, count: int) -> list[LabelledPhoto]:
+def drawn_cars(folder: Path, count: int, console: Console | None = None) -> list[LabelledPhoto]:
     """``count`` drawn cars for training, drawn into ``folder`` unless they lie there."""
     if not (folder / "manifest.csv").exists():
-        write_drawn_cars(folder, count)
+        write_drawn_cars(folder, count, console=console)
     return of_split(read_folder(folder), "train")
 
 

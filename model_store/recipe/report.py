@@ -25,6 +25,28 @@ VIEWS = {"clean": "whole cars", "close_up": "close-ups"}
 
 def figures(report: dict[str, Any]) -> dict[str, str]:
     """The report's figures by name, as text, in the order in which they are read."""
+    rows = _overlaps(report)
+    for view, label in VIEWS.items():
+        if {"damaged", view} <= report["photos"].keys():
+            rows |= _view(report["views"][view], view, label)
+    if "damaged" in report["photos"]:
+        rows["recall at the decision's threshold"] = _percent(report["recall_at_decision"])
+    for key, where in (("spacing_drawn", "along panel borders"), ("spacing_drawn_cars", "cars")):
+        if drawn := report.get(key):
+            rows[f"spacing IoU, drawn {where}"] = f"{drawn['iou']:.3f}"
+            rows[f"spacing Dice, drawn {where}"] = (
+                f"{drawn['dice']:.3f} ({drawn['photos']:.0f} views)"
+            )
+    if report.get("quality"):
+        rows["quality AUC, photos against the same spoilt"] = f"{report['quality']['auc']:.4f}"
+    for group, share in report["ended_by_gate"].items():
+        rows[f"ended by a gate, {VIEWS.get(group, group)}"] = _percent(share)
+    for group, seconds in report["seconds_per_photo"].items():
+        rows[f"time a photo, {VIEWS.get(group, group)}"] = f"{1000 * seconds:.0f} ms"
+    return rows
+
+
+def _overlaps(report: dict[str, Any]) -> dict[str, str]:
     rows: dict[str, str] = {}
     overlap = report["overlap"]
     if "any" in overlap:
@@ -35,29 +57,20 @@ def figures(report: dict[str, Any]) -> dict[str, str]:
             f"{overlap['native.any']['iou']:.3f}"
         )
     for name, value in overlap.items():
-        if not name.endswith("any"):
-            rows[f"{name} IoU"] = f"{value['iou']:.3f} ({value['photos']} photos)"
-    for view, label in VIEWS.items():
-        found = report["views"][view]
-        title = "whole clean cars" if view == "clean" else "close-ups of clean cars"
-        rows[f"AUC, {title}"] = f"{found['auc']:.4f} (gate alone {found['auc_gate']:.4f})"
-        for recall, share in found["false_alarms"].items():
-            rows[f"false alarms at {float(recall):.0%} recall, {label}".replace("%", " %")] = (
-                _percent(share)
-            )
-        rows[f"false alarms at the decision's threshold, {label}"] = _percent(
-            found["false_alarms_at_decision"]
-        )
-    rows["recall at the decision's threshold"] = _percent(report["recall_at_decision"])
-    drawn = report.get("spacing_drawn", {})
-    if "iou" in drawn:
-        rows["spacing IoU, drawn along panel borders"] = f"{drawn['iou']:.3f}"
-    if report.get("quality"):
-        rows["quality AUC, photos against the same spoilt"] = f"{report['quality']['auc']:.4f}"
-    for group, share in report["ended_by_gate"].items():
-        rows[f"ended by a gate, {VIEWS.get(group, group)}"] = _percent(share)
-    for group, seconds in report["seconds_per_photo"].items():
-        rows[f"time a photo, {VIEWS.get(group, group)}"] = f"{1000 * seconds:.0f} ms"
+        if not name.endswith("any") and value["photos"]:
+            rows[f"{name} IoU"] = f"{value['iou']:.3f}"
+            rows[f"{name} Dice"] = f"{value['dice']:.3f} ({value['photos']} photos)"
+    return rows
+
+
+def _view(found: dict[str, Any], view: str, label: str) -> dict[str, str]:
+    title = "whole clean cars" if view == "clean" else "close-ups of clean cars"
+    rows = {f"AUC, {title}": f"{found['auc']:.4f} (gate alone {found['auc_gate']:.4f})"}
+    for recall, share in found["false_alarms"].items():
+        rows[f"false alarms at {100 * float(recall):.0f} % recall, {label}"] = _percent(share)
+    rows[f"false alarms at the decision's threshold, {label}"] = _percent(
+        found["false_alarms_at_decision"]
+    )
     return rows
 
 

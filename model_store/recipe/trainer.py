@@ -54,9 +54,9 @@ class TrainingSettings:
         default_factory=lambda: {
             "masks": len(MASKS),
             "scores": len(SCORES),
-            "variant": "lite2",
+            "variant": "lite0",
             "decoder": [128, 64, 48],
-            "depth": 2,
+            "depth": 1,
             "context": True,
             "score_strides": [16, 32],
             "local": 1,
