@@ -6,38 +6,42 @@ Headings follow Mitchell et al., "Model Cards for Model Reporting", arXiv:1810.0
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from damage_tasks.measurement import conclude
-from damage_tasks.overlay import render_overlay
-from damage_tasks.samples.drawing import draw_sample
 from damage_tasks.segmentation import Segmenter
 from model_store.publishing import CARD, CARD_PICTURES
+from model_store.recipe.album import Album, draw_album
 from model_store.recipe.metrics import precision_recall
 from model_store.recipe.report import GOALS, figures
 from model_store.store import open_bundle
 
-# Drawn cars that the card shows, good or bad: chosen before any training, never by result.
-TILE = (480, 440)  # px, width and height
-EXAMPLES = (60_001, 60_002, 60_003, 60_004, 60_005, 60_006, 60_007, 60_008)
+Curves = Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 
 def write_card(
-    out: Path, manifest: dict[str, Any], report: dict[str, Any], facts: dict[str, Any]
+    out: Path,
+    manifest: dict[str, Any],
+    report: dict[str, Any],
+    curves: Curves,
+    facts: dict[str, Any],
 ) -> None:
-    """Write ``MODEL_CARD.md`` and its pictures into the bundle's folder ``out``."""
+    """Write ``MODEL_CARD.md`` and its pictures into the bundle's folder ``out``.
+
+    ``report``: the bundle's evaluation; ``curves``: precision and recall of the
+    pixels by type; ``facts``: the checkpoint's.
+    """
     pictures = out / CARD_PICTURES
     pictures.mkdir(parents=True, exist_ok=True)
     plot_gate(report, manifest, pictures / "gate.png")
     plot_precision_recall(report, pictures / "precision-recall.png")
-    draw_examples(Segmenter(open_bundle(out)), pictures / "examples.jpg")
-    (out / CARD).write_text(_text(manifest, report, facts), encoding="utf-8")
+    plot_types(curves, pictures / "types.png")
+    album = draw_album(Segmenter(open_bundle(out)), pictures)
+    (out / CARD).write_text(_text(manifest, report, album, facts), encoding="utf-8")
 
 
 def plot_gate(report: dict[str, Any], manifest: dict[str, Any], path: Path) -> None:
@@ -79,28 +83,17 @@ def plot_precision_recall(report: dict[str, Any], path: Path) -> None:
     _save(figure, axes, path)
 
 
-def draw_examples(segmenter: Segmenter, path: Path) -> None:
-    """Drawn cars with what the bundle finds on them, right or wrong, in one picture."""
-    tiles: list[NDArray[np.uint8]] = []
-    for seed in EXAMPLES:
-        photo = draw_sample(seed, size=(640, 480)).photo
-        found = segmenter.segment(photo)
-        conclusion = conclude(found, (640, 480), segmenter.decision, segmenter.types)
-        shown = render_overlay(
-            photo,
-            conclusion.damages,
-            photo_size=(640, 480),
-            types=segmenter.types,
-            verdict=conclusion.verdict,
-            damage_score=found.damage_score,
-        )
-        scale = TILE[0] / shown.shape[1]
-        shown = cv2.resize(shown, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        tile = np.zeros((TILE[1], TILE[0], 3), np.uint8)  # legends differ in height
-        tile[: min(len(shown), TILE[1])] = shown[: TILE[1]]
-        tiles.append(tile)
-    rows = [np.hstack(tiles[i : i + 4]) for i in range(0, len(tiles), 4)]
-    cv2.imwrite(str(path), np.vstack(rows), [cv2.IMWRITE_JPEG_QUALITY, 85])
+def plot_types(curves: Curves, path: Path) -> None:
+    """Precision by recall of the masks' pixels, every photo counting alike."""
+    figure, axes = _figure()
+    colours = {"any": "black", "scratch": "#2166ac", "dent": "#1b7837", "breakage": "#b2182b"}
+    for name, (precision, recall) in curves.items():
+        style = "--" if name == "spacing" else "-"
+        label = f"{name} (drawn)" if name == "spacing" else name
+        axes.plot(recall, precision, style, label=label, color=colours.get(name, "#762a83"))
+    axes.set_xlabel("recall of damaged pixels")
+    axes.set_ylabel("precision")
+    _save(figure, axes, path)
 
 
 def _figure() -> tuple[Any, Any]:
@@ -118,7 +111,9 @@ def _save(figure: Any, axes: Any, path: Path) -> None:
     figure.savefig(path)
 
 
-def _text(manifest: dict[str, Any], report: dict[str, Any], facts: dict[str, Any]) -> str:
+def _text(
+    manifest: dict[str, Any], report: dict[str, Any], album: Album, facts: dict[str, Any]
+) -> str:
     weights = manifest["weights"]["damage"]
     settings = facts["settings"]
     gate = next(n for n in manifest["networks"] if n["name"] == report["damage_gate"])
@@ -169,12 +164,18 @@ def _text(manifest: dict[str, Any], report: dict[str, Any], facts: dict[str, Any
             "",
             f"![Precision and recall of the damage score]({CARD_PICTURES}/precision-recall.png)",
             "",
+            f"![Precision and recall of the masks' pixels]({CARD_PICTURES}/types.png)",
+            "",
             "## Examples",
             "",
             "Drawn cars, with what the bundle says of them, right or wrong; the seeds were fixed "
-            "before the training.",
+            "before the training. (The photos' rights forbid showing them.)",
             "",
             f"![Drawn cars with outlines]({CARD_PICTURES}/examples.jpg)",
+            "",
+            "## Failures",
+            "",
+            *_failures(report, album),
             "",
             "## Limits",
             "",
@@ -182,6 +183,36 @@ def _text(manifest: dict[str, Any], report: dict[str, Any], facts: dict[str, Any
             "",
         ]
     )
+
+
+def _failures(report: dict[str, Any], album: Album) -> list[str]:
+    damaged = report["photos"].get("damaged", 0)
+    missed = round((1 - report["recall_at_decision"]) * damaged)
+    lines = [
+        f"- {missed} of {damaged} damaged validation photos are called clean. By how much of the "
+        "photo is damaged: "
+        + "; ".join(
+            f"{name}: {count - found} of {count}"
+            for name, (found, count) in report["recall_by_area"].items()
+        )
+        + ".",
+    ]
+    for view, title in (("clean", "whole clean cars"), ("close_up", "close-ups of clean cars")):
+        count = report["photos"].get(view, 0)
+        wrong = round(report["views"][view]["false_alarms_at_decision"] * count)
+        lines.append(f"- {wrong} of {count} {title} are called damaged.")
+    lines.append(
+        f"- Of {album.clean} clean drawn cars {album.alarms} are called damaged, of "
+        f"{album.damaged} damaged ones {album.missed} clean."
+    )
+    if album.shown:
+        lines += [
+            "",
+            f"The first {album.shown} drawn cars with a wrong verdict:",
+            "",
+            f"![Drawn cars with a wrong verdict]({CARD_PICTURES}/failures.jpg)",
+        ]
+    return lines
 
 
 LIMITS = (

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from damage_tasks.segmentation import refined
 from model_store.recipe.fitting import (
     LOGIT_LIMIT,
     ThresholdSweep,
@@ -15,26 +17,31 @@ from model_store.recipe.fitting import (
     gate_threshold,
     logistic_fit,
 )
+from model_store.recipe.hysteresis import HysteresisSweep
 from model_store.recipe.labels import MASKS, SCORES
 from model_store.recipe.photos import CLASS_IDS
 from model_store.recipe.predictions import Prediction
 
 Floats = NDArray[np.float64]
 
+THIN = ("scratch", "spacing")  # damage whose faint borders a plain threshold would cut
+
 
 @dataclass(frozen=True, slots=True)
 class Choices:
     """``gate``: (scale, offset) of its Platt calibration; ``evidence``: (gate scale,
-    evidence scale, offset) of the damage score; ``masks``: threshold by channel name;
-    ``overlaps``: the IoU on the validation photos that each threshold reached.
+    evidence scale, offset) of the damage score; ``policies``: the manifest's mask
+    policy by channel name; ``overlaps``: the IoU on the validation photos that each
+    policy reached; ``curves``: precision and recall of its pixels by threshold.
     """
 
     gate: tuple[float, float]
     gate_threshold: float
     evidence: tuple[float, float, float]
     decision_threshold: float
-    masks: Mapping[str, float]
+    policies: Mapping[str, dict[str, Any]]
     overlaps: Mapping[str, float]
+    curves: Mapping[str, tuple[Floats, Floats]]
 
 
 def choose(predictions: Sequence[Prediction]) -> Choices:
@@ -43,25 +50,50 @@ def choose(predictions: Sequence[Prediction]) -> Choices:
     Scores are calibrated with damaged and clean views counting alike, so 0.5 is the
     point where both are as likely, not the share of damage in a fleet's photos.
     """
+    seen = [p for p in predictions if p.group != "drawn"]
     channel = SCORES.index("damage")
-    logits = np.array([p.scores[channel] for p in predictions], np.float64)
-    evidence = np.array([p.evidence() for p in predictions])
-    damaged = np.array([p.group == "damaged" for p in predictions])
+    logits = np.array([p.scores[channel] for p in seen], np.float64)
+    evidence = np.array([p.evidence() for p in seen])
+    damaged = np.array([p.group == "damaged" for p in seen])
     weights = balanced([bool(d) for d in damaged])
     labels = damaged.astype(np.float64)
     scale, offset = (float(v) for v in logistic_fit(logits[:, None], labels, weights))
     gate = np.clip(scale * logits + offset, -LOGIT_LIMIT, LOGIT_LIMIT)
     fit = logistic_fit(np.column_stack([gate, evidence]), labels, weights, ridge=0.5)
     score = _sigmoid(fit[0] * gate + fit[1] * evidence + fit[2])
-    masks, overlaps = mask_thresholds(predictions)
+    policies, overlaps, curves = mask_policies(predictions)
     return Choices(
         gate=(scale, offset),
         gate_threshold=gate_threshold(_sigmoid(gate[damaged])),
         evidence=(float(fit[0]), float(fit[1]), float(fit[2])),
         decision_threshold=best_separation(score[damaged], score[~damaged]),
-        masks=masks,
+        policies=policies,
         overlaps=overlaps,
+        curves=curves,
     )
+
+
+def mask_policies(
+    predictions: Sequence[Prediction],
+) -> tuple[dict[str, dict[str, Any]], dict[str, float], dict[str, tuple[Floats, Floats]]]:
+    """The mask policy of each channel, the IoU that it reaches, and precision and recall.
+
+    Thin damage gets refined masks with hysteresis, the rest a plain threshold; see
+    `MaskPolicy`.
+    """
+    sweeps = _threshold_sweeps(predictions)
+    thresholds, overlaps = _best(sweeps)
+    policies = {name: {"threshold": threshold} for name, threshold in thresholds.items()}
+    for name in THIN:
+        sweep = HysteresisSweep()
+        for prediction, truth in _judged(predictions, name):
+            found = prediction.probabilities(MASKS.index(name), truth.shape)
+            sweep.add(refined(found, prediction.photo), truth)
+        if sweep.truth:
+            low, high, overlaps[name] = sweep.best()
+            policies[name] = {"kind": "hysteresis", "threshold": high, "low": low, "refine": True}
+    curves = {name: sweep.curve() for name, sweep in sweeps.items() if sweep.hits.any()}
+    return policies, overlaps, curves
 
 
 def mask_thresholds(
@@ -69,28 +101,44 @@ def mask_thresholds(
 ) -> tuple[dict[str, float], dict[str, float]]:
     """The threshold of the highest pooled IoU for each mask channel, and that IoU.
 
-    Types are judged on photos whose damage has types; channels without any true
-    pixel get 0.5 and no IoU.
+    Channels without any true pixel get 0.5 and no IoU.
     """
+    return _best(_threshold_sweeps(predictions))
+
+
+def _threshold_sweeps(predictions: Sequence[Prediction]) -> dict[str, ThresholdSweep]:
     sweeps = {name: ThresholdSweep() for name in ("any", *CLASS_IDS)}
-    for prediction in predictions:
-        if prediction.ids is None or prediction.group != "damaged":
-            continue
-        ids = prediction.ids
-        shape = (ids.shape[0], ids.shape[1])
-        sweeps["any"].add(prediction.probabilities(MASKS.index("any"), shape), ids > 0)
-        if prediction.kind == "untyped":
-            continue
-        for name, class_id in CLASS_IDS.items():
-            found = prediction.probabilities(MASKS.index(name), shape)
-            sweeps[name].add(found, ids == class_id)
+    for name, sweep in sweeps.items():
+        for prediction, truth in _judged(predictions, name):
+            sweep.add(prediction.probabilities(MASKS.index(name), truth.shape), truth)
+    return sweeps
+
+
+def _best(sweeps: Mapping[str, ThresholdSweep]) -> tuple[dict[str, float], dict[str, float]]:
     thresholds, overlaps = {}, {}
     for name, sweep in sweeps.items():
-        if sweep.hits.sum() == 0:
+        if not sweep.hits.any():
             thresholds[name] = 0.5
             continue
         thresholds[name], overlaps[name] = sweep.best()
     return thresholds, overlaps
+
+
+def _judged(
+    predictions: Sequence[Prediction], name: str
+) -> Iterator[tuple[Prediction, NDArray[np.bool_]]]:
+    """The predictions that channel ``name`` is judged on, with the true mask.
+
+    Types are judged on photos whose damage has types; spacing, of which no photos
+    may exist, on drawn damage too.
+    """
+    for prediction in predictions:
+        kinds = ("typed", "untyped") if name == "any" else ("typed",)
+        if name == "spacing":
+            kinds = ("typed", "drawn")
+        if prediction.ids is None or prediction.kind not in kinds:
+            continue
+        yield prediction, prediction.ids > 0 if name == "any" else prediction.ids == CLASS_IDS[name]
 
 
 def best_separation(positive: Floats, negative: Floats) -> float:

@@ -37,6 +37,7 @@ RECALLS = (0.90, 0.95, 0.99)
 QUALITY_PHOTOS = 60
 SPACING_SEED = 77  # another than thresholds are chosen with
 CAR_SEED, CARS = 70_000, 40  # neither golden photos nor cars of a training
+AREAS = (("below 2 %", 0.0, 0.02), ("2 to 10 %", 0.02, 0.1), ("10 % and more", 0.1, 1.1))
 SIDE = 640  # photos are compared at up to this long side, so that none outweighs the rest
 
 
@@ -51,6 +52,7 @@ class Tally:
     ended: dict[str, list[bool]] = field(default_factory=dict)
     verdicts: dict[str, list[bool]] = field(default_factory=dict)
     seconds: dict[str, list[float]] = field(default_factory=dict)
+    areas: list[float] = field(default_factory=list)  # of the damaged photos
 
     def overlap(self, name: str) -> Overlap:
         return self.overlaps.setdefault(name, Overlap())
@@ -81,6 +83,7 @@ def evaluate(
         conclusion = _inspect(segmenter, photo, group, tally)
         if labelled.damaged:
             _compare(conclusion.mask, ids, labelled.kind == "typed", segmenter, tally)
+            tally.areas.append(float((ids > 0).mean()))
         else:
             cleans.append(photo)
     rng = np.random.default_rng(9)
@@ -208,6 +211,7 @@ def _report(segmenter: Segmenter, tally: Tally) -> dict[str, Any]:
         },
         "any_iou_interval": bootstrap(tally.by_photo),
         "recall_at_decision": _mean(tally.verdicts.get("damaged", [])),
+        "recall_by_area": _recall_by_area(tally.areas, tally.verdicts.get("damaged", [])),
         "damage_gate": manifest.decision.gate,
         "views": {},
     }
@@ -224,6 +228,15 @@ def _report(segmenter: Segmenter, tally: Tally) -> dict[str, Any]:
     report["scores"] = {g: [round(s, 5) for s in v] for g, v in tally.scores.items()}
     report["gate_scores"] = {g: [round(s, 5) for s in v] for g, v in tally.gate.items()}
     return report
+
+
+def _recall_by_area(areas: Sequence[float], found: Sequence[bool]) -> dict[str, tuple[int, int]]:
+    """How many damaged photos were found, and how many there are, by damaged share."""
+    counts = {}
+    for name, low, high in AREAS:
+        inside = [f for area, f in zip(areas, found, strict=True) if low <= area < high]
+        counts[name] = (sum(inside), len(inside))
+    return counts
 
 
 def _shown(values: Sequence[Any], title: str, console: Console | None) -> Iterable[Any]:

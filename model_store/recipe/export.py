@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.console import Console
+from rich.progress import track
 from safetensors.torch import load_file, save_file
 
 from damage_tasks.segmentation import Segmenter
@@ -20,16 +23,19 @@ from model_store.manifest import MANIFEST, Input, parse_manifest
 from model_store.recipe.card import write_card
 from model_store.recipe.checkpoints import load_checkpoint, under
 from model_store.recipe.choices import Choices, choose
+from model_store.recipe.drawn_spacing import cars_with_spacing, opened_borders
 from model_store.recipe.evaluation import evaluate
 from model_store.recipe.golden import write_golden
 from model_store.recipe.labels import MASKS, SCORES
-from model_store.recipe.photos import LabelledPhoto
-from model_store.recipe.predictions import EVIDENCE_SHARE, predict
+from model_store.recipe.photos import SPACING, LabelledPhoto
+from model_store.recipe.predictions import EVIDENCE_SHARE, Prediction, Predictor, predict
 from model_store.recipe.report import figures
+from model_store.recipe.vehicles import imagenet_classifier
 from model_store.store import open_bundle
 
 ARCHITECTURE = "efficientnet_lite_unet"
 WEIGHTS = "weights/damage.safetensors"
+SPACING_SEED, CAR_SEED, CARS = 5, 80_000, 20  # others than the evaluation's
 TRUNK = "damage"  # the name of the one weights file that all networks share
 
 
@@ -67,18 +73,39 @@ def export(
     network, parameters, facts = read_network(checkpoint)
     entry = write_weights(network, parameters, out, settings)
     network.load_state_dict(_as_shipped(out / WEIGHTS), strict=False)
-    form = Input(long_side=settings.long_side)
-    chosen = choose(predict(network, photos, form, settings.sides))
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    chosen = choose(_predictions(network, photos, settings, console))
     manifest = _manifest(entry, chosen, settings, facts)
     _write_manifest(out, manifest)
-    manifest["golden"] = write_golden(out, Segmenter(open_bundle(out)))
+    manifest["golden"] = write_golden(out, Segmenter(open_bundle(out)), console)
     _write_manifest(out, manifest)
     report = evaluate(Segmenter(open_bundle(out)), photos, console=console)
     manifest["metrics"] = {"validation": figures(report)}
     _write_manifest(out, manifest)
     report["bundle"]["digest"] = open_bundle(out).digest
-    write_card(out, manifest, report, facts)
+    write_card(out, manifest, report, chosen.curves, facts)
     return report
+
+
+def _predictions(
+    network: EfficientNetLiteUNet,
+    photos: Sequence[LabelledPhoto],
+    settings: ExportSettings,
+    console: Console | None,
+) -> list[Prediction]:
+    """The network's outputs on ``photos``, and on spacing drawn on the clean ones and on cars."""
+    form = Input(long_side=settings.long_side)
+    found = predict(network, photos, form, settings.sides, console=console)
+    cleans = [photo.read()[0] for photo in photos if not photo.damaged]
+    shown = track(cleans, "drawn spacing", console=console, disable=console is None)
+    borders = opened_borders(shown, SPACING_SEED, imagenet_classifier())
+    cars = cars_with_spacing(range(CAR_SEED, CAR_SEED + CARS))
+    look = Predictor(network, form, settings.sides)
+    found += [
+        look(photo, "drawn", "drawn", mask * np.uint8(SPACING))
+        for photo, mask in itertools.chain(borders, cars)
+    ]
+    return found
 
 
 def read_network(
@@ -145,7 +172,7 @@ def _manifest(
                 "any",
                 "union",
                 _mask("any"),
-                policy={"threshold": chosen.masks["any"]},
+                policy=chosen.policies["any"],
                 long_sides=list(settings.sides),
             ),
             *(
@@ -155,8 +182,11 @@ def _manifest(
                     _mask(name),
                     status="experimental" if name in settings.experimental else "stable",
                     type=name,
-                    policy={"threshold": chosen.masks[name]},
+                    policy=chosen.policies[name],
                     long_sides=list(settings.sides),
+                    metrics={"validation_iou": chosen.overlaps[name]}
+                    if name in chosen.overlaps
+                    else {},
                 )
                 for name in types
             ),

@@ -71,6 +71,13 @@ class ThresholdSweep:
         outside = np.cumsum(self.misses[::-1])[::-1]
         return inside / np.maximum(self.hits.sum() + outside, 1e-12)
 
+    def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Precision and recall of the pixels, by rising threshold."""
+        inside = np.cumsum(self.hits[::-1])[::-1]
+        outside = np.cumsum(self.misses[::-1])[::-1]
+        precision = inside / np.maximum(inside + outside, 1e-12)
+        return precision, inside / max(float(self.hits.sum()), 1e-12)
+
     def best(self, low: float = 0.2, high: float = 0.8) -> tuple[float, float]:
         """The threshold between ``low`` and ``high`` with the highest IoU, and that IoU.
 

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
 
 from damage_tasks.segmentation import prepare, sigmoid
 from model_store.architectures.efficientnet_lite_unet import EfficientNetLiteUNet
@@ -29,15 +31,17 @@ class Prediction:
     """Outputs for one photo.
 
     ``scores``: logits at the gate's side (S); ``masks``: mask logits at each of the
-    segmenters' sides (C x h x w); ``ids``: true class ids (H x W uint8), none for
-    close-ups; ``group``: "damaged", "clean" or "close_up".
+    segmenters' sides (C x h x w); ``ids``: true class ids (H x W uint8) of
+    ``photo`` (H x W x 3 uint8, BGR), none where no mask is judged; ``group``:
+    "damaged", "clean", "close_up" or "drawn".
     """
 
     group: str
     kind: str
     scores: Floats
     masks: tuple[Floats, ...]
-    ids: NDArray[np.uint8] | None
+    ids: NDArray[np.uint8] | None = None
+    photo: Photo | None = None
 
     def probabilities(self, channel: int, shape: tuple[int, int]) -> Floats:
         """The mean over sides of one channel's probabilities, resized to ``shape``."""
@@ -55,41 +59,60 @@ class Prediction:
         return float(np.mean(found))
 
 
-@torch.inference_mode()
+class Predictor:
+    """Runs a network at the gate's side (that of ``form``) and the segmenters' ``sides``."""
+
+    def __init__(self, network: EfficientNetLiteUNet, form: Input, sides: Sequence[int]) -> None:
+        self.network, self.form, self.sides = network, form, tuple(sides)
+
+    @torch.inference_mode()
+    def __call__(
+        self,
+        photo: Photo,
+        group: str,
+        kind: str = "negative",
+        ids: NDArray[np.uint8] | None = None,
+    ) -> Prediction:
+        """Outputs for ``photo`` (H x W x 3 uint8, BGR), whose class ids are ``ids``."""
+        found = {}
+        for side in sorted({self.form.long_side, *self.sides}):
+            features, scores = self.network.encode(self._input(photo, side))
+            masks = self.network.decode(features)[0].numpy() if side in self.sides else None
+            found[side] = scores[0].numpy(), masks
+        return Prediction(
+            group,
+            kind,
+            found[self.form.long_side][0],
+            tuple(found[side][1] for side in self.sides),
+            ids,
+            None if ids is None else cv2.resize(photo, ids.shape[::-1]),
+        )
+
+    def _input(self, photo: Photo, side: int) -> torch.Tensor:
+        batch = torch.from_numpy(prepare(photo, self.form, side))[None]
+        return batch.to(memory_format=torch.channels_last)
+
+
 def predict(
     network: EfficientNetLiteUNet,
     photos: Sequence[LabelledPhoto],
     form: Input,
     sides: Sequence[int],
     seed: int = 9,
+    console: Console | None = None,
 ) -> list[Prediction]:
     """Outputs for ``photos``, and for a close-up crop of each clean one."""
+    look = Predictor(network, form, sides)
     rng = np.random.default_rng(seed)
     found = []
-    for labelled in photos:
+    for labelled in track(photos, "looking", console=console, disable=console is None):
         whole, ids = labelled.read()
-        group = "damaged" if labelled.damaged else "clean"
+        if not labelled.damaged:
+            found.append(look(whole, "clean"))
+            found.append(look(close_up(whole, rng), "close_up"))
+            continue
         scale = min(1.0, SIDE / max(ids.shape))
         size = (round(ids.shape[1] * scale), round(ids.shape[0] * scale))
         ids = cv2.resize(ids, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8)
-        found.append(_predict(network, whole, form, sides, group, labelled.kind, ids))
-        if not labelled.damaged:
-            crop = close_up(whole, rng)
-            found.append(_predict(network, crop, form, sides, "close_up", "negative", None))
+        found.append(look(whole, "damaged", labelled.kind, ids))
     return found
-
-
-def _predict(
-    network: EfficientNetLiteUNet,
-    photo: Photo,
-    form: Input,
-    sides: Sequence[int],
-    group: str,
-    kind: str,
-    ids: NDArray[np.uint8] | None,
-) -> Prediction:
-    _, scores = network.encode(torch.from_numpy(prepare(photo, form))[None])
-    masks = tuple(
-        network(torch.from_numpy(prepare(photo, form, side))[None])[0][0].numpy() for side in sides
-    )
-    return Prediction(group, kind, scores[0].numpy(), masks, ids)

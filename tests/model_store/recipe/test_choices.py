@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
-from model_store.recipe.choices import best_separation, choose, mask_thresholds
+from model_store.manifest import MaskPolicy
+from model_store.recipe.choices import best_separation, choose, mask_policies, mask_thresholds
 from model_store.recipe.predictions import Prediction
 
 RNG = np.random.default_rng(0)
@@ -19,8 +21,9 @@ def prediction(group: str, strength: float, kind: str = "typed") -> Prediction:
             masks[channel, :4] = 1.4
             masks[channel, 4:] = -0.85
     scores = np.array([strength + RNG.normal(0, 0.3), 3.0, 3.0], np.float32)
-    found = None if group == "close_up" else ids
-    return Prediction(group, kind if group == "damaged" else "negative", scores, (masks,), found)
+    known = (ids, np.zeros((32, 48, 3), np.uint8)) if group == "damaged" else (None, None)
+    kind = kind if group == "damaged" else "negative"
+    return Prediction(group, kind, scores, (masks,), *known)
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,40 @@ def test_mask_thresholds_lie_between_damage_and_paint(predictions: list[Predicti
     assert overlaps["dent"] > 0.8
     assert thresholds["breakage"] == 0.5  # there is none to choose by
     assert "breakage" not in overlaps
+
+
+def test_thin_damage_gets_hysteresis_and_the_rest_a_threshold() -> None:
+    ids = np.zeros((64, 96), np.uint8)
+    ids[30:34, :48] = 1
+    masks = np.full((6, 64, 96), -6.0, np.float32)
+    masks[1, 30:34, :48] = -0.4  # faint, but one place is sure
+    masks[1, 30:34, 20:30] = 3.0
+    masks[1, 5:15, 60:90] = -0.4  # as faint, and nothing there
+    photo = np.zeros((64, 96, 3), np.uint8)
+    photo[ids > 0] = 255
+    found = Prediction("damaged", "typed", np.zeros(3, np.float32), (masks,), ids, photo)
+    policies, overlaps, curves = mask_policies([found])
+    scratch = MaskPolicy.model_validate(policies["scratch"])
+    assert (scratch.kind, scratch.refine) == ("hysteresis", True)
+    assert scratch.low is not None
+    assert scratch.low < 0.45 < scratch.threshold
+    assert overlaps["scratch"] > 0.8
+    assert MaskPolicy.model_validate(policies["dent"]).kind == "threshold"
+    precision, recall = curves["scratch"]
+    assert recall[0] == pytest.approx(1)
+    assert precision[150] == pytest.approx(1)
+
+
+def test_spacing_is_judged_on_drawn_damage() -> None:
+    ids = np.zeros((32, 48), np.uint8)
+    ids[10:20] = 3
+    masks = np.where(cv2.resize(ids, (12, 8)) > 0, 2.0, -2.0).astype(np.float32)
+    drawn = Prediction(
+        "drawn", "drawn", np.zeros(3, np.float32), (np.stack([masks] * 6),), ids,
+        np.zeros((32, 48, 3), np.uint8),
+    )  # fmt: skip
+    _, overlaps, _ = mask_policies([drawn])
+    assert set(overlaps) == {"spacing"}
 
 
 def test_the_gate_lets_every_damaged_photo_by(predictions: list[Prediction]) -> None:

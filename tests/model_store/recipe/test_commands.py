@@ -15,7 +15,7 @@ from damage_tasks.golden import check_golden
 from damage_tasks.segmentation import Segmenter
 from model_store.__main__ import cli
 from model_store.publishing import files_of
-from model_store.recipe import card, evaluation, golden
+from model_store.recipe import album, evaluation, export, golden
 from model_store.recipe.checkpoints import CheckpointError, load_checkpoint
 from model_store.recipe.photos import PhotosError
 from model_store.store import open_bundle
@@ -35,8 +35,10 @@ def few_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawn cars take longest."""
     monkeypatch.setattr(golden, "TRIES", 1)
     monkeypatch.setattr(golden, "SIZE", (160, 120))
-    monkeypatch.setattr(card, "EXAMPLES", card.EXAMPLES[:2])
+    monkeypatch.setattr(album, "EXAMPLES", range(60_001, 60_003))
+    monkeypatch.setattr(album, "MORE", ())
     monkeypatch.setattr(evaluation, "CARS", 1)
+    monkeypatch.setattr(export, "CARS", 1)
 
 
 TRAIN = ("--batch", "2", "--processes", "1", "--drawn-cars", "2", "--decoder", "16,16,16")
@@ -56,8 +58,16 @@ def test_a_training_ends_in_a_bundle_that_serves(
     assert "2 drawn cars" in manifest.training_data
     assert len(manifest.golden) == 4
     assert check_golden(Segmenter(bundle)) == 4
-    assert {"card/gate.png", "card/examples.jpg", "MODEL_CARD.md"} <= set(files_of(bundle))
+    pictures = {f"card/{name}" for name in ("gate.png", "types.png", "examples.jpg")}
+    assert {"MODEL_CARD.md", *pictures} <= set(files_of(bundle))
+    text = (bundle.folder / "MODEL_CARD.md").read_text()
+    assert all(f"({picture})" in text for picture in pictures)
+    assert "damaged validation photos are called clean" in text
     assert manifest.metrics["validation"]
+    policies = {network.type: network.policy for network in manifest.segmenters()}
+    assert policies["dent"].kind == "threshold"
+    assert policies["spacing"].kind == "hysteresis"
+    assert policies["spacing"].refine
     run(*command, "--steps", "2")  # there is nothing left to train
     run(*command, "--steps", "3")
     _, facts = load_checkpoint(tmp_path / "run/latest.safetensors")
