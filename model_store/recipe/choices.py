@@ -83,11 +83,14 @@ def mask_policies(
     """
     sweeps = _threshold_sweeps(predictions)
     thresholds, overlaps = _best(sweeps)
-    policies = {name: {"threshold": threshold} for name, threshold in thresholds.items()}
+    policies: dict[str, dict[str, Any]] = {
+        name: {"threshold": threshold} for name, threshold in thresholds.items()
+    }
     for name in THIN:
         sweep = HysteresisSweep()
         for prediction, truth in _judged(predictions, name):
             found = prediction.probabilities(MASKS.index(name), truth.shape)
+            assert prediction.photo is not None
             sweep.add(refined(found, prediction.photo), truth)
         if sweep.truth:
             low, high, overlaps[name] = sweep.best()

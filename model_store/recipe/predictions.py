@@ -74,16 +74,17 @@ class Predictor:
         ids: NDArray[np.uint8] | None = None,
     ) -> Prediction:
         """Outputs for ``photo`` (H x W x 3 uint8, BGR), whose class ids are ``ids``."""
-        found = {}
+        scores, masks = {}, {}
         for side in sorted({self.form.long_side, *self.sides}):
-            features, scores = self.network.encode(self._input(photo, side))
-            masks = self.network.decode(features)[0].numpy() if side in self.sides else None
-            found[side] = scores[0].numpy(), masks
+            features, logits = self.network.encode(self._input(photo, side))
+            scores[side] = logits[0].numpy()
+            if side in self.sides:
+                masks[side] = self.network.decode(features)[0].numpy()
         return Prediction(
             group,
             kind,
-            found[self.form.long_side][0],
-            tuple(found[side][1] for side in self.sides),
+            scores[self.form.long_side],
+            tuple(masks[side] for side in self.sides),
             ids,
             None if ids is None else cv2.resize(photo, ids.shape[::-1]),
         )
