@@ -19,7 +19,7 @@ works on a cluster without spot nodes too; "require" keeps workers off all other
 {{- end -}}
 {{- $node = dict "preferredDuringSchedulingIgnoredDuringExecution" $preferred -}}
 {{- end -}}
-{{- $affinity := .Values.worker.affinity -}}
+{{- $affinity := .Values.worker.affinity | default dict -}}
 {{- if $node -}}
 {{- $affinity = mergeOverwrite (dict "nodeAffinity" $node) (deepCopy $affinity) -}}
 {{- end -}}

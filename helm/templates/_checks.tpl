@@ -12,11 +12,28 @@ anything is installed.
 {{- if and .Values.settings.DAMAGE_QUEUE_URL (not (include "damage-tasks.region" .)) -}}
 {{- $wrong = append $wrong "aws.region is not set, and the queue's URL does not tell it" -}}
 {{- end -}}
+{{- with .Values.settings.DAMAGE_QUEUE_URL -}}
+{{- if not (regexMatch "^https?://[^/]+/[^/]+/[^/]+$" .) -}}
+{{- $wrong = append $wrong "settings.DAMAGE_QUEUE_URL is no queue URL (https://HOST/ACCOUNT/NAME)" -}}
+{{- else if hasSuffix ".fifo" . -}}
+{{- $wrong = append $wrong "settings.DAMAGE_QUEUE_URL is a FIFO queue, which takes no delay per message" -}}
+{{- end -}}
+{{- end -}}
+{{- if eq (toString .Values.settings.DAMAGE_BUNDLE) "default" -}}
+{{- $wrong = append $wrong "settings.DAMAGE_BUNDLE is default, and the image holds no weights: publish it to S3" -}}
+{{- end -}}
 {{- if and (not .Values.secret.existing) (not .Values.secret.values) -}}
 {{- $wrong = append $wrong "secret.existing is not set: the name of a Secret with DAMAGE_DATABASE_URL" -}}
 {{- end -}}
 {{- if and .Values.secret.existing .Values.secret.values -}}
 {{- $wrong = append $wrong "secret.existing and secret.values exclude each other" -}}
+{{- end -}}
+{{- with .Values.secret.values -}}
+{{- range $key := include "damage-tasks.secretKeys" $ | fromYamlArray -}}
+{{- if not (index $.Values.secret.values $key) -}}
+{{- $wrong = append $wrong (printf "secret.values.%s is not set" $key) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- if and (ne .Values.logs.shipping "off") (not .Values.logs.bucket) -}}
 {{- $wrong = append $wrong "logs.bucket is not set, and logs.shipping is not off" -}}
@@ -25,6 +42,25 @@ anything is installed.
 {{- $limit := int (.Values.settings.DAMAGE_TIME_LIMIT | default 90) -}}
 {{- if le $grace $limit -}}
 {{- $wrong = append $wrong (printf "worker.terminationGracePeriodSeconds (%d) must exceed DAMAGE_TIME_LIMIT (%d), or a photo in hand is lost to a drain" $grace $limit) -}}
+{{- end -}}
+{{- $soft := int (.Values.settings.DAMAGE_SOFT_TIME_LIMIT | default 60) -}}
+{{- if le $limit $soft -}}
+{{- $wrong = append $wrong (printf "settings.DAMAGE_TIME_LIMIT (%d) must exceed DAMAGE_SOFT_TIME_LIMIT (%d)" $limit $soft) -}}
+{{- end -}}
+{{- if and .Values.settings.DAMAGE_CLOUDFRONT_HOSTS (not .Values.settings.DAMAGE_CLOUDFRONT_KEY_PAIR_ID) -}}
+{{- $wrong = append $wrong "settings.DAMAGE_CLOUDFRONT_HOSTS needs DAMAGE_CLOUDFRONT_KEY_PAIR_ID, and DAMAGE_CLOUDFRONT_PRIVATE_KEY in the Secret" -}}
+{{- end -}}
+{{- $processes := int (.Values.settings.DAMAGE_CONCURRENCY | default 1) -}}
+{{- $each := int (.Values.settings.DAMAGE_MAX_PROCESS_MEGABYTES | default 2048) -}}
+{{- $needed := add 400 (mul $processes $each) -}}
+{{- with (.Values.worker.resources | default dict).limits -}}
+{{- $memory := include "damage-tasks.mebibytes" .memory -}}
+{{- if and $memory (gt $needed (int64 $memory)) -}}
+{{- $wrong = append $wrong (printf "worker.resources.limits.memory (%v) is less than DAMAGE_CONCURRENCY (%d) times DAMAGE_MAX_PROCESS_MEGABYTES (%d) and 400 for the parent: %dMi" .memory $processes $each $needed) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq .Values.autoscaling.type "hpa") (lt (int .Values.autoscaling.minReplicas) 1) -}}
+{{- $wrong = append $wrong "autoscaling.minReplicas is 0, which only KEDA can: set 1 or more for hpa" -}}
 {{- end -}}
 {{- if gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas) -}}
 {{- $wrong = append $wrong "autoscaling.minReplicas is larger than autoscaling.maxReplicas" -}}
@@ -37,5 +73,29 @@ anything is installed.
 {{- end -}}
 {{- if $wrong -}}
 {{- fail (printf "\n\n  - %s\n\nSee helm/README.md and docs/platform.md." (join "\n  - " $wrong)) -}}
+{{- end -}}
+{{- end }}
+
+{{/* What the Secret must hold. */}}
+{{- define "damage-tasks.secretKeys" -}}
+- DAMAGE_DATABASE_URL
+{{- if .Values.eventBus.enabled }}
+- EVENT_BUS_PASSWORD
+{{- else if .Values.flower.enabled }}
+- DAMAGE_EVENT_BUS_URL
+{{- end }}
+{{- if and .Values.flower.enabled (not .Values.secret.values.FLOWER_AUTH) }}
+- FLOWER_BASIC_AUTH
+{{- end }}
+{{- end }}
+
+{{/* 2Gi as 2048; nothing of what is no number of bytes. */}}
+{{- define "damage-tasks.mebibytes" -}}
+{{- $text := kindIs "string" . | ternary . (int64 (default 0 .) | toString) -}}
+{{- $number := regexFind "^[0-9]+(\\.[0-9]+)?" $text -}}
+{{- $units := dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- $unit := get $units (trimPrefix $number $text) -}}
+{{- if and $number $unit (ne $text "0") -}}
+{{- divf (mulf (float64 $number) $unit) 1048576 | floor | int64 -}}
 {{- end -}}
 {{- end }}

@@ -7,13 +7,13 @@
 {{/* What the configuration refers to. */}}
 {{- define "damage-tasks.fluentBitEnv" -}}
 - name: AWS_REGION
-  value: {{ include "damage-tasks.region" . }}
+  value: {{ include "damage-tasks.region" . | quote }}
 - name: S3_ENDPOINT
-  value: {{ .Values.aws.endpointUrl | default (printf "https://s3.%s.amazonaws.com" (include "damage-tasks.region" .)) }}
+  value: {{ .Values.aws.endpointUrl | default (printf "https://s3.%s.amazonaws.com" (include "damage-tasks.region" .)) | quote }}
 - name: LOG_BUCKET
-  value: {{ .Values.logs.bucket }}
+  value: {{ .Values.logs.bucket | quote }}
 - name: LOG_PREFIX
-  value: {{ .Values.logs.prefix }}
+  value: {{ .Values.logs.prefix | quote }}
 - name: POD_NAME
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
 {{- end }}
@@ -25,7 +25,7 @@ that its last lines are shipped too.
 {{- define "damage-tasks.logSidecar" -}}
 - name: fluent-bit
   restartPolicy: Always
-  image: {{ .Values.logs.image }}
+  image: {{ .Values.logs.image | quote }}
   command: [/fluent-bit/bin/fluent-bit]
   args: [--config=/etc/damage-tasks/fluent-bit.yaml]
   env: {{- include "damage-tasks.fluentBitEnv" . | nindent 4 }}

@@ -13,7 +13,7 @@
 {{- define "damage-tasks.selector" -}}
 {{- $root := index . 0 -}}
 app.kubernetes.io/name: {{ $root.Chart.Name }}
-app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/instance: {{ $root.Release.Name | quote }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 
@@ -21,7 +21,7 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- define "damage-tasks.labels" -}}
 {{- $root := index . 0 -}}
 {{ include "damage-tasks.selector" . }}
-app.kubernetes.io/version: {{ include "damage-tasks.version" $root | quote }}
+app.kubernetes.io/version: {{ include "damage-tasks.version" $root | trunc 63 | trimAll "-_." | quote }}
 app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
 {{- with $root.Values.labels }}

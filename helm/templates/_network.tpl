@@ -1,21 +1,40 @@
+{{/*
+One rule: (list "to" PEERS "TCP 443, UDP 53"); none where there are no peers, since Kubernetes takes
+an empty list for everybody.
+*/}}
+{{- define "damage-tasks.rule" -}}
+{{- if index . 1 }}
+- {{ index . 0 }}: {{- toYaml (index . 1) | nindent 4 }}
+  ports:
+    {{- range splitList ", " (index . 2) }}
+    {{- $port := splitList " " . }}
+    - {protocol: {{ first $port }}, port: {{ last $port }}}
+    {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Every address but the node's metadata, where a photo's URL would find the node's credentials. */}}
+{{- define "damage-tasks.anywhere" -}}
+- ipBlock: {cidr: 0.0.0.0/0, except: [169.254.0.0/16]}
+{{- end }}
+
 {{/* What workers and Flower may reach: names, AWS and photos by HTTPS, their credentials. */}}
 {{- define "damage-tasks.egress" -}}
-- to: {{- toYaml .Values.networkPolicy.dns | nindent 4 }}
-  ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]
-# Not the node's metadata: what a photo's URL asks for must not find the node's credentials.
-- to: [{ipBlock: {cidr: 0.0.0.0/0, except: [169.254.0.0/16]}}]
-  ports: [{protocol: TCP, port: 443}]
+{{- $policy := .Values.networkPolicy }}
+{{- include "damage-tasks.rule" (list "to" $policy.dns "UDP 53, TCP 53") }}
+{{- $anywhere := include "damage-tasks.anywhere" . | fromYamlArray }}
+{{- include "damage-tasks.rule" (list "to" $anywhere "TCP 443") }}
 # EKS Pod Identity's agent.
 - to: [{ipBlock: {cidr: 169.254.170.23/32}}]
   ports: [{protocol: TCP, port: 80}]
 {{- end }}
 
 {{- define "damage-tasks.busEgress" -}}
-{{- if .Values.eventBus.enabled -}}
+{{- if .Values.eventBus.enabled }}
 - to: [{podSelector: {matchLabels: {{ include "damage-tasks.selector" (list . "event-bus") | fromYaml | toJson }}}}]
   ports: [{protocol: TCP, port: 6379}]
-{{- else -}}
-- to: {{- toYaml .Values.networkPolicy.eventBus.to | nindent 4 }}
-  ports: [{protocol: TCP, port: {{ .Values.networkPolicy.eventBus.port }}}]
-{{- end -}}
+{{- else }}
+{{- $bus := .Values.networkPolicy.eventBus }}
+{{- include "damage-tasks.rule" (list "to" $bus.to (printf "TCP %d" (int64 $bus.port))) }}
+{{- end }}
 {{- end }}

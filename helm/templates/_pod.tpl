@@ -18,11 +18,11 @@ capabilities: {drop: [ALL]}
 {{- define "damage-tasks.awsEnv" -}}
 {{ range list "AWS_REGION" "AWS_DEFAULT_REGION" }}
 - name: {{ . }}
-  value: {{ include "damage-tasks.region" $ }}
+  value: {{ include "damage-tasks.region" $ | quote }}
 {{- end }}
 {{- with .Values.aws.endpointUrl }}
 - name: AWS_ENDPOINT_URL
-  value: {{ . }}
+  value: {{ . | quote }}
 {{- end }}
 {{- end }}
 
@@ -31,7 +31,7 @@ capabilities: {drop: [ALL]}
 - name: {{ index . 1 }}
   valueFrom:
     secretKeyRef:
-      name: {{ include "damage-tasks.secret" (index . 0) }}
+      name: {{ include "damage-tasks.secret" (index . 0) | quote }}
       key: {{ index . 1 }}
       {{- if index . 2 }}
       optional: true
@@ -57,4 +57,16 @@ capabilities: {drop: [ALL]}
 {{ include "damage-tasks.secretVariable" (list $ . true) }}
 {{- end }}
 {{- include "damage-tasks.busEnv" . }}
+{{- with .Values.worker.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Nodes that workers may run on, spot ones among them unless they are left alone. */}}
+{{- define "damage-tasks.workerTolerations" -}}
+{{- $worker := .Values.worker -}}
+{{- $spot := ternary (list) $worker.spot.tolerations (eq $worker.spot.use "never") -}}
+{{- with concat (default list $worker.tolerations) (default list $spot) -}}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end -}}
 {{- end }}

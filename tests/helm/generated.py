@@ -111,7 +111,18 @@ def _object(tree: dict[str, Any], path: tuple[str, ...], texts: dict[Any, str]) 
             node = _plain(value)
         text = texts.get(here)
         properties[key] = {"description": text, **node} if text else dict(node)
-    return {"type": "object", "additionalProperties": False, "properties": properties}
+    # `null` takes a value away; what templates compute with must stay.
+    needed = [
+        key
+        for key, value in tree.items()
+        if value != "" and not isinstance(value, list) and ".".join((*path, key)) not in FREE
+    ]
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": needed,
+        "properties": properties,
+    }
 
 
 def _plain(value: Any) -> dict[str, Any]:
@@ -136,10 +147,13 @@ def _settings() -> dict[str, Any]:
         kept = {
             key: value
             for key, value in types[0].items()
-            if key in ("type", "minimum", "maximum", "exclusiveMinimum", "pattern")
+            if key in ("type", "items", "minimum", "maximum", "exclusiveMinimum", "pattern", "enum")
         }
-        if kept["type"] == "array":
-            kept = {"type": ["array", "string"], "items": {"type": "string"}}
+        # A list may be written as text; null takes back what another file has set.
+        others = ["string"] if kept["type"] == "array" else []
+        kept["type"] = [kept["type"], *others, "null"]
+        if "enum" in kept:
+            kept["enum"] = [*kept["enum"], None]
         properties[name] = {"description": node["description"], **kept}
     return {"type": "object", "additionalProperties": False, "properties": properties}
 

@@ -4,40 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
-OBJECTS = {"type": "array", "items": {"type": "object"}}
-OPTION = {"type": ["string", "number", "boolean"]}
-QUANTITY = {"type": ["string", "number"]}
-RESOURCES = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        "requests": {"type": "object", "additionalProperties": QUANTITY},
-        "limits": {"type": "object", "additionalProperties": QUANTITY},
-        "claims": OBJECTS,
-    },
-}
-POLICY = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        "stabilizationWindowSeconds": {"type": "integer", "minimum": 0, "maximum": 3600},
-        "selectPolicy": {"enum": ["Max", "Min", "Disabled"]},
-        "policies": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "additionalProperties": False,
-                "required": ["type", "value", "periodSeconds"],
-                "properties": {
-                    "type": {"enum": ["Percent", "Pods"]},
-                    "value": {"type": "integer", "minimum": 1},
-                    "periodSeconds": {"type": "integer", "minimum": 1, "maximum": 1800},
-                },
-            },
-        },
-    },
-}
+from tests.helm.shapes import (
+    LABELS,
+    OPTION,
+    PEERS,
+    POLICY,
+    PORTS,
+    QUANTITY,
+    RESOURCES,
+    SPREAD,
+    TEXTS,
+    TOLERATIONS,
+    closed,
+    variables,
+)
+
+AWS_ADDRESS = "AWS_REGION$|AWS_DEFAULT_REGION$|AWS_ENDPOINT_URL$"
 SECRET_KEYS = [
     "DAMAGE_DATABASE_URL",
     "DAMAGE_EVENT_BUS_URL",
@@ -53,11 +35,16 @@ SECRET_KEYS = [
 ]
 
 LIMITS: dict[str, dict[str, Any]] = {
-    "labels": TEXTS,
+    "labels": LABELS,
     "nameOverride": {"type": "string", "maxLength": 40, "pattern": "^([a-z][a-z0-9-]*)?$"},
     "image.repository": {"type": "string", "minLength": 1},
     # A moving tag would make two pods of one version differ.
-    "image.tag": {"type": "string", "not": {"enum": ["latest", "stable", "main", "master"]}},
+    "image.tag": {
+        "type": "string",
+        "pattern": "^([A-Za-z0-9_][A-Za-z0-9_.-]*)?$",
+        "maxLength": 128,
+        "not": {"enum": ["latest", "stable", "main", "master"]},
+    },
     "image.digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
     "image.pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
     "secret.values": {
@@ -77,17 +64,19 @@ LIMITS: dict[str, dict[str, Any]] = {
     "worker.spot.use": {"enum": ["prefer", "require", "never"]},
     "worker.spot.labels": TEXTS,
     "worker.nodeSelector": TEXTS,
-    "worker.podLabels": TEXTS,
-    "worker.podAnnotations": TEXTS,
-    "worker.podDisruptionBudget.maxUnavailable": {"type": ["string", "integer"]},
-    "worker.extraEnv": {
-        "type": "array",
-        "items": {
-            "type": "object",
-            "required": ["name"],
-            "properties": {"name": {"type": "string", "not": {"pattern": "^DAMAGE_"}}},
-        },
+    "worker.podLabels": LABELS,
+    "worker.podAnnotations": {
+        **TEXTS,
+        "patternProperties": {"^checksum/|/safe-to-evict$": False},
     },
+    "worker.tolerations": TOLERATIONS,
+    "worker.spot.tolerations": TOLERATIONS,
+    "worker.topologySpreadConstraints": SPREAD,
+    "worker.bundleCache.size": QUANTITY,
+    "worker.podDisruptionBudget.maxUnavailable": {"type": ["string", "integer"]},
+    "worker.extraEnv": variables(
+        f"DAMAGE_|EVENT_BUS_PASSWORD$|LOG_FILE$|REMAP_SIGTERM$|{AWS_ADDRESS}"
+    ),
     "autoscaling.type": {"enum": ["keda", "hpa", "off"]},
     "autoscaling.maxReplicas": {"type": "integer", "minimum": 1},
     "autoscaling.photosPerWorker": {"type": "integer", "minimum": 1},
@@ -118,17 +107,33 @@ LIMITS: dict[str, dict[str, Any]] = {
     "autoscaling.hpa.metric.selector": {"type": "object"},
     "migration.resources": RESOURCES,
     "migration.nodeSelector": TEXTS,
+    "migration.tolerations": TOLERATIONS,
     "flower.options": {
         "type": "object",
         "additionalProperties": False,
         "patternProperties": {"^FLOWER_[A-Z0-9_]+$": OPTION},
+        # What the chart sets, and what is secret.
+        "properties": dict.fromkeys(
+            [
+                "FLOWER_ADDRESS",
+                "FLOWER_DB",
+                "FLOWER_PORT",
+                "FLOWER_URL_PREFIX",
+                *(key for key in SECRET_KEYS if key.startswith("FLOWER_")),
+            ],
+            False,
+        ),
     },
+    "flower.extraEnv": variables(f"DAMAGE_|FLOWER_|EVENT_BUS_PASSWORD$|{AWS_ADDRESS}"),
     "flower.pathPrefix": {"type": "string", "pattern": "^(/[A-Za-z0-9/_-]*[A-Za-z0-9_-])?$"},
     "flower.ingress.annotations": TEXTS,
     "flower.resources": RESOURCES,
     "flower.nodeSelector": TEXTS,
+    "flower.tolerations": TOLERATIONS,
     "eventBus.resources": RESOURCES,
     "eventBus.nodeSelector": TEXTS,
+    "eventBus.tolerations": TOLERATIONS,
+    "eventBus.maxMemory": {"type": "string", "pattern": "^[0-9]+([kKmMgG][bB]?)?$"},
     "image.pullSecrets": {
         "type": "array",
         "items": {
@@ -138,12 +143,19 @@ LIMITS: dict[str, dict[str, Any]] = {
             "properties": {"name": {"type": "string"}},
         },
     },
-    "monitoring.labels": TEXTS,
+    "monitoring.labels": LABELS,
     "monitoring.interval": {"type": "string", "pattern": "^[0-9]+(ms|s|m)$"},
-    "monitoring.dashboard.labels": TEXTS,
+    "monitoring.dashboard.labels": LABELS,
     "monitoring.dashboard.annotations": TEXTS,
     "logs.shipping": {"enum": ["off", "sidecar", "daemonset"]},
     "logs.resources": RESOURCES,
+    "logs.tolerations": TOLERATIONS,
+    "networkPolicy.dns": PEERS,
+    "networkPolicy.monitoring": PEERS,
+    "networkPolicy.ingressController": PEERS,
+    "networkPolicy.database.to": PEERS,
+    "networkPolicy.eventBus.to": PEERS,
+    "networkPolicy.extraEgress": {"type": "array", "items": closed([], to=PEERS, ports=PORTS)},
     "networkPolicy.database.port": {"type": "integer", "minimum": 1, "maximum": 65535},
     "networkPolicy.eventBus.port": {"type": "integer", "minimum": 1, "maximum": 65535},
 }

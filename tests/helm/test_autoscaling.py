@@ -116,6 +116,18 @@ def test_fewest_and_most_workers_fit_together() -> None:
         render({"autoscaling": {"minReplicas": 15}})
 
 
+def test_a_plain_autoscaler_keeps_one_worker_at_least() -> None:
+    with pytest.raises(ChartRefused, match="minReplicas is 0, which only KEDA can"):
+        render({"autoscaling": {"type": "hpa", "minReplicas": 0}})
+
+
+def test_keda_and_the_plain_autoscaler_can_follow_each_other() -> None:
+    # helm makes the new one before it takes away the old one's maker: they need two names.
+    plain = render({"autoscaling": {"type": "hpa"}}).one("HorizontalPodAutoscaler")
+    own = keda("spec.advanced.horizontalPodAutoscalerConfig.name")
+    assert (own or f"keda-hpa-{keda('metadata.name')}") != plain["metadata"]["name"]
+
+
 def test_an_unknown_region_is_asked_for() -> None:
     queue = {"DAMAGE_QUEUE_URL": "http://emulator:4566/000000000000/damage"}
     with pytest.raises(ChartRefused, match="aws.region is not set"):

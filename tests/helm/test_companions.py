@@ -16,6 +16,12 @@ DAEMONSET = {"logs": {"shipping": "daemonset", "bucket": "acme-logs"}}
 MONITORED = {"monitoring": {"enabled": True, "labels": {"release": "stack"},
                             "dashboard": {"enabled": True}}}  # fmt: skip
 
+PASSWORDS = {
+    "DAMAGE_DATABASE_URL": "postgresql://db",
+    "EVENT_BUS_PASSWORD": "one",
+    "FLOWER_BASIC_AUTH": "operator:two",
+}
+
 
 def test_the_database_is_migrated_before_any_pod_of_the_new_version_starts() -> None:
     job = render().one("Job")
@@ -34,7 +40,7 @@ def test_the_migration_needs_nothing_that_the_chart_makes_later() -> None:
 
 
 def test_the_migration_of_a_trial_brings_its_own_secret() -> None:
-    values = {"secret": {"existing": "", "values": {"DAMAGE_DATABASE_URL": "postgresql://db"}}}
+    values = {"secret": {"existing": "", "values": PASSWORDS}}
     documents = render(values)
     secret = documents.one("Secret", "damage-tasks-migration")
     assert secret["metadata"]["annotations"]["helm.sh/hook-weight"] == "-1"
@@ -104,6 +110,30 @@ def test_flower_is_published_by_an_ingress_with_a_certificate() -> None:
     assert jmespath.search(backend, found) == ["damage-tasks-flower"]
     with pytest.raises(ChartRefused, match="flower.ingress.host is not set"):
         render({"flower": {"ingress": {"enabled": True}}})
+
+
+def test_flower_under_a_path_knows_its_path() -> None:
+    ingress = {"enabled": True, "host": "ops.acme.example"}
+    values = {**MONITORED, "flower": {"pathPrefix": "/flower", "ingress": ingress}}
+    assert flower("containers[0].env[?name=='FLOWER_URL_PREFIX'].value", values) == ["/flower"]
+    assert flower("containers[0].readinessProbe.httpGet.path", values) == "/flower/healthcheck"
+    documents = render(values)
+    paths = jmespath.search("spec.rules[].http.paths[].path", documents.one("Ingress"))
+    assert paths == ["/flower"]
+    scraped = jmespath.search("spec.endpoints[].path", documents.one("ServiceMonitor"))
+    assert scraped == ["/flower/metrics"]
+
+
+@pytest.mark.parametrize("name", ["FLOWER_BASIC_AUTH", "FLOWER_COOKIE_SECRET"])
+def test_flowers_passwords_are_no_options(name: str) -> None:
+    with pytest.raises(ChartRefused, match=name):
+        render({"flower": {"options": {name: "hush"}}})
+
+
+def test_flowers_options_arrive_as_they_were_written() -> None:
+    values = {"flower": {"options": {"FLOWER_MAX_TASKS": 1000000, "FLOWER_PERSISTENT": False}}}
+    options = "containers[0].env[?name=='FLOWER_MAX_TASKS' || name=='FLOWER_PERSISTENT'].value"
+    assert flower(options, values) == ["1000000", "false"]
 
 
 def test_flower_may_be_left_out() -> None:

@@ -188,5 +188,37 @@ def test_only_workers_and_flower_reach_the_event_bus(documents: Documents) -> No
     assert policy["egress"] == []
 
 
+def test_an_empty_list_of_callers_is_nobody_not_everybody() -> None:
+    nobody: dict[str, Any] = {"monitoring": [], "ingressController": [], "dns": []}
+    nobody |= {"database": {"to": []}, "eventBus": {"to": []}}
+    documents = render({"networkPolicy": nobody, "eventBus": {"enabled": False}, **DAEMONSET})
+    policies = documents.find("[?kind=='NetworkPolicy']")
+    assert len(policies) == 3
+    for policy in policies:
+        assert not policy["spec"]["ingress"]
+        for rule in policy["spec"]["egress"]:
+            assert rule["to"], policy["metadata"]["name"]
+            assert set(jmespath.search("ports[].port", rule)) <= {443, 80}
+
+
+def test_the_daemonset_reaches_s3_and_nothing_reaches_it_but_prometheus() -> None:
+    policy = render(DAEMONSET).one("NetworkPolicy", "damage-tasks-logs")["spec"]
+    pod = render(DAEMONSET).one("DaemonSet")
+    assert policy["podSelector"] == pod["spec"]["selector"]
+    assert jmespath.search("egress[].ports[].port", policy) == [53, 53, 443, 80]
+    assert jmespath.search("ingress[].ports[].port", policy) == [2020]
+
+
+def test_photos_by_plain_http_get_through_where_settings_allow_them() -> None:
+    def ports(allowed: bool) -> Any:
+        documents = render({"settings": {"DAMAGE_ALLOW_HTTP": allowed}})
+        egress = documents.one("NetworkPolicy", "damage-tasks-worker")["spec"]["egress"]
+        anywhere = [rule for rule in egress if "0.0.0.0/0" in str(rule["to"])]
+        return jmespath.search("[].ports[].port", anywhere)
+
+    assert 80 not in ports(False)
+    assert 80 in ports(True)
+
+
 def test_policies_may_be_left_out() -> None:
     assert not render({"networkPolicy": {"enabled": False}}).find("[?kind=='NetworkPolicy']")

@@ -76,7 +76,11 @@ def test_no_secret_is_in_any_configmap_of_a_trial() -> None:
 
 def test_a_trials_password_rolls_the_pods() -> None:
     def checksum(password: str) -> Any:
-        values = {"DAMAGE_DATABASE_URL": "postgresql://db", "EVENT_BUS_PASSWORD": password}
+        values = {
+            "DAMAGE_DATABASE_URL": "postgresql://db",
+            "EVENT_BUS_PASSWORD": password,
+            "FLOWER_BASIC_AUTH": "operator:hush",
+        }
         documents = render({"secret": {"existing": "", "values": values}})
         return documents.worker["spec"]["template"]["metadata"]["annotations"]["checksum/secret"]
 
@@ -133,6 +137,24 @@ def test_the_check_sees_what_a_worker_sees() -> None:
     check = render().pods["Pod/damage-tasks-check"]["containers"][0]
     assert check["args"] == ["damage-tasks", "check"]
     assert check["env"] == worker()["env"]
+
+
+def test_the_check_runs_where_and_with_what_a_worker_runs() -> None:
+    pods = render(
+        {
+            "worker": {
+                "extraEnv": [{"name": "AWS_CA_BUNDLE", "value": "/ca.pem"}],
+                "nodeSelector": {"workload": "photos"},
+                "tolerations": [{"key": "photos", "operator": "Exists"}],
+            }
+        }
+    ).pods
+    check, worker = pods["Pod/damage-tasks-check"], pods["Deployment/damage-tasks-worker"]
+    assert "AWS_CA_BUNDLE" in jmespath.search("containers[0].env[].name", check)
+    assert check["containers"][0]["env"] == worker["containers"][0]["env"]
+    assert check["nodeSelector"] == worker["nodeSelector"]
+    assert check["tolerations"] == worker["tolerations"]
+    assert [each["key"] for each in worker["tolerations"]] == ["photos", "spot"]
 
 
 def test_boto3_learns_the_region_from_the_queue() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
+from damage_tasks.settings import Settings
 from tests.helm import generated
 from tests.helm.chart import CHART, HELMS, ChartRefused, render
 from tests.helm.generated import read_values
@@ -58,12 +60,99 @@ def test_the_secrets_keys_are_documented() -> None:
         ({"worker": {"extraEnv": [{"name": "DAMAGE_BUCKET", "value": "x"}]}}, "extraEnv"),
         ({"networkpolicy": {}}, "networkpolicy"),
         ({"secret": {"values": {"DAMAGE_DATABASEURL": "x"}}}, "DAMAGE_DATABASEURL"),
+        ({"worker": {"extraEnv": [{"name": "X", "vaule": "x"}]}}, "vaule"),
+        ({"worker": {"tolerations": [{"kye": "spot"}]}}, "kye"),
+        ({"worker": {"topologySpreadConstraints": [{"maxskew": 1}]}}, "maxskew"),
+        ({"worker": {"resources": {"limits": {"memory": "2 GB"}}}}, "memory"),
+        ({"worker": {"bundleCache": {"size": "large"}}}, "size"),
+        ({"worker": {"spot": None}}, "spot"),
+        ({"networkPolicy": {"monitoring": [{"podselector": {}}]}}, "podselector"),
+        ({"networkPolicy": {"extraEgress": [{"form": []}]}}, "form"),
+        ({"image": {"tag": "1.0+x"}}, "tag"),
     ],
     ids=lambda value: str(value)[:40],
 )
 def test_a_typo_is_refused(values: dict[str, Any], complaint: str, helm: str) -> None:
     with pytest.raises(ChartRefused, match=complaint):
         render(values, helm)
+
+
+@pytest.mark.parametrize("helm", HELMS)
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"worker": {"extraEnv": [{"name": "AWS_REGION", "value": "x"}]}},
+        {"worker": {"podLabels": {"app.kubernetes.io/name": "x"}}},
+        {"worker": {"podAnnotations": {"checksum/settings": "x"}}},
+        {"labels": {"app.kubernetes.io/instance": "x"}},
+        {"flower": {"options": {"FLOWER_DB": "x"}}},
+        {"flower": {"extraEnv": [{"name": "FLOWER_PORT", "value": "x"}]}},
+    ],
+    ids=str,
+)
+def test_what_the_chart_sets_is_not_set_twice(values: dict[str, Any], helm: str) -> None:
+    with pytest.raises(ChartRefused):
+        render(values, helm)
+
+
+def refusal(values: dict[str, Any]) -> str:
+    with pytest.raises(ChartRefused) as refused:
+        render(values)
+    return str(refused.value)
+
+
+def test_memory_that_the_processes_would_outgrow_is_refused() -> None:
+    needs = "times DAMAGE_MAX_PROCESS_MEGABYTES \\(1024\\) and 400 for the parent: 4496Mi"
+    assert re.search(needs, refusal({"settings": {"DAMAGE_CONCURRENCY": 4}}))
+    for memory in ("4496Mi", "5Gi", "4.5Gi", "4800M", 5_000_000_000):
+        limits = {"limits": {"memory": memory}}
+        render({"settings": {"DAMAGE_CONCURRENCY": 4}, "worker": {"resources": limits}})
+    for memory in ("4495Mi", "4Gi", "4500M", 4_000_000_000):
+        limits = {"limits": {"memory": memory}}
+        refusal({"settings": {"DAMAGE_CONCURRENCY": 4}, "worker": {"resources": limits}})
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"DAMAGE_SOFT_TIME_LIMIT": 95}, "(90) must exceed DAMAGE_SOFT_TIME_LIMIT (95)"),
+        ({"DAMAGE_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/damage"}, "no queue URL"),
+        (
+            {"DAMAGE_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/1/damage.fifo"},
+            "FIFO",
+        ),
+        ({"DAMAGE_CLOUDFRONT_HOSTS": ["d1.cloudfront.net"]}, "DAMAGE_CLOUDFRONT_KEY_PAIR_ID"),
+        ({"DAMAGE_BUNDLE": "default"}, "holds no weights"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_settings_that_no_worker_could_start_with_are_refused(
+    settings: dict[str, Any], complaint: str
+) -> None:
+    assert complaint in refusal({"settings": settings})
+
+
+def test_the_defaults_that_the_chart_computes_with_are_the_settings() -> None:
+    text = (CHART / "templates/_checks.tpl").read_text()
+    text += (CHART / "templates/_names.tpl").read_text()
+    found = re.findall(r"\.DAMAGE_(\w+) \| default (\d+)", text)
+    assert {name for name, _ in found} >= {"TIME_LIMIT", "SOFT_TIME_LIMIT", "LOAD_TIMEOUT"}
+    for name, value in found:
+        assert int(value) == Settings.model_fields[name.lower()].default, name
+
+
+def test_a_trials_secret_holds_what_pods_need() -> None:
+    values = {"secret": {"existing": "", "values": {"FLOWER_AUTH": ".*@acme.example"}}}
+    said = refusal(values)
+    assert "secret.values.DAMAGE_DATABASE_URL is not set" in said
+    assert "secret.values.EVENT_BUS_PASSWORD is not set" in said
+    assert "FLOWER_BASIC_AUTH" not in said
+    assert "secret.values.FLOWER_BASIC_AUTH is not set" in refusal(
+        {"secret": {"existing": "", "values": {"DAMAGE_DATABASE_URL": "x"}}}
+    )
+    assert "secret.values.DAMAGE_EVENT_BUS_URL is not set" in refusal(
+        {"eventBus": {"enabled": False}, **values}
+    )
 
 
 def test_every_object_of_the_schema_is_closed() -> None:

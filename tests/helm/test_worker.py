@@ -158,7 +158,7 @@ def test_an_upgrade_never_leaves_fewer_workers() -> None:
 
 def test_a_changed_setting_rolls_the_workers() -> None:
     path = 'spec.template.metadata.annotations."checksum/settings"'
-    assert worker(None, path) != worker({"settings": {"DAMAGE_CONCURRENCY": 2}}, path)
+    assert worker(None, path) != worker({"settings": {"DAMAGE_PREFETCH": 2}}, path)
 
 
 def test_an_unchanged_setting_does_not() -> None:
