@@ -36,6 +36,11 @@ class Postgres:
         self.url = self._server.get_uri().replace("postgresql://", "postgresql+psycopg2://")
         return self
 
+    @property
+    def pid(self) -> int:
+        """The process id of the server, whose children serve the connections."""
+        return int((self._folder / "data/postmaster.pid").read_text().split()[0])
+
     def pause(self) -> None:
         """Freeze all its processes: it takes connections and answers nothing."""
         for process in self._processes():
@@ -73,8 +78,7 @@ class Postgres:
 
     def _processes(self) -> list[psutil.Process]:
         try:
-            pid = int((self._folder / "data/postmaster.pid").read_text().split()[0])
-            server = psutil.Process(pid)
+            server = psutil.Process(self.pid)
             return [server, *server.children(recursive=True)]
         except (OSError, psutil.NoSuchProcess):
             return []

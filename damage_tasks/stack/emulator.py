@@ -29,6 +29,12 @@ class Emulator:
         self._child: Child | None = None
         self.environment: dict[str, str] = {}
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._child is not None
+        return self._child.pid
+
     def start(self) -> dict[str, str]:
         """Start it and wait until it answers; the AWS variables that lead to it."""
         if importlib.util.find_spec("ministack") is None:

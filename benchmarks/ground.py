@@ -1,0 +1,197 @@
+"""What one run stands on: an emulator, PostgreSQL and a photo server, and workers on them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from benchmarks.album import Album
+from benchmarks.usage import cpu_seconds
+from damage_tasks.results.schema import migrate
+from damage_tasks.stack import Stack, clean_environment
+from damage_tasks.stack.emulator import Emulator
+from damage_tasks.stack.processes import Child
+from tests.postgres import Postgres
+
+# As the chart has it.
+SETTINGS = {"DAMAGE_PREFETCH": "4", "DAMAGE_LOG_FORMAT": "json"}
+
+
+@dataclass
+class Ground:
+    """The servers that all measurements of one run share."""
+
+    folder: Path
+    album: Album
+    postgres: Postgres
+    photo_server: Child
+    photo_port: int
+    _serials: Iterator[int] = field(default_factory=lambda: count(time.time_ns()))
+
+    def url(self, photo: Path, delay: int = 0) -> str:
+        """An address of ``photo`` that was never used before, slow by ``delay`` milliseconds."""
+        path = photo.relative_to(self.album.folder)
+        return f"http://127.0.0.1:{self.photo_port}/{delay}/{next(self._serials)}/{path}"
+
+    def urls(self, size: str, mix: str, number: int, *, delay: int = 0, seed: int = 0) -> list[str]:
+        """Addresses of ``number`` photos; see `Album.sequence`."""
+        return [self.url(photo, delay) for photo in self.album.sequence(size, mix, number, seed)]
+
+    def new_database(self) -> str:
+        """The URL of a new database with our tables."""
+        name = f"bench_{next(self._serials)}"
+        admin = sa.create_engine(self.postgres.url, isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        admin.dispose()
+        address = sa.make_url(self.postgres.url).set(database=name)
+        url = address.render_as_string(hide_password=False)
+        migrate(url)
+        return url
+
+
+@contextmanager
+def open_ground(album: Album) -> Iterator[Ground]:
+    """Start the servers; everything is gone afterwards."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="damage-bench-")))
+        postgres = Postgres().start()
+        stack.callback(postgres.stop)
+        server = Child(
+            "photo server",
+            [sys.executable, "-m", "benchmarks.photo_server", str(album.folder.absolute())],
+            log=folder / "photo-server.log",
+            environment=clean_environment(),
+        )
+        server.start()
+        stack.callback(server.kill)
+        server.wait_for("photo server's port", 30)
+        yield Ground(folder, album, postgres, server, int(server.log.read_text().split()[0]))
+
+
+class Service:
+    """A running worker with a queue, a store and a database of its own."""
+
+    def __init__(self, stack: Stack, emulator: Emulator, ground: Ground) -> None:
+        self.stack = stack
+        self.emulator = emulator
+        self.ground = ground
+        self.sqs = stack.client("sqs")
+        self.queue_url = stack.environment["DAMAGE_QUEUE_URL"]
+        self._engine = sa.create_engine(stack.environment["DAMAGE_DATABASE_URL"])
+
+    def send(self, urls: Sequence[str]) -> None:
+        """Put photos on the queue as plain JSON, ten a call."""
+        send_photos(self.sqs, self.queue_url, urls)
+
+    def finished(self, since: float) -> int:
+        """How many inspections have ended after ``since`` (seconds of the epoch)."""
+        query = "SELECT count(*) FROM inspections WHERE finished_at > to_timestamp(:since)"
+        return int(self._scalar(query, since=since))
+
+    def verdicts(self, since: float) -> dict[str, int]:
+        """Inspections that have ended after ``since``, by verdict."""
+        query = (
+            "SELECT verdict, count(*) FROM inspections "
+            "WHERE finished_at > to_timestamp(:since) GROUP BY verdict"
+        )
+        with self._engine.connect() as connection:
+            return dict(connection.execute(sa.text(query), {"since": since}).tuples().all())
+
+    def waits(self) -> tuple[int, int]:
+        """Messages that wait, and in flight."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=names)
+        waiting, in_flight = (int(answer["Attributes"][name]) for name in names)
+        return waiting, in_flight
+
+    def clear(self, timeout: float = 120) -> None:
+        """Forget what waits and let the worker finish what it has in hand."""
+        self.sqs.purge_queue(QueueUrl=self.queue_url)
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            if self.waits() == (0, 0):
+                return
+            time.sleep(0.1)
+        raise TimeoutError(f"messages are still in flight: {self.waits()}")
+
+    def cpu(self) -> dict[str, float]:
+        """CPU seconds so far, by part of the stack."""
+        return {
+            "worker": sum(cpu_seconds(worker.pid) for worker in self.stack.workers),
+            "emulator": cpu_seconds(self.emulator.pid),
+            "postgres": cpu_seconds(self.ground.postgres.pid),
+            "photo_server": cpu_seconds(self.ground.photo_server.pid),
+        }
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def _scalar(self, query: str, **values: Any) -> Any:
+        with self._engine.connect() as connection:
+            return connection.execute(sa.text(query), values).scalar_one()
+
+
+@contextmanager
+def open_service(
+    ground: Ground,
+    name: str,
+    *,
+    processes: int | None = None,
+    workers: int = 1,
+    database_url: str | None = None,
+    settings: dict[str, str] | None = None,
+    cores: Collection[int] | None = None,
+) -> Iterator[Service]:
+    """A worker on an emulator and a database of its own; ``cores`` pins all of them."""
+    with ExitStack() as closing, pinned(cores):
+        folder = ground.folder / name
+        folder.mkdir()
+        emulator = Emulator(folder / "emulator.log")
+        emulator.start()
+        closing.callback(emulator.stop)
+        stack = Stack(
+            folder,
+            processes=processes,
+            workers=workers,
+            database_url=database_url or ground.new_database(),
+            emulator=emulator,
+            settings={**SETTINGS, **(settings or {})},
+        )
+        closing.enter_context(stack)
+        service = Service(stack, emulator, ground)
+        closing.callback(service.close)
+        yield service
+
+
+@contextmanager
+def pinned(cores: Collection[int] | None) -> Iterator[None]:
+    """Processes started inside run on ``cores`` only."""
+    before = os.sched_getaffinity(0)
+    if cores:
+        os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def send_photos(sqs: Any, queue_url: str, urls: Sequence[str]) -> None:
+    """Put photos on a queue as plain JSON, ten a call."""
+    for start in range(0, len(urls), 10):
+        entries = [
+            {"Id": str(number), "MessageBody": f'{{"image_url": "{url}"}}'}
+            for number, url in enumerate(urls[start : start + 10])
+        ]
+        sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)
