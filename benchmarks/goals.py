@@ -1,0 +1,111 @@
+"""What a run must show, and whether it did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SLOW = 100  # milliseconds of the forward pass from which nearly all CPU must be its own
+
+Results = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One figure: what was wanted, and what was reached, both for people to read."""
+
+    figure: str
+    goal: str
+    reached: str
+    met: bool
+
+
+def judge(results: Results) -> list[Goal]:
+    """Every goal whose section is in ``results``."""
+    found: list[Goal] = []
+    for rule in (_speed, _efficiency, _naive, _peers, _pairs, _starts):
+        try:
+            found += rule(results)
+        except KeyError:
+            continue  # that section was not run
+    return found
+
+
+def _speed(results: Results) -> list[Goal]:
+    found = []
+    for size, wanted in (("2mp", 18.6), ("12mp", 12.0)):
+        rate = results["end_to_end"][f"{size} realistic"]
+        found.append(
+            _at_least(f"{size}, realistic mix, photos a second", wanted, rate["photos_per_second"])
+        )
+        if size == "2mp":
+            found.append(
+                _at_most("2mp, realistic mix, worker CPU ms a photo", 70, rate["cpu_ms"]["worker"])
+            )
+    return found
+
+
+def _efficiency(results: Results) -> list[Goal]:
+    found = []
+    for name, case in results["efficiency"].items():
+        if case["forward_ms"] >= SLOW:
+            figure = f"forward + JPEG over worker CPU, damaged 2mp: {name}"
+            found.append(_at_least(figure, 0.95, case["share"]))
+        else:
+            figure = f"worker CPU ms beside the forward pass, damaged 2mp: {name}"
+            found.append(_at_most(figure, 30, case["worker_ms"] - case["forward_ms"]))
+    return found
+
+
+def _naive(results: Results) -> list[Goal]:
+    ours = results["end_to_end"]
+    found = []
+    for mix in ("realistic", "damaged"):
+        for name, rates in results["naive"].items():
+            times = ours[f"2mp {mix}"]["photos_per_second"] / rates[mix]["photos_per_second"]
+            found.append(_at_least(f"times the naive {name}, {mix}", 15, times))
+    return found
+
+
+def _peers(results: Results) -> list[Goal]:
+    found = []
+    for kind, wanted in (("equal", 1.0), ("default", 5.0)):
+        for peer, ratio in results["peers"]["ratios"][kind].items():
+            figure = {"equal": "the same engine", "default": "their default deployment"}[kind]
+            found.append(_at_least(f"times {peer}, {figure}", wanted, ratio))
+    return found
+
+
+def _pairs(results: Results) -> list[Goal]:
+    wanted = (
+        ("latency", "photos that take 150 ms against 0 ms", 0.97),
+        ("backlog", "a backlog of 10,000 against 100", 0.95),
+        ("rows", "1,000,000 rows against 10", 0.95),
+    )
+    return [
+        _at_least(figure, goal, results[name]["ratio"])
+        for name, figure, goal in wanted
+        if name in results
+    ]
+
+
+def _starts(results: Results) -> list[Goal]:
+    starts = results["starts"]
+    return [
+        _at_most("a further process, MB", 150, starts["megabytes"]["further_process"]),
+        _at_most("process start to first verdict, s", 5, starts["first_verdict_seconds"]),
+        _at_most("import for callers, s", 0.25, starts["import_seconds"]),
+    ]
+
+
+def _at_least(figure: str, goal: float, value: float) -> Goal:
+    return Goal(figure, f">= {goal:g}", _shown(value), value >= goal)
+
+
+def _at_most(figure: str, goal: float, value: float) -> Goal:
+    return Goal(figure, f"<= {goal:g}", _shown(value), value <= goal)
+
+
+def _shown(value: float, digits: Callable[[float], str] = "{:.3g}".format) -> str:
+    return digits(value) if abs(value) < 1000 else f"{value:,.0f}"

@@ -1,0 +1,162 @@
+"""What a run found, for people: a page with tables, and plots."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.goals import judge
+
+Results = Mapping[str, Any]
+TITLES = {
+    "end_to_end": "End to end: SQS, worker, S3, PostgreSQL",
+    "bare": "The bare forward pass, damaged 2 MP photos",
+    "naive": "The original's design, 2 MP photos",
+    "efficiency": "Efficiency, damaged 2 MP photos",
+    "steps": "CPU ms a photo by step, one process, without the queue",
+    "peers": "Peers",
+}
+
+
+def write(results: Results, folder: Path, name: str = "latest") -> Path:
+    """Write ``name``.json, ``name``.md and plots into ``folder``; the path of the page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    goals = [asdict(goal) for goal in judge(results)]
+    document = {**results, "goals": goals}
+    (folder / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
+    plots = [plot(results, folder) for plot in (plot_rates, plot_steps)]
+    page = folder / f"{name}.md"
+    page.write_text("\n".join(_page(results, goals, [p.name for p in plots if p])) + "\n")
+    return page
+
+
+def _page(results: Results, goals: Sequence[Results], plots: Iterable[str]) -> Iterable[str]:
+    machine = results["machine"]
+    yield "# What was measured\n"
+    yield (
+        f"{machine['when']}, commit {machine['commit']}, {machine['cores']} cores of "
+        f"{machine['cpu']}, load before {machine['load_before']}; bundle {results['bundle']}, "
+        f"engine {results['engine']}. Emulator, database and photo server run on the same cores. "
+        "Only ratios within this run mean something.\n"
+    )
+    yield from _table(
+        ["figure", "goal", "reached", ""],
+        [[g["figure"], g["goal"], g["reached"], "met" if g["met"] else "missed"] for g in goals],
+    )
+    for plot in plots:
+        yield f"![{plot.partition('.')[0]}]({plot})\n"
+    for section, rows in _sections(results):
+        yield f"## {TITLES[section]}\n"
+        yield from _table(rows[0], rows[1:])
+
+
+def _sections(results: Results) -> Iterable[tuple[str, list[list[str]]]]:
+    if found := results.get("end_to_end"):
+        parts = ["worker", "emulator", "postgres", "photo_server"]
+        rows = [["photos", "a second", *(f"{part} CPU ms" for part in parts)]]
+        for name, rate in found.items():
+            cpu = [f"{rate['cpu_ms'][part]:.1f}" for part in parts]
+            rows.append([name, f"{rate['photos_per_second']:.2f}", *cpu])
+        yield "end_to_end", rows
+    if found := results.get("bare"):
+        rows = [["engine", "processes", "photos a second", "CPU ms"]]
+        for engine, by_processes in found.items():
+            for number, rate in by_processes.items():
+                line = [f"{rate['photos_per_second']:.2f}", f"{rate['cpu_ms']:.1f}"]
+                rows.append([engine, number, *line])
+        yield "bare", rows
+    if found := results.get("naive"):
+        rows = [["design", "mix", "photos a second", "worker CPU ms"]]
+        for name, by_mix in found.items():
+            for mix, rate in by_mix.items():
+                line = [f"{rate['photos_per_second']:.2f}", f"{rate['cpu_ms']['worker']:.0f}"]
+                rows.append([name, mix, *line])
+        yield "naive", rows
+    if found := results.get("efficiency"):
+        rows = [["engine, network", "worker CPU ms", "forward", "JPEG", "share", "a second"]]
+        for name, case in found.items():
+            values = [case[key] for key in ("worker_ms", "forward_ms", "jpeg_ms")]
+            line = [f"{value:.1f}" for value in values]
+            rows.append([name, *line, f"{case['share']:.0%}", f"{case['photos_per_second']:.2f}"])
+        yield "efficiency", rows
+    if found := results.get("steps"):
+        names = list(next(iter(found.values()))["cpu_ms"])
+        rows = [["step", *found]]
+        for name in names:
+            rows.append(
+                [name, *(f"{group['cpu_ms'].get(name, 0):.1f}" for group in found.values())]
+            )
+        sums = [sum(group["cpu_ms"].values()) for group in found.values()]
+        rows.append(["all", *(f"{value:.1f}" for value in sums)])
+        rows.append(["ended by the gate", *(f"{g['gate_share']:.0%}" for g in found.values())])
+        yield "steps", rows
+    if found := results.get("peers"):
+        rows = [["stack", "deployment", "photos a second", "CPU ms of all its processes"]]
+        for rate in found["rates"]:
+            line = [f"{rate['photos_per_second']:.2f}", f"{rate['cpu_ms']:.0f}"]
+            rows.append([rate["stack"], rate["deployment"], *line])
+        yield "peers", rows
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str]:
+    yield "| " + " | ".join(head) + " |"
+    yield "| " + " | ".join("---" for _ in head) + " |"
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+    yield ""
+
+
+def plot_rates(results: Results, folder: Path) -> Path | None:
+    """Photos a second: limit, ours, the original's design."""
+    bars: list[tuple[str, float, str]] = []
+    for engine, by_processes in results.get("bare", {}).items():
+        best = max(rate["photos_per_second"] for rate in by_processes.values())
+        bars.append((f"bare forward, {engine}", best, "0.75"))
+    for name, rate in results.get("end_to_end", {}).items():
+        bars.append((f"damage-tasks, {name}", rate["photos_per_second"], "tab:blue"))
+    for name, by_mix in results.get("naive", {}).items():
+        for mix, rate in by_mix.items():
+            bars.append((f"naive {name}, {mix}", rate["photos_per_second"], "tab:orange"))
+    if not bars:
+        return None
+    figure, axes = _figure(8, 0.6 + 0.32 * len(bars))
+    names, values, colours = zip(*reversed(bars), strict=True)
+    drawn = axes.barh(names, values, color=colours)
+    axes.bar_label(drawn, fmt="%.1f", padding=3)
+    axes.set_xlabel("photos a second, one run")
+    return _save(figure, folder / "rates.png")
+
+
+def plot_steps(results: Results, folder: Path) -> Path | None:
+    """CPU by step for each kind of photo."""
+    groups = results.get("steps")
+    if not groups:
+        return None
+    figure, axes = _figure(8, 3.4)
+    left = [0.0] * len(groups)
+    for name in next(iter(groups.values()))["cpu_ms"]:
+        values = [group["cpu_ms"].get(name, 0.0) for group in groups.values()]
+        axes.barh(list(groups), values, left=left, label=name)
+        left = [a + b for a, b in zip(left, values, strict=True)]
+    axes.set_xlabel("CPU milliseconds a photo")
+    axes.legend(fontsize=7, ncols=4, loc="lower center", bbox_to_anchor=(0.45, 1.0))
+    return _save(figure, folder / "steps.png")
+
+
+def _figure(width: float, height: float) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _save(figure: Any, path: Path) -> Path:
+    figure.savefig(path, dpi=90)
+    return path

@@ -1,0 +1,268 @@
+"""The measurements of `make bench`, one section a letter; all in one run, on the same ground."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.bare import bare
+from benchmarks.ground import Ground, Service, open_service
+from benchmarks.naive import celery_body
+from benchmarks.rows import fill
+from benchmarks.starts import first_verdict_seconds, import_seconds, megabytes_per_process
+from benchmarks.steps import WARM_UP
+from benchmarks.waves import Rate, measure
+from damage_tasks.settings import Settings
+from damage_tasks.stack import clean_environment
+from damage_tasks.stack.processes import Child
+
+Say = Callable[[str], None]
+LATENCY = 150  # milliseconds
+BACKLOGS = (100, 10_000)
+ROWS = 1_000_000
+# Times the default bundle's input: a network that is slower than 100 ms a photo.
+LARGER = 2.5
+
+
+@dataclass
+class Run:
+    """Takes measurements into ``results``; ``say`` is told what is being measured."""
+
+    ground: Ground
+    say: Say
+    seconds: float = 8.0
+    rounds: int = 3
+    engines: tuple[str, ...] = ()
+    results: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def cores(self) -> int:
+        """Cores that the run may use."""
+        return len(os.sched_getaffinity(0))
+
+    def photos(self, size: str, mix: str, delay: int = 0) -> Iterator[str]:
+        """Addresses of photos without end."""
+        for seed in itertools.count():
+            yield from self.ground.urls(size, mix, 100, delay=delay, seed=seed)
+
+    def bare(self) -> None:
+        """(a) What each engine could do with nothing around it."""
+        paths = self.ground.album.paths("2mp", "damaged")
+        found = self.results["bare"] = {}
+        with open_service(self.ground, "bare", workers=0) as service:
+            for engine, setting in engine_settings(self.engines).items():
+                self.say(f"bare forward, {engine}")
+                environment = {**service.stack.environment, **setting}
+                found[engine] = {
+                    str(n): bare(environment, paths, n, self.seconds / 2) for n in {1, self.cores}
+                }
+
+    def end_to_end(self) -> None:
+        """(b) Photos through SQS, worker, S3 and PostgreSQL; (f) slow photos, long queues."""
+        found = self.results["end_to_end"] = {}
+        with open_service(self.ground, "end-to-end") as service:
+            for size, mix in itertools.product(("2mp", "12mp"), ("realistic", "damaged")):
+                self.say(f"end to end, {size}, {mix}")
+                found[f"{size} {mix}"] = self._rate(service, size, mix).to_dict()
+            self._pair(
+                "latency",
+                {
+                    f"{delay} ms": lambda delay=delay: self._rate(service, delay=delay)
+                    for delay in (0, LATENCY)
+                },
+            )
+            self._pair(
+                "backlog",
+                {
+                    str(n): lambda n=n: self._rate(service, backlog=n, patience=600)
+                    for n in BACKLOGS
+                },
+            )
+
+    def naive(self) -> None:
+        """(c) The design of the original system, and the same in plain Celery."""
+        found = self.results["naive"] = {}
+        loop = [sys.executable, "-m", "benchmarks.naive"]
+        celery = [sys.executable, "-m", "celery", "-A", "benchmarks.naive", "worker",
+                  "--loglevel", "ERROR", "--concurrency"]  # fmt: skip
+        for name, commands in {
+            "loop, one process": [loop],
+            "loop, one process a core": [loop] * self.cores,
+            "plain Celery": [[*celery, str(self.cores)]],
+        }.items():
+            self.say(f"naive: {name}")
+            with open_service(self.ground, f"naive-{len(found)}", workers=0) as service:
+                if name == "plain Celery":
+                    service.body = celery_body
+                for number, command in enumerate(commands, 1):
+                    child = Child(
+                        f"naive worker {number}",
+                        command,
+                        log=service.stack.folder / f"naive-{number}.log",
+                        environment={**clean_environment(), **service.stack.environment},
+                    )
+                    child.start()
+                    service.stack.workers.append(child)
+                found[name] = {
+                    mix: self._rate(service, mix=mix, warm=4, seconds=self.seconds * 1.5).to_dict()
+                    for mix in ("realistic", "damaged")
+                }
+
+    def efficiency(self) -> None:
+        """(d) CPU of the forward pass and the JPEG over CPU a photo, and where the rest goes."""
+        found = self.results["efficiency"] = {}
+        larger = {"DAMAGE_BUNDLE": str(larger_bundle(self.ground.folder / "larger"))}
+        for size, extra in {"default bundle": {}, "larger input": larger}.items():
+            for engine, setting in engine_settings(self.engines).items():
+                name = f"{engine}, {size}"
+                self.say(f"efficiency: {name}")
+                settings = {**setting, **extra}
+                folder = f"efficiency-{len(found)}"
+                with open_service(self.ground, folder, settings=settings) as service:
+                    rate = self._rate(service, mix="damaged")
+                    paths = self.ground.album.paths("2mp", "damaged")
+                    limit = bare(service.stack.environment, paths, self.cores, self.seconds / 2)
+                    found[name] = {
+                        "worker_ms": rate.worker_ms,
+                        "forward_ms": limit["cpu_ms"],
+                        "jpeg_ms": limit["jpeg_ms"],
+                        "share": (limit["cpu_ms"] + limit["jpeg_ms"]) / rate.worker_ms,
+                        "photos_per_second": rate.per_second,
+                        "bare_photos_per_second": limit["photos_per_second"],
+                    }
+
+    def steps(self) -> None:
+        """(d) CPU of every step, for each kind of photo, with the engine that `auto` takes."""
+        self.say("CPU by step")
+        groups = {
+            f"{size} {kind}": self.ground.urls(size, kind, WARM_UP + number)
+            for size in ("2mp", "12mp")
+            for kind, number in (("damaged", 24), ("clean", 32))
+        }
+        with open_service(self.ground, "steps", workers=0) as service:
+            answer = subprocess.run(
+                [sys.executable, "-m", "benchmarks.steps", json.dumps(groups)],
+                env={**clean_environment(), **service.stack.environment},
+                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True,
+            )  # fmt: skip
+        self.results["steps"] = json.loads(answer.stdout.splitlines()[-1])
+
+    def starts(self) -> None:
+        """(e) Import, first verdict, memory."""
+        self.say("import, first verdict")
+        found = self.results["starts"] = {"import_seconds": import_seconds()}
+        times = first_verdict_seconds(self.ground, "cold-start")
+        found["first_verdict_seconds"] = median(times)
+        self.say("memory of a further process")
+        found["megabytes"] = megabytes_per_process(self.ground, "memory")
+
+    def scale(self) -> None:
+        """(f) One core and all; a database with few rows and with a million."""
+        cores = sorted(os.sched_getaffinity(0))
+        found = self.results["cores"] = {}
+        for number in sorted({1, len(cores)}):
+            self.say(f"{number} of {len(cores)} cores")
+            with open_service(
+                self.ground, f"cores-{number}", processes=number, cores=cores[:number]
+            ) as service:
+                found[str(number)] = self._rate(service).to_dict()
+        self.say(f"filling a database with {ROWS:,} rows")
+        full = self.ground.new_database()
+        fill(full, ROWS)
+        with (
+            open_service(self.ground, "rows-few") as few,
+            open_service(self.ground, "rows-many", database_url=full) as many,
+        ):
+            self._pair(
+                "rows",
+                {"10": lambda: self._rate(few), f"{ROWS}": lambda: self._rate(many)},
+            )
+
+    def _rate(
+        self, service: Service, size: str = "2mp", mix: str = "realistic", delay: int = 0,
+        seconds: float | None = None, **options: Any,
+    ) -> Rate:  # fmt: skip
+        urls = self.photos(size, mix, delay)
+        return measure(service, urls, seconds=seconds or self.seconds, **options)
+
+    def _pair(self, name: str, variants: Mapping[str, Callable[[], Rate]]) -> None:
+        """Measure two variants in turn; the ratio is the median over rounds, second to first."""
+        rates: dict[str, list[Rate]] = {variant: [] for variant in variants}
+        for number in range(self.rounds):
+            for variant, take in variants.items():
+                self.say(f"{name} {variant}, {number + 1} of {self.rounds}")
+                rates[variant].append(take())
+        first, second = rates.values()
+        self.results[name] = {
+            "ratio": median(
+                b.per_second / a.per_second for a, b in zip(first, second, strict=True)
+            ),
+            "cpu_ratio": median(
+                a.worker_ms / b.worker_ms for a, b in zip(first, second, strict=True)
+            ),
+            **{variant: [rate.to_dict() for rate in taken] for variant, taken in rates.items()},
+        }
+
+
+SECTIONS: dict[str, Callable[[Run], None]] = {
+    "a": Run.bare,
+    "b": Run.end_to_end,
+    "c": Run.naive,
+    "d": lambda run: (run.efficiency(), run.steps())[0],
+    "e": Run.starts,
+    "f": Run.scale,
+}
+
+
+def available_engines() -> tuple[str, ...]:
+    """The engines that this machine has, by their names in ``DAMAGE_ENGINE``."""
+    return ("torch",)
+
+
+def auto_engine() -> str:
+    """The engine that a worker takes where nobody chose one."""
+    return "torch"
+
+
+def bundle_label() -> str:
+    """Name, version and digest of the default bundle."""
+    from model_store.store import DEFAULT, open_bundle
+
+    bundle = open_bundle(DEFAULT)
+    return f"{bundle.label} ({bundle.identity.digest[:12]})"
+
+
+def engine_settings(engines: tuple[str, ...] = ()) -> dict[str, dict[str, str]]:
+    """The settings that choose each engine that this machine has."""
+    if "engine" not in Settings.model_fields:
+        return {"torch": {}}
+    return {name: {"DAMAGE_ENGINE": name} for name in engines}
+
+
+def larger_bundle(folder: Path) -> Path:
+    """A copy of the default bundle that looks closer: the same networks, a larger input."""
+    from model_store.store import DEFAULT
+
+    shutil.copytree(DEFAULT, folder)
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    for weights in manifest["weights"].values():
+        form = weights["input"]
+        step = form.get("multiple_of", 32)
+        form["long_side"] = round(form["long_side"] * LARGER / step) * step
+    for network in manifest["networks"]:
+        if "long_sides" in network:
+            network["long_sides"] = [round(s * LARGER / 32) * 32 for s in network["long_sides"]]
+    # Their outcomes belong to the smaller input.
+    manifest["golden"] = []
+    path.write_text(json.dumps(manifest))
+    return folder

@@ -1,0 +1,86 @@
+"""What starting costs: imports, the first verdict, and memory for each further process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from statistics import median
+
+from benchmarks.ground import Ground, Service, open_service
+from benchmarks.usage import megabytes
+from damage_tasks.stack import clean_environment
+
+_IMPORT = """
+import time
+start = time.perf_counter()
+from damage_tasks import detect_damage
+detect_damage.delay
+print(time.perf_counter() - start)
+"""
+CHILDREN = (1, 3)
+
+
+def import_seconds(repeats: int = 5) -> float:
+    """Seconds that a caller's process needs to have ``detect_damage.delay``; the median."""
+    environment = {
+        **clean_environment(),
+        "DAMAGE_QUEUE_URL": "http://127.0.0.1:9/000000000000/damage",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    found = []
+    for _ in range(repeats):
+        answer = subprocess.run(
+            [sys.executable, "-c", _IMPORT],
+            env=environment, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        found.append(float(answer.stdout))
+    return median(found[1:])
+
+
+def first_verdict_seconds(ground: Ground, name: str, repeats: int = 3) -> list[float]:
+    """Seconds from starting a worker to the first verdict of a photo that waits for it."""
+    found = []
+    with open_service(ground, name, workers=0) as service:
+        for _ in range(repeats + 1):
+            service.send(ground.urls("2mp", "damaged", 1))
+            since, start = time.time(), time.monotonic()
+            worker = service.stack.start_worker()
+            wait_until(lambda: service.finished(since) >= 1, 60)  # noqa: B023
+            found.append(time.monotonic() - start)
+            worker.terminate()
+            worker.wait(30)
+            service.stack.workers.clear()
+    # The first one fills the caches of the machine: compiled Python, compiled networks.
+    return found[1:]
+
+
+def megabytes_per_process(ground: Ground, name: str, photos: int = 24) -> dict[str, float]:
+    """Memory of a worker that has examined photos: with one process, and for each further one."""
+    found = {}
+    for processes in CHILDREN:
+        with open_service(ground, f"{name}-{processes}", processes=processes) as service:
+            found[processes] = _after_photos(ground, service, photos * processes)
+    first, last = CHILDREN
+    return {
+        "one_process": found[first],
+        "further_process": (found[last] - found[first]) / (last - first),
+    }
+
+
+def wait_until(condition: Callable[[], bool], timeout: float) -> None:
+    """Poll ``condition``; `TimeoutError` after ``timeout`` seconds."""
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"not after {timeout:g} s")
+        time.sleep(0.02)
+
+
+def _after_photos(ground: Ground, service: Service, photos: int) -> float:
+    since = time.time()
+    service.send(ground.urls("2mp", "damaged", photos))
+    wait_until(lambda: service.finished(since) >= photos, 120)
+    (worker,) = service.stack.workers
+    return megabytes(worker.pid)
