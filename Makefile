@@ -15,7 +15,7 @@ BIN = $(VENV)/bin
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) $(PIP_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack install test lint format typecheck unit up live submit down chart \
+.PHONY: help demo stack install test bench lint format typecheck unit up live submit down chart \
 	test-containers docs constraints clean
 
 help: ## Show this help
@@ -48,6 +48,9 @@ typecheck: $(VENV)/.dev ## Check types
 format: $(VENV)/.dev ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev ## Measure speed and memory here, a few minutes: ARGS="--only ab --seconds 4"
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 docs: $(VENV)/.dev ## Write the generated pages of docs/reference
 	@$(BIN)/python -m tests.reference

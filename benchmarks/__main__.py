@@ -10,11 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.album import open_album
+from benchmarks.engines import auto_engine, available_engines, bundle_label
 from benchmarks.goals import judge
 from benchmarks.ground import open_ground
 from benchmarks.machine import facts
 from benchmarks.report import write
-from benchmarks.run import SECTIONS, Run, auto_engine, available_engines, bundle_label
+from benchmarks.run import SECTIONS, Run
 
 RESULTS = Path(__file__).parent / "results"
 

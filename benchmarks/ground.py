@@ -116,7 +116,8 @@ class Service:
             "WHERE finished_at > to_timestamp(:since) GROUP BY verdict"
         )
         with self._engine.connect() as connection:
-            return dict(connection.execute(sa.text(query), {"since": since}).tuples().all())
+            rows = connection.execute(sa.text(query), {"since": since})
+            return {str(verdict): int(number) for verdict, number in rows}
 
     def waits(self) -> tuple[int, int]:
         """Messages that wait, and in flight."""

@@ -48,5 +48,5 @@ def _version(name: str) -> str | None:
 
 
 def _git(*words: str) -> str:
-    answer = subprocess.run(["git", *words], capture_output=True, text=True, check=False)  # noqa: S607
+    answer = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
     return answer.stdout.strip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,6 @@ from typing import Any
 from benchmarks.goals import judge
 
 Results = Mapping[str, Any]
-TITLES = {
-    "end_to_end": "End to end: SQS, worker, S3, PostgreSQL",
-    "bare": "The bare forward pass, damaged 2 MP photos",
-    "naive": "The original's design, 2 MP photos",
-    "efficiency": "Efficiency, damaged 2 MP photos",
-    "steps": "CPU ms a photo by step, one process, without the queue",
-    "peers": "Peers",
-}
 
 
 def write(results: Results, folder: Path, name: str = "latest") -> Path:
@@ -48,57 +40,76 @@ def _page(results: Results, goals: Sequence[Results], plots: Iterable[str]) -> I
     )
     for plot in plots:
         yield f"![{plot.partition('.')[0]}]({plot})\n"
-    for section, rows in _sections(results):
-        yield f"## {TITLES[section]}\n"
-        yield from _table(rows[0], rows[1:])
+    for section, (title, rows_of) in TABLES.items():
+        if section in results:
+            head, *rows = rows_of(results[section])
+            yield f"## {title}\n"
+            yield from _table(head, rows)
 
 
-def _sections(results: Results) -> Iterable[tuple[str, list[list[str]]]]:
-    if found := results.get("end_to_end"):
-        parts = ["worker", "emulator", "postgres", "photo_server"]
-        rows = [["photos", "a second", *(f"{part} CPU ms" for part in parts)]]
-        for name, rate in found.items():
-            cpu = [f"{rate['cpu_ms'][part]:.1f}" for part in parts]
-            rows.append([name, f"{rate['photos_per_second']:.2f}", *cpu])
-        yield "end_to_end", rows
-    if found := results.get("bare"):
-        rows = [["engine", "processes", "photos a second", "CPU ms"]]
-        for engine, by_processes in found.items():
-            for number, rate in by_processes.items():
-                line = [f"{rate['photos_per_second']:.2f}", f"{rate['cpu_ms']:.1f}"]
-                rows.append([engine, number, *line])
-        yield "bare", rows
-    if found := results.get("naive"):
-        rows = [["design", "mix", "photos a second", "worker CPU ms"]]
-        for name, by_mix in found.items():
-            for mix, rate in by_mix.items():
-                line = [f"{rate['photos_per_second']:.2f}", f"{rate['cpu_ms']['worker']:.0f}"]
-                rows.append([name, mix, *line])
-        yield "naive", rows
-    if found := results.get("efficiency"):
-        rows = [["engine, network", "worker CPU ms", "forward", "JPEG", "share", "a second"]]
-        for name, case in found.items():
-            values = [case[key] for key in ("worker_ms", "forward_ms", "jpeg_ms")]
-            line = [f"{value:.1f}" for value in values]
-            rows.append([name, *line, f"{case['share']:.0%}", f"{case['photos_per_second']:.2f}"])
-        yield "efficiency", rows
-    if found := results.get("steps"):
-        names = list(next(iter(found.values()))["cpu_ms"])
-        rows = [["step", *found]]
-        for name in names:
-            rows.append(
-                [name, *(f"{group['cpu_ms'].get(name, 0):.1f}" for group in found.values())]
-            )
-        sums = [sum(group["cpu_ms"].values()) for group in found.values()]
-        rows.append(["all", *(f"{value:.1f}" for value in sums)])
-        rows.append(["ended by the gate", *(f"{g['gate_share']:.0%}" for g in found.values())])
-        yield "steps", rows
-    if found := results.get("peers"):
-        rows = [["stack", "deployment", "photos a second", "CPU ms of all its processes"]]
-        for rate in found["rates"]:
-            line = [f"{rate['photos_per_second']:.2f}", f"{rate['cpu_ms']:.0f}"]
-            rows.append([rate["stack"], rate["deployment"], *line])
-        yield "peers", rows
+Rows = list[list[str]]
+
+
+def _end_to_end(found: Results) -> Rows:
+    parts = ["worker", "emulator", "postgres", "photo_server"]
+    rows = [["photos", "a second", *(f"{part} CPU ms" for part in parts)]]
+    for name, rate in found.items():
+        cpu = [f"{rate['cpu_ms'][part]:.1f}" for part in parts]
+        rows.append([name, f"{rate['photos_per_second']:.2f}", *cpu])
+    return rows
+
+
+def _bare(found: Results) -> Rows:
+    rows = [["engine", "processes", "photos a second", "CPU ms"]]
+    for engine, by_processes in found.items():
+        for number, rate in by_processes.items():
+            line = [f"{rate['photos_per_second']:.2f}", f"{rate['cpu_ms']:.1f}"]
+            rows.append([engine, number, *line])
+    return rows
+
+
+def _naive(found: Results) -> Rows:
+    rows = [["design", "mix", "photos a second", "worker CPU ms"]]
+    for name, by_mix in found.items():
+        for mix, rate in by_mix.items():
+            line = [f"{rate['photos_per_second']:.2f}", f"{rate['cpu_ms']['worker']:.0f}"]
+            rows.append([name, mix, *line])
+    return rows
+
+
+def _efficiency(found: Results) -> Rows:
+    rows = [["engine, network", "worker CPU ms", "forward", "JPEG", "share", "a second"]]
+    for name, case in found.items():
+        line = [f"{case[key]:.1f}" for key in ("worker_ms", "forward_ms", "jpeg_ms")]
+        rows.append([name, *line, f"{case['share']:.0%}", f"{case['photos_per_second']:.2f}"])
+    return rows
+
+
+def _steps(found: Results) -> Rows:
+    rows = [["step", *found]]
+    for name in next(iter(found.values()))["cpu_ms"]:
+        rows.append([name, *(f"{group['cpu_ms'].get(name, 0):.1f}" for group in found.values())])
+    rows.append(["all", *(f"{sum(group['cpu_ms'].values()):.1f}" for group in found.values())])
+    rows.append(["ended by the gate", *(f"{g['gate_share']:.0%}" for g in found.values())])
+    return rows
+
+
+def _peers(found: Results) -> Rows:
+    rows = [["stack", "deployment", "photos a second", "CPU ms of all its processes"]]
+    for rate in found["rates"]:
+        line = [f"{rate['photos_per_second']:.2f}", f"{rate['cpu_ms']:.0f}"]
+        rows.append([rate["stack"], rate["deployment"], *line])
+    return rows
+
+
+TABLES: Mapping[str, tuple[str, Callable[[Results], Rows]]] = {
+    "end_to_end": ("End to end: SQS, worker, S3, PostgreSQL", _end_to_end),
+    "bare": ("The bare forward pass, damaged 2 MP photos", _bare),
+    "naive": ("The original's design, 2 MP photos", _naive),
+    "efficiency": ("Efficiency, damaged 2 MP photos", _efficiency),
+    "steps": ("CPU ms a photo by step, one process, without the queue", _steps),
+    "peers": ("Peers, damaged 2 MP photos", _peers),
+}
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str]:

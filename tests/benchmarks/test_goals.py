@@ -1,0 +1,72 @@
+"""A run is judged by its own figures, and says so on its page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.goals import judge
+from benchmarks.report import write
+
+
+def rate(per_second: float, worker_ms: float = 60.0) -> dict[str, Any]:
+    cpu = {"worker": worker_ms, "emulator": 5.0, "postgres": 4.0, "photo_server": 1.0}
+    return {"photos_per_second": per_second, "cpu_ms": cpu}
+
+
+@pytest.fixture
+def results() -> dict[str, Any]:
+    sizes = ("2mp realistic", "2mp damaged", "12mp realistic", "12mp damaged")
+    return {
+        "machine": {"when": "now", "commit": "abc", "cores": 2, "cpu": "a cpu", "load_before": 0},
+        "bundle": "default 1",
+        "engine": "torch",
+        "end_to_end": {size: rate(20.0) for size in sizes},
+        "naive": {"loop": {"realistic": rate(1.0), "damaged": rate(2.0)}},
+        "efficiency": {
+            "torch": {"worker_ms": 210.0, "forward_ms": 200.0, "jpeg_ms": 4.0, "share": 204 / 210,
+                      "photos_per_second": 9.0},
+            "int8": {"worker_ms": 80.0, "forward_ms": 30.0, "jpeg_ms": 4.0, "share": 34 / 80,
+                     "photos_per_second": 20.0},
+        },
+        "latency": {"ratio": 0.98},
+    }  # fmt: skip
+
+
+def test_each_goal_is_met_or_missed_by_its_figure(results: dict[str, Any]) -> None:
+    met = {goal.figure: goal.met for goal in judge(results)}
+    assert met["2mp, realistic mix, photos a second"]
+    assert met["2mp, realistic mix, worker CPU ms a photo"]
+    assert met["12mp, realistic mix, photos a second"]
+    assert met["times the naive loop, realistic"]
+    assert not met["times the naive loop, damaged"]
+    assert met["photos that take 150 ms against 0 ms"]
+
+
+def test_a_slow_engine_is_judged_by_its_share_and_a_fast_one_by_the_rest(
+    results: dict[str, Any],
+) -> None:
+    goals = {goal.figure: goal for goal in judge(results)}
+    slow = goals["forward + JPEG over worker CPU, damaged 2mp: torch"]
+    fast = goals["worker CPU ms beside the forward pass, damaged 2mp: int8"]
+    assert (slow.reached, slow.met) == ("0.971", True)
+    assert (fast.reached, fast.met) == ("50", False)
+
+
+def test_sections_that_were_not_run_are_not_judged(results: dict[str, Any]) -> None:
+    only = {key: results[key] for key in ("machine", "latency")}
+    assert [goal.figure for goal in judge(only)] == ["photos that take 150 ms against 0 ms"]
+
+
+def test_the_page_and_the_figures_are_written_even_of_a_part_of_a_run(
+    results: dict[str, Any], tmp_path: Path
+) -> None:
+    page = write(results, tmp_path).read_text()
+    assert "| 2mp, realistic mix, photos a second | >= 18.6 | 20 | met |" in page
+    assert "![rates](rates.png)" in page
+    assert (tmp_path / "rates.png").read_bytes().startswith(b"\x89PNG")
+    document = json.loads((tmp_path / "latest.json").read_text())
+    assert {goal["met"] for goal in document["goals"]} == {True, False}

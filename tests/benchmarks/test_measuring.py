@@ -1,0 +1,82 @@
+"""The benchmarks' own arithmetic, and one tiny run of the real thing."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+import pytest
+
+from benchmarks.album import Album
+from benchmarks.ground import open_ground, open_service
+from benchmarks.photo_server import numbered
+from benchmarks.steps import Clock
+from benchmarks.usage import cpu_seconds, megabytes
+from benchmarks.waves import measure
+from tests.pictures import jpeg
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Album:
+    """Two damaged and three clean photos, by their names."""
+    (tmp_path / "2mp").mkdir()
+    for number, kind in enumerate(["damaged"] * 2 + ["clean"] * 3):
+        path = tmp_path / "2mp" / f"{kind}-{number}.jpg"
+        path.write_bytes(jpeg(320, 240, seed=number))
+    return Album(tmp_path)
+
+
+def spin(seconds: float) -> None:
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+
+
+def test_one_photo_in_ten_is_damaged_and_each_comes_in_turn(album: Album) -> None:
+    names = [path.stem for path in album.sequence("2mp", "realistic", 60)]
+    for start in range(0, 60, 10):
+        assert sum(name.startswith("damaged") for name in names[start : start + 10]) == 1
+    assert {names.count(f"clean-{n}") for n in (2, 3, 4)} == {18}
+    assert all(p.stem.startswith("damaged") for p in album.sequence("2mp", "damaged", 7))
+
+
+def test_a_numbered_photo_is_another_file_with_the_same_pixels() -> None:
+    photo = jpeg(64, 48)
+    first, second = numbered(photo, "1"), numbered(photo, "2")
+    assert len({photo, first, second}) == 3
+    pixels = [cv2.imdecode(np.frombuffer(data, np.uint8), 1) for data in (photo, first)]
+    assert np.array_equal(*pixels)
+
+
+def test_time_inside_an_inner_step_is_not_counted_twice() -> None:
+    clock = Clock()
+    with clock.step("outer"):
+        spin(0.05)
+        with clock.step("inner"):
+            spin(0.10)
+    assert clock.seconds["inner"] == pytest.approx(0.10, abs=0.03)
+    assert clock.seconds["outer"] == pytest.approx(0.05, abs=0.03)
+
+
+def test_the_usage_of_a_process_tree_is_that_of_its_parts() -> None:
+    me = psutil.Process()
+    before = cpu_seconds(me.pid)
+    spin(0.2)
+    assert cpu_seconds(me.pid) - before >= 0.15
+    assert megabytes(me.pid) > 10
+
+
+@pytest.mark.xdist_group("stack")
+def test_photos_go_through_a_real_service_and_are_counted(album: Album) -> None:
+    with open_ground(album) as ground, open_service(ground, "smoke", processes=1) as service:
+        urls = (url for n in itertools.count() for url in ground.urls("2mp", "realistic", 10))
+        rate = measure(service, urls, seconds=0.5, warm=2, backlog=20)
+        assert rate.photos >= 8
+        assert rate.per_second == rate.photos / rate.seconds
+        assert rate.cpu_ms["worker"] > 0
+        assert set(rate.verdicts) <= {"clean", "damaged"}
+        assert service.waits() == (0, 0)
