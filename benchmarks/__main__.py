@@ -14,10 +14,8 @@ from benchmarks.engines import auto_engine, available_engines, bundle_label
 from benchmarks.goals import judge
 from benchmarks.ground import open_ground
 from benchmarks.machine import facts
-from benchmarks.report import write
+from benchmarks.report import RESULTS, write
 from benchmarks.run import SECTIONS, Run
-
-RESULTS = Path(__file__).parent / "results"
 
 
 def main(

@@ -109,6 +109,16 @@ class Service:
         query = "SELECT count(*) FROM inspections WHERE finished_at > to_timestamp(:since)"
         return int(self._scalar(query, since=since))
 
+    def ended(self, since: float) -> dict[str, float]:
+        """When each inspection after ``since`` ended, in seconds of the epoch, by id."""
+        query = (
+            "SELECT id, extract(epoch FROM finished_at) FROM inspections "
+            "WHERE finished_at > to_timestamp(:since)"
+        )
+        with self._engine.connect() as connection:
+            rows = connection.execute(sa.text(query), {"since": since})
+            return {str(id): float(moment) for id, moment in rows}
+
     def verdicts(self, since: float) -> dict[str, int]:
         """Inspections that have ended after ``since``, by verdict."""
         query = (

@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.goals import judge
 
 Results = Mapping[str, Any]
+RESULTS = Path(__file__).parent / "results"
 
 
 def write(results: Results, folder: Path, name: str = "latest") -> Path:
@@ -133,12 +134,12 @@ def plot_rates(results: Results, folder: Path) -> Path | None:
             bars.append((f"naive {name}, {mix}", rate["photos_per_second"], "tab:orange"))
     if not bars:
         return None
-    figure, axes = _figure(8, 0.6 + 0.32 * len(bars))
+    figure, axes = new_figure(8, 0.6 + 0.32 * len(bars))
     names, values, colours = zip(*reversed(bars), strict=True)
     drawn = axes.barh(names, values, color=colours)
     axes.bar_label(drawn, fmt="%.1f", padding=3)
     axes.set_xlabel("photos a second, one run")
-    return _save(figure, folder / "rates.png")
+    return save_figure(figure, folder / "rates.png")
 
 
 def plot_steps(results: Results, folder: Path) -> Path | None:
@@ -146,7 +147,7 @@ def plot_steps(results: Results, folder: Path) -> Path | None:
     groups = results.get("steps")
     if not groups:
         return None
-    figure, axes = _figure(8, 3.4)
+    figure, axes = new_figure(8, 3.4)
     left = [0.0] * len(groups)
     for name in next(iter(groups.values()))["cpu_ms"]:
         values = [group["cpu_ms"].get(name, 0.0) for group in groups.values()]
@@ -154,20 +155,23 @@ def plot_steps(results: Results, folder: Path) -> Path | None:
         left = [a + b for a, b in zip(left, values, strict=True)]
     axes.set_xlabel("CPU milliseconds a photo")
     axes.legend(fontsize=7, ncols=4, loc="lower center", bbox_to_anchor=(0.45, 1.0))
-    return _save(figure, folder / "steps.png")
+    return save_figure(figure, folder / "steps.png")
 
 
-def _figure(width: float, height: float) -> Any:
+def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> Any:
+    """A figure, inches wide and high, and its axes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
+    axes = figure.subplots(rows, columns)
+    for each in figure.axes:
+        each.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
 
-def _save(figure: Any, path: Path) -> Path:
+def save_figure(figure: Any, path: Path) -> Path:
+    """Write it as PNG."""
     figure.savefig(path, dpi=90)
     return path

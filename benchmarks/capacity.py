@@ -1,0 +1,165 @@
+"""``python -m benchmarks.capacity``: what a number of photos a day needs, takes and costs."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.limits import Prices, dollars, loads
+from benchmarks.report import RESULTS, new_figure, save_figure
+from benchmarks.simulation import DAY, Fleet, Outcome, daily_curve, simulate
+
+SIZES = (80_000, 800_000, 8_000_000, 80_000_000)
+# Where no run of `make bench` is at hand.
+TYPICAL = {"worker": 70.0, "postgres": 4.0}
+# Of a core: the rest waits for photos, and is there when a neighbour needs it.
+BUSY = 0.85
+
+
+def main(
+    photos_per_day: Annotated[
+        list[int] | None, typer.Option(help="Photos a day; may be given more than once.")
+    ] = None,
+    peak_factor: Annotated[float, typer.Option(help="Busiest second over the mean.")] = 4.0,
+    cpu_ms: Annotated[
+        float | None, typer.Option(help="Worker CPU ms a photo; by default what bench measured.")
+    ] = None,
+    pod_cores: Annotated[float, typer.Option(help="Cores of one pod.")] = 1.0,
+    pods_per_node: Annotated[int, typer.Option(help="Pods that fit on one node.")] = 4,
+    pod_start: Annotated[float, typer.Option(help="Seconds from pod to first photo.")] = 15,
+    node_start: Annotated[float, typer.Option(help="Seconds more where a node is missing.")] = 75,
+    photos_per_worker: Annotated[float, typer.Option(help="autoscaling.photosPerWorker.")] = 60,
+    min_pods: Annotated[int, typer.Option(help="autoscaling.minReplicas.")] = 2,
+    max_pods: Annotated[
+        int | None, typer.Option(help="autoscaling.maxReplicas; by default what the peak needs.")
+    ] = None,
+    spot_losses: Annotated[float, typer.Option(help="Share of nodes lost in an hour.")] = 0.02,
+    storm: Annotated[float, typer.Option(help="Share of nodes lost at once, at the peak.")] = 0.3,
+    node_price: Annotated[float, typer.Option(help="US dollars for a node and hour.")] = 0.08,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare with a real worker instead, two minutes.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder for capacity.json and the plot.")] = RESULTS,
+) -> None:
+    """Simulate a day of the queue: how old photos get, how many pods run, what it costs.
+
+    A daily curve with one peak, KEDA as the chart sets it up, pods that come late and spot
+    nodes that go. Example: python -m benchmarks.capacity --photos-per-day 800000 --peak-factor 4
+    """
+    console = Console()
+    if check:
+        from benchmarks.reality import compare
+
+        compare(console, out)
+        return
+    measured = measured_cpu(out)
+    worker_ms = cpu_ms or measured["worker"]
+    rate = pod_cores * BUSY * 1000 / worker_ms
+    fleet = Fleet(
+        pod_rate=rate, min_pods=min_pods, photos_per_worker=photos_per_worker,
+        pod_start=pod_start, node_start=node_start, pods_per_node=pods_per_node,
+        spot_losses=spot_losses, storm=storm,
+    )  # fmt: skip
+    prices = Prices(node_hour=node_price)
+    rows, days = [], {}
+    for photos in photos_per_day or SIZES:
+        with console.status(f"{photos:,} photos a day"):
+            peak = photos / DAY * peak_factor
+            # A third more than the peak needs, for what is lost and what has piled up.
+            most = max_pods or max(min_pods, math.ceil(peak / rate * 1.35))
+            day = simulate(daily_curve(photos, peak_factor, 2 * DAY), replace(fleet, max_pods=most))
+        days[photos] = day
+        rows.append(_row(photos, peak, day, measured, prices))
+    out.mkdir(parents=True, exist_ok=True)
+    document = {"fleet": asdict(fleet), "prices": asdict(prices), "worker_ms": worker_ms,
+                "peak_factor": peak_factor, "days": rows}  # fmt: skip
+    (out / "capacity.json").write_text(json.dumps(document, indent=1) + "\n")
+    _print(console, rows, worker_ms, rate)
+    console.print(f"Plot: {plot(days, out)}")
+
+
+def measured_cpu(folder: Path) -> dict[str, float]:
+    """CPU ms a photo of the last `make bench`: 2 MP photos, realistic mix."""
+    try:
+        results = json.loads((folder / "latest.json").read_text())
+        return dict(results["end_to_end"]["2mp realistic"]["cpu_ms"])
+    except (OSError, KeyError):
+        return dict(TYPICAL)
+
+
+def _row(
+    photos: int, peak: float, day: Outcome, cpu_ms: dict[str, float], prices: Prices
+) -> dict[str, Any]:
+    cost = dollars(photos, day.node_hours, prices)
+    parts = loads(peak, photos, float(day.pods.max()), cpu_ms)
+    return {
+        "photos_per_day": photos,
+        "peak_per_second": peak,
+        "age_p50": day.age(50),
+        "age_p99": day.age(99),
+        "age_max": float(day.ages[day.finished > 0].max()),
+        "pods_min": int(day.pods.min()),
+        "pods_mean": float(day.pods.mean()),
+        "pods_max": int(day.pods.max()),
+        "nodes_max": int(day.nodes.max()),
+        "dollars_a_day": cost,
+        "dollars_a_million": sum(cost.values()) / photos * 1e6,
+        "loads": [{**asdict(load), "share": load.share} for load in parts],
+    }
+
+
+def _print(console: Console, rows: list[dict[str, Any]], worker_ms: float, rate: float) -> None:
+    console.print(f"{worker_ms:.0f} ms of CPU a photo: {rate:.1f} photos a second for each pod")
+    table = Table("photos a day", "peak /s", "age p50", "age p99", "pods mean, most", "nodes most",
+                  "$ a day", "$ a million", "of which nodes")  # fmt: skip
+    for row in rows:
+        cost = row["dollars_a_day"]
+        table.add_row(
+            f"{row['photos_per_day']:,}", f"{row['peak_per_second']:.1f}",
+            f"{row['age_p50']:.1f} s", f"{row['age_p99']:.0f} s",
+            f"{row['pods_mean']:.1f}, {row['pods_max']}", str(row["nodes_max"]),
+            f"{sum(cost.values()):,.2f}", f"{row['dollars_a_million']:.2f}",
+            f"{cost['nodes'] / sum(cost.values()):.0%}",
+        )  # fmt: skip
+    console.print(table)
+    table = Table("photos a day", "gives way first", "use", "limit", "what to change")
+    for row in rows:
+        broken = [load for load in row["loads"] if load["share"] > 1] or row["loads"][:1]
+        for load in broken:
+            table.add_row(
+                f"{row['photos_per_day']:,}",
+                load["part"] + ("" if load["share"] > 1 else " (holds)"),
+                f"{load['use']:,.3g} {load['unit']}", f"{load['limit']:,}", load["change"],
+            )  # fmt: skip
+    console.print(table)
+
+
+def plot(days: dict[int, Outcome], folder: Path) -> Path:
+    """Photos a second, pods and backlog age over the day, a column for each size."""
+    figure, axes = new_figure(3.2 * len(days), 5.6, rows=3, columns=len(days))
+    grid = np.reshape(axes, (3, len(days)))
+    every = 60
+    hours = np.arange(0, DAY, every) / 3600
+    for column, (photos, day) in enumerate(days.items()):
+        series = (day.arrivals.reshape(-1, every).mean(1), day.pods[::every],
+                  day.ages.reshape(-1, every).max(1))  # fmt: skip
+        for row, values in enumerate(series):
+            grid[row][column].plot(hours, values, linewidth=1)
+            grid[row][column].set_ylim(bottom=0)
+        grid[0][column].set_title(f"{photos:,} a day", fontsize=9)
+        grid[2][column].set_xlabel("hour")
+    for row, name in enumerate(("photos a second", "pods", "oldest photo, s")):
+        grid[row][0].set_ylabel(name)
+    return save_figure(figure, folder / "capacity.png")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,174 @@
+"""A day of the queue: photos by a daily curve, workers that come late, spot nodes that go."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Series = NDArray[np.float64]
+DAY = 86_400  # seconds
+PEAK_HOUR = 18
+NIGHT = 0.1  # of the mean rate
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """How workers work, come and go; the defaults are the chart's and a common cloud's.
+
+    ``pod_rate`` is photos a second of one pod, ``photos_per_worker`` and ``polling`` are
+    KEDA's, ``pod_start`` and ``node_start`` seconds, ``spot_losses`` the share of nodes
+    taken away in an hour, ``storm`` the share taken at once at the day's peak.
+    """
+
+    pod_rate: float
+    min_pods: int = 2
+    max_pods: int = 14
+    photos_per_worker: float = 60
+    polling: int = 15
+    pod_start: float = 15
+    node_start: float = 75
+    pods_per_node: int = 4
+    spot_losses: float = 0.02
+    storm: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One simulated day, second by second; ages are those of the photos that were finished."""
+
+    arrivals: Series
+    finished: Series
+    backlog: Series
+    pods: Series
+    nodes: Series
+    ages: Series
+
+    def age(self, percent: float) -> float:
+        """Seconds between sending and verdict that ``percent`` of the photos stay below."""
+        return weighted_percentile(self.ages, self.finished, percent)
+
+    @property
+    def node_hours(self) -> float:
+        """Hours of all nodes together."""
+        return float(self.nodes.sum()) / 3600
+
+
+def daily_curve(photos_per_day: float, peak_factor: float, seconds: int = DAY) -> Series:
+    """Photos expected in each second; the busiest is ``peak_factor`` times the mean.
+
+    One broad peak (a von Mises curve) over a quiet night.  Raises `ValueError`
+    unless ``peak_factor`` is above 1.
+    """
+    if peak_factor <= 1:
+        raise ValueError("the peak must be above the mean: peak factor > 1")
+    phase = np.cos((np.arange(DAY) / DAY - PEAK_HOUR / 24) * 2 * np.pi) - 1
+    low, high = 1e-6, 1e5
+    for _ in range(100):
+        sharp = math.sqrt(low * high)
+        mean = NIGHT + (peak_factor - NIGHT) * float(np.exp(sharp * phase).mean())
+        low, high = (sharp, high) if mean > 1 else (low, sharp)
+    shape = NIGHT + (peak_factor - NIGHT) * np.exp(math.sqrt(low * high) * phase)
+    shape *= 1 / shape.mean()
+    return np.resize(shape * photos_per_day / DAY, seconds)
+
+
+def simulate(expected: Series, fleet: Fleet, seed: int = 0) -> Outcome:
+    """The last day of ``expected`` (photos a second), after the days before it as a warm-up."""
+    rng = np.random.default_rng(seed)
+    arrivals = rng.poisson(expected).astype(float)
+    scaler = _Scaler(fleet, rng, storm_at=len(expected) - DAY + PEAK_HOUR * 3600)
+    finished, backlog, pods, nodes = (np.zeros(len(arrivals)) for _ in range(4))
+    waiting = 0.0
+    for second, new in enumerate(arrivals):
+        running = scaler.step(second, waiting)
+        waiting += new
+        done = min(waiting, running * fleet.pod_rate)
+        waiting -= done
+        finished[second], backlog[second] = done, waiting
+        pods[second], nodes[second] = running, scaler.nodes
+    ages = ages_of(arrivals, finished)
+    day = slice(max(0, len(arrivals) - DAY), None)
+    return Outcome(arrivals[day], finished[day], backlog[day], pods[day], nodes[day], ages[day])
+
+
+class _Scaler:
+    """KEDA and the autoscaler behind it, with the chart's `behavior`."""
+
+    CALM = 300  # seconds before pods go
+
+    def __init__(self, fleet: Fleet, rng: np.random.Generator, storm_at: int) -> None:
+        self.fleet = fleet
+        self.rng = rng
+        self.storm_at = storm_at
+        self.wanted = self.running = fleet.min_pods
+        self.nodes = self._nodes_for(self.running)
+        self.starting: deque[tuple[float, int]] = deque()  # ready at, how many
+        self.wishes: deque[tuple[int, int]] = deque()
+
+    def step(self, second: int, backlog: float) -> int:
+        """Pods that run in this second."""
+        while self.starting and self.starting[0][0] <= second:
+            self.running += self.starting.popleft()[1]
+        if second % self.fleet.polling == 0:
+            self._look(second, backlog)
+        lost = self.rng.binomial(self.nodes, self.fleet.spot_losses / 3600)
+        if second == self.storm_at:
+            lost += round(self.nodes * self.fleet.storm)
+        if lost:
+            gone = min(self.running, lost * self.fleet.pods_per_node)
+            self.running -= gone
+            self._start(second, gone, self.fleet.node_start)
+        self.nodes = self._nodes_for(self.wanted)
+        return self.running
+
+    def _look(self, second: int, backlog: float) -> None:
+        fleet = self.fleet
+        wish = math.ceil(backlog / fleet.photos_per_worker)
+        wish = min(fleet.max_pods, max(fleet.min_pods, wish))
+        self.wishes.append((second, wish))
+        while self.wishes[0][0] < second - self.CALM:
+            self.wishes.popleft()
+        if wish > self.wanted and second % 30 == 0:
+            wish = min(wish, max(2 * self.wanted, self.wanted + 4))
+            room = self.nodes * fleet.pods_per_node - self.wanted
+            here = min(room, wish - self.wanted)
+            self._start(second, here, 0.0)
+            self._start(second, wish - self.wanted - here, fleet.node_start)
+            self.wanted = wish
+        elif second % 60 == 0:
+            calm = max(wish for _, wish in self.wishes)
+            fewer = max(calm, self.wanted - max(1, self.wanted // 4))
+            if fewer < self.wanted:
+                self.running = max(0, self.running - (self.wanted - fewer))
+                self.wanted = fewer
+
+    def _start(self, second: int, pods: int, extra: float) -> None:
+        if pods > 0:
+            self.starting.append((second + self.fleet.pod_start + extra, pods))
+            self.starting = deque(sorted(self.starting))
+
+    def _nodes_for(self, pods: int) -> int:
+        return math.ceil(pods / self.fleet.pods_per_node)
+
+
+def ages_of(arrivals: Series, finished: Series, step: float = 1.0) -> Series:
+    """Seconds that what is finished in each step has waited, first come, first served."""
+    came = np.concatenate([[0.0], np.cumsum(arrivals)])
+    left = np.cumsum(finished) - finished / 2
+    times = np.arange(len(came)) * step
+    # Where nothing came the curve is flat: the photo came at the last moment before.
+    came = came + np.arange(len(came)) * 1e-9
+    sent = np.interp(left, came, times)
+    return np.maximum(0.0, (np.arange(len(finished)) + 0.5) * step - sent)
+
+
+def weighted_percentile(values: Series, weights: Series, percent: float) -> float:
+    """The value that ``percent`` of the weight lies at or below."""
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    place = int(np.searchsorted(total, total[-1] * percent / 100))
+    return float(values[order][min(place, len(values) - 1)])
