@@ -228,6 +228,12 @@ class BundleNotFound(BundleError):
     code = "bundle_not_found"
 
 
+class EnginesDisagree(BundleError):
+    """Raised when a faster engine says something else of photos than torch does."""
+
+    code = "engines_disagree"
+
+
 class BundleUnavailable(BundleError):
     """Raised when the model store cannot be reached and the cache does not have the bundle."""
 

@@ -6,6 +6,7 @@ the one that pays for memory and caches.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,10 +14,33 @@ import numpy as np
 from damage_tasks.errors import BundleError, PhotoRejected
 from damage_tasks.measurement import conclude
 from damage_tasks.photos import decode
+from damage_tasks.segmentation import Segmenter
+from model_store.engines import AUTO, candidates
 
 if TYPE_CHECKING:
-    from damage_tasks.segmentation import Segmenter
     from model_store.manifest import Golden
+    from model_store.store import Bundle
+
+logger = logging.getLogger(__name__)
+
+
+def open_segmenter(bundle: Bundle, engine: str = AUTO, threads: int = 1) -> Segmenter:
+    """The networks of ``bundle`` on an engine that has passed the golden photos.
+
+    With ``auto`` that is the fastest one that passes.  Raises `BundleError` when
+    none does, `ExtraMissing` when the engine's library is missing.
+    """
+    names = candidates(bundle.manifest, engine)
+    for name in names:
+        try:
+            segmenter = Segmenter(bundle, threads, name)
+            check_golden(segmenter)
+            return segmenter
+        except (BundleError, ImportError) as error:
+            if name == names[-1]:
+                raise
+            logger.warning("engine %s is not used: %s", name, error)
+    raise AssertionError("there is always an engine")
 
 
 def check_golden(segmenter: Segmenter) -> int:

@@ -77,6 +77,14 @@ class Settings(BaseSettings):
         le=64,
     )
 
+    engine: str = setting(
+        "auto",
+        "What executes the networks: `torch`, `openvino`, `openvino-int8`, or `auto`, the fastest "
+        "that the bundle has been converted for and that passes its golden photos.",
+        "auto",
+        pattern="^(auto|torch|openvino|openvino-int8)$",
+    )
+
     allowed_hosts: Words = setting(
         (),
         "Hosts that photos may be downloaded from, comma-separated; `*.` matches subdomains. "

@@ -159,18 +159,17 @@ def _exit_with_status(sender: Any = None, **_: Any) -> None:
 
 def _load() -> Pipeline:
     from damage_tasks.backend import open_inspections
-    from damage_tasks.golden import check_golden
+    from damage_tasks.golden import open_segmenter
     from damage_tasks.photos import PhotoReader
     from damage_tasks.pipeline import Pipeline
-    from damage_tasks.segmentation import Segmenter
     from damage_tasks.settings import get_settings
     from damage_tasks.storage import Bucket, Signer
     from model_store.store import fetch_bundle
 
     settings = get_settings()
     bundle = _bundle or fetch_bundle(settings.bundle, settings.bundle_cache)
-    segmenter = Segmenter(bundle, threads=settings.threads)
-    check_golden(segmenter)
+    segmenter = open_segmenter(bundle, settings.engine, settings.threads)
+    logger.info("networks run on %s", segmenter.engine)
     return Pipeline(
         photos=PhotoReader(settings, Signer(settings)),
         segmenter=segmenter,

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from damage_tasks.errors import DamageTaskError, ExtraMissing, SettingsError
 from model_store.manifest import Gate, Manifest
-from model_store.recipe import commands
+from model_store.recipe import commands, engine_commands
 from model_store.store import Bundle
 
 cli = typer.Typer(
@@ -75,12 +75,17 @@ def show(uri: Uri = "default") -> None:
 @cli.command()
 def verify(uri: Uri = "default") -> None:
     """Check a bundle as a worker does: manifest, checksums, weights, golden photos."""
-    from damage_tasks.golden import check_golden
-    from damage_tasks.segmentation import Segmenter
+    from damage_tasks.golden import open_segmenter
+    from model_store.engines import engines_of
 
     bundle = _fetch(uri)
-    count = check_golden(Segmenter(bundle))
-    print(f"ok  {bundle.label}: checksums match, networks load, {count} golden photos as expected")
+    names = engines_of(bundle.manifest)
+    for engine in names:
+        open_segmenter(bundle, engine)
+    print(
+        f"ok  {bundle.label}: checksums match, networks load, {len(bundle.manifest.golden)} golden "
+        f"photos as expected on {', '.join(names)}"
+    )
 
 
 @cli.command()
@@ -103,17 +108,24 @@ def publish(
 
     Weights first, manifest last; a version that exists is never overwritten.
     """
-    from damage_tasks.golden import check_golden
-    from damage_tasks.segmentation import Segmenter
+    from damage_tasks.golden import open_segmenter
+    from model_store.engines import engines_of
     from model_store.publishing import publish as put
     from model_store.store import open_bundle
 
     bundle = open_bundle(folder)
-    check_golden(Segmenter(bundle))
+    for engine in engines_of(bundle.manifest):
+        open_segmenter(bundle, engine)
     print(put(bundle, store))
 
 
-for command in (commands.evaluate, commands.train, commands.export):
+for command in (
+    commands.evaluate,
+    commands.train,
+    commands.export,
+    engine_commands.quantise,
+    engine_commands.compare,
+):
     cli.command()(command)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from damage_tasks.errors import BundleError, BundleNotFound
 from model_store.networks import (
     Calibration,
+    File,
     Gate,
     Input,
     Locator,
@@ -37,6 +39,7 @@ __all__ = [
     "Calibration",
     "Decision",
     "Evidence",
+    "File",
     "Gate",
     "Golden",
     "Input",
@@ -141,6 +144,14 @@ class Manifest(Part):
         if evidence and (self.union is None or self.union.name != evidence.network):
             raise ValueError(f"decision: no union network named {evidence.network}")
         return self
+
+    def large_files(self) -> Iterator[tuple[str, Weights | File]]:
+        """Every file but the golden photos, with the name of its weights."""
+        for name, weights in self.weights.items():
+            yield name, weights
+            for converted in weights.engines.values():
+                for file in converted.files:
+                    yield name, file
 
     def gates(self) -> tuple[Gate, ...]:
         """The gates, in order."""

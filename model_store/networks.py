@@ -38,13 +38,37 @@ class Input(Part):
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
 
+class File(Part):
+    """A file of the bundle."""
+
+    file: str
+    sha256: Sha256
+    bytes: int = Field(gt=0)
+
+    _inside = field_validator("file")(inside_the_bundle)
+
+
+# Engines with a format of their own, the fastest first.
+CONVERTED = ("openvino-int8", "openvino")
+
+
+class Converted(Part):
+    """A network once more, in an engine's format, as ``python -m model_store quantise`` writes it.
+
+    ``agreement`` is how far its masks are those of the weights in fp32.
+    """
+
+    files: tuple[File, ...] = Field(min_length=1)
+    agreement: dict[str, float] = Field(default_factory=dict)
+
+
 class Weights(Part):
     """One weights file and what is needed to run it.
 
     ``safetensors`` needs an ``architecture`` that `model_store.architectures`
     knows, with its ``parameters``; ``exported_program`` (torch.export) brings
     its own.  Either gives mask logits (N x masks x h x w) and score logits
-    (N x scores), or one of the two.
+    (N x scores), or one of the two.  ``engines`` holds the same network for faster engines.
     """
 
     file: str
@@ -54,6 +78,7 @@ class Weights(Part):
     architecture: str | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     input: Input
+    engines: dict[Literal["openvino-int8", "openvino"], Converted] = Field(default_factory=dict)
 
     _inside = field_validator("file")(inside_the_bundle)
 

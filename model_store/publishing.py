@@ -48,7 +48,7 @@ def publish(bundle: Bundle, store: str) -> str:
 def files_of(bundle: Bundle) -> list[str]:
     """A bundle's files without its manifest: weights, golden photos, the card and its pictures."""
     manifest = bundle.manifest
-    names = [weights.file for weights in manifest.weights.values()]
+    names = [file.file for _, file in manifest.large_files()]
     names += [golden.photo for golden in manifest.golden]
     if (bundle.folder / CARD).exists():
         names.append(CARD)

@@ -18,7 +18,15 @@ from pathlib import Path
 
 from damage_tasks.damages import BundleIdentity
 from damage_tasks.errors import BundleError, BundleUnavailable
-from model_store.manifest import MANIFEST, Golden, Manifest, Weights, parse_manifest, read_manifest
+from model_store.manifest import (
+    MANIFEST,
+    File,
+    Golden,
+    Manifest,
+    Weights,
+    parse_manifest,
+    read_manifest,
+)
 from model_store.sources import Source, folder_of, source_of
 
 DEFAULT = Path(__file__).parent / "default"
@@ -61,8 +69,8 @@ def fetch_bundle(uri: str, cache: Path) -> Bundle:
 def open_bundle(folder: Path) -> Bundle:
     """The bundle in ``folder``, every weights file checked against its sha256."""
     manifest, digest = read_manifest(folder)
-    for name, weights in manifest.weights.items():
-        verify_weights(folder, name, weights)
+    for name, file in manifest.large_files():
+        verify_weights(folder, name, file)
     for golden in manifest.golden:
         verify_golden(folder, golden)
     return Bundle(folder, manifest, digest)
@@ -78,7 +86,7 @@ def verify_golden(folder: Path, golden: Golden) -> None:
         raise BundleError(f"golden photo {golden.photo}: another file than the manifest says")
 
 
-def verify_weights(folder: Path, name: str, weights: Weights) -> None:
+def verify_weights(folder: Path, name: str, weights: Weights | File) -> None:
     """Check one weights file; raises `BundleError` naming the weights and what is wrong."""
     path = folder / weights.file
     try:
@@ -131,8 +139,8 @@ class _Cache:
     def _download(self, source: Source, manifest: Manifest, text: bytes, folder: Path) -> None:
         # The unfinished folder stays after a broken download, and is resumed.
         unfinished = folder.with_suffix(".part")
-        for name, weights in manifest.weights.items():
-            _download_weights(source, name, weights, unfinished)
+        for name, file in manifest.large_files():
+            _download_weights(source, name, file, unfinished)
         for golden in manifest.golden:
             path = unfinished / golden.photo
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -159,7 +167,7 @@ class _Cache:
             os.close(lock)
 
 
-def _download_weights(source: Source, name: str, weights: Weights, folder: Path) -> None:
+def _download_weights(source: Source, name: str, weights: Weights | File, folder: Path) -> None:
     path = folder / weights.file
     path.parent.mkdir(parents=True, exist_ok=True)
     offset = path.stat().st_size if path.exists() else 0

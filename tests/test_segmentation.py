@@ -10,7 +10,7 @@ import pytest
 
 from damage_tasks.damages import Verdict
 from damage_tasks.segmentation import Segmenter, cut, prepare, refined, sigmoid
-from model_store.engine import TorchEngine
+from model_store.engines.torch import TorchEngine
 from model_store.manifest import Input, MaskPolicy
 from model_store.store import open_bundle
 from tests.bundles import gate, segmenter, write_bundle, write_weights

@@ -11,7 +11,7 @@ import numpy as np
 from damage_tasks.damages import Reason, Verdict
 from damage_tasks.segmentation.arrays import Pixels, cut, prepare, refined, sigmoid
 from damage_tasks.segmentation.look import CLIP, Look, Mask, Window
-from model_store.engine import load_engine
+from model_store.engines import TORCH, load_engine
 from model_store.manifest import Gate
 from model_store.store import Bundle
 
@@ -37,16 +37,17 @@ class Segmentation:
 
 
 class Segmenter:
-    """The networks of one bundle, loaded once per process."""
+    """The networks of one bundle, loaded once per process; ``engine`` executes them."""
 
-    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+    def __init__(self, bundle: Bundle, threads: int = 1, engine: str = TORCH) -> None:
         cv2.setNumThreads(threads)
         self.bundle = bundle
+        self.engine = engine
         self.identity = bundle.identity
         self.types = bundle.manifest.types
         self.decision = bundle.manifest.decision
         self._engines = {
-            name: load_engine(bundle, name, threads) for name in bundle.manifest.weights
+            name: load_engine(bundle, name, threads, engine) for name in bundle.manifest.weights
         }
 
     @property

@@ -19,7 +19,7 @@ from damage_tasks.segmentation.arrays import (
     refined,
     sigmoid,
 )
-from model_store.engine import Engine
+from model_store.engines import Engine
 from model_store.manifest import Gate, Locator, MaskPolicy, SegmentNetwork, UnionNetwork, Weights
 
 Window = tuple[int, int, int, int]

@@ -241,8 +241,11 @@ def _join(small: Tensor, large: Tensor) -> Tensor:
 def _strongest(logits: Tensor) -> Tensor:
     """Mean of the strongest cells of each channel: N x C x H x W to N x C."""
     cells = logits.flatten(2)
-    count = max(3, round(LOCAL_SHARE * cells.shape[2]))
-    return cells.topk(count, dim=2).values.mean(2)
+    # In tensors, no numbers: a converted network takes photos of any shape.
+    each = torch.ones_like(cells[:1, :1], dtype=torch.float32)
+    count = (each.sum() * LOCAL_SHARE).round().clamp(min=3)
+    kept = (each.cumsum(2) <= count).to(cells.dtype)
+    return (cells.sort(dim=2, descending=True).values * kept).sum(2) / count
 
 
 def _batch_norm(channels: int) -> nn.BatchNorm2d:

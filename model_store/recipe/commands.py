@@ -55,6 +55,9 @@ def evaluate(
         "evaluation.json"
     ),
     threads: Annotated[int, typer.Option(help="CPU threads.", min=1)] = 1,
+    engine: Annotated[
+        str, typer.Option(help="torch, openvino, openvino-int8; auto: the fastest.")
+    ] = "torch",
 ) -> None:
     """Measure a bundle on labelled photos: prints a table, writes JSON.
 
@@ -64,13 +67,13 @@ def evaluate(
 
     Example: python -m model_store evaluate --bundle default --photos photos --split val
     """
-    from damage_tasks.segmentation import Segmenter
+    from damage_tasks.golden import open_segmenter
     from damage_tasks.settings import get_settings
     from model_store.recipe.evaluation import evaluate as measure
     from model_store.store import fetch_bundle
 
     console = Console()
-    chosen = _read(photos, split)
+    chosen = read(photos, split)
     fetched = fetch_bundle(bundle, get_settings().bundle_cache)
     trained = sum(photo.split == "train" for photo in chosen)
     if trained:
@@ -80,7 +83,7 @@ def evaluate(
             style="yellow",
         )
     out.parent.mkdir(parents=True, exist_ok=True)
-    measure(Segmenter(fetched, threads), chosen, out, console)
+    measure(open_segmenter(fetched, engine, threads), chosen, out, console)
     console.print(f"figures are in {out}", highlight=False)
 
 
@@ -151,7 +154,7 @@ def train(
 
     defaults = TrainingSettings()
     run_training(
-        _read(photos),
+        read(photos),
         run,
         TrainingSettings(
             steps=steps,
@@ -223,11 +226,12 @@ def export(
     )
     console = Console()
     path = checkpoint / LATEST if checkpoint.is_dir() else checkpoint
-    write_bundle(path, _read(photos, "val"), out, settings, console)
+    write_bundle(path, read(photos, "val"), out, settings, console)
     console.print(f"the bundle is in {out}", highlight=False)
 
 
-def _read(folders: Sequence[Path], split: str = "") -> list[LabelledPhoto]:
+def read(folders: Sequence[Path], split: str = "") -> list[LabelledPhoto]:
+    """The photos of ``split``, or all, in ``folders``; raises `PhotosError` when there are none."""
     from model_store.recipe.photos import PhotosError, of_split
     from model_store.recipe.readers import read_photos
 

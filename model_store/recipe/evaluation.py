@@ -140,7 +140,7 @@ def without_gates(segmenter: Segmenter) -> Segmenter:
         for network in manifest.networks
     )
     changed = manifest.model_copy(update={"networks": open_networks})
-    return Segmenter(replace(segmenter.bundle, manifest=changed))
+    return Segmenter(replace(segmenter.bundle, manifest=changed), engine=segmenter.engine)
 
 
 def quality_on_spoilt(

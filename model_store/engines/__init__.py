@@ -1,0 +1,102 @@
+"""Engines: what executes the networks of a bundle.
+
+``encode`` runs what the gates need, ``decode`` the rest, so that an inspection
+which a gate ends costs no more than that.  An engine's library is imported when
+the engine is loaded and not before: a worker that computes with OpenVINO never
+pays for torch.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from damage_tasks.errors import BundleError, ExtraMissing
+from model_store.manifest import Manifest
+from model_store.networks import CONVERTED
+from model_store.store import Bundle
+
+__all__ = ["AUTO", "TORCH", "Array", "Engine", "candidates", "engines_of", "load_engine"]
+
+Array = NDArray[np.float32]
+
+AUTO, TORCH = "auto", "torch"
+
+
+class Engine(Protocol):
+    """What executes the networks of one weights file; any thread may call it."""
+
+    def encode(self, photo: Array) -> tuple[Any, Array | None]:
+        """State for `decode`, and the score logits (scores,), for a photo (3 x H x W)."""
+
+    def decode(self, state: Any) -> Array:
+        """Mask logits (masks x h x w), h and w a fraction of H and W."""
+
+
+def candidates(manifest: Manifest, wanted: str = "auto") -> list[str]:
+    """The engines to try for a bundle, the fastest first.
+
+    ``wanted`` is ``auto`` or the one engine to use.  Raises `BundleError` when the
+    bundle has nothing for that engine, `ExtraMissing` when its library is missing.
+    """
+    runnable = engines_of(manifest)
+    if wanted == AUTO:
+        return [TORCH] if _has_gpu() else runnable
+    if wanted in runnable:
+        return [wanted]
+    if wanted not in CONVERTED:
+        raise BundleError(f"there is no engine {wanted}: {', '.join((AUTO, *CONVERTED, TORCH))}")
+    if not _is_installed():
+        raise ExtraMissing(f"engine {wanted} needs: pip install 'damage-tasks[openvino]'")
+    raise BundleError(
+        f"bundle {manifest.name} {manifest.version} holds nothing for engine {wanted}: "
+        "`python -m model_store quantise` adds it, or set DAMAGE_ENGINE=auto"
+    )
+
+
+def engines_of(manifest: Manifest) -> list[str]:
+    """The engines that can run a bundle here, the fastest first; torch always can."""
+    held = {name for weights in manifest.weights.values() for name in weights.engines}
+    return [*(name for name in CONVERTED if name in held and _is_installed()), TORCH]
+
+
+def load_engine(bundle: Bundle, name: str, threads: int = 1, engine: str = TORCH) -> Engine:
+    """The engine for the weights ``name`` of a verified bundle.
+
+    Weights that hold nothing for ``engine`` run on torch.  Raises `BundleError`
+    naming the weights and what does not fit.
+    """
+    weights = bundle.manifest.weights[name]
+    try:
+        if engine in weights.engines:
+            from model_store.engines.openvino import load_openvino
+
+            return load_openvino(bundle.folder, weights.engines[engine], threads)
+        from model_store.engines.torch import load_torch
+
+        return load_torch(bundle, weights, threads)
+    except BundleError as error:
+        raise BundleError(f"weights {name}: {error}") from None
+
+
+def _is_installed() -> bool:
+    return importlib.util.find_spec("openvino") is not None
+
+
+def _has_gpu() -> bool:
+    # Asked of the driver, since importing torch takes a second and 150 MB.
+    import ctypes
+
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+        count = ctypes.c_int(0)
+        return (
+            driver.cuInit(0) == 0
+            and not driver.cuDeviceGetCount(ctypes.byref(count))
+            and count.value > 0
+        )
+    except OSError:
+        return False

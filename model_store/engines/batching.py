@@ -1,0 +1,89 @@
+"""Micro-batching: photos that wait for one device at the same time are computed together.
+
+For GPUs.  On a CPU a batch costs as much as its photos one after the other.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from model_store.engines import Array
+
+LARGEST = 16  # photos
+
+
+class Batched(Protocol):
+    """An engine that takes several photos of one shape at once."""
+
+    def encode_batch(self, photos: Sequence[Array]) -> list[tuple[Any, Array]]:
+        """`Engine.encode` of each photo."""
+
+    def decode_batch(self, states: Sequence[Any]) -> list[Array]:
+        """`Engine.decode` of each state."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    run: Callable[[Sequence[Any]], Sequence[Any]]
+    shape: tuple[int, ...]
+    value: Any
+    done: Future[Any] = field(default_factory=Future)
+
+
+class BatchingEngine:
+    """Looks like one engine to each thread; one thread of its own does the computing.
+
+    Nobody waits for company: what has gathered while the device was busy is the next
+    batch, up to 16 photos of the same shape.  A batch that fails is computed once
+    more photo by photo, so that each has its own outcome.
+    """
+
+    def __init__(self, engine: Batched) -> None:
+        self._engine = engine
+        self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        threading.Thread(target=self._work, name="batches", daemon=True).start()
+
+    def encode(self, photo: Array) -> tuple[Any, Array | None]:
+        state, scores = self._submit(_Job(self._engine.encode_batch, photo.shape, photo))
+        return (photo.shape, state), scores
+
+    def decode(self, state: Any) -> Array:
+        shape, features = state
+        masks: Array = self._submit(_Job(self._engine.decode_batch, shape, features))
+        return masks
+
+    def _submit(self, job: _Job) -> Any:
+        self._jobs.put(job)
+        return job.done.result()
+
+    def _work(self) -> None:
+        waiting: list[_Job] = []
+        while True:
+            if not waiting:
+                waiting.append(self._jobs.get())
+            while not self._jobs.empty():
+                waiting.append(self._jobs.get())
+            first = waiting[0]
+            batch = [job for job in waiting if (job.run, job.shape) == (first.run, first.shape)]
+            batch = batch[:LARGEST]
+            waiting = [job for job in waiting if job not in batch]
+            _run(batch)
+
+
+def _run(batch: list[_Job]) -> None:
+    try:
+        found = batch[0].run([job.value for job in batch])
+    except Exception as error:
+        if len(batch) == 1:
+            batch[0].done.set_exception(error)
+            return
+        for job in batch:
+            _run([job])
+        return
+    for job, value in zip(batch, found, strict=True):
+        job.done.set_result(value)

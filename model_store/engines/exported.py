@@ -1,0 +1,48 @@
+"""Programs of torch.export: any architecture, with its own code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from damage_tasks.errors import BundleError
+from model_store.engines import Array
+
+
+class ExportedEngine:
+    """A program that gives masks and scores at once."""
+
+    def __init__(self, program: Any) -> None:
+        self._program = program
+
+    @torch.inference_mode()
+    def encode(self, photo: Array) -> tuple[Any, Array | None]:
+        outputs = self._program(torch.from_numpy(photo)[None])
+        masks = scores = None
+        for output in outputs if isinstance(outputs, (tuple, list)) else (outputs,):
+            if output.ndim == 4:
+                masks = output[0].float().numpy()
+            else:
+                scores = output[0].float().numpy()
+        return masks, scores
+
+    def decode(self, state: Any) -> Array:
+        if state is None:
+            raise BundleError("the program gives no masks")
+        return state
+
+
+def load_exported(path: Path) -> ExportedEngine:
+    """The engine for the exported program in ``path``.
+
+    An exported program is executable code: its sha256 must have been compared with
+    the one pinned in the manifest before (`open_bundle`).  Raises `BundleError`.
+    """
+    try:
+        return ExportedEngine(torch.export.load(path).module())
+    except Exception as error:
+        raise BundleError(
+            f"{path.name} is no exported program for torch {torch.__version__}: {error}"
+        ) from None

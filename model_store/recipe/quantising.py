@@ -1,0 +1,244 @@
+"""Converts a bundle's networks for OpenVINO, in 16 bits and quantised to int8.
+
+Post-training quantisation with calibration photos (Jacob et al., arXiv:1712.05877, as
+NNCF does it).  What loses too much against fp32 is not shipped: first the whole
+network is quantised, then all but its first and last convolution, then only the
+encoder, and where even that does not agree the bundle gets no int8 at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import nncf
+import openvino
+import torch
+from rich.console import Console
+from torch import nn
+
+from damage_tasks.errors import BundleError
+from damage_tasks.golden import check_golden
+from damage_tasks.segmentation import Segmenter, prepare
+from model_store.engines.openvino import DECODE, ENCODE
+from model_store.engines.torch import load_network
+from model_store.manifest import MANIFEST, SegmentNetwork, UnionNetwork, parse_manifest
+from model_store.recipe.comparison import MASK_IOU, Agreement, agreement
+from model_store.recipe.photos import LabelledPhoto
+from model_store.store import Bundle, open_bundle
+
+INT8, FULL = "openvino-int8", "openvino"
+CALIBRATION_PHOTOS = 128
+AGREEMENT_PHOTOS = 80
+
+Models = tuple[Any, Any]
+
+
+def quantise(
+    folder: Path,
+    calibration: Sequence[LabelledPhoto],
+    check: Sequence[LabelledPhoto],
+    console: Console,
+) -> dict[str, Agreement]:
+    """Add OpenVINO's models to the bundle in ``folder``; how each agrees with fp32 torch.
+
+    ``calibration`` photos give the ranges of values, ``check`` photos decide whether
+    masks agree; they should not be the same.  The manifest is written last.  Raises
+    `BundleError` when no weights of the bundle can be converted or its own golden
+    photos fail on the converted networks.
+    """
+    bundle = _without_engines(folder)
+    full: dict[str, Models] = {}
+    for name, weights in bundle.manifest.weights.items():
+        if weights.format == "safetensors":
+            console.print(f"converting {name}")
+            full[name] = _convert(load_network(bundle, weights).eval())
+    if not full:
+        raise BundleError("only networks of a known architecture can be converted")
+    reference = Segmenter(bundle)
+    photos = [photo.read()[0] for photo in _some(check, AGREEMENT_PHOTOS)]
+    found = {FULL: _add(folder, FULL, full, photos, reference)}
+    console.print(f"{FULL}: {found[FULL]}")
+    samples = {
+        name: list(_samples(bundle, name, models, calibration)) for name, models in full.items()
+    }
+    for words, scope in _SCOPES:
+        console.print(f"quantising {words} with {len(next(iter(samples.values())))} photos")
+        models = {name: scope(full[name], samples[name]) for name in full}
+        agreed = _add(folder, INT8, models, photos, reference)
+        console.print(f"{INT8}, {words}: {agreed}")
+        if agreed.good:
+            found[INT8] = agreed
+            break
+        _remove(folder, INT8)
+    else:
+        console.print(f"no int8: masks have an IoU below {MASK_IOU} with fp32", style="yellow")
+    return found
+
+
+class _Encode(nn.Module):
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, photo: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        features, scores = self.network.encode(photo)
+        return (*features, scores)
+
+
+class _Decode(nn.Module):
+    def __init__(self, network: Any, kind: Any) -> None:
+        super().__init__()
+        self.network, self.kind = network, kind
+
+    def forward(self, *features: torch.Tensor) -> torch.Tensor:
+        masks: torch.Tensor = self.network.decode(self.kind(*features))
+        return masks
+
+
+def _convert(network: Any) -> Models:
+    example = torch.zeros(1, 3, 256, 352)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own deprecations, and tracing's doubts
+        features, _ = network.encode(example)
+        encoder = openvino.convert_model(_Encode(network), example_input=example)
+        decoder = openvino.convert_model(
+            _Decode(network, type(features)), example_input=tuple(features)
+        )
+    encoder.reshape([1, 3, -1, -1])
+    decoder.reshape({n: [1, level.shape[1], -1, -1] for n, level in enumerate(features)})
+    return encoder, decoder
+
+
+def _samples(
+    bundle: Bundle, name: str, models: Models, photos: Sequence[LabelledPhoto]
+) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Inputs of encoder and decoder, at each size that the networks run at in turn."""
+    form = bundle.manifest.weights[name].input
+    sides = {form.long_side}
+    for network in bundle.manifest.networks:
+        if isinstance(network, SegmentNetwork | UnionNetwork) and network.weights == name:
+            sides.update(network.long_sides)
+    order = sorted(sides)
+    request = openvino.compile_model(models[0], "CPU").create_infer_request()
+    for number, photo in enumerate(_some(photos, CALIBRATION_PHOTOS)):
+        array = prepare(photo.read()[0], form, order[number % len(order)])[None]
+        request.infer([array])
+        *features, _ = (tensor.data.copy() for tensor in request.output_tensors)
+        yield array, tuple(features)
+
+
+def _quantised(model: Any, inputs: list[Any], kept: tuple[str, ...] = ()) -> Any:
+    return nncf.quantize(
+        model.clone(),
+        nncf.Dataset(inputs),
+        subset_size=len(inputs),
+        ignored_scope=nncf.IgnoredScope(names=list(kept)),
+        advanced_parameters=nncf.AdvancedQuantizationParameters(
+            # CPUs without VNNI add products of 8 bits in 16 bits, which must not overflow.
+            overflow_fix=nncf.OverflowFix.ENABLE,
+        ),
+    )
+
+
+def _all(models: Models, samples: list[Any]) -> Models:
+    encoder, decoder = models
+    return (
+        _quantised(encoder, [photo for photo, _ in samples]),
+        _quantised(decoder, [features for _, features in samples]),
+    )
+
+
+def _all_but_the_ends(models: Models, samples: list[Any]) -> Models:
+    encoder, decoder = models
+    return (
+        _quantised(encoder, [photo for photo, _ in samples], (_convolutions(encoder)[0],)),
+        _quantised(decoder, [features for _, features in samples], (_convolutions(decoder)[-1],)),
+    )
+
+
+def _only_the_encoder(models: Models, samples: list[Any]) -> Models:
+    encoder, decoder = models
+    first = _convolutions(encoder)[0]
+    return _quantised(encoder, [photo for photo, _ in samples], (first,)), decoder
+
+
+_SCOPES: tuple[tuple[str, Callable[[Models, list[Any]], Models]], ...] = (
+    ("everything", _all),
+    ("all but the first and last convolution", _all_but_the_ends),
+    ("the encoder", _only_the_encoder),
+)
+
+
+def _convolutions(model: Any) -> list[str]:
+    return [
+        node.get_friendly_name()
+        for node in model.get_ordered_ops()
+        if node.get_type_name() == "Convolution"
+    ]
+
+
+def _add(
+    folder: Path, engine: str, found: dict[str, Models], photos: list[Any], reference: Segmenter
+) -> Agreement:
+    """Write models and manifest; how the bundle then agrees with ``reference``."""
+    entries: dict[str, dict[str, Any]] = {}
+    for name, models in found.items():
+        files = []
+        for model, file in zip(models, (ENCODE, DECODE), strict=True):
+            path = folder / "engines" / engine / name / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            openvino.save_model(model, path, compress_to_fp16=True)
+            files += [_entry(folder, path), _entry(folder, path.with_suffix(".bin"))]
+        entries[name] = {"files": files}
+    _change(folder, engine, entries)
+    segmenter = Segmenter(open_bundle(folder), engine=engine)
+    check_golden(segmenter)
+    agreed = agreement(reference, segmenter, photos)
+    for entry in entries.values():
+        entry["agreement"] = agreed.figures()
+    _change(folder, engine, entries)
+    return agreed
+
+
+def _remove(folder: Path, engine: str) -> None:
+    shutil.rmtree(folder / "engines" / engine)
+    _change(folder, engine, {})
+
+
+def _change(folder: Path, engine: str, entries: dict[str, Any]) -> None:
+    """Say in the manifest that ``entries``, by weights, are what there is for ``engine``."""
+    path = folder / MANIFEST
+    document = json.loads(path.read_bytes())
+    for name, weights in document["weights"].items():
+        weights.setdefault("engines", {}).pop(engine, None)
+        if name in entries:
+            weights["engines"][engine] = entries[name]
+    text = (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
+    parse_manifest(text, str(path))
+    path.write_bytes(text)
+
+
+def _without_engines(folder: Path) -> Bundle:
+    for engine in (INT8, FULL):
+        _change(folder, engine, {})
+    return open_bundle(folder)
+
+
+def _entry(folder: Path, path: Path) -> dict[str, Any]:
+    return {
+        "file": path.relative_to(folder).as_posix(),
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "bytes": path.stat().st_size,
+    }
+
+
+def _some(photos: Sequence[LabelledPhoto], count: int) -> list[LabelledPhoto]:
+    """``count`` photos from all over the list."""
+    step = max(1.0, len(photos) / count)
+    return [photos[int(n * step)] for n in range(min(count, len(photos)))]
