@@ -1,0 +1,143 @@
+"""A quantised bundle runs on OpenVINO, says what torch says, and falls back to it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from rich.console import Console
+
+from damage_tasks.errors import BundleError
+from damage_tasks.golden import open_segmenter
+from model_store.engines import load_engine
+from model_store.publishing import publish
+from model_store.recipe import comparison, quantising
+from model_store.recipe.comparison import agreement
+from model_store.recipe.photos import LabelledPhoto
+from model_store.recipe.quantising import quantise
+from model_store.store import Bundle, fetch_bundle, open_bundle
+from tests.bundles import write_bundle
+
+PHOTO = np.random.default_rng(0).standard_normal((3, 64, 96), np.float32)
+
+
+def photos(folder: Path) -> list[LabelledPhoto]:
+    rng = np.random.default_rng(4)
+    found = []
+    for number in range(3):
+        path = folder / f"{number}.png"
+        small = rng.integers(0, 255, (6, 8, 3), np.uint8)
+        cv2.imwrite(str(path), cv2.resize(small, (128, 96)))
+        found.append(LabelledPhoto(str(number), path, "negative"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def quantised(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    folder = write_bundle(tmp_path_factory.mktemp("quantised"))
+    some = photos(tmp_path_factory.mktemp("photos"))
+    with pytest.MonkeyPatch.context() as patch:
+        # Random weights have no masks that int8 could keep.
+        patch.setattr(comparison, "MASK_IOU", 0.0)
+        quantise(folder, some, some, Console(quiet=True))
+    return open_bundle(folder)
+
+
+def test_every_engine_says_what_torch_says(quantised: Bundle) -> None:
+    reference = load_engine(quantised, "trunk")
+    state, scores = reference.encode(PHOTO)
+    masks = reference.decode(state)
+    for name, tolerance in (("openvino", 0.02), ("openvino-int8", 0.5)):
+        engine = load_engine(quantised, "trunk", engine=name)
+        found, found_scores = engine.encode(PHOTO)
+        assert scores is not None
+        assert found_scores is not None
+        np.testing.assert_allclose(found_scores, scores, atol=tolerance)
+        np.testing.assert_allclose(engine.decode(found), masks, atol=tolerance)
+
+
+def test_photos_of_any_shape_run_and_do_not_disturb_each_other(quantised: Bundle) -> None:
+    reference = load_engine(quantised, "trunk")
+    engine = load_engine(quantised, "trunk", engine="openvino")
+    shapes = [(64, 96), (96, 64), (32, 160), (128, 128)] * 4
+    rng = np.random.default_rng(1)
+    given = [rng.standard_normal((3, *shape), np.float32) for shape in shapes]
+
+    def look(photo: np.ndarray) -> np.ndarray:
+        state, _ = engine.encode(photo)
+        return engine.decode(state)
+
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(look, given))
+    for photo, masks in zip(given, found, strict=True):
+        np.testing.assert_allclose(masks, reference.decode(reference.encode(photo)[0]), atol=0.02)
+
+
+def test_auto_takes_the_fastest_engine_that_the_bundle_holds(
+    quantised: Bundle, tmp_path: Path
+) -> None:
+    assert open_segmenter(quantised).engine == "openvino-int8"
+    assert open_segmenter(open_bundle(write_bundle(tmp_path))).engine == "torch"
+
+
+def test_auto_passes_over_an_engine_that_fails_the_golden_photos(
+    quantised: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails_on_int8(segmenter: object) -> int:
+        if getattr(segmenter, "engine", "") == "openvino-int8":
+            raise BundleError("golden photo dent.jpg: is clean, not damaged")
+        return 1
+
+    monkeypatch.setattr("damage_tasks.golden.check_golden", fails_on_int8)
+    with caplog.at_level(logging.WARNING):
+        assert open_segmenter(quantised).engine == "openvino"
+    assert "engine openvino-int8 is not used: golden photo dent.jpg" in caplog.text
+    with pytest.raises(BundleError, match=r"dent\.jpg"):
+        open_segmenter(quantised, "openvino-int8")
+
+
+def test_an_engine_that_the_bundle_does_not_hold_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="quantise"):
+        open_segmenter(open_bundle(write_bundle(tmp_path)), "openvino")
+
+
+def test_a_changed_byte_in_a_converted_network_is_noticed(
+    quantised: Bundle, tmp_path: Path
+) -> None:
+    publish(quantised, str(tmp_path))
+    copy = tmp_path / "tiny" / "1.0.0"
+    assert open_bundle(copy).digest == quantised.digest
+    path = copy / "engines/openvino/trunk/encode.bin"
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    with pytest.raises(BundleError, match="tampered"):
+        open_bundle(copy)
+
+
+def test_converted_networks_travel_through_a_store(
+    quantised: Bundle, bucket: str, tmp_path: Path
+) -> None:
+    fetched = fetch_bundle(publish(quantised, f"s3://{bucket}"), tmp_path)
+    assert open_segmenter(fetched, "openvino-int8").engine == "openvino-int8"
+
+
+def test_int8_that_changes_the_masks_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_bundle(tmp_path / "bundle")
+    some = photos(tmp_path)
+    monkeypatch.setattr(comparison, "MASK_IOU", 1.1)
+    monkeypatch.setattr(quantising, "_SCOPES", quantising._SCOPES[-1:])
+    found = quantise(folder, some, some, Console(quiet=True))
+    assert list(found) == ["openvino"]
+    weights = json.loads((folder / "manifest.json").read_text())["weights"]["trunk"]
+    assert list(weights["engines"]) == ["openvino"]
+    assert not (folder / "engines/openvino-int8").exists()
+    segmenter = open_segmenter(open_bundle(folder))
+    assert segmenter.engine == "openvino"
+    photo = np.full((96, 128, 3), 128, np.uint8)
+    assert agreement(segmenter, segmenter, [photo]).mask_iou == 1
