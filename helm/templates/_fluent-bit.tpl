@@ -9,7 +9,9 @@
 - name: AWS_REGION
   value: {{ include "damage-tasks.region" . | quote }}
 - name: S3_ENDPOINT
-  value: {{ .Values.aws.endpointUrl | default (printf "https://s3.%s.amazonaws.com" (include "damage-tasks.region" .)) | quote }}
+  {{- $region := include "damage-tasks.region" . }}
+  {{- $domain := ternary "amazonaws.com.cn" "amazonaws.com" (hasPrefix "cn-" $region) }}
+  value: {{ .Values.aws.endpointUrl | default (printf "https://s3.%s.%s" $region $domain) | quote }}
 - name: LOG_BUCKET
   value: {{ .Values.logs.bucket | quote }}
 - name: LOG_PREFIX

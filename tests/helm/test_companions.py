@@ -210,6 +210,17 @@ def test_every_variable_of_the_configuration_is_set(values: dict[str, Any]) -> N
     assert {"LOG_BUCKET", "AWS_REGION", "POD_NAME"} <= used
 
 
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [("eu-central-1", "s3.eu-central-1.amazonaws.com"),
+     ("cn-north-1", "s3.cn-north-1.amazonaws.com.cn")],
+)  # fmt: skip
+def test_logs_go_to_s3_of_the_region(region: str, host: str) -> None:
+    pod = render({**SIDECAR, "aws": {"region": region}}).pods["Deployment/damage-tasks-worker"]
+    address = "initContainers[0].env[?name=='S3_ENDPOINT'].value"
+    assert jmespath.search(address, pod) == [f"https://{host}"]
+
+
 @pytest.mark.parametrize("values", [SIDECAR, DAEMONSET], ids=["sidecar", "daemonset"])
 def test_lines_go_to_s3_as_they_were_written(values: dict[str, Any]) -> None:
     (output,) = fluent_bit(values)["pipeline"]["outputs"]

@@ -45,6 +45,23 @@ def actions(statements: list[dict[str, Any]]) -> set[str]:
     return {action for statement in statements for action in statement["Action"]}
 
 
+def test_the_longest_name_fits_everywhere() -> None:
+    template = read_template()
+    pattern = template["Parameters"]["Name"]["AllowedPattern"]
+    longest = max(n for n in range(1, 99) if re.fullmatch(pattern, "a" * n))
+    assert not re.fullmatch(pattern, "a-")
+    # S3, IAM roles, IAM policies.
+    limits = {"BucketName": 63, "RoleName": 64, "ManagedPolicyName": 128, "QueueName": 80}
+    filled = {"${Name}": "a" * longest, "${AWS::AccountId}": "1" * 12,
+              "${AWS::Region}": "ap-southeast-1"}  # fmt: skip
+    for resource in template["Resources"].values():
+        for key, limit in limits.items():
+            name = resource.get("Properties", {}).get(key, {}).get("Fn::Sub", "")
+            for placeholder, value in filled.items():
+                name = name.replace(placeholder, value)
+            assert len(name) <= limit, name
+
+
 @pytest.mark.parametrize("file", sorted((ROOT / "infrastructure").glob("*.yaml")), ids=str)
 def test_cfn_lint_finds_nothing(file: Path) -> None:
     program = Path(sys.executable).parent / "cfn-lint"
