@@ -57,7 +57,8 @@ docs: $(VENV)/.dev ## Write the generated pages of docs/reference
 
 up: ## Run the whole stack in containers: queue, store, database, worker, Flower, Grafana
 	@$(COMPOSE) up --build --detach --wait
-	@echo "Flower http://127.0.0.1:5555 (operator, damage)  Grafana http://127.0.0.1:3000"
+	@echo "Flower http://127.0.0.1:$${FLOWER_PORT:-5555} (operator, $${FLOWER_PASSWORD:-damage})" \
+		"Grafana http://127.0.0.1:$${GRAFANA_PORT:-3000}"
 
 live: ## As `up`, with the checkout's code; worker and Flower restart at every change
 	@$(COMPOSE) -f docker-compose.yml -f docker-compose.live.yml up --build --watch
@@ -67,7 +68,7 @@ submit: ## Send a photo to the containers and wait for its verdict: PHOTO=car.jp
 		submit python /docker/submit.py $(if $(PHOTO),"/photos/$(notdir $(PHOTO))")
 
 down: ## Stop the containers; photos in hand are finished first. VOLUMES=--volumes forgets all
-	@$(COMPOSE) down $(VOLUMES)
+	@$(COMPOSE) --profile "*" down $(VOLUMES)
 
 chart: $(VENV)/.dev ## Write what is generated in helm/, then lint and render it
 	@$(BIN)/python -m tests.helm.generated

@@ -2,9 +2,11 @@
 # Runs a command, and copies what it writes into LOG_FILE: for a log shipper that shares a folder
 # with it, but not its output.  damage-log-copy COMMAND...
 #
+# %h in LOG_FILE becomes the host's name, where several write into one folder.
 # The copy begins anew when it is LOG_LINES long; one older part is kept, so the folder stays small.
 set -eu
 file=${LOG_FILE:?LOG_FILE is not set}
+case $file in *%h*) file=${file%%\%h*}$(uname -n)${file#*\%h} ;; esac
 most=${LOG_LINES:-100000}
 pipe=$file.pipe
 

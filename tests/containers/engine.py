@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -77,11 +78,17 @@ class Podman(Engine):
         self._folder = tempfile.mkdtemp(prefix="damage-podman-")
         socket = f"unix://{self._folder}/podman.sock"
         self.environment["DOCKER_HOST"] = socket
+        settings = Path(self._folder) / "containers.conf"
+        settings.write_text(_podman_settings())
+        self.environment["CONTAINERS_CONF"] = str(settings)
         subprocess.run(
-            ["sh", Path(__file__).parent / "stand_ins.sh", "podman", sys.executable], check=True
+            ["sh", Path(__file__).parent / "stand_ins.sh", "podman", sys.executable],
+            check=True,
+            env=self.environment,
         )
         self._service = subprocess.Popen(
             ["podman", "system", "service", "--time", "0", socket],
+            env=self.environment,
             # It complains that systemd is away; `_check_health` stands in.
             stderr=subprocess.DEVNULL,
         )
@@ -113,14 +120,35 @@ class Podman(Engine):
         while not self._closed.wait(1):
             found = subprocess.run(
                 ["podman", "ps", "--quiet", "--filter", label],
+                env=self.environment,
                 capture_output=True,
                 text=True,
                 check=False,
             )
             for container in found.stdout.split():
                 subprocess.run(
-                    ["podman", "healthcheck", "run", container], capture_output=True, check=False
+                    ["podman", "healthcheck", "run", container],
+                    env=self.environment,
+                    capture_output=True,
+                    check=False,
                 )
+
+
+def _podman_settings() -> str:
+    """containers.conf for a machine that may be a container or small virtual machine itself.
+
+    Nobody there may raise limits, and neither systemd nor its cgroups and journal need be there.
+    """
+    limits = []
+    for name, wanted in (("nofile", 20_000), ("nproc", 30_000)):
+        hard = resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}"))[1]
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        limits.append(f'"{name}={most}:{most}"')
+    runtime = 'runtime = "runc"\n' if shutil.which("runc") else ""
+    return (
+        f"[containers]\ndefault_ulimits = [{', '.join(limits)}]\n"
+        f'[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n{runtime}'
+    )
 
 
 def _pip_settings(folder: Path) -> tuple[list[str], dict[str, str]]:

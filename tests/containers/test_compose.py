@@ -117,7 +117,9 @@ def test_prometheus_counts_photos_and_knows_our_rules(stack: Stack) -> None:
 
 
 def test_the_log_is_copied_for_the_shipper_and_still_on_the_output(stack: Stack) -> None:
-    copied = stack.compose("exec", "-T", "worker", "cat", "/var/log/damage-tasks/worker.log")
+    copied = stack.compose(
+        "exec", "-T", "worker", "sh", "-c", "cat /var/log/damage-tasks/worker-*.log"
+    )
     shown = stack.compose("logs", "--no-color", "--no-log-prefix", "worker")
     line = next(line for line in copied.splitlines() if '"photo' in line or '"verdict"' in line)
     assert json.loads(line)["level"]

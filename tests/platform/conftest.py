@@ -60,9 +60,11 @@ class Account:
         )
 
     def apply(self, template: Path, name: str, **parameters: str) -> dict[str, str]:
-        """Create a stack from ``template``; its outputs."""
+        """Create the stack ``name`` from ``template``, or update it; its outputs."""
         formation = self.client("cloudformation")
-        formation.create_stack(
+        there = {each["StackName"] for each in formation.describe_stacks()["Stacks"]}
+        change = formation.update_stack if name in there else formation.create_stack
+        change(
             StackName=name,
             TemplateBody=template.read_text(),
             Capabilities=["CAPABILITY_NAMED_IAM"],
@@ -76,7 +78,7 @@ class Account:
             if "IN_PROGRESS" not in stack["StackStatus"]:
                 break
             time.sleep(0.1)
-        assert stack["StackStatus"] == "CREATE_COMPLETE", stack
+        assert stack["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE"), stack
         return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
 
     @cache  # noqa: B019 - there is one account

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 import re
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +212,22 @@ def test_the_log_is_copied_to_its_last_line(copied: Any) -> None:
     assert process.wait(10) == 3
     assert seen[-3:] == ["ready", "draining", "drained"]
     assert log.read_text().splitlines()[-1] == "drained"
+
+
+def test_replicas_that_share_a_folder_write_files_of_their_own(tmp_path: Path) -> None:
+    shared = SERVICES["worker"]["environment"]["LOG_FILE"]
+    (read,) = yaml.safe_load((CHART / "files/fluent-bit.yaml").read_text())["pipeline"]["inputs"]
+    script = ROOT / "docker/log-copy.sh"
+    subprocess.run(
+        ["sh", script, "echo", "hello"],
+        env={"PATH": os.environ["PATH"], "LOG_FILE": f"{tmp_path}/{Path(shared).name}"},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    (log,) = tmp_path.iterdir()
+    assert log.name == f"worker-{platform.node()}.log"
+    assert log.read_text() == "hello\n"
+    assert fnmatch(f"{Path(shared).parent}/{log.name}", read["path"])
 
 
 def test_the_copy_does_not_grow_for_ever(copied: Any) -> None:

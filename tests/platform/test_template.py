@@ -38,7 +38,8 @@ def outputs(account: Account) -> dict[str, str]:
 def policies(account: Account, outputs: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
     """Statements by what follows NAME-REGION- in the policy's name."""
     begin = f"damage-{REGION}-"
-    return {name.removeprefix(begin): each for name, each in account.policies().items()}
+    found = account.policies().items()
+    return {name.removeprefix(begin): each for name, each in found if name.startswith(begin)}
 
 
 def actions(statements: list[dict[str, Any]]) -> set[str]:
@@ -99,6 +100,18 @@ def test_messages_that_nobody_can_work_on_become_dead_letters(
         assert queue["Attributes"]["SqsManagedSseEnabled"] == "true"
 
 
+def test_an_updated_stack_keeps_its_queue_and_the_photos_on_it(account: Account) -> None:
+    url = account.apply(TEMPLATE, "returns", Name="returns")["QueueUrl"]
+    sqs = account.client("sqs")
+    sqs.send_message(QueueUrl=url, MessageBody="{}")
+    updated = {"VisibilityTimeout": "240", "MaxReceiveCount": "4"}
+    assert account.apply(TEMPLATE, "returns", Name="returns", **updated)["QueueUrl"] == url
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert found["VisibilityTimeout"] == "240"
+    assert json.loads(found["RedrivePolicy"])["maxReceiveCount"] in (4, "4")
+    assert found["ApproximateNumberOfMessages"] == "1"
+
+
 def test_the_dead_letter_queue_takes_from_its_queue_alone() -> None:
     allow = read_template()["Resources"]["DeadLetters"]["Properties"]["RedriveAllowPolicy"]
     assert allow["redrivePermission"] == "byQueue"
@@ -144,7 +157,8 @@ def test_what_holds_photos_and_verdicts_survives_the_stack() -> None:
 
 
 def test_alarms_reach_somebody(account: Account, outputs: dict[str, str]) -> None:
-    alarms = account.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    found = account.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    alarms = [alarm for alarm in found if alarm["AlarmName"].startswith("damage-")]
     assert {each["AlarmName"] for each in alarms} == {
         "damage-dead-letters",
         "damage-oldest-photo-waits",
