@@ -70,6 +70,9 @@ def export(
     photos: the training must not have seen them, and a test set must stay unseen.
     Raises `CheckpointError`.
     """
+    # Threads that meet after every layer wait for each other on a machine that works.
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
     network, parameters, facts = read_network(checkpoint)
     entry = write_weights(network, parameters, out, settings)
     network.load_state_dict(_as_shipped(out / WEIGHTS), strict=False)
