@@ -224,7 +224,7 @@ def _report(segmenter: Segmenter, tally: Tally) -> dict[str, Any]:
             "false_alarms_at_decision": _mean(tally.verdicts.get(group, [])),
         }
     report["ended_by_gate"] = {group: _mean(v) for group, v in tally.ended.items()}
-    report["seconds_per_photo"] = {group: _mean(v) for group, v in tally.seconds.items()}
+    report["seconds_per_photo"] = {g: float(np.median(v)) for g, v in tally.seconds.items()}
     report["scores"] = {g: [round(s, 5) for s in v] for g, v in tally.scores.items()}
     report["gate_scores"] = {g: [round(s, 5) for s in v] for g, v in tally.gate.items()}
     return report

@@ -134,6 +134,7 @@ def write_weights(
         if not name.endswith("num_batches_tracked")  # only training needs it
     }
     save_file(tensors, path)
+    path.chmod(0o644)  # other users' workers read it too
     return {
         "file": WEIGHTS,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 BINS = 200
 LOGIT_LIMIT = 8.0
+FEW_PHOTOS = 15  # too few for a threshold far from 0.5
 
 
 def logistic_fit(
@@ -58,12 +59,14 @@ class ThresholdSweep:
 
     hits: NDArray[np.float64] = field(default_factory=lambda: np.zeros(BINS))
     misses: NDArray[np.float64] = field(default_factory=lambda: np.zeros(BINS))
+    photos: int = 0  # with true pixels
 
     def add(self, probability: Floats, truth: NDArray[np.bool_]) -> None:
         """Count one photo (H x W, 0 to 1, and H x W bool); all photos count alike."""
         bins = np.minimum((probability * BINS).astype(np.int64), BINS - 1)
         self.hits += np.bincount(bins[truth], minlength=BINS) / truth.size
         self.misses += np.bincount(bins[~truth], minlength=BINS) / truth.size
+        self.photos += bool(truth.any())
 
     def iou(self) -> NDArray[np.float64]:
         """IoU when everything at or above bin / `BINS` is the mask."""
@@ -78,11 +81,13 @@ class ThresholdSweep:
         precision = inside / np.maximum(inside + outside, 1e-12)
         return precision, inside / max(float(self.hits.sum()), 1e-12)
 
-    def best(self, low: float = 0.2, high: float = 0.8) -> tuple[float, float]:
-        """The threshold between ``low`` and ``high`` with the highest IoU, and that IoU.
+    def best(self) -> tuple[float, float]:
+        """The threshold with the highest IoU, and that IoU.
 
-        Of a plateau (within 0.002) the middle is taken, which generalises better.
+        It lies between 0.2 and 0.8, nearer to 0.5 where few photos show the damage;
+        of a plateau (within 0.002) the middle is taken.  Both generalise better.
         """
+        low, high = (0.35, 0.65) if self.photos < FEW_PHOTOS else (0.2, 0.8)
         iou = self.iou()
         window = slice(round(low * BINS), round(high * BINS) + 1)
         near = np.flatnonzero(iou[window] >= iou[window].max() - 0.002) + window.start

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 
 LOWS = np.round(np.arange(0.2, 0.71, 0.05), 3)
-HIGHS = np.round(np.arange(0.2, 0.91, 0.05), 3)
+HIGHS = np.round(np.arange(0.2, 0.81, 0.05), 3)  # higher fits single photos
 
 
 @dataclass(slots=True)

@@ -42,7 +42,7 @@ def figures(report: dict[str, Any]) -> dict[str, str]:
     for group, share in report["ended_by_gate"].items():
         rows[f"ended by a gate, {VIEWS.get(group, group)}"] = _percent(share)
     for group, seconds in report["seconds_per_photo"].items():
-        rows[f"time a photo, {VIEWS.get(group, group)}"] = f"{1000 * seconds:.0f} ms"
+        rows[f"median time a photo, {VIEWS.get(group, group)}"] = f"{1000 * seconds:.0f} ms"
     return rows
 
 
