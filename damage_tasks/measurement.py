@@ -77,14 +77,15 @@ def class_mask(
 ) -> NDArray[np.uint8]:
     """One class id a pixel (H x W uint8): 1 + the type's place in ``types``, 0 undamaged.
 
-    Where masks overlap, the type that is furthest above its threshold wins.
+    Where masks overlap, the type whose probability is the largest multiple of what its
+    policy asks for wins.
     ``size`` is (width, height).
     """
     ids = np.zeros(size[::-1], np.uint8)
     best = np.full(size[::-1], -np.inf, np.float32)
     for type, pixels in masks.items():
         mask = probabilities[type]
-        lead = mask.probabilities - np.float32(mask.policy.threshold)
+        lead = mask.claim
         wins = pixels & (lead > best)
         ids[wins] = 1 + types.index(type)
         best[wins] = lead[wins]

@@ -127,6 +127,11 @@ class MaskPolicy(Part):
     refine: bool = False
     min_area_ratio: float = Field(default=0.0005, ge=0, le=1)
 
+    @property
+    def lowest(self) -> float:
+        """The least probability of a pixel that the mask may hold."""
+        return self.threshold if self.low is None else self.low
+
     @model_validator(mode="after")
     def _low_goes_with_hysteresis(self) -> MaskPolicy:
         if (self.kind == "hysteresis") != (self.low is not None):

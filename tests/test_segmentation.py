@@ -173,6 +173,24 @@ def test_pixels_that_only_the_union_claims_go_to_the_likeliest_stable_type(tmp_p
     assert found.masks["scratch"].pixels.all()
 
 
+def test_pixels_that_no_type_claims_do_not_go_to_whatever_type_asks_for_least(
+    tmp_path: Path,
+) -> None:
+    def always(logit: float) -> dict[str, float]:
+        return {"scale": 0.0, "offset": logit}
+
+    faint = {"kind": "hysteresis", "threshold": 0.9, "low": 0.4}
+    networks = [
+        gate(),
+        segmenter("scratch", 0, policy=faint, calibration=always(-0.5)),
+        segmenter("dent", 1, policy={"threshold": 0.2}, calibration=always(-9.0)),
+        union(),
+    ]
+    found = load(tmp_path, networks=networks).segment(PHOTO)
+    assert found.masks["scratch"].pixels.all()
+    assert not found.masks["dent"].pixels.any()
+
+
 def test_evidence_from_the_masks_is_weighed_into_the_score(tmp_path: Path) -> None:
     def score(folder: str, offset: float) -> Any:
         evidence = {"network": "any", "gate_scale": 0.0, "scale": 1.0, "offset": 0.5}

@@ -115,9 +115,7 @@ def _give_unclaimed(masks: Mapping[str, Mask], union: Mask, types: Sequence[str]
         return
     claimed = np.logical_or.reduce([mask.pixels for mask in masks.values()])
     rows, columns = np.nonzero(union.pixels & ~claimed)
-    leads = [
-        masks[type].probabilities[rows, columns] - masks[type].policy.threshold for type in types
-    ]
+    leads = [masks[type].claim[rows, columns] for type in types]
     likeliest = np.argmax(leads, axis=0)
     for number, type in enumerate(types):
         mine = likeliest == number

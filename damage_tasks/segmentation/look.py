@@ -36,6 +36,11 @@ class Mask:
     probabilities: Probabilities
     policy: MaskPolicy
 
+    @property
+    def claim(self) -> Probabilities:
+        """How strongly the type claims each pixel, comparable between types (H x W)."""
+        return self.probabilities / np.float32(max(self.policy.lowest, 1e-3))
+
 
 class Look:
     """What the networks say of one view; nothing is computed twice.
