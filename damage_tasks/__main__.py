@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -36,8 +39,28 @@ cli.add_typer(queue.cli, name="queue")
 cli.add_typer(dead_letters.cli, name="dead-letters")
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"damage-tasks {version('damage-tasks')}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
+
 def main() -> None:
     """Run the command line; errors become one line and an exit status."""
+    # Whatever is told to end cleans up as after Ctrl-C.
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(ending) is signal.SIG_DFL:
+            signal.signal(ending, _interrupt)
     try:
         cli()
     except SettingsError as error:
@@ -52,8 +75,16 @@ def main() -> None:
         missing = ExtraMissing(f"needs {error.name}: pip install 'damage-tasks[worker]'")
         print(f"{missing.code}: {missing}", file=sys.stderr)
         sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"{where}{error.strerror or error}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -1,7 +1,16 @@
 """The Celery application."""
 
+import sys
+from pathlib import Path
+
 from celery import Celery
 from celery.signals import setup_logging
+
+from damage_tasks.monitoring import log_crashes
+
+if "celery" in Path(sys.argv[0]).parts[-2:]:  # `celery` and `python -m celery`
+    # A wrong setting is one line of the log, not a traceback.
+    log_crashes()
 
 app = Celery(
     "damage_tasks",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import billiard
 from celery.signals import (
+    celeryd_init,
     task_failure,
     task_postrun,
     task_prerun,
@@ -22,7 +23,13 @@ from celery.signals import (
     worker_ready,
 )
 
-from damage_tasks.monitoring import name_worker, photo_in_hand, sentry
+from damage_tasks.monitoring import (
+    configure_logging,
+    name_worker,
+    photo_in_hand,
+    sentry,
+    write_at_once,
+)
 from damage_tasks.monitoring.metrics import enter_slot, get_metrics, start_metrics
 
 if TYPE_CHECKING:
@@ -35,6 +42,20 @@ _bundle: BundleIdentity | None = None
 _contexts: dict[str, Any] = {}
 
 
+@celeryd_init.connect
+def _log_what_celery_prints(instance: Any = None, **_: Any) -> None:
+    """Before Celery's first word: no banner, and no line beside the log."""
+    import celery.apps.worker
+
+    from damage_tasks.settings import get_settings
+
+    settings = get_settings()
+    configure_logging(settings.log_level, settings.log_format)
+    instance.quiet = True
+    # "worker: Warm shutdown" and the like, from signal handlers.
+    celery.apps.worker.safe_say = lambda text, *_: write_at_once(text)
+
+
 @worker_init.connect
 def _start(sender: Any = None, **_: Any) -> None:
     """In the parent, before anything else."""
@@ -42,6 +63,11 @@ def _start(sender: Any = None, **_: Any) -> None:
 
     settings = get_settings()
     name_worker(str(getattr(sender, "hostname", "worker")))
+    logger.info(
+        "worker starts",
+        extra={"release": sentry.release(), "queue": settings.queue_url,
+               "processes": getattr(sender, "concurrency", None)},
+    )  # fmt: skip
     sentry.start_sentry(settings.sentry_dsn, settings.environment, settings.sentry_traces_rate)
     if settings.metrics_port:
         start_metrics(settings.heartbeat_file.with_name(settings.heartbeat_file.name + ".metrics"))

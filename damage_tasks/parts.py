@@ -19,7 +19,7 @@ class Photos(Protocol):
         """The photo's bytes."""
 
     def decode(self, data: bytes, side: int) -> Photo:
-        """The picture, its longer side at least ``side`` pixels where it has as many."""
+        """The picture, its longer side about ``side`` pixels or more; 0 for all it has."""
 
 
 class Networks(Protocol):

@@ -138,7 +138,9 @@ class Pipeline:
 
     def _examine(self, data: bytes, sha256: str, watch: Stopwatch) -> Finding:
         with watch.stage("decode"):
-            photo = self.photos.decode(data, max(self.segmenter.side, self.overlay_side))
+            # An overlay of the photo's own size needs all of its pixels.
+            side = max(self.segmenter.side, self.overlay_side) if self.overlay_side else 0
+            photo = self.photos.decode(data, side)
         size = (photo.width, photo.height)
         with watch.stage("segmentation"):
             found = self.segmenter.segment(photo.pixels)

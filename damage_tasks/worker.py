@@ -70,8 +70,9 @@ def _prepare(sender: Any = None, **_: Any) -> None:
         if "prefork" not in str(getattr(sender, "pool_cls", "")):
             get_pipeline()
     except DamageTaskError as error:
+        logger.critical("worker does not start: %s: %s", error.code, error)
         start_failed(error)
-        raise SystemExit(f"worker does not start: {error.code}: {error}") from None
+        raise SystemExit(1) from None
 
 
 @worker_process_init.connect

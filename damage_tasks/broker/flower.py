@@ -34,7 +34,8 @@ DEFAULTS = {
     "max_tasks": 20_000,
     # Spot nodes leave their workers behind in the list.
     "purge_offline_workers": 3600,
-    "tasks_columns": "name,uuid,state,args,received,runtime,worker",
+    # The name is nearly always the same, so it comes last.
+    "tasks_columns": "uuid,state,args,runtime,received,worker,name",
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from billiard.einfo import ExceptionWithTraceback
 from billiard.exceptions import Terminated, WorkerLostError
 from celery.exceptions import Ignore, Reject, Retry
+from celery.worker import state
 from celery.worker.request import Request as CeleryRequest
 from kombu.log import get_logger
 
@@ -27,6 +28,19 @@ class Request(CeleryRequest):
 
     acknowledged: bool
     _revoked_by_operator = False
+
+    def revoked(self) -> bool:
+        if self.id in state.revoked and self._is_newer_than_its_revocation():
+            state.revoked.discard(self.id)
+        return bool(super().revoked())
+
+    def _is_newer_than_its_revocation(self) -> bool:
+        """Whether an operator has replayed the dead letter since; a retry is the same run."""
+        sent = sent_at({"delivery_info": self._message.delivery_info})
+        if sent is None or self._message.headers.get("retries"):
+            return False
+        revoked_for = time.monotonic() - state.revoked.as_dict()[self.id]
+        return time.time() - sent < float(revoked_for)
 
     def _announce_revoked(self, *args: Any) -> None:
         self._revoked_by_operator = True

@@ -87,4 +87,5 @@ def _bundle(settings: Settings) -> str:
     bundle = fetch_bundle(settings.bundle, settings.bundle_cache)
     golden = check_golden(Segmenter(bundle))
     names = ", ".join(network.name for network in bundle.manifest.networks)
-    return f"{bundle.label}: {names}; {golden} golden photos are as expected"
+    checked = f"{golden} golden photos are as expected" if golden else "it has no golden photos"
+    return f"{bundle.label}: {names}; {checked}"

@@ -14,6 +14,7 @@ from damage_tasks.commands.table import describe
 from damage_tasks.errors import PhotoRejected
 from damage_tasks.photos import decode
 
+OVERLAYS, THUMBNAILS = "overlays", "thumbnails"  # folders beside the page
 THUMBNAIL = 1024  # pixels
 
 PAGE = """<!doctype html>
@@ -47,22 +48,23 @@ ARTICLE = """<article>
 
 
 def write_contact_sheet(out: Path, results: list[tuple[str, Path, dict[str, Any]]]) -> Path:
-    """Write ``out/index.html`` and ``out/photos/*.jpg`` for (name, photo, result) triples.
+    """Write ``out/index.html`` and ``out/thumbnails/*.jpg`` for (name, photo, result) triples.
 
     Overlays are expected in ``out/overlays/NAME.jpg``.
     """
-    (out / "photos").mkdir(exist_ok=True)
+    (out / THUMBNAILS).mkdir(exist_ok=True)
     articles = []
     for name, path, result in results:
-        photo = f"photos/{name}.jpg" if _thumbnail(path, out / f"photos/{name}.jpg") else None
-        overlay = f"overlays/{name}.jpg" if result["overlay_url"] else None
+        small = f"{THUMBNAILS}/{name}.jpg"
+        photo = small if _thumbnail(path, out / small) else None
+        overlay = f"{OVERLAYS}/{name}.jpg" if result["overlay_url"] else None
         score = result["damage_score"]
         articles.append(
             ARTICLE.format(
                 verdict=escape(result["verdict"]),
                 name=escape(name),
                 score="" if score is None else f", score {score:.2f}",
-                text=escape(_text(result)),
+                text=escape(describe(result) or "no damage found"),
                 photo=_picture(photo, f"photo {name}"),
                 overlay=_picture(overlay, f"overlay of {name}"),
             )
@@ -72,12 +74,6 @@ def write_contact_sheet(out: Path, results: list[tuple[str, Path, dict[str, Any]
     page = out / "index.html"
     page.write_text(PAGE.format(title=title or "no photos", articles="".join(articles)))
     return page
-
-
-def _text(result: dict[str, Any]) -> str:
-    if result["reason"]:
-        return f"{result['reason']['code']}: {result['reason']['text']}"
-    return describe(result) or "no damage found"
 
 
 def _picture(path: str | None, name: str) -> str:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-
-from damage_tasks.errors import StackError
 
 
 def run(
@@ -28,11 +25,12 @@ def run(
 
     In another shell, `set -a; . var/stack.env` makes every command, worker and
     Python prompt use this stack. Nothing listens beyond loopback.
+
+    Example: damage-tasks stack --processes 1
     """
     from damage_tasks.stack import Stack
 
     console = Console(stderr=True, highlight=False)
-    signal.signal(signal.SIGTERM, _interrupt)
     with console.status("starting queue, store, database, worker and Flower"):
         stack = Stack(
             folder, processes=processes, database_url=database_url, show_worker=True, flower=True
@@ -48,16 +46,12 @@ def run(
         if stack.flower:
             console.print(f"Watch the photos in Flower: {stack.flower.url}\n")
         console.print("Ctrl-C stops everything.\n")
-        while all(worker.returncode is None for worker in stack.workers):
+        while True:
+            stack.check_workers()
             time.sleep(0.5)
-        raise StackError(f"the worker ended: see {stack.workers[0].log}")
     except KeyboardInterrupt:
         pass
     finally:
         with console.status("stopping; photos in hand are finished first"):
             stack.stop()
     console.print("everything is stopped.")
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt

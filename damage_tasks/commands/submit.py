@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from damage_tasks.commands.table import print_results, progress_bar
+from damage_tasks.errors import QueueUnavailable
 
 POLL = 0.5  # seconds between two looks at the database
 
@@ -47,16 +48,22 @@ def run(
     requests = list(_requests(urls or [], source, metadata))
     if not requests:
         raise typer.BadParameter("name at least one URL, or --from FILE")
-    from damage_tasks.tasks import detect_damage
-
+    for url, _ in requests:
+        if "://" not in url:
+            raise typer.BadParameter(
+                f"{url} is no URL; workers may not see this machine's files. "
+                f"Here and now: damage-tasks detect {url}"
+            )
     console = Console(stderr=True)
     sent: dict[str, str] = {}
-    with progress_bar(console) as progress:
-        for url, extra in progress.track(requests, description="submitting"):
-            sent[detect_damage.delay(url, extra).id] = url
+    try:
+        _send(console, requests, sent)
+    finally:
+        # Also of those that went before the queue was gone.
+        if not wait:
+            for id in sent:
+                print(id)
     if not wait:
-        for id in sent:
-            print(id)
         return
     results = wait_for(console, list(sent), timeout)
     print_results(Console(), [(sent[id], result) for id, result in results.items()])
@@ -67,10 +74,33 @@ def run(
         raise typer.Exit(1)
 
 
-def wait_for(console: Console, ids: list[str], timeout: float) -> dict[str, dict[str, Any]]:
+def _send(
+    console: Console, requests: list[tuple[str, dict[str, Any] | None]], sent: dict[str, str]
+) -> None:
+    from damage_tasks.settings import get_settings
+    from damage_tasks.tasks import detect_damage
+
+    queue = get_settings().require("queue_url")
+    with progress_bar(console) as progress:
+        for url, extra in progress.track(requests, description="submitting"):
+            try:
+                sent[detect_damage.delay(url, extra).id] = url
+            except Exception as error:
+                raise QueueUnavailable(
+                    f"{queue}: {error}; {len(sent)} of {len(requests)} photos are sent"
+                ) from None
+
+
+def wait_for(
+    console: Console,
+    ids: list[str],
+    timeout: float,
+    check: Callable[[], None] = lambda: None,
+) -> dict[str, dict[str, Any]]:
     """Results by id, in the order of ``ids``, once all are there.
 
-    Gives up when ``timeout`` seconds have passed without a further one.
+    Gives up when ``timeout`` seconds have passed without a further one; ``check`` is
+    called at each look and may raise.
     """
     from damage_tasks import get_inspection
 
@@ -89,6 +119,7 @@ def wait_for(console: Console, ids: list[str], timeout: float) -> dict[str, dict
                 progress.advance(bar)
                 end = time.monotonic() + timeout
             if len(results) < len(ids):
+                check()
                 time.sleep(POLL)
     return {id: results[id] for id in ids if id in results}
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -26,24 +27,24 @@ def print_results(console: Console, results: Iterable[tuple[str, dict[str, Any]]
     table.add_column("photo", overflow="fold")
     table.add_column("verdict")
     table.add_column("score", justify="right")
-    table.add_column("damages")
+    table.add_column("damages", overflow="fold")
     table.add_column("seconds", justify="right")
     for name, result in results:
         verdict, score = result["verdict"], result["damage_score"]
         table.add_row(
-            name,
+            escape(name),
             f"[{COLOURS[verdict]}]{verdict}[/]",
             "" if score is None else f"{score:.2f}",
-            describe(result),
+            escape(describe(result)),
             f"{sum(result['timings_ms'].values()) / 1000:.2f}",
         )
     console.print(table)
 
 
 def describe(result: dict[str, Any]) -> str:
-    """What was found in a few words: "2 dent, 1 scratch", or the reason's code."""
+    """What was found in a few words: "2 dent, 1 scratch", or the reason."""
     if result["reason"]:
-        return str(result["reason"]["code"])
+        return f"{result['reason']['code']}: {result['reason']['text']}"
     counts = Counter(damage["type"] for damage in result["damages"])
     words = [f"{count} {type}" for type, count in counts.most_common()]
     quality = result["quality"]

@@ -7,16 +7,20 @@ from damage_tasks.monitoring.logs import (
     JsonFormatter,
     TextFormatter,
     configure_logging,
+    log_crashes,
     name_worker,
     photo_in_hand,
     redact,
+    write_at_once,
 )
 
 __all__ = [
     "JsonFormatter",
     "TextFormatter",
     "configure_logging",
+    "log_crashes",
     "name_worker",
     "photo_in_hand",
     "redact",
+    "write_at_once",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 import threading
@@ -14,6 +15,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
+
+from damage_tasks.errors import SettingsError
 
 # Attributes that every log record has; anything else was given by `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "data"}
@@ -79,8 +82,23 @@ def configure_logging(level: str = "INFO", form: str = "auto") -> None:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     # It repeats every result; "photo inspected" has said what matters.
     logging.getLogger("celery.app.trace").setLevel(max(logging.WARNING, root.level))
+    logging.captureWarnings(True)
+    log_crashes()
+
+
+def log_crashes() -> None:
+    """Make what ends this process, or a thread of it, one record of the log."""
     sys.excepthook = _log_crash
     threading.excepthook = _log_thread_crash
+
+
+def write_at_once(text: str) -> None:
+    """Log ``text`` from a signal handler, which may have interrupted a log call."""
+    record = logging.makeLogRecord(
+        {"msg": text, "name": __name__, "levelname": "INFO", "levelno": logging.INFO}
+    )
+    line = logging.getLogger().handlers[0].format(record)
+    os.write(sys.stderr.fileno(), f"{line}\n".encode())
 
 
 def _log_crash(
@@ -89,7 +107,13 @@ def _log_crash(
     """A crash is one record too, not lines that a log shipper tears apart."""
     if issubclass(kind, KeyboardInterrupt):
         return
-    logging.getLogger("damage_tasks").critical("crashed", exc_info=(kind, error, trace))
+    if not logging.getLogger().handlers:
+        configure_logging()
+    logger = logging.getLogger("damage_tasks")
+    if isinstance(error, SettingsError):
+        logger.critical("%s: %s", error.code, error)
+    else:
+        logger.critical("crashed", exc_info=(kind, error, trace))
 
 
 def _log_thread_crash(args: threading.ExceptHookArgs) -> None:

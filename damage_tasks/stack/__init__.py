@@ -130,6 +130,7 @@ class Stack:
         """Start one more worker; it is not waited for."""
         number = len(self.workers) + 1
         log = self.folder / f"logs{self._suffix}" / f"worker-{number}.log"
+        on_terminal = self.show_worker and sys.stderr.isatty()
         worker = Child(
             f"worker {number}",
             [sys.executable, "-m", "celery", "-A", self._app, "worker",
@@ -139,6 +140,7 @@ class Stack:
             environment={
                 **clean_environment(),
                 "DAMAGE_HEARTBEAT_FILE": str(log.with_suffix(".heartbeat")),
+                "DAMAGE_LOG_FORMAT": "text" if on_terminal else "json",
                 **self.environment,
             },
             show=self.show_worker,
@@ -146,6 +148,11 @@ class Stack:
         worker.start()
         self.workers.append(worker)
         return worker
+
+    def check_workers(self) -> None:
+        """Raise `StackError` where a worker has ended by itself."""
+        for worker in self.workers:
+            worker.check()
 
     def start_flower(self) -> Flower:
         """Start Flower, once more where it was stopped; it is not waited for."""
@@ -173,23 +180,34 @@ class Stack:
         return data
 
     def stop(self) -> None:
-        """Stop everything this stack started; may be called again."""
-        self.env_file.unlink(missing_ok=True)
-        for worker in self.workers:
-            worker.terminate()
-        for worker in self.workers:
-            worker.wait(timeout=30)
+        """Stop everything this stack started; may be called again.
+
+        Photos in hand are finished first, unless a second Ctrl-C comes meanwhile.
+        """
+        if self._lock is not None:  # else the file is another stack's
+            self.env_file.unlink(missing_ok=True)
+        try:
+            for worker in self.workers:
+                worker.terminate()
+            for worker in self.workers:
+                worker.wait(timeout=30)
+            for part in (self.flower, self.bus):
+                if part is not None:
+                    part.stop()
+        except KeyboardInterrupt:
+            others = [part.child for part in (self.flower, self.bus) if part is not None]
+            for child in [*self.workers, *others]:
+                child.kill()
+            raise
+        finally:
+            if self._own_emulator and self._emulator is not None:
+                self._emulator.stop()
+                self._emulator = None
+            if self._lock is not None:
+                self._lock.close()
+                self._lock = None
         self.workers = []
-        for part in (self.flower, self.bus):
-            if part is not None:
-                part.stop()
         self.flower = self.bus = None
-        if self._own_emulator and self._emulator is not None:
-            self._emulator.stop()
-            self._emulator = None
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
 
     def _claim_folder(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

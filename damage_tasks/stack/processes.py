@@ -61,11 +61,15 @@ class Child:
         """Wait until ``text`` stands in the log; `StackError` when it does not come."""
         end = time.monotonic() + timeout
         while text not in self.log.read_text(errors="replace"):
-            if self.returncode is not None:
-                raise StackError(f"{self.name} ended: {self._last_line()} (see {self.log})")
+            self.check()
             if time.monotonic() > end:
                 raise StackError(f"{self.name} is not ready after {timeout:.0f} s: see {self.log}")
             time.sleep(0.05)
+
+    def check(self) -> None:
+        """Raise `StackError` where it has ended."""
+        if self.returncode is not None:
+            raise StackError(f"{self.name} ended: {self._last_line()} (see {self.log})")
 
     @property
     def returncode(self) -> int | None:

@@ -18,6 +18,7 @@ from damage_tasks import app, detect_damage
 from damage_tasks.stack import Stack
 from tests.conftest import Site
 from tests.integration.conftest import queue_counts
+from tests.integration.test_commands import run
 from tests.operators.conftest import Redis, verdicts, wait_until
 from tests.pictures import jpeg
 
@@ -138,6 +139,11 @@ def test_revoke_stops_a_running_photo_and_its_message_becomes_a_dead_letter(
     assert queue_counts(watched)[1] == 0
     # The worker goes on.
     verdicts([detect_damage.delay(site.serve("/next.jpg", jpeg(seed=13))).id])
+    # Whoever replays it wants it examined, though the worker remembers the revocation.
+    site.serve("/endless.jpg", jpeg(seed=16))
+    replayed = run("dead-letters", "replay", "--id", id, "--yes", stack=watched)
+    assert replayed.stdout.endswith("replay: 1\n"), replayed.stderr
+    assert verdicts([id])[id] in ("clean", "damaged")
 
 
 def test_flowers_history_survives_a_restart(watched: Stack, site: Site, flower: Ask) -> None:
@@ -153,7 +159,7 @@ def test_flowers_history_survives_a_restart(watched: Stack, site: Site, flower: 
 PHOTOS = int(os.environ.get("BUS_PHOTOS", "15"))  # 60 for the figures in docs/operators.md
 
 
-def run(site: Site, tag: str, count: int = PHOTOS) -> float:
+def examine(site: Site, tag: str, count: int = PHOTOS) -> float:
     """Seconds from sending to the last verdict; every photo must get one."""
     urls = [site.serve(f"/{tag}-{n}.jpg", jpeg(640, 480, seed=hash((tag, n)) % 2**31))
             for n in range(count)]  # fmt: skip
@@ -166,15 +172,15 @@ def run(site: Site, tag: str, count: int = PHOTOS) -> float:
 def test_photos_go_on_at_full_speed_while_the_bus_is_hung_or_dead(
     watched: Stack, site: Site, flower: Ask, bus: Redis
 ) -> None:
-    run(site, "warm", 8)
-    with_bus = run(site, "up")
+    examine(site, "warm", 8)
+    with_bus = examine(site, "up")
     bus.freeze()
-    hung = run(site, "hung")
+    hung = examine(site, "hung")
     bus.thaw()
     bus.kill()
-    dead = run(site, "dead")
+    dead = examine(site, "dead")
     bus.start()
-    again = run(site, "again")
+    again = examine(site, "again")
     figures = f"seconds for {PHOTOS} photos: {with_bus:.1f} {hung:.1f} {dead:.1f} {again:.1f}"
     # The cores are shared with other tests, so this is wide.
     assert max(hung, dead) < 2 * max(with_bus, again), figures

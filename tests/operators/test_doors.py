@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import subprocess
 import sys
@@ -115,6 +116,9 @@ def test_without_a_bus_the_worker_says_so_once_and_inspect_says_why(tmp_path: Pa
         )  # fmt: skip
         assert "set DAMAGE_EVENT_BUS_URL" in done.stdout + done.stderr
         assert log.read_text().count("no event bus") == 1
+    # From its first word to its last, each line is one JSON object.
+    events = [json.loads(line)["event"] for line in log.read_text().splitlines()]
+    assert events.index("worker starts") < events.index("worker: Warm shutdown (MainProcess)")
 
 
 def test_the_embedded_stack_names_flower_and_its_bus(tmp_path: Path) -> None:
