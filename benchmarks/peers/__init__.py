@@ -1,0 +1,1 @@
+"""The same work in other serving stacks: `make bench-peers`."""
