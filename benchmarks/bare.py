@@ -36,8 +36,9 @@ class Recorder:
 
     def decode(self, state: Any) -> Any:
         """Note that masks were wanted."""
-        engine, photo, _ = self._notes[-1].pop()
-        self._notes[-1].append((engine, photo, True))
+        notes = self._notes[-1]
+        place = max(n for n, (engine, _, _) in enumerate(notes) if engine is self.engine)
+        notes[place] = (self.engine, notes[place][1], True)
         return self.engine.decode(state)
 
 

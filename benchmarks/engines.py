@@ -6,7 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
-from damage_tasks.settings import Settings
+from damage_tasks.golden import open_segmenter
+from model_store.engines import engines_of
 from model_store.store import DEFAULT, open_bundle
 
 # Times the default bundle's input: a network that is slower than 100 ms a photo.
@@ -14,25 +15,22 @@ LARGER = 2.5
 
 
 def available_engines() -> tuple[str, ...]:
-    """The engines that this machine has, by their names in ``DAMAGE_ENGINE``."""
-    return ("torch",)
+    """The engines that can run the default bundle here, by their names in ``DAMAGE_ENGINE``."""
+    return tuple(engines_of(open_bundle(DEFAULT).manifest))
 
 
 def auto_engine() -> str:
-    """The engine that a worker takes where nobody chose one."""
-    return "torch"
+    """The engine that a worker takes where nobody chose one: the fastest that is proven."""
+    return open_segmenter(open_bundle(DEFAULT)).engine
 
 
 def bundle_label() -> str:
     """Name, version and digest of the default bundle."""
-    bundle = open_bundle(DEFAULT)
-    return bundle.label
+    return open_bundle(DEFAULT).label
 
 
-def engine_settings(engines: tuple[str, ...] = ()) -> dict[str, dict[str, str]]:
-    """The settings that choose each engine that this machine has."""
-    if "engine" not in Settings.model_fields:
-        return {"torch": {}}
+def engine_settings(engines: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """The settings that choose each engine."""
     return {name: {"DAMAGE_ENGINE": name} for name in engines}
 
 

@@ -67,10 +67,11 @@ def running(name: str, service: Service, *, equal: bool, warm_up: str) -> Iterat
     home = (ENVIRONMENTS / folder).absolute()
     port = free_port()
     log = service.stack.folder / f"{folder}-{time.time_ns()}.log"
+    cores = str(len(os.sched_getaffinity(0)))
     settings = (
-        {"BENCH_WORKERS": str(len(os.sched_getaffinity(0))), "OMP_NUM_THREADS": "1"}
+        {"BENCH_WORKERS": cores, "OMP_NUM_THREADS": "1"}
         if equal
-        else {EAGER: "1"}
+        else {EAGER: "1", "DAMAGE_ENGINE": "torch", "DAMAGE_THREADS": cores}
     )
     child = Child(
         name,
