@@ -11,11 +11,12 @@ PHOTO ?=
 # Docker Compose 2.20 or newer; over podman's socket too (DOCKER_HOST).
 COMPOSE ?= docker compose
 
+PEERS = litserve bentoml ray
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) $(PIP_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack install test bench lint format typecheck unit up live submit down chart \
+.PHONY: help demo stack install test bench bench-peers lint format typecheck unit up live submit down chart \
 	test-containers docs constraints clean
 
 help: ## Show this help
@@ -51,6 +52,17 @@ format: $(VENV)/.dev ## Format the code
 
 bench: $(VENV)/.dev ## Measure speed and memory here, a few minutes: ARGS="--only ab --seconds 4"
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-peers: $(VENV)/.dev $(PEERS:%=var/peers/%/.ready) ## The same beside BentoML, LitServe and Ray Serve
+	@$(BIN)/python -m benchmarks.peers $(ARGS)
+
+# Each in an environment of its own: their requirements are theirs.
+var/peers/%/.ready: setup.cfg
+	@echo "installing $* into var/peers/$* (a few minutes)"
+	@$(PYTHON) -m venv var/peers/$*
+	@var/peers/$*/bin/pip install --quiet --disable-pip-version-check $(PIP_ARGS) "$(TORCH)" \
+		-e '.[worker,openvino]' "$*$(if $(filter ray,$*),[serve])"
+	@touch $@
 
 docs: $(VENV)/.dev ## Write the generated pages of docs/reference
 	@$(BIN)/python -m tests.reference
