@@ -23,10 +23,10 @@ RUN python -m venv --without-pip /opt/damage-tasks \
     && pip --python /opt/damage-tasks/bin/python install -c constraints.txt \
         ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} torch
 
-COPY setup.cfg pyproject.toml README.md ./
+COPY setup.cfg pyproject.toml ./
 RUN mkdir damage_tasks model_store \
-    && touch damage_tasks/__init__.py model_store/__init__.py worker_config.py \
-    && pip --python /opt/damage-tasks/bin/python install -c constraints.txt '.[worker,flower]' \
+    && touch damage_tasks/__init__.py model_store/__init__.py worker_config.py README.md \
+    && pip --python /opt/damage-tasks/bin/python install -c constraints.txt '.[worker,openvino,flower]' \
     && pip --python /opt/damage-tasks/bin/python uninstall -y damage-tasks \
     # Headers and tests: nothing is compiled or tested here.
     && cd /opt/damage-tasks/lib/python*/site-packages \

@@ -82,7 +82,7 @@ def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """The compose file's services, up and healthy."""
     stack = Stack(engine)
     try:
-        stack.compose("up", "--detach", "--no-build", *stack.services)
+        stack.compose("up", "--detach", "--no-build", *stack.services, timeout=1200)
         yield stack
     finally:
         logs = Path(tmp_path_factory.getbasetemp()) / "compose.log"

@@ -45,7 +45,7 @@ def python(stack: Stack, program: str, *arguments: str) -> str:
     return run.stdout
 
 
-def verdicts(stack: Stack, ids: list[str], timeout: float = 180) -> list[dict[str, Any]]:
+def verdicts(stack: Stack, ids: list[str], timeout: float = 300) -> list[dict[str, Any]]:
     """The results of ``ids``, once all are there."""
 
     def all_there() -> Any:
@@ -79,6 +79,7 @@ def test_all_services_are_healthy(stack: Stack) -> None:
         wait_for(
             f"{service} is healthy",
             lambda service=service: stack.inspect(service, "{{.State.Health.Status}}") == "healthy",
+            300,
         )
 
 
@@ -97,7 +98,7 @@ def test_flower_shows_the_task(stack: Stack, urls: list[str]) -> None:
     verdicts(stack, [id])
     flower = f"http://127.0.0.1:{stack.ports['FLOWER_PORT']}"
     task = wait_for(
-        "Flower knows the task", lambda: get(f"{flower}/api/tasks", "operator:damage").get(id), 30
+        "Flower knows the task", lambda: get(f"{flower}/api/tasks", "operator:damage").get(id), 120
     )
     assert task["state"] == "SUCCESS"
     with pytest.raises(urllib.error.HTTPError, match="401"):
@@ -147,7 +148,7 @@ def test_stop_drains_the_worker_without_loss(stack: Stack, urls: list[str]) -> N
         return int(answer[names[0]]), int(answer[names[1]])
 
     ids = python(stack, SEND, *urls, *urls).split()
-    wait_for("photos are in flight", lambda: counts()[1] > 0, 30)
+    wait_for("photos are in flight", lambda: counts()[1] > 0, 60)
     start = time.monotonic()
     stack.compose("stop", "worker")
     seconds = time.monotonic() - start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import platform
@@ -158,6 +159,20 @@ def test_the_build_sees_no_weights_no_tests_and_no_secrets(tmp_path: Path) -> No
     }  # fmt: skip
     for source in re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE):
         assert all(name == "." or name in allowed for name in source.split())
+
+
+def test_the_image_brings_every_engine_and_flower() -> None:
+    (extras,) = re.findall(r"'\.\[([\w,]+)\]'", DOCKERFILE)
+    assert set(extras.split(",")) == {"worker", "openvino", "flower"}
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert set(extras.split(",")) <= set(setup["options.extras_require"])
+
+
+def test_a_changed_text_moves_no_gigabyte() -> None:
+    needs = DOCKERFILE.split(" AS needs")[1].split("\nFROM ")[0]
+    copied = " ".join(re.findall(r"^COPY (.*) \./$", needs, re.MULTILINE)).split()
+    assert set(copied) == {"constraints.txt", "setup.cfg", "pyproject.toml"}
 
 
 def test_the_package_brings_its_migrations_and_its_probe(tmp_path: Path) -> None:
