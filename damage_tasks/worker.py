@@ -13,6 +13,7 @@ import billiard
 from celery.signals import task_prerun, worker_init, worker_process_init, worker_shutdown
 
 from damage_tasks.errors import DamageTaskError
+from damage_tasks.monitoring import write_at_once
 from damage_tasks.observation import bundle_loaded, start_failed
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _prepare(sender: Any = None, **_: Any) -> None:
         if "prefork" not in str(getattr(sender, "pool_cls", "")):
             get_pipeline()
     except DamageTaskError as error:
-        logger.critical("worker does not start: %s: %s", error.code, error)
+        write_at_once(f"worker does not start: {error.code}: {error}", logging.CRITICAL)
         start_failed(error)
         raise SystemExit(1) from None
 
@@ -83,7 +84,7 @@ def _load_in_child(**_: Any) -> None:
         # Celery only logs what a handler raises, and would then serve without a
         # bundle; of a process that leaves it starts another, again and again.
         code = getattr(error, "code", "unexpected")
-        logger.critical("worker process does not start: %s: %s", code, error)
+        write_at_once(f"worker process does not start: {code}: {error}", logging.CRITICAL)
         start_failed(error)
         _stop_worker()
         os._exit(1)

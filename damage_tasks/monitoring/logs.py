@@ -92,10 +92,16 @@ def log_crashes() -> None:
     threading.excepthook = _log_thread_crash
 
 
-def write_at_once(text: str) -> None:
-    """Log ``text`` from a signal handler, which may have interrupted a log call."""
+def write_at_once(text: str, level: int = logging.INFO) -> None:
+    """Write a line of the log past the loggers.
+
+    For signal handlers, which may have interrupted a log call, and for errors that Sentry
+    is told of already: it listens to the loggers.
+    """
+    if not logging.getLogger().handlers:
+        configure_logging()
     record = logging.makeLogRecord(
-        {"msg": text, "name": __name__, "levelname": "INFO", "levelno": logging.INFO}
+        {"msg": text, "name": __name__, "levelname": logging.getLevelName(level), "levelno": level}
     )
     line = logging.getLogger().handlers[0].format(record)
     os.write(sys.stderr.fileno(), f"{line}\n".encode())

@@ -2,7 +2,8 @@
 
 The first failure of a cause is posted at once with a link to its task and its Sentry
 event.  What follows within the window is counted and posted as one summary; when a
-window passes without any and photos succeed, the recovery is posted.
+window passes without any and photos succeed, the recovery is posted.  What Slack does not
+take is posted again later.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import logging
 import queue
 import threading
 import time
+import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 HELD = 1000  # alerts that wait for the thread, at most
 POST_TIMEOUT = 5.0  # seconds
+LONGEST_PAUSE = 30.0  # seconds before a first alert is tried again
 LONGEST_TEXT = 600  # characters of the first example
 
 
@@ -38,8 +42,9 @@ class Alert:
 
 @dataclass
 class _Group:
+    first: str | None  # the alert that opened it, until Slack has taken it
     opened: float
-    window_ends: float
+    due: float  # when there is something to post
     suppressed: int = 0
     total: int = 1
     successes: int = 0
@@ -92,11 +97,15 @@ class Slack:
             last = memory.stat().st_mtime if memory.exists() else 0.0
             if time.time() - last < self._window:
                 return
+        except OSError as error:
+            logger.warning("alerts at the start are not limited: %s", error)
+        if not self._post(self._first(alert)):
+            return
+        try:
             memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             memory.touch()
         except OSError as error:
             logger.warning("alerts at the start are not limited: %s", error)
-        self._post(self._first(alert))
 
     def _run(self) -> None:
         while True:
@@ -107,20 +116,21 @@ class Slack:
             try:
                 if alert is not None:
                     self._take(alert)
-                self._close_windows()
+                self._post_due()
             except Exception:
                 logger.exception("alerts")
 
     def _pause(self) -> float:
-        ends = [group.window_ends for group in self._groups.values()]
-        return max(0.05, min([*ends, time.monotonic() + 60]) - time.monotonic())
+        due = [group.due for group in self._groups.values()]
+        return max(0.05, min([*due, time.monotonic() + 60]) - time.monotonic())
 
     def _take(self, alert: Alert) -> None:
         group = self._groups.get(alert.cause)
         if group is None:
             now = time.monotonic()
-            self._groups[alert.cause] = _Group(now, now + self._window, successes=self._successes)
-            self._post(self._first(alert))
+            self._groups[alert.cause] = _Group(
+                self._first(alert), now, due=now, successes=self._successes
+            )
             return
         group.suppressed += 1
         group.total += 1
@@ -128,28 +138,31 @@ class Slack:
         if alert.task_id and len(group.tasks) < 3:
             group.tasks.append(alert.task_id)
 
-    def _close_windows(self) -> None:
+    def _post_due(self) -> None:
         now = time.monotonic()
         for cause, group in list(self._groups.items()):
-            if now < group.window_ends:
+            if now < group.due:
                 continue
+            group.due = now + self._window
             minutes = (now - group.opened) / 60
-            if group.suppressed:
+            if group.first is not None:
+                if self._post(group.first):
+                    group.first = None
+                else:
+                    group.due = now + min(self._window, LONGEST_PAUSE)
+            elif group.suppressed:
                 examples = ", ".join(self._task(id) for id in group.tasks)
-                self._post(
+                if self._post(
                     f":repeat: *{cause}*: {group.suppressed} more in {minutes:.0f} min on "
                     f"{self._where}. {examples}"
-                )
-                group.suppressed, group.tasks = 0, []
-            elif self._successes > group.successes:
-                self._post(
-                    f":white_check_mark: *{cause}* has passed on {self._where}: {group.total} "
-                    f"in {minutes:.0f} min, {self._successes - group.successes} photos "
-                    "examined since"
-                )
+                ):
+                    group.suppressed, group.tasks = 0, []
+            elif self._successes > group.successes and self._post(
+                f":white_check_mark: *{cause}* has passed on {self._where}: {group.total} "
+                f"in {minutes:.0f} min, {self._successes - group.successes} photos "
+                "examined since"
+            ):
                 del self._groups[cause]
-                continue
-            group.window_ends = now + self._window
 
     def _first(self, alert: Alert) -> str:
         text = redact(alert.text)[:LONGEST_TEXT]
@@ -166,7 +179,8 @@ class Slack:
     def _task(self, id: str) -> str:
         return f"<{self._flower}/task/{id}|{id}>" if self._flower else id
 
-    def _post(self, text: str) -> None:
+    def _post(self, text: str) -> bool:
+        """Whether Slack has taken it, or refuses it for good."""
         body: dict[str, Any] = {"text": text}
         request = urllib.request.Request(  # noqa: S310 - the operator's own setting
             self._webhook,
@@ -175,7 +189,12 @@ class Slack:
         )
         try:
             with urllib.request.urlopen(request, timeout=POST_TIMEOUT):  # noqa: S310
-                pass
+                return True
+        except urllib.error.HTTPError as error:
+            logger.warning("alert is not posted: Slack answers %d", error.code)
+            error.close()
+            return 400 <= error.code < 500 and error.code != HTTPStatus.TOO_MANY_REQUESTS
         except (OSError, ValueError) as error:
             # The webhook itself is a secret.
             logger.warning("alert is not posted: %s", type(error).__name__)
+            return False

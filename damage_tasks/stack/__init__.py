@@ -24,6 +24,7 @@ QUEUE = "damage"
 BUCKET = "damage-overlays"
 PHOTOS_BUCKET = "damage-photos"
 WORKER_READY = "worker is ready"
+START_TIMEOUT = 300  # seconds; on busy machines torch alone takes a minute to import
 
 
 class Stack:
@@ -121,7 +122,7 @@ class Stack:
         for _ in range(self.worker_count):
             self.start_worker()
         for worker in self.workers:
-            worker.wait_for(WORKER_READY, timeout=120)
+            worker.wait_for(WORKER_READY, timeout=START_TIMEOUT)
         if self.flower:
             self.flower.wait()
         self._write_env_file()

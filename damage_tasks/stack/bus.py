@@ -9,7 +9,7 @@ from pathlib import Path
 from damage_tasks.errors import ExtraMissing
 from damage_tasks.stack.processes import Child, free_port
 
-READY_TIMEOUT = 60  # seconds
+READY_TIMEOUT = 120  # seconds
 
 _SERVE = """
 import sys

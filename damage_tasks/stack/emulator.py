@@ -17,7 +17,7 @@ from damage_tasks.errors import ExtraMissing, StackError
 from damage_tasks.stack.processes import Child, free_port
 
 REGION = "us-east-1"
-READY_TIMEOUT = 60  # seconds
+READY_TIMEOUT = 120  # seconds
 VISIBILITY_TIMEOUT = 180
 
 

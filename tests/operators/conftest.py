@@ -29,6 +29,7 @@ class Recorder:
     def __init__(self) -> None:
         self.posts: list[tuple[str, bytes]] = []
         self.delay = 0.0
+        self.status = 200
         recorder = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -40,7 +41,7 @@ class Recorder:
                     body = gzip.decompress(body)
                 recorder.posts.append((self.path, body))
                 time.sleep(recorder.delay)
-                self.send_response(200)
+                self.send_response(recorder.status)
                 self.send_header("Content-Length", "2")
                 self.end_headers()
                 self.wfile.write(b"{}")

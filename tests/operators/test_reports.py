@@ -147,6 +147,26 @@ def test_a_hundred_equal_failures_are_one_alert_and_one_summary() -> None:
     recorder.close()
 
 
+def test_an_alert_that_slack_did_not_take_is_posted_again_and_a_refused_one_is_not() -> None:
+    recorder = Recorder()
+    recorder.status = 503
+    slack = slack_of(recorder)
+    slack.alert(Alert("database_unavailable", "it is away", task_id="photo-0"))
+    slack.alert(Alert("database_unavailable", "it is away", task_id="photo-1"))
+    wait_until(lambda: len(recorder.slack()) >= 2, "the second try")
+    recorder.status = 200
+    wait_until(lambda: any("1 more" in text for text in recorder.slack()), "the summary")
+    *tries, summary = recorder.slack()
+    assert all("photo-0" in text for text in tries)
+    assert "photo-1" in summary
+
+    recorder.status = 404
+    slack.alert(Alert("other", "the webhook is gone"))
+    time.sleep(3)
+    assert sum("*other*" in text for text in recorder.slack()) == 1
+    recorder.close()
+
+
 def test_causes_are_kept_apart_and_secrets_out() -> None:
     recorder = Recorder()
     slack = slack_of(recorder)
