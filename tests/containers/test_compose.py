@@ -139,7 +139,9 @@ def test_the_worker_can_write_nothing_but_its_volumes(stack: Stack) -> None:
         stack.compose("exec", "-T", "worker", "touch", "/opt/damage-tasks/x")
 
 
-def test_stop_drains_the_worker_without_loss(stack: Stack, urls: list[str]) -> None:
+def test_stop_drains_the_worker_without_loss(
+    stack: Stack, urls: list[str], request: pytest.FixtureRequest
+) -> None:
     def counts() -> tuple[int, int]:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         answer = stack.client("sqs").get_queue_attributes(
@@ -152,6 +154,7 @@ def test_stop_drains_the_worker_without_loss(stack: Stack, urls: list[str]) -> N
     start = time.monotonic()
     stack.compose("stop", "worker")
     seconds = time.monotonic() - start
+    request.addfinalizer(lambda: stack.compose("start", "worker"))
 
     assert seconds < 60, "the photos in hand were not let finish, or something hung"
     assert stack.inspect("worker", "{{.State.ExitCode}}") == "0"
@@ -163,11 +166,14 @@ def test_stop_drains_the_worker_without_loss(stack: Stack, urls: list[str]) -> N
         f"\nstopped in {seconds:.1f} s: {len(finished)} of {len(ids)} examined, "
         f"{waiting} waiting, {in_flight} in flight"
     )
-    assert len(finished) + waiting == len(ids)
+    # More than all: a photo that ends in the very moment of the stop may be handed back as well.
+    assert len(finished) + waiting >= len(ids)
     assert waiting > 0, "all photos were done before the stop: nothing was proved"
 
     stack.compose("start", "worker")
-    results = verdicts(stack, ids, 300)
+    results = verdicts(stack, ids, 600)
+    later = {result["id"]: result["verdict"] for result in results}
+    assert {each["id"]: each["verdict"] for each in finished}.items() <= later.items()
     assert {result["verdict"] for result in results} <= {"damaged", "clean"}
     assert wait_for("the queue is empty", lambda: counts() == (0, 0), 60)
 
