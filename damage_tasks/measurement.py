@@ -84,11 +84,15 @@ def class_mask(
     ids = np.zeros(size[::-1], np.uint8)
     best = np.full(size[::-1], -np.inf, np.float32)
     for type, pixels in masks.items():
+        rows, columns = np.nonzero(pixels)
+        if not rows.size:
+            continue
         mask = probabilities[type]
-        lead = mask.claim
-        wins = pixels & (lead > best)
-        ids[wins] = 1 + types.index(type)
-        best[wins] = lead[wins]
+        lead = mask.claim[rows, columns]
+        wins = lead > best[rows, columns]
+        rows, columns = rows[wins], columns[wins]
+        ids[rows, columns] = 1 + types.index(type)
+        best[rows, columns] = lead[wins]
     return ids
 
 
@@ -96,10 +100,12 @@ def _regions(
     type: str, mask: Mask, photo_size: tuple[int, int]
 ) -> tuple[list[Damage], NDArray[np.bool_]]:
     height, width = mask.pixels.shape
-    if not mask.pixels.any():
+    left, top, across, down = cv2.boundingRect(mask.pixels.view(np.uint8))
+    if not across:
         return [], mask.pixels
+    around = np.s_[top : top + down, left : left + across]
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        mask.pixels.astype(np.uint8), connectivity=8
+        mask.pixels[around].astype(np.uint8), connectivity=8
     )
     smallest = mask.policy.min_area_ratio * height * width
     kept = np.zeros(count, bool)
@@ -107,8 +113,9 @@ def _regions(
     damages = []
     for label in np.flatnonzero(kept):
         x, y, w, h, area = (int(value) for value in stats[label])
+        region = labels[y : y + h, x : x + w] == label
+        x, y = left + x, top + y
         window = np.s_[y : y + h, x : x + w]
-        region = labels[window] == label
         confidence = float(mask.probabilities[window][region].mean())
         ratio = area / (height * width)
         polygon = _outline(region, (x, y), (width, height), photo_size)
@@ -123,7 +130,11 @@ def _regions(
                 polygon=polygon,
             )
         )
-    return damages, kept[labels]
+    if kept[1:].all():
+        return damages, mask.pixels
+    pixels = np.zeros_like(mask.pixels)
+    pixels[around] = kept[labels]
+    return damages, pixels
 
 
 def _outline(

@@ -15,6 +15,7 @@ from damage_tasks.damages import Damage, Verdict
 from damage_tasks.overlay.labels import draw_labels
 from damage_tasks.overlay.legend import legend_strip
 from damage_tasks.overlay.lines import Pen, Picture, frame_corners, outline_around, style_of
+from damage_tasks.scaling import fitting, shrink
 
 __all__ = ["class_mask_png", "encode_jpeg", "render_overlay", "style_of"]
 
@@ -48,7 +49,7 @@ def render_overlay(
     """
     if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
         raise ValueError(f"a photo is uint8 H x W x 3, not {photo.dtype} {photo.shape}")
-    picture = _shrunk(photo, side)
+    picture = shrink(photo, fitting(photo, side)) if side else photo
     height, width = picture.shape[:2]
     stage_width, stage_height = max(width, SMALLEST_STAGE[0]), max(height, SMALLEST_STAGE[1])
     pen = Pen.fitting(stage_width, stage_height)
@@ -94,17 +95,3 @@ def class_mask_png(mask: Picture) -> bytes:
     if mask.dtype != np.uint8 or mask.ndim != 2 or not mask.size:
         raise ValueError(f"a class mask is uint8 H x W, not {mask.dtype} {mask.shape}")
     return cv2.imencode(".png", mask)[1].tobytes()
-
-
-def _shrunk(photo: Picture, side: int) -> Picture:
-    height, width = photo.shape[:2]
-    factor = max(width, height) / side if side else 1.0
-    if factor <= 1:
-        return photo
-    target_width, target_height = max(1, round(width / factor)), max(1, round(height / factor))
-    # Halving is vectorised in cv2: a few halves and one linear step look like one
-    # area resize and cost a fraction of it.
-    while photo.shape[1] >= 2 * target_width and photo.shape[0] >= 2 * target_height:
-        half = photo.shape[1] // 2, photo.shape[0] // 2
-        photo = np.asarray(cv2.resize(photo, half, interpolation=cv2.INTER_AREA), np.uint8)
-    return np.asarray(cv2.resize(photo, (target_width, target_height)), np.uint8)

@@ -14,6 +14,7 @@ from damage_tasks.damages import Quality
 from damage_tasks.errors import PhotoTooSmall, PhotoUnreadable, TooManyPixels
 from damage_tasks.photos.formats import DECODER_ERRORS, open_photo
 from damage_tasks.photos.quality import judge
+from damage_tasks.scaling import fitting, shrink
 
 # A picture this much smaller than asked for is not worth decoding four times the pixels.
 ENOUGH = 0.9
@@ -48,8 +49,8 @@ def decode(
 ) -> Photo:
     """The picture in ``data``, a JPEG, PNG, WebP or HEIC file, judged by its bytes.
 
-    It is reduced 2, 4 or 8 times as long as its longer side keeps about ``side``
-    pixels (0: full scale); a JPEG is not even decoded any larger.  Transparent
+    Its longer side gets at most ``side`` pixels (0: full scale); a JPEG is decoded at a
+    half, a quarter or an eighth where that leaves about as many.  Transparent
     parts become white, 16-bit values lose their lower byte, grey and CMYK become
     BGR; of an animation the first frame is taken.
 
@@ -67,6 +68,8 @@ def decode(
     except DECODER_ERRORS as error:
         raise PhotoUnreadable(f"the photo is damaged or truncated: {error}") from None
     pixels = _upright(pixels, orientation)
+    if side:
+        pixels = shrink(pixels, fitting(pixels, side))
     if orientation >= 5:
         width, height = height, width
     return Photo(pixels, width, height, judge(pixels))

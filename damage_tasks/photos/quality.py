@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from damage_tasks.damages import Quality
+from damage_tasks.scaling import fitting, shrink
 
 # Pixels.  Blur depends on scale, so it is measured at one that small photos have too: there a
 # sharp photo that was enlarged is as sharp as any.
@@ -29,10 +30,7 @@ def judge(pixels: NDArray[np.uint8]) -> Quality:
     Blur is the variance of the Laplacian (Pech-Pacheco et al., ICPR 2000) of the
     grey picture at 256 px, brightness its mean luma from 0 to 1.
     """
-    height, width = pixels.shape[:2]
-    scale = min(1.0, SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
+    small = shrink(pixels, fitting(pixels, SIDE), smooth=True)
     grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
     blur = float(cv2.Laplacian(grey, cv2.CV_32F).var())
     brightness = float(grey.mean()) / 255

@@ -115,6 +115,8 @@ def _give_unclaimed(masks: Mapping[str, Mask], union: Mask, types: Sequence[str]
         return
     claimed = np.logical_or.reduce([mask.pixels for mask in masks.values()])
     rows, columns = np.nonzero(union.pixels & ~claimed)
+    if not rows.size:
+        return
     leads = [masks[type].claim[rows, columns] for type in types]
     likeliest = np.argmax(leads, axis=0)
     for number, type in enumerate(types):

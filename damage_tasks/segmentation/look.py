@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import cv2
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from damage_tasks.segmentation.arrays import (
     Pixels,
     Probabilities,
+    add_sigmoid,
     calibrated,
     cut,
     prepare,
@@ -28,13 +28,29 @@ CLIP = 8.0  # logits beyond are no surer
 WORKING_SIDE = 1024  # pixels; masks are cut at this size, which outlines do not need more of
 
 
-@dataclass(frozen=True, slots=True)
 class Mask:
-    """One type's damage: ``pixels`` (H x W bool) and its ``probabilities`` (H x W, 0 to 1)."""
+    """One type's damage: ``pixels`` (H x W bool) and its ``probabilities`` (H x W, 0 to 1).
 
-    pixels: NDArray[np.bool_]
-    probabilities: Probabilities
-    policy: MaskPolicy
+    Probabilities may be given as a function that is called when they are asked for:
+    most masks are empty, and nobody does.
+    """
+
+    def __init__(
+        self,
+        pixels: NDArray[np.bool_],
+        probabilities: Probabilities | Callable[[], Probabilities],
+        policy: MaskPolicy,
+    ) -> None:
+        self.pixels = pixels
+        self.policy = policy
+        self._probabilities = probabilities
+
+    @property
+    def probabilities(self) -> Probabilities:
+        """H x W float32, 0 to 1."""
+        if callable(self._probabilities):
+            self._probabilities = self._probabilities()
+        return self._probabilities
 
     @property
     def claim(self) -> Probabilities:
@@ -73,12 +89,25 @@ class Look:
 
     def mask(self, network: SegmentNetwork | UnionNetwork, size: tuple[int, int]) -> Mask:
         """The network's mask, with the ``size`` (width, height) of the whole photo."""
+        strongest = [float(sigmoid(logits.max())) for logits in self._logits(network)]
+        likeliest = sum(strongest) / len(strongest)
+        if likeliest < network.policy.threshold and not network.policy.refine:
+            # No pixel between others is surer than they are.
+            nothing = np.zeros(size[::-1], np.bool_)
+            return Mask(nothing, lambda: self._probabilities(network, size), network.policy)
+        found = self._probabilities(network, size)
+        return Mask(cut(found, network.policy), found, network.policy)
+
+    def _probabilities(
+        self, network: SegmentNetwork | UnionNetwork, size: tuple[int, int]
+    ) -> Probabilities:
         x, y, width, height = self._window or (0, 0, *size)
         found = np.zeros((height, width), np.float32)
         sides = self._sides(network)
         for logits in self._logits(network):
             # Logits, not probabilities: an outline between two pixels stays where it is.
-            found += sigmoid(cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR))
+            large = cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR)
+            add_sigmoid(found, np.asarray(large, np.float32))
         found /= len(sides)
         if network.policy.refine:
             found = refined(found, cv2.resize(self._pixels, (width, height)))
@@ -86,7 +115,7 @@ class Look:
             whole = np.zeros(size[::-1], np.float32)
             whole[y : y + height, x : x + width] = found
             found = whole
-        return Mask(cut(found, network.policy), found, network.policy)
+        return found
 
     def evidence(self, union: UnionNetwork, share: float) -> float:
         """The logit of the mean of the strongest ``share`` of pixels, averaged over sizes."""

@@ -9,6 +9,7 @@ pays for torch.
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -60,7 +61,8 @@ def candidates(manifest: Manifest, wanted: str = "auto") -> list[str]:
 def engines_of(manifest: Manifest) -> list[str]:
     """The engines that can run a bundle here, the fastest first; torch always can."""
     held = {name for weights in manifest.weights.values() for name in weights.engines}
-    return [*(name for name in CONVERTED if name in held and _is_installed()), TORCH]
+    order = CONVERTED if _multiplies_bytes() else reversed(CONVERTED)
+    return [*(name for name in order if name in held and _is_installed()), TORCH]
 
 
 def load_engine(bundle: Bundle, name: str, threads: int = 1, engine: str = TORCH) -> Engine:
@@ -80,6 +82,18 @@ def load_engine(bundle: Bundle, name: str, threads: int = 1, engine: str = TORCH
         return load_torch(bundle, weights, threads)
     except BundleError as error:
         raise BundleError(f"weights {name}: {error}") from None
+
+
+def _multiplies_bytes() -> bool:
+    """Whether this CPU has instructions for int8 (VNNI, AMX or Arm's i8mm).
+
+    Without, int8 networks whose first layers stay in fp32 are no faster than fp32.
+    """
+    try:
+        words = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return False
+    return not words.isdisjoint({"avx512_vnni", "avx_vnni", "amx_int8", "i8mm"})
 
 
 def _is_installed() -> bool:

@@ -2,7 +2,7 @@
 
 Post-training quantisation with calibration photos (Jacob et al., arXiv:1712.05877, as
 NNCF does it).  What loses too much against fp32 is not shipped: first the whole
-network is quantised, then all but its first and last convolution, then only the
+network is quantised, then all but its first convolutions and the last, then only the
 encoder, and where even that does not agree the bundle gets no int8 at all.
 """
 
@@ -26,7 +26,7 @@ from damage_tasks.errors import BundleError
 from damage_tasks.golden import check_golden
 from damage_tasks.segmentation import Segmenter, prepare
 from model_store.engines.openvino import DECODE, ENCODE
-from model_store.engines.torch import load_network
+from model_store.engines.torch import fold_batch_norms, load_network
 from model_store.manifest import MANIFEST, SegmentNetwork, UnionNetwork, parse_manifest
 from model_store.recipe.comparison import MASK_IOU, Agreement, agreement
 from model_store.recipe.photos import LabelledPhoto
@@ -35,6 +35,8 @@ from model_store.store import Bundle, open_bundle
 INT8, FULL = "openvino-int8", "openvino"
 CALIBRATION_PHOTOS = 128
 AGREEMENT_PHOTOS = 80
+# Convolutions at the full resolution: their few channels have the widest ranges.
+EARLY = 3
 
 Models = tuple[Any, Any]
 
@@ -57,7 +59,7 @@ def quantise(
     for name, weights in bundle.manifest.weights.items():
         if weights.format == "safetensors":
             console.print(f"converting {name}")
-            full[name] = _convert(load_network(bundle, weights).eval())
+            full[name] = _convert(fold_batch_norms(load_network(bundle, weights).eval()))
     if not full:
         raise BundleError("only networks of a known architecture can be converted")
     reference = Segmenter(bundle)
@@ -133,7 +135,7 @@ def _samples(
         yield array, tuple(features)
 
 
-def _quantised(model: Any, inputs: list[Any], kept: tuple[str, ...] = ()) -> Any:
+def _quantised(model: Any, inputs: list[Any], kept: Sequence[str] = ()) -> Any:
     return nncf.quantize(
         model.clone(),
         nncf.Dataset(inputs),
@@ -157,21 +159,21 @@ def _all(models: Models, samples: list[Any]) -> Models:
 def _all_but_the_ends(models: Models, samples: list[Any]) -> Models:
     encoder, decoder = models
     return (
-        _quantised(encoder, [photo for photo, _ in samples], (_convolutions(encoder)[0],)),
-        _quantised(decoder, [features for _, features in samples], (_convolutions(decoder)[-1],)),
+        _quantised(encoder, [photo for photo, _ in samples], _convolutions(encoder)[:EARLY]),
+        _quantised(decoder, [features for _, features in samples], _convolutions(decoder)[-1:]),
     )
 
 
 def _only_the_encoder(models: Models, samples: list[Any]) -> Models:
     encoder, decoder = models
-    first = _convolutions(encoder)[0]
-    return _quantised(encoder, [photo for photo, _ in samples], (first,)), decoder
+    early = _convolutions(encoder)[:EARLY]
+    return _quantised(encoder, [photo for photo, _ in samples], early), decoder
 
 
 _SCOPES: tuple[tuple[str, Callable[[Models, list[Any]], Models]], ...] = (
     ("everything", _all),
-    ("all but the first and last convolution", _all_but_the_ends),
-    ("the encoder", _only_the_encoder),
+    ("all but the first convolutions and the last", _all_but_the_ends),
+    ("the encoder but its first convolutions", _only_the_encoder),
 )
 
 
@@ -179,7 +181,7 @@ def _convolutions(model: Any) -> list[str]:
     return [
         node.get_friendly_name()
         for node in model.get_ordered_ops()
-        if node.get_type_name() == "Convolution"
+        if node.get_type_name() in ("Convolution", "GroupConvolution")
     ]
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from damage_tasks.errors import BundleError
 from damage_tasks.golden import open_segmenter
+from model_store import engines
 from model_store.engines import load_engine
 from model_store.publishing import publish
 from model_store.recipe import comparison, quantising
@@ -78,10 +79,17 @@ def test_photos_of_any_shape_run_and_do_not_disturb_each_other(quantised: Bundle
         np.testing.assert_allclose(masks, reference.decode(reference.encode(photo)[0]), atol=0.02)
 
 
+@pytest.fixture(autouse=True)
+def cpu_with_int8(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "_multiplies_bytes", lambda: True)
+
+
 def test_auto_takes_the_fastest_engine_that_the_bundle_holds(
-    quantised: Bundle, tmp_path: Path
+    quantised: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert open_segmenter(quantised).engine == "openvino-int8"
+    monkeypatch.setattr(engines, "_multiplies_bytes", lambda: False)
+    assert open_segmenter(quantised).engine == "openvino"
     assert open_segmenter(open_bundle(write_bundle(tmp_path))).engine == "torch"
 
 

@@ -1,0 +1,33 @@
+"""Making pictures smaller, cheaply."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+
+
+def shrink(picture: Pixels, size: tuple[int, int], *, smooth: bool = False) -> Pixels:
+    """``picture`` (H x W x 3 uint8) at ``size`` (width, height), no larger than itself.
+
+    Halving is vectorised in OpenCV: some halves and one last step look like one area
+    resize and cost a fraction of it.  The last step is linear, or with ``smooth`` by
+    area, which keeps noise out of what is measured.
+    """
+    width, height = size
+    while picture.shape[1] >= 2 * width and picture.shape[0] >= 2 * height:
+        half = picture.shape[1] // 2, picture.shape[0] // 2
+        picture = np.asarray(cv2.resize(picture, half, interpolation=cv2.INTER_AREA), np.uint8)
+    if (picture.shape[1], picture.shape[0]) == size:
+        return picture
+    last = cv2.INTER_AREA if smooth else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, size, interpolation=last), np.uint8)
+
+
+def fitting(picture: Pixels, side: int) -> tuple[int, int]:
+    """The (width, height) of ``picture`` with a longer side of at most ``side`` pixels."""
+    height, width = picture.shape[:2]
+    scale = min(1.0, side / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
