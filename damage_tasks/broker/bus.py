@@ -23,7 +23,7 @@ from kombu.connection import Connection
 from kombu.log import get_logger
 from kombu.messaging import Producer
 
-from damage_tasks.monitoring import redact
+from damage_tasks.monitoring import redact, redacted
 from damage_tasks.settings import get_settings
 
 logger = get_logger(__name__)
@@ -200,17 +200,6 @@ class Events(CeleryEvents):
 
     receiver_cls = "damage_tasks.broker.bus:Receiver"
     dispatcher_cls = "damage_tasks.broker.bus:Dispatcher"
-
-
-def redacted(value: Any) -> Any:
-    """A copy of plain data with every string in it redacted."""
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, dict):
-        return {key: redacted(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [redacted(item) for item in value]
-    return value
 
 
 def _close(connection: Connection | None) -> None:

@@ -21,10 +21,9 @@ from damage_tasks.broker.bus import (
     SENDER,
     bus_connection,
     bus_url,
-    redacted,
 )
 from damage_tasks.errors import EventBusMissing
-from damage_tasks.monitoring import redact
+from damage_tasks.monitoring import redact, redacted
 
 logger = get_logger(__name__)
 

@@ -11,6 +11,7 @@ from damage_tasks.monitoring.logs import (
     name_worker,
     photo_in_hand,
     redact,
+    redacted,
     write_at_once,
 )
 
@@ -22,5 +23,6 @@ __all__ = [
     "name_worker",
     "photo_in_hand",
     "redact",
+    "redacted",
     "write_at_once",
 ]

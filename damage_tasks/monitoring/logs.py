@@ -40,6 +40,17 @@ def redact(text: str) -> str:
     return _WORD.sub(_redact_word, text) if "://" in text else text
 
 
+def redacted(value: Any) -> Any:
+    """A copy of plain data with every string in it redacted."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {key: redacted(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [redacted(item) for item in value]
+    return value
+
+
 def _redact_word(found: re.Match[str]) -> str:
     before, mark, url = found[0].partition("://")
     if not mark:
@@ -163,7 +174,7 @@ class TextFormatter(logging.Formatter):
 
 def _extra(record: logging.LogRecord) -> dict[str, Any]:
     return {
-        key: redact(value) if isinstance(value, str) else value
+        key: redacted(value)
         for key, value in vars(record).items()
         if key not in _STANDARD and not key.startswith("_") and value is not None
     }

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from damage_tasks.monitoring.logs import redact
+from damage_tasks.monitoring.logs import redacted
 
 _on = False
 FLUSH = 2.0  # seconds that an ending process waits for its last events to leave
@@ -126,14 +126,4 @@ def _scrub(event: Any, hint: dict[str, Any]) -> Any:
         tags = event.setdefault("tags", {})
         tags["code"] = getattr(error, "code", "unexpected")
         tags["stage"] = stage_of(error) or "none"
-    return _redacted(event)
-
-
-def _redacted(value: Any) -> Any:
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, dict):
-        return {key: _redacted(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_redacted(item) for item in value]
-    return value
+    return redacted(event)

@@ -65,6 +65,12 @@ def test_a_json_line_holds_event_and_fields() -> None:
     assert "\n" not in line
 
 
+@pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()])
+def test_fields_are_free_of_secrets_however_deep(formatter: logging.Formatter) -> None:
+    found = record(tried=[{"url": "https://x/y?Signature=hunter2"}])
+    assert "hunter2" not in formatter.format(found)
+
+
 def test_a_traceback_stays_one_record_without_secrets() -> None:
     try:
         raise ValueError("https://x/y?token=hunter2")
