@@ -68,3 +68,14 @@ def test_a_command_whose_libraries_are_missing_says_what_to_install() -> None:
     assert done.stderr.strip().splitlines()[-1] == (
         "extra_missing: needs cv2: pip install 'damage-tasks[worker]'"
     )
+
+
+def test_preparing_a_photo_loads_no_torch() -> None:
+    # albumentations would; a process that computes with OpenVINO does without.
+    run(
+        "import sys, numpy as np;"
+        "from damage_tasks.segmentation import prepare;"
+        "from model_store.manifest import Input;"
+        "prepare(np.zeros((90, 120, 3), np.uint8), Input(long_side=64));"
+        "assert 'albumentations' in sys.modules and 'torch' not in sys.modules"
+    )

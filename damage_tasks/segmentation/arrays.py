@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
+import sys
+from functools import cache, lru_cache
 from typing import Any
 
-# albumentations asks a server for its newest version when it is imported.
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-
-import albumentations as A
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +42,8 @@ def _transform(
     columns: int,
     mean: tuple[float, float, float],
     std: tuple[float, float, float],
-) -> A.Compose:
+) -> Any:
+    A = _albumentations()  # noqa: N806
     # Given in BGR order, so that the channels are swapped on the small picture.
     return A.Compose(
         [
@@ -53,6 +51,25 @@ def _transform(
             A.Normalize(mean=mean[::-1], std=std[::-1], max_pixel_value=255.0),
         ]
     )
+
+
+@cache
+def _albumentations() -> Any:
+    """The library, without what it would load beside it."""
+    # It asks a server for its newest version when it is imported.
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    # It also imports torch where there is one, for tensors that nobody here asks it for: two
+    # seconds and 180 MB of every process.
+    bridge = "albumentations.pytorch"
+    hidden = bridge not in sys.modules
+    if hidden:
+        sys.modules[bridge] = None  # type: ignore[assignment]
+    try:
+        import albumentations
+    finally:
+        if hidden:
+            sys.modules.pop(bridge, None)
+    return albumentations
 
 
 def cut(probabilities: Probabilities, policy: MaskPolicy) -> NDArray[np.bool_]:
