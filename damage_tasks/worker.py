@@ -162,12 +162,14 @@ def _exit_with_status(sender: Any = None, **_: Any) -> None:
 def _load() -> Pipeline:
     from damage_tasks.backend import open_inspections
     from damage_tasks.golden import open_segmenter
+    from damage_tasks.memory import keep_freed_memory
     from damage_tasks.photos import PhotoReader
     from damage_tasks.pipeline import Pipeline
     from damage_tasks.settings import get_settings
     from damage_tasks.storage import Bucket, Signer
     from model_store.store import fetch_bundle
 
+    keep_freed_memory()
     settings = get_settings()
     bundle = _bundle or fetch_bundle(settings.bundle, settings.bundle_cache)
     segmenter = open_segmenter(bundle, settings.engine, settings.threads)

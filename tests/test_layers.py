@@ -14,6 +14,7 @@ FLOORS = {
     "damage_tasks.errors": 0,
     "damage_tasks.damages": 0,
     "damage_tasks.settings": 0,
+    "damage_tasks.memory": 0,
     "damage_tasks.scaling": 1,
     "damage_tasks.storage": 1,
     "model_store": 1,
