@@ -8,6 +8,7 @@ PIP_ARGS ?=
 OUT ?= out
 PHOTOS ?=
 PHOTO ?=
+SEED ?= 1
 # Docker Compose 2.20 or newer; over podman's socket too (DOCKER_HOST).
 COMPOSE ?= docker compose
 
@@ -16,8 +17,8 @@ BIN = $(VENV)/bin
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) $(PIP_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack install test bench bench-peers lint format typecheck unit up live submit down chart \
-	test-containers docs constraints clean
+.PHONY: help demo stack install test chaos bench bench-peers lint format typecheck unit up live \
+	submit down chart test-containers docs constraints clean
 
 help: ## Show this help
 	@echo "Usage: make TARGET [NAME=value ...]"
@@ -38,6 +39,9 @@ test: $(VENV)/.dev lint typecheck unit ## Run everything: ruff, mypy and all tes
 unit: $(VENV)/.dev ## Run the tests alone: ARGS="tests/test_pipeline.py -k reused"
 	@sh tests/install.sh
 	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+
+chaos: $(VENV)/.dev ## Break everything while photos come in, and count: PHOTOS=500 SEED=1
+	@$(BIN)/python -m tests.chaos --photos $(or $(PHOTOS),500) --seed $(SEED)
 
 lint: $(VENV)/.dev ## Check style
 	@$(BIN)/ruff check .

@@ -47,6 +47,9 @@ class Pictures(Protocol):
 class Records(Protocol):
     """Where inspections go."""
 
+    def find(self, id: str) -> Inspection | None:
+        """The inspection that is stored under ``id``."""
+
     def find_finding(self, photo_sha256: str, bundle_digest: str) -> Finding | None:
         """What is already known of a photo."""
 

@@ -90,6 +90,11 @@ class Pipeline:
         )
         return self._store(inspection, watch)
 
+    def verdict_of(self, id: str) -> Inspection | None:
+        """What is stored under ``id``, unless it is ``failed`` and may be tried again."""
+        stored = self.inspections.find(id)
+        return stored if stored and stored.verdict is not Verdict.FAILED else None
+
     def reject(
         self,
         id: str,
@@ -203,7 +208,8 @@ class Pipeline:
     def _store(self, inspection: Inspection, watch: Stopwatch) -> Inspection:
         with watch.stage("commit"):
             stored = self.inspections.save(inspection)
-        if metrics := get_metrics():
+        # What had been stored before is counted already.
+        if stored.finished_at == inspection.finished_at and (metrics := get_metrics()):
             metrics.examined(stored, watch.milliseconds)
         logger.info(
             "photo inspected",

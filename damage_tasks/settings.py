@@ -182,7 +182,7 @@ class Settings(BaseSettings):
     refusal_patience: int = setting(
         60,
         "Seconds that SQS may refuse the worker (expired credentials, no permission, no such "
-        "queue) before it stops with one line that says so.",
+        "queue), or be away when it starts, before it stops with one line that says so.",
         "60",
         ge=1,
         le=3600,

@@ -34,9 +34,6 @@ def detect_damage(self: Task, url: str, metadata: dict[str, Any] | None = None) 
     ``metadata`` is the caller's own JSON object, stored and returned untouched.
     A photo that cannot be had or read is a result too: verdict ``rejected``.
     """
-    from damage_tasks.settings import get_settings
-
-    settings = get_settings()
     received = receives_of(self)
     attempts = self.request.retries + received
     pipeline = get_pipeline()
@@ -45,25 +42,19 @@ def detect_damage(self: Task, url: str, metadata: dict[str, Any] | None = None) 
         lost = WorkerLost(f"delivered {received} times and never finished")
         pipeline.record_failure(self.request.id, url, metadata, lost, attempts=attempts)
     try:
+        # Delivered again although it was done: only its deletion had failed.
+        if attempts > 1 and (known := pipeline.verdict_of(self.request.id)) is not None:
+            return known.to_dict()
         inspection = pipeline.inspect(self.request.id, url, metadata, attempts=attempts)
         if inspection.finding is not None and not inspection.reused:
             photo_examined()
         return inspection.to_dict()
     except TemporaryError as error:
-        if self.request.retries < settings.max_retries:
-            # A countdown would be an ETA, held by the worker beyond the
-            # visibility timeout and delivered again meanwhile.
-            delay = retry_delay(self.request.retries, settings.retry_base)
-            logger.warning(
-                "photo is tried again",
-                extra={"task_id": self.request.id, "reason": error.code, "why": str(error),
-                       "retry": self.request.retries + 1, "seconds": delay},
-            )  # fmt: skip
-            raise self.retry(exc=error, countdown=0, DelaySeconds=delay) from None
+        try_again(self, error)
         failure: DamageTaskError = RetriesExhausted(f"{error.code}: {error}")
         cause: BaseException = error
     except SoftTimeLimitExceeded as error:
-        failure = TimeLimitReached(f"not finished after {settings.soft_time_limit} s")
+        failure = TimeLimitReached(f"not finished after {app.conf.task_soft_time_limit} s")
         cause = error
     except DamageTaskError as error:
         failure = cause = error
@@ -78,17 +69,40 @@ def detect_damage(self: Task, url: str, metadata: dict[str, Any] | None = None) 
     raise failure from cause
 
 
-@app.task(bind=True, name=RECORD_MALFORMED, Request=REQUEST)
+@app.task(bind=True, name=RECORD_MALFORMED, max_retries=None, Request=REQUEST)
 def record_malformed(self: Task, body: str) -> dict[str, Any]:
     """Record a message that is no request, with its body, as ``rejected``."""
     error = MessageMalformed(
         'expected {"image_url": "https://...", ...} or a message sent by detect_damage.delay'
     )
     pipeline = get_pipeline()
-    inspection = pipeline.reject(
-        self.request.id, None, {"body": body}, error, attempts=receives_of(self)
-    )
+    attempts = self.request.retries + receives_of(self)
+    try:
+        inspection = pipeline.reject(
+            self.request.id, None, {"body": body}, error, attempts=attempts
+        )
+    except TemporaryError as away:
+        try_again(self, away)
+        raise
     return inspection.to_dict()
+
+
+def try_again(task: Task, error: TemporaryError) -> None:
+    """Send the message again with a delay; returns where that was done often enough."""
+    from damage_tasks.settings import get_settings
+
+    settings, retries = get_settings(), task.request.retries
+    if retries >= settings.max_retries:
+        return
+    # A countdown would be an ETA, held by the worker beyond the visibility timeout and
+    # delivered again meanwhile.
+    delay = retry_delay(retries, settings.retry_base)
+    logger.warning(
+        "photo is tried again",
+        extra={"task_id": task.request.id, "reason": error.code, "why": str(error),
+               "retry": retries + 1, "seconds": delay},
+    )  # fmt: skip
+    raise task.retry(exc=error, countdown=0, DelaySeconds=delay) from None
 
 
 def receives_of(task: Task) -> int:

@@ -7,12 +7,13 @@ import multiprocessing
 import os
 import signal
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import billiard
 from celery.signals import task_prerun, worker_init, worker_process_init, worker_shutdown
 
-from damage_tasks.errors import DamageTaskError
+from damage_tasks.errors import BundleUnavailable, DamageTaskError, QueueUnavailable
 from damage_tasks.monitoring import write_at_once
 from damage_tasks.observation import bundle_loaded, start_failed
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from model_store.store import Bundle
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 GAVE_UP = 70  # exit status (EX_SOFTWARE, sysexits.h) of a worker that only failed
 
@@ -65,8 +67,10 @@ def _prepare(sender: Any = None, **_: Any) -> None:
         settings = get_settings()
         clear_heartbeat(settings.heartbeat_file)
         settings.require("bucket")
-        _max_receives = check_queue(sqs_client(), settings).max_receives
-        _bundle = fetch_bundle(settings.bundle, settings.bundle_cache)
+        patience = settings.refusal_patience
+        queue = _patiently(lambda: check_queue(sqs_client(), settings), patience)
+        _max_receives = queue.max_receives
+        _bundle = _patiently(lambda: fetch_bundle(settings.bundle, settings.bundle_cache), patience)
         logger.info("bundle %s is verified", _bundle.label)
         if "prefork" not in str(getattr(sender, "pool_cls", "")):
             get_pipeline()
@@ -74,6 +78,19 @@ def _prepare(sender: Any = None, **_: Any) -> None:
         write_at_once(f"worker does not start: {error.code}: {error}", logging.CRITICAL)
         start_failed(error)
         raise SystemExit(1) from None
+
+
+def _patiently(act: Callable[[], T], seconds: float) -> T:
+    """What ``act`` gives, once AWS answers: it may be away, or not know this pod's role yet."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return act()
+        except (QueueUnavailable, BundleUnavailable) as error:
+            if time.monotonic() > end:
+                raise
+            logger.warning("worker waits to start: %s: %s", error.code, error)
+            time.sleep(2)
 
 
 @worker_process_init.connect

@@ -17,6 +17,7 @@ HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "conten
 PASS, ERROR_500, ERROR_503, HANG, RESET = "pass", "500", "503", "hang", "reset"
 HANGS_FOR = 6.0  # seconds
 EXPIRED = "expired"
+LOST = "lost"  # is done, but nobody is told
 
 _EXPIRED = b'{"__type": "com.amazon.coral.service#ExpiredTokenException", "message": "expired"}'
 
@@ -25,17 +26,18 @@ class FaultProxy:
     """Forwards to ``upstream``; ``fault`` is asked what to do with each request.
 
     ``fault`` is given ``sqs`` or ``s3`` and the operation (``ReceiveMessage``, ``PUT``).
+    ``accept`` is given the access key that a request is signed with.
     ``counts`` says how often each operation was asked for.
     """
 
     def __init__(self, upstream: str) -> None:
         self.fault: Callable[[str, str], str] = lambda service, operation: PASS
+        self.accept: Callable[[str], bool] = lambda key: True
         self.counts: Counter[str] = Counter()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.proxy = self
-        self._server.upstream = urlsplit(upstream).netloc
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self._upstream = urlsplit(upstream).netloc
+        self._port = 0
+        self.open()
+        self.url = f"http://127.0.0.1:{self._port}"
 
     def fail(self, service: str, how: str, *operations: str) -> None:
         """Do ``how`` to all requests of ``service``, or to those ``operations`` only."""
@@ -48,11 +50,20 @@ class FaultProxy:
     def heal(self) -> None:
         """Forward everything again."""
         self.fault = lambda service, operation: PASS
+        self.accept = lambda key: True
 
     def close(self) -> None:
         """Stop listening: connections are refused from now on."""
         self._server.shutdown()
         self._server.server_close()
+
+    def open(self) -> None:
+        """Listen, once more on the same port after `close`."""
+        self._server = _Server(("127.0.0.1", self._port), _Handler)
+        self._server.proxy = self
+        self._server.upstream = self._upstream
+        self._port = self._server.server_port
+        Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
 
 class _Server(ThreadingHTTPServer):
@@ -75,9 +86,14 @@ class _Handler(BaseHTTPRequestHandler):
         service = "sqs" if target.startswith("AmazonSQS") else "s3"
         operation = target.partition(".")[2] or self.command
         self.server.proxy.counts[f"{service} {operation}"] += 1
-        match self.server.proxy.fault(service, operation):
+        key = self.headers.get("Authorization", "").partition("Credential=")[2].partition("/")[0]
+        how = self.server.proxy.fault(service, operation)
+        match how if self.server.proxy.accept(key) else EXPIRED:
             case "pass":
                 self._forward(body)
+            case "lost":
+                self._forward(body, tell=False)
+                self._reset()
             case "500" | "503" as status:
                 self._answer(int(status), b"")
             case "expired":
@@ -90,13 +106,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = _handle  # noqa: N815
 
-    def _forward(self, body: bytes) -> None:
+    def _forward(self, body: bytes, tell: bool = True) -> None:
         upstream = http.client.HTTPConnection(self.server.upstream, timeout=60)
         try:
             # The host is signed, and the emulator does not mind another.
             upstream.request(self.command, self.path, body, dict(self.headers))
             response = upstream.getresponse()
             data = response.read()
+            if not tell:
+                return
             self.send_response(response.status)
             for name, value in response.getheaders():
                 if name.lower() not in HOP_BY_HOP:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import tempfile
 import warnings
 from contextlib import suppress
@@ -71,7 +72,8 @@ class Postgres:
         """End it and remove its files."""
         if self._server is not None:
             self.resume()
-            self._pg_ctl("-w", "-m", "immediate", "stop")
+            with suppress(subprocess.CalledProcessError):  # it has been taken away
+                self._pg_ctl("-w", "-m", "immediate", "stop")
             self._server.cleanup()
             self._server = None
             shutil.rmtree(self._folder, ignore_errors=True)

@@ -76,6 +76,9 @@ class Records:
         self.known: Finding | None = None
         self.error: Exception | None = None
 
+    def find(self, id: str) -> Inspection | None:
+        return self.rows.get(id)
+
     def find_finding(self, photo_sha256: str, bundle_digest: str) -> Finding | None:
         return self.known
 
@@ -203,6 +206,15 @@ def test_recording_a_failure_never_raises(parts: Parts, caplog: pytest.LogCaptur
     parts.records.error = DatabaseUnavailable("away")
     parts.pipeline.record_failure("task-1", "https://x", None, DamageTaskError("x"))
     assert "is not recorded" in caplog.text
+
+
+def test_a_verdict_is_known_by_its_id_and_a_failure_is_none(parts: Parts) -> None:
+    assert parts.pipeline.verdict_of("task-1") is None
+    parts.pipeline.record_failure("task-1", "https://x/y.jpg", None, StorageUnavailable())
+    assert parts.pipeline.verdict_of("task-1") is None
+    parts.inspect()
+    known = parts.pipeline.verdict_of("task-1")
+    assert known is not None and known.finding is not None
 
 
 def test_keys_are_made_of_digests_only() -> None:

@@ -22,6 +22,7 @@ from damage_tasks.settings import Settings, get_settings
 MARGIN = 10
 MIN_RECEIVES = 2  # or one lost pod would make a photo a dead letter
 MAX_RECEIVES = 5
+MIN_RETENTION = 24 * 3600  # seconds; what waits for longer is deleted by SQS, unseen
 RETENTION = 14 * 24 * 3600  # seconds; the longest that SQS allows
 DEAD_LETTERS = "dead-letters"
 
@@ -106,6 +107,11 @@ def problems(queue: Queue, settings: Settings) -> list[str]:
             f"VisibilityTimeout is {queue.visibility_timeout} s and photos may take "
             f"{settings.time_limit} s: set it to {needed} or more, or they are examined twice"
         )
+    if queue.retention < MIN_RETENTION:
+        found.append(
+            f"MessageRetentionPeriod is {queue.retention} s: set it to {RETENTION}, or photos that "
+            "wait through an outage are deleted unseen"
+        )
     if queue.dead_letter_arn is None or queue.max_receives is None:
         found.append(
             "has no RedrivePolicy: set one with a dead-letter queue, or failed photos are deleted"
@@ -125,6 +131,15 @@ def check_queue(sqs: Any, settings: Settings) -> Queue:
     """
     queue = read_queue(sqs, settings.require("queue_url"))
     found = problems(queue, settings)
+    if queue.dead_letter_arn is not None:
+        dead = dead_letter_queue(sqs, queue)
+        # A dead letter keeps the age that it had.
+        if dead.retention < queue.retention:
+            found.append(
+                f"MessageRetentionPeriod of {dead.name} is {dead.retention} s, shorter than the "
+                f"queue's own: set it to {RETENTION}, or dead letters are deleted before they are "
+                "seen"
+            )
     if found:
         raise QueueUnsafe(
             f"{queue.url} {'; '.join(found)} (`damage-tasks queue create` sets it right)"

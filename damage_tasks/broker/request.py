@@ -73,6 +73,7 @@ class Request(CeleryRequest):
         if isinstance(error, ExceptionWithTraceback):
             error = error.exc
         if isinstance(error, WorkerLostError):
+            logger.error("photo lost its process", extra={"task_id": self.id, "status": str(error)})
             photo_lost(self.id)
         if not isinstance(error, Terminated | Retry | Ignore | Reject):
             WATCH.failed(self.id, error)

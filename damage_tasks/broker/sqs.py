@@ -156,6 +156,9 @@ class Channel(SQS.Channel):
         if message is not None and not requeue:
             self._restore_at_beginning(message)
 
+    def _delete_rejected_message(self, delivery_tag: str) -> None:
+        """Nothing is deleted that has no verdict, not even where the redrive policy was lost."""
+
     def _restore_at_beginning(self, message: Any) -> None:
         """Give a message up: visible again after a pause that grows with its receives."""
         if message.delivery_info.get("revoked"):

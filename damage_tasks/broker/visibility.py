@@ -10,6 +10,7 @@ import threading
 import time
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from celery import bootsteps
 from celery.worker import state
 from kombu.log import get_logger
@@ -90,19 +91,8 @@ def extend(channel: Any, timeout: int, limit: float) -> None:
         for request in list(state.active_requests)
         if time.time() - (request.time_start or time.time()) > limit + MARGIN
     }
-    (queue,) = channel.predefined_queues
     held = [tag for tag in list(channel.qos._delivered) if tag not in channel.qos._dirty]
-    kept = sorted(set(held) - hung)
-    for first in range(0, len(kept), BATCH):
-        answer = channel.sqs(queue).change_message_visibility_batch(
-            QueueUrl=channel.predefined_queues[queue]["url"],
-            Entries=[
-                {"Id": str(n), "ReceiptHandle": tag, "VisibilityTimeout": timeout}
-                for n, tag in enumerate(kept[first : first + BATCH])
-            ],
-        )
-        for failure in answer.get("Failed", []):
-            logger.warning("visibility not extended: %s", failure.get("Message"))
+    _hide(channel, sorted(set(held) - hung), timeout)
 
 
 def hand_back(channel: Any) -> None:
@@ -111,8 +101,31 @@ def hand_back(channel: Any) -> None:
     To be called when Celery has taken them back from its pool (`Consumer.on_close`).
     """
     begun = {request.message.delivery_tag for request in list(state.active_requests)}
-    for tag, message in list(channel.qos._delivered.items()):
-        if tag not in begun and tag not in channel.qos._dirty:
-            channel.qos._delivered.pop(tag, None)
-            channel.show_again(message, 0)
-            logger.info("handed back", extra={"task_id": message.properties["correlation_id"]})
+    idle = {
+        tag: message
+        for tag, message in list(channel.qos._delivered.items())
+        if tag not in begun and tag not in channel.qos._dirty
+    }
+    for tag in idle:
+        channel.qos._delivered.pop(tag, None)
+    try:
+        _hide(channel, list(idle), 0)
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("%d messages stay invisible until their timeout: %s", len(idle), error)
+        return
+    for message in idle.values():
+        logger.info("handed back", extra={"task_id": message.properties["correlation_id"]})
+
+
+def _hide(channel: Any, tags: list[str], seconds: int) -> None:
+    (queue,) = channel.predefined_queues
+    for first in range(0, len(tags), BATCH):
+        answer = channel.sqs(queue).change_message_visibility_batch(
+            QueueUrl=channel.predefined_queues[queue]["url"],
+            Entries=[
+                {"Id": str(n), "ReceiptHandle": tag, "VisibilityTimeout": seconds}
+                for n, tag in enumerate(tags[first : first + BATCH])
+            ],
+        )
+        for failure in answer.get("Failed", []):
+            logger.warning("visibility is not changed: %s", failure.get("Message"))

@@ -31,6 +31,8 @@ class WarmUp(bootsteps.StartStopStep):
         schedule = channel._schedule_queue
 
         def when_warm(queue: str) -> None:
+            if vars(pool).get("_pool", pool) is None:
+                return  # stopped: the worker ends before it was ready
             if processes_up(pool) < (1 if self._warm else pool.num_processes):
                 consumer.hub.call_later(PAUSE, when_warm, queue)
                 return

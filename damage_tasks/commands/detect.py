@@ -103,6 +103,9 @@ class _Folder:
 class _Nothing:
     """No database: nothing is known and nothing is kept."""
 
+    def find(self, id: str) -> Inspection | None:
+        return None
+
     def find_finding(self, photo_sha256: str, bundle_digest: str) -> Finding | None:
         return None
 

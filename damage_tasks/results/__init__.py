@@ -42,12 +42,12 @@ class Inspections:
     def save(self, inspection: Inspection) -> Inspection:
         """Store ``inspection`` with its finding and damages, in one transaction.
 
-        Saving the same task id again writes the same row; a verdict is never
-        overwritten by ``failed``.  When the photo already has a finding, the
+        The first verdict of a task id stays, however often it is saved again; only
+        ``failed`` gives way to a later one.  When the photo already has a finding, the
         inspection refers to that one.  Returns what is stored.
         """
         with self._transaction() as connection:
-            finding_id, stored = None, inspection
+            finding_id, stored, is_new = None, inspection, False
             if inspection.finding is not None:
                 finding_id, is_new = self._save_finding(connection, inspection)
                 if not is_new:
@@ -56,24 +56,24 @@ class Inspections:
             values = inspection_row(stored, finding_id)
             insert = self._insert(inspections).values(values)
             new = {name: insert.excluded[name] for name in values if name != "id"}
-            connection.execute(
+            written = connection.execute(
                 insert.on_conflict_do_update(
                     index_elements=["id"],
                     set_=new,
-                    where=sa.or_(
-                        inspections.c.verdict == Verdict.FAILED,
-                        insert.excluded.verdict != Verdict.FAILED,
-                    ),
-                )
-            )
+                    # By a later attempt the photo may be gone from where it was.
+                    where=inspections.c.verdict == Verdict.FAILED,
+                ).returning(inspections.c.id)
+            ).scalar()
+            if written is None:
+                if is_new:  # of another photo, at the same URL by now: nobody refers to it
+                    connection.execute(sa.delete(findings).where(findings.c.id == finding_id))
+                return load_inspection(connection, _row_of(connection, inspection.id))
         return stored
 
     def find(self, id: str) -> Inspection | None:
         """The inspection with the task id ``id``."""
         with self._transaction() as connection:
-            row = connection.execute(
-                sa.select(inspections).where(inspections.c.id == id)
-            ).one_or_none()
+            row = _row_of(connection, id)
             return load_inspection(connection, row) if row else None
 
     def find_finding(self, photo_sha256: str, bundle_digest: str) -> Finding | None:
@@ -123,6 +123,10 @@ class Inspections:
     def _transaction(self) -> Iterator[Connection]:
         with database_errors(), self._engine.begin() as connection:
             yield connection
+
+
+def _row_of(connection: Connection, id: str) -> Any:
+    return connection.execute(sa.select(inspections).where(inspections.c.id == id)).one_or_none()
 
 
 def _finding_id(photo_sha256: str, bundle_digest: str) -> sa.Select[int]:

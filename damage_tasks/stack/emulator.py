@@ -27,6 +27,7 @@ class Emulator:
     def __init__(self, log: Path) -> None:
         self._log = log
         self._child: Child | None = None
+        self._clients: dict[str, Any] = {}
         self.environment: dict[str, str] = {}
 
     @property
@@ -70,14 +71,16 @@ class Emulator:
         return self.environment
 
     def client(self, service: str) -> Any:
-        """A boto3 client for ``sqs`` or ``s3``."""
-        return boto3.session.Session().client(
-            service,
-            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+        """A boto3 client for ``sqs`` or ``s3``; to make one takes longer than most calls."""
+        if service not in self._clients:
+            self._clients[service] = boto3.session.Session().client(
+                service,
+                endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+                region_name=REGION,
+                aws_access_key_id="test",
+                aws_secret_access_key="test",
+            )
+        return self._clients[service]
 
     def create_queues(self, name: str, visibility_timeout: int = VISIBILITY_TIMEOUT) -> str:
         """Create the queue ``name`` and its dead-letter queue; the queue's URL."""

@@ -86,3 +86,19 @@ def test_a_body_that_is_no_text_is_read_all_the_same(
 def test_the_transport_still_counts_as_sqs() -> None:
     # Celery turns mingle and gossip off by this name.
     assert Transport.driver_type == "sqs"
+
+
+def test_a_rejected_message_is_not_deleted_even_without_a_redrive_policy(
+    channel: Channel, queue_url: str, aws: Any
+) -> None:
+    # As after an operator has removed it: kombu would delete what it cannot bury.
+    sqs = aws.client("sqs")
+    sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"RedrivePolicy": ""})
+    sqs.send_message(QueueUrl=queue_url, MessageBody='{"image_url": "https://x/y.jpg"}')
+    (name,) = channel.predefined_queues
+    message = channel.basic_get(name)
+    assert message is not None
+    channel.basic_reject(message.delivery_tag)
+    count = "ApproximateNumberOfMessagesNotVisible"
+    found = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=[count])
+    assert found["Attributes"][count] == "1"

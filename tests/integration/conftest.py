@@ -61,7 +61,7 @@ def result_of(stack: Stack) -> Callable[..., dict[str, Any]]:
     from damage_tasks import get_inspection
     from tests.contract import check_result
 
-    def wait(id: str, timeout: float = 60) -> dict[str, Any]:
+    def wait(id: str, timeout: float = 120) -> dict[str, Any]:
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             found = get_inspection(id)

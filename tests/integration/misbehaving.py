@@ -1,7 +1,8 @@
-"""The application with photos that make it misbehave, chosen by their URL's path.
+"""The application with photos that make it misbehave, chosen by their URL.
 
-Only what cannot be had otherwise: a decoder or a network that crashes natively,
-hangs or fails.  Everything else of the worker is the real thing.
+Only what cannot be had otherwise: a decoder or a network that crashes natively, hangs,
+fails or eats memory, and a bundle that takes long to load or cannot be loaded
+(``SLOW_LOAD``, ``FAIL_LOAD``).  Everything else of the worker is the real thing.
 """
 
 from __future__ import annotations
@@ -10,26 +11,38 @@ import os
 import signal
 import time
 
-from damage_tasks import app
+from damage_tasks import app, worker
+from damage_tasks.errors import BundleError
 from damage_tasks.photos import PhotoReader
 
 __all__ = ["app"]
 
-_download = PhotoReader.download
+_download, _load = PhotoReader.download, worker._load
+_eaten: list[bytes] = []
 
 
 def _misbehave(self: PhotoReader, url: str) -> bytes:
-    if "/crash" in url:
+    if "/crash" in str(url):
         os.kill(os.getpid(), signal.SIGSEGV)
-    if "/hang" in url:
+    if "/hang" in str(url):
         # Not even the soft time limit gets through to native code.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
         time.sleep(600)
-    if "/slow" in url:
+    if "/slow" in str(url):
         time.sleep(4)
-    if "/fault" in url:
+    if "/fault" in str(url):
         raise RuntimeError("out of memory on the GPU")
+    if "/grow" in str(url):
+        _eaten.append(b"x" * 300_000_000)
     return _download(self, url)
 
 
+def _load_badly() -> object:
+    time.sleep(float(os.environ.get("SLOW_LOAD", 0)))
+    if os.environ.get("FAIL_LOAD"):
+        raise BundleError("weights.safetensors is damaged")
+    return _load()
+
+
+worker._load = _load_badly  # type: ignore[assignment]
 PhotoReader.download = _misbehave  # type: ignore[method-assign]

@@ -187,6 +187,7 @@ def test_a_worker_that_does_not_start_is_posted_once_over_its_restarts(tmp_path:
         "AWS_ACCESS_KEY_ID": "x",
         "AWS_SECRET_ACCESS_KEY": "x",
         "DAMAGE_BUCKET": "b",
+        "DAMAGE_REFUSAL_PATIENCE": "1",
         "DAMAGE_BUNDLE": str(tmp_path),
         "DAMAGE_HEARTBEAT_FILE": str(tmp_path / "heartbeat"),
         "DAMAGE_SLACK_WEBHOOK_URL": recorder.slack_url,

@@ -49,12 +49,30 @@ def test_an_unknown_id_is_not_found(store: Inspections) -> None:
 
 
 def test_the_same_task_twice_is_one_row(store: Inspections) -> None:
+    first = inspection("task-1", finding(damage()))
     for attempts in (1, 2):
-        store.save(replace(inspection("task-1", finding(damage())), attempts=attempts))
+        assert store.save(replace(first, attempts=attempts)) == first
     assert rows(store, inspections) == rows(store, findings) == rows(store, damages) == 1
-    found = store.find("task-1")
-    assert found
-    assert found.attempts == 2
+    assert store.find("task-1") == first
+
+
+def test_a_photo_that_is_gone_when_its_message_comes_again_keeps_its_verdict(
+    store: Inspections,
+) -> None:
+    first = inspection("task-1", finding(damage()))
+    gone = replace(
+        first, verdict=Verdict.REJECTED, finding=None, reason=Reason("photo_not_found", "404")
+    )
+    store.save(first)
+    assert store.save(gone) == first
+    assert store.find("task-1") == first
+
+
+def test_another_photo_at_the_same_url_leaves_no_finding_behind(store: Inspections) -> None:
+    first = inspection("task-1", finding(damage()))
+    store.save(first)
+    assert store.save(inspection("task-1", finding(damage()), sha256="c" * 64)) == first
+    assert rows(store, findings) == rows(store, damages) == 1
 
 
 def test_the_same_photo_in_two_tasks_shares_one_finding(store: Inspections) -> None:

@@ -1,0 +1,153 @@
+"""What will be sent and what will be broken when: all of it follows from the seed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+# What is away, fails or answers badly, and for how many seconds: from, to.
+OUTAGES = {
+    "sqs 500": (1, 4),
+    "sqs 503": (1, 4),
+    "sqs hang": (1, 3),
+    "sqs reset": (1, 4),
+    "sqs lost": (2, 4),
+    "sqs expired": (1, 4),
+    "s3 500": (1, 4),
+    "s3 503": (1, 4),
+    "s3 hang": (1, 3),
+    "s3 reset": (1, 4),
+    "s3 lost": (2, 4),
+    "aws refused": (1, 4),
+    "postgres paused": (1, 4),
+    "postgres restarted": (0, 0),
+    "postgres crashed": (0, 0),
+    "postgres away": (1, 5),
+}
+# What is killed.  Most of all processes, as the OOM killer does.
+PROCESS_KILLED, WORKER_KILLED, WORKER_TERMINATED = (
+    "process killed", "worker killed", "worker terminated",
+)  # fmt: skip
+DEATHS = (
+    PROCESS_KILLED, WORKER_KILLED, PROCESS_KILLED, WORKER_TERMINATED, PROCESS_KILLED,
+)  # fmt: skip
+
+OUTAGE_PAUSE = (0.5, 2.0)  # seconds between two outages
+DEATH_PAUSE = (3.0, 9.0)  # a worker takes some to start
+PHOTOS_A_ROUND = 160  # a round breaks everything once
+BURSTS_A_ROUND = 8
+
+GOOD, SLOW, CRASH, HANG = "good", "slow", "crash", "hang"
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One photo: ``picture`` numbers its bytes, so that two may be of the same.
+
+    ``celery`` is whether a caller in Python sends it, or plain JSON; ``copies`` is how
+    often the same message is sent; ``on_web`` whether it lies on a web server, or in S3.
+    """
+
+    number: int
+    picture: int
+    kind: str = GOOD
+    celery: bool = True
+    copies: int = 1
+    on_web: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that is broken ``at`` so many seconds after the start.
+
+    ``choice`` (0 to 1) picks the victim, ``share`` is of how many requests.
+    """
+
+    at: float
+    what: str
+    seconds: float = 0.0
+    choice: float = 0.0
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Bursts of photos and hostile inputs (by number), and two lanes of faults."""
+
+    seed: int
+    photos: tuple[Photo, ...]
+    bursts: tuple[tuple[float, tuple[Photo, ...], tuple[int, ...]], ...]
+    outages: tuple[Fault, ...]
+    deaths: tuple[Fault, ...]
+
+    @property
+    def seconds(self) -> float:
+        """When the last fault has passed."""
+        return max(fault.at + fault.seconds for fault in (*self.outages, *self.deaths))
+
+
+def make_plan(
+    seed: int, photos: int, hostile: Sequence[int], *, hangs: int = 0, pace: float = 1.0
+) -> Plan:
+    """The plan of ``seed``: ``photos`` photos and the ``hostile`` inputs of these numbers.
+
+    ``hangs`` of the photos hang for ever; about one in a hundred crashes its process.
+    Outages take ``pace`` of their usual time.
+    """
+    chance = random.Random(seed)
+    rounds = max(1, round(photos / PHOTOS_A_ROUND))
+    outages = tuple(_outages(chance, rounds, pace))
+    end = outages[-1].at + outages[-1].seconds
+    album = tuple(_album(chance, photos, hangs))
+    inputs = chance.sample(hostile, len(hostile))
+    bursts = BURSTS_A_ROUND * rounds
+    starts = sorted(chance.uniform(0, end * 0.9) for _ in range(bursts - 1))
+    return Plan(
+        seed=seed,
+        photos=album,
+        bursts=tuple(
+            (at, album[n::bursts], tuple(inputs[n::bursts])) for n, at in enumerate([0.0, *starts])
+        ),
+        outages=outages,
+        deaths=tuple(_deaths(chance, end)),
+    )
+
+
+def _outages(chance: random.Random, rounds: int, pace: float) -> Iterator[Fault]:
+    at = chance.uniform(2, 4)
+    for _ in range(rounds):
+        for what in chance.sample(list(OUTAGES), len(OUTAGES)):
+            seconds = pace * chance.uniform(*OUTAGES[what])
+            yield Fault(at, what, seconds, chance.random(), chance.choice((0.5, 1.0, 1.0)))
+            at += seconds + pace * chance.uniform(*OUTAGE_PAUSE)
+
+
+def _deaths(chance: random.Random, end: float) -> Iterator[Fault]:
+    at = chance.uniform(1, 4)
+    while True:
+        for what in chance.sample(DEATHS, len(DEATHS)):
+            if at > end:
+                return
+            yield Fault(at, what, choice=chance.random())
+            at += chance.uniform(*DEATH_PAUSE)
+
+
+def _album(chance: random.Random, photos: int, hangs: int) -> Iterator[Photo]:
+    crashes = max(1, photos // 100)
+    kinds = [CRASH] * crashes + [HANG] * hangs + [SLOW] * (photos // 10)
+    kinds += [GOOD] * (photos - len(kinds))
+    chance.shuffle(kinds)
+    for number, kind in enumerate(kinds):
+        good = kind in (GOOD, SLOW)
+        again = good and number and chance.random() < 0.1
+        celery = chance.random() < 0.5
+        yield Photo(
+            number=number,
+            picture=chance.randrange(number) if again else number,
+            kind=kind,
+            celery=celery,
+            # Plain JSON that is sent twice is two messages, and so two inspections.
+            copies=2 if celery and good and chance.random() < 0.2 else 1,
+            on_web=not good or kind == SLOW or chance.random() < 0.5,
+        )

@@ -1,0 +1,27 @@
+"""A short chaos: everything is broken once, and nothing is lost, doubled or let in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.plan import Plan, make_plan
+from tests.chaos.run import Chaos
+from tests.hostile.case import Case
+
+pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.slow]
+
+PHOTOS, HOSTILE = 60, 60
+
+
+def test_every_message_ends_as_one_verdict_or_one_dead_letter(tmp_path: Path) -> None:
+    def make(cases: list[Case]) -> Plan:
+        # What fails for good is tried for minutes first; `make chaos` has the time.
+        soon = [n for n, case in enumerate(cases) if not any("failed" in x for x in case.expected)]
+        return make_plan(4, PHOTOS, soon[:: len(soon) // HOSTILE], pace=0.5)
+
+    account = Chaos(tmp_path, workers=2, receives=3, quiet=180).run(make)
+    assert account.ok, "\n".join([*account.problems, "", *account.lines()])
+    assert account.table["sent"] > PHOTOS + HOSTILE - 1
+    assert account.table["dead letters worker_lost"] >= 1

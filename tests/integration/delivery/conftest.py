@@ -1,0 +1,96 @@
+"""A stack behind a proxy that fails on demand, without workers: each test starts its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from damage_tasks.stack import Stack
+from damage_tasks.stack.emulator import Emulator
+from damage_tasks.stack.processes import Child
+from tests.bundles import write_bundle
+from tests.conftest import new_database
+from tests.faults import FaultProxy
+from tests.integration.conftest import use
+from tests.integration.delivery.stage import purge, start_worker
+
+VISIBILITY = 22  # seconds
+SETTINGS = {
+    "DAMAGE_SOFT_TIME_LIMIT": "10",
+    "DAMAGE_TIME_LIMIT": "12",
+    "DAMAGE_RETRY_BASE": "1",
+    "DAMAGE_MAX_RETRIES": "8",
+    "DAMAGE_MAX_FAILURES_IN_A_ROW": "3",
+}
+
+
+@pytest.fixture(scope="session")
+def faulty_emulator(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Emulator, FaultProxy]]:
+    emulator = Emulator(tmp_path_factory.mktemp("emulator") / "log")
+    emulator.start()
+    proxy = FaultProxy(emulator.environment["AWS_ENDPOINT_URL"])
+    yield emulator, proxy
+    proxy.close()
+    emulator.stop()
+
+
+@pytest.fixture(scope="session")
+def stage(
+    faulty_emulator: tuple[Emulator, FaultProxy],
+    postgres_server: str,
+    migrated_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stack]:
+    emulator, proxy = faulty_emulator
+    folder = tmp_path_factory.mktemp("stack")
+    bundle = write_bundle(folder / "bundle")
+    with (
+        new_database(postgres_server, migrated_template) as url,
+        Stack(
+            folder,
+            processes=1,
+            workers=0,
+            database_url=url,
+            emulator=emulator,
+            app="tests.integration.misbehaving",
+            visibility_timeout=VISIBILITY,
+            settings={**SETTINGS, "AWS_ENDPOINT_URL": proxy.url, "DAMAGE_BUNDLE": str(bundle)},
+        ) as stack,
+    ):
+        yield stack
+
+
+@pytest.fixture
+def proxy(faulty_emulator: tuple[Emulator, FaultProxy]) -> FaultProxy:
+    """What stands before SQS and S3; forwards everything unless a test says otherwise."""
+    return faulty_emulator[1]
+
+
+@pytest.fixture
+def stack(stage: Stack, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """The stack, and this process as one of its callers; workers end with the test."""
+    proxy.heal()
+    use(stage, monkeypatch)
+    yield stage
+    proxy.heal()
+    for worker in stage.workers:
+        worker.kill()
+    stage.workers.clear()
+    purge(stage)
+
+
+@pytest.fixture
+def worker(stack: Stack) -> Child:
+    """A worker with one process that is ready."""
+    return start_worker(stack)
+
+
+@pytest.fixture
+def as_root() -> None:
+    """Only root can make a process namespace."""
+    if os.getuid() != 0:
+        pytest.skip("needs root to make a process namespace")

@@ -1,0 +1,76 @@
+"""What tests of delivery do and look at again and again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+
+from damage_tasks.stack import Stack
+from damage_tasks.stack.processes import Child
+from tests.conftest import Site
+from tests.integration.conftest import queue_counts
+from tests.pictures import jpeg
+
+Wait = Callable[..., dict[str, Any]]
+EXAMINED = ("damaged", "clean")
+
+
+def start_worker(stack: Stack) -> Child:
+    """Start one more worker and wait until it takes photos."""
+    worker = stack.start_worker()
+    worker.wait_for("worker is ready", timeout=90)
+    return worker
+
+
+def wait_until(true: Callable[[], Any], timeout: float = 90) -> Any:
+    """What ``true`` gives, once that is true."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        if found := true():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"not within {timeout} s")
+
+
+def child_of(worker: Child) -> psutil.Process:
+    """The process that examines photos."""
+    (child,) = psutil.Process(worker.pid).children()
+    return child
+
+
+def in_flight(stack: Stack) -> int:
+    """Messages that a worker has taken and not deleted."""
+    return queue_counts(stack)[1]
+
+
+def is_quiet(stack: Stack) -> bool:
+    """Whether nothing waits and nothing is in flight."""
+    return queue_counts(stack) == (0, 0)
+
+
+def photo(site: Site, path: str) -> str:
+    """The URL of a photo of its own."""
+    return site.serve(path, jpeg(seed=hash(path) % 2**31))
+
+
+def dead_queue(stack: Stack) -> str:
+    """The URL of the dead-letter queue."""
+    return stack.environment["DAMAGE_QUEUE_URL"] + "-dead-letters"
+
+
+def dead_letters(stack: Stack) -> int:
+    """How many dead letters there are."""
+    name = "ApproximateNumberOfMessages"
+    answer = stack.client("sqs").get_queue_attributes(
+        QueueUrl=dead_queue(stack), AttributeNames=[name]
+    )
+    return int(answer["Attributes"][name])
+
+
+def purge(stack: Stack) -> None:
+    """Empty both queues."""
+    for queue in (stack.environment["DAMAGE_QUEUE_URL"], dead_queue(stack)):
+        stack.client("sqs").purge_queue(QueueUrl=queue)
