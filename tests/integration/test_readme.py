@@ -43,7 +43,7 @@ def test_the_demo_examines_sample_photos(tmp_path: Path) -> None:
         env=environment(VENV=sys.prefix, OUT=str(tmp_path / "out")),
         check=True,
         capture_output=True,
-        timeout=240,
+        timeout=480,
     )
     assert len(list((tmp_path / "out/overlays").glob("*.jpg"))) >= 10
     assert (tmp_path / "out/index.html").read_text().count("<article>") == 12
