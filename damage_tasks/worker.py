@@ -67,6 +67,9 @@ def _prepare(sender: Any = None, **_: Any) -> None:
         settings = get_settings()
         clear_heartbeat(settings.heartbeat_file)
         settings.require("bucket")
+        # Read when the children load numpy and torch; left alone, each would start a thread a core.
+        for library in ("OMP", "OPENBLAS", "MKL"):
+            os.environ[f"{library}_NUM_THREADS"] = str(settings.threads)
         patience = settings.refusal_patience
         queue = _patiently(lambda: check_queue(sqs_client(), settings), patience)
         _max_receives = queue.max_receives

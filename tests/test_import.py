@@ -44,7 +44,9 @@ def test_the_parent_of_the_workers_never_loads_torch(
         "import sys, damage_tasks.worker as worker;"
         "pool = type('pool', (), {'pool_cls': 'celery.concurrency.prefork:TaskPool'});"
         "worker._prepare(sender=pool);"
-        "assert worker._bundle and 'torch' not in sys.modules and 'cv2' not in sys.modules"
+        "assert worker._bundle and 'torch' not in sys.modules and 'cv2' not in sys.modules;"
+        "assert 'numpy' not in sys.modules;"  # it would have started its threads
+        "import os; assert os.environ['OPENBLAS_NUM_THREADS'] == '1'"
     )
 
 
