@@ -26,7 +26,7 @@ def main(
             "d efficiency, e starts and memory, f scale."
         ),
     ] = "abcdef",
-    seconds: Annotated[float, typer.Option(min=1, help="Length of one measurement.")] = 8.0,
+    seconds: Annotated[float, typer.Option(min=1, help="Seconds of one measurement.")] = 5.0,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of interleaved comparisons.")] = 3,
     out: Annotated[Path, typer.Option(help="Folder for results.")] = RESULTS,
 ) -> None:

@@ -25,7 +25,7 @@ OURS = "damage-tasks"
 
 
 def main(
-    seconds: Annotated[float, typer.Option(min=1, help="Length of one measurement.")] = 8.0,
+    seconds: Annotated[float, typer.Option(min=1, help="Seconds of one measurement.")] = 5.0,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds at the same engine.")] = 3,
     only: Annotated[str, typer.Option(help="Peers, comma-separated.")] = ",".join(COMMANDS),
     out: Annotated[Path, typer.Option(help="Folder for results.")] = RESULTS,
