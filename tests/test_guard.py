@@ -141,3 +141,13 @@ def test_the_parent_counts_lost_and_stuck_processes(monkeypatch: pytest.MonkeyPa
     photo.on_timeout(True, 6)
     photo.on_failure(SimpleNamespace(exception=ValueError("no")))
     assert seen == ["a", "a"]
+
+
+def test_the_parent_asks_no_database_about_a_lost_photo(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Its loop would wait for it, and processes that it starts later would share the connection.
+    from damage_tasks import backend
+    from damage_tasks.broker import request
+
+    monkeypatch.setattr(backend, "open_inspections", lambda: pytest.fail("asked"))
+    photo: Any = SimpleNamespace(id="a", ignore_result=False, task=tasks.detect_damage)
+    assert not request.Request._success_was_stored(photo)

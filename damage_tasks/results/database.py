@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import select
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +50,7 @@ def create_engine(url: str) -> sa.Engine:
         },
     )
     sa.event.listen(engine, "handle_error", _leave_old_primary)
+    _leave_to_parent(engine)
     return engine
 
 
@@ -68,6 +71,20 @@ def database_errors() -> Iterator[None]:
         raise DatabaseUnavailable("no free database connection") from error
     except SQLAlchemyError as error:
         raise DatabaseError(str(error)) from error
+
+
+def _leave_to_parent(engine: sa.Engine) -> None:
+    """After a fork the connections are the parent's: two processes on one read each other's rows.
+
+    https://docs.sqlalchemy.org/en/21/core/pooling.html#using-connection-pools-with-multiprocessing-or-os-fork
+    """
+    kept = weakref.ref(engine)
+
+    def leave() -> None:
+        if (inherited := kept()) is not None:
+            inherited.dispose(close=False)
+
+    os.register_at_fork(after_in_child=leave)
 
 
 def _leave_old_primary(context: sa.ExceptionContext) -> None:

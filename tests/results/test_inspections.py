@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -136,6 +137,31 @@ def test_two_workers_with_the_same_photo_at_once_store_one_finding(database_url:
     assert rows(stores[0], inspections) == 2
     for store in stores:
         store.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_does_not_speak_over_its_parents_connection(
+    migrated_postgres_url: str,
+) -> None:
+    store = Inspections(migrated_postgres_url)
+
+    def session() -> int:
+        with store._engine.connect() as connection:
+            return int(connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one())
+
+    parents = session()
+    fork = multiprocessing.get_context("fork")
+    answers = fork.Queue()
+    children = [fork.Process(target=lambda: answers.put(session())) for _ in range(2)]
+    for child in children:
+        child.start()
+    found = {answers.get(timeout=20) for _ in children}
+    for child in children:
+        child.join()
+    assert len(found) == 2
+    assert parents not in found
+    assert session() == parents
+    store.close()
 
 
 def test_text_that_postgresql_refuses_is_stored_readable(store: Inspections) -> None:
