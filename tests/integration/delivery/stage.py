@@ -46,6 +46,12 @@ def in_flight(stack: Stack) -> int:
     return queue_counts(stack)[1]
 
 
+def wait_until_begun(stack: Stack) -> None:
+    """Until a worker has a photo in hand: SQS counts it before its answer has arrived there."""
+    wait_until(lambda: in_flight(stack))
+    time.sleep(1)
+
+
 def is_quiet(stack: Stack) -> bool:
     """Whether nothing waits and nothing is in flight."""
     return queue_counts(stack) == (0, 0)
