@@ -29,6 +29,7 @@ from tests.postgres import Postgres
 PROCESSES = 2  # of each worker
 TIME_LIMIT = 15  # seconds
 VISIBILITY = TIME_LIMIT + 10
+GRACE = 105.0  # seconds; the chart's terminationGracePeriodSeconds
 SETTINGS = {
     "DAMAGE_SOFT_TIME_LIMIT": "12",
     "DAMAGE_TIME_LIMIT": str(TIME_LIMIT),
@@ -59,7 +60,7 @@ class Chaos:
         with self._surroundings() as (stack, ground):
             cases = corpus(ground)
             plan = make(cases)
-            workers = Workers(stack, self.workers, grace=TIME_LIMIT + 25)
+            workers = Workers(stack, self.workers, grace=GRACE)
             post = Post(stack, ground)
             post.prepare(plan.photos)
             self.tell(f"{len(plan.outages)} outages, {len(plan.deaths)} deaths; starting workers")
