@@ -119,7 +119,15 @@ def test_the_stack_runs_in_the_foreground_until_interrupted(tmp_path: Path) -> N
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "DAMAGE_"))}
     command = [sys.executable, "-m", "damage_tasks", "stack", "--processes", "1"]
     first, second = (
-        subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+            # Ctrl-C must reach it, also where the tests themselves run in the background.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
         for _ in range(2)
     )
     try:
