@@ -102,3 +102,12 @@ def test_a_rejected_message_is_not_deleted_even_without_a_redrive_policy(
     count = "ApproximateNumberOfMessagesNotVisible"
     found = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=[count])
     assert found["Attributes"][count] == "1"
+
+
+def test_a_consumer_starts_while_sqs_is_away(
+    channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # kombu asks for the queue's size, and what boto3 raises then ends the worker.
+    monkeypatch.setattr(channel, "sqs", lambda *_, **__: pytest.fail("asked"))
+    (name,) = channel.predefined_queues
+    assert channel.queue_declare(name).queue == name
