@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.album import open_album
@@ -16,6 +18,7 @@ from benchmarks.ground import open_ground
 from benchmarks.machine import facts
 from benchmarks.report import RESULTS, write
 from benchmarks.run import SECTIONS, Run
+from damage_tasks.errors import StackError
 
 
 def main(
@@ -43,6 +46,7 @@ def main(
     machine = facts()
     with console.status("photos") as status:
         album = open_album(advance=lambda n, of: status.update(f"drawing photos: {n} of {of}"))
+    failed: list[str] = []
     results = {"machine": machine, "bundle": bundle_label()}
     with console.status("servers") as status, open_ground(album) as ground:
         run = Run(
@@ -52,9 +56,13 @@ def main(
         results["engine"] = auto_engine()
         for letter in sorted(set(only)):
             status.update(f"section {letter}")
-            SECTIONS[letter](run)
+            try:
+                SECTIONS[letter](run)
+            except (StackError, TimeoutError, subprocess.CalledProcessError) as error:
+                # The other sections are worth having, and this one's other figures too.
+                failed.append(letter)
+                console.print(f"[red]section {letter} failed:[/] {escape(str(error))}")
             results.update(run.results)
-            # What is there survives an interruption.
             write(results, out)
     table = Table("figure", "goal", "reached", "")
     for goal in judge(results):
@@ -63,6 +71,8 @@ def main(
         )
     Console().print(table)
     console.print(f"All figures: {out / 'latest.md'}")
+    if failed:
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

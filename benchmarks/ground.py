@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from benchmarks.album import Album
 from benchmarks.usage import cpu_seconds
+from damage_tasks.errors import StackError
 from damage_tasks.results.schema import migrate
 from damage_tasks.stack import Stack, clean_environment
 from damage_tasks.stack.emulator import Emulator
@@ -135,6 +136,13 @@ class Service:
         answer = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=names)
         waiting, in_flight = (int(answer["Attributes"][name]) for name in names)
         return waiting, in_flight
+
+    def check(self) -> None:
+        """See that every worker still runs; else `StackError` with the end of its log."""
+        for worker in self.stack.workers:
+            if worker.returncode is not None:
+                end = worker.log.read_text(errors="replace").strip()[-600:]
+                raise StackError(f"{worker.name} ended with {worker.returncode}: {end}")
 
     def clear(self, timeout: float = 120) -> None:
         """Forget what waits and let the worker finish what it has in hand."""

@@ -49,13 +49,15 @@ def measure(
     """Keep ``backlog`` photos of ``urls`` waiting; count what is done in ``seconds``.
 
     The window begins when ``warm`` photos are done.  The queue is empty afterwards.
-    Raises `TimeoutError` when not enough photos are done in ``patience`` seconds.
+    Raises `TimeoutError` when not enough photos are done in ``patience`` seconds, and
+    `StackError` when a worker ends.
     """
     since = time.time()
     sent = 0
 
     def top_up() -> int:
         nonlocal sent
+        service.check()
         done = service.finished(since)
         while sent - done < backlog:
             batch = [next(urls) for _ in range(10)]
