@@ -20,6 +20,7 @@ cli = typer.Typer(
     help="Bundles of networks: look at them, check them, move them, make them. A bundle is "
     "`default`, a folder, s3://bucket/name/version or https://host/name/version.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
-import os
 import shutil
 import subprocess
 import sys
@@ -13,15 +11,12 @@ import time
 import urllib.request
 from pathlib import Path
 
-import pytest
 import yaml
 
 from damage_tasks.stack.processes import free_port
-from tests.platform.conftest import Account
 from tests.platform.template import ROOT
 
 
-@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool (Debian: prometheus) is missing")
 def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
     config = yaml.safe_load((ROOT / "docker/prometheus.yml").read_text())
     # As the compose file mounts it.
@@ -36,45 +31,6 @@ def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == 0, run.stderr
-
-
-@pytest.mark.xdist_group("account")
-@pytest.mark.skipif(
-    not shutil.which("fluent-bit"),
-    reason="fluent-bit is not on PATH and in no Debian package: its configuration is only read",
-)
-def test_fluent_bit_ships_the_workers_lines(account: Account, tmp_path: Path) -> None:
-    account.client("s3").create_bucket(Bucket="shipped")
-    text = (ROOT / "helm/files/fluent-bit.yaml").read_text()
-    text = text.replace("/var/log/damage-tasks", str(tmp_path)).replace("60s", "5s")
-    text = text.replace("http_port: 2020", f"http_port: {free_port()}")
-    (tmp_path / "fluent-bit.yaml").write_text(text)
-    lines = [json.dumps({"event": "photo", "number": number}) for number in range(3)]
-    (tmp_path / "worker.log").write_text("\n".join(lines) + "\n")
-    variables = {
-        "LOG_BUCKET": "shipped",
-        "LOG_PREFIX": "test",
-        "POD_NAME": "worker-1",
-        "S3_ENDPOINT": account.endpoint,
-    }
-    process = subprocess.Popen(
-        ["fluent-bit", f"--config={tmp_path}/fluent-bit.yaml"],
-        env={**os.environ, **account.environment, **variables},
-    )
-    try:
-        end = time.monotonic() + 60
-        keys: list[str] = []
-        while not keys and time.monotonic() < end:
-            found = account.client("s3").list_objects_v2(Bucket="shipped")
-            keys = [each["Key"] for each in found.get("Contents", [])]
-            time.sleep(0.5)
-    finally:
-        process.terminate()
-        process.wait(20)
-    assert keys
-    assert keys[0].startswith("test/")
-    body = account.client("s3").get_object(Bucket="shipped", Key=keys[0])["Body"].read()
-    assert gzip.decompress(body).decode().splitlines() == lines
 
 
 def test_the_inbox_prints_what_slack_and_sentry_would_get(tmp_path: Path) -> None:

@@ -46,9 +46,9 @@ def in_flight(stack: Stack) -> int:
     return queue_counts(stack)[1]
 
 
-def wait_until_begun(stack: Stack) -> None:
-    """Until a worker has a photo in hand: SQS counts it before its answer has arrived there."""
-    wait_until(lambda: in_flight(stack))
+def wait_until_taken(stack: Stack, count: int = 1) -> None:
+    """Until workers hold ``count`` photos: SQS counts them before its answer has arrived there."""
+    wait_until(lambda: in_flight(stack) == count)
     time.sleep(1)
 
 

@@ -25,6 +25,7 @@ from tests.integration.delivery.stage import (
     photo,
     start_worker,
     wait_until,
+    wait_until_taken,
 )
 
 pytestmark = pytest.mark.xdist_group("delivery")
@@ -34,8 +35,7 @@ def test_a_killed_process_loses_no_photo(
     stack: Stack, worker: Child, site: Site, result_of: Wait
 ) -> None:
     id = detect_damage.delay(photo(site, "/slow-child.jpg")).id
-    wait_until(lambda: in_flight(stack))
-    time.sleep(1)
+    wait_until_taken(stack)
     child_of(worker).kill()
     assert result_of(id)["verdict"] in EXAMINED
     wait_until(lambda: is_quiet(stack))
@@ -48,8 +48,7 @@ def test_a_killed_worker_loses_no_photo(
     stack: Stack, worker: Child, site: Site, result_of: Wait
 ) -> None:
     id = detect_damage.delay(photo(site, "/slow-worker.jpg")).id
-    wait_until(lambda: in_flight(stack))
-    time.sleep(1)
+    wait_until_taken(stack)
     killed = time.monotonic()
     os.kill(worker.pid, signal.SIGKILL)
     start_worker(stack)

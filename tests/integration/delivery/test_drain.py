@@ -20,7 +20,7 @@ from tests.integration.delivery.stage import (
     photo,
     start_worker,
     wait_until,
-    wait_until_begun,
+    wait_until_taken,
 )
 
 pytestmark = pytest.mark.xdist_group("delivery")
@@ -30,7 +30,7 @@ def test_on_sigterm_the_photo_in_hand_is_finished_and_nothing_stays_in_flight(
     stack: Stack, worker: Child, site: Site, result_of: Wait
 ) -> None:
     first = detect_damage.delay(photo(site, "/slower-drain.jpg")).id
-    wait_until_begun(stack)
+    wait_until_taken(stack)
     for number in range(4):
         detect_damage.delay(photo(site, f"/waits-{number}.jpg"))
     wait_until(lambda: queue_counts(stack) == (4, 1))
@@ -47,7 +47,7 @@ def test_photos_taken_but_not_begun_are_handed_back_at_once(
     worker = start_worker(stack)
     for number in range(4):
         detect_damage.delay(photo(site, f"/slow-prefetched-{number}.jpg"))
-    wait_until(lambda: in_flight(stack) == 4)
+    wait_until_taken(stack, 4)
     worker.terminate()
     assert worker.wait(timeout=60) == 0
     assert queue_counts(stack) == (3, 0)
@@ -61,7 +61,7 @@ def test_a_worker_that_has_to_stop_at_once_hands_its_photo_back(
     stack: Stack, worker: Child, site: Site
 ) -> None:
     detect_damage.delay(photo(site, "/slow-cold.jpg"))
-    wait_until_begun(stack)
+    wait_until_taken(stack)
     os.kill(worker.pid, signal.SIGQUIT)
     wait_until(lambda: worker.returncode is not None, timeout=20)
     # Long before its visibility timeout.
@@ -91,7 +91,7 @@ def test_a_worker_that_is_process_1_drains_too(
     worker.start()
     worker.wait_for("worker is ready", timeout=90)
     id = detect_damage.delay(photo(site, "/slow-first.jpg")).id
-    wait_until_begun(stack)
+    wait_until_taken(stack)
     (first,) = psutil.Process(worker.pid).children()
     first.terminate()
     assert worker.wait(timeout=60) == 0

@@ -24,7 +24,7 @@ from tests.integration.delivery.stage import (
     photo,
     start_worker,
     wait_until,
-    wait_until_begun,
+    wait_until_taken,
 )
 from tests.postgres import Postgres
 
@@ -50,7 +50,7 @@ def test_a_connection_that_is_lost_with_a_photo_in_hand_loses_no_photo(
     stack: Stack, worker: Child, site: Site, proxy: FaultProxy, result_of: Wait
 ) -> None:
     id = detect_damage.delay(photo(site, "/slow-connection.jpg")).id
-    wait_until_begun(stack)
+    wait_until_taken(stack)
     proxy.fail("sqs", RESET)
     assert result_of(id)["verdict"] in EXAMINED
     wait_until(lambda: "polling SQS failed" in worker.log.read_text())
