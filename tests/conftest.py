@@ -26,6 +26,19 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 os.environ["DAMAGE_QUEUE_URL"] = "http://127.0.0.1:9/000000000000/you-forgot-the-stack"
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: Any) -> Any:
+    """Show with a failure what the workers of its stack have logged."""
+    report = yield
+    if report.failed:
+        fixtures = getattr(item, "funcargs", {})
+        for stack in (fixtures.get("stack"), fixtures.get("watched")):
+            for worker in getattr(stack, "workers", ()):
+                tail = worker.log.read_text(errors="replace")[-4000:]
+                report.sections.append((f"the log of {worker.name}", tail))
+    return report
+
+
 @pytest.fixture(autouse=True)
 def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Settings and clients are read anew in each test."""

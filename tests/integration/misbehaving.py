@@ -29,7 +29,7 @@ def _misbehave(self: PhotoReader, url: str) -> bytes:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
         time.sleep(600)
     if "/slow" in str(url):
-        time.sleep(7 if "/slower" in str(url) else 4)
+        time.sleep(4)
     if "/fault" in str(url):
         raise RuntimeError("out of memory on the GPU")
     if "/grow" in str(url):

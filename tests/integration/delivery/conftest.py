@@ -16,10 +16,10 @@ from tests.faults import FaultProxy
 from tests.integration.conftest import use
 from tests.integration.delivery.stage import purge, start_worker
 
-VISIBILITY = 22  # seconds
+VISIBILITY = 28  # seconds
 SETTINGS = {
-    "DAMAGE_SOFT_TIME_LIMIT": "10",
-    "DAMAGE_TIME_LIMIT": "12",
+    "DAMAGE_SOFT_TIME_LIMIT": "16",
+    "DAMAGE_TIME_LIMIT": "18",
     "DAMAGE_RETRY_BASE": "1",
     "DAMAGE_MAX_RETRIES": "8",
     "DAMAGE_MAX_FAILURES_IN_A_ROW": "3",

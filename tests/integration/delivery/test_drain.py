@@ -9,7 +9,7 @@ import sys
 import psutil
 import pytest
 
-from damage_tasks import detect_damage
+from damage_tasks import detect_damage, get_inspection
 from damage_tasks.stack import Stack
 from damage_tasks.stack.processes import Child
 from tests.conftest import Site
@@ -27,16 +27,16 @@ pytestmark = pytest.mark.xdist_group("delivery")
 
 
 def test_on_sigterm_the_photo_in_hand_is_finished_and_nothing_stays_in_flight(
-    stack: Stack, worker: Child, site: Site, result_of: Wait
+    stack: Stack, site: Site
 ) -> None:
-    first = detect_damage.delay(photo(site, "/slower-drain.jpg")).id
+    ids = [detect_damage.delay(photo(site, f"/slow-drain-{number}.jpg")).id for number in range(5)]
+    worker = start_worker(stack)
     wait_until_taken(stack)
-    for number in range(4):
-        detect_damage.delay(photo(site, f"/waits-{number}.jpg"))
-    wait_until(lambda: queue_counts(stack) == (4, 1))
+    assert queue_counts(stack) == (4, 1)
     worker.terminate()
     assert worker.wait(timeout=60) == 0
-    assert result_of(first)["attempts"] == 1
+    (result,) = filter(None, map(get_inspection, ids))
+    assert result["attempts"] == 1
     assert queue_counts(stack) == (4, 0)
 
 
