@@ -26,6 +26,11 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 os.environ["DAMAGE_QUEUE_URL"] = "http://127.0.0.1:9/000000000000/you-forgot-the-stack"
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """More than there are cores: the longest tests mostly wait."""
+    return max(4, os.cpu_count() or 1)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: Any) -> Any:
     """Show with a failure what the workers of its stack have logged."""

@@ -41,7 +41,7 @@ def raw(answer: bytes, *, then: bytes = b"", pause: float = 0.0) -> Page:
     def page(handler: BaseHTTPRequestHandler) -> None:
         handler.close_connection = True
         handler.wfile.write(answer)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 30
         while then and time.monotonic() < end:
             time.sleep(pause)
             handler.wfile.write(then)

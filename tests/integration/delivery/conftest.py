@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 
@@ -14,9 +15,10 @@ from tests.bundles import write_bundle
 from tests.conftest import new_database
 from tests.faults import FaultProxy
 from tests.integration.conftest import use
-from tests.integration.delivery.stage import purge, start_worker
+from tests.integration.delivery.stage import start_worker
 
 VISIBILITY = 28  # seconds
+_numbers = itertools.count(1)
 SETTINGS = {
     "DAMAGE_SOFT_TIME_LIMIT": "16",
     "DAMAGE_TIME_LIMIT": "18",
@@ -71,16 +73,25 @@ def proxy(faulty_emulator: tuple[Emulator, FaultProxy]) -> FaultProxy:
 
 
 @pytest.fixture
-def stack(stage: Stack, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    """The stack, and this process as one of its callers; workers end with the test."""
+def stack(
+    stage: Stack,
+    faulty_emulator: tuple[Emulator, FaultProxy],
+    proxy: FaultProxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Stack]:
+    """The stack, and this process as one of its callers; workers end with the test.
+
+    With queues of its own: the open poll of a worker that was killed takes what is sent next.
+    """
     proxy.heal()
+    url = faulty_emulator[0].create_queues(f"damage-{next(_numbers)}", VISIBILITY)
+    monkeypatch.setitem(stage.environment, "DAMAGE_QUEUE_URL", url)
     use(stage, monkeypatch)
     yield stage
     proxy.heal()
     for worker in stage.workers:
         worker.kill()
     stage.workers.clear()
-    purge(stage)
 
 
 @pytest.fixture

@@ -74,9 +74,3 @@ def dead_letters(stack: Stack) -> int:
         QueueUrl=dead_queue(stack), AttributeNames=[name]
     )
     return int(answer["Attributes"][name])
-
-
-def purge(stack: Stack) -> None:
-    """Empty both queues."""
-    for queue in (stack.environment["DAMAGE_QUEUE_URL"], dead_queue(stack)):
-        stack.client("sqs").purge_queue(QueueUrl=queue)

@@ -24,6 +24,9 @@ from model_store.recipe.quantising import quantise
 from model_store.store import Bundle, fetch_bundle, open_bundle
 from tests.bundles import write_bundle
 
+# What they share takes long to make.
+pytestmark = pytest.mark.xdist_group("quantised")
+
 PHOTO = np.random.default_rng(0).standard_normal((3, 64, 96), np.float32)
 
 
