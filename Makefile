@@ -14,8 +14,7 @@ COMPOSE ?= docker compose
 
 PEERS = litserve bentoml ray
 BIN = $(VENV)/bin
-# Python compiles what is imported when it is.
-INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c $(CONSTRAINTS) $(PIP_ARGS)
+INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) $(PIP_ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo stack install test chaos bench bench-peers lint format typecheck unit up live \

@@ -6,14 +6,16 @@ import json
 import random
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from celery.exceptions import WorkerShutdown
 from kombu.asynchronous.aws.sqs.connection import AsyncSQSConnection
 from kombu.log import get_logger
-from kombu.transport import SQS
+from kombu.transport import SQS, virtual
 
+from damage_tasks.broker.deletions import Deletions
 from damage_tasks.broker.door import translate
 
 logger = get_logger(__name__)
@@ -64,6 +66,7 @@ class Channel(SQS.Channel):
     """Reads every message through the front door and survives failed polls.
 
     ``polled_at`` is the time (`time.monotonic`) of the last poll that SQS answered.
+    Acknowledged messages are deleted in batches.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -73,6 +76,7 @@ class Channel(SQS.Channel):
         self._patience: float = self.transport_options.get("refusal_patience", 60)
         self._failures = 0
         self._refused_since: float | None = None
+        self._deletions: dict[str, Deletions] = {}
 
     def asynsqs(self, queue: str | None = None) -> AsyncSQSConnection:
         assert queue is not None
@@ -153,6 +157,27 @@ class Channel(SQS.Channel):
             # A worker would hold the message until then, in flight all the time.
             raise ValueError("SQS delays by itself: use DelaySeconds=..., at most 900, no eta")
         super()._put(queue, message, **kwargs)
+
+    def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
+        message = self.qos._delivered.get(delivery_tag)
+        virtual.Channel.basic_ack(self, delivery_tag, multiple)
+        if message is not None:
+            url = message.delivery_info["sqs_queue"]
+            if url not in self._deletions:
+                self._deletions[url] = Deletions(partial(self._delete_all, url))
+            self._deletions[url].add(_sqs_message(message)["ReceiptHandle"])
+
+    def _delete_all(self, url: str, receipts: list[str]) -> Json:
+        entries = [{"Id": str(n), "ReceiptHandle": text} for n, text in enumerate(receipts)]
+        (queue,) = self.predefined_queues
+        answer: Json = self.sqs(queue).delete_message_batch(QueueUrl=url, Entries=entries)
+        return answer
+
+    def close(self) -> None:
+        super().close()
+        for deletions in self._deletions.values():
+            deletions.close()
+        self._deletions.clear()
 
     def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
         message = self.qos._delivered.get(delivery_tag)

@@ -17,7 +17,7 @@ from damage_tasks.photos.quality import judge
 from damage_tasks.scaling import fitting, shrink
 
 # A picture this much smaller than asked for is not worth decoding four times the pixels.
-ENOUGH = 0.9
+ENOUGH = 0.75
 # EXIF orientation (TIFF 6.0 / EXIF 2.32, tag 0x0112) as cv2.flip and cv2.rotate.
 _ORIENTATION_TAG = 0x0112
 _FLIPS = {2: 1, 4: 0, 5: 1, 7: 1}

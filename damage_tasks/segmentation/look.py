@@ -91,8 +91,8 @@ class Look:
         """The network's mask, with the ``size`` (width, height) of the whole photo."""
         strongest = [float(sigmoid(logits.max())) for logits in self._logits(network)]
         likeliest = sum(strongest) / len(strongest)
-        if likeliest < network.policy.threshold and not network.policy.refine:
-            # No pixel between others is surer than they are.
+        if likeliest < network.policy.threshold:
+            # No pixel between others is surer than they are; refinement moves borders only.
             nothing = np.zeros(size[::-1], np.bool_)
             return Mask(nothing, lambda: self._probabilities(network, size), network.policy)
         found = self._probabilities(network, size)

@@ -95,6 +95,9 @@ class Workers:
             cause, since = self._ours.get(worker.pid, ("", 0.0))
             if cause == WORKER_TERMINATED and time.monotonic() - since > self.grace:
                 self.problems.append(f"{worker.name} has not drained in {self.grace:.0f} s")
+                # Celery answers with what all its threads are doing, in its log.
+                os.kill(worker.pid, signal.SIGUSR1)
+                time.sleep(2)
                 worker.kill()
             return
         if self._bury(worker):

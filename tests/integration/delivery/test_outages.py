@@ -129,13 +129,13 @@ def test_s3_may_be_away_for_a_while(
 def test_a_verdict_whose_deletion_failed_is_not_counted_twice(
     stack: Stack, worker: Child, site: Site, proxy: FaultProxy, result_of: Wait, how: str
 ) -> None:
-    proxy.fail("sqs", how, "DeleteMessage")
+    proxy.fail("sqs", how, "DeleteMessageBatch")
     path = f"/deleted-{how}.jpg"
     id = detect_damage.delay(photo(site, path)).id
     first = result_of(id)
     # By the time that it comes again, the photo is gone from its server.
     del site.pages[path]
-    wait_until(lambda: proxy.counts["sqs DeleteMessage"])
+    wait_until(lambda: proxy.counts["sqs DeleteMessageBatch"])
     proxy.heal()
     wait_until(lambda: is_quiet(stack), timeout=VISIBILITY + 30)
     assert result_of(id) == first
