@@ -1,9 +1,11 @@
-"""Converts a bundle's networks for OpenVINO, in 16 bits and quantised to int8.
+"""Adds OpenVINO's models to a bundle, in floating point and quantised to int8.
 
-Post-training quantisation with calibration photos (Jacob et al., arXiv:1712.05877, as
-NNCF does it).  What loses too much against fp32 is not shipped: first the whole
-network is quantised, then all but its first convolutions and the last, then only the
-encoder, and where even that does not agree the bundle gets no int8 at all.
+What is computed in floating point keeps its weights in 8 bits where the masks do not
+mind, which halves the file, else in 16.  For int8, post-training quantisation with
+calibration photos (Jacob et al., arXiv:1712.05877, as NNCF does it).  What loses too
+much against fp32 is not shipped: first the whole network is quantised, then all but
+its first convolutions and the last, then only the encoder, and where even that does
+not agree the bundle gets no int8 at all.
 """
 
 from __future__ import annotations
@@ -11,16 +13,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import nncf
 import openvino
-import torch
 from rich.console import Console
-from torch import nn
 
 from damage_tasks.errors import BundleError
 from damage_tasks.golden import check_golden
@@ -29,6 +28,7 @@ from model_store.engines.openvino import DECODE, ENCODE
 from model_store.engines.torch import fold_batch_norms, load_network
 from model_store.manifest import MANIFEST, SegmentNetwork, UnionNetwork, parse_manifest
 from model_store.recipe.comparison import MASK_IOU, Agreement, agreement
+from model_store.recipe.converting import Models, convert, in_8_bits
 from model_store.recipe.photos import LabelledPhoto
 from model_store.store import Bundle, open_bundle
 
@@ -38,34 +38,41 @@ AGREEMENT_PHOTOS = 80
 # Convolutions at the full resolution: their few channels have the widest ranges.
 EARLY = 3
 
-Models = tuple[Any, Any]
-
 
 def quantise(
     folder: Path,
     calibration: Sequence[LabelledPhoto],
     check: Sequence[LabelledPhoto],
     console: Console,
+    *,
+    int8: bool = True,
 ) -> dict[str, Agreement]:
     """Add OpenVINO's models to the bundle in ``folder``; how each agrees with fp32 torch.
 
     ``calibration`` photos give the ranges of values, ``check`` photos decide whether
-    masks agree; they should not be the same.  The manifest is written last.  Raises
-    `BundleError` when no weights of the bundle can be converted or its own golden
-    photos fail on the converted networks.
+    masks agree; they should not be the same.  Without ``int8`` only floating point is
+    added.  The manifest is written last.  Raises `BundleError` when no weights of the
+    bundle can be converted or its own golden photos fail on the converted networks.
     """
     bundle = _without_engines(folder)
     full: dict[str, Models] = {}
     for name, weights in bundle.manifest.weights.items():
         if weights.format == "safetensors":
             console.print(f"converting {name}")
-            full[name] = _convert(fold_batch_norms(load_network(bundle, weights).eval()))
+            full[name] = convert(fold_batch_norms(load_network(bundle, weights).eval()))
     if not full:
         raise BundleError("only networks of a known architecture can be converted")
     reference = Segmenter(bundle)
     photos = [photo.read()[0] for photo in _some(check, AGREEMENT_PHOTOS)]
-    found = {FULL: _add(folder, FULL, full, photos, reference)}
-    console.print(f"{FULL}: {found[FULL]}")
+    small = {name: in_8_bits(models) for name, models in full.items()}
+    found = {FULL: _add(folder, FULL, small, photos, reference)}
+    console.print(f"{FULL}, weights in 8 bits: {found[FULL]}")
+    if not found[FULL].good:
+        _remove(folder, FULL)
+        found[FULL] = _add(folder, FULL, full, photos, reference)
+        console.print(f"{FULL}, weights in 16 bits: {found[FULL]}")
+    if not int8:
+        return found
     samples = {
         name: list(_samples(bundle, name, models, calibration)) for name, models in full.items()
     }
@@ -81,40 +88,6 @@ def quantise(
     else:
         console.print(f"no int8: masks have an IoU below {MASK_IOU} with fp32", style="yellow")
     return found
-
-
-class _Encode(nn.Module):
-    def __init__(self, network: Any) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, photo: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        features, scores = self.network.encode(photo)
-        return (*features, scores)
-
-
-class _Decode(nn.Module):
-    def __init__(self, network: Any, kind: Any) -> None:
-        super().__init__()
-        self.network, self.kind = network, kind
-
-    def forward(self, *features: torch.Tensor) -> torch.Tensor:
-        masks: torch.Tensor = self.network.decode(self.kind(*features))
-        return masks
-
-
-def _convert(network: Any) -> Models:
-    example = torch.zeros(1, 3, 256, 352)
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's own deprecations, and tracing's doubts
-        features, _ = network.encode(example)
-        encoder = openvino.convert_model(_Encode(network), example_input=example)
-        decoder = openvino.convert_model(
-            _Decode(network, type(features)), example_input=tuple(features)
-        )
-    encoder.reshape([1, 3, -1, -1])
-    decoder.reshape({n: [1, level.shape[1], -1, -1] for n, level in enumerate(features)})
-    return encoder, decoder
 
 
 def _samples(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +23,7 @@ from tests.conftest import Site
 from tests.faults import PASS, RESET, FaultProxy
 from tests.hostile.case import Case, Ground
 from tests.hostile.corpus import corpus, settings_for
+from tests.integration.conftest import limit_receives
 from tests.postgres import Postgres
 
 PROCESSES = 2  # of each worker
@@ -197,11 +197,3 @@ def queue_counts(stack: Stack) -> tuple[int, int, int]:
     )["Attributes"]
     waiting, in_flight, delayed = (int(found[name]) for name in STATES)
     return waiting, in_flight, delayed
-
-
-def limit_receives(stack: Stack, receives: int) -> None:
-    """Make messages dead letters after so many receives."""
-    sqs, queue = stack.client("sqs"), stack.environment["DAMAGE_QUEUE_URL"]
-    found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["RedrivePolicy"])
-    policy = {**json.loads(found["Attributes"]["RedrivePolicy"]), "maxReceiveCount": receives}
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"RedrivePolicy": json.dumps(policy)})

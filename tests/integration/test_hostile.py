@@ -19,6 +19,7 @@ from tests.conftest import Site, new_database
 from tests.contract import check_result
 from tests.hostile.case import Case, Ground, outcome_of
 from tests.hostile.corpus import corpus, settings_for
+from tests.integration.conftest import limit_receives
 
 pytestmark = pytest.mark.xdist_group("hostile")
 
@@ -61,7 +62,7 @@ def aftermath(
 
 def run(stack: Stack, ground: Ground, database: str) -> Aftermath:
     sqs, queue = stack.client("sqs"), stack.environment["DAMAGE_QUEUE_URL"]
-    limit_receives(sqs, queue)
+    limit_receives(stack, RECEIVES)
     cases = corpus(ground)
     begun = time.monotonic()
     worker = stack.start_worker()
@@ -89,12 +90,6 @@ def run(stack: Stack, ground: Ground, database: str) -> Aftermath:
         log=worker.log.read_text(),
         seconds=time.monotonic() - begun,
     )
-
-
-def limit_receives(sqs: Any, queue: str) -> None:
-    found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["RedrivePolicy"])
-    policy = {**json.loads(found["Attributes"]["RedrivePolicy"]), "maxReceiveCount": RECEIVES}
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"RedrivePolicy": json.dumps(policy)})
 
 
 def family(pid: int) -> set[int]:
