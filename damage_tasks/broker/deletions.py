@@ -1,0 +1,73 @@
+"""Deletes messages whose verdicts are stored, ten at a time.
+
+A deletion that is late or lost is harmless: the message comes again, its verdict is
+found, and it is deleted then.  So the worker's main loop need not wait for SQS after
+each photo, and busy workers call it a tenth as often.
+"""
+
+from __future__ import annotations
+
+import atexit
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from kombu.log import get_logger
+
+logger = get_logger(__name__)
+
+BATCH = 10  # DeleteMessageBatch takes at most ten entries
+PAUSE = 0.1  # seconds that a message may wait for others to be deleted with
+FAREWELL = 15.0  # seconds that `Deletions.close` may take
+
+# Given receipt handles; what SQS answers to DeleteMessageBatch.
+Delete = Callable[[list[str]], dict[str, Any]]
+
+
+class Deletions:
+    """Messages of one queue that wait to be deleted, from a thread of its own."""
+
+    def __init__(self, delete: Delete) -> None:
+        self._delete = delete
+        self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="deletions", daemon=True)
+        self._thread.start()
+        # Celery closes its connections before the last photos are finished.
+        atexit.register(self.close)
+
+    def add(self, receipt: str) -> None:
+        """Delete the message with this receipt handle soon."""
+        self._waiting.put(receipt)
+
+    def close(self) -> None:
+        """Return when all has been deleted that was added."""
+        atexit.unregister(self.close)
+        self._waiting.put(None)
+        self._thread.join(FAREWELL)
+
+    def _run(self) -> None:
+        while (receipt := self._waiting.get()) is not None:
+            batch = [receipt]
+            end = time.monotonic() + PAUSE
+            while len(batch) < BATCH:
+                try:
+                    receipt = self._waiting.get(timeout=max(0.0, end - time.monotonic()))
+                except queue.Empty:
+                    break
+                if receipt is None:
+                    self._waiting.put(None)
+                    break
+                batch.append(receipt)
+            self._delete_all(batch)
+
+    def _delete_all(self, receipts: list[str]) -> None:
+        try:
+            failed = self._delete(receipts).get("Failed", [])
+        except (ClientError, BotoCoreError, OSError) as error:
+            logger.error("%d messages are not deleted, and come again: %s", len(receipts), error)
+            return
+        for failure in failed:
+            logger.error("a message is not deleted, and comes again: %s", failure.get("Message"))
