@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from kombu.log import get_logger
 
 logger = get_logger(__name__)
@@ -66,7 +65,8 @@ class Deletions:
     def _delete_all(self, receipts: list[str]) -> None:
         try:
             failed = self._delete(receipts).get("Failed", [])
-        except (ClientError, BotoCoreError, OSError) as error:
+        except Exception as error:
+            # Whatever it was, the next may succeed; the thread must live.
             logger.error("%d messages are not deleted, and come again: %s", len(receipts), error)
             return
         for failure in failed:

@@ -164,14 +164,9 @@ class Channel(SQS.Channel):
         if message is not None:
             url = message.delivery_info["sqs_queue"]
             if url not in self._deletions:
-                self._deletions[url] = Deletions(partial(self._delete_all, url))
+                sqs = self.sqs(queue=message.delivery_info["routing_key"])
+                self._deletions[url] = Deletions(partial(_delete, sqs, url))
             self._deletions[url].add(_sqs_message(message)["ReceiptHandle"])
-
-    def _delete_all(self, url: str, receipts: list[str]) -> Json:
-        entries = [{"Id": str(n), "ReceiptHandle": text} for n, text in enumerate(receipts)]
-        (queue,) = self.predefined_queues
-        answer: Json = self.sqs(queue).delete_message_batch(QueueUrl=url, Entries=entries)
-        return answer
 
     def close(self) -> None:
         super().close()
@@ -231,6 +226,12 @@ def _is_message(message: Any) -> bool:
 
 def _sqs_message(message: Any) -> Json:
     return dict(message.delivery_info["sqs_message"])
+
+
+def _delete(sqs: Any, url: str, receipts: list[str]) -> Json:
+    entries = [{"Id": str(n), "ReceiptHandle": receipt} for n, receipt in enumerate(receipts)]
+    answer: Json = sqs.delete_message_batch(QueueUrl=url, Entries=entries)
+    return answer
 
 
 def _error_text(body: Any) -> str:
