@@ -118,8 +118,9 @@ $(VENV)/.stack: setup.cfg pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	@$(INSTALL) "$(TORCH)" -e '.[stack]'
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.stack
-	@echo "installing what the tests need"
+# Of which the stack is a part.
+$(VENV)/.dev: setup.cfg pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	@echo "installing into $(VENV) (two or three minutes)"
 	@$(INSTALL) "$(TORCH)" -e '.[dev]'
 	@$(BIN)/python -m tests.programs helm-3 helm-4 > /dev/null
-	@touch $@
+	@touch $(VENV)/.stack $@
