@@ -43,6 +43,8 @@ class Workers:
         for worker in self._running:
             worker.wait_for(READY, timeout=180)
         self._lock, self._stopped = Lock(), Event()
+        self._closing = False
+        self._buried: set[int] = set()
         self._keeper = Thread(target=self._keep, name="workers", daemon=True)
         self._keeper.start()
 
@@ -61,6 +63,7 @@ class Workers:
     def stop(self) -> None:
         """End all of them for good, as a scale-down does."""
         with self._lock:
+            self._closing = True
             for worker in self._running:
                 self._ours.setdefault(worker.pid, (WORKER_TERMINATED, time.monotonic()))
                 worker.terminate()
@@ -100,12 +103,13 @@ class Workers:
                 time.sleep(2)
                 worker.kill()
             return
-        if self._bury(worker):
+        if self._bury(worker) and not self._closing:
             self._running[slot] = self.stack.start_worker()
 
     def _bury(self, worker: Child) -> bool:
-        if worker.returncode is None:
+        if worker.returncode is None or worker.pid in self._buried:
             return False
+        self._buried.add(worker.pid)
         cause, since = self._ours.get(worker.pid, (NOT_OURS, 0.0))
         if cause == WORKER_TERMINATED:
             self.drains.append(time.monotonic() - since)
