@@ -118,7 +118,7 @@ $(VENV)/.stack: setup.cfg pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	@$(INSTALL) "$(TORCH)" -e '.[stack]'
 	@touch $@
 
-# Of which the stack is a part.
+# Brings all that the stack needs.
 $(VENV)/.dev: setup.cfg pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	@echo "installing into $(VENV) (two or three minutes)"
 	@$(INSTALL) "$(TORCH)" -e '.[dev]'

@@ -24,8 +24,8 @@ broker_transport_options = {
     # With 0, an endpoint that fails at once would be polled in a tight loop.
     "polling_interval": 1,
     "refusal_patience": _settings.refusal_patience,
-    # Not for polls, but for calls that the worker's main loop waits for (DeleteMessage): nothing
-    # else goes on meanwhile.
+    # Not for polls, but for calls that the worker's main loop waits for
+    # (ChangeMessageVisibility): nothing else goes on meanwhile.
     "client-config": {
         "connect_timeout": 3,
         "read_timeout": 5,

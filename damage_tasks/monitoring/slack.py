@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,8 @@ class Slack:
                     self._take(alert)
                 self._post_due()
             except Exception:
-                logger.exception("alerts")
+                # A mistake of ours: the thread must live, for the alerts to come.
+                logger.exception("an alert could not be handled")
 
     def _pause(self) -> float:
         due = [group.due for group in self._groups.values()]
@@ -194,7 +196,7 @@ class Slack:
             logger.warning("alert is not posted: Slack answers %d", error.code)
             error.close()
             return 400 <= error.code < 500 and error.code != HTTPStatus.TOO_MANY_REQUESTS
-        except (OSError, ValueError) as error:
-            # The webhook itself is a secret.
+        except (OSError, ValueError, HTTPException) as error:
+            # The webhook itself is a secret, and errors may quote it.
             logger.warning("alert is not posted: %s", type(error).__name__)
             return False

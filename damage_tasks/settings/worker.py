@@ -10,7 +10,8 @@ class WorkerSettings(Group):
 
     overlay_side: int = setting(
         1024,
-        "Longer side of overlays in pixels; 0 keeps the photo's own size.",
+        "Longer side of overlays in pixels (up to a quarter less where a JPEG can be decoded at "
+        "reduced scale); 0 keeps the photo's own size.",
         "1024",
         ge=0,
         le=16384,

@@ -12,10 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from damage_tasks.broker.deletions import BATCH, Deletions
-from tests.broker.test_sqs import channel, queue_url
 from tests.integration.delivery.stage import wait_until
-
-__all__ = ["channel", "queue_url"]
 
 
 class Calls:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,11 +11,6 @@ import pytest
 from damage_tasks.broker import visibility
 from damage_tasks.broker.queue import MARGIN
 from damage_tasks.broker.visibility import extend, hand_back, queue_visibility_timeout
-
-
-@pytest.fixture
-def queue_url(aws: Any) -> str:
-    return str(aws.create_queues(f"queue-{uuid.uuid4().hex[:8]}"))
 
 
 def channel_holding(aws: Any, queue_url: str, tags: list[str], dirty: set[str]) -> Any:

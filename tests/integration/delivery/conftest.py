@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -76,15 +75,15 @@ def proxy(faulty_emulator: tuple[Emulator, FaultProxy]) -> FaultProxy:
 def stack(
     stage: Stack,
     faulty_emulator: tuple[Emulator, FaultProxy],
-    proxy: FaultProxy,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Stack]:
     """The stack, and this process as one of its callers; workers end with the test.
 
     With queues of its own: the open poll of a worker that was killed takes what is sent next.
     """
+    emulator, proxy = faulty_emulator
     proxy.heal()
-    url = faulty_emulator[0].create_queues(f"damage-{next(_numbers)}", VISIBILITY)
+    url = emulator.create_queues(f"damage-{next(_numbers)}", VISIBILITY)
     monkeypatch.setitem(stage.environment, "DAMAGE_QUEUE_URL", url)
     use(stage, monkeypatch)
     yield stage
@@ -98,10 +97,3 @@ def stack(
 def worker(stack: Stack) -> Child:
     """A worker with one process that is ready."""
     return start_worker(stack)
-
-
-@pytest.fixture
-def as_root() -> None:
-    """Only root can make a process namespace."""
-    if os.getuid() != 0:
-        pytest.skip("needs root to make a process namespace")

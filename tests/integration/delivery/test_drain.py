@@ -78,13 +78,14 @@ def test_an_idle_worker_stops_in_the_middle_of_a_poll_and_leaves_nothing_in_flig
     assert in_flight(stack) == 0
 
 
-def test_a_worker_that_is_process_1_drains_too(
-    as_root: None, stack: Stack, site: Site, result_of: Wait
-) -> None:
+def test_a_worker_that_is_process_1_drains_too(stack: Stack, site: Site, result_of: Wait) -> None:
+    # Whoever is not root makes a process namespace inside a user namespace.
+    user = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
     worker = Child(
         "worker as process 1",
-        ["unshare", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc", sys.executable, "-m",
-         "celery", "-A", "tests.integration.misbehaving", "worker", "--concurrency", "1"],
+        ["unshare", *user, "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc",
+         sys.executable, "-m", "celery", "-A", "tests.integration.misbehaving", "worker",
+         "--concurrency", "1"],
         log=stack.folder / "pid1.log",
         environment={**os.environ, **stack.environment},
     )  # fmt: skip
