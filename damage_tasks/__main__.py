@@ -72,7 +72,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith(("damage_tasks", "model_store")):
             raise
-        missing = ExtraMissing(f"needs {error.name}: pip install 'damage-tasks[worker]'")
+        missing = ExtraMissing.of(error)
         print(f"{missing.code}: {missing}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:

@@ -197,6 +197,11 @@ class ExtraMissing(DamageTaskError):
 
     code = "extra_missing"
 
+    @classmethod
+    def of(cls, error: ModuleNotFoundError) -> ExtraMissing:
+        """What to install where an import of the worker's libraries has failed."""
+        return cls(f"needs {error.name}: pip install 'damage-tasks[worker]'")
+
 
 class StackError(DamageTaskError):
     """Raised when a part of the embedded stack does not start."""

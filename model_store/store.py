@@ -124,7 +124,11 @@ class _Cache:
             return bundle
 
     def _open(self, digest: str) -> Bundle:
-        bundle = open_bundle(self.root / "bundles" / digest)
+        folder = self.root / "bundles" / digest
+        try:
+            bundle = open_bundle(folder)
+        except BundleError as error:
+            raise BundleError(f"{error}; remove {folder} to have it fetched again") from None
         if bundle.digest != digest:
             raise BundleError(f"{bundle.folder} has digest {bundle.digest[:12]}...: remove it")
         return bundle

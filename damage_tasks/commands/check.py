@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
-from damage_tasks.errors import DamageTaskError, DatabaseError
+from damage_tasks.errors import DamageTaskError, DatabaseError, ExtraMissing
 from damage_tasks.settings import Settings, get_settings
 
 
@@ -30,13 +32,16 @@ def run() -> None:
             answer = check(settings)
         except DamageTaskError as error:
             failed = True
-            console.print(f"[red]wrong[/] {name:<9}{error}", markup=True)
+            console.print(f"[red]wrong[/] {name:<9}{escape(str(error))}")
+        except ModuleNotFoundError as error:
+            failed = True
+            console.print(f"[red]wrong[/] {name:<9}{escape(str(ExtraMissing.of(error)))}")
         except Exception as error:
             # Whatever a client library raises, the line must say so and the rest go on.
             failed = True
-            console.print(f"[red]wrong[/] {name:<9}{type(error).__name__}: {error}")
+            console.print(f"[red]wrong[/] {name:<9}{type(error).__name__}: {escape(str(error))}")
         else:
-            console.print(f"[green]ok[/]    {name:<9}{answer}")
+            console.print(f"[green]ok[/]    {name:<9}{escape(answer)}")
     if failed:
         raise typer.Exit(1)
 
@@ -71,6 +76,10 @@ def _database(settings: Settings) -> str:
     from damage_tasks.backend import open_inspections
     from damage_tasks.results.schema import revisions
 
+    _, _, file = settings.database_url.partition("sqlite:///")
+    if file and not Path(file).exists():
+        # To open it would make it.
+        raise DatabaseError(f"there is no {file}; run `damage-tasks migrate`")
     open_inspections().check()
     current, newest = revisions(settings.database_url)
     if current != newest:

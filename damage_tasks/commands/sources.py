@@ -39,15 +39,18 @@ def find_photos(words: Iterable[str]) -> list[str]:
 
 
 def path_of(url: str) -> Path:
-    """The path of a ``file://`` URL."""
-    return Path(unquote(urlsplit(url).path))
+    """The path in ``url``, which may be no URL at all: that is for the pipeline to say."""
+    try:
+        return Path(unquote(urlsplit(url).path))
+    except ValueError:
+        return Path(url.rpartition("/")[2])
 
 
 def unique_names(urls: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Each URL with a file name of its own: its last part without the suffix."""
     taken: set[str] = set()
     for url in urls:
-        last = Path(unquote(urlsplit(url).path)).stem or "photo"
+        last = path_of(url).stem or "photo"
         stem = re.sub(r"[^\w.-]+", "_", last)[:100]
         name, number = stem, 1
         while name.lower() in taken:

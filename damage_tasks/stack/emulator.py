@@ -54,6 +54,8 @@ class Emulator:
                 "MINISTACK_HOST": "127.0.0.1",
                 "GATEWAY_PORT": str(port),
                 "SERVICES": "sqs,s3",
+                # MiniStack 1.5 listens for MQTT on every address, whatever the others say.
+                "IOT_MTLS_ENABLED": "0",
                 "MINISTACK_REGION": REGION,
             },
         )

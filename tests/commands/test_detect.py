@@ -65,3 +65,17 @@ def test_an_empty_folder_says_which_files_count(tmp_path: Path) -> None:
     run = CliRunner().invoke(cli, ["detect", str(tmp_path)])
     assert run.exit_code == 2
     assert ".heic" in run.output
+
+
+def test_what_is_no_url_is_rejected_and_the_others_are_examined(
+    tmp_path: Path, bundle: str
+) -> None:
+    (tmp_path / "car.jpg").write_bytes(jpeg())
+    out = tmp_path / "out"
+    command = ["detect", "http://[::1", str(tmp_path / "car.jpg"), "--out", str(out)]
+    run = CliRunner().invoke(cli, [*command, "--bundle", bundle])
+    assert run.exit_code == 0, run.output
+    results = [check_result(json.loads(path.read_text())) for path in sorted(out.glob("*.json"))]
+    assert sorted(result["verdict"] for result in results) == ["damaged", "rejected"]
+    (code,) = [result["reason"]["code"] for result in results if result["reason"]]
+    assert code == "url_invalid"

@@ -153,7 +153,8 @@ def test_the_stack_runs_in_the_foreground_until_interrupted(tmp_path: Path) -> N
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        assert listeners_beyond_loopback(first.pid) == []
+        for process in (first, second):
+            assert listeners_beyond_loopback(process.pid) == []
     finally:
         for process in (first, second):
             process.send_signal(signal.SIGINT)

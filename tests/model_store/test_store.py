@@ -145,7 +145,7 @@ def test_a_tampered_download_is_refused_and_not_kept(
 def test_a_damaged_cache_is_noticed(uri: str, cache: Path) -> None:
     fetched = fetch_bundle(uri, cache)
     (fetched.folder / "weights.safetensors").write_bytes(b"short")
-    with pytest.raises(BundleError):
+    with pytest.raises(BundleError, match=f"remove {fetched.folder} to have it fetched again"):
         fetch_bundle(uri, cache)
 
 
