@@ -229,6 +229,10 @@ class Stack:
         if self.flower:
             named["FLOWER_URL"] = self.flower.url
         lines = [f"{name}={shlex.quote(value)}" for name, value in named.items()]
+        # So that `damage-tasks` and `python` are those of this installation.
+        commands = str(Path(sys.executable).parent)
+        if commands not in os.get_exec_path():
+            lines.append(f'PATH={shlex.quote(commands)}:"$PATH"')
         unfinished = self.env_file.with_suffix(".part")
         unfinished.write_text("\n".join(lines) + "\n")
         unfinished.rename(self.env_file)

@@ -117,6 +117,10 @@ def test_a_worker_without_a_bundle_does_not_start(stack: Stack, tmp_path: Path) 
 
 def test_the_stack_runs_in_the_foreground_until_interrupted(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "DAMAGE_"))}
+    # As a user's, whose shell knows nothing of the virtual environment.
+    here = str(Path(sys.executable).parent)
+    elsewhere = [folder for folder in os.get_exec_path() if folder != here]
+    environment["PATH"] = os.pathsep.join(elsewhere)
     command = [sys.executable, "-m", "damage_tasks", "stack", "--processes", "1"]
     first, second = (
         subprocess.Popen(
@@ -140,10 +144,7 @@ def test_the_stack_runs_in_the_foreground_until_interrupted(tmp_path: Path) -> N
         assert "DAMAGE_QUEUE_URL" in values[0]
 
         (tmp_path / "car.jpg").write_bytes(jpeg())
-        script = (
-            "set -a; . var/stack.env; set +a; "
-            f'"{sys.executable}" -m damage_tasks submit "file://$PWD/car.jpg" --wait'
-        )
+        script = 'set -a; . var/stack.env; set +a; damage-tasks submit "file://$PWD/car.jpg" --wait'
         done = subprocess.run(
             ["sh", "-c", script],
             cwd=tmp_path,

@@ -44,6 +44,7 @@ class Account:
                 "GATEWAY_PORT": str(port),
                 "MINISTACK_REGION": REGION,
                 "SERVICES": SERVICES,
+                "IOT_MTLS_ENABLED": "0",
             },
         )
         self._child.start()
