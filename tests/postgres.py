@@ -74,7 +74,8 @@ class Postgres:
             self.resume()
             with suppress(subprocess.CalledProcessError):  # it has been taken away
                 self._pg_ctl("-w", "-m", "immediate", "stop")
-            self._server.cleanup()
+            with suppress(psutil.NoSuchProcess):  # it ended between a look and a signal
+                self._server.cleanup()
             self._server = None
             shutil.rmtree(self._folder, ignore_errors=True)
 
