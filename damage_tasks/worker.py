@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import multiprocessing
 import os
@@ -52,7 +53,7 @@ def get_pipeline() -> Pipeline:
 def _prepare(sender: Any = None, **_: Any) -> None:
     """In the parent: fetch and verify the bundle once for all processes of the pod.
 
-    Nothing may run torch here: its thread pools do not survive the fork
+    Nothing may run a network here: pools of threads do not survive the fork
     (pytorch/pytorch#17199).
     """
     from damage_tasks.broker.heartbeat import clear_heartbeat
@@ -67,20 +68,42 @@ def _prepare(sender: Any = None, **_: Any) -> None:
         settings = get_settings()
         clear_heartbeat(settings.heartbeat_file)
         settings.require("bucket")
-        # Read when the children load numpy and torch; left alone, each would start a thread a core.
-        for library in ("OMP", "OPENBLAS", "MKL"):
-            os.environ[f"{library}_NUM_THREADS"] = str(settings.threads)
+        # Read when numpy and torch are loaded; left alone, each would start a thread a core.
+        # Numpy's would start at once, in the parent, and multiply nothing that is large.
+        for library, threads in (
+            ("OMP", settings.threads),
+            ("MKL", settings.threads),
+            ("OPENBLAS", 1),
+        ):
+            os.environ[f"{library}_NUM_THREADS"] = str(threads)
         patience = settings.refusal_patience
         queue = _patiently(lambda: check_queue(sqs_client(), settings), patience)
         _max_receives = queue.max_receives
         _bundle = _patiently(lambda: fetch_bundle(settings.bundle, settings.bundle_cache), patience)
         logger.info("bundle %s is verified", _bundle.label)
-        if "prefork" not in str(getattr(sender, "pool_cls", "")):
+        if "prefork" in str(getattr(sender, "pool_cls", "")):
+            _import_for_children(_bundle, settings.engine)
+        else:
             get_pipeline()
     except DamageTaskError as error:
         write_at_once(f"worker does not start: {error.code}: {error}", logging.CRITICAL)
         start_failed(error)
         raise SystemExit(1) from None
+
+
+def _import_for_children(bundle: Bundle, engine: str) -> None:
+    """Import what the pipeline needs, once: children share its memory and start sooner."""
+    import damage_tasks.backend
+    import damage_tasks.golden
+    import damage_tasks.pipeline
+    import damage_tasks.results  # noqa: F401
+    from damage_tasks.segmentation import import_albumentations
+    from model_store.engines import import_engine
+
+    import_albumentations()
+    import_engine(bundle.manifest, engine)
+    # Or the first collection in a child would write to, and so copy, every page of it.
+    gc.freeze()
 
 
 def _patiently(act: Callable[[], T], seconds: float) -> T:

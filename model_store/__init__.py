@@ -3,3 +3,8 @@
 `manifest` describes a bundle, `store` fetches and verifies one, `architectures`
 and `engine` execute its networks, `recipe` trains and evaluates them.
 """
+
+import sys
+
+# OpenVINO and NNCF tell a server of every import and conversion, unless this is missing.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

@@ -48,8 +48,7 @@ class File(Part):
     _inside = field_validator("file")(inside_the_bundle)
 
 
-# Engines with a format of their own, the fastest first.
-CONVERTED = ("openvino-int8", "openvino")
+INT8: Literal["openvino-int8"] = "openvino-int8"
 
 
 class Converted(Part):
@@ -68,7 +67,7 @@ class Weights(Part):
     ``safetensors`` needs an ``architecture`` that `model_store.architectures`
     knows, with its ``parameters``; ``exported_program`` (torch.export) brings
     its own.  Either gives mask logits (N x masks x h x w) and score logits
-    (N x scores), or one of the two.  ``engines`` holds the same network for faster engines.
+    (N x scores), or one of the two.  ``engines`` holds the same network quantised.
     """
 
     file: str
@@ -78,7 +77,7 @@ class Weights(Part):
     architecture: str | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     input: Input
-    engines: dict[Literal["openvino-int8", "openvino"], Converted] = Field(default_factory=dict)
+    engines: dict[Literal["openvino-int8"], Converted] = Field(default_factory=dict)
 
     _inside = field_validator("file")(inside_the_bundle)
 

@@ -33,20 +33,31 @@ def test_sending_a_photo_loads_nothing_heavy() -> None:
     )
 
 
-def test_the_parent_of_the_workers_never_loads_torch(
+def test_the_parent_imports_for_its_children_and_runs_nothing(
     aws: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    # Its thread pools would not survive the fork.
+    # Threads would not survive the fork, neither would a driver that has been asked for GPUs.
     monkeypatch.setenv("DAMAGE_QUEUE_URL", aws.create_queues("import-test"))
     monkeypatch.setenv("DAMAGE_BUCKET", "any")
     monkeypatch.setenv("DAMAGE_HEARTBEAT_FILE", str(tmp_path / "heartbeat"))
+    monkeypatch.setenv("DAMAGE_THREADS", "2")
     run(
-        "import sys, damage_tasks.worker as worker;"
+        "import os, sys, damage_tasks.worker as worker;"
         "pool = type('pool', (), {'pool_cls': 'celery.concurrency.prefork:TaskPool'});"
         "worker._prepare(sender=pool);"
-        "assert worker._bundle and 'torch' not in sys.modules and 'cv2' not in sys.modules;"
-        "assert 'numpy' not in sys.modules;"  # it would have started its threads
-        "import os; assert os.environ['OPENBLAS_NUM_THREADS'] == '1'"
+        "needed = {'numpy', 'cv2', 'albumentations', 'openvino', 'sqlalchemy', 'PIL', 'pycurl'};"
+        "assert worker._bundle and needed <= set(sys.modules), needed - set(sys.modules);"
+        "assert 'torch' not in sys.modules;"  # of no use where OpenVINO is
+        "assert len(os.listdir('/proc/self/task')) == 1;"
+        "assert 'libcuda' not in open('/proc/self/maps').read()"
+    )
+    monkeypatch.setenv("DAMAGE_ENGINE", "torch")
+    run(
+        "import os, sys, damage_tasks.worker as worker;"
+        "pool = type('pool', (), {'pool_cls': 'celery.concurrency.prefork:TaskPool'});"
+        "worker._prepare(sender=pool);"
+        "assert 'torch' in sys.modules and 'openvino' not in sys.modules;"
+        "assert len(os.listdir('/proc/self/task')) == 1"
     )
 
 

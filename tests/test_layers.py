@@ -53,7 +53,7 @@ ONLY_IN = {
     "sqlalchemy": {"damage_tasks.results", "damage_tasks.migrations"},
     "torch": {"model_store.engines.torch", "model_store.engines.exported",
               "model_store.architectures", "model_store.recipe"},
-    "openvino": {"model_store.engines.openvino", "model_store.recipe"},
+    "openvino": {"model_store.engines.openvino", "model_store.architectures", "model_store.recipe"},
     "nncf": {"model_store.recipe"},
     "boto3": {"damage_tasks.storage", "model_store.sources", "damage_tasks.stack",
               "damage_tasks.commands", "damage_tasks.broker"},

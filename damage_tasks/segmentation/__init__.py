@@ -9,13 +9,29 @@ import cv2
 import numpy as np
 
 from damage_tasks.damages import Reason, Verdict
-from damage_tasks.segmentation.arrays import Pixels, cut, prepare, refined, sigmoid
+from damage_tasks.segmentation.arrays import (
+    Pixels,
+    cut,
+    import_albumentations,
+    prepare,
+    refined,
+    sigmoid,
+)
 from damage_tasks.segmentation.look import CLIP, Look, Mask, Window
 from model_store.engines import TORCH, load_engine
 from model_store.manifest import Gate
 from model_store.store import Bundle
 
-__all__ = ["Mask", "Segmentation", "Segmenter", "cut", "prepare", "refined", "sigmoid"]
+__all__ = [
+    "Mask",
+    "Segmentation",
+    "Segmenter",
+    "cut",
+    "import_albumentations",
+    "prepare",
+    "refined",
+    "sigmoid",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def _transform(
     mean: tuple[float, float, float],
     std: tuple[float, float, float],
 ) -> Any:
-    A = _albumentations()  # noqa: N806
+    A = import_albumentations()  # noqa: N806
     # Given in BGR order, so that the channels are swapped on the small picture.
     return A.Compose(
         [
@@ -54,7 +54,7 @@ def _transform(
 
 
 @cache
-def _albumentations() -> Any:
+def import_albumentations() -> Any:
     """The library, without what it would load beside it."""
     # It asks a server for its newest version when it is imported.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")

@@ -56,7 +56,7 @@ class PlaceSettings(Group):
     engine: str = setting(
         "auto",
         "What executes the networks: `torch`, `openvino`, `openvino-int8`, or `auto`, the fastest "
-        "that the bundle has been converted for and that passes its golden photos.",
+        "that is installed, that the bundle has something for and that passes its golden photos.",
         "auto",
         pattern="^(auto|torch|openvino|openvino-int8)$",
     )

@@ -8,30 +8,13 @@ follows U-Net (Ronneberger et al., arXiv:1505.04597) and stops at stride 4.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# repeats, kernel, stride, expansion, channels out (EfficientNet-B0, table 1 of the paper)
-STAGES = (
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-)
-# width and depth multipliers of the Lite variants
-VARIANTS = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}
-STEM_CHANNELS = 32
-
-
-# Share of the stride-16 cells, the strongest, that a local score is the mean of.
-LOCAL_SHARE = 0.01
+from model_store.architectures.efficientnet_lite import LOCAL_SHARE, STEM_CHANNELS, plan
 
 
 class Levels(NamedTuple):
@@ -131,27 +114,15 @@ class Encoder(nn.Module):
 
     def __init__(self, variant: str = "lite0") -> None:
         super().__init__()
-        width, depth = VARIANTS[variant]
         self._conv_stem = SameConv2d(3, STEM_CHANNELS, 3, stride=2, bias=False)
         self._bn0 = _batch_norm(STEM_CHANNELS)
-        blocks: list[InvertedResidual] = []
-        taps: list[int] = []  # last block at strides 4, 8, 16 and 32
-        channels = STEM_CHANNELS
-        last = len(STAGES) - 1
-        for number, (repeats, kernel, stride, expansion, out) in enumerate(STAGES[:last]):
-            out = _round_channels(out * width)
-            # Lite variants keep the first and last stage at their B0 depth
-            count = repeats if number == 0 else math.ceil(repeats * depth)
-            for i in range(count):
-                blocks.append(
-                    InvertedResidual(channels, out, kernel, stride if i == 0 else 1, expansion)
-                )
-                channels = out
-            if number in (1, 2, 4, 5):
-                taps.append(len(blocks) - 1)
-        self._blocks = nn.ModuleList(blocks)
-        self.taps = tuple(taps)
-        self.channels = tuple(blocks[i].out_channels for i in taps)
+        blocks = plan(variant)
+        self._blocks = nn.ModuleList(
+            InvertedResidual(block.channels, block.out, block.kernel, block.stride, block.expansion)
+            for block in blocks
+        )
+        self.taps = tuple(number for number, block in enumerate(blocks) if block.tap)
+        self.channels = tuple(blocks[number].out for number in self.taps)
 
     def forward(self, photo: Tensor) -> Levels:
         x = F.relu6(self._bn0(self._conv_stem(photo)))
@@ -250,8 +221,3 @@ def _strongest(logits: Tensor) -> Tensor:
 
 def _batch_norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.03)
-
-
-def _round_channels(channels: float, divisor: int = 8) -> int:
-    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * channels else rounded

@@ -8,6 +8,7 @@ pays for torch.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,14 +18,24 @@ from numpy.typing import NDArray
 
 from damage_tasks.errors import BundleError, ExtraMissing
 from model_store.manifest import Manifest
-from model_store.networks import CONVERTED
+from model_store.networks import INT8
 from model_store.store import Bundle
 
-__all__ = ["AUTO", "TORCH", "Array", "Engine", "candidates", "engines_of", "load_engine"]
+__all__ = [
+    "AUTO",
+    "INT8",
+    "OPENVINO",
+    "TORCH",
+    "Array",
+    "Engine",
+    "candidates",
+    "engines_of",
+    "load_engine",
+]
 
 Array = NDArray[np.float32]
 
-AUTO, TORCH = "auto", "torch"
+AUTO, OPENVINO, TORCH = "auto", "openvino", "torch"
 
 
 class Engine(Protocol):
@@ -48,35 +59,57 @@ def candidates(manifest: Manifest, wanted: str = "auto") -> list[str]:
         return [TORCH] if _has_gpu() else runnable
     if wanted in runnable:
         return [wanted]
-    if wanted not in CONVERTED:
-        raise BundleError(f"there is no engine {wanted}: {', '.join((AUTO, *CONVERTED, TORCH))}")
+    if wanted not in (INT8, OPENVINO):
+        known = ", ".join((AUTO, INT8, OPENVINO, TORCH))
+        raise BundleError(f"there is no engine {wanted}: {known}")
     if not _is_installed():
         raise ExtraMissing(f"engine {wanted} needs: pip install 'damage-tasks[openvino]'")
+    what_to_do = "`python -m model_store quantise` adds it, or " if wanted == INT8 else ""
     raise BundleError(
         f"bundle {manifest.name} {manifest.version} holds nothing for engine {wanted}: "
-        "`python -m model_store quantise` adds it, or set DAMAGE_ENGINE=auto"
+        f"{what_to_do}set DAMAGE_ENGINE=auto"
     )
 
 
 def engines_of(manifest: Manifest) -> list[str]:
     """The engines that can run a bundle here, the fastest first; torch always can."""
-    held = {name for weights in manifest.weights.values() for name in weights.engines}
-    order = CONVERTED if _multiplies_bytes() else reversed(CONVERTED)
-    return [*(name for name in order if name in held and _is_installed()), TORCH]
+    if not _is_installed():
+        return [TORCH]
+    weights = manifest.weights.values()
+    held = [
+        *([INT8] if any(INT8 in one.engines for one in weights) else []),
+        *([OPENVINO] if any(one.architecture for one in weights) else []),
+    ]
+    return [*(held if _multiplies_bytes() else reversed(held)), TORCH]
+
+
+def import_engine(manifest: Manifest, wanted: str = AUTO) -> None:
+    """Import what the likeliest engine needs, and run nothing of it.
+
+    Processes that are forked afterwards share it.  A GPU is not looked for: a driver that
+    the parent has asked serves none of its children.
+    """
+    runnable = engines_of(manifest)
+    name = wanted if wanted in runnable else runnable[0]
+    importlib.import_module(f"{__name__}.{TORCH if name == TORCH else OPENVINO}")
 
 
 def load_engine(bundle: Bundle, name: str, threads: int = 1, engine: str = TORCH) -> Engine:
     """The engine for the weights ``name`` of a verified bundle.
 
-    Weights that hold nothing for ``engine`` run on torch.  Raises `BundleError`
-    naming the weights and what does not fit.
+    Weights that hold nothing for int8 run in floating point, exported programs on torch
+    whatever ``engine`` says.  Raises `BundleError` naming the weights and what does not fit.
     """
     weights = bundle.manifest.weights[name]
     try:
-        if engine in weights.engines:
+        if engine == INT8 and INT8 in weights.engines:
+            from model_store.engines.openvino import load_converted
+
+            return load_converted(bundle.folder, weights.engines[INT8], threads)
+        if engine != TORCH and weights.architecture:
             from model_store.engines.openvino import load_openvino
 
-            return load_openvino(bundle.folder, weights.engines[engine], threads)
+            return load_openvino(bundle, weights, threads)
         from model_store.engines.torch import load_torch
 
         return load_torch(bundle, weights, threads)

@@ -1,4 +1,4 @@
-"""The OpenVINO engine: ``encode`` and ``decode`` as two converted models.
+"""The OpenVINO engine: ``encode`` and ``decode`` as two models.
 
 One model serves photos of every shape: on the CPU, models of a fixed shape are no
 more than 5 % faster, and each shape would cost a compilation.
@@ -12,16 +12,43 @@ from pathlib import Path
 from typing import Any
 
 import openvino
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from damage_tasks.errors import BundleError
+from model_store.architectures import build_openvino
 from model_store.engines import Array
+from model_store.manifest import Weights
 from model_store.networks import Converted
+from model_store.store import Bundle
 
 DEVICE = "CPU"
 ENCODE, DECODE = "encode.xml", "decode.xml"
 
 
-def load_openvino(folder: Path, converted: Converted, threads: int = 1) -> OpenVinoEngine:
+def load_openvino(bundle: Bundle, weights: Weights, threads: int = 1) -> OpenVinoEngine:
+    """The engine for safetensors ``weights`` of a verified bundle; raises `BundleError`."""
+    models = openvino_models(bundle, weights)
+    return OpenVinoEngine(*(_compiled(model, threads) for model in models))
+
+
+def openvino_models(bundle: Bundle, weights: Weights) -> tuple[Any, Any]:
+    """The architecture of safetensors ``weights`` as models of ``encode`` and ``decode``.
+
+    Raises `BundleError`.
+    """
+    assert weights.architecture is not None
+    try:
+        tensors = load_file(bundle.folder / weights.file)
+    except (SafetensorError, OSError) as error:
+        raise BundleError(f"{weights.file} is no safetensors file: {error}") from None
+    try:
+        return build_openvino(weights.architecture, weights.parameters, tensors)
+    except BundleError as error:
+        raise BundleError(f"{weights.file} does not fit {weights.architecture}: {error}") from None
+
+
+def load_converted(folder: Path, converted: Converted, threads: int = 1) -> OpenVinoEngine:
     """The engine for a converted network of the bundle in ``folder``; raises `BundleError`."""
     paths = {Path(part.file).name: folder / part.file for part in converted.files}
     try:
@@ -64,11 +91,11 @@ class OpenVinoEngine:
         return request
 
 
-def _compiled(path: Path, threads: int) -> Any:
+def _compiled(model: Any, threads: int) -> Any:
     core = _core()
     capabilities = core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
     return core.compile_model(
-        path,
+        model,
         DEVICE,
         {
             "NUM_STREAMS": "1",

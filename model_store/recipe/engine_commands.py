@@ -18,9 +18,8 @@ def quantise(
         Path, typer.Argument(help="Folder of the bundle; it is changed.", exists=True)
     ],
     photos: Photos,
-    int8: Annotated[bool, typer.Option(help="Try int8 too, which takes most of the time.")] = True,
 ) -> None:
-    """Add faster engines to a bundle before it is published: OpenVINO in floating point and int8.
+    """Add int8 to a bundle before it is published, for CPUs that multiply bytes (VNNI, AMX).
 
     Photos of the split `train` calibrate the int8 network, those of `val` show whether its masks
     are those of the network in fp32 (IoU of 0.98 or more); without splits all do both. 200 photos
@@ -30,6 +29,7 @@ def quantise(
 
     Example: python -m model_store quantise bundle --photos photos
     """
+    from model_store.engines import INT8
     from model_store.recipe.photos import of_split
 
     try:
@@ -41,8 +41,9 @@ def quantise(
     console = Console(highlight=False)
     chosen = read(photos)
     calibration, check = of_split(chosen, "train"), of_split(chosen, "val")
-    found = add_engines(bundle, calibration or chosen, check or chosen, console, int8=int8)
-    console.print(f"{bundle} now holds {' and '.join(found)}; its digest has changed")
+    found = add_engines(bundle, calibration or chosen, check or chosen, console)
+    if INT8 in found:
+        console.print(f"{bundle} now holds {INT8}; its digest has changed")
 
 
 def compare(

@@ -1,8 +1,6 @@
-"""Adds OpenVINO's models to a bundle, in floating point and quantised to int8.
+"""Adds OpenVINO's int8 models to a bundle.
 
-What is computed in floating point keeps its large weights in 8 bits where the masks do
-not mind, which makes the file a quarter smaller, else all in 16.  For int8,
-post-training quantisation with calibration photos (Jacob et al., arXiv:1712.05877, as
+Post-training quantisation with calibration photos (Jacob et al., arXiv:1712.05877, as
 NNCF does it).  What loses too much against fp32 is not shipped: first the whole
 network is quantised, then all but its first convolutions and the last, then only the
 encoder, and where even that does not agree the bundle gets no int8 at all.
@@ -24,15 +22,15 @@ from rich.console import Console
 from damage_tasks.errors import BundleError
 from damage_tasks.golden import check_golden
 from damage_tasks.segmentation import Segmenter, prepare
-from model_store.engines.openvino import DECODE, ENCODE
-from model_store.engines.torch import fold_batch_norms, load_network
+from model_store.engines import INT8, OPENVINO
+from model_store.engines.openvino import DECODE, ENCODE, openvino_models
 from model_store.manifest import MANIFEST, SegmentNetwork, UnionNetwork, parse_manifest
 from model_store.recipe.comparison import MASK_IOU, Agreement, agreement
-from model_store.recipe.converting import Models, convert, convolutions, in_8_bits
 from model_store.recipe.photos import LabelledPhoto
 from model_store.store import Bundle, open_bundle
 
-INT8, FULL = "openvino-int8", "openvino"
+# Of `encode` and `decode`.
+Models = tuple[Any, Any]
 CALIBRATION_PHOTOS = 128
 AGREEMENT_PHOTOS = 80
 # Convolutions at the full resolution: their few channels have the widest ranges.
@@ -44,47 +42,40 @@ def quantise(
     calibration: Sequence[LabelledPhoto],
     check: Sequence[LabelledPhoto],
     console: Console,
-    *,
-    int8: bool = True,
 ) -> dict[str, Agreement]:
-    """Add OpenVINO's models to the bundle in ``folder``; how each agrees with fp32 torch.
+    """Add int8 models to the bundle in ``folder``; how each engine agrees with fp32 torch.
 
     ``calibration`` photos give the ranges of values, ``check`` photos decide whether
-    masks agree; they should not be the same.  Without ``int8`` only floating point is
-    added.  The manifest is written last.  Raises `BundleError` when no weights of the
-    bundle can be converted or its own golden photos fail on the converted networks.
+    masks agree; they should not be the same.  The manifest is written last.  Raises
+    `BundleError` when no weights of the bundle can be quantised or its own golden photos
+    fail on the quantised networks.
     """
-    bundle = _without_engines(folder)
-    full: dict[str, Models] = {}
-    for name, weights in bundle.manifest.weights.items():
-        if weights.format == "safetensors":
-            console.print(f"converting {name}")
-            full[name] = convert(fold_batch_norms(load_network(bundle, weights).eval()))
+    _change(folder, {})
+    bundle = open_bundle(folder)
+    full = {
+        name: openvino_models(bundle, weights)
+        for name, weights in bundle.manifest.weights.items()
+        if weights.architecture
+    }
     if not full:
-        raise BundleError("only networks of a known architecture can be converted")
+        raise BundleError("only networks of a known architecture can be quantised")
     reference = Segmenter(bundle)
     photos = [photo.read()[0] for photo in _some(check, AGREEMENT_PHOTOS)]
-    small = {name: in_8_bits(models) for name, models in full.items()}
-    found = {FULL: _add(folder, FULL, small, photos, reference)}
-    console.print(f"{FULL}, weights in 8 bits: {found[FULL]}")
-    if not found[FULL].good:
-        _remove(folder, FULL)
-        found[FULL] = _add(folder, FULL, full, photos, reference)
-        console.print(f"{FULL}, weights in 16 bits: {found[FULL]}")
-    if not int8:
-        return found
+    found = {OPENVINO: agreement(reference, Segmenter(bundle, engine=OPENVINO), photos)}
+    console.print(f"{OPENVINO}: {found[OPENVINO]}")
     samples = {
         name: list(_samples(bundle, name, models, calibration)) for name, models in full.items()
     }
     for words, scope in _SCOPES:
         console.print(f"quantising {words} with {len(next(iter(samples.values())))} photos")
         models = {name: scope(full[name], samples[name]) for name in full}
-        agreed = _add(folder, INT8, models, photos, reference)
+        agreed = _add(folder, models, photos, reference)
         console.print(f"{INT8}, {words}: {agreed}")
         if agreed.good:
             found[INT8] = agreed
             break
-        _remove(folder, INT8)
+        shutil.rmtree(folder / "engines")
+        _change(folder, {})
     else:
         console.print(f"no int8: masks have an IoU below {MASK_IOU} with fp32", style="yellow")
     return found
@@ -151,54 +142,48 @@ _SCOPES: tuple[tuple[str, Callable[[Models, list[Any]], Models]], ...] = (
 
 
 def _convolutions(model: Any) -> list[str]:
-    return [name for name, *_ in convolutions(model)]
+    """Names of the convolutions, in the order they are computed."""
+    return [
+        node.get_friendly_name()
+        for node in model.get_ordered_ops()
+        if node.get_type_name() in ("Convolution", "GroupConvolution")
+    ]
 
 
 def _add(
-    folder: Path, engine: str, found: dict[str, Models], photos: list[Any], reference: Segmenter
+    folder: Path, found: dict[str, Models], photos: list[Any], reference: Segmenter
 ) -> Agreement:
     """Write models and manifest; how the bundle then agrees with ``reference``."""
     entries: dict[str, dict[str, Any]] = {}
     for name, models in found.items():
         files = []
         for model, file in zip(models, (ENCODE, DECODE), strict=True):
-            path = folder / "engines" / engine / name / file
+            path = folder / "engines" / INT8 / name / file
             path.parent.mkdir(parents=True, exist_ok=True)
             openvino.save_model(model, path, compress_to_fp16=True)
             files += [_entry(folder, path), _entry(folder, path.with_suffix(".bin"))]
         entries[name] = {"files": files}
-    _change(folder, engine, entries)
-    segmenter = Segmenter(open_bundle(folder), engine=engine)
+    _change(folder, entries)
+    segmenter = Segmenter(open_bundle(folder), engine=INT8)
     check_golden(segmenter)
     agreed = agreement(reference, segmenter, photos)
     for entry in entries.values():
         entry["agreement"] = agreed.figures()
-    _change(folder, engine, entries)
+    _change(folder, entries)
     return agreed
 
 
-def _remove(folder: Path, engine: str) -> None:
-    shutil.rmtree(folder / "engines" / engine)
-    _change(folder, engine, {})
-
-
-def _change(folder: Path, engine: str, entries: dict[str, Any]) -> None:
-    """Say in the manifest that ``entries``, by weights, are what there is for ``engine``."""
+def _change(folder: Path, entries: dict[str, Any]) -> None:
+    """Say in the manifest that ``entries``, by weights, are what there is of int8."""
     path = folder / MANIFEST
     document = json.loads(path.read_bytes())
     for name, weights in document["weights"].items():
-        weights.setdefault("engines", {}).pop(engine, None)
+        weights.pop("engines", None)
         if name in entries:
-            weights["engines"][engine] = entries[name]
+            weights["engines"] = {INT8: entries[name]}
     text = (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
     parse_manifest(text, str(path))
     path.write_bytes(text)
-
-
-def _without_engines(folder: Path) -> Bundle:
-    for engine in (INT8, FULL):
-        _change(folder, engine, {})
-    return open_bundle(folder)
 
 
 def _entry(folder: Path, path: Path) -> dict[str, Any]:

@@ -19,12 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from damage_tasks.errors import ExtraMissing
-from model_store.architectures.efficientnet_lite_unet import (
-    STAGES,
-    VARIANTS,
-    Encoder,
-    InvertedResidual,
-)
+from model_store.architectures.efficientnet_lite import STAGES, VARIANTS
+from model_store.architectures.efficientnet_lite_unet import Encoder, InvertedResidual
 
 # ImageNet classes that are road vehicles or parts of one
 VEHICLE_CLASSES = (

@@ -1,28 +1,34 @@
-"""A quantised bundle runs on OpenVINO, says what torch says, and falls back to it."""
+"""Bundles run on OpenVINO, say what they say on torch, and fall back to it."""
 
 from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from rich.console import Console
+from safetensors.numpy import load_file, save_file
 
 from damage_tasks.errors import BundleError
 from damage_tasks.golden import open_segmenter
 from model_store import engines
 from model_store.engines import load_engine
+from model_store.manifest import read_manifest
 from model_store.publishing import publish
 from model_store.recipe import comparison, quantising
 from model_store.recipe.comparison import agreement
 from model_store.recipe.photos import LabelledPhoto
 from model_store.recipe.quantising import quantise
 from model_store.store import Bundle, fetch_bundle, open_bundle
-from tests.bundles import write_bundle
+from tests.bundles import PARAMETERS, write_bundle, write_weights
 
 # What they share takes long to make.
 pytestmark = pytest.mark.xdist_group("quantised")
@@ -93,7 +99,9 @@ def test_auto_takes_the_fastest_engine_that_the_bundle_holds(
     assert open_segmenter(quantised).engine == "openvino-int8"
     monkeypatch.setattr(engines, "_multiplies_bytes", lambda: False)
     assert open_segmenter(quantised).engine == "openvino"
-    assert open_segmenter(open_bundle(write_bundle(tmp_path))).engine == "torch"
+    assert open_segmenter(open_bundle(write_bundle(tmp_path))).engine == "openvino"
+    monkeypatch.setattr(engines, "_is_installed", lambda: False)
+    assert open_segmenter(quantised).engine == "torch"
 
 
 def test_auto_passes_over_an_engine_that_fails_the_golden_photos(
@@ -114,7 +122,62 @@ def test_auto_passes_over_an_engine_that_fails_the_golden_photos(
 
 def test_an_engine_that_the_bundle_does_not_hold_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="quantise"):
-        open_segmenter(open_bundle(write_bundle(tmp_path)), "openvino")
+        open_segmenter(open_bundle(write_bundle(tmp_path)), "openvino-int8")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"variant": "lite1", "depth": 2},
+        {"variant": "lite2", "decoder": [16, 32, 24], "masks": 5},
+        {"context": True, "scores": 3, "local": 1, "score_strides": [16, 32]},
+        {"scores": 3, "local": 2, "score_strides": [4, 8]},
+    ],
+    ids=str,
+)
+def test_the_two_architectures_are_one(changes: dict[str, object], tmp_path: Path) -> None:
+    weights = write_weights(tmp_path / "other.safetensors", 3, {**PARAMETERS, **changes})
+    bundle = open_bundle(write_bundle(tmp_path, weights={"trunk": weights}))
+    reference, engine = (
+        load_engine(bundle, "trunk", engine=name) for name in ("torch", "openvino")
+    )
+    (state, scores), (found, found_scores) = reference.encode(PHOTO), engine.encode(PHOTO)
+    assert scores is not None
+    assert found_scores is not None
+    np.testing.assert_allclose(found_scores, scores, atol=0.02)
+    np.testing.assert_allclose(engine.decode(found), reference.decode(state), atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda tensors: tensors.pop("masks.bias"), "lacks masks.bias"),
+        (lambda tensors: tensors.update(more=np.zeros(2)), "has a surplus more"),
+        (lambda tensors: tensors.update({"masks.bias": np.zeros(9)}), r"shape \(9,\), not \(2,\)"),
+    ],
+    ids=["missing", "surplus", "shape"],
+)
+def test_weights_that_do_not_fit_are_refused_in_one_line(
+    change: Callable[[dict[str, Any]], object], words: str, tmp_path: Path
+) -> None:
+    folder = write_bundle(tmp_path)
+    path = folder / "weights.safetensors"
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path)
+    bundle = Bundle(folder, read_manifest(folder)[0], "any")
+    with pytest.raises(BundleError, match=rf"^weights trunk: .* does not fit .*: .*{words}"):
+        load_engine(bundle, "trunk", engine="openvino")
+
+
+def test_no_library_tells_its_maker_that_it_is_used() -> None:
+    program = (
+        "import sys, threading, model_store.engines.openvino, model_store.recipe.quantising;"
+        "assert 'openvino_telemetry.main' not in sys.modules;"
+        "assert threading.active_count() == 1"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_a_changed_byte_in_a_converted_network_is_noticed(
@@ -123,7 +186,7 @@ def test_a_changed_byte_in_a_converted_network_is_noticed(
     publish(quantised, str(tmp_path))
     copy = tmp_path / "tiny" / "1.0.0"
     assert open_bundle(copy).digest == quantised.digest
-    path = copy / "engines/openvino/trunk/encode.bin"
+    path = copy / "engines/openvino-int8/trunk/encode.bin"
     path.write_bytes(path.read_bytes()[:-1] + b"!")
     with pytest.raises(BundleError, match="tampered"):
         open_bundle(copy)
@@ -146,8 +209,8 @@ def test_int8_that_changes_the_masks_is_left_out(
     found = quantise(folder, some, some, Console(quiet=True))
     assert list(found) == ["openvino"]
     weights = json.loads((folder / "manifest.json").read_text())["weights"]["trunk"]
-    assert list(weights["engines"]) == ["openvino"]
-    assert not (folder / "engines/openvino-int8").exists()
+    assert "engines" not in weights
+    assert not (folder / "engines").exists()
     segmenter = open_segmenter(open_bundle(folder))
     assert segmenter.engine == "openvino"
     photo = np.full((96, 128, 3), 128, np.uint8)

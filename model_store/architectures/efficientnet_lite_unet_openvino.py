@@ -1,0 +1,204 @@
+"""The EfficientNet-Lite U-Net as OpenVINO's models, made from its tensors without torch.
+
+The same network as `efficientnet_lite_unet`, operation by operation, so that weights
+need no conversion and a worker that computes with OpenVINO never imports torch.
+Batch norms are computed into the convolutions before them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+from openvino import opset13 as ops
+
+from damage_tasks.errors import BundleError
+from model_store.architectures.efficientnet_lite import LOCAL_SHARE, STEM_CHANNELS, plan
+
+Tensors = dict[str, NDArray[Any]]
+ENCODER_EPS, DECODER_EPS = 1e-3, 1e-5
+PLANE = np.array([2, 3], np.int64)  # the axes of height and width
+
+
+def efficientnet_lite_unet(
+    tensors: Tensors,
+    masks: int = 5,
+    scores: int = 1,
+    variant: str = "lite0",
+    decoder: Sequence[int] = (128, 64, 48),
+    depth: int = 1,
+    context: bool = False,
+    score_strides: Sequence[int] = (32,),
+    local: int = 0,
+) -> tuple[Any, Any]:
+    """Models of ``encode`` and ``decode``, for photos of any shape.
+
+    ``encode`` takes photos (N x 3 x H x W float) and gives what ``decode`` needs and,
+    last, the score logits (N x scores).  Parameters are those of `EfficientNetLiteUNet`.
+    Raises `BundleError` when a tensor is missing, has another shape or is of no use.
+    """
+    given = _Given(tensors)
+    photo = ops.parameter([-1, 3, -1, -1], np.float32)
+    levels = _encoder(given, variant, photo)
+    sizes = {stride: _channels(level) for stride, level in levels.items()}
+    d16, d8, d4 = decoder
+
+    joined = _join(levels[32], levels[16])
+    decoded = _block(given, "up16", joined, sizes[32] + sizes[16], d16, depth)
+    if context:
+        seen = _linear(given, "context", _mean(levels[32]), sizes[32], d16)
+        decoded = ops.add(decoded, ops.unsqueeze(ops.relu(seen), [2, 3]))
+    maps = [levels[stride] for stride in score_strides]
+    pooled = ops.concat([pool(level) for level in maps for pool in (_mean, _maximum)], 1)
+    width = 2 * sum(sizes[stride] for stride in score_strides)
+    found = _linear(given, "scores", pooled, width, scores - local)
+    if local:
+        cells = _convolution(given, "local", decoded, (local, d16, 1, 1))
+        found = ops.concat([_strongest(cells, local), found], 1)
+    encode = openvino.Model([levels[4], levels[8], decoded, found], [photo], "encode")
+
+    features = [
+        ops.parameter([-1, channels, -1, -1], np.float32) for channels in (sizes[4], sizes[8], d16)
+    ]
+    stride4, stride8, x = features
+    x = _block(given, "up8", _join(x, stride8), d16 + sizes[8], d8, depth)
+    x = _block(given, "up4", _join(x, stride4), d8 + sizes[4], d4, depth)
+    x = _convolution(given, "masks", x, (masks, d4, 1, 1))
+    decode = openvino.Model([x], features, "decode")
+    given.all_used()
+    return encode, decode
+
+
+class _Given:
+    """The tensors of a weights file, in fp32, each taken once and of the shape expected."""
+
+    def __init__(self, tensors: Tensors) -> None:
+        self._tensors = {k: v for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
+
+    def take(self, name: str, *shape: int) -> NDArray[np.float32]:
+        tensor = self._tensors.pop(name, None)
+        if tensor is None:
+            raise BundleError(f"lacks {name}")
+        if tensor.shape != shape:
+            raise BundleError(f"{name} has shape {tensor.shape}, not {shape}")
+        return tensor.astype(np.float32)
+
+    def all_used(self) -> None:
+        if self._tensors:
+            raise BundleError(f"has a surplus {min(self._tensors)}")
+
+
+def _encoder(given: _Given, variant: str, photo: Any) -> dict[int, Any]:
+    """What the encoder finds at strides 4, 8, 16 and 32."""
+    shape = (STEM_CHANNELS, 3, 3, 3)
+    x = _normed(given, "encoder._conv_stem", "encoder._bn0", photo, shape, 2, ENCODER_EPS)
+    x = ops.clamp(x, 0, 6)
+    levels: dict[int, Any] = {}
+    for number, block in enumerate(plan(variant)):
+        name = f"encoder._blocks.{number}"
+
+        def layer(
+            y: Any, part: str, norm: str, shape: tuple[int, ...], stride: int = 1, name: str = name
+        ) -> Any:
+            return _normed(given, f"{name}.{part}", f"{name}.{norm}", y, shape, stride, ENCODER_EPS)
+
+        wide, y = block.channels * block.expansion, x
+        if block.expansion > 1:
+            expanded = layer(y, "_expand_conv", "_bn0", (wide, block.channels, 1, 1))
+            y = ops.clamp(expanded, 0, 6)
+        shape = (wide, 1, block.kernel, block.kernel)
+        y = ops.clamp(layer(y, "_depthwise_conv", "_bn1", shape, block.stride), 0, 6)
+        y = layer(y, "_project_conv", "_bn2", (block.out, wide, 1, 1))
+        x = ops.add(x, y) if block.residual else y
+        if block.tap:
+            levels[4 * 2 ** len(levels)] = x
+    return levels
+
+
+def _block(given: _Given, name: str, x: Any, channels: int, out: int, depth: int) -> Any:
+    def layer(x: Any, part: str, shape: tuple[int, ...]) -> Any:
+        return _normed(given, f"{name}.{part}.0", f"{name}.{part}.1", x, shape, 1, DECODER_EPS)
+
+    x = ops.relu(layer(x, "reduce", (out, channels, 1, 1)))
+    y = ops.relu(layer(x, "depthwise", (out, 1, 5, 5)))
+    x = ops.relu(ops.add(x, layer(y, "project", (out, out, 1, 1))))
+    for number in range(depth - 1):
+        x = _block(given, f"{name}.more.{number}", x, out, out, 1)
+    return x
+
+
+def _normed(
+    given: _Given, name: str, norm: str, x: Any, shape: tuple[int, ...], stride: int, eps: float
+) -> Any:
+    """A convolution with its batch norm computed into it."""
+    out = shape[0]
+    weight = given.take(f"{name}.weight", *shape)
+    scale, shift, mean, variance = (
+        given.take(f"{norm}.{part}", out)
+        for part in ("weight", "bias", "running_mean", "running_var")
+    )
+    scale = scale / np.sqrt(variance + np.float32(eps))
+    return _convolved(x, weight * scale[:, None, None, None], shift - mean * scale, stride)
+
+
+def _convolution(given: _Given, name: str, x: Any, shape: tuple[int, ...]) -> Any:
+    return _convolved(x, given.take(f"{name}.weight", *shape), given.take(f"{name}.bias", shape[0]))
+
+
+def _convolved(
+    x: Any, weight: NDArray[np.float32], bias: NDArray[np.float32], stride: int = 1
+) -> Any:
+    kernel = weight.shape[2]
+    # "Same" padding as TensorFlow's: the odd pixel goes to the right and bottom.
+    before = (kernel - stride) // 2
+    after = kernel - stride - before
+    where = [stride, stride], [before, before], [after, after], [1, 1]
+    if weight.shape[1] == 1 and kernel > 1:
+        x = ops.group_convolution(x, ops.constant(weight[:, None]), *where)
+    else:
+        x = ops.convolution(x, ops.constant(weight), *where)
+    return ops.add(x, ops.constant(bias[None, :, None, None]))
+
+
+def _linear(given: _Given, name: str, x: Any, channels: int, out: int) -> Any:
+    weight = ops.constant(given.take(f"{name}.weight", out, channels))
+    product = ops.matmul(x, weight, transpose_a=False, transpose_b=True)
+    return ops.add(product, ops.constant(given.take(f"{name}.bias", out)[None]))
+
+
+def _join(small: Any, large: Any) -> Any:
+    size = ops.gather(ops.shape_of(large), PLANE, np.int64(0))
+    up = ops.interpolate(
+        small,
+        size,
+        mode="linear_onnx",
+        shape_calculation_mode="sizes",
+        axes=PLANE,
+        coordinate_transformation_mode="half_pixel",
+    )
+    return ops.concat([up, large], 1)
+
+
+def _strongest(logits: Any, channels: int) -> Any:
+    """Mean of the strongest cells of each channel: N x C x H x W to N x C."""
+    cells = ops.reshape(logits, np.array([0, channels, -1], np.int64), special_zero=True)
+    number = ops.convert(ops.gather(ops.shape_of(cells), np.int64(2), np.int64(0)), np.float32)
+    share = ops.round(ops.multiply(number, np.float32(LOCAL_SHARE)), "half_to_even")
+    count = ops.maximum(share, np.float32(3))
+    best = ops.topk(cells, ops.convert(count, np.int64), 2, "max", "none").output(0)
+    return ops.reduce_mean(best, np.array([2], np.int64), keep_dims=False)
+
+
+def _mean(level: Any) -> Any:
+    return ops.reduce_mean(level, PLANE, keep_dims=False)
+
+
+def _maximum(level: Any) -> Any:
+    return ops.reduce_max(level, PLANE, keep_dims=False)
+
+
+def _channels(level: Any) -> int:
+    return int(level.output(0).partial_shape[1].get_length())
