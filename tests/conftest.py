@@ -28,7 +28,7 @@ os.environ["DAMAGE_QUEUE_URL"] = "http://127.0.0.1:9/000000000000/you-forgot-the
 
 def pytest_xdist_auto_num_workers() -> int:
     """More than there are cores: the longest tests mostly wait."""
-    return max(4, os.cpu_count() or 1)
+    return max(5, os.cpu_count() or 1)
 
 
 @pytest.hookimpl(wrapper=True)
