@@ -14,7 +14,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from damage_tasks.errors import BundleError
-from model_store.architectures import build
 from model_store.engines import load_engine
 from model_store.store import Bundle, open_bundle
 from tests.bundles import PARAMETERS, change_manifest, write_bundle, write_weights
