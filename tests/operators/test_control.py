@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -156,7 +157,9 @@ def test_flowers_history_survives_a_restart(watched: Stack, site: Site, flower: 
     assert flower("/api/tasks")[id]["state"] == "SUCCESS"
 
 
-PHOTOS = int(os.environ.get("BUS_PHOTOS", "15"))  # 60 for the figures in docs/operators.md
+# 60 and 5 for the figures in docs/operators.md
+PHOTOS = int(os.environ.get("BUS_PHOTOS", "15"))
+ROUNDS = int(os.environ.get("BUS_ROUNDS", "1"))
 
 
 def examine(site: Site, tag: str, count: int = PHOTOS) -> float:
@@ -173,17 +176,22 @@ def test_photos_go_on_at_full_speed_while_the_bus_is_hung_or_dead(
     watched: Stack, site: Site, flower: Ask, bus: Redis
 ) -> None:
     examine(site, "warm", 8)
-    with_bus = examine(site, "up")
-    bus.freeze()
-    hung = examine(site, "hung")
-    bus.thaw()
-    bus.kill()
-    dead = examine(site, "dead")
-    bus.start()
-    again = examine(site, "again")
-    figures = f"seconds for {PHOTOS} photos: {with_bus:.1f} {hung:.1f} {dead:.1f} {again:.1f}"
+    found: dict[str, list[float]] = {"up": [], "hung": [], "dead": []}
+    for number in range(ROUNDS):
+        found["up"].append(examine(site, f"up-{number}"))
+        bus.freeze()
+        found["hung"].append(examine(site, f"hung-{number}"))
+        bus.thaw()
+        bus.kill()
+        found["dead"].append(examine(site, f"dead-{number}"))
+        bus.start()
+        wait_until(lambda: app.control.ping(timeout=3), "ping", 60)
+    found["up"].append(examine(site, "again"))
+    medians = {name: statistics.median(seconds) for name, seconds in found.items()}
+    figures = f"seconds for {PHOTOS} photos, medians: {medians}; all: {found}"
+    sys.stdout.write(f"{figures}\n")
     # The cores are shared with other tests, so this is wide.
-    assert max(hung, dead) < 2 * max(with_bus, again), figures
+    assert max(medians["hung"], medians["dead"]) < 2 * max(found["up"]), figures
 
     def fills_again() -> bool:
         id = detect_damage.delay(site.serve("/back.jpg", jpeg(seed=15))).id
@@ -192,7 +200,6 @@ def test_photos_go_on_at_full_speed_while_the_bus_is_hung_or_dead(
         return flower("/api/tasks").get(id, {}).get("state") == "SUCCESS"
 
     wait_until(fills_again, "Flower filling again", 90)
-    wait_until(lambda: app.control.ping(timeout=3), "ping", 60)
     log = watched.workers[0].log.read_text()
     assert "event bus is away: events are dropped, photos go on" in log
     assert "event bus is back;" in log
