@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import billiard
@@ -70,12 +71,8 @@ def _prepare(sender: Any = None, **_: Any) -> None:
         settings.require("bucket")
         # Read when numpy and torch are loaded; left alone, each would start a thread a core.
         # Numpy's would start at once, in the parent, and multiply nothing that is large.
-        for library, threads in (
-            ("OMP", settings.threads),
-            ("MKL", settings.threads),
-            ("OPENBLAS", 1),
-        ):
-            os.environ[f"{library}_NUM_THREADS"] = str(threads)
+        os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(settings.threads)
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"
         patience = settings.refusal_patience
         queue = _patiently(lambda: check_queue(sqs_client(), settings), patience)
         _max_receives = queue.max_receives
@@ -93,15 +90,17 @@ def _prepare(sender: Any = None, **_: Any) -> None:
 
 def _import_for_children(bundle: Bundle, engine: str) -> None:
     """Import what the pipeline needs, once: children share its memory and start sooner."""
-    import damage_tasks.backend
-    import damage_tasks.golden
-    import damage_tasks.pipeline
-    import damage_tasks.results  # noqa: F401
-    from damage_tasks.segmentation import import_albumentations
-    from model_store.engines import import_engine
+    # What cannot be imported the children report, or take another engine for it.
+    with suppress(ImportError):
+        import damage_tasks.backend
+        import damage_tasks.golden
+        import damage_tasks.pipeline
+        import damage_tasks.results  # noqa: F401
+        from damage_tasks.segmentation import import_albumentations
+        from model_store.engines import import_engine
 
-    import_albumentations()
-    import_engine(bundle.manifest, engine)
+        import_albumentations()
+        import_engine(bundle.manifest, engine)
     # Or the first collection in a child would write to, and so copy, every page of it.
     gc.freeze()
 

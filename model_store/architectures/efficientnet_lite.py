@@ -23,6 +23,7 @@ TAPPED = (1, 2, 4, 5)  # stages whose last blocks give the strides 4, 8, 16 and 
 # width and depth multipliers of the Lite variants
 VARIANTS = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}
 STEM_CHANNELS = 32
+EPSILON = 1e-3  # of the encoder's batch norms
 # Share of the stride-16 cells, the strongest, that a local score is the mean of.
 LOCAL_SHARE = 0.01
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model_store.architectures.efficientnet_lite import LOCAL_SHARE, STEM_CHANNELS, plan
+from model_store.architectures.efficientnet_lite import EPSILON, LOCAL_SHARE, STEM_CHANNELS, plan
 
 
 class Levels(NamedTuple):
@@ -212,7 +212,7 @@ def _join(small: Tensor, large: Tensor) -> Tensor:
 def _strongest(logits: Tensor) -> Tensor:
     """Mean of the strongest cells of each channel: N x C x H x W to N x C."""
     cells = logits.flatten(2)
-    # In tensors, no numbers: a converted network takes photos of any shape.
+    # In tensors, no numbers: an exported network takes photos of any shape.
     each = torch.ones_like(cells[:1, :1], dtype=torch.float32)
     count = (each.sum() * LOCAL_SHARE).round().clamp(min=3)
     kept = (each.cumsum(2) <= count).to(cells.dtype)
@@ -220,4 +220,4 @@ def _strongest(logits: Tensor) -> Tensor:
 
 
 def _batch_norm(channels: int) -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.03)
+    return nn.BatchNorm2d(channels, eps=EPSILON, momentum=0.03)

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from openvino import opset13 as ops
 
 from damage_tasks.errors import BundleError
-from model_store.architectures.efficientnet_lite import LOCAL_SHARE, STEM_CHANNELS, plan
+from model_store.architectures.efficientnet_lite import EPSILON, LOCAL_SHARE, STEM_CHANNELS, plan
 
 Tensors = dict[str, NDArray[Any]]
-ENCODER_EPS, DECODER_EPS = 1e-3, 1e-5
+DECODER_EPSILON = 1e-5  # torch's own
 PLANE = np.array([2, 3], np.int64)  # the axes of height and width
 
 
@@ -94,7 +94,7 @@ class _Given:
 def _encoder(given: _Given, variant: str, photo: Any) -> dict[int, Any]:
     """What the encoder finds at strides 4, 8, 16 and 32."""
     shape = (STEM_CHANNELS, 3, 3, 3)
-    x = _normed(given, "encoder._conv_stem", "encoder._bn0", photo, shape, 2, ENCODER_EPS)
+    x = _normed(given, "encoder._conv_stem", "encoder._bn0", photo, shape, 2, EPSILON)
     x = ops.clamp(x, 0, 6)
     levels: dict[int, Any] = {}
     for number, block in enumerate(plan(variant)):
@@ -103,7 +103,7 @@ def _encoder(given: _Given, variant: str, photo: Any) -> dict[int, Any]:
         def layer(
             y: Any, part: str, norm: str, shape: tuple[int, ...], stride: int = 1, name: str = name
         ) -> Any:
-            return _normed(given, f"{name}.{part}", f"{name}.{norm}", y, shape, stride, ENCODER_EPS)
+            return _normed(given, f"{name}.{part}", f"{name}.{norm}", y, shape, stride, EPSILON)
 
         wide, y = block.channels * block.expansion, x
         if block.expansion > 1:
@@ -120,7 +120,7 @@ def _encoder(given: _Given, variant: str, photo: Any) -> dict[int, Any]:
 
 def _block(given: _Given, name: str, x: Any, channels: int, out: int, depth: int) -> Any:
     def layer(x: Any, part: str, shape: tuple[int, ...]) -> Any:
-        return _normed(given, f"{name}.{part}.0", f"{name}.{part}.1", x, shape, 1, DECODER_EPS)
+        return _normed(given, f"{name}.{part}.0", f"{name}.{part}.1", x, shape, 1, DECODER_EPSILON)
 
     x = ops.relu(layer(x, "reduce", (out, channels, 1, 1)))
     y = ops.relu(layer(x, "depthwise", (out, 1, 5, 5)))

@@ -1,9 +1,9 @@
 """Engines: what executes the networks of a bundle.
 
 ``encode`` runs what the gates need, ``decode`` the rest, so that an inspection
-which a gate ends costs no more than that.  An engine's library is imported when
-the engine is loaded and not before: a worker that computes with OpenVINO never
-pays for torch.
+which a gate ends costs no more than that.  An engine's library is imported with
+the engine, or by `import_engine` before a fork: a worker that computes with OpenVINO
+never pays for torch.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ __all__ = [
     "Engine",
     "candidates",
     "engines_of",
+    "import_engine",
     "load_engine",
 ]
 

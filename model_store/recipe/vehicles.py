@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from damage_tasks.errors import ExtraMissing
-from model_store.architectures.efficientnet_lite import STAGES, VARIANTS
+from model_store.architectures.efficientnet_lite import EPSILON, STAGES, VARIANTS
 from model_store.architectures.efficientnet_lite_unet import Encoder, InvertedResidual
 
 # ImageNet classes that are road vehicles or parts of one
@@ -49,7 +49,7 @@ class ImageNetClassifier(nn.Module):
         out = int(out * width) // 8 * 8
         self.last = InvertedResidual(self.encoder.channels[-1], out, kernel, stride, expansion)
         self._conv_head = nn.Conv2d(out, 1280, 1, bias=False)
-        self._bn1 = nn.BatchNorm2d(1280, eps=1e-3)
+        self._bn1 = nn.BatchNorm2d(1280, eps=EPSILON)
         self._fc = nn.Linear(1280, 1000)
 
     def forward(self, photo: Tensor) -> Tensor:
