@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from damage_tasks.box import box_around
 from damage_tasks.damages import Damage, Verdict, severity_of
 
 if TYPE_CHECKING:
@@ -84,15 +85,13 @@ def class_mask(
     ids = np.zeros(size[::-1], np.uint8)
     best = np.full(size[::-1], -np.inf, np.float32)
     for type, pixels in masks.items():
-        rows, columns = np.nonzero(pixels)
-        if not rows.size:
+        where = box_around(pixels)
+        if where is None:
             continue
-        mask = probabilities[type]
-        lead = mask.claim[rows, columns]
-        wins = lead > best[rows, columns]
-        rows, columns = rows[wins], columns[wins]
-        ids[rows, columns] = 1 + types.index(type)
-        best[rows, columns] = lead[wins]
+        lead = probabilities[type].claims(where)
+        wins = pixels[where] & (lead > best[where])
+        np.copyto(ids[where], 1 + types.index(type), where=wins)
+        np.copyto(best[where], lead, where=wins)
     return ids
 
 
@@ -100,10 +99,10 @@ def _regions(
     type: str, mask: Mask, photo_size: tuple[int, int]
 ) -> tuple[list[Damage], NDArray[np.bool_]]:
     height, width = mask.pixels.shape
-    left, top, across, down = cv2.boundingRect(mask.pixels.view(np.uint8))
-    if not across:
+    around = box_around(mask.pixels)
+    if around is None:
         return [], mask.pixels
-    around = np.s_[top : top + down, left : left + across]
+    top, left = (side.start for side in around)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
         mask.pixels[around].astype(np.uint8), connectivity=8
     )

@@ -96,10 +96,8 @@ def _import_for_children(bundle: Bundle, engine: str) -> None:
         import damage_tasks.golden
         import damage_tasks.pipeline
         import damage_tasks.results  # noqa: F401
-        from damage_tasks.segmentation import import_albumentations
         from model_store.engines import import_engine
 
-        import_albumentations()
         import_engine(bundle.manifest, engine)
     # Or the first collection in a child would write to, and so copy, every page of it.
     gc.freeze()

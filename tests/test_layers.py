@@ -15,6 +15,7 @@ FLOORS = {
     "damage_tasks.damages": 0,
     "damage_tasks.settings": 0,
     "damage_tasks.memory": 0,
+    "damage_tasks.box": 1,
     "damage_tasks.scaling": 1,
     "damage_tasks.storage": 1,
     "model_store": 1,

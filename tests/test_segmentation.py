@@ -258,3 +258,15 @@ def test_a_refined_mask_follows_the_photos_edges() -> None:
     assert np.abs(np.diff(sharp[50]))[95:105].max() > 2 * np.abs(np.diff(blurred[50])).max()
     flat = refined(blurred, np.zeros_like(photo))
     np.testing.assert_allclose(flat[50].mean(), blurred[50].mean(), atol=0.01)
+
+
+def test_refinement_costs_nothing_where_nothing_was_found() -> None:
+    rng = np.random.default_rng(3)
+    photo = rng.integers(0, 255, (300, 400, 3), np.uint8)
+    found = np.full((300, 400), 0.01, np.float32)
+    found[100:120, 200:260] = rng.random((20, 60), np.float32)
+    everywhere, near = refined(found, photo), refined(found, photo, 0.1)
+    rows, columns = slice(100, 120), slice(200, 260)
+    np.testing.assert_allclose(near[rows, columns], everywhere[rows, columns], atol=1e-5)
+    np.testing.assert_array_equal(near[200:, :], found[200:, :])
+    assert refined(found, photo, 1.1) is found

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from damage_tasks.box import box_around
 from damage_tasks.damages import Reason, Verdict
 from damage_tasks.segmentation.arrays import (
     Pixels,
     cut,
-    import_albumentations,
     prepare,
     refined,
     sigmoid,
@@ -27,7 +27,6 @@ __all__ = [
     "Segmentation",
     "Segmenter",
     "cut",
-    "import_albumentations",
     "prepare",
     "refined",
     "sigmoid",
@@ -127,17 +126,17 @@ class Segmenter:
 
 def _give_unclaimed(masks: Mapping[str, Mask], union: Mask, types: Sequence[str]) -> None:
     """Give damaged pixels that no type claims to the likeliest of ``types``, in place."""
-    if not types or not union.pixels.any():
+    where = box_around(union.pixels)
+    if where is None or not types:
         return
-    claimed = np.logical_or.reduce([mask.pixels for mask in masks.values()])
-    rows, columns = np.nonzero(union.pixels & ~claimed)
-    if not rows.size:
+    unclaimed = union.pixels[where].copy()
+    for mask in masks.values():
+        unclaimed &= ~mask.pixels[where]
+    if not unclaimed.any():
         return
-    leads = [masks[type].claim[rows, columns] for type in types]
-    likeliest = np.argmax(leads, axis=0)
+    likeliest = np.argmax([masks[type].claims(where) for type in types], axis=0)
     for number, type in enumerate(types):
-        mine = likeliest == number
-        masks[type].pixels[rows[mine], columns[mine]] = True
+        masks[type].pixels[where] |= unclaimed & (likeliest == number)
 
 
 def _reason_of(gate: Gate) -> Reason | None:

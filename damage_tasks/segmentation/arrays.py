@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from damage_tasks.box import box_around
 from damage_tasks.scaling import shrink
 from model_store.manifest import Calibration, Input, MaskPolicy
 
@@ -31,45 +30,19 @@ def prepare(pixels: Pixels, form: Input, long_side: int | None = None) -> Probab
     rows, columns = (max(step, round(side * scale / step) * step) for side in (height, width))
     if rows <= height and columns <= width:
         pixels = shrink(pixels, (columns, rows), smooth=True)
-    transform = _transform(rows, columns, form.mean, form.std)
-    rgb = transform(image=pixels)["image"][..., ::-1]
-    return np.ascontiguousarray(rgb.transpose(2, 0, 1))
+    else:
+        pixels = np.asarray(cv2.resize(pixels, (columns, rows)), np.uint8)
+    planes = np.empty((3, rows, columns), np.float32)
+    for plane, values in enumerate(_normalised(form.mean, form.std)):
+        cv2.LUT(cv2.extractChannel(pixels, 2 - plane), values, planes[plane])
+    return planes
 
 
 @lru_cache(maxsize=64)
-def _transform(
-    rows: int,
-    columns: int,
-    mean: tuple[float, float, float],
-    std: tuple[float, float, float],
-) -> Any:
-    A = import_albumentations()  # noqa: N806
-    # Given in BGR order, so that the channels are swapped on the small picture.
-    return A.Compose(
-        [
-            A.Resize(rows, columns, interpolation=cv2.INTER_LINEAR),
-            A.Normalize(mean=mean[::-1], std=std[::-1], max_pixel_value=255.0),
-        ]
-    )
-
-
-@cache
-def import_albumentations() -> Any:
-    """The library, without what it would load beside it."""
-    # It asks a server for its newest version when it is imported.
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    # It also imports torch where there is one, for tensors that nobody here asks it for: two
-    # seconds and 180 MB of every process.
-    bridge = "albumentations.pytorch"
-    hidden = bridge not in sys.modules
-    if hidden:
-        sys.modules[bridge] = None  # type: ignore[assignment]
-    try:
-        import albumentations
-    finally:
-        if hidden:
-            sys.modules.pop(bridge, None)
-    return albumentations
+def _normalised(mean: tuple[float, ...], std: tuple[float, ...]) -> list[Probabilities]:
+    """For each channel the input of each of a pixel's 256 values."""
+    values = np.arange(256, dtype=np.float32) / np.float32(255)
+    return [(values - np.float32(m)) / np.float32(s) for m, s in zip(mean, std, strict=True)]
 
 
 def cut(probabilities: Probabilities, policy: MaskPolicy) -> NDArray[np.bool_]:
@@ -85,21 +58,36 @@ def cut(probabilities: Probabilities, policy: MaskPolicy) -> NDArray[np.bool_]:
     return kept[labels]
 
 
-def refined(probabilities: Probabilities, photo: Pixels) -> Probabilities:
+def refined(probabilities: Probabilities, photo: Pixels, faint: float = 0.0) -> Probabilities:
     """Probabilities (H x W) that follow the edges of ``photo`` (H x W x 3 uint8, BGR).
 
     A guided filter (He, Sun and Tang, ECCV 2010): what a CRF was used for, in a
-    few milliseconds.
+    few milliseconds.  Where none nearby reaches ``faint`` they stay as they are.
     """
+    radius = max(2, round(GUIDE_RADIUS * max(probabilities.shape)))
+    found = probabilities >= faint
+    # A pixel's value comes from two radiuses around it: so far it is worth filtering,
+    # and so much further the pixels are needed.
+    changed, needed = box_around(found, 2 * radius), box_around(found, 4 * radius)
+    if changed is None or needed is None:
+        return probabilities
+    filtered = _guided(probabilities[needed], photo[needed], radius)
+    rows, columns = (c.start - n.start for c, n in zip(changed, needed, strict=True))
+    result = probabilities.copy()
+    part = result[changed]
+    part[...] = filtered[rows : rows + part.shape[0], columns : columns + part.shape[1]]
+    return result
+
+
+def _guided(found: Probabilities, photo: Pixels, radius: int) -> Probabilities:
     guide = cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY).astype(np.float32) / 255
-    radius = max(2, round(GUIDE_RADIUS * max(guide.shape)))
 
     def mean(values: Any) -> Any:
         return cv2.blur(values, (2 * radius + 1, 2 * radius + 1))
 
-    guide_mean, mean_found = mean(guide), mean(probabilities)
+    guide_mean, mean_found = mean(guide), mean(found)
     variance = mean(guide * guide) - guide_mean * guide_mean
-    slope = (mean(guide * probabilities) - guide_mean * mean_found) / (variance + GUIDE_EDGE)
+    slope = (mean(guide * found) - guide_mean * mean_found) / (variance + GUIDE_EDGE)
     offset = mean_found - slope * guide_mean
     return np.clip(mean(slope) * guide + mean(offset), 0, 1)
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from damage_tasks.box import Box
 from damage_tasks.segmentation.arrays import (
     Pixels,
     Probabilities,
@@ -25,6 +26,7 @@ from model_store.manifest import Gate, Locator, MaskPolicy, SegmentNetwork, Unio
 Window = tuple[int, int, int, int]
 
 CLIP = 8.0  # logits beyond are no surer
+FAINT = 0.5  # times the lowest probability that counts: refinement does not lift less to it
 WORKING_SIDE = 1024  # pixels; masks are cut at this size, which outlines do not need more of
 
 
@@ -52,10 +54,9 @@ class Mask:
             self._probabilities = self._probabilities()
         return self._probabilities
 
-    @property
-    def claim(self) -> Probabilities:
-        """How strongly the type claims each pixel, comparable between types (H x W)."""
-        return self.probabilities / np.float32(max(self.policy.lowest, 1e-3))
+    def claims(self, where: Box) -> Probabilities:
+        """How strongly the type claims the pixels there, comparable between types."""
+        return self.probabilities[where] / np.float32(max(self.policy.lowest, 1e-3))
 
 
 class Look:
@@ -110,7 +111,10 @@ class Look:
             add_sigmoid(found, np.asarray(large, np.float32))
         found /= len(sides)
         if network.policy.refine:
-            found = refined(found, cv2.resize(self._pixels, (width, height)))
+            photo = self._pixels
+            if photo.shape[:2] != (height, width):
+                photo = np.asarray(cv2.resize(photo, (width, height)), np.uint8)
+            found = refined(found, photo, FAINT * network.policy.lowest)
         if self._window:
             whole = np.zeros(size[::-1], np.float32)
             whole[y : y + height, x : x + width] = found

@@ -26,7 +26,7 @@ def seven(weights: Any = lambda name: "trunk", **damage: Any) -> list[dict[str, 
         ("vehicle", {"ends_with": "rejected", "code": "no_vehicle"}),
         ("damage", {"ends_with": "clean", **damage}),
     ]
-    thin = {"kind": "hysteresis", "threshold": 0.52, "low": 0.48, "refine": True}
+    thin = {"kind": "hysteresis", "threshold": 0.07, "low": 0.05, "refine": True}
     policies = {"scratch": thin, "spacing": thin}
     return [
         *(
