@@ -34,6 +34,20 @@ class Inspections:
 
     def __init__(self, url: str) -> None:
         self._engine = create_engine(url)
+        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
+        # Made once: SQLAlchemy takes as long to make them as to execute them.
+        insert = dialect.insert(inspections)
+        self._insert_inspection = insert.on_conflict_do_update(
+            index_elements=["id"],
+            set_={column.name: column for column in insert.excluded if column.name != "id"},
+            # By a later attempt the photo may be gone from where it was.
+            where=inspections.c.verdict == Verdict.FAILED,
+        ).returning(inspections.c.id)
+        self._insert_finding = (
+            dialect.insert(findings)
+            .on_conflict_do_nothing(index_elements=["photo_sha256", "bundle_digest"])
+            .returning(findings.c.id)
+        )
 
     def close(self) -> None:
         """Give back the connection."""
@@ -53,17 +67,8 @@ class Inspections:
                 if not is_new:
                     finding = load_finding(connection, finding_id)
                     stored = replace(inspection, finding=finding, verdict=finding.verdict)
-            values = inspection_row(stored, finding_id)
-            insert = self._insert(inspections).values(values)
-            new = {name: insert.excluded[name] for name in values if name != "id"}
-            written = connection.execute(
-                insert.on_conflict_do_update(
-                    index_elements=["id"],
-                    set_=new,
-                    # By a later attempt the photo may be gone from where it was.
-                    where=inspections.c.verdict == Verdict.FAILED,
-                ).returning(inspections.c.id)
-            ).scalar()
+            row = inspection_row(stored, finding_id)
+            written = connection.execute(self._insert_inspection, row).scalar()
             if written is None:
                 if is_new:  # of another photo, at the same URL by now: nobody refers to it
                     connection.execute(sa.delete(findings).where(findings.c.id == finding_id))
@@ -99,12 +104,7 @@ class Inspections:
     def _save_finding(self, connection: Connection, inspection: Inspection) -> tuple[int, bool]:
         finding, photo, bundle = inspection.finding, inspection.photo, inspection.bundle
         assert finding and photo.sha256 and bundle
-        insert = self._insert(findings).values(finding_row(inspection))
-        id = connection.execute(
-            insert.on_conflict_do_nothing(
-                index_elements=["photo_sha256", "bundle_digest"]
-            ).returning(findings.c.id)
-        ).scalar()
+        id = connection.execute(self._insert_finding, finding_row(inspection)).scalar()
         if id is None:
             known = connection.execute(_finding_id(photo.sha256, bundle.digest)).scalar_one()
             return known, False
@@ -114,10 +114,6 @@ class Inspections:
                 [damage_row(id, n, damage) for n, damage in enumerate(finding.damages, 1)],
             )
         return id, True
-
-    def _insert(self, table: sa.Table) -> Any:
-        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
-        return dialect.insert(table)
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
