@@ -168,6 +168,16 @@ def _failed(exception: Any = None, **_: Any) -> None:
 
 def sent_at(properties: dict[str, Any]) -> float | None:
     """When SQS took the message, in seconds since 1970; None where it does not say."""
-    message = (properties.get("delivery_info") or {}).get("sqs_message") or {}
-    stamp = (message.get("Attributes") or {}).get("SentTimestamp")
+    stamp = _sqs_attributes(properties).get("SentTimestamp")
     return int(stamp) / 1000 if stamp else None
+
+
+def receives_of(properties: dict[str, Any]) -> int:
+    """How often SQS has delivered the message, this time included."""
+    # Celery's own `redelivered` flag is always false on SQS.
+    return int(_sqs_attributes(properties).get("ApproximateReceiveCount", 1))
+
+
+def _sqs_attributes(properties: dict[str, Any]) -> dict[str, str]:
+    message = (properties.get("delivery_info") or {}).get("sqs_message") or {}
+    return message.get("Attributes") or {}

@@ -118,7 +118,8 @@ class Pipeline:
     ) -> Inspection:
         """Store a ``failed`` inspection, where the database can be reached; never raises.
 
-        A verdict that is already stored under ``id`` stays.
+        A verdict that is already stored under ``id`` stays.  Counts nothing: the photo
+        may yet be delivered again.
         """
         try:
             checked = check_metadata(metadata, self.max_metadata_bytes)
@@ -136,10 +137,15 @@ class Pipeline:
             finished_at=datetime.now(UTC),
         )
         try:
-            return self._store(inspection, Stopwatch())
+            stored = self.inspections.save(inspection)
         except DamageTaskError as problem:
             logger.error("failure of %s is not recorded: %s", id, problem)
             return inspection
+        logger.info(
+            "failure is recorded",
+            extra={"task_id": id, "reason": error.code, "attempts": attempts},
+        )
+        return stored
 
     def _examine(self, data: bytes, sha256: str, watch: Stopwatch) -> Finding:
         with watch.stage("decode"):

@@ -19,6 +19,7 @@ from damage_tasks.errors import (
     TimeLimitReached,
     WorkerLost,
 )
+from damage_tasks.observation import receives_of
 from damage_tasks.worker import get_pipeline, is_last_receive, photo_examined, photo_failed
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ def detect_damage(self: Task, url: str, metadata: dict[str, Any] | None = None) 
     ``metadata`` is the caller's own JSON object, stored and returned untouched.
     A photo that cannot be had or read is a result too: verdict ``rejected``.
     """
-    received = receives_of(self)
+    received = receives_of(self.request.properties or {})
     attempts = self.request.retries + received
     pipeline = get_pipeline()
     if is_last_receive(received):
@@ -76,7 +77,7 @@ def record_malformed(self: Task, body: str) -> dict[str, Any]:
         'expected {"image_url": "https://...", ...} or a message sent by detect_damage.delay'
     )
     pipeline = get_pipeline()
-    attempts = self.request.retries + receives_of(self)
+    attempts = self.request.retries + receives_of(self.request.properties or {})
     try:
         inspection = pipeline.reject(
             self.request.id, None, {"body": body}, error, attempts=attempts
@@ -103,13 +104,6 @@ def try_again(task: Task, error: TemporaryError) -> None:
                "retry": retries + 1, "seconds": delay},
     )  # fmt: skip
     raise task.retry(exc=error, countdown=0, DelaySeconds=delay) from None
-
-
-def receives_of(task: Task) -> int:
-    """How often SQS has delivered this message, this time included."""
-    # Celery's own `redelivered` flag is always false on SQS.
-    message = (task.request.properties or {}).get("delivery_info", {}).get("sqs_message", {})
-    return int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1))
 
 
 def retry_delay(retries: int, base: float) -> int:

@@ -57,6 +57,7 @@ def _prepare(sender: Any = None, **_: Any) -> None:
     Nothing may run a network here: pools of threads do not survive the fork
     (pytorch/pytorch#17199).
     """
+    from damage_tasks.broker.bus import check_bus
     from damage_tasks.broker.heartbeat import clear_heartbeat
     from damage_tasks.broker.queue import check_queue, sqs_client
     from damage_tasks.settings import get_settings
@@ -69,6 +70,7 @@ def _prepare(sender: Any = None, **_: Any) -> None:
         settings = get_settings()
         clear_heartbeat(settings.heartbeat_file)
         settings.require("bucket")
+        check_bus()
         # Read when numpy and torch are loaded; left alone, each would start a thread a core.
         # Numpy's would start at once, in the parent, and multiply nothing that is large.
         os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(settings.threads)
@@ -139,6 +141,11 @@ def _die_when_told(**_: Any) -> None:
     """
     if billiard.current_process().name != "MainProcess":
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def bundle_version() -> str:
+    """The version of the bundle that this worker serves."""
+    return _bundle.identity.version if _bundle else "none"
 
 
 def is_last_receive(received: int) -> bool:

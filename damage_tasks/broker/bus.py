@@ -23,6 +23,7 @@ from kombu.connection import Connection
 from kombu.log import get_logger
 from kombu.messaging import Producer
 
+from damage_tasks.errors import SettingsError
 from damage_tasks.monitoring import redact, redacted
 from damage_tasks.settings import get_settings
 
@@ -53,6 +54,20 @@ _IMPATIENT = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "inte
 def bus_url() -> str | None:
     """Where the event bus is, or None when none is configured."""
     return get_settings().event_bus_url or None
+
+
+def check_bus() -> None:
+    """Raise `SettingsError` when DAMAGE_EVENT_BUS_URL names nothing that can carry events."""
+    if not bus_url():
+        return
+    try:
+        transport = bus_connection().get_transport_cls()
+    except (KeyError, ImportError, ValueError) as error:
+        raise SettingsError(f"DAMAGE_EVENT_BUS_URL: {redact(str(error))}") from None
+    if "fanout" not in transport.implements.exchange_type:
+        raise SettingsError(
+            f"DAMAGE_EVENT_BUS_URL: {transport.driver_name} has no fanout; use redis:// or amqp://"
+        )
 
 
 def bus_connection() -> Connection:

@@ -63,6 +63,25 @@ class Control(CeleryControl):
             return super().broadcast(command, arguments, destination, bus, *args, **kwargs)
 
 
+@worker_control.control_command(args=[("n", int)], signature="[N=1]")
+def pool_shrink(state: Any, n: int = 1, **_: Any) -> Any:
+    """Shrink the pool by n processes; one stays, and those with a photo in hand."""
+    # Celery's own ends them all, and fails having ended some without taking fewer messages.
+    pool = state.consumer.pool
+    spare = pool.num_processes - 1
+    if not 0 < n <= spare:
+        return worker_control.nok(f"of {spare + 1} processes at most {spare} may go, not {n}")
+    gone = 0
+    with suppress(ValueError):  # the others are busy
+        while gone < n:
+            pool.shrink(1)
+            gone += 1
+    state.consumer._update_prefetch_count(-gone)
+    if gone < n:
+        return worker_control.nok(f"{gone} of {n} processes go, the others are busy: try again")
+    return worker_control.ok("pool will shrink")
+
+
 class ControlStep(bootsteps.StartStopStep):
     """The worker's side: a thread listens on the bus, the main loop executes."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from kombu.serialization import register
 
-from damage_tasks.monitoring import redact
+from damage_tasks.monitoring import redact, redacted
 
 DETECT_DAMAGE = "detect_damage"
 RECORD_MALFORMED = "record_malformed"
@@ -99,7 +99,7 @@ def _message(
             "root_id": task_id,
             "parent_id": None,
             # What Flower shows of it.
-            "argsrepr": redact(repr(tuple(args)))[:SHOWN_ARGUMENTS],
+            "argsrepr": redact(repr(tuple(redacted(args))))[:SHOWN_ARGUMENTS],
             "kwargsrepr": "{}",
             "origin": "sqs",
             "retries": 0,

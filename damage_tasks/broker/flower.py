@@ -10,14 +10,16 @@ import atexit
 import contextlib
 import ipaddress
 import logging
+import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from damage_tasks.broker.bus import NO_BUS, bus_connection, bus_url
+from damage_tasks.broker.bus import NO_BUS, bus_connection, bus_url, check_bus
 from damage_tasks.broker.depth import QueueDepth
 from damage_tasks.errors import EventBusMissing, ExtraMissing, FlowerOpen
 from damage_tasks.monitoring import redact
@@ -47,6 +49,7 @@ def serve(arguments: Iterable[str]) -> None:
     """
     if not bus_url():
         raise EventBusMissing(NO_BUS)
+    check_bus()
     try:
         from flower import command
     except ModuleNotFoundError as error:
@@ -75,7 +78,19 @@ def serve(arguments: Iterable[str]) -> None:
 
 def refuse_open_house(options: Any) -> None:
     """Raise `FlowerOpen` unless Flower is on loopback, on a socket, or asks who is there."""
-    if options.unix_socket or options.basic_auth or options.auth or is_loopback(options.address):
+    given = options.basic_auth or []
+    if any(given):
+        if not all(user and password for user, _, password in (g.partition(":") for g in given)):
+            raise FlowerOpen("FLOWER_BASIC_AUTH is user:password; neither may be empty")
+        return
+    if options.auth:
+        if not options.auth_provider:
+            raise FlowerOpen("FLOWER_AUTH needs FLOWER_AUTH_PROVIDER: nobody could log in")
+        return
+    if options.unix_socket or is_loopback(options.address):
+        options.basic_auth = []
+        # Who reaches it there may press its buttons; other sites' pages may not.
+        os.environ.setdefault("FLOWER_UNAUTHENTICATED_API", "true")
         return
     raise FlowerOpen(
         f"Flower would listen on {options.address or 'every address'} without authentication; "
@@ -136,7 +151,7 @@ def _application(command: Any, options: Any) -> Any:
     from prometheus_client import REGISTRY
 
     from damage_tasks.app import app
-    from damage_tasks.broker.watch import DeadLetterWatch
+    from damage_tasks.broker.watch import dead_letters_are_told_by, watch_dead_letters
     from damage_tasks.monitoring.live import LiveFigures
     from damage_tasks.observation import open_slack
 
@@ -145,10 +160,9 @@ def _application(command: Any, options: Any) -> Any:
     # So the queue's figures are there even while no worker is.
     REGISTRY.register(LiveFigures(lambda: {"queue": depth.counts()}))
     slack = open_slack("Flower")
-    if slack is not None:
+    if slack is not None and dead_letters_are_told_by("flower"):
         slack.start()
-        watch = DeadLetterWatch(depth, slack)
-        threading.Thread(target=watch.run, name="dead-letters", daemon=True).start()
+        watch_dead_letters(depth, slack, Path(f"{options.db}.dead-letters"))
 
     class BusEvents(Events):
         """Flower's own opens ``app.connection()``, which is SQS, and waits ever longer."""
@@ -178,13 +192,19 @@ def _application(command: Any, options: Any) -> Any:
 
     def refuse_other_sites(handler: Any) -> None:
         # Without authentication Flower takes commands from any web page.
-        site = handler.request.headers.get("Sec-Fetch-Site", "none")
-        if site not in ("same-origin", "none"):
+        headers = handler.request.headers
+        site = headers.get("Sec-Fetch-Site", "none")
+        origin = urlsplit(headers.get("Origin", "")).netloc
+        if site not in ("same-origin", "none") or origin not in ("", handler.request.host):
             raise tornado.web.HTTPError(403, "Cross-site request forbidden")
         stock_check(handler)
 
     stock_check = BaseHandler.check_xsrf_cookie
     BaseHandler.check_xsrf_cookie = refuse_other_sites
+    # Without authentication Flower lets any web page read its answers too.
+    BaseHandler.set_default_headers = lambda handler: handler.set_header(
+        "X-Content-Type-Options", "nosniff"
+    )
     BaseHandler.get_broker = lambda handler: QueuePair(
         depth, lambda: handler.application.workers_online
     )
@@ -206,7 +226,5 @@ def _application(command: Any, options: Any) -> Any:
 
 
 def _make_folder(options: Any) -> None:
-    from pathlib import Path
-
     if options.persistent:
         Path(options.db).absolute().parent.mkdir(parents=True, exist_ok=True)

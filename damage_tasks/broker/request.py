@@ -13,8 +13,11 @@ from celery.worker.request import Request as CeleryRequest
 from kombu.log import get_logger
 
 from damage_tasks.broker.watch import WATCH
-from damage_tasks.observation import sent_at
-from damage_tasks.worker import photo_lost
+from damage_tasks.errors import WorkerLost
+from damage_tasks.monitoring import sentry
+from damage_tasks.monitoring.metrics import get_metrics
+from damage_tasks.observation import receives_of, sent_at
+from damage_tasks.worker import bundle_version, is_last_receive, photo_lost
 
 logger = get_logger(__name__)
 
@@ -29,6 +32,18 @@ class Request(CeleryRequest):
     acknowledged: bool
     _revoked_by_operator = False
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Celery makes a class for each task, whose `on_success` asks for nobody else's."""
+        super().__init_subclass__(**kwargs)
+        celerys = cls.on_success
+
+        def on_success(self: Request, failed__retval__runtime: Any, **kwargs: Any) -> None:
+            celerys(self, failed__retval__runtime, **kwargs)
+            if not failed__retval__runtime[0]:
+                WATCH.succeeded()
+
+        cls.on_success = on_success
+
     def revoked(self) -> bool:
         if self.id in state.revoked and self._is_newer_than_its_revocation():
             state.revoked.discard(self.id)
@@ -36,7 +51,7 @@ class Request(CeleryRequest):
 
     def _is_newer_than_its_revocation(self) -> bool:
         """Whether an operator has replayed the dead letter since; a retry is the same run."""
-        sent = sent_at({"delivery_info": self._message.delivery_info})
+        sent = sent_at(self._properties)
         if sent is None or self._message.headers.get("retries"):
             return False
         revoked_for = time.monotonic() - state.revoked.as_dict()[self.id]
@@ -57,15 +72,10 @@ class Request(CeleryRequest):
             self.acknowledged = True
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
-        sent = sent_at({"delivery_info": self._message.delivery_info})
+        sent = sent_at(self._properties)
         if sent is not None:
             WATCH.last_wait = max(0.0, time.time() - sent)
         super().on_accepted(pid, time_accepted)
-
-    def on_success(self, failed__retval__runtime: Any, **kwargs: Any) -> None:
-        super().on_success(failed__retval__runtime, **kwargs)
-        if not failed__retval__runtime[0]:
-            WATCH.succeeded()
 
     def _success_was_stored(self) -> bool:
         """No: Celery would ask the database, from the loop that polls and keeps the heartbeat.
@@ -75,17 +85,36 @@ class Request(CeleryRequest):
         return False
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> None:
-        super().on_failure(exc_info, *args, **kwargs)
         error = exc_info.exception
         if isinstance(error, ExceptionWithTraceback):
             error = error.exc
+        with sentry.about_photo(photo=self.id, bundle=bundle_version()):
+            super().on_failure(exc_info, *args, **kwargs)
+            # What a child has reported itself it names.
+            if getattr(error, "sentry_event", None) is None:
+                error.sentry_event = sentry.last_event()
         if isinstance(error, WorkerLostError):
-            logger.error("photo lost its process", extra={"task_id": self.id, "status": str(error)})
+            logger.warning(
+                "photo lost its process", extra={"task_id": self.id, "status": str(error)}
+            )
             photo_lost(self.id)
         if not isinstance(error, Terminated | Retry | Ignore | Reject):
-            WATCH.failed(self.id, error)
+            self._failed(error)
+
+    def _failed(self, error: BaseException) -> None:
+        WATCH.failed(self.id, error)
+        if metrics := get_metrics():
+            # Of an error without a code no child has lived to tell: that it was lost was
+            # written down when the photo was delivered for the last time.
+            code = getattr(error, "code", WorkerLost.code)
+            metrics.failed(code, for_good=is_last_receive(receives_of(self._properties)))
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
-        super().on_timeout(soft, timeout)
+        with sentry.about_photo(photo=self.id, bundle=bundle_version()):
+            super().on_timeout(soft, timeout)
         if not soft:
             photo_lost(self.id)
+
+    @property
+    def _properties(self) -> dict[str, Any]:
+        return {"delivery_info": self._message.delivery_info}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from celery.worker import state
@@ -22,35 +23,69 @@ logger = logging.getLogger(__name__)
 LOOK = 30.0  # seconds between two looks at the dead-letter queue
 
 
-class DeadLetterWatch:
-    """Alerts when the dead-letter queue has grown."""
+DEAD_LETTERS = "dead letters"  # the cause of an alert
 
-    def __init__(self, depth: QueueDepth, slack: Slack) -> None:
+
+class DeadLetterWatch:
+    """Alerts when the dead-letter queue has grown, and says when it is empty again.
+
+    ``memory`` is a file that outlives the process, so that a restart repeats no alert.
+    """
+
+    def __init__(self, depth: QueueDepth, slack: Slack, memory: Path) -> None:
         self._depth = depth
         self._slack = slack
-        self._known: int | None = None
+        self._memory = memory
+        self._known = self._remembered()
 
     def look(self) -> None:
         """Compare with the last look; growth is one alert."""
         counts = self._depth.counts()
-        if counts is None:
+        if counts is None or counts.dead_letters == self._known:
             return
-        grown = counts.dead_letters - (self._known if self._known is not None else 0)
+        grown = counts.dead_letters - self._known
         if grown > 0:
             self._slack.alert(
                 Alert(
-                    "dead letters",
+                    DEAD_LETTERS,
                     f"{grown} more in {counts.dead_letter_queue}, {counts.dead_letters} in all. "
                     "Look: damage-tasks dead-letters list",
                 )
             )
+        elif not counts.dead_letters:
+            self._slack.passed(DEAD_LETTERS, f"{counts.dead_letter_queue} is empty")
         self._known = counts.dead_letters
+        try:
+            self._memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._memory.write_text(f"{self._known}\n")
+        except OSError as error:
+            logger.warning("dead letters are told of again after a restart: %s", error)
+
+    def _remembered(self) -> int:
+        try:
+            return int(self._memory.read_text())
+        except (OSError, ValueError):
+            return 0
 
     def run(self) -> None:
         """Look every `LOOK` seconds, for ever; for a thread."""
         while True:
             self.look()
             time.sleep(LOOK)
+
+
+def dead_letters_are_told_by(whom: str) -> bool:
+    """Whether alerts about them are the business of ``flower`` or of a ``worker``."""
+    told_by = get_settings().dead_letter_alerts
+    if told_by == "auto":  # with a bus there is a Flower: once, not once for each pod
+        told_by = "flower" if bus_url() else "worker"
+    return told_by == whom
+
+
+def watch_dead_letters(depth: QueueDepth, slack: Slack, memory: Path) -> None:
+    """Have a thread alert when the dead-letter queue grows."""
+    watch = DeadLetterWatch(depth, slack, memory)
+    threading.Thread(target=watch.run, name="dead-letters", daemon=True).start()
 
 
 class Watch:
@@ -72,9 +107,10 @@ class Watch:
         self._slack = open_slack(hostname)
         if self._slack is not None:
             self._slack.start()
-            if not bus_url():  # with a bus, Flower does it: once, not once for each pod
-                watch = DeadLetterWatch(self._depth, self._slack)
-                threading.Thread(target=watch.run, name="dead-letters", daemon=True).start()
+            if dead_letters_are_told_by("worker"):
+                file = settings.heartbeat_file
+                memory = file.with_name(file.name + ".dead-letters")
+                watch_dead_letters(self._depth, self._slack, memory)
         if settings.metrics_port:
             serve_metrics(settings.metrics_port, self.figures)
 

@@ -22,8 +22,17 @@ from damage_tasks.errors import SettingsError
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "data"}
 
 _WORD = re.compile(r"\S+")
+# What is secret by its name: parameters of URLs that a space or a missing scheme has torn
+# apart, and keys of callers' metadata.
+_NAME = (
+    r"(?:x-(?:amz|goog)-[\w-]+|sig|policy|key-pair-id|awsaccesskeyid"
+    r"|[\w-]*(?:signature|token|secret|password|passwd|credential|api[_-]?key|authorization))"
+)
+_PARAMETER = re.compile(rf"(?i)(?<![\w-])({_NAME})=[^\s&\"'\\]+")
+_SECRET_KEY = re.compile(rf"(?i){_NAME}")
 _USER = re.compile(r"://[^\s/@]*@")
 _SECRETS = re.compile(r"[?#]")
+REDACTED = "[redacted]"
 _CLOSING = "\"')]}>,;."
 
 _photo: ContextVar[dict[str, str] | None] = ContextVar("photo", default=None)
@@ -34,18 +43,24 @@ def redact(text: str) -> str:
     """``text`` without the query strings, fragments and credentials of the URLs in it.
 
     Query strings may hold signatures and tokens.  Everything up to the next space is
-    taken for one, since quotes may stand in a URL too; takes time in proportion to the
-    length, as texts are the callers'.
+    taken for one, since quotes may stand in a URL too; beyond it, parameters that are
+    secret by their names.  Takes time in proportion to the length, as texts are the
+    callers'.
     """
-    return _WORD.sub(_redact_word, text) if "://" in text else text
+    if "://" in text:
+        text = _WORD.sub(_redact_word, text)
+    return _PARAMETER.sub(rf"\1={REDACTED}", text) if "=" in text else text
 
 
 def redacted(value: Any) -> Any:
-    """A copy of plain data with every string in it redacted."""
+    """A copy of plain data with every string in it redacted, and what secret keys hold."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, dict):
-        return {key: redacted(item) for key, item in value.items()}
+        return {
+            key: REDACTED if _SECRET_KEY.fullmatch(str(key)) else redacted(item)
+            for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
         return [redacted(item) for item in value]
     return value
@@ -56,9 +71,9 @@ def _redact_word(found: re.Match[str]) -> str:
     if not mark:
         return before
     secrets = _SECRETS.search(url)
-    if secrets is not None:
+    if secrets is not None and not url[secrets.start() :].startswith(f"?{REDACTED}"):
         tail = url[len(url.rstrip(_CLOSING)) :] if url[-1] in _CLOSING else ""
-        url = f"{url[: secrets.start()]}?[redacted]{tail}"
+        url = f"{url[: secrets.start()]}?{REDACTED}{tail}"
     return before + _USER.sub("://[redacted]@", mark + url)
 
 
@@ -93,6 +108,10 @@ def configure_logging(level: str = "INFO", form: str = "auto") -> None:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     # It repeats every result; "photo inspected" has said what matters.
     logging.getLogger("celery.app.trace").setLevel(max(logging.WARNING, root.level))
+    # billiard keeps its own from propagating: it says when a process has ended.
+    pool = logging.getLogger("multiprocessing")
+    pool.handlers[:], pool.propagate = [handler], False
+    pool.setLevel(max(logging.WARNING, root.level))
     logging.captureWarnings(True)
     log_crashes()
 

@@ -47,6 +47,9 @@ class Metrics:
 
         self.photos = counter("photos", "Photos by verdict and reason.", "verdict", "reason")
         self.reused = counter("photos_reused", "Photos whose finding was already known.")
+        self.failures = counter(
+            "failed_deliveries", "Deliveries of photos that came to no verdict.", "reason"
+        )
         self.retries = counter("retries", "Photos put back for another try.", "reason")
         self.decisions = counter(
             "decisions", "Photos by the network that ended the examination.", "network", "verdict"
@@ -95,6 +98,15 @@ class Metrics:
             self.network_scores.labels(name).observe(score)
         for damage in finding.damages:
             self.damages.labels(str(damage.type), str(damage.severity)).inc()
+
+    def failed(self, reason: str, *, for_good: bool) -> None:
+        """Count a delivery that failed because of ``reason``, an error's code.
+
+        ``for_good``: it was the last one, and the photo becomes a dead letter.
+        """
+        self.failures.labels(reason).inc()
+        if for_good:
+            self.photos.labels("failed", reason).inc()
 
     def waited(self, seconds: float) -> None:
         """Count how long a photo had waited in the queue before it was taken."""

@@ -11,6 +11,8 @@ from typing import Any
 from damage_tasks.monitoring.logs import redacted
 
 _on = False
+# What the parent says of a child that could not tell.
+_CODES = {"WorkerLostError": "worker_lost", "TimeLimitExceeded": "time_limit"}
 FLUSH = 2.0  # seconds that an ending process waits for its last events to leave
 
 
@@ -25,7 +27,10 @@ def start_sentry(dsn: str | None, environment: str, traces_rate: float) -> None:
         return
     import sentry_sdk
     from sentry_sdk.integrations.celery import CeleryIntegration
+    from sentry_sdk.integrations.logging import ignore_logger
 
+    # billiard's word that a process has ended; its photo, if it had one, is reported.
+    ignore_logger("multiprocessing")
     sentry_sdk.init(
         dsn,
         release=release(),
@@ -79,6 +84,19 @@ def tag_photo(**tags: Any) -> None:
         sentry_sdk.set_tags({name: str(value) for name, value in tags.items()})
 
 
+@contextmanager
+def about_photo(**tags: str) -> Iterator[None]:
+    """What is sent inside is marked, as by `tag_photo`; what is sent later is not."""
+    if not _on:
+        yield
+        return
+    import sentry_sdk
+
+    with sentry_sdk.isolation_scope():
+        sentry_sdk.set_tags(tags)
+        yield
+
+
 def report(error: BaseException) -> str | None:
     """Send ``error``; the id of Sentry's event, or None without Sentry."""
     if not _on:
@@ -122,8 +140,11 @@ def _name_stage(error: BaseException, name: str) -> None:
 
 def _scrub(event: Any, hint: dict[str, Any]) -> Any:
     error = (hint.get("exc_info") or (None, None))[1]
+    error = getattr(error, "exc", error)  # billiard wraps what it raises for a child
     if error is not None:
         tags = event.setdefault("tags", {})
-        tags["code"] = getattr(error, "code", "unexpected")
+        tags["code"] = getattr(error, "code", None) or _CODES.get(
+            type(error).__name__, "unexpected"
+        )
         tags["stage"] = stage_of(error) or "none"
     return redacted(event)

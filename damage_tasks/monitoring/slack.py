@@ -41,6 +41,12 @@ class Alert:
     sentry_event: str | None = None
 
 
+@dataclass(frozen=True)
+class _Passed:
+    cause: str
+    text: str
+
+
 @dataclass
 class _Group:
     first: str | None  # the alert that opened it, until Slack has taken it
@@ -48,6 +54,7 @@ class _Group:
     due: float  # when there is something to post
     suppressed: int = 0
     total: int = 1
+    passed: str | None = None  # what to say when it is over
     successes: int = 0
     tasks: list[str] = field(default_factory=list)
 
@@ -69,7 +76,7 @@ class Slack:
         self._where = where
         self._flower = (flower_url or "").rstrip("/")
         self._sentry = (sentry_url or "").rstrip("/")
-        self._queue: queue.Queue[Alert | None] = queue.Queue(HELD)
+        self._queue: queue.Queue[Alert | _Passed] = queue.Queue(HELD)
         self._groups: dict[str, _Group] = {}
         self._successes = 0
         self.dropped = 0
@@ -88,6 +95,13 @@ class Slack:
     def succeeded(self) -> None:
         """A photo was examined: a cause that no longer shows up has passed."""
         self._successes += 1
+
+    def passed(self, cause: str, text: str) -> None:
+        """Say that ``cause`` is over, where it was posted; its next alert is a first one."""
+        try:
+            self._queue.put_nowait(_Passed(cause, text))
+        except queue.Full:
+            self.dropped += 1
 
     def alert_at_exit(self, alert: Alert, memory: Path) -> None:
         """Post ``alert`` now, for a process about to end; ``memory`` outlives it.
@@ -111,12 +125,14 @@ class Slack:
     def _run(self) -> None:
         while True:
             try:
-                alert = self._queue.get(timeout=self._pause())
+                told = self._queue.get(timeout=self._pause())
             except queue.Empty:
-                alert = None
+                told = None
             try:
-                if alert is not None:
-                    self._take(alert)
+                if isinstance(told, _Passed):
+                    self._end(told)
+                elif told is not None:
+                    self._take(told)
                 self._post_due()
             except Exception:
                 # A mistake of ours: the thread must live, for the alerts to come.
@@ -134,11 +150,16 @@ class Slack:
                 self._first(alert), now, due=now, successes=self._successes
             )
             return
+        group.passed = None
         group.suppressed += 1
         group.total += 1
         group.successes = self._successes
         if alert.task_id and len(group.tasks) < 3:
             group.tasks.append(alert.task_id)
+
+    def _end(self, told: _Passed) -> None:
+        if group := self._groups.get(told.cause):
+            group.passed, group.due = told.text, time.monotonic()
 
     def _post_due(self) -> None:
         now = time.monotonic()
@@ -152,6 +173,9 @@ class Slack:
                     group.first = None
                 else:
                     group.due = now + min(self._window, LONGEST_PAUSE)
+            elif group.passed is not None:
+                if self._post(f":white_check_mark: *{cause}*: {group.passed}"):
+                    del self._groups[cause]
             elif group.suppressed:
                 examples = ", ".join(self._task(id) for id in group.tasks)
                 if self._post(

@@ -6,9 +6,7 @@ checked is the one that is used; its clocks bound a download that drips.
 
 from __future__ import annotations
 
-import io
 import os
-import re
 import socket
 import threading
 import time
@@ -22,26 +20,21 @@ import pycurl
 from damage_tasks.errors import (
     DamageTaskError,
     DownloadFailed,
-    PhotoForbidden,
     PhotoNotFound,
     PhotoRefused,
-    PhotoTooLarge,
     TooManyRedirects,
     UrlInvalid,
     UrlNotAllowed,
 )
 from damage_tasks.photos.addresses import HttpUrl, is_public, parse_url
+from damage_tasks.photos.answer import Answer, body_of, too_large
 
 if TYPE_CHECKING:
     from damage_tasks.settings import Settings
     from damage_tasks.storage import Signer
 
 STALLED_BELOW = 1024  # bytes a second
-MAX_HEADERS = 64 * 1024
-# Bodies of redirects and errors are read up to here, to keep the connection for the next photo.
-MAX_OTHER_BODY = 64 * 1024
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-AGAIN = frozenset({408, 425, 429})
 
 
 # HTTP/0.9 or no HTTP at all, contradicting lengths, unknown transfer encodings and (100, for
@@ -52,7 +45,6 @@ NOT_HTTP = frozenset({
     pycurl.E_BAD_CONTENT_ENCODING,
     100,
 })  # fmt: skip
-_STATUS = re.compile(rb"HTTP/\S+ +(\d{3})")
 
 
 class HttpDownload:
@@ -76,7 +68,7 @@ class HttpDownload:
             seen.add(url.text)
             answer = self._request(url, deadline)
             if answer.status not in REDIRECTS or not answer.location:
-                return _body_of(answer)
+                return body_of(answer)
             url = self._target(url, answer.location)
         raise TooManyRedirects(f"more than {self._settings.max_redirects} redirects")
 
@@ -89,23 +81,25 @@ class HttpDownload:
             raise UrlNotAllowed("the photo's address redirects away from the web")
         return target
 
-    def _request(self, url: HttpUrl, deadline: float) -> _Answer:
+    def _request(self, url: HttpUrl, deadline: float) -> Answer:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raise DownloadFailed(f"not finished after {self._settings.download_timeout:g} s")
-        answer = _Answer(self._settings.max_photo_bytes)
+        answer = Answer(self._settings.max_photo_bytes)
         guard = _Guard(self._settings.allow_private_addresses)
         curl = self._handle()
         self._set_limits(curl)
         curl.setopt(pycurl.URL, self._signer.sign(url.text, url.host))
         curl.setopt(pycurl.TIMEOUT_MS, max(1, int(remaining * 1000)))
-        curl.setopt(pycurl.WRITEFUNCTION, answer.write)
-        curl.setopt(pycurl.HEADERFUNCTION, answer.header)
+        curl.setopt(pycurl.WRITEFUNCTION, answer.taking(answer.write))
+        curl.setopt(pycurl.HEADERFUNCTION, answer.taking(answer.header))
         curl.setopt(pycurl.OPENSOCKETFUNCTION, guard.open)
         try:
             with guard:
                 curl.perform()
         except pycurl.error as error:
+            if answer.interrupted is not None:
+                raise answer.interrupted from None
             # What an error or a redirect says stands, however its body ends.
             if answer.status < 300 or not answer.has_head:
                 raise self._as_ours(error, url, answer, guard) from None
@@ -142,13 +136,13 @@ class HttpDownload:
         curl.setopt(pycurl.PROXY, "")
 
     def _as_ours(
-        self, error: pycurl.error, url: HttpUrl, answer: _Answer, guard: _Guard
+        self, error: pycurl.error, url: HttpUrl, answer: Answer, guard: _Guard
     ) -> DamageTaskError:
         number, text = error.args[0], error.args[1] if len(error.args) > 1 else ""
         if answer.problem:
             return answer.problem
         if number == pycurl.E_FILESIZE_EXCEEDED:
-            return _too_large(self._settings.max_photo_bytes)
+            return too_large(self._settings.max_photo_bytes)
         if number in NOT_HTTP:
             return PhotoRefused(f"the photo's server does not speak HTTP: {text}")
         if number == pycurl.E_URL_MALFORMAT:
@@ -178,61 +172,6 @@ class _Guard(ExitStack):
             return self.enter_context(socket.socket(to.family, to.socktype, to.protocol))
         self.refused = True
         return pycurl.SOCKET_BAD
-
-
-class _Answer:
-    """What the server says, as long as it is not too much."""
-
-    def __init__(self, limit: int) -> None:
-        self.status = 0
-        self.has_head = False
-        self.location: str | None = None
-        self.body = io.BytesIO()
-        self.problem: DamageTaskError | None = None
-        self._limit = limit
-        self._header_bytes = 0
-
-    def write(self, data: bytes) -> int | None:
-        """A piece of the body; -1 makes libcurl end the transfer."""
-        # Before 8.4 libcurl itself looks only at the size that is announced.
-        if self.body.tell() + len(data) > (self._limit if self.status < 300 else MAX_OTHER_BODY):
-            self.problem = _too_large(self._limit)
-            return -1
-        self.body.write(data)
-        return None
-
-    def header(self, line: bytes) -> int | None:
-        """A line of the head; there may be several heads (100, 103), the last one counts."""
-        self._header_bytes += len(line)
-        if self._header_bytes > MAX_HEADERS:
-            self.problem = PhotoRefused("the photo's server sends endless headers")
-            return -1
-        name, _, value = line.partition(b":")
-        if status := _STATUS.match(line):
-            self.status, self.location, self.has_head = int(status[1]), None, False
-        elif not line.strip():
-            self.has_head = True
-        elif name.strip().lower() == b"location":
-            self.location = value.strip().decode("utf-8", "replace")
-        return None
-
-
-def _body_of(answer: _Answer) -> bytes:
-    status = answer.status
-    if 200 <= status < 300:
-        return answer.body.getvalue()
-    text = f"the photo's server answers {status}"
-    if status in (404, 410):
-        raise PhotoNotFound(text)
-    if status in (401, 403, 407):
-        raise PhotoForbidden(text)
-    if status in AGAIN or status >= 500:
-        raise DownloadFailed(text)
-    raise PhotoRefused(text)
-
-
-def _too_large(limit: int) -> PhotoTooLarge:
-    return PhotoTooLarge(f"photo has more than {limit} bytes")
 
 
 def _does_not_exist(host: str) -> bool:

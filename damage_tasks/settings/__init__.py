@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -56,6 +57,13 @@ class Settings(MonitoringSettings, WorkerSettings, PhotoSettings, PlaceSettings)
                 return "postgresql+psycopg2://" + value.removeprefix(scheme)
         if not value.startswith(("postgresql+psycopg2://", "sqlite:///")):
             raise ValueError("must begin with postgresql+psycopg2://, postgresql:// or sqlite:///")
+        return value
+
+    @field_validator("event_bus_url")
+    @classmethod
+    def _is_a_bus_url(cls, value: str | None) -> str | None:
+        if value and not re.match(r"[a-z][a-z0-9+.-]*://", value):
+            raise ValueError("is no URL (redis://:PASSWORD@HOST:6379/0)")
         return value
 
     @field_validator("bundle_cache")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import SecretStr
 
@@ -71,6 +72,12 @@ class MonitoringSettings(Group):
         "300",
         gt=0,
         le=86400,
+    )
+    dead_letter_alerts: Literal["auto", "flower", "worker"] = setting(
+        "auto",
+        "Who tells Slack of new dead letters: Flower, which is there once, or every worker. "
+        "`auto` is Flower where there is an event bus, otherwise the workers.",
+        "worker",
     )
     flower_url: str | None = setting(
         None, "Where operators reach Flower; alerts link to it.", "https://flower.acme.example"

@@ -64,12 +64,7 @@ class Flower:
             [sys.executable, "-m", "damage_tasks", "flower", "--address=127.0.0.1",
              f"--port={self.port}", f"--db={history}"],
             log=log,
-            environment={
-                **clean_environment(),
-                **environment,
-                # Nobody but this machine can reach it.
-                "FLOWER_UNAUTHENTICATED_API": "true",
-            },
+            environment={**clean_environment(), **environment},
         )  # fmt: skip
         self.child.start()
 

@@ -57,6 +57,11 @@ capabilities: {drop: [ALL]}
 {{ include "damage-tasks.secretVariable" (list $ . true) }}
 {{- end }}
 {{- include "damage-tasks.busEnv" . }}
+{{- if not (or .Values.flower.enabled (hasKey .Values.settings "DAMAGE_DEAD_LETTER_ALERTS")) }}
+# Otherwise Flower's business: it is there once.
+- name: DAMAGE_DEAD_LETTER_ALERTS
+  value: worker
+{{- end }}
 {{- with .Values.worker.extraEnv }}
 {{ toYaml . }}
 {{- end }}

@@ -70,6 +70,14 @@ def test_flower_asks_who_is_there() -> None:
     assert flower(key) == ["FLOWER_BASIC_AUTH"]
 
 
+def test_flower_tells_slack_of_dead_letters_and_without_it_the_workers_do() -> None:
+    assert "DAMAGE_SLACK_WEBHOOK_URL" in flower("containers[0].env[].name")
+    told_by = "containers[0].env[?name=='DAMAGE_DEAD_LETTER_ALERTS'].value"
+    pods = render({"flower": {"enabled": False}}).pods
+    assert jmespath.search(told_by, pods["Deployment/damage-tasks-worker"]) == ["worker"]
+    assert jmespath.search(told_by, render().pods["Deployment/damage-tasks-worker"]) == []
+
+
 def test_flower_gets_no_password_of_the_database() -> None:
     assert "DAMAGE_DATABASE_URL" not in flower("containers[0].env[].name")
 

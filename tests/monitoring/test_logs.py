@@ -38,6 +38,15 @@ def record(message: str = "photo inspected", **extra: object) -> logging.LogReco
         ),
         ("('https://x/?', 'next')", "('https://x/?[redacted]', 'next')"),
         ("https://us'er:pa\"ss@x/y", "https://[redacted]@x/y"),
+        # Where a space or a missing scheme tears a URL apart, its secrets have names.
+        (
+            "https://x/my photo.jpg?X-Amz-Signature=abc&X-Amz-Date=1&v=2",
+            "https://x/my photo.jpg?X-Amz-Signature=[redacted]&X-Amz-Date=[redacted]&v=2",
+        ),
+        ("//x/y?Signature=abc", "//x/y?Signature=[redacted]"),
+        ("https:\\/\\/x?access_token=abc", "https:\\/\\/x?access_token=[redacted]"),
+        ("https://x/y?[redacted]", "https://x/y?[redacted]"),
+        ("('https://x/y?[redacted]')", "('https://x/y?[redacted]')"),
     ],
 )
 def test_signatures_and_passwords_are_cut_out_of_urls(text: str, safe: str) -> None:
@@ -47,7 +56,8 @@ def test_signatures_and_passwords_are_cut_out_of_urls(text: str, safe: str) -> N
 @pytest.mark.parametrize(
     "text",
     ["a." * 100_000, "x://" * 60_000, "a://x?" + ")" * 200_000 + " x", "a://" + "x@" * 100_000,
-     "x" * 200_000 + " a://b?", "://" * 80_000, "?" * 200_000 + "://x"],
+     "x" * 200_000 + " a://b?", "a-" * 100_000 + "=", "token" * 40_000, "x-amz-" * 40_000,
+      "://" * 80_000, "?" * 200_000 + "://x"],
     ids=lambda text: text[:8],
 )  # fmt: skip
 def test_a_long_text_takes_no_longer_than_its_length(text: str) -> None:
@@ -67,7 +77,7 @@ def test_a_json_line_holds_event_and_fields() -> None:
 
 @pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()])
 def test_fields_are_free_of_secrets_however_deep(formatter: logging.Formatter) -> None:
-    found = record(tried=[{"url": "https://x/y?Signature=hunter2"}])
+    found = record(tried=[{"url": "https://x/y?Signature=hunter2", "api_key": "hunter2"}])
     assert "hunter2" not in formatter.format(found)
 
 

@@ -20,6 +20,7 @@ import pytest
 
 from damage_tasks.stack import Stack
 from damage_tasks.stack.processes import free_port
+from tests.conftest import Site
 from tests.integration.conftest import use
 
 
@@ -210,3 +211,37 @@ def verdicts(ids: list[str], timeout: float = 120) -> dict[str, str]:
 
     wait_until(all_there, "verdicts", timeout)
     return found
+
+
+def process_with(id: str) -> int | None:
+    """The process that has photo ``id`` in hand, if one has."""
+    from damage_tasks import app
+
+    answers = app.control.inspect(timeout=5, limit=1).active() or {}
+    running = [task for tasks in answers.values() for task in tasks]
+    return next((t["worker_pid"] for t in running if t["id"] == id and t["time_start"]), None)
+
+
+def endless(site: Site, path: str) -> str:
+    """The URL of a photo whose download does not come to an end."""
+
+    def page(handler: Any) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000000")
+        handler.end_headers()
+        time.sleep(100)
+
+    site.pages[path] = page
+    return site.url + path
+
+
+def scrape(stack: Stack) -> dict[str, float]:
+    """The worker's metrics by name and labels."""
+    port = stack.environment["DAMAGE_METRICS_PORT"]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return {
+        name: float(value)
+        for name, _, value in (line.rpartition(" ") for line in lines)
+        if name and not name.startswith("#")
+    }

@@ -20,7 +20,7 @@ from damage_tasks.stack import Stack
 from tests.conftest import Site
 from tests.integration.conftest import queue_counts
 from tests.integration.test_commands import run
-from tests.operators.conftest import Redis, verdicts, wait_until
+from tests.operators.conftest import Redis, endless, process_with, verdicts, wait_until
 from tests.pictures import jpeg
 
 pytestmark = pytest.mark.xdist_group("watched")
@@ -36,19 +36,6 @@ def celery(stack: Stack, *words: str) -> subprocess.CompletedProcess[str]:
         timeout=60,
         check=False,
     )
-
-
-def endless(site: Site, path: str) -> str:
-    """The URL of a photo whose download does not come to an end."""
-
-    def page(handler: Any) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Length", "1000000")
-        handler.end_headers()
-        time.sleep(100)
-
-    site.pages[path] = page
-    return site.url + path
 
 
 def plain(body: str) -> str:
@@ -113,17 +100,17 @@ def test_the_pool_grows_and_shrinks(watched: Stack) -> None:
     wait_until(lambda: processes() == before, "one process less")
 
 
+def test_the_pool_keeps_one_process(watched: Stack) -> None:
+    (answer,) = app.control.broadcast("pool_shrink", {"n": 2}, reply=True, timeout=5, limit=1)
+    (said,) = answer.values()
+    assert said == {"error": "of 2 processes at most 1 may go, not 2"}
+
+
 def test_revoke_stops_a_running_photo_and_its_message_becomes_a_dead_letter(
     watched: Stack, site: Site, flower: Ask
 ) -> None:
     id = detect_damage.delay(endless(site, "/endless.jpg")).id
-    inspect = app.control.inspect(timeout=5, limit=1)
-
-    def process() -> int | None:
-        running = [task for tasks in (inspect.active() or {}).values() for task in tasks]
-        return next((t["worker_pid"] for t in running if t["id"] == id and t["time_start"]), None)
-
-    pid = wait_until(process, "the photo running")
+    pid = wait_until(lambda: process_with(id), "the photo running")
     app.control.revoke(id, terminate=True)
     # It hangs in curl, where Python's own signal handlers would not run.
     wait_until(lambda: not psutil.pid_exists(pid), "the process ended", 20)

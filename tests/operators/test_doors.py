@@ -29,13 +29,25 @@ def test_loopback(address: str) -> None:
 @pytest.mark.parametrize("address", ["", "0.0.0.0", "::", "10.0.0.7", "flower.acme.example"])
 def test_beyond_loopback_flower_asks_who_is_there(address: str) -> None:
     assert not is_loopback(address)
-    options = SimpleNamespace(unix_socket="", basic_auth=None, auth="", address=address)
+    options = SimpleNamespace(
+        unix_socket="", basic_auth=None, auth="", auth_provider=None, address=address
+    )
     with pytest.raises(FlowerOpen, match="without authentication"):
         refuse_open_house(options)
     options.basic_auth = ["ops:secret"]
     refuse_open_house(options)
     options.basic_auth, options.auth = None, ".*@acme.example"
+    with pytest.raises(FlowerOpen, match="nobody could log in"):
+        refuse_open_house(options)
+    options.auth_provider = "flower.views.auth.GoogleAuth2LoginHandler"
     refuse_open_house(options)
+
+
+@pytest.mark.parametrize("given", [[""], ["", ""], ["ops"], [":"], ["ops:"], ["ops:secret", ":x"]])
+def test_an_empty_password_is_none(given: list[str]) -> None:
+    options = SimpleNamespace(unix_socket="", basic_auth=given, auth="", address="0.0.0.0")
+    with pytest.raises(FlowerOpen):
+        refuse_open_house(options)
 
 
 def flower(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -103,6 +115,21 @@ def test_other_web_pages_cannot_give_commands(watched: Stack) -> None:
         urllib.request.urlopen(request, timeout=20)
     assert refused.value.code == 403
     refused.value.close()
+    old = urllib.request.Request(request.full_url, method="POST", data=b"")
+    old.add_header("Origin", "https://evil.example")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(old, timeout=20)
+    assert refused.value.code == 403
+    refused.value.close()
+
+
+@pytest.mark.xdist_group("watched")
+def test_other_web_pages_cannot_read_photos(watched: Stack) -> None:
+    assert watched.flower is not None
+    request = urllib.request.Request(f"{watched.flower.url}/api/tasks")
+    request.add_header("Origin", "https://evil.example")
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        assert answer.headers["Access-Control-Allow-Origin"] is None
 
 
 def test_without_a_bus_the_worker_says_so_once_and_inspect_says_why(tmp_path: Path) -> None:

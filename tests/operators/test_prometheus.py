@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 
 from damage_tasks import detect_damage
+from damage_tasks.broker.queue import MAX_RECEIVES
 from damage_tasks.samples import write_samples
 from damage_tasks.stack import Stack
 from damage_tasks.stack.processes import Child, free_port
 from tests.conftest import Site
-from tests.operators.conftest import verdicts, wait_until
+from tests.operators.conftest import scrape, verdicts, wait_until
 from tests.operators.dashboard import draw_dashboard
 from tests.pictures import jpeg
 
@@ -58,17 +59,6 @@ def test_every_alert_is_explained_to_operators() -> None:
     assert len(names) == 8
     for name in names:
         assert f"### {name}\n" in text
-
-
-def scrape(stack: Stack) -> dict[str, float]:
-    port = stack.environment["DAMAGE_METRICS_PORT"]
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-        lines = answer.read().decode().splitlines()
-    return {
-        name: float(value)
-        for name, _, value in (line.rpartition(" ") for line in lines)
-        if name and not name.startswith("#")
-    }
 
 
 class Prometheus:
@@ -165,6 +155,33 @@ def test_counts_of_all_processes_are_added_up(watched: Stack, site: Site) -> Non
     assert after["damage_polls_total"] > 0
     assert after["damage_queue_up"] == 1
     assert after['damage_dead_letters{queue="damage-dead-letters"}'] >= 0
+
+
+@pytest.mark.xdist_group("watched")
+def test_a_photo_that_fails_is_counted_once_however_often_it_is_delivered(
+    watched: Stack, site: Site
+) -> None:
+    before = scrape(watched)
+    detect_damage.delay(site.serve("/counted.jpg", b"", 500))
+
+    def grown() -> dict[str, float]:
+        after = scrape(watched)
+        return {
+            name: value - before.get(name, 0)
+            for name, value in after.items()
+            if 'verdict="failed"' in name or name.startswith("damage_failed_deliveries_total")
+            if value != before.get(name, 0)
+        }
+
+    counted = wait_until(
+        lambda: grown() if any("photos" in name for name in grown()) else None,
+        "the last delivery",
+        120,
+    )
+    assert counted == {
+        'damage_photos_total{reason="retries_exhausted",verdict="failed"}': 1,
+        'damage_failed_deliveries_total{reason="retries_exhausted"}': MAX_RECEIVES,
+    }
 
 
 @pytest.mark.xdist_group("watched")

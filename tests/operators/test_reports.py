@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,7 +18,7 @@ from damage_tasks.monitoring.slack import Alert, Slack
 from damage_tasks.stack import Stack
 from damage_tasks.stack.processes import free_port
 from tests.conftest import Site
-from tests.operators.conftest import Recorder, verdicts, wait_until
+from tests.operators.conftest import Recorder, endless, process_with, verdicts, wait_until
 from tests.pictures import jpeg
 
 pytestmark = pytest.mark.xdist_group("watched")
@@ -92,7 +94,7 @@ def test_an_error_says_photo_bundle_and_stage_and_rejected_photos_are_none(
     assert not [e for e in recorder.sentry("event") if e["tags"].get("photo") == rejected]
     assert not any(b"hunter2" in body for _, body in recorder.posts)
 
-    # Slack: the first example with its links, further ones counted, then the recovery.
+    # Slack: the first example with its links, then the recovery.
     cause = "retries_exhausted: download_failed"
     alert = wait_until(
         lambda: next((t for t in recorder.slack() if failed in t and "rotating" in t), None),
@@ -102,6 +104,34 @@ def test_an_error_says_photo_bundle_and_stage_and_rejected_photos_are_none(
     assert "(stage)" in alert
     assert f"<https://flower.acme.example/task/{failed}|{failed}>" in alert
     assert "https://acme.sentry.example/issues/?query=" in alert
+    verdicts([detect_damage.delay(site.serve("/good.jpg", jpeg(seed=702))).id])
+    wait_until(
+        lambda: any("check_mark" in t and f"*{cause}* has passed" in t for t in recorder.slack()),
+        "the recovery",
+    )
+
+
+def test_a_photo_whose_process_is_killed_is_named_in_its_report_and_alert(
+    watched: Stack, site: Site, recorder: Recorder
+) -> None:
+    id = detect_damage.delay(endless(site, "/killed.jpg")).id
+    os.kill(wait_until(lambda: process_with(id), "the photo in hand"), signal.SIGKILL)
+    event = wait_until(
+        lambda: next((e for e in recorder.sentry("event") if e["tags"].get("photo") == id), None),
+        "the report",
+    )
+    assert event["tags"]["code"] == "worker_lost"
+    assert event["tags"]["bundle"] == "1.0.0"
+    alert = wait_until(lambda: next((t for t in recorder.slack() if id in t), None), "the alert")
+    assert "*WorkerLostError* on" in alert
+    assert event["event_id"] in alert
+    # It comes again, and is a photo by then.
+    site.serve("/killed.jpg", jpeg(seed=703))
+    assert verdicts([id])[id] != "failed"
+    reports = [e for e in recorder.sentry("event") if "ForkPoolWorker" in json.dumps(e)]
+    assert {e["tags"].get("photo") for e in reports} <= {id}
+    for line in watched.workers[0].log.read_text().splitlines():
+        json.loads(line)
 
 
 def test_photos_do_not_wait_for_a_slack_and_a_sentry_that_hang(

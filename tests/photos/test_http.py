@@ -8,6 +8,7 @@ import time
 from http.server import BaseHTTPRequestHandler
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 
 from damage_tasks.errors import (
     DamageTaskError,
@@ -17,6 +18,7 @@ from damage_tasks.errors import (
     PhotoRefused,
     PhotoTooLarge,
 )
+from damage_tasks.photos.answer import Answer
 from tests.conftest import Site
 from tests.photos.web import LIMIT, PHOTO, Page, get, head, raw
 
@@ -285,3 +287,15 @@ def test_a_server_that_does_not_accept_is_given_up(monkeypatch: pytest.MonkeyPat
 def test_a_closed_port_is_tried_again() -> None:
     with pytest.raises(DownloadFailed, match="connect"):
         get("http://127.0.0.1:9/a")
+
+
+@pytest.mark.parametrize("part", ["write", "header"])
+def test_a_time_limit_that_strikes_inside_libcurl_is_not_taken_for_a_failed_download(
+    site: Site, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def struck(*_: object) -> None:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(Answer, part, struck)
+    with pytest.raises(SoftTimeLimitExceeded):
+        get(site.serve("/a.jpg", PHOTO))
