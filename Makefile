@@ -84,8 +84,11 @@ live: ## As `up`, with the checkout's code; worker and Flower restart at every c
 	@$(COMPOSE) -f docker-compose.yml -f docker-compose.live.yml up --build --watch
 
 submit: ## Send a photo to the containers and wait for its verdict: PHOTO=car.jpg
-	@$(COMPOSE) run --rm $(if $(PHOTO),--volume "$(abspath $(PHOTO)):/photos/$(notdir $(PHOTO)):ro") \
-		submit python /docker/submit.py $(if $(PHOTO),"/photos/$(notdir $(PHOTO))")
+	@if [ -z "$$PHOTO" ]; then $(COMPOSE) run --rm submit python /docker/submit.py; \
+	elif [ ! -f "$$PHOTO" ]; then echo "there is no photo $$PHOTO" >&2; exit 1; \
+	else name=$$(basename -- "$$PHOTO"); \
+		$(COMPOSE) run --rm --volume "$$(realpath -- "$$PHOTO"):/photos/$$name:ro" \
+			submit python /docker/submit.py "/photos/$$name"; fi
 
 down: ## Stop the containers; photos in hand are finished first. VOLUMES=--volumes forgets all
 	@$(COMPOSE) --profile "*" down $(VOLUMES)

@@ -4,8 +4,8 @@
     deliver.py write ENVIRONMENT VERSION FOLDER
                                            the bundle that Fleet is to find, into FOLDER
 
-A push to `release` delivers a release candidate to stage.  A tag vX.Y.Z on the main branch, whose
-version is the one in setup.cfg, delivers that version to production.
+A push to `release` of what is on `develop` delivers a release candidate to stage.  A tag vX.Y.Z
+on the main branch, whose version is the one in setup.cfg, delivers that version to production.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-MAIN = "origin/main"
+MAIN, DEVELOP = "origin/main", "origin/develop"
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 CANDIDATE = re.compile(VERSION.pattern + r"-rc\.[1-9]\d*")
 # Stands in the bundles in Git; a version is written over it only where it is delivered.
@@ -36,6 +36,8 @@ def plan(ref: str, run: int | None = None, root: Path = ROOT) -> dict[str, str]:
     if ref == "refs/heads/release":
         if run is None:
             raise Refused("a release candidate needs the number of the run")
+        if strange := _not_on(DEVELOP, ref, root):
+            raise Refused(f"{strange} on release is not on develop: merge develop into release")
         return {"environment": "stage", "version": f"{version}-rc.{run}"}
     if ref.startswith("refs/tags/v"):
         tag = ref.removeprefix("refs/tags/v")
@@ -83,6 +85,18 @@ def _is_on_main(ref: str, root: Path) -> bool:
         check=False,
     )
     return answer.returncode == 0
+
+
+def _not_on(branch: str, ref: str, root: Path) -> str:
+    """A commit of ``ref`` that is no merge and not on ``branch``; empty if there is none."""
+    answer = subprocess.run(
+        ["git", "rev-list", "--no-merges", "--max-count=1", "--oneline", f"{branch}..{ref}"],
+        cwd=root,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    return answer.stdout.strip() if answer.returncode == 0 else answer.stderr.strip()
 
 
 def main() -> int:

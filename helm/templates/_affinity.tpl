@@ -2,6 +2,10 @@
 Spot nodes are called differently by each provider; any label that matches will do. "prefer"
 works on a cluster without spot nodes too; "require" keeps workers off all others.
 */}}
+{{- define "damage-tasks.spotLabels" -}}
+{{- range $label, $value := .Values.worker.spot.labels }}{{ if $value }}{{ $label }} {{ end }}{{ end -}}
+{{- end }}
+
 {{- define "damage-tasks.workerAffinity" -}}
 {{- $spot := .Values.worker.spot -}}
 {{- $terms := list -}}
@@ -19,9 +23,27 @@ works on a cluster without spot nodes too; "require" keeps workers off all other
 {{- end -}}
 {{- $node = dict "preferredDuringSchedulingIgnoredDuringExecution" $preferred -}}
 {{- end -}}
-{{- $affinity := .Values.worker.affinity | default dict -}}
-{{- if $node -}}
-{{- $affinity = mergeOverwrite (dict "nodeAffinity" $node) (deepCopy $affinity) -}}
+{{- $affinity := deepCopy (.Values.worker.affinity | default dict) -}}
+{{- $own := $affinity.nodeAffinity | default dict -}}
+{{- /* Lists are not merged by themselves: preferences add up, of requirements both must hold. */ -}}
+{{- $key := "preferredDuringSchedulingIgnoredDuringExecution" -}}
+{{- with concat (default list (get $own $key)) (default list (get $node $key)) -}}
+{{- $own = set $own $key . -}}
+{{- end -}}
+{{- $key = "requiredDuringSchedulingIgnoredDuringExecution" -}}
+{{- with get $node $key -}}
+{{- $both := list -}}
+{{- $theirs := (get $own $key | default dict).nodeSelectorTerms | default (list dict) -}}
+{{- range $term := $theirs -}}
+{{- range $terms -}}
+{{- $expressions := concat (default list $term.matchExpressions) .matchExpressions -}}
+{{- $both = append $both (merge (dict "matchExpressions" $expressions) $term) -}}
+{{- end -}}
+{{- end -}}
+{{- $own = set $own $key (dict "nodeSelectorTerms" $both) -}}
+{{- end -}}
+{{- if $own -}}
+{{- $affinity = set $affinity "nodeAffinity" $own -}}
 {{- end -}}
 {{- with $affinity -}}
 affinity: {{- toYaml . | nindent 2 }}

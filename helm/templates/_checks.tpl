@@ -40,7 +40,7 @@ anything is installed.
 {{- end -}}
 {{- $grace := int .Values.worker.terminationGracePeriodSeconds -}}
 {{- $limit := int (.Values.settings.DAMAGE_TIME_LIMIT | default 90) -}}
-{{- if le $grace $limit -}}
+{{- if and (le $grace $limit) (ne .Values.worker.remapSigterm "SIGQUIT") -}}
 {{- $wrong = append $wrong (printf "worker.terminationGracePeriodSeconds (%d) must exceed DAMAGE_TIME_LIMIT (%d), or a photo in hand is lost to a drain" $grace $limit) -}}
 {{- end -}}
 {{- $soft := int (.Values.settings.DAMAGE_SOFT_TIME_LIMIT | default 60) -}}
@@ -58,6 +58,19 @@ anything is installed.
 {{- if and $memory (gt $needed (int64 $memory)) -}}
 {{- $wrong = append $wrong (printf "worker.resources.limits.memory (%v) is less than DAMAGE_CONCURRENCY (%d) times DAMAGE_MAX_PROCESS_MEGABYTES (%d) and 400 for the parent: %dMi" .memory $processes $each $needed) -}}
 {{- end -}}
+{{- end -}}
+{{- with .Values.worker.resources -}}
+{{- $asked := include "damage-tasks.mebibytes" (.requests | default dict).memory -}}
+{{- $most := include "damage-tasks.mebibytes" (.limits | default dict).memory -}}
+{{- if and $asked $most (gt (int64 $asked) (int64 $most)) -}}
+{{- $wrong = append $wrong (printf "worker.resources.requests.memory (%v) exceeds limits.memory (%v)" .requests.memory .limits.memory) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq .Values.worker.spot.use "require") (not (include "damage-tasks.spotLabels" .)) -}}
+{{- $wrong = append $wrong "worker.spot.use is require, and worker.spot.labels names no label" -}}
+{{- end -}}
+{{- if and (eq .Values.logs.shipping "sidecar") (eq (toString .Values.settings.DAMAGE_METRICS_PORT) "2020") -}}
+{{- $wrong = append $wrong "settings.DAMAGE_METRICS_PORT is 2020, which is Fluent Bit's: take another" -}}
 {{- end -}}
 {{- if and (eq .Values.autoscaling.type "hpa") (lt (int .Values.autoscaling.minReplicas) 1) -}}
 {{- $wrong = append $wrong "autoscaling.minReplicas is 0, which only KEDA can: set 1 or more for hpa" -}}

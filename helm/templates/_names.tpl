@@ -1,7 +1,12 @@
-{{/* Beginning of every object's name: the release's, if it names the application already. */}}
+{{/*
+Beginning of every object's name: the release's, if it names the application already. A Service's
+name must begin with a letter, a release's need not.
+*/}}
 {{- define "damage-tasks.name" -}}
 {{- if .Values.nameOverride }}
 {{- .Values.nameOverride | trunc 40 | trimSuffix "-" }}
+{{- else if not (regexMatch "^[a-z]" .Release.Name) }}
+{{- printf "%s-%s" .Chart.Name .Release.Name | trunc 40 | trimSuffix "-" }}
 {{- else if contains .Chart.Name .Release.Name }}
 {{- .Release.Name | trunc 40 | trimSuffix "-" }}
 {{- else }}

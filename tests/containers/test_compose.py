@@ -178,6 +178,30 @@ def test_stop_drains_the_worker_without_loss(
     assert wait_for("the queue is empty", lambda: counts() == (0, 0), 60)
 
 
+def test_what_waits_is_there_after_a_stop(stack: Stack, urls: list[str]) -> None:
+    def waiting() -> int:
+        answer = stack.client("sqs").get_queue_attributes(
+            QueueUrl=stack.environment["DAMAGE_QUEUE_URL"],
+            AttributeNames=["ApproximateNumberOfMessages"],
+        )
+        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+
+    stack.compose("stop", "worker")
+    ids = python(stack, SEND, *urls).split()
+    for service in ("emulator", "postgres"):
+        stack.compose("stop", service)
+        stack.compose("start", service)
+    for service in ("emulator", "postgres"):
+        wait_for(
+            f"{service} is healthy",
+            lambda s=service: stack.inspect(s, "{{.State.Health.Status}}") == "healthy",
+            120,
+        )
+    assert waiting() == len(ids)
+    stack.compose("start", "worker")
+    verdicts(stack, ids, 600)
+
+
 def test_submit_sends_a_file_and_prints_its_verdict(stack: Stack, tmp_path: Path) -> None:
     (photo,) = write_samples(tmp_path, 1)
     said = stack.compose(

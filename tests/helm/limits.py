@@ -73,7 +73,12 @@ LIMITS: dict[str, dict[str, Any]] = {
     "worker.spot.tolerations": TOLERATIONS,
     "worker.topologySpreadConstraints": SPREAD,
     "worker.bundleCache.size": QUANTITY,
-    "worker.podDisruptionBudget.maxUnavailable": {"type": ["string", "integer"]},
+    # None at all would keep nodes from being drained.
+    "worker.podDisruptionBudget.maxUnavailable": {
+        "type": ["string", "integer"],
+        "minimum": 1,
+        "pattern": "^([1-9][0-9]?|100)%$",
+    },
     "worker.extraEnv": variables(
         f"DAMAGE_|EVENT_BUS_PASSWORD$|LOG_FILE$|REMAP_SIGTERM$|{AWS_ADDRESS}"
     ),

@@ -78,6 +78,8 @@ def test_a_release_may_have_any_name(release: str, helm: str) -> None:
     check(documents)
     labels = set(documents.find('[].metadata.labels."app.kubernetes.io/instance"'))
     assert labels == {release}
+    # A Service's name begins with a letter (RFC 1035).
+    assert all(name[0].isalpha() for name in documents.find("[].metadata.name"))
 
 
 def test_a_long_tag_fits_into_a_label() -> None:

@@ -136,6 +136,46 @@ def test_own_affinity_goes_with_the_preference_for_spot() -> None:
     assert set(found) == {"nodeAffinity", "podAffinity"}
 
 
+def terms_for(zone: str, value: str) -> list[dict[str, Any]]:
+    return [{"matchExpressions": [{"key": zone, "operator": "In", "values": [value]}]}]
+
+
+def test_own_requirements_and_that_for_spot_must_both_hold() -> None:
+    zone = terms_for("zone", "a") + terms_for("zone", "b")
+    required = "requiredDuringSchedulingIgnoredDuringExecution"
+    values = {
+        "worker": {
+            "spot": {"use": "require"},
+            "affinity": {"nodeAffinity": {required: {"nodeSelectorTerms": zone}}},
+        }
+    }
+    path = f"{POD}.affinity.nodeAffinity.{required}.nodeSelectorTerms"
+    spot = worker({"worker": {"spot": {"use": "require"}}}, path)
+    both = worker(values, path)
+    assert len(both) == 2 * len(spot)
+    assert all(len(term["matchExpressions"]) == 2 for term in both)
+    assert {each["key"] for term in both for each in term["matchExpressions"]} == {
+        "zone",
+        *(each["key"] for term in spot for each in term["matchExpressions"]),
+    }
+
+
+def test_own_preferences_and_that_for_spot_add_up() -> None:
+    preferred = "preferredDuringSchedulingIgnoredDuringExecution"
+    own = [{"weight": 5, "preference": terms_for("zone", "a")[0]}]
+    alone = worker(None, f"{POD}.affinity.nodeAffinity.{preferred}")
+    values = {"worker": {"affinity": {"nodeAffinity": {preferred: own}}}}
+    assert worker(values, f"{POD}.affinity.nodeAffinity.{preferred}") == own + alone
+
+
+def test_spot_nodes_without_a_label_cannot_be_required() -> None:
+    labels = dict.fromkeys(
+        yaml.safe_load((CHART / "values.yaml").read_text())["worker"]["spot"]["labels"]
+    )
+    with pytest.raises(ChartRefused, match="names no label"):
+        render({"worker": {"spot": {"use": "require", "labels": labels}}})
+
+
 def test_workers_spread_over_zones_and_nodes() -> None:
     spread = worker(None, f"{POD}.topologySpreadConstraints")
     assert [each["topologyKey"] for each in spread] == [
@@ -169,7 +209,28 @@ def test_an_unchanged_setting_does_not() -> None:
 def test_celerys_soft_shutdown_is_a_value() -> None:
     names = f"{CONTAINER}.env[].name"
     assert "REMAP_SIGTERM" not in worker(None, names)
-    assert "REMAP_SIGTERM" in worker({"worker": {"remapSigterm": "SIGQUIT"}}, names)
+    soft = {"worker": {"remapSigterm": "SIGQUIT"}, "settings": {"DAMAGE_TIME_LIMIT": 130}}
+    assert "REMAP_SIGTERM" in worker(soft, names)
+
+
+@pytest.mark.parametrize("most", [0, "0%", "abc", "101%"])
+def test_a_budget_lets_some_worker_go(most: object) -> None:
+    with pytest.raises(ChartRefused, match="maxUnavailable"):
+        render({"worker": {"podDisruptionBudget": {"maxUnavailable": most}}})
+
+
+def test_memory_asked_for_does_not_exceed_its_limit() -> None:
+    with pytest.raises(ChartRefused, match=r"requests\.memory \(9Gi\) exceeds"):
+        render({"worker": {"resources": {"requests": {"memory": "9Gi"}}}})
+
+
+def test_fluent_bit_and_metrics_need_a_port_each() -> None:
+    values = {
+        "settings": {"DAMAGE_METRICS_PORT": 2020},
+        "logs": {"shipping": "sidecar", "bucket": "logs"},
+    }
+    with pytest.raises(ChartRefused, match="2020"):
+        render(values)
 
 
 def test_the_image_is_a_version_never_a_moving_tag() -> None:

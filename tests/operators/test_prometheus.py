@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from damage_tasks import detect_damage
 from damage_tasks.broker.queue import MAX_RECEIVES
@@ -21,6 +22,7 @@ from damage_tasks.samples import write_samples
 from damage_tasks.stack import Stack
 from damage_tasks.stack.processes import Child, free_port
 from tests.conftest import Site
+from tests.integration.conftest import queue_counts
 from tests.operators.conftest import scrape, verdicts, wait_until
 from tests.operators.dashboard import draw_dashboard
 from tests.pictures import jpeg
@@ -59,6 +61,11 @@ def test_every_alert_is_explained_to_operators() -> None:
     assert len(names) == 8
     for name in names:
         assert f"### {name}\n" in text
+
+
+def quiet(stack: Stack) -> None:
+    """Wait until what other tests have let fail was delivered for the last time."""
+    wait_until(lambda: queue_counts(stack) == (0, 0), "an empty queue", 180)
 
 
 class Prometheus:
@@ -132,6 +139,7 @@ def prometheus(
 
 @pytest.mark.xdist_group("watched")
 def test_counts_of_all_processes_are_added_up(watched: Stack, site: Site) -> None:
+    quiet(watched)
     before = scrape(watched)
     good = [site.serve(f"/m-{n}.jpg", jpeg(640, 480, seed=500 + n)) for n in range(4)]
     found = verdicts([detect_damage.delay(u).id for u in [*good, site.url + "/none.jpg"]])
@@ -161,6 +169,7 @@ def test_counts_of_all_processes_are_added_up(watched: Stack, site: Site) -> Non
 def test_a_photo_that_fails_is_counted_once_however_often_it_is_delivered(
     watched: Stack, site: Site
 ) -> None:
+    quiet(watched)
     before = scrape(watched)
     detect_damage.delay(site.serve("/counted.jpg", b"", 500))
 
@@ -220,6 +229,25 @@ def test_every_query_of_the_dashboard_gives_data(
     if renew:
         draw_dashboard(DASHBOARD, prometheus.ask_range, ROOT / "docs/images/dashboard.png")
     assert (ROOT / "docs/images/dashboard.png").exists()
+
+
+@pytest.mark.xdist_group("watched")
+def test_the_adapters_query_gives_what_the_autoscaler_asks_for(
+    watched: Stack, prometheus: Prometheus
+) -> None:
+    values = yaml.safe_load((ROOT / "monitoring/prometheus/adapter.yaml").read_text())
+    (rule,) = values["rules"]["external"]
+    metric = yaml.safe_load((ROOT / "helm/examples/hpa.yaml").read_text())["autoscaling"]["hpa"][
+        "metric"
+    ]
+    assert rule["name"]["as"] == metric["name"]
+    series = rule["seriesQuery"].partition("{")[0]
+    (matcher,) = metric["selector"]["matchLabels"].items()
+    query = rule["metricsQuery"].replace("<<.Series>>", series)
+    query = query.replace("<<.LabelMatchers>>", '{}="{}"'.format(*matcher))
+    (answer,) = wait_until(lambda: prometheus.ask(query), "the metric")
+    assert answer["metric"] == {"queue": "damage"}
+    assert float(answer["value"][1]) >= 0
 
 
 @pytest.mark.xdist_group("watched")

@@ -37,6 +37,11 @@ def test_every_service_that_stays_has_a_health_check() -> None:
     assert {name for name, each in SERVICES.items() if "healthcheck" not in each} == ONCE
 
 
+def test_every_service_that_stays_has_time_to_write_down_what_it_holds() -> None:
+    staying = [name for name, service in SERVICES.items() if "healthcheck" in service]
+    assert not [name for name in staying if "stop_grace_period" not in SERVICES[name]]
+
+
 def test_no_image_moves() -> None:
     for name, service in SERVICES.items():
         assert not service["image"].endswith(":latest"), name

@@ -95,6 +95,8 @@ def repository(tmp_path: Path) -> Repository:
 
 
 def test_release_goes_to_stage_as_a_candidate(repository: Repository) -> None:
+    repository.push("develop")
+    repository.git("checkout", "-q", "-b", "release")
     assert repository.plan("refs/heads/release") == {
         "environment": "stage",
         "version": "1.2.3-rc.7",
@@ -107,6 +109,26 @@ def test_a_version_tag_on_main_goes_to_production(repository: Repository) -> Non
         "environment": "production",
         "version": "1.2.3",
     }
+
+
+def test_a_merge_of_develop_goes_to_stage_and_a_commit_of_its_own_does_not(
+    repository: Repository,
+) -> None:
+    repository.git("checkout", "-q", "-b", "develop")
+    repository.version("1.3.0")
+    repository.push("develop")
+    repository.git("checkout", "-q", "-b", "release", "main")
+    repository.git("merge", "-q", "--no-ff", "-m", "develop into release", "develop")
+    assert repository.plan("refs/heads/release")["version"] == "1.3.0-rc.7"
+    repository.version("1.3.1")
+    with pytest.raises(deliver.Refused, match=r"version 1\.3\.1 on release is not on develop"):
+        repository.plan("refs/heads/release")
+
+
+def test_without_develop_nothing_goes_to_stage(repository: Repository) -> None:
+    repository.git("checkout", "-q", "-b", "release")
+    with pytest.raises(deliver.Refused, match="develop"):
+        repository.plan("refs/heads/release")
 
 
 @pytest.mark.parametrize(
