@@ -95,6 +95,15 @@ def _steps(found: Results) -> Rows:
     return rows
 
 
+def _pools(found: Results) -> Rows:
+    rows = [["pool", "photos a second", "photos that take 150 ms", "worker CPU ms", "MB"]]
+    for name, case in found.items():
+        none, some = case["0"], case["150"]
+        line = [f"{rate['photos_per_second']:.2f}" for rate in (none, some)]
+        rows.append([name, *line, f"{none['cpu_ms']['worker']:.1f}", f"{case['megabytes']:.0f}"])
+    return rows
+
+
 def _peers(found: Results) -> Rows:
     rows = [["stack", "deployment", "photos a second", "CPU ms of all its processes"]]
     for rate in found["rates"]:
@@ -109,6 +118,7 @@ TABLES: Mapping[str, tuple[str, Callable[[Results], Rows]]] = {
     "naive": ("The original's design, 2 MP photos", _naive),
     "efficiency": ("Efficiency, damaged 2 MP photos", _efficiency),
     "steps": ("CPU ms a photo by step, one process, without the queue", _steps),
+    "pools": ("Processes and threads, 2 MP realistic", _pools),
     "peers": ("Peers, damaged 2 MP photos", _peers),
 }
 

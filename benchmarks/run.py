@@ -20,6 +20,7 @@ from benchmarks.naive import celery_body
 from benchmarks.rows import fill
 from benchmarks.starts import first_verdict_seconds, import_seconds, megabytes_per_process
 from benchmarks.steps import WARM_UP
+from benchmarks.usage import megabytes
 from benchmarks.waves import Rate, measure
 from damage_tasks.stack import clean_environment
 from damage_tasks.stack.processes import Child
@@ -182,6 +183,32 @@ class Run:
                 {"10": partial(self._rate, few), str(ROWS): partial(self._rate, many)},
             )
 
+    def pools(self) -> None:
+        """(g) What hides the waits of download, upload and database: more processes, threads."""
+        found = self.results["pools"] = {}
+        for name, (pool, number) in {
+            "a process a core": ("prefork", self.cores),
+            "a process more": ("prefork", self.cores + 1),
+            "two processes a core": ("prefork", 2 * self.cores),
+            "a thread a core": ("threads", self.cores),
+            "two threads a core": ("threads", 2 * self.cores),
+        }.items():
+            with open_service(self.ground, f"pools-{len(found)}", workers=0) as service:
+                child = Child(
+                    name,
+                    [sys.executable, "-m", "celery", "-A", "damage_tasks", "worker", "--pool",
+                     pool, "--concurrency", str(number), "--without-gossip", "--without-mingle"],
+                    log=service.stack.folder / "pool.log",
+                    environment={**clean_environment(), **service.stack.environment},
+                )  # fmt: skip
+                child.start()
+                service.stack.workers.append(child)
+                found[name] = {}
+                for delay in (0, LATENCY):
+                    self.say(f"{name}, photos that take {delay} ms")
+                    found[name][str(delay)] = self._rate(service, delay=delay).to_dict()
+                found[name]["megabytes"] = megabytes(child.pid)
+
     def _rate(
         self, service: Service, size: str = "2mp", mix: str = "realistic", delay: int = 0,
         seconds: float | None = None, **options: Any,
@@ -215,4 +242,5 @@ SECTIONS: dict[str, Callable[[Run], None]] = {
     "d": Run.efficiency,
     "e": Run.starts,
     "f": Run.scale,
+    "g": Run.pools,
 }

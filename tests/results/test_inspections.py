@@ -220,3 +220,24 @@ def test_a_lost_connection_is_replaced(postgres_url: str) -> None:
     admin.dispose()
     assert store.find("task-1")
     store.close()
+
+
+def test_a_clean_photo_costs_one_look_up_and_one_transaction_of_two_statements(
+    store: Inspections,
+) -> None:
+    said: list[str] = []
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        said.append(" ".join(statement.split()[:3]))
+
+    sa.event.listen(store._engine, "before_cursor_execute", note)
+    sa.event.listen(store._engine, "commit", lambda _: said.append("commit"))
+    new = inspection("task-1", replace(finding(), verdict=Verdict.CLEAN), verdict=Verdict.CLEAN)
+    assert new.photo.sha256
+    assert new.bundle
+    store.find_finding(new.photo.sha256, new.bundle.digest)
+    store.save(new)
+    assert said == [
+        "SELECT findings.id FROM", "commit",
+        "INSERT INTO findings", "INSERT INTO inspections", "commit",
+    ]  # fmt: skip
