@@ -104,10 +104,10 @@ class DeadLetters:
             known = 0 if new else known + 1
             if known > EMPTY_ANSWERS + len(seen) / BATCH:
                 return
-            for message in new:
-                letter = _letter(message)
-                seen[message["MessageId"]] = letter
-                yield letter
+            # All at once: whoever has seen enough must not leave the others hidden.
+            letters = {message["MessageId"]: _letter(message) for message in new}
+            seen.update(letters)
+            yield from letters.values()
 
     def _show_again(self, receipts: list[str]) -> None:
         for first in range(0, len(receipts), BATCH):

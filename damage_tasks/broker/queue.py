@@ -133,6 +133,10 @@ def check_queue(sqs: Any, settings: Settings) -> Queue:
     found = problems(queue, settings)
     if queue.dead_letter_arn is not None:
         dead = dead_letter_queue(sqs, queue)
+        if dead.dead_letter_arn is not None:
+            found.append(
+                f"RedrivePolicy of {dead.name}: remove it, or looking at dead letters sends them on"
+            )
         # A dead letter keeps the age that it had.
         if dead.retention < queue.retention:
             found.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -12,15 +13,18 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from damage_tasks.broker.dead_letters import DeadLetter, DeadLetters
 from damage_tasks.broker.queue import check_queue, dead_letter_queue, sqs_client
-from damage_tasks.errors import InspectionNotFound
+from damage_tasks.errors import InspectionNotFound, QueueUnavailable
 from damage_tasks.monitoring import redact
 from damage_tasks.settings import get_settings
 
 cli = typer.Typer(help="Messages that were given up, with their reasons.", no_args_is_help=True)
+
+PATIENCE = 3  # letters
 
 Reason = Annotated[list[str] | None, typer.Option(help="Only this reason's code; may be repeated.")]
 Photo = Annotated[str | None, typer.Option(help="Only photos whose URL matches, with * and ?.")]
@@ -56,7 +60,7 @@ def list_(
                 print(json.dumps(_shown(letter)))
             else:
                 shown = _shown(letter)
-                table.add_row(*(str(shown[key] or "") for key in
+                table.add_row(*(escape(str(shown[key] or "")) for key in
                                 ("id", "sent", "reason", "attempts", "photo_url")))  # fmt: skip
     if as_json:
         return
@@ -122,9 +126,18 @@ def _each(
             print(f"{code}: {count}")
         if chosen and not yes:
             typer.confirm(f"{verb} {len(chosen)} dead letters?", abort=True)
+        failed: list[DeadLetter] = []
         for letter in chosen:
-            act(letters, letter)
-    print(f"{verb}: {len(chosen)}")
+            try:
+                act(letters, letter)
+            except QueueUnavailable as error:
+                failed.append(letter)
+                print(f"{letter.id} stays: {error}", file=sys.stderr)
+                if failed == chosen[:PATIENCE]:  # none has worked: it is not the letters
+                    raise
+    print(f"{verb}: {len(chosen) - len(failed)}")
+    if failed:
+        raise typer.Exit(1)
 
 
 def _letters() -> DeadLetters:
@@ -183,8 +196,11 @@ def _moment(text: str | None, option: str) -> datetime | None:
     units = {"m": "minutes", "h": "hours", "d": "days"}
     try:
         if text[-1:] in units:
-            return datetime.now(UTC) - timedelta(**{units[text[-1]]: float(text[:-1])})
+            ago = timedelta(**{units[text[-1]]: float(text[:-1])})
+            if ago < timedelta(0):
+                raise ValueError
+            return datetime.now(UTC) - ago
         moment = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise typer.BadParameter(f"{option} is like 2h, 3d or 2026-11-22T12:00") from None
     return moment if moment.tzinfo else moment.astimezone()

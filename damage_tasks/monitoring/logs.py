@@ -23,12 +23,20 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 _WORD = re.compile(r"\S+")
 # What is secret by its name: parameters of URLs that a space or a missing scheme has torn
-# apart, and keys of callers' metadata.
-_NAME = (
-    r"(?:x-(?:amz|goog)-[\w-]+|sig|policy|key-pair-id|awsaccesskeyid"
-    r"|[\w-]*(?:signature|token|secret|password|passwd|credential|api[_-]?key|authorization))"
+# apart or that another URL quotes, and keys of callers' metadata.
+_WORDS = (
+    r"[\w-]*(?:signature|tokens?|secret|password|passwd|pwd|credentials?|authorization|cookie"
+    r"|(?:api|access|private|secret|session)[_-]?key)"
 )
-_PARAMETER = re.compile(rf"(?i)(?<![\w-])({_NAME})=[^\s&\"'\\]+")
+_NAME = rf"(?:x-(?:amz|goog)-[\w-]+|sig|auth|policy|key-pair-id|awsaccesskeyid|{_WORDS})"
+_PARAMETER = re.compile(
+    rf"(?i)((?:(?<![\w-])|(?<=%3f)|(?<=%26)){_NAME}(?:=|%3d))(?:(?!%26)[^\s&\"'\\])+"
+)
+# Not "ExpiredToken: ..." of AWS: such words are names of secrets where they are quoted.
+_HEADER = re.compile(
+    rf"(?i)((?:(?<![\w-])(?:password|passwd|pwd|authorization|cookie|secret)|[\"']{_WORDS}[\"'])"
+    r"\s*:\s*[\"']?)(?:(?:bearer|basic)\s+)?[^\s\"',}]+"
+)
 _SECRET_KEY = re.compile(rf"(?i){_NAME}")
 _USER = re.compile(r"://[^\s/@]*@")
 _SECRETS = re.compile(r"[?#]")
@@ -49,7 +57,8 @@ def redact(text: str) -> str:
     """
     if "://" in text:
         text = _WORD.sub(_redact_word, text)
-    return _PARAMETER.sub(rf"\1={REDACTED}", text) if "=" in text else text
+    text = _PARAMETER.sub(rf"\1{REDACTED}", text)
+    return _HEADER.sub(rf"\1{REDACTED}", text) if ":" in text else text
 
 
 def redacted(value: Any) -> Any:
@@ -74,7 +83,17 @@ def _redact_word(found: re.Match[str]) -> str:
     if secrets is not None and not url[secrets.start() :].startswith(f"?{REDACTED}"):
         tail = url[len(url.rstrip(_CLOSING)) :] if url[-1] in _CLOSING else ""
         url = f"{url[: secrets.start()]}?{REDACTED}{tail}"
-    return before + _USER.sub("://[redacted]@", mark + url)
+    return before + _USER.sub(f"://{REDACTED}@", mark + _without_user(url))
+
+
+def _without_user(url: str) -> str:
+    """What follows ``://`` without user and password, quoted as they must be or not."""
+    authority = url.partition("/")[0]
+    where = authority if "@" in authority else url
+    port = authority.partition(":")[2]
+    if "@" not in where or (where is url and (not port or port.isdigit())):
+        return url
+    return f"{REDACTED}@{url[where.rindex('@') + 1 :]}"
 
 
 def name_worker(name: str) -> None:

@@ -31,6 +31,12 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
+# What `ipaddress` calls global in some releases of Python, or clouds answer to from inside:
+# 192.0.0.192 is Oracle's metadata service, 168.63.129.16 Azure's.
+_NOT_PUBLIC = tuple(
+    ipaddress.ip_network(text)
+    for text in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "3fff::/20", "2001::/23")
+)
 _6TO4 = ipaddress.IPv6Network("2002::/16")
 
 
@@ -178,7 +184,8 @@ def is_public(address: str) -> bool:
     """Whether an IP address may be reached by photos of any caller.
 
     Private, loopback, link-local (the cloud's metadata service), shared, reserved
-    and multicast addresses are not, nor IPv6 addresses that carry one of them.
+    and multicast addresses are not, nor IPv6 addresses that carry one of them, nor
+    what else answers in clouds alone.
     """
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
@@ -188,4 +195,6 @@ def is_public(address: str) -> bool:
             ip = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         elif ip not in _GLOBAL_UNICAST or ip in _6TO4:
             return False
+    if any(ip in network for network in _NOT_PUBLIC if network.version == ip.version):
+        return False
     return ip.is_global and not ip.is_multicast

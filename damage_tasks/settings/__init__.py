@@ -13,6 +13,7 @@ import re
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError, field_validator, model_validator
 
@@ -54,9 +55,11 @@ class Settings(MonitoringSettings, WorkerSettings, PhotoSettings, PlaceSettings)
         # SQLAlchemy 2.1 takes psycopg 3 for a bare `postgresql://`; we ship psycopg2.
         for scheme in ("postgresql://", "postgres://"):
             if value.startswith(scheme):
-                return "postgresql+psycopg2://" + value.removeprefix(scheme)
+                value = "postgresql+psycopg2://" + value.removeprefix(scheme)
         if not value.startswith(("postgresql+psycopg2://", "sqlite:///")):
             raise ValueError("must begin with postgresql+psycopg2://, postgresql:// or sqlite:///")
+        if value.startswith("postgresql"):
+            _check_parts(value)
         return value
 
     @field_validator("event_bus_url")
@@ -139,3 +142,17 @@ def _message(field: str, problem: str) -> str:
     info = Settings.model_fields[field]
     example = f" Example: {PREFIX}{field.upper()}={info.examples[0]}" if info.examples else ""
     return f"{PREFIX}{field.upper()}: {problem[0].lower()}{problem[1:]}.{example}"
+
+
+def _check_parts(url: str) -> None:
+    """Raise `ValueError`, which says nothing of the URL itself, where its parts are no URL's."""
+    try:
+        parts = urlsplit(url)
+        wrong = parts.port == 0 or "@" in parts.path
+    except ValueError:
+        wrong = True
+    if wrong:
+        raise ValueError(
+            "is no URL (postgresql://USER:PASSWORD@HOST:5432/NAME); in a password, / is %2F, "
+            "@ is %40, : is %3A"
+        )

@@ -74,6 +74,15 @@ def test_a_limit_looks_at_so_many_only(
         assert waiting(aws, pair[1]) == 13
 
 
+def test_a_look_at_the_first_one_hides_no_other(
+    aws: Emulator, pair: tuple[Queue, Queue], letters: DeadLetters
+) -> None:
+    fill(aws, pair[1], 5)
+    with letters.held() as held:
+        assert next(held).photo_url
+    assert waiting(aws, pair[1]) == 5
+
+
 def test_a_replay_keeps_the_id_and_may_be_repeated(
     aws: Emulator, pair: tuple[Queue, Queue], letters: DeadLetters
 ) -> None:

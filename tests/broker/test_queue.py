@@ -69,6 +69,15 @@ def test_a_queue_of_no_dead_letters_is_named(aws: Emulator) -> None:
     assert "`damage-tasks queue create` sets it right" in found
 
 
+def test_dead_letters_that_would_move_on_are_named(aws: Emulator, url: str) -> None:
+    further = aws.create_queues(f"further-{uuid.uuid4().hex[:8]}")
+    policy = aws.client("sqs").get_queue_attributes(
+        QueueUrl=further, AttributeNames=["RedrivePolicy"]
+    )["Attributes"]["RedrivePolicy"]
+    change(aws, f"{url}-dead-letters", RedrivePolicy=policy)
+    assert "-dead-letters: remove it, or looking at dead letters sends them on" in check(aws, url)
+
+
 def test_a_fifo_queue_is_named(aws: Emulator) -> None:
     attributes = {"FifoQueue": "true", "VisibilityTimeout": "180"}
     made = aws.client("sqs").create_queue(

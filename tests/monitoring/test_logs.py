@@ -46,6 +46,18 @@ def record(message: str = "photo inspected", **extra: object) -> logging.LogReco
         ("//x/y?Signature=abc", "//x/y?Signature=[redacted]"),
         ("https:\\/\\/x?access_token=abc", "https:\\/\\/x?access_token=[redacted]"),
         ("https://x/y?[redacted]", "https://x/y?[redacted]"),
+        # Passwords that are not quoted as a URL's must be.
+        ("https://u:p@ss@x/y", "https://[redacted]@x/y"),
+        ("https://u:p/ss@x/y", "https://[redacted]@x/y"),
+        ("https://x:8080/me@2x.jpg", "https://x:8080/me@2x.jpg"),
+        # A signed URL as a part of another.
+        (
+            "https://x/https%3A%2F%2Fb%3FX-Amz-Signature%3Dabc%26v%3D1",
+            "https://x/https%3A%2F%2Fb%3FX-Amz-Signature%3D[redacted]%26v%3D1",
+        ),
+        ("Authorization: Bearer abc", "Authorization: [redacted]"),
+        ('{"access_token": "abc"}', '{"access_token": "[redacted]"}'),
+        ("ExpiredToken: the token has expired", "ExpiredToken: the token has expired"),
         ("('https://x/y?[redacted]')", "('https://x/y?[redacted]')"),
     ],
 )
@@ -56,6 +68,7 @@ def test_signatures_and_passwords_are_cut_out_of_urls(text: str, safe: str) -> N
 @pytest.mark.parametrize(
     "text",
     ["a." * 100_000, "x://" * 60_000, "a://x?" + ")" * 200_000 + " x", "a://" + "x@" * 100_000,
+     "://a:" * 40_000, "password:" * 20_000, "%3f" * 60_000, "://" + "a:" * 100_000,
      "x" * 200_000 + " a://b?", "a-" * 100_000 + "=", "token" * 40_000, "x-amz-" * 40_000,
       "://" * 80_000, "?" * 200_000 + "://x"],
     ids=lambda text: text[:8],
@@ -77,7 +90,9 @@ def test_a_json_line_holds_event_and_fields() -> None:
 
 @pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()])
 def test_fields_are_free_of_secrets_however_deep(formatter: logging.Formatter) -> None:
-    found = record(tried=[{"url": "https://x/y?Signature=hunter2", "api_key": "hunter2"}])
+    found = record(
+        tried=[{"url": "https://x/y?Signature=hunter2", "aws_secret_access_key": "hunter2"}]
+    )
     assert "hunter2" not in formatter.format(found)
 
 
