@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-_FINDINGS = """
-INSERT INTO findings (photo_sha256, bundle_digest, verdict, damage_score, decided_by, scores,
+CHUNK = 50_000  # rows of one statement; connections of this process wait 20 s for an answer
+
+_ROWS = """
+WITH new AS (INSERT INTO findings (photo_sha256, bundle_digest, verdict, damage_score, decided_by, scores,
     photo_width, photo_height, overlay_url, mask_url, created_at)
 SELECT md5(n::text) || md5((-n)::text), md5('bundle') || md5('digest'),
     CASE WHEN n % 10 = 0 THEN 'damaged' ELSE 'clean' END, 0.1, 'damage', '{"damage": 0.1}',
     1600, 1200, 's3://overlays/' || md5(n::text), 's3://masks/' || md5(n::text),
     now() - n * interval '100 milliseconds' - interval '1 hour'
-FROM generate_series(1, :rows) AS n
-"""
-_INSPECTIONS = """
+FROM generate_series(:first, :last) AS n RETURNING *)
 INSERT INTO inspections (id, photo_url, photo_sha256, photo_bytes, photo_width, photo_height,
     verdict, damage_score, finding_id, reused, bundle_name, bundle_version, bundle_digest,
     timings_ms, attempts, metadata, finished_at)
@@ -21,16 +21,18 @@ SELECT gen_random_uuid()::text, 'https://photos.example/' || photo_sha256, photo
     1600, 1200, verdict, damage_score, id, false, 'default', '1', bundle_digest,
     '{"download": 12, "decode": 8, "segmentation": 40, "persistence": 9}', 1,
     '{"car_id": 7}', created_at
-FROM findings
+FROM new
 """
 
 
 def fill(url: str, rows: int) -> None:
     """Put ``rows`` findings and as many inspections into the PostgreSQL database at ``url``."""
     engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(sa.text(_FINDINGS), {"rows": rows})
-        connection.execute(sa.text(_INSPECTIONS))
+    for first in range(1, rows + 1, CHUNK):
+        with engine.begin() as connection:
+            last = min(rows, first + CHUNK - 1)
+            connection.execute(sa.text(_ROWS), {"first": first, "last": last})
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text("VACUUM ANALYZE"))
+        for table in ("findings", "damages", "inspections"):
+            connection.execute(sa.text(f"VACUUM ANALYZE {table}"))
     engine.dispose()

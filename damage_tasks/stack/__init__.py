@@ -55,7 +55,8 @@ class Stack:
         settings: dict[str, str] | None = None,
     ) -> None:
         self.folder = folder.absolute()
-        self.processes = processes or os.cpu_count() or 1
+        # One more than cores: one waits for downloads, uploads and the database meanwhile.
+        self.processes = processes or (os.cpu_count() or 1) + 1
         self.worker_count = workers
         self.database_url = database_url
         self.show_worker = show_worker
