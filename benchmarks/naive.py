@@ -14,8 +14,11 @@ import json
 import os
 import urllib.request
 import uuid
+from contextlib import suppress
 from functools import cache
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 QUEUE_URL = os.environ.get("DAMAGE_QUEUE_URL", "http://127.0.0.1:9/0/damage")
 COLOURS = ((0, 0, 255), (0, 165, 255), (255, 0, 255), (255, 255, 0))
@@ -123,7 +126,8 @@ def loop() -> None:
         )
         for message in answer.get("Messages", []):
             inspect(message["MessageId"], json.loads(message["Body"])["image_url"])
-            sqs.delete_message(QueueUrl=QUEUE_URL, ReceiptHandle=message["ReceiptHandle"])
+            with suppress(ClientError):  # the queue was emptied meanwhile
+                sqs.delete_message(QueueUrl=QUEUE_URL, ReceiptHandle=message["ReceiptHandle"])
 
 
 def celery_body(url: str) -> str:
