@@ -7,8 +7,8 @@ import sqlalchemy as sa
 CHUNK = 50_000  # rows of one statement; connections of this process wait 20 s for an answer
 
 _ROWS = """
-WITH new AS (INSERT INTO findings (photo_sha256, bundle_digest, verdict, damage_score, decided_by, scores,
-    photo_width, photo_height, overlay_url, mask_url, created_at)
+WITH new AS (INSERT INTO findings (photo_sha256, bundle_digest, verdict, damage_score, decided_by,
+    scores, photo_width, photo_height, overlay_url, mask_url, created_at)
 SELECT md5(n::text) || md5((-n)::text), md5('bundle') || md5('digest'),
     CASE WHEN n % 10 = 0 THEN 'damaged' ELSE 'clean' END, 0.1, 'damage', '{"damage": 0.1}',
     1600, 1200, 's3://overlays/' || md5(n::text), 's3://masks/' || md5(n::text),
