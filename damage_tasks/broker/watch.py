@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOOK = 30.0  # seconds between two looks at the dead-letter queue
-
-
 DEAD_LETTERS = "dead letters"  # the cause of an alert
 
 
@@ -50,6 +48,7 @@ class DeadLetterWatch:
                     DEAD_LETTERS,
                     f"{grown} more in {counts.dead_letter_queue}, {counts.dead_letters} in all. "
                     "Look: damage-tasks dead-letters list",
+                    lasts=True,
                 )
             )
         elif not counts.dead_letters:

@@ -57,7 +57,8 @@ def redact(text: str) -> str:
     """
     if "://" in text:
         text = _WORD.sub(_redact_word, text)
-    text = _PARAMETER.sub(rf"\1{REDACTED}", text)
+    if "=" in text or "%" in text:
+        text = _PARAMETER.sub(rf"\1{REDACTED}", text)
     return _HEADER.sub(rf"\1{REDACTED}", text) if ":" in text else text
 
 

@@ -139,8 +139,11 @@ def _name_stage(error: BaseException, name: str) -> None:
 
 
 def _scrub(event: Any, hint: dict[str, Any]) -> Any:
+    from billiard.einfo import ExceptionWithTraceback
+
     error = (hint.get("exc_info") or (None, None))[1]
-    error = getattr(error, "exc", error)  # billiard wraps what it raises for a child
+    if isinstance(error, ExceptionWithTraceback):  # what billiard raises for a child
+        error = error.exc
     if error is not None:
         tags = event.setdefault("tags", {})
         tags["code"] = getattr(error, "code", None) or _CODES.get(

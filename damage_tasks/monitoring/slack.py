@@ -33,12 +33,16 @@ LONGEST_TEXT = 600  # characters of the first example
 
 @dataclass(frozen=True)
 class Alert:
-    """One failure; alerts of the same ``cause`` are grouped."""
+    """One failure; alerts of the same ``cause`` are grouped.
+
+    ``lasts``: photos that succeed do not end it, only `Slack.passed` does.
+    """
 
     cause: str
     text: str
     task_id: str | None = None
     sentry_event: str | None = None
+    lasts: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class _Group:
     due: float  # when there is something to post
     suppressed: int = 0
     total: int = 1
+    lasts: bool = False
     passed: str | None = None  # what to say when it is over
     successes: int = 0
     tasks: list[str] = field(default_factory=list)
@@ -147,7 +152,7 @@ class Slack:
         if group is None:
             now = time.monotonic()
             self._groups[alert.cause] = _Group(
-                self._first(alert), now, due=now, successes=self._successes
+                self._first(alert), now, due=now, lasts=alert.lasts, successes=self._successes
             )
             return
         group.passed = None
@@ -183,7 +188,7 @@ class Slack:
                     f"{self._where}. {examples}"
                 ):
                     group.suppressed, group.tasks = 0, []
-            elif self._successes > group.successes and self._post(
+            elif (not group.lasts and self._successes > group.successes) and self._post(
                 f":white_check_mark: *{cause}* has passed on {self._where}: {group.total} "
                 f"in {minutes:.0f} min, {self._successes - group.successes} photos "
                 "examined since"

@@ -2,10 +2,6 @@
 Spot nodes are called differently by each provider; any label that matches will do. "prefer"
 works on a cluster without spot nodes too; "require" keeps workers off all others.
 */}}
-{{- define "damage-tasks.spotLabels" -}}
-{{- range $label, $value := .Values.worker.spot.labels }}{{ if $value }}{{ $label }} {{ end }}{{ end -}}
-{{- end }}
-
 {{- define "damage-tasks.workerAffinity" -}}
 {{- $spot := .Values.worker.spot -}}
 {{- $terms := list -}}

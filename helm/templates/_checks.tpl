@@ -66,7 +66,7 @@ anything is installed.
 {{- $wrong = append $wrong (printf "worker.resources.requests.memory (%v) exceeds limits.memory (%v)" .requests.memory .limits.memory) -}}
 {{- end -}}
 {{- end -}}
-{{- if and (eq .Values.worker.spot.use "require") (not (include "damage-tasks.spotLabels" .)) -}}
+{{- if and (eq .Values.worker.spot.use "require") (not .Values.worker.spot.labels) -}}
 {{- $wrong = append $wrong "worker.spot.use is require, and worker.spot.labels names no label" -}}
 {{- end -}}
 {{- if and (eq .Values.logs.shipping "sidecar") (eq (toString .Values.settings.DAMAGE_METRICS_PORT) "2020") -}}

@@ -37,6 +37,12 @@ def test_plain_json_becomes_a_call_whose_id_is_the_message_id() -> None:
     assert arguments(message) == ["https://x/y.jpg", {"car_id": 7}]
 
 
+def test_what_flower_shows_of_a_message_holds_no_secret() -> None:
+    body = {"image_url": "https://x/my car.jpg?X-Amz-Signature=hunter2", "token": "hunter2"}
+    message = translate(json.dumps(body), "id", "damage")
+    assert "hunter2" not in message["headers"]["argsrepr"]
+
+
 def test_celerys_own_messages_pass() -> None:
     message = celery_message()
     assert translate(json.dumps(message), "id-2", "damage") == message

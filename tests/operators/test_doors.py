@@ -14,8 +14,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from damage_tasks.broker.bus import check_bus
 from damage_tasks.broker.flower import is_loopback, refuse_open_house
-from damage_tasks.errors import FlowerOpen
+from damage_tasks.errors import FlowerOpen, SettingsError
+from damage_tasks.settings import get_settings
 from damage_tasks.stack import Stack
 from damage_tasks.stack.processes import Child, free_port
 from tests.operators.conftest import wait_until
@@ -48,6 +50,23 @@ def test_an_empty_password_is_none(given: list[str]) -> None:
     options = SimpleNamespace(unix_socket="", basic_auth=given, auth="", address="0.0.0.0")
     with pytest.raises(FlowerOpen):
         refuse_open_house(options)
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("sqs://", "sqs has no fanout; use redis:// or amqp://"),
+        ("http://bus", "No such transport: http"),
+        ("redis://bus:port/0", "Port could not be cast"),
+    ],
+)
+def test_a_bus_that_can_carry_no_events_is_named(
+    url: str, complaint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAMAGE_EVENT_BUS_URL", url)
+    get_settings.cache_clear()
+    with pytest.raises(SettingsError, match=f"DAMAGE_EVENT_BUS_URL: .*{complaint}"):
+        check_bus()
 
 
 def flower(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -180,6 +180,20 @@ def test_a_hundred_equal_failures_are_one_alert_and_one_summary() -> None:
     recorder.close()
 
 
+def test_dead_letters_are_not_over_because_photos_succeed() -> None:
+    recorder = Recorder()
+    slack = slack_of(recorder)
+    slack.alert(Alert("dead letters", "3 more", lasts=True))
+    wait_until(recorder.slack, "the alert")
+    slack.succeeded()
+    time.sleep(2.5)
+    assert len(recorder.slack()) == 1
+    slack.passed("dead letters", "the queue is empty")
+    wait_until(lambda: len(recorder.slack()) == 2, "the end")
+    assert recorder.slack()[1] == ":white_check_mark: *dead letters*: the queue is empty"
+    recorder.close()
+
+
 def test_an_alert_that_slack_did_not_take_is_posted_again_and_a_refused_one_is_not() -> None:
     recorder = Recorder()
     recorder.status = 503

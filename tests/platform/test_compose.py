@@ -258,3 +258,13 @@ def test_the_copy_does_not_grow_for_ever(copied: Any) -> None:
     older = log.with_name("worker.log.1")
     assert len(older.read_text().splitlines()) == 10
     assert len(log.read_text().splitlines()) < 10
+
+
+def test_a_photo_that_is_not_there_is_named_and_nothing_is_made_of_it() -> None:
+    name = "no such car.jpg"
+    run = subprocess.run(
+        ["make", "submit", f"PHOTO={name}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode
+    assert run.stderr.startswith(f"there is no photo {name}\n")
+    assert not (ROOT / name).exists()

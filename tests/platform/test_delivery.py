@@ -256,6 +256,12 @@ def workflow(name: str) -> dict[Any, Any]:
     return dict(yaml.safe_load((WORKFLOWS / name).read_text()))
 
 
+def test_no_delivery_takes_the_place_of_another_version() -> None:
+    # GitHub drops what waits in a group when something newer comes to wait in it.
+    concurrency = workflow("deliver.yml")["concurrency"]
+    assert concurrency == {"group": "deliver-${{ github.ref }}", "cancel-in-progress": False}
+
+
 def test_actionlint_finds_nothing() -> None:
     program = Path(sys.executable).parent / "actionlint"
     run = subprocess.run(

@@ -63,6 +63,13 @@ def test_the_longest_name_fits_everywhere() -> None:
             assert len(name) <= limit, name
 
 
+def test_roles_are_given_in_one_way_only() -> None:
+    # MiniStack does not apply rules.
+    (assertion,) = read_template()["Rules"]["OneIdentity"]["Assertions"]
+    empty = [{"Fn::Equals": [{"Ref": name}, ""]} for name in ("ClusterName", "OidcProviderArn")]
+    assert assertion["Assert"] == {"Fn::Or": empty}
+
+
 @pytest.mark.parametrize("file", sorted((ROOT / "infrastructure").glob("*.yaml")), ids=str)
 def test_cfn_lint_finds_nothing(file: Path) -> None:
     program = Path(sys.executable).parent / "cfn-lint"
