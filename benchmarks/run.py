@@ -155,7 +155,9 @@ class Run:
     def starts(self) -> None:
         """(e) Import, first verdict, memory."""
         self.say("import, first verdict")
-        found = self.results["starts"] = {"import_seconds": import_seconds()}
+        imported, ready = import_seconds()
+        found: dict[str, Any] = {"import_seconds": imported, "ready_to_send_seconds": ready}
+        self.results["starts"] = found
         times = first_verdict_seconds(self.ground, "cold-start")
         found["first_verdict_seconds"] = median(times)
         self.say("memory of a further process")

@@ -18,6 +18,8 @@ FIRST_SEED = 100_000
 COLUMNS = ("id", "image", "mask", "kind", "split")
 DAMAGES: tuple[tuple[str, ...], ...] = (
     (),
+    (),
+    (),
     ("scratch",),
     ("dent",),
     ("spacing",),
