@@ -16,7 +16,9 @@ Words = Annotated[tuple[str, ...], NoDecode]
 class Group(BaseSettings):
     """Settings that belong together; every variable is `PREFIX` plus the field's name."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", defer_build=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", defer_build=True
+    )
 
 
 def setting(default: Any, description: str, example: str, **limits: Any) -> Any:
