@@ -126,6 +126,9 @@ def train(
         ),
     ] = None,
     drawn_cars: Annotated[int, typer.Option(help="Drawn cars to add.", min=0)] = 160,
+    frozen_blocks: Annotated[
+        int, typer.Option(help="First encoder blocks to leave alone; 3 is a third faster.", min=0)
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Decides what is drawn at random.")] = 0,
     processes: Annotated[
         int, typer.Option(help="Processes of one thread that share each batch.", min=1)
@@ -162,6 +165,7 @@ def train(
             warm_up_steps=min(defaults.warm_up_steps, steps // 10),
             batch=batch,
             learning_rate=learning_rate,
+            frozen_blocks=frozen_blocks,
             seed=seed,
             network={
                 **defaults.network,

@@ -54,6 +54,21 @@ def test_a_resumed_training_ends_in_the_same_state(
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
+def test_frozen_blocks_stay_as_they_are_and_the_rest_learns(
+    photos: list[LabelledPhoto], tmp_path: Path
+) -> None:
+    settings = replace(SETTINGS, frozen_blocks=3)
+    before = Trainer(Pool.read(photos), settings).network.state_dict()
+    train(photos, tmp_path, replace(settings, steps=2, decay_steps=0))
+    tensors, _ = load_checkpoint(train(photos, tmp_path, settings))
+    after = {name: tensors[f"network.{name}"] for name in before}
+    frozen = ("encoder._conv_stem.", "encoder._bn0.", *(f"encoder._blocks.{n}." for n in range(3)))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert not [name for name in changed if name.startswith(frozen)]
+    assert "encoder._blocks.3._expand_conv.weight" in changed
+    assert "masks.weight" in changed
+
+
 def test_two_processes_share_the_work(photos: list[LabelledPhoto], tmp_path: Path) -> None:
     last = train(photos, tmp_path, replace(SETTINGS, steps=2, decay_steps=1, processes=2))
     _, facts = load_checkpoint(last)
