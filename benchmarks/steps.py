@@ -80,7 +80,7 @@ def breakdown(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         "render_overlay": "overlay",
         "encode_jpeg": "overlay JPEG",
         "class_mask_png": "mask PNG",
-        "conclude": "measure damages",
+        "conclude": "masks and damages",
     }.items():
         setattr(pipeline_module, name, clock.around(step, getattr(pipeline_module, name)))
     pipeline = get_pipeline()
@@ -94,7 +94,7 @@ def breakdown(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         ended.append(found.ended is not None)
         return found
 
-    vars(pipeline.segmenter)["segment"] = clock.around("inputs and masks", watched)
+    vars(pipeline.segmenter)["segment"] = clock.around("inputs and scores", watched)
     pipeline.pictures = Timed(pipeline.pictures, clock, {"put": "upload"})
     pipeline.inspections = Timed(
         pipeline.inspections, clock, {"find_finding": "database", "save": "database"}

@@ -32,7 +32,7 @@ def segmentation(score: float = 0.9, **masks: Mask) -> Segmentation:
         decided_by="damage",
         scores={"damage": score},
         size=(100, 80),
-        masks=masks,
+        find_masks=lambda: masks,
     )
 
 

@@ -52,8 +52,15 @@ def test_large_photos_are_cut_at_working_size(tmp_path: Path) -> None:
 
 
 def test_a_shared_trunk_runs_once(tmp_path: Path, calls: list[str]) -> None:
-    load(tmp_path).segment(PHOTO)
+    found = load(tmp_path).segment(PHOTO)
+    assert set(found.masks) == {"scratch", "dent"}
+    assert found.masks is found.masks
     assert calls == ["encode", "decode"]
+
+
+def test_masks_that_nobody_asks_for_are_not_made(tmp_path: Path, calls: list[str]) -> None:
+    load(tmp_path).segment(PHOTO)
+    assert calls == ["encode"]
 
 
 def test_a_gate_ends_the_inspection_before_the_segmenters(tmp_path: Path, calls: list[str]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -33,13 +34,13 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Segmentation:
     """What the networks say of a photo.
 
     ``ended`` is the verdict of the gate that ended the inspection, if one did;
     ``size`` is the (width, height) of the masks, which may be smaller than the
-    photo.
+    photo; ``find_masks`` makes `masks`.
     """
 
     damage_score: float
@@ -48,7 +49,12 @@ class Segmentation:
     size: tuple[int, int]
     ended: Verdict | None = None
     reason: Reason | None = None
-    masks: Mapping[str, Mask] = field(default_factory=dict)
+    find_masks: Callable[[], Mapping[str, Mask]] = field(default=dict, repr=False)
+
+    @cached_property
+    def masks(self) -> Mapping[str, Mask]:
+        """By damage type; made when they are asked for: most photos have no damage to measure."""
+        return self.find_masks()
 
 
 class Segmenter:
@@ -98,27 +104,30 @@ class Segmenter:
                 )
         window = look.vehicle(manifest.locator) if manifest.locator else None
         near = self._look(look.cropped(window), window) if window else look
-        masks = {network.type: near.mask(network, look.size) for network in manifest.segmenters()}
         decided_by = manifest.decision.gate
         score_logit = logits[decided_by]
-        if manifest.union:
-            union = near.mask(manifest.union, look.size)
-            stable = [n.type for n in manifest.segmenters() if n.status == "stable"]
-            _give_unclaimed(masks, union, stable)
-            if evidence := manifest.decision.evidence:
-                decided_by = evidence.network
-                score_logit = (
-                    evidence.gate_scale * float(np.clip(score_logit, -CLIP, CLIP))
-                    + evidence.scale * near.evidence(manifest.union, evidence.share)
-                    + evidence.offset
-                )
+        if manifest.union and (evidence := manifest.decision.evidence):
+            decided_by = evidence.network
+            score_logit = (
+                evidence.gate_scale * float(np.clip(score_logit, -CLIP, CLIP))
+                + evidence.scale * near.evidence(manifest.union, evidence.share)
+                + evidence.offset
+            )
         return Segmentation(
             damage_score=float(sigmoid(score_logit)),
             decided_by=decided_by,
             scores={name: float(sigmoid(logit)) for name, logit in logits.items()},
             size=look.size,
-            masks=masks,
+            find_masks=lambda: self._masks(near, look.size),
         )
+
+    def _masks(self, near: Look, size: tuple[int, int]) -> dict[str, Mask]:
+        manifest = self.bundle.manifest
+        masks = {network.type: near.mask(network, size) for network in manifest.segmenters()}
+        if manifest.union:
+            stable = [n.type for n in manifest.segmenters() if n.status == "stable"]
+            _give_unclaimed(masks, near.mask(manifest.union, size), stable)
+        return masks
 
     def _look(self, pixels: Pixels, window: Window | None = None) -> Look:
         return Look(self._engines, self.bundle.manifest.weights, pixels, window)

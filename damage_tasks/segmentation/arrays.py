@@ -29,7 +29,7 @@ def prepare(pixels: Pixels, form: Input, long_side: int | None = None) -> Probab
     step = form.multiple_of
     rows, columns = (max(step, round(side * scale / step) * step) for side in (height, width))
     if rows <= height and columns <= width:
-        pixels = shrink(pixels, (columns, rows), smooth=True)
+        pixels = shrink(pixels, (columns, rows))
     else:
         pixels = np.asarray(cv2.resize(pixels, (columns, rows)), np.uint8)
     planes = np.empty((3, rows, columns), np.float32)

@@ -133,6 +133,8 @@ class Look:
 
     def vehicle(self, locator: Locator) -> Window | None:
         """The window around the vehicle, in pixels of the masks, if it is worth a closer look."""
+        if not locator.crop_below:
+            return None
         logits = self._decode(locator.weights, self._side(locator.weights))
         inside = sigmoid(calibrated(logits[locator.output.channel], locator.calibration))
         rows, columns = (np.flatnonzero((inside >= locator.threshold).any(axis)) for axis in (1, 0))
