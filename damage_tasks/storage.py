@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.signers import CloudFrontSigner
 from urllib3.exceptions import HTTPError
 
+from damage_tasks.aws import new_client
 from damage_tasks.errors import (
     PhotoForbidden,
     PhotoNotFound,
@@ -44,10 +44,9 @@ _BUSY = frozenset({"SlowDown", "Throttling", "ThrottlingException", "RequestTime
 @cache
 def s3_client() -> Any:
     """This process's S3 client; credentials, region and endpoint are boto3's own variables."""
-    # A session of its own: boto3's default one must not be set up by two threads at once.
-    return boto3.session.Session().client(
+    return new_client(
         "s3",
-        config=Config(
+        Config(
             connect_timeout=5,
             read_timeout=READ_TIMEOUT,
             # The second attempt is for kept connections that have gone stale; what lasts longer

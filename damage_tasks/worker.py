@@ -98,8 +98,10 @@ def _import_for_children(bundle: Bundle, engine: str) -> None:
         import damage_tasks.golden
         import damage_tasks.pipeline
         import damage_tasks.results  # noqa: F401
+        from damage_tasks.aws import read_definitions
         from model_store.engines import import_engine
 
+        read_definitions("s3")
         import_engine(bundle.manifest, engine)
     # Or the first collection in a child would write to, and so copy, every page of it.
     gc.freeze()

@@ -95,11 +95,12 @@ class WebSource:
 
 def s3_client() -> Any:
     """An S3 client with a deadline on every wait."""
-    import boto3
     from botocore.config import Config
 
+    from damage_tasks.aws import new_client
+
     config = Config(connect_timeout=5, read_timeout=TIMEOUT, retries={"total_max_attempts": 3})
-    return boto3.client("s3", config=config)
+    return new_client("s3", config)
 
 
 def folder_of(uri: str) -> Path | None:

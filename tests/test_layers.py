@@ -15,6 +15,7 @@ FLOORS = {
     "damage_tasks.damages": 0,
     "damage_tasks.settings": 0,
     "damage_tasks.memory": 0,
+    "damage_tasks.aws": 0,
     "damage_tasks.box": 1,
     "damage_tasks.scaling": 1,
     "damage_tasks.storage": 1,
@@ -56,8 +57,7 @@ ONLY_IN = {
               "model_store.architectures", "model_store.recipe"},
     "openvino": {"model_store.engines.openvino", "model_store.architectures", "model_store.recipe"},
     "nncf": {"model_store.recipe"},
-    "boto3": {"damage_tasks.storage", "model_store.sources", "damage_tasks.stack",
-              "damage_tasks.commands", "damage_tasks.broker"},
+    "boto3": {"damage_tasks.aws", "damage_tasks.stack"},
     "flower": {"damage_tasks.broker.flower"},
 }  # fmt: skip
 

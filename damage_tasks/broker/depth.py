@@ -90,11 +90,12 @@ class QueueDepth:
 
 
 def _client(region: str | None) -> Any:
-    import boto3
     from botocore.config import Config
+
+    from damage_tasks.aws import new_client
 
     # Nobody waits for a figure: the next look comes soon.
     patience = Config(
         connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 2, "mode": "standard"}
     )
-    return boto3.session.Session().client("sqs", region_name=region, config=patience)
+    return new_client("sqs", patience, region)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
+from damage_tasks.aws import new_client
 from damage_tasks.errors import QueueUnavailable, QueueUnsafe, SettingsError
 from damage_tasks.settings import Settings, get_settings
 
@@ -67,7 +67,7 @@ def sqs_client() -> Any:
         retries={"total_max_attempts": 4, "mode": "standard"},
     )
     try:
-        return boto3.client("sqs", region_name=get_settings().region, config=config)
+        return new_client("sqs", config, get_settings().region)
     except NoRegionError:
         raise SettingsError("AWS_REGION: is not set. Example: AWS_REGION=eu-central-1") from None
 

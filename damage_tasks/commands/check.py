@@ -47,15 +47,13 @@ def run() -> None:
 
 
 def _queue(settings: Settings) -> str:
-    import boto3
     from botocore.config import Config
 
+    from damage_tasks.aws import new_client
+
     url = settings.require("queue_url")
-    client = boto3.client(
-        "sqs",
-        region_name=settings.region,
-        config=Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1}),
-    )
+    patience = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})
+    client = new_client("sqs", patience, settings.region)
     attributes = client.get_queue_attributes(
         QueueUrl=url,
         AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
