@@ -21,8 +21,9 @@ broker_transport_options = {
         "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"]
     },
     "wait_time_seconds": 10,
-    # With 0, an endpoint that fails at once would be polled in a tight loop.
+    # After an empty answer; with 0, an endpoint without long polls would be asked in a loop.
     "polling_interval": 1,
+    "prefetch": _settings.prefetch,
     "refusal_patience": _settings.refusal_patience,
     # Not for polls, but for calls that the worker's main loop waits for
     # (ChangeMessageVisibility): nothing else goes on meanwhile.

@@ -68,14 +68,14 @@ class Heartbeat(bootsteps.StartStopStep):
         channel = consumer.task_consumer.channel
         schedule = channel._schedule_queue
 
-        # kombu calls this after every finished poll and, while the worker is
-        # saturated, every second; a poll that hangs stops it.
+        # Called after every finished poll and, while the worker has no room, many times
+        # a second; a poll that hangs stops it.
         def watched(queue: str) -> None:
             polled_at = getattr(channel, "polled_at", None)
             if polled_at != self._polled_at:
                 self._polled_at = polled_at
                 self.polled()
-            elif not channel.qos.can_consume():
+            elif not channel.has_room():
                 self.busy()
             schedule(queue)
 

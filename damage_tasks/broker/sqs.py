@@ -22,6 +22,7 @@ logger = get_logger(__name__)
 
 Json = dict[str, Any]
 
+LOOK_AGAIN = 0.02  # seconds between two looks for room, which ask nobody
 LONGEST_PAUSE = 30.0  # seconds between two polls that fail
 # Seconds until a message that was given up is tried again: doubled at each receive.
 FIRST_BACKOFF = 5
@@ -74,6 +75,7 @@ class Channel(SQS.Channel):
         self.polled_at: float | None = None
         # Credentials and policies may take a while to arrive everywhere.
         self._patience: float = self.transport_options.get("refusal_patience", 60)
+        self._prefetch: int = self.transport_options.get("prefetch", 1)
         self._failures = 0
         self._refused_since: float | None = None
         self._deletions: dict[str, Deletions] = {}
@@ -89,6 +91,27 @@ class Channel(SQS.Channel):
                 message_attribute_names=attributes["MessageAttributeNames"],
             )
         return self._predefined_queue_async_clients[queue]
+
+    def has_room(self) -> bool:
+        """Whether a poll is due: half of the photos that may wait in this worker are gone.
+
+        One receive brings several then, and the other half keeps the processes busy meanwhile.
+        """
+        limit = self.qos.prefetch_count
+        free = self.qos.can_consume_max_estimate()
+        if not limit or free is None:
+            return True
+        processes = limit // self._prefetch
+        return bool(free >= max(1, (limit - processes + 1) // 2))
+
+    def _schedule_queue(self, queue: str) -> None:
+        if queue not in self._active_queues or self.has_room():
+            super()._schedule_queue(queue)
+            return
+        # kombu would look again after `polling_interval`: no worker could do more than
+        # its photos in hand in a second.
+        assert self.hub is not None
+        self.hub.call_later(LOOK_AGAIN, self._schedule_queue, queue)
 
     def _size(self, queue: str) -> int:
         """Not asked: nobody uses it, and an SQS that is away just then would end the worker."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from damage_tasks.broker.sqs import Channel, Transport
+from damage_tasks.broker.sqs import LOOK_AGAIN, Channel, Transport
 
 
 def receive(channel: Channel) -> Any:
@@ -58,6 +59,34 @@ def test_a_body_that_is_no_text_is_read_all_the_same(
     message = {"Body": body, "MessageId": "m", "ReceiptHandle": "r", "Attributes": {}}
     payload = channel._message_to_python(message, name, queue_url)
     assert payload["headers"]["id"] == "m"
+
+
+@pytest.mark.parametrize(
+    ("limit", "prefetch", "in_hand", "room"),
+    [(0, 4, 99, True), (4, 4, 2, True), (4, 4, 3, False), (12, 4, 7, True), (12, 4, 8, False),
+     (2, 1, 1, True), (2, 1, 2, False), (1, 1, 0, True)],
+)  # fmt: skip
+def test_a_poll_is_due_when_half_of_what_may_wait_is_gone(
+    channel: Channel, limit: int, prefetch: int, in_hand: int, room: bool
+) -> None:
+    channel._prefetch = prefetch
+    channel.basic_qos(0, limit, False)
+    for number in range(in_hand):
+        channel.qos._delivered[str(number)] = object()
+    assert channel.has_room() is room
+    channel.qos._delivered.clear()
+
+
+def test_a_full_worker_looks_again_at_once_and_asks_nobody(channel: Channel) -> None:
+    later: list[float] = []
+    (name,) = channel.predefined_queues
+    channel._active_queues.append(name)
+    channel.hub = SimpleNamespace(call_later=lambda seconds, *_: later.append(seconds))
+    channel.basic_qos(0, 1, False)
+    channel.qos._delivered["1"] = object()
+    channel._schedule_queue(name)
+    assert later == [LOOK_AGAIN]
+    channel.qos._delivered.clear()
 
 
 def test_the_transport_still_counts_as_sqs() -> None:

@@ -43,7 +43,7 @@ def test_on_sigterm_the_photo_in_hand_is_finished_and_nothing_stays_in_flight(
 def test_photos_taken_but_not_begun_are_handed_back_at_once(
     stack: Stack, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(stack.environment, "DAMAGE_PREFETCH", "4")
+    monkeypatch.setitem(stack.environment, "DAMAGE_PREFETCH", "8")
     worker = start_worker(stack)
     for number in range(4):
         detect_damage.delay(photo(site, f"/slow-prefetched-{number}.jpg"))

@@ -42,10 +42,10 @@ def test_photos_that_wait_in_a_worker_beyond_the_visibility_timeout_are_examined
 ) -> None:
     # Neither kombu nor Celery extends it: the last one would be delivered again meanwhile.
     count = VISIBILITY // 4 + 2
-    monkeypatch.setitem(stack.environment, "DAMAGE_PREFETCH", str(count))
-    start_worker(stack)
+    monkeypatch.setitem(stack.environment, "DAMAGE_PREFETCH", "10")
     paths = [f"/slow-{number}.jpg" for number in range(count)]
     ids = [detect_damage.delay(photo(site, path)).id for path in paths]
+    start_worker(stack)  # its first receive takes them all
     wait_until(lambda: in_flight(stack) == count)
     for id in ids:
         result = result_of(id)
