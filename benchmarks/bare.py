@@ -51,6 +51,7 @@ def replay(photos: Sequence[Path], seconds: float) -> dict[str, float]:
     import numpy as np
 
     from damage_tasks import segmentation
+    from damage_tasks.measurement import conclude
     from damage_tasks.worker import get_pipeline
 
     notes: list[list[tuple[Any, Any, bool]]] = []
@@ -62,8 +63,10 @@ def replay(photos: Sequence[Path], seconds: float) -> dict[str, float]:
     notes.clear()
     for data in files:
         notes.append([])
-        side = max(pipeline.segmenter.side, pipeline.overlay_side)
-        pipeline.segmenter.segment(pipeline.photos.decode(data, side).pixels)
+        segmenter = pipeline.segmenter
+        photo = pipeline.photos.decode(data, max(segmenter.side, pipeline.overlay_side))
+        found = segmenter.segment(photo.pixels)
+        conclude(found, (photo.width, photo.height), segmenter.decision, segmenter.types)
     sys.stdout.write(READY + "\n")
     sys.stdout.flush()
     sys.stdin.readline()

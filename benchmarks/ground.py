@@ -9,16 +9,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psutil
 import sqlalchemy as sa
 
 from benchmarks.album import Album
-from benchmarks.usage import cpu_seconds
+from benchmarks.usage import cpu_seconds, tree
 from damage_tasks.errors import StackError
 from damage_tasks.results.schema import migrate
 from damage_tasks.stack import Stack, clean_environment
@@ -27,6 +28,7 @@ from damage_tasks.stack.processes import Child
 from tests.postgres import Postgres
 
 # As the chart has it.
+CALM = 1.5  # seconds without a verdict after which a worker has nothing in hand
 SETTINGS = {"DAMAGE_PREFETCH": "4", "DAMAGE_LOG_FORMAT": "json"}
 
 
@@ -147,11 +149,13 @@ class Service:
     def clear(self, timeout: float = 120) -> None:
         """Forget what waits and let the worker finish what it has in hand."""
         self.sqs.purge_queue(QueueUrl=self.queue_url)
-        end = time.monotonic() + timeout
+        # The emulator forgets what is in flight too; the worker does not.
+        end, finished = time.monotonic() + timeout, -1
         while time.monotonic() < end:
-            if self.waits() == (0, 0):
+            before, finished = finished, self.finished(time.time() - 2 * timeout)
+            if self.waits() == (0, 0) and finished == before:
                 return
-            time.sleep(0.1)
+            time.sleep(CALM)
         raise TimeoutError(f"messages are still in flight: {self.waits()}")
 
     def cpu(self) -> dict[str, float]:
@@ -183,8 +187,8 @@ def open_service(
     settings: dict[str, str] | None = None,
     cores: Collection[int] | None = None,
 ) -> Iterator[Service]:
-    """A worker on an emulator and a database of its own; ``cores`` pins all of them."""
-    with ExitStack() as closing, pinned(cores):
+    """A worker on an emulator and a database of its own; ``cores`` pins them and all servers."""
+    with ExitStack() as closing, pinned(cores, [ground.postgres.pid, ground.photo_server.pid]):
         folder = ground.folder / name
         folder.mkdir()
         emulator = Emulator(folder / "emulator.log")
@@ -205,12 +209,18 @@ def open_service(
 
 
 @contextmanager
-def pinned(cores: Collection[int] | None) -> Iterator[None]:
-    """Processes started inside run on ``cores`` only."""
+def pinned(cores: Collection[int] | None, running: Sequence[int]) -> Iterator[None]:
+    """Processes started inside run on ``cores`` only, and so do the trees of ``running``."""
     before = os.sched_getaffinity(0)
-    if cores:
-        os.sched_setaffinity(0, cores)
+    _pin(cores or before, running)
     try:
         yield
     finally:
-        os.sched_setaffinity(0, before)
+        _pin(before, running)
+
+
+def _pin(cores: Collection[int], running: Sequence[int]) -> None:
+    os.sched_setaffinity(0, cores)
+    for process in (process for pid in running for process in tree(pid)):
+        with suppress(psutil.NoSuchProcess):
+            process.cpu_affinity(list(cores))

@@ -95,6 +95,45 @@ def _steps(found: Results) -> Rows:
     return rows
 
 
+def _pair(found: Results) -> Rows:
+    rows = [["variant", "photos a second, by round", "worker CPU ms"]]
+    for name, rates in found.items():
+        if isinstance(rates, list):
+            each = [f"{rate['photos_per_second']:.2f}" for rate in rates]
+            spent = [f"{rate['cpu_ms']['worker']:.1f}" for rate in rates]
+            rows.append([name, ", ".join(each), ", ".join(spent)])
+    rows.append(["ratio (median of rounds)", f"{found['ratio']:.3f}", f"{found['cpu_ratio']:.3f}"])
+    return rows
+
+
+def _starts(found: Results) -> Rows:
+    rows = [["what", "measured"]]
+    for name, words in {
+        "import_seconds": "import of `detect_damage`",
+        "ready_to_send_seconds": "until it can send: settings read and validated",
+        "first_verdict_seconds": "worker's start to its first verdict",
+    }.items():
+        if name in found:
+            rows.append([words, f"{found[name]:.2f} s"])
+    for name, value in found.get("megabytes", {}).items():
+        rows.append([f"memory: {name.replace('_', ' ')}", f"{value:.0f} MB"])
+    return rows
+
+
+def _cores(found: Results) -> Rows:
+    rows = [["cores, a process each", "photos a second", "worker CPU ms"]]
+    for number, rate in found.items():
+        line = [f"{rate['photos_per_second']:.2f}", f"{rate['cpu_ms']['worker']:.1f}"]
+        rows.append([number, *line])
+    return rows
+
+
+def _disk(found: Results) -> Rows:
+    largest = sorted(found.items(), key=lambda item: -item[1])
+    rows = [["table or index", "bytes a photo"], ["all", f"{sum(found.values()):.0f}"]]
+    return rows + [[name, f"{size:.0f}"] for name, size in largest]
+
+
 def _pools(found: Results) -> Rows:
     rows = [["pool", "photos a second", "photos that take 150 ms", "worker CPU ms", "MB"]]
     for name, case in found.items():
@@ -118,6 +157,12 @@ TABLES: Mapping[str, tuple[str, Callable[[Results], Rows]]] = {
     "naive": ("The original's design, 2 MP photos", _naive),
     "efficiency": ("Efficiency, damaged 2 MP photos", _efficiency),
     "steps": ("CPU ms a photo by step, one process, without the queue", _steps),
+    "latency": ("Photos that take 150 ms to come", _pair),
+    "backlog": ("A short and a long queue", _pair),
+    "starts": ("Starts and memory", _starts),
+    "cores": ("One core and all, servers on the same cores", _cores),
+    "rows": ("A small and a large database", _pair),
+    "disk": ("Disk of a photo, at a million", _disk),
     "pools": ("Processes and threads, 2 MP realistic", _pools),
     "peers": ("Peers, damaged 2 MP photos", _peers),
 }

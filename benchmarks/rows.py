@@ -25,6 +25,21 @@ FROM new
 """
 
 
+_BYTES = """
+SELECT relname, pg_relation_size(oid) FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i') AND pg_relation_size(oid) > 0
+"""
+
+
+def bytes_of(url: str) -> dict[str, int]:
+    """The size of each table and index of the PostgreSQL database at ``url``."""
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        found = {str(name): int(size) for name, size in connection.execute(sa.text(_BYTES))}
+    engine.dispose()
+    return found
+
+
 def fill(url: str, rows: int) -> None:
     """Put ``rows`` findings and as many inspections into the PostgreSQL database at ``url``."""
     engine = sa.create_engine(url)

@@ -17,7 +17,7 @@ from benchmarks.bare import bare
 from benchmarks.engines import engine_settings, larger_bundle
 from benchmarks.ground import Ground, Service, open_service
 from benchmarks.naive import celery_body
-from benchmarks.rows import fill
+from benchmarks.rows import bytes_of, fill
 from benchmarks.starts import first_verdict_seconds, import_seconds, megabytes_per_process
 from benchmarks.steps import WARM_UP
 from benchmarks.usage import megabytes
@@ -176,6 +176,8 @@ class Run:
         self.say(f"filling a database with {ROWS:,} rows")
         full = self.ground.new_database()
         fill(full, ROWS)
+        sizes = bytes_of(full).items()
+        self.results["disk"] = {name: size / ROWS for name, size in sizes if size > ROWS}
         with (
             open_service(self.ground, "rows-few") as few,
             open_service(self.ground, "rows-many", database_url=full) as many,
@@ -192,6 +194,7 @@ class Run:
             "a process a core": ("prefork", self.cores),
             "a process more": ("prefork", self.cores + 1),
             "two processes a core": ("prefork", 2 * self.cores),
+            "three processes a core": ("prefork", 3 * self.cores),
             "a thread a core": ("threads", self.cores),
             "two threads a core": ("threads", 2 * self.cores),
         }.items():

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmarks.ground import Service
+from damage_tasks.errors import StackError
 
 POLL = 0.1  # seconds
 FEWEST = 8  # photos of a window
@@ -50,7 +51,7 @@ def measure(
 
     The window begins when ``warm`` photos are done.  The queue is empty afterwards.
     Raises `TimeoutError` when not enough photos are done in ``patience`` seconds, and
-    `StackError` when a worker ends.
+    `StackError` when a worker ends or photos are not examined.
     """
     since = time.time()
     sent = 0
@@ -80,6 +81,8 @@ def measure(
         top_up()
     last, cpu_after, elapsed = service.finished(since), service.cpu(), time.monotonic() - started
     verdicts = service.verdicts(since)
+    if odd := verdicts.keys() - {"clean", "damaged"}:
+        raise StackError(f"photos end {', '.join(sorted(odd))}, which costs less than looking")
     service.clear()
     photos = last - done
     return Rate(

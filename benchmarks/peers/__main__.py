@@ -17,7 +17,7 @@ from benchmarks.engines import auto_engine, bundle_label
 from benchmarks.goals import judge
 from benchmarks.ground import Ground, open_ground, open_service
 from benchmarks.machine import facts
-from benchmarks.peers.stacks import COMMANDS, drive, running
+from benchmarks.peers.stacks import COMMANDS, cores, drive, running
 from benchmarks.report import RESULTS, write
 from benchmarks.waves import measure
 
@@ -89,7 +89,7 @@ def _photos(ground: Ground) -> Iterator[str]:
 
 
 def _ours(ground: Ground, name: str, seconds: float) -> dict[str, Any]:
-    with open_service(ground, name) as service:
+    with open_service(ground, name, processes=cores()) as service:
         rate = measure(service, _photos(ground), seconds=seconds)
     return {"photos_per_second": rate.per_second, "cpu_ms": rate.worker_ms}
 

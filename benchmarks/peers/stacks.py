@@ -23,6 +23,7 @@ from damage_tasks.stack import clean_environment
 from damage_tasks.stack.processes import Child, free_port
 
 READY_TIMEOUT = 120  # seconds
+PATIENCE = 60  # seconds
 ENVIRONMENTS = Path("var/peers")
 COMMANDS = {
     "LitServe": ("litserve", ["bin/python", "-m", "benchmarks.peers.lit", "{port}"]),
@@ -67,11 +68,10 @@ def running(name: str, service: Service, *, equal: bool, warm_up: str) -> Iterat
     home = (ENVIRONMENTS / folder).absolute()
     port = free_port()
     log = service.stack.folder / f"{folder}-{time.time_ns()}.log"
-    cores = str(len(os.sched_getaffinity(0)))
     settings = (
-        {"BENCH_WORKERS": cores, "OMP_NUM_THREADS": "1"}
+        {"BENCH_WORKERS": str(cores()), "OMP_NUM_THREADS": "1"}
         if equal
-        else {EAGER: "1", "DAMAGE_ENGINE": "torch", "DAMAGE_THREADS": cores}
+        else {EAGER: "1", "DAMAGE_ENGINE": "torch", "DAMAGE_THREADS": str(cores())}
     )
     child = Child(
         name,
@@ -135,6 +135,8 @@ def drive(
     wait_until(lambda: service.finished(since) >= warm, 180)
     first, started, cpu = service.finished(since), time.monotonic(), cpu_seconds(peer.pid)
     while time.monotonic() - started < seconds or service.finished(since) < first + FEWEST:
+        if time.monotonic() - started > seconds + PATIENCE:
+            raise TimeoutError(f"{peer.name}: fewer than {FEWEST} photos in {PATIENCE} s")
         time.sleep(0.1)
     photos, elapsed = service.finished(since) - first, time.monotonic() - started
     spent = cpu_seconds(peer.pid) - cpu
@@ -144,6 +146,11 @@ def drive(
     if failed:
         raise RuntimeError(f"{peer.name} failed {failed} photos")
     return {"photos_per_second": photos / elapsed, "cpu_ms": spent * 1000 / photos}
+
+
+def cores() -> int:
+    """Cores that the run may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def _end_of(log: Path) -> str:
