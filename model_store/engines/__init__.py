@@ -25,6 +25,7 @@ __all__ = [
     "AUTO",
     "INT8",
     "OPENVINO",
+    "REFERENCE",
     "TORCH",
     "Array",
     "Engine",
@@ -37,6 +38,8 @@ __all__ = [
 Array = NDArray[np.float32]
 
 AUTO, OPENVINO, TORCH = "auto", "openvino", "torch"
+# Torch in fp32 on the CPU: what engines are compared with.  No worker is offered it.
+REFERENCE = "torch-fp32"
 
 
 class Engine(Protocol):
@@ -107,13 +110,13 @@ def load_engine(bundle: Bundle, name: str, threads: int = 1, engine: str = TORCH
             from model_store.engines.openvino import load_converted
 
             return load_converted(bundle.folder, weights.engines[INT8], threads)
-        if engine != TORCH and weights.architecture:
+        if engine not in (TORCH, REFERENCE) and weights.architecture:
             from model_store.engines.openvino import load_openvino
 
             return load_openvino(bundle, weights, threads)
         from model_store.engines.torch import load_torch
 
-        return load_torch(bundle, weights, threads)
+        return load_torch(bundle, weights, threads, exact=engine == REFERENCE)
     except BundleError as error:
         raise BundleError(f"weights {name}: {error}") from None
 

@@ -24,12 +24,19 @@ from model_store.manifest import Weights
 from model_store.store import Bundle
 
 
-def load_torch(bundle: Bundle, weights: Weights, threads: int = 1) -> Engine:
-    """The engine for ``weights`` of a verified bundle; raises `BundleError`."""
+def load_torch(
+    bundle: Bundle, weights: Weights, threads: int = 1, *, exact: bool = False
+) -> Engine:
+    """The engine for ``weights`` of a verified bundle, if ``exact`` in fp32 on the CPU.
+
+    Raises `BundleError`.
+    """
     torch.set_num_threads(threads)
     if weights.format == "exported_program":
         return load_exported(bundle.folder / weights.file)
     network = load_network(bundle, weights)
+    if exact:
+        return TorchEngine(network)
     if torch.cuda.is_available():
         return BatchingEngine(TorchEngine(network, torch.float16, "cuda"))
     return TorchEngine(network, _fastest_type())

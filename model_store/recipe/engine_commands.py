@@ -50,13 +50,14 @@ def compare(
     photos: Photos,
     bundle: Annotated[str, typer.Option(help="default, a folder, s3:// or https://")] = "default",
     engine: Annotated[
-        str, typer.Option(help="openvino-int8, openvino; auto: what a worker here would take.")
+        str,
+        typer.Option(help="torch, openvino, openvino-int8; auto: what a worker here takes."),
     ] = "auto",
     split: Annotated[
         str, typer.Option(help="Only the photos of this split (train, val ...); all by default.")
     ] = "",
 ) -> None:
-    """Compare an engine of a bundle with torch: masks, and the figures of `evaluate`.
+    """Compare an engine with torch in fp32 on the CPU: masks, and the figures of `evaluate`.
 
     Fails (exit status 1) when masks agree with an IoU below 0.98, or when an AUC falls by more
     than 0.005 or an IoU by more than 0.01.
@@ -66,14 +67,15 @@ def compare(
     from damage_tasks.golden import open_segmenter
     from damage_tasks.segmentation import Segmenter
     from damage_tasks.settings import get_settings
+    from model_store.engines import REFERENCE
     from model_store.recipe.comparison import agreement, falls, too_much
     from model_store.recipe.evaluation import evaluate
     from model_store.store import fetch_bundle
 
     console = Console(highlight=False)
     fetched = fetch_bundle(bundle, get_settings().bundle_cache)
-    reference, other = Segmenter(fetched), open_segmenter(fetched, engine)
-    console.print(f"{fetched.label}: {other.engine} against torch")
+    reference, other = Segmenter(fetched, engine=REFERENCE), open_segmenter(fetched, engine)
+    console.print(f"{fetched.label}: {other.engine} against {REFERENCE}")
     chosen = read(photos, split)
     agreed = agreement(reference, other, (photo.read()[0] for photo in chosen))
     console.print(str(agreed))
@@ -84,4 +86,4 @@ def compare(
     console.print(table)
     bad = [*([] if agreed.good else ["masks"]), *too_much(fallen)]
     if bad:
-        raise EnginesDisagree(f"{other.engine} and torch disagree: {', '.join(bad)}")
+        raise EnginesDisagree(f"{other.engine} and {REFERENCE} disagree: {', '.join(bad)}")

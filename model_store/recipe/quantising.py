@@ -22,7 +22,7 @@ from rich.console import Console
 from damage_tasks.errors import BundleError
 from damage_tasks.golden import check_golden
 from damage_tasks.segmentation import Segmenter, prepare
-from model_store.engines import INT8, OPENVINO
+from model_store.engines import INT8, OPENVINO, REFERENCE
 from model_store.engines.openvino import DECODE, ENCODE, openvino_models
 from model_store.manifest import MANIFEST, SegmentNetwork, UnionNetwork, parse_manifest
 from model_store.recipe.comparison import MASK_IOU, Agreement, agreement
@@ -59,7 +59,7 @@ def quantise(
     }
     if not full:
         raise BundleError("only networks of a known architecture can be quantised")
-    reference = Segmenter(bundle)
+    reference = Segmenter(bundle, engine=REFERENCE)
     photos = [photo.read()[0] for photo in _some(check, AGREEMENT_PHOTOS)]
     found = {OPENVINO: agreement(reference, Segmenter(bundle, engine=OPENVINO), photos)}
     console.print(f"{OPENVINO}: {found[OPENVINO]}")

@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from damage_tasks.errors import BundleError
-from model_store.engines import load_engine
+from model_store.engines import REFERENCE, candidates, load_engine
+from model_store.engines.torch import TorchEngine, load_network
 from model_store.store import Bundle, open_bundle
 from tests.bundles import PARAMETERS, change_manifest, write_bundle, write_weights
 
@@ -42,6 +43,28 @@ def test_encode_gives_scores_and_decode_masks_at_a_quarter(tmp_path: Path) -> No
     assert scores is not None
     assert scores.shape == (1,)
     assert engine.decode(state).shape == (2, 16, 24)
+
+
+def test_the_reference_is_fp32_on_the_cpu_whatever_is_faster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = open_bundle(write_bundle(tmp_path))
+    exact = TorchEngine(load_network(bundle, bundle.manifest.weights["trunk"]), torch.float32)
+    monkeypatch.setattr("model_store.engines.torch._fastest_type", lambda: torch.bfloat16)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    rounded = load_engine(bundle, "trunk")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    reference = load_engine(bundle, "trunk", engine=REFERENCE)
+    given = [np.asarray(engine.encode(PHOTO)[1]) for engine in (exact, reference, rounded)]
+    np.testing.assert_array_equal(given[1], given[0])
+    assert not np.allclose(given[2], given[0], atol=1e-6)
+
+
+def test_no_worker_is_offered_the_reference(tmp_path: Path) -> None:
+    manifest = open_bundle(write_bundle(tmp_path)).manifest
+    assert REFERENCE not in candidates(manifest)
+    with pytest.raises(BundleError, match=f"there is no engine {REFERENCE}"):
+        candidates(manifest, REFERENCE)
 
 
 def test_half_precision_weights_are_widened(tmp_path: Path) -> None:
