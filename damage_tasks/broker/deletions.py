@@ -2,7 +2,7 @@
 
 A deletion that is late or lost is harmless: the message comes again, its verdict is
 found, and it is deleted then.  So the worker's main loop need not wait for SQS after
-each photo, and busy workers call it a tenth as often.
+each photo, and a worker calls it as often as it has ten, or twice a second.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kombu.log import get_logger
 logger = get_logger(__name__)
 
 BATCH = 10  # DeleteMessageBatch takes at most ten entries
-PAUSE = 0.1  # seconds that a message may wait for others to be deleted with
+PAUSE = 0.5  # seconds that a message may wait for others to be deleted with
 FAREWELL = 15.0  # seconds that `Deletions.close` may take
 
 # Given receipt handles; what SQS answers to DeleteMessageBatch.
