@@ -11,7 +11,10 @@ SQS_CALLS = 3.0  # send, receive, delete; fewer where they are batched
 S3_PUTS = 2.0
 S3_GETS = 1.0
 TRANSACTIONS = 2.0  # the look-up, and the verdict
-ROW_BYTES = 1600  # an inspection and a finding with their indexes
+# `make bench`, "Disk of a photo": an inspection and a finding, nine in ten clean.
+ROW_BYTES = 1600  # with their indexes
+INDEX_BYTES = 190  # of the unique index that says whether a photo is known
+KEPT_DAYS = 30  # a photo that comes again later is examined again
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ def loads(peak: float, photos_per_day: float, pods: float, cpu_ms: Mapping[str, 
              "one transaction for several photos, or one database for each region of photos"),
         Load("database growth", photos_per_day * ROW_BYTES / 1e9, 20, "GB a day",
              "partitions by day, dropped after their retention; the unique index is what hurts"),
+        Load("look-ups of known photos", photos_per_day * KEPT_DAYS * INDEX_BYTES / 1e9, 64,
+             "GB of memory", "keep findings for fewer days; a table for each week"),
         Load("S3 writes of a prefix", peak * S3_PUTS / 2, 3500, "a second",
              "S3 splits by our hashed keys on its own, gradually: warm it up, expect some 503"),
         Load("photos of one S3 prefix", peak * S3_GETS, 5500, "a second",

@@ -143,13 +143,23 @@ class _Scaler:
             calm = max(wish for _, wish in self.wishes)
             fewer = max(calm, self.wanted - max(1, self.wanted // 4))
             if fewer < self.wanted:
-                self.running = max(0, self.running - (self.wanted - fewer))
+                self._stop(self.wanted - fewer)
                 self.wanted = fewer
 
     def _start(self, second: int, pods: int, extra: float) -> None:
         if pods > 0:
             self.starting.append((second + self.fleet.pod_start + extra, pods))
             self.starting = deque(sorted(self.starting))
+
+    def _stop(self, pods: int) -> None:
+        """Pods that do not work yet go first, as Kubernetes chooses."""
+        while pods and self.starting:
+            ready, number = self.starting.pop()
+            gone = min(pods, number)
+            pods -= gone
+            if number > gone:
+                self.starting.append((ready, number - gone))
+        self.running -= pods
 
     def _nodes_for(self, pods: int) -> int:
         return math.ceil(pods / self.fleet.pods_per_node)

@@ -3,7 +3,8 @@
 Post-training quantisation with calibration photos (Jacob et al., arXiv:1712.05877, as
 NNCF does it).  What loses too much against fp32 is not shipped: first the whole
 network is quantised, then all but its first convolutions and the last, then only the
-encoder, and where even that does not agree the bundle gets no int8 at all.
+encoder, and where even that does not agree, or fails a golden photo, the bundle gets no
+int8 at all.
 """
 
 from __future__ import annotations
@@ -46,11 +47,11 @@ def quantise(
     """Add int8 models to the bundle in ``folder``; how each engine agrees with fp32 torch.
 
     ``calibration`` photos give the ranges of values, ``check`` photos decide whether
-    masks agree; they should not be the same.  The manifest is written last.  Raises
-    `BundleError` when no weights of the bundle can be quantised or its own golden photos
-    fail on the quantised networks.
+    masks agree; they should not be the same.  The manifest names int8 only when it has
+    passed, also where this is interrupted.  Raises `BundleError` when no weights of the
+    bundle can be quantised.
     """
-    _change(folder, {})
+    _remove(folder)
     bundle = open_bundle(folder)
     full = {
         name: openvino_models(bundle, weights)
@@ -69,15 +70,15 @@ def quantise(
     for words, scope in _SCOPES:
         console.print(f"quantising {words} with {len(next(iter(samples.values())))} photos")
         models = {name: scope(full[name], samples[name]) for name in full}
-        agreed = _add(folder, models, photos, reference)
-        console.print(f"{INT8}, {words}: {agreed}")
-        if agreed.good:
-            found[INT8] = agreed
-            break
-        shutil.rmtree(folder / "engines")
-        _change(folder, {})
+        try:
+            found[INT8] = _add(folder, models, photos, reference)
+        except BundleError as error:
+            console.print(f"{INT8}, {words}, is left out: {error}", style="yellow")
+            continue
+        console.print(f"{INT8}, {words}: {found[INT8]}")
+        break
     else:
-        console.print(f"no int8: masks have an IoU below {MASK_IOU} with fp32", style="yellow")
+        console.print("no int8: workers use the next engine", style="yellow")
     return found
 
 
@@ -153,24 +154,44 @@ def _convolutions(model: Any) -> list[str]:
 def _add(
     folder: Path, found: dict[str, Models], photos: list[Any], reference: Segmenter
 ) -> Agreement:
-    """Write models and manifest; how the bundle then agrees with ``reference``."""
-    entries: dict[str, dict[str, Any]] = {}
-    for name, models in found.items():
-        files = []
-        for model, file in zip(models, (ENCODE, DECODE), strict=True):
-            path = folder / "engines" / INT8 / name / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            openvino.save_model(model, path, compress_to_fp16=True)
-            files += [_entry(folder, path), _entry(folder, path.with_suffix(".bin"))]
-        entries[name] = {"files": files}
-    _change(folder, entries)
-    segmenter = Segmenter(open_bundle(folder), engine=INT8)
-    check_golden(segmenter)
-    agreed = agreement(reference, segmenter, photos)
-    for entry in entries.values():
-        entry["agreement"] = agreed.figures()
-    _change(folder, entries)
+    """Write models and manifest; how the bundle then agrees with ``reference``.
+
+    Raises `BundleError` where golden photos fail or masks do not agree.  Nothing that
+    is raised, an interruption neither, leaves anything of int8 behind.
+    """
+    try:
+        entries = {name: _written(folder, name, models) for name, models in found.items()}
+        _change(folder, entries)
+        segmenter = Segmenter(open_bundle(folder), engine=INT8)
+        check_golden(segmenter)
+        agreed = agreement(reference, segmenter, photos)
+        if not agreed.good:
+            raise BundleError(f"{agreed}; an IoU of {MASK_IOU} is asked for")
+        for entry in entries.values():
+            entry["agreement"] = agreed.figures()
+        _change(folder, entries)
+    except BaseException:
+        _remove(folder)
+        raise
     return agreed
+
+
+def _written(folder: Path, name: str, models: Models) -> dict[str, Any]:
+    """The manifest's entry of ``models``, written for the weights ``name``."""
+    files = []
+    for model, file in zip(models, (ENCODE, DECODE), strict=True):
+        path = folder / "engines" / INT8 / name / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        openvino.save_model(model, path, compress_to_fp16=True)
+        files += [_entry(folder, path), _entry(folder, path.with_suffix(".bin"))]
+    return {"files": files}
+
+
+def _remove(folder: Path) -> None:
+    """Leave nothing of int8 in manifest and folder."""
+    _change(folder, {})
+    # Not overwritten by what comes next: OpenVINO maps the files of a loaded model.
+    shutil.rmtree(folder / "engines", ignore_errors=True)
 
 
 def _change(folder: Path, entries: dict[str, Any]) -> None:
