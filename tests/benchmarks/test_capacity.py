@@ -11,6 +11,7 @@ from benchmarks.limits import Prices, dollars, loads
 from benchmarks.simulation import (
     DAY,
     Fleet,
+    _Scaler,
     ages_of,
     daily_curve,
     simulate,
@@ -59,7 +60,7 @@ def test_slow_nodes_and_a_storm_make_photos_older() -> None:
     fleet = replace(FLEET, max_pods=60)
     calm = simulate(curve, fleet)
     assert simulate(curve, replace(fleet, node_start=600)).age(99) > calm.age(99)
-    assert simulate(curve, replace(fleet, storm=0.5)).ages.max() > calm.ages.max()
+    assert simulate(curve, replace(fleet, storm=0.8)).ages.max() > calm.ages.max()
 
 
 def test_costs_and_loads_grow_with_photos() -> None:
@@ -71,3 +72,13 @@ def test_costs_and_loads_grow_with_photos() -> None:
     assert all(load.share <= 1 for load in small)
     assert sum(load.share > 1 for load in large) >= 3
     assert large[0].share == max(load.share for load in large)
+
+
+def test_pods_that_are_still_starting_go_before_those_that_work() -> None:
+    scaler = _Scaler(FLEET, np.random.default_rng(0), storm_at=-1)
+    scaler.running, scaler.wanted = 2, 9
+    scaler.starting.extend([(10.0, 3), (20.0, 4)])
+    scaler._stop(6)
+    assert (scaler.running, list(scaler.starting)) == (2, [(10.0, 1)])
+    scaler._stop(2)
+    assert (scaler.running, list(scaler.starting)) == (1, [])
