@@ -122,7 +122,10 @@ class Run:
                 self.say(f"efficiency: {name}")
                 settings = {**setting, **extra}
                 folder = f"efficiency-{len(found)}"
-                with open_service(self.ground, folder, settings=settings) as service:
+                # As many processes as the bare pass has: more share its caches.
+                with open_service(
+                    self.ground, folder, settings=settings, processes=self.cores
+                ) as service:
                     rate = self._rate(service, mix="damaged")
                     paths = self.ground.album.paths("2mp", "damaged")
                     limit = bare(service.stack.environment, paths, self.cores, self.seconds / 2)
