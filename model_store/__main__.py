@@ -104,6 +104,15 @@ def pull(
 def publish(
     folder: Annotated[Path, typer.Argument(help="The bundle's folder.")],
     store: Annotated[str, typer.Argument(help="s3://bucket/prefix, or a folder.")],
+    quantise_with: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="PHOTOS",
+            help="First add int8 to the folder, as `quantise` does with these labelled photos.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
 ) -> None:
     """Verify a bundle and put it into a store as STORE/NAME/VERSION; prints its address.
 
@@ -111,10 +120,16 @@ def publish(
     """
     from damage_tasks.golden import open_segmenter
     from model_store.engines import engines_of
+    from model_store.publishing import new_address
     from model_store.publishing import publish as put
     from model_store.store import open_bundle
 
     bundle = open_bundle(folder)
+    if quantise_with:
+        # Not for a version that exists: its folder would then be another bundle than it.
+        new_address(bundle.manifest, store)
+        engine_commands.quantise(folder, quantise_with)
+        bundle = open_bundle(folder)
     for engine in engines_of(bundle.manifest):
         open_segmenter(bundle, engine)
     print(put(bundle, store))

@@ -35,13 +35,19 @@ def publish(bundle: Bundle, store: str) -> str:
     bundle.  Raises `BundleError` when the version exists already, which is never
     overwritten, and `BundleUnavailable` when the store cannot be reached.
     """
-    uri = f"{store.rstrip('/')}/{bundle.manifest.name}/{bundle.manifest.version}"
+    uri = new_address(bundle.manifest, store)
     target = _target(uri)
-    if target.exists(MANIFEST):
-        raise BundleError(f"{uri} exists already; a version is never overwritten: raise it")
     for name in files_of(bundle):
         target.put(name, bundle.folder / name)
     target.put_new(MANIFEST, bundle.folder / MANIFEST)
+    return uri
+
+
+def new_address(manifest: Manifest, store: str) -> str:
+    """Where a bundle goes in ``store``; raises as `publish` does."""
+    uri = f"{store.rstrip('/')}/{manifest.name}/{manifest.version}"
+    if _target(uri).exists(MANIFEST):
+        raise BundleError(f"{uri} exists already; a version is never overwritten: raise it")
     return uri
 
 

@@ -38,7 +38,7 @@ def quantise(
         raise ExtraMissing(
             f"quantising needs {error.name}: pip install 'damage-tasks[quantising]'"
         ) from None
-    console = Console(highlight=False)
+    console = Console(stderr=True, highlight=False)
     chosen = read(photos)
     calibration, check = of_split(chosen, "train"), of_split(chosen, "val")
     found = add_engines(bundle, calibration or chosen, check or chosen, console)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from damage_tasks.errors import BundleError
+from damage_tasks.errors import BundleError, ExtraMissing
 from damage_tasks.segmentation import Segmenter
 from model_store.engines import INT8, OPENVINO, REFERENCE
 from model_store.manifest import MANIFEST
@@ -20,6 +21,7 @@ from model_store.recipe.comparison import Agreement
 from model_store.recipe.photos import LabelledPhoto
 from model_store.store import open_bundle
 from tests.bundles import write_bundle
+from tests.model_store.recipe.test_commands import run
 
 GOOD, BAD = Agreement(8, 0.99, 0.001), Agreement(8, 0.9, 0.02)
 
@@ -29,7 +31,7 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A bundle for a ladder of three scopes that change nothing, for speed."""
     scopes = [(f"scope {n}", lambda models, samples: models) for n in (1, 2, 3)]
     monkeypatch.setattr(quantising, "_SCOPES", scopes)
-    return write_bundle(tmp_path)
+    return write_bundle(tmp_path / "bundle")
 
 
 @pytest.fixture
@@ -114,3 +116,33 @@ def test_int8_from_before_is_gone_when_it_passes_no_more(
     says(BAD, BAD, BAD)
     quantise(bundle, photos)
     assert int8_in(bundle) is None
+
+
+def test_a_bundle_may_be_quantised_when_it_is_published(
+    bundle: Path, folder: Path, tmp_path: Path, says: Callable[..., list[str]]
+) -> None:
+    says(GOOD)
+    store = tmp_path / "store"
+    run("publish", bundle, store, "--quantise-with", folder)
+    published = open_bundle(store / "tiny/1.0.0")
+    assert int8_in(published.folder)["agreement"]["mask_iou"] == 0.99
+    assert published.digest == open_bundle(bundle).digest
+
+
+def test_a_version_that_exists_is_refused_before_anything_is_quantised(
+    bundle: Path, folder: Path, tmp_path: Path
+) -> None:
+    run("publish", bundle, tmp_path / "store")
+    with pytest.raises(BundleError, match="never overwritten"):
+        run("publish", bundle, tmp_path / "store", "--quantise-with", folder)
+    assert int8_in(bundle) is None
+
+
+def test_without_the_extra_nothing_is_published(
+    bundle: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "nncf", None)
+    monkeypatch.delitem(sys.modules, quantising.__name__)
+    with pytest.raises(ExtraMissing, match=r"pip install 'damage-tasks\[quantising\]'"):
+        run("publish", bundle, tmp_path / "store", "--quantise-with", folder)
+    assert not (tmp_path / "store").exists()
