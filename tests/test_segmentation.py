@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 from damage_tasks.damages import Verdict
-from damage_tasks.segmentation import Segmenter, cut, prepare, refined, sigmoid
+from damage_tasks.segmentation import Segmentation, Segmenter, cut, prepare, refined, sigmoid
 from model_store.engines.torch import TorchEngine
 from model_store.manifest import Input, MaskPolicy
 from model_store.store import open_bundle
@@ -277,3 +279,15 @@ def test_refinement_costs_nothing_where_nothing_was_found() -> None:
     np.testing.assert_allclose(near[rows, columns], everywhere[rows, columns], atol=1e-5)
     np.testing.assert_array_equal(near[200:, :], found[200:, :])
     assert refined(found, photo, 1.1) is found
+
+
+def test_masks_of_two_photos_are_made_at_the_same_time() -> None:
+    together = threading.Barrier(2)
+
+    def make() -> dict[str, Any]:
+        together.wait(20)
+        return {}
+
+    looks = [Segmentation(0.5, "damage", {}, (4, 4), find_masks=make) for _ in range(2)]
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(lambda found: found.masks, looks)) == [{}, {}]

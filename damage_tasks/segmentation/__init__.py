@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
@@ -51,10 +51,16 @@ class Segmentation:
     reason: Reason | None = None
     find_masks: Callable[[], Mapping[str, Mask]] = field(default=dict, repr=False)
 
-    @cached_property
+    @property
     def masks(self) -> Mapping[str, Mask]:
         """By damage type; made when they are asked for: most photos have no damage to measure."""
-        return self.find_masks()
+        # Not cached_property: before Python 3.12 its lock lets one photo of the process at a time
+        # compute, and a GPU would get no batches of masks.
+        found: dict[str, Any] = vars(self)
+        if "masks" not in found:
+            found["masks"] = self.find_masks()
+        masks: Mapping[str, Mask] = found["masks"]
+        return masks
 
 
 class Segmenter:
