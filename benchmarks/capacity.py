@@ -18,8 +18,8 @@ from benchmarks.report import RESULTS, new_figure, save_figure
 from benchmarks.simulation import DAY, Fleet, Outcome, daily_curve, simulate
 
 SIZES = (80_000, 800_000, 8_000_000, 80_000_000)
-# Where no run of `make bench` is at hand.
-TYPICAL = {"worker": 70.0, "postgres": 4.0}
+# Where no run of `make bench` is at hand: docs/speed.md.
+TYPICAL = {"worker": 97.0, "postgres": 2.3}
 # Of a core: the rest waits for photos, and is there when a neighbour needs it.
 BUSY = 0.85
 
