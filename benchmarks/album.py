@@ -8,7 +8,6 @@ that it weighs what a phone's photo of that size does.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from random import Random
 
 import cv2
 import numpy as np
+
+from benchmarks.machine import cores
 
 FOLDER = Path("var/benchmarks/photos-1")
 DRAWN = (1600, 1200)  # pixels; as large as drawing is bearable
@@ -74,7 +75,7 @@ def open_album(folder: Path = FOLDER, advance: Callable[[int, int], None] | None
         scenes += [(f"clean-{n:02d}", 4200 + n, ()) for n in range(CLEAN)]
         for size in SIZES:
             (folder / size).mkdir(parents=True, exist_ok=True)
-        with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        with ProcessPoolExecutor(cores()) as pool:
             for number, _ in enumerate(pool.map(partial(_draw, folder), scenes), 1):
                 if advance:
                     advance(number, len(scenes))

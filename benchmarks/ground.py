@@ -27,8 +27,8 @@ from damage_tasks.stack.emulator import Emulator
 from damage_tasks.stack.processes import Child
 from tests.postgres import Postgres
 
-# As the chart has it.
 CALM = 1.5  # seconds without a verdict after which a worker has nothing in hand
+# As the chart has it.
 SETTINGS = {"DAMAGE_PREFETCH": "4", "DAMAGE_LOG_FORMAT": "json"}
 
 

@@ -20,7 +20,7 @@ def facts() -> dict[str, Any]:
     return {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu": _cpu_name(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9),
         "load_before": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
@@ -28,6 +28,11 @@ def facts() -> dict[str, Any]:
         "commit": _git("rev-parse", "--short", "HEAD"),
         "changed_since": bool(_git("status", "--porcelain", "--untracked-files=no")),
     }
+
+
+def cores() -> int:
+    """Cores that the run may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def _cpu_name() -> str:

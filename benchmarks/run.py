@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks.bare import bare
 from benchmarks.engines import engine_settings, larger_bundle
 from benchmarks.ground import Ground, Service, open_service
+from benchmarks.machine import cores
 from benchmarks.naive import celery_body
 from benchmarks.rows import bytes_of, fill
 from benchmarks.starts import first_verdict_seconds, import_seconds, megabytes_per_process
@@ -45,7 +46,7 @@ class Run:
     @property
     def cores(self) -> int:
         """Cores that the run may use."""
-        return len(os.sched_getaffinity(0))
+        return cores()
 
     def photos(self, size: str, mix: str, delay: int = 0) -> Iterator[str]:
         """Addresses of photos without end."""
@@ -168,12 +169,12 @@ class Run:
 
     def scale(self) -> None:
         """(f) One core and all; a database with few rows and with a million."""
-        cores = sorted(os.sched_getaffinity(0))
+        usable = sorted(os.sched_getaffinity(0))
         found = self.results["cores"] = {}
-        for number in sorted({1, len(cores)}):
-            self.say(f"{number} of {len(cores)} cores")
+        for number in sorted({1, len(usable)}):
+            self.say(f"{number} of {len(usable)} cores")
             with open_service(
-                self.ground, f"cores-{number}", processes=number, cores=cores[:number]
+                self.ground, f"cores-{number}", processes=number, cores=usable[:number]
             ) as service:
                 found[str(number)] = self._rate(service).to_dict()
         self.say(f"filling a database with {ROWS:,} rows")

@@ -16,8 +16,8 @@ from benchmarks.album import open_album
 from benchmarks.engines import auto_engine, bundle_label
 from benchmarks.goals import judge
 from benchmarks.ground import Ground, open_ground, open_service
-from benchmarks.machine import facts
-from benchmarks.peers.stacks import COMMANDS, cores, drive, running
+from benchmarks.machine import cores, facts
+from benchmarks.peers.stacks import COMMANDS, drive, running
 from benchmarks.report import RESULTS, write
 from benchmarks.waves import measure
 

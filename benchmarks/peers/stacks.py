@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.ground import Service
+from benchmarks.machine import cores
 from benchmarks.peers.work import EAGER
 from benchmarks.starts import wait_until
 from benchmarks.usage import cpu_seconds, tree
@@ -146,11 +147,6 @@ def drive(
     if failed:
         raise RuntimeError(f"{peer.name} failed {failed} photos")
     return {"photos_per_second": photos / elapsed, "cpu_ms": spent * 1000 / photos}
-
-
-def cores() -> int:
-    """Cores that the run may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def _end_of(log: Path) -> str:

@@ -62,30 +62,29 @@ def mean_of(checkpoints: Sequence[Path]) -> tuple[dict[str, Tensor], dict[str, A
     return {name: tensor.float() for name, tensor in found.items()}, facts
 
 
-def finish(
-    checkpoints: Sequence[Path],
-    samples: Samples | None,
-    out: Path,
+def refit(
+    tensors: dict[str, Tensor],
+    facts: dict[str, Any],
+    samples: Samples,
     channel: int,
     batches: int = 80,
     console: Console | None = None,
-) -> float | None:
-    """Write the mean of ``checkpoints`` to ``out``, for `export`.
+) -> float:
+    """Fit mask output ``channel`` of what `mean_of` gave anew, in place, on ``batches`` batches.
 
-    With ``samples`` its mask output ``channel`` is fitted anew on that many batches; the
-    IoU on cells that were held back is returned.  Raises `CheckpointError`.
+    Gives the IoU on cells that were held back.
     """
-    tensors, facts = mean_of(checkpoints)
-    overlap = None
-    if samples is not None:
-        network = EfficientNetLiteUNet(**facts["settings"]["network"])
-        network.load_state_dict(tensors)
-        cells = gather(network.eval(), samples, channel, batches, console)
-        weight, bias, overlap = fit(cells)
-        tensors["masks.weight"][channel] = weight[:, None, None]
-        tensors["masks.bias"][channel] = bias
-    save_checkpoint(out, {f"average.{name}": value for name, value in tensors.items()}, facts)
+    network = EfficientNetLiteUNet(**facts["settings"]["network"])
+    network.load_state_dict(tensors)
+    weight, bias, overlap = fit(gather(network.eval(), samples, channel, batches, console))
+    tensors["masks.weight"][channel] = weight[:, None, None]
+    tensors["masks.bias"][channel] = bias
     return overlap
+
+
+def save(tensors: dict[str, Tensor], facts: dict[str, Any], out: Path) -> None:
+    """Write a checkpoint for `export`; a training cannot go on from it."""
+    save_checkpoint(out, {f"average.{name}": value for name, value in tensors.items()}, facts)
 
 
 @torch.inference_mode()
@@ -105,6 +104,7 @@ def gather(
     numbers = range(batches)
     for number in track(numbers, "features", console=console, disable=console is None):
         batch = samples.at(number)
+        torch.manual_seed(number)  # which cells are kept must not change between runs
         network((batch.views.float() - mean) / std)
         found.append(_chosen(seen.pop(), batch, channel))
     hook.remove()
@@ -112,7 +112,10 @@ def gather(
 
 
 def fit(cells: Cells, seed: int = 0) -> tuple[Tensor, Tensor, float]:
-    """Weights (C), bias and held-back IoU of the logistic output that tells ``cells`` apart."""
+    """Weights (C), bias and held-back IoU of the logistic output that tells ``cells`` apart.
+
+    Not `logistic_fit`: overlap is what counts, so Dice is part of the loss.
+    """
     torch.manual_seed(seed)
     learned = torch.rand(len(cells.target)) < 6 / 7
     centre, spread = cells.features.mean(0), cells.features.std(0) + 1e-3

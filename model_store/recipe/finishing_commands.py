@@ -33,8 +33,7 @@ def finish(
     """
     import torch
 
-    from model_store.recipe.finishing import MIX, VIEWS
-    from model_store.recipe.finishing import finish as write
+    from model_store.recipe import finishing
     from model_store.recipe.labels import MASKS
     from model_store.recipe.photos import CLASS_IDS
     from model_store.recipe.prepare import drawn_cars as draw
@@ -46,15 +45,17 @@ def finish(
         raise typer.BadParameter(f"types are {', '.join(CLASS_IDS)}", param_hint="--refit")
     torch.set_flush_denormal(True)
     console = Console(highlight=False)
-    paths = [path / LATEST if path.is_dir() else path for path in checkpoints]
-    samples = None
+    tensors, facts = finishing.mean_of(
+        [path / LATEST if path.is_dir() else path for path in checkpoints]
+    )
     if refit:
         learned, beside = read(photos, "train"), out.parent
         masks = vehicle_masks(learned, beside / "vehicles", console)
         cars = draw(beside / f"cars-{drawn_cars}", drawn_cars, console) if drawn_cars else []
-        samples = Samples(Pool.read([*learned, *cars], masks), 16, 1000, MIX, VIEWS)
-    channel = MASKS.index(refit) if refit else 0
-    overlap = write(paths, samples, out, channel, batches, console)
-    if overlap is not None:
-        console.print(f"{refit}: IoU {overlap:.2f} on views that were held back")
+        pool = Pool.read([*learned, *cars], masks)
+        samples = Samples(pool, 16, 1000, finishing.MIX, finishing.VIEWS)
+        channel = MASKS.index(refit)
+        overlap = finishing.refit(tensors, facts, samples, channel, batches, console)
+        console.print(f"{refit}: IoU {overlap:.2f} on cells that were held back")
+    finishing.save(tensors, facts, out)
     console.print(f"the checkpoint is {out}")

@@ -215,7 +215,7 @@ def new_network(settings: TrainingSettings) -> EfficientNetLiteUNet:
 
 
 def _first_blocks(network: EfficientNetLiteUNet, count: int) -> list[nn.Module]:
-    """The stem and the first ``count`` blocks: half of a step's time at three of them."""
+    """The stem and the first ``count`` blocks: a quarter of a step's time at three of them."""
     encoder = network.encoder
     if not count:
         return []

@@ -61,6 +61,11 @@ def test_sections_that_were_not_run_are_not_judged(results: dict[str, Any]) -> N
     assert [goal.figure for goal in judge(only)] == ["photos that take 150 ms against 0 ms"]
 
 
+def test_a_section_that_failed_half_way_is_judged_by_what_it_found() -> None:
+    half = {"starts": {"import_seconds": 0.3, "first_verdict_seconds": 4.0}}
+    assert [goal.met for goal in judge(half)] == [True, False]
+
+
 def test_the_page_and_the_figures_are_written_even_of_a_part_of_a_run(
     results: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -67,3 +67,13 @@ def test_finishing_changes_one_output_and_can_be_exported(
     changed = (network.masks.weight != mean["masks.weight"]).flatten(1).any(1)
     assert changed.nonzero().flatten().tolist() == [spacing]
     assert facts["step"] == 2
+
+
+def test_the_mean_alone_is_had_without_a_refit(
+    runs: list[Path], folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "mean.safetensors"
+    command = ["finish", *map(str, runs), "--photos", str(folder), "--out", str(out)]
+    assert CliRunner().invoke(cli, [*command, "--refit", ""]).exit_code == 0
+    mean, _ = mean_of(runs)
+    torch.testing.assert_close(read_network(out)[0].masks.weight.data, mean["masks.weight"])
