@@ -28,7 +28,7 @@ from model_store.recipe.views import ViewSettings
 
 # Mostly drawn gaps, and enough of everything that must not be taken for one.
 MIX = Mix(damaged=0.15, clean_close=0.1, clean_whole=0.05, background=0.02, drawn=0.45,
-          drawn_cars=0.23, drawn_spacing=0.9, pasted=0.1)  # fmt: skip
+          drawn_cars=0.23, drawn_spacing=0.9, transplanted=0.0, pasted=0.1)  # fmt: skip
 VIEWS = ViewSettings(long_side=480, smallest=0.7, largest=1.4)
 NEAR = 4  # cells of the mask output around a gap, all of which are looked at
 KEPT = {"damage": 0.5, "rest": 0.06}  # shares of the other cells; they count for the others too

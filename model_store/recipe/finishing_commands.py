@@ -36,9 +36,10 @@ def finish(
     from model_store.recipe import finishing
     from model_store.recipe.labels import MASKS
     from model_store.recipe.photos import CLASS_IDS
+    from model_store.recipe.pool import Pool
     from model_store.recipe.prepare import drawn_cars as draw
     from model_store.recipe.prepare import vehicle_masks
-    from model_store.recipe.sampling import Pool, Samples
+    from model_store.recipe.sampling import Samples
     from model_store.recipe.training import LATEST
 
     if refit and refit not in CLASS_IDS:

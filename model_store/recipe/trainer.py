@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model_store.architectures.efficientnet_lite_unet import (
@@ -29,7 +30,8 @@ from model_store.recipe.checkpoints import (
 )
 from model_store.recipe.labels import MASKS, SCORES, Batch
 from model_store.recipe.losses import LossWeights, damage_loss, evidence, local_loss
-from model_store.recipe.sampling import Mix, Pool
+from model_store.recipe.pool import Pool
+from model_store.recipe.sampling import Mix
 from model_store.recipe.vehicles import MEAN, STD, load_imagenet_encoder
 from model_store.recipe.views import ViewSettings
 
@@ -44,9 +46,10 @@ class TrainingSettings:
     batch: int = 16
     learning_rate: float = 1.6e-3
     encoder_rate: float = 0.25  # the encoder's share of the learning rate
-    weight_decay: float = 0.02
+    weight_decay: float = 0.05
     ema_decay: float = 0.999
-    drop_path: float = 0.1
+    drop_path: float = 0.2
+    dropout: float = 0.1  # share of the decoder's channels at strides 16 and 8 left out
     frozen_blocks: int = 0  # the encoder's first blocks, and its stem, stay as they are
     clip: float = 2.0
     seed: int = 0
@@ -82,6 +85,8 @@ class Trainer:
         self.frozen = _first_blocks(self.network, settings.frozen_blocks)
         for module in self.frozen:
             module.requires_grad_(False)
+        for block in (self.network.up16, self.network.up8):
+            block.register_forward_hook(self._drop)
         self.average = {k: v.clone() for k, v in self.network.state_dict().items()}
         self.names: dict[Tensor, str] = {p: name for name, p in self.network.named_parameters()}
         self.optimiser = torch.optim.AdamW(
@@ -158,6 +163,9 @@ class Trainer:
         if tensors["priority"].shape == self.pool.priority.shape:
             self.pool.priority.copy_(tensors["priority"])
         self.step = int(facts["step"])
+
+    def _drop(self, block: nn.Module, _: Any, found: Tensor) -> Tensor:
+        return F.dropout2d(found, self.settings.dropout, block.training)
 
     @torch.no_grad()
     def _share(self) -> None:

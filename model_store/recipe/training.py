@@ -27,7 +27,8 @@ from torch.multiprocessing.spawn import start_processes
 
 from model_store.architectures.efficientnet_lite_unet import EfficientNetLiteUNet
 from model_store.recipe.photos import LabelledPhoto
-from model_store.recipe.sampling import Pool, Samples
+from model_store.recipe.pool import Pool
+from model_store.recipe.sampling import Samples
 from model_store.recipe.trainer import Trainer, TrainingSettings
 
 LATEST = "latest.safetensors"

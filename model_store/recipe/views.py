@@ -30,7 +30,8 @@ class ViewSettings:
     smallest: float = 0.68
     largest: float = 1.7
     close_up: tuple[float, float] = (1.3, 3.2)
-    tilt: float = 7.0  # standard deviation of the rotation, degrees
+    tilt: float = 8.0  # standard deviation of the rotation, degrees
+    turned: float = 0.15  # share of views on their side or head
 
 
 def view_matrix(
@@ -53,7 +54,9 @@ def view_matrix(
     else:
         zoom = math.exp(rng.uniform(math.log(settings.smallest), math.log(settings.largest)))
     scale = settings.long_side / max(height, width) * zoom
-    angle = float(np.clip(rng.normal(0, settings.tilt), -20, 20))
+    angle = float(np.clip(rng.normal(0, settings.tilt), -25, 25))
+    if rng.random() < settings.turned:
+        angle += 90.0 * int(rng.integers(1, 4))
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, scale)
     matrix[0] *= math.exp(rng.normal(0, 0.06))  # aspect
     spread = np.array([size[1], size[0]]) * rng.uniform(-0.3, 0.3, 2)

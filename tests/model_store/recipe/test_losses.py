@@ -44,8 +44,28 @@ def test_what_is_not_known_does_not_count() -> None:
 def test_dice_is_zero_for_the_same_mask_and_one_for_the_opposite() -> None:
     truth = (torch.rand(2, 1, 32, 32) > 0.5).float()
     known = torch.ones_like(truth)
-    assert soft_dice(truth, truth, known) == pytest.approx(0, abs=1e-6)
-    assert soft_dice(1 - truth, truth, known, smooth=0) == pytest.approx(1)
+    assert soft_dice(truth, truth, known, torch.tensor([30.0])) == pytest.approx(0, abs=1e-6)
+    assert soft_dice(1 - truth, truth, known, torch.zeros(1)) == pytest.approx(1)
+
+
+def test_a_channel_that_the_batch_does_not_show_has_no_overlap_to_lose() -> None:
+    guess, nothing = torch.full((2, 1, 8, 8), 0.9), torch.zeros(2, 1, 8, 8)
+    assert soft_dice(guess, nothing, torch.ones_like(guess), torch.tensor([3.0])) == 0
+
+
+def test_one_missed_pixel_of_a_gap_costs_more_than_one_seen_for_nothing() -> None:
+    target = torch.zeros(1, 6, 32, 32)
+    target[0, 3, 4:28, 8] = 1
+    quiet = torch.where(target > 0, 8.0, -8.0)
+
+    def cost(row: int, column: int) -> float:
+        masks = quiet.clone()
+        masks[0, 3, row, column] *= -1
+        size = {"target": target, "mask_weight": torch.ones_like(target)}
+        given = {**parts(), **size, "masks": masks, "score_weight": torch.zeros(2, 3)}
+        return float(damage_loss(**given, weights=LossWeights())[1]["cross_entropy"])
+
+    assert cost(10, 8) > 5 * cost(10, 20)
 
 
 def test_evidence_is_the_mean_of_the_strongest_places() -> None:

@@ -10,12 +10,13 @@ import torch
 from model_store.recipe.drawn_cars import write_drawn_cars
 from model_store.recipe.labels import MASKS, SCORES
 from model_store.recipe.photos import LabelledPhoto
+from model_store.recipe.pool import Pool
 from model_store.recipe.readers import read_folder
-from model_store.recipe.sampling import Mix, Pool, Samples
+from model_store.recipe.sampling import Mix, Samples
 from model_store.recipe.views import ViewSettings, spoil
 
 ONLY: dict[str, Any] = dict.fromkeys(
-    ("damaged", "clean_close", "clean_whole", "background", "drawn", "pasted"), 0.0
+    ("damaged", "clean_close", "clean_whole", "background", "drawn", "transplanted", "pasted"), 0.0
 )
 
 

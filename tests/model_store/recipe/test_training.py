@@ -10,7 +10,8 @@ import torch
 
 from model_store.recipe.checkpoints import CheckpointError, load_checkpoint
 from model_store.recipe.photos import LabelledPhoto
-from model_store.recipe.sampling import Mix, Pool, Samples
+from model_store.recipe.pool import Pool
+from model_store.recipe.sampling import Mix, Samples
 from model_store.recipe.trainer import Trainer, TrainingSettings, learning_rate
 from model_store.recipe.training import LOG, STABLE, train
 from model_store.recipe.views import ViewSettings
@@ -112,7 +113,7 @@ def test_the_average_follows_the_network(photos: list[LabelledPhoto]) -> None:
 def test_clean_photos_that_look_damaged_come_more_often(photos: list[LabelledPhoto]) -> None:
     pool = Pool.read(photos)
     trainer = Trainer(pool, SETTINGS)
-    mix = Mix(damaged=0, clean_close=1, clean_whole=0, background=0, drawn=0, sizes=((64, 64),))
+    mix = Mix(0, 1, 0, 0, 0, 0, 0, pasted=0, sizes=((64, 64),))
     batch = Samples(pool, 4, 0, mix, SETTINGS.views).at(0)
     certain = torch.full((4, 6, 16, 16), 20.0)
     trainer._mine(batch, certain, torch.zeros(4, 3))

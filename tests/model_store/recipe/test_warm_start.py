@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from model_store.recipe.checkpoints import CheckpointError, load_checkpoint, under
 from model_store.recipe.labels import MASKS
-from model_store.recipe.sampling import Pool
+from model_store.recipe.pool import Pool
 from model_store.recipe.trainer import Trainer, TrainingSettings
 from model_store.recipe.warm_start import write_start
 from tests.bundles import gate, segmenter, write_bundle
