@@ -13,7 +13,7 @@ from model_store.recipe.photos import LabelledPhoto
 from model_store.recipe.pool import Pool
 from model_store.recipe.readers import read_folder
 from model_store.recipe.sampling import Mix, Samples
-from model_store.recipe.views import ViewSettings, spoil
+from model_store.recipe.views import ViewSettings, spoil, view_matrix
 
 ONLY: dict[str, Any] = dict.fromkeys(
     ("damaged", "clean_close", "clean_whole", "background", "drawn", "transplanted", "pasted"), 0.0
@@ -120,3 +120,24 @@ def test_a_pasted_part_brings_its_label(photos: list[LabelledPhoto]) -> None:
         clear = batch.score_weight[:, 0] > 0
         seen = batch.target[:, 0].amax((1, 2)) > 0
         assert torch.equal(batch.score[clear, 0] > 0, seen[clear])
+
+
+def test_damage_is_transplanted_onto_clean_photos(photos: list[LabelledPhoto]) -> None:
+    batch = samples(photos, 16, **{**ONLY, "transplanted": 1.0, "spoilt": 0.0}).at(0)
+    assert batch.target[:, 0].sum() > 0
+    assert batch.clean.sum() == 0
+    assert all(photos[int(i)].kind == "negative" for i in batch.photos)
+
+
+@pytest.mark.parametrize(("turned", "expected"), [(0.0, {0}), (1.0, {90, 180, 270})])
+def test_some_views_lie_on_their_side(turned: float, expected: set[int]) -> None:
+    rng = np.random.default_rng(0)
+    settings = ViewSettings(tilt=2.0, turned=turned)
+    angles = set()
+    for _ in range(60):
+        matrix = view_matrix((300, 400), (256, 256), (200, 150), settings, rng)
+        if np.linalg.det(matrix[:, :2]) < 0:  # mirrored afterwards
+            matrix = np.diag([-1.0, 1.0]) @ matrix
+        angle = np.degrees(np.arctan2(matrix[0, 1], matrix[0, 0]))
+        angles.add(round(angle / 90) * 90 % 360)
+    assert angles == expected

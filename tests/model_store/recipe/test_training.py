@@ -137,3 +137,17 @@ def test_a_broken_checkpoint_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"not a checkpoint")
     with pytest.raises(CheckpointError, match="latest"):
         load_checkpoint(path)
+
+
+def test_channels_are_left_out_in_training_alone(photos: list[LabelledPhoto]) -> None:
+    trainer = Trainer(Pool.read(photos), replace(SETTINGS, dropout=0.5))
+    block = trainer.network.up8
+    torch.manual_seed(0)
+    seen = torch.randn(8, block.reduce[0].in_channels, 8, 8)
+
+    def silent(block: torch.nn.Module) -> float:
+        return float((block(seen).abs().sum((2, 3)) == 0).float().mean())
+
+    assert 0.3 < silent(block.train()) < 0.7
+    assert silent(block.eval()) == 0
+    assert silent(trainer.averaged().up8) == 0
