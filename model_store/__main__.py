@@ -12,7 +12,7 @@ from rich.table import Table
 
 from damage_tasks.errors import DamageTaskError, ExtraMissing, SettingsError
 from model_store.manifest import Gate, Manifest
-from model_store.recipe import commands, engine_commands, finishing_commands
+from model_store.recipe import averaging_commands, commands, engine_commands
 from model_store.store import Bundle
 
 cli = typer.Typer(
@@ -138,7 +138,7 @@ def publish(
 for command in (
     commands.evaluate,
     commands.train,
-    finishing_commands.finish,
+    averaging_commands.average,
     commands.export,
     engine_commands.quantise,
     engine_commands.compare,

@@ -132,7 +132,9 @@ def _text(
                     ("weights", f"{weights['bytes'] / 1e6:.1f} MB, fp16 safetensors"),
                     ("gates see", f"{weights['input']['long_side']} px on the longer side, RGB"),
                     ("segmenters see", f"{_sides(manifest)} px, probabilities averaged"),
-                    ("trained for", f"{facts['step']} steps of {settings['batch']} views"),
+                    ("the mean of", ", ".join(facts["mean_of"]))
+                    if "mean_of" in facts
+                    else ("trained for", f"{facts['step']} steps of {settings['batch']} views"),
                     ("seed", str(settings["seed"])),
                 ],
             ),

@@ -113,7 +113,7 @@ def train(
     init: Annotated[
         str,
         typer.Option(
-            help="Begin with the weights of a bundle or checkpoint, as far as they fit; "
+            help="Begin with the weights of a bundle, training or checkpoint, as far as they fit; "
             "ImageNet weights otherwise."
         ),
     ] = "",

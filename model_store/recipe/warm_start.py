@@ -19,6 +19,7 @@ from model_store.manifest import Gate, Locator, Manifest, UnionNetwork
 from model_store.recipe.checkpoints import CheckpointError, load_checkpoint, save_checkpoint, under
 from model_store.recipe.labels import MASKS, SCORES
 from model_store.recipe.trainer import TrainingSettings, new_network
+from model_store.recipe.training import LATEST
 from model_store.store import fetch_bundle
 
 ARCHITECTURE = "efficientnet_lite_unet"
@@ -30,21 +31,26 @@ Rows = Mapping[str, tuple[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Weights to begin with: tensors, the network's parameters, and where its channels lie."""
+    """Weights to begin with: tensors, the network's parameters, and where its channels lie.
 
+    ``facts``: a checkpoint's; a bundle has none.
+    """
+
+    name: str
     tensors: Mapping[str, Tensor]
     parameters: Mapping[str, Any]
     rows: Rows
+    facts: dict[str, Any] | None = None
 
 
 def write_start(source: str, settings: TrainingSettings, path: Path, cache: Path) -> float:
     """Write a checkpoint of step 0 to ``path``; the share of parameters taken from ``source``.
 
-    ``source`` is a checkpoint's file or a bundle (see `model_store.store`); what
-    does not fit begins as any training does.  Raises `CheckpointError` or
-    `BundleError`.
+    ``source`` is a training's folder, a checkpoint or a bundle (see
+    `model_store.store`); what does not fit begins as any training does.  Raises
+    `CheckpointError` or `BundleError`.
     """
-    origin = _origin(source, cache)
+    origin = read_origin(source, cache)
     same_encoder = origin.parameters.get("variant", "lite0") == settings.network["variant"]
     network = new_network(replace(settings, imagenet=settings.imagenet and not same_encoder))
     state = network.state_dict()
@@ -71,11 +77,20 @@ def write_start(source: str, settings: TrainingSettings, path: Path, cache: Path
     return taken / sum(tensor.numel() for tensor in state.values())
 
 
-def _origin(source: str, cache: Path) -> Origin:
-    if Path(source).is_file():
-        tensors, facts = load_checkpoint(Path(source))
+def read_origin(source: str, cache: Path) -> Origin:
+    """The weights of ``source``: a training's folder, a checkpoint, or a bundle.
+
+    Raises `CheckpointError` or `BundleError`.
+    """
+    path = Path(source)
+    path = path / LATEST if (path / LATEST).is_file() else path
+    if path.is_file():
+        tensors, facts = load_checkpoint(path)
         parameters = facts["settings"]["network"]
-        return Origin(under("average", tensors), parameters, _rows(MASKS, SCORES, parameters))
+        name = path.parent.name if path.name == LATEST else path.stem
+        name = f"{name} ({facts['step']:,} steps)"
+        rows = _rows(MASKS, SCORES, parameters)
+        return Origin(name, under("average", tensors), parameters, rows, facts)
     bundle = fetch_bundle(source, cache)
     name = bundle.manifest.segmenters()[0].weights
     weights = bundle.manifest.weights[name]
@@ -83,6 +98,7 @@ def _origin(source: str, cache: Path) -> Origin:
         raise CheckpointError(f"{source}: weights {name} are no {ARCHITECTURE}: cannot begin there")
     masks, scores = _channels(bundle.manifest, name)
     return Origin(
+        f"{bundle.manifest.name} {bundle.manifest.version}",
         load_file(bundle.folder / weights.file),
         weights.parameters,
         _rows(masks, scores, weights.parameters),
