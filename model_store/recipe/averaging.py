@@ -39,7 +39,8 @@ def mean_of(sources: Sequence[str], cache: Path) -> tuple[dict[str, Tensor], dic
         else tensor
         for name, tensor in last.tensors.items()
     }
-    return mean, {**(last.facts or {}), "mean_of": [origin.name for origin in every]}
+    named = [f"{sources.count(source)} x {origin.name}" for source, origin in origins.items()]
+    return mean, {**(last.facts or {}), "mean_of": named}
 
 
 def save(tensors: dict[str, Tensor], facts: dict[str, Any], out: Path) -> None:

@@ -98,12 +98,17 @@ class ThresholdSweep:
 def gate_threshold(damaged: Floats, recall: float = 0.99, margin: float = 0.5) -> float:
     """A gate's threshold that at least ``recall`` of the ``damaged`` scores reach.
 
-    With fewer than 1 / (1 - recall) photos, that is the lowest score; the
-    threshold lies at ``margin`` of its odds, since the lowest score of a small
-    sample is an optimistic estimate.
+    With fewer than 1 / (1 - recall) photos all of them do.  The lowest score of a
+    small sample is an optimistic estimate, so the threshold lies at ``margin`` of
+    the odds of the next one; where the lowest is further away than that, just
+    below it.
     """
     ordered = np.sort(np.asarray(damaged, np.float64))
     lost = int((1 - recall) * len(ordered))
-    lowest = float(ordered[lost])
-    odds = margin * lowest / max(1 - lowest, 1e-9)
-    return odds / (1 + odds)
+    after = min(lost + 1, len(ordered) - 1)
+    return min(_odds_times(ordered[lost], 0.95), _odds_times(ordered[after], margin))
+
+
+def _odds_times(probability: float, factor: float) -> float:
+    odds = factor * probability / max(1 - probability, 1e-9)
+    return float(odds / (1 + odds))

@@ -38,14 +38,14 @@ def test_the_mean_is_that_of_the_averaged_weights(runs: list[Path], tmp_path: Pa
     mean, facts = mean_of([str(run) for run in runs], tmp_path)
     torch.testing.assert_close(mean["masks.weight"], (weights(runs[0]) + weights(runs[1])) / 2)
     assert facts["settings"]["seed"] == 1
-    assert facts["mean_of"] == ["run-0 (2 steps)", "run-1 (2 steps)"]
+    assert facts["mean_of"] == ["1 x run-0 (2 steps)", "1 x run-1 (2 steps)"]
 
 
 def test_what_is_named_twice_counts_twice(runs: list[Path], tmp_path: Path) -> None:
     mean, facts = mean_of([str(runs[0]), str(runs[1]), str(runs[0])], tmp_path)
     expected = (2 * weights(runs[0]) + weights(runs[1])) / 3
     torch.testing.assert_close(mean["masks.weight"], expected)
-    assert len(facts["mean_of"]) == 3
+    assert facts["mean_of"] == ["2 x run-0 (2 steps)", "1 x run-1 (2 steps)"]
 
 
 def test_networks_that_differ_have_no_mean(
@@ -66,7 +66,7 @@ def test_a_bundle_counts_like_the_training_that_it_came_from(tmp_path: Path) -> 
     for name in ("masks.weight", "encoder._blocks.3._bn0.running_var", "local.weight"):
         torch.testing.assert_close(tensors[name], shipped[name].float(), atol=1e-6, rtol=1e-6)
     manifest = json.loads((DEFAULT / "manifest.json").read_text())
-    assert facts["mean_of"] == [f"default {manifest['version']}", "start (0 steps)"]
+    assert facts["mean_of"] == [f"1 x default {manifest['version']}", "1 x start (0 steps)"]
     save(tensors, facts, tmp_path / "mean.safetensors")
     assert not read_network(tmp_path / "mean.safetensors")[0].training
 

@@ -100,3 +100,10 @@ def test_the_gate_lets_all_but_one_percent_by() -> None:
     assert (scores >= gate_threshold(scores, margin=1)).mean() >= 0.99
     few = np.array([0.2, 0.5, 0.9])
     assert gate_threshold(few) < 0.2
+
+
+def test_one_damaged_photo_far_below_the_others_does_not_open_the_gate_any_further() -> None:
+    scores = np.array([0.02, 0.4, 0.5, 0.9])
+    assert 0.018 < gate_threshold(scores) < 0.02
+    together = np.array([0.38, 0.4, 0.5, 0.9])
+    assert gate_threshold(together) == pytest.approx(0.25)  # half the odds of 0.4
