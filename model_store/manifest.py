@@ -57,6 +57,8 @@ __all__ = [
 
 MANIFEST = "manifest.json"
 
+VERSION = r"^\d+\.\d+\.\d+([.+-][0-9A-Za-z.+-]+)?$"
+
 
 class Evidence(Part):
     """How the union network's mask changes the gate's score.
@@ -109,7 +111,7 @@ class Manifest(Part):
 
     schema_version: Literal[1] = Field(alias="schema")
     name: Slug
-    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+([.+-][0-9A-Za-z.+-]+)?$")]
+    version: Annotated[str, Field(pattern=VERSION)]
     created: str
     licence: str
     training_data: str

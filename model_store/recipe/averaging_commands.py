@@ -17,7 +17,9 @@ def average(
             "One named twice counts twice."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The checkpoint that `export` takes.")],
+    out: Annotated[
+        Path, typer.Option(help="The checkpoint that `export` takes, a file.", dir_okay=False)
+    ],
 ) -> None:
     """Take the mean of several trainings: it is better than each of them.
 

@@ -7,42 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 
+from model_store.recipe.options import (
+    DEFAULT_GATE_SIDE,
+    DEFAULT_SIDES,
+    Description,
+    GateSide,
+    Licence,
+    Name,
+    Photos,
+    Sides,
+    Version,
+    channels,
+)
+
 if TYPE_CHECKING:
     from model_store.recipe.photos import LabelledPhoto
-
-Photos = Annotated[
-    list[Path],
-    typer.Option(
-        "--photos",
-        help="Folder of labelled photos: manifest.csv, SOCAR-style JSON, COCO or Supervisely. "
-        "May be given more than once.",
-        exists=True,
-        file_okay=False,
-    ),
-]
-Version = Annotated[str, typer.Option(help="The bundle's version, such as 1.4.0.")]
-Licence = Annotated[
-    str, typer.Option(help="What may be done with the weights, given the photos' rights.")
-]
-Name = Annotated[str, typer.Option(help="The bundle's name.")]
-Description = Annotated[str, typer.Option(help="A line about the bundle.")]
-GateSide = Annotated[int, typer.Option(help="Long side that the gates see, px.", min=32)]
-Sides = Annotated[
-    list[int],
-    typer.Option(
-        "--side",
-        help="Long side that the segmenters see, px; given more than once, their probabilities "
-        "are averaged.",
-        min=32,
-    ),
-]
-DEFAULT_GATE_SIDE = 352
-DEFAULT_SIDES = [352, 512]
 
 
 def evaluate(
@@ -105,7 +89,8 @@ def train(
     batch: Annotated[int, typer.Option(help="Views a step.", min=1)] = 16,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1.2e-3,
     variant: Annotated[
-        str, typer.Option(help="Encoder: lite0, lite1 or lite2 (larger, slower, better).")
+        Literal["lite0", "lite1", "lite2"],
+        typer.Option(help="Encoder: the larger, the slower and better."),
     ] = "lite0",
     decoder: Annotated[
         str, typer.Option(help="The decoder's channels at strides 16, 8 and 4.")
@@ -129,7 +114,7 @@ def train(
     frozen_blocks: Annotated[
         int, typer.Option(help="First encoder blocks to leave alone; 3 is a third faster.", min=0)
     ] = 0,
-    seed: Annotated[int, typer.Option(help="Decides what is drawn at random.")] = 0,
+    seed: Annotated[int, typer.Option(help="Decides what is drawn at random.", min=0)] = 0,
     processes: Annotated[
         int, typer.Option(help="Processes of one thread that share each batch.", min=1)
     ] = 2,
@@ -170,7 +155,7 @@ def train(
             network={
                 **defaults.network,
                 "variant": variant,
-                "decoder": [int(channels) for channels in decoder.split(",")],
+                "decoder": channels(decoder),
             },
             checkpoint_every=checkpoint_every,
             monitor_every=monitor_every,

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from damage_tasks.errors import EnginesDisagree, ExtraMissing
-from model_store.recipe.commands import Photos, read
+from model_store.recipe.commands import read
+from model_store.recipe.options import Photos
 
 
 def quantise(

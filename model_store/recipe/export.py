@@ -25,6 +25,7 @@ from model_store.recipe.checkpoints import load_checkpoint, under
 from model_store.recipe.choices import Choices, choose
 from model_store.recipe.drawn_spacing import cars_with_spacing, opened_borders
 from model_store.recipe.evaluation import evaluate
+from model_store.recipe.fitting import DIGITS
 from model_store.recipe.golden import write_golden
 from model_store.recipe.labels import MASKS, SCORES
 from model_store.recipe.photos import SPACING, LabelledPhoto
@@ -157,7 +158,7 @@ def _manifest(
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "licence": settings.licence,
         "training_data": settings.training_data,
-        "description": settings.description or f"{facts['step']} training steps.",
+        "description": settings.description or _described(facts),
         "types": list(types),
         "weights": {TRUNK: entry},
         "networks": [
@@ -209,6 +210,12 @@ def _manifest(
     }
 
 
+def _described(facts: dict[str, Any]) -> str:
+    if "mean_of" in facts:
+        return f"The mean of {', '.join(facts['mean_of'])}."
+    return f"{facts['step']} training steps."
+
+
 def _gate(name: str, threshold: float, **more: Any) -> dict[str, Any]:
     output = {"kind": "score", "channel": SCORES.index(name)}
     return _network(name, "gate", output, threshold=threshold, **more)
@@ -233,7 +240,7 @@ def _rounded(value: Any) -> Any:
         return {key: _rounded(v) for key, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_rounded(v) for v in value]
-    return round(value, 5) if isinstance(value, float) else value
+    return round(value, DIGITS) if isinstance(value, float) else value
 
 
 def _as_shipped(path: Path) -> dict[str, torch.Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 BINS = 200
 LOGIT_LIMIT = 8.0
+DIGITS = 5  # of numbers in a manifest
 FEW_PHOTOS = 15  # too few for a threshold far from 0.5
 
 
@@ -106,7 +108,8 @@ def gate_threshold(damaged: Floats, recall: float = 0.99, margin: float = 0.5) -
     ordered = np.sort(np.asarray(damaged, np.float64))
     lost = int((1 - recall) * len(ordered))
     after = min(lost + 1, len(ordered) - 1)
-    return min(_odds_times(ordered[lost], 0.95), _odds_times(ordered[after], margin))
+    found = min(_odds_times(ordered[lost], 0.95), _odds_times(ordered[after], margin))
+    return math.floor(found * 10**DIGITS) / 10**DIGITS  # a manifest must not round it up
 
 
 def _odds_times(probability: float, factor: float) -> float:

@@ -99,4 +99,4 @@ def _described(learned: Sequence[LabelledPhoto], more: Sequence[LabelledPhoto]) 
     for kind, name in names.items():
         if count := sum(photo.kind == kind for photo in [*learned, *more]):
             parts.append(f"{count:,} {name}")
-    return ", ".join(parts) + "; damage drawn on clean photos"
+    return ", ".join(parts) + "; damage drawn on clean photos or transplanted onto them"

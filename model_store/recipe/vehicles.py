@@ -136,6 +136,7 @@ def vehicle_mask(classifier: ImageNetClassifier, photo: Photo, side: int = 224) 
     if known.mean() > 0.95:
         return np.ones((height, width), np.uint8)
     background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.setRNGSeed(0)  # or the mask depends on how many were made before it
     cv2.grabCut(small, seeds, None, background, foreground, 4, cv2.GC_INIT_WITH_MASK)
     mask = np.isin(seeds, (cv2.GC_PR_FGD, cv2.GC_FGD)).astype(np.uint8)
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))

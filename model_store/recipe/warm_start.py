@@ -88,7 +88,8 @@ def read_origin(source: str, cache: Path) -> Origin:
         tensors, facts = load_checkpoint(path)
         parameters = facts["settings"]["network"]
         name = path.parent.name if path.name == LATEST else path.stem
-        name = f"{name} ({facts['step']:,} steps)"
+        parts = ", ".join(facts.get("mean_of", ())) or f"{facts['step']:,} steps"
+        name = f"{name} ({parts})"
         rows = _rows(MASKS, SCORES, parameters)
         return Origin(name, under("average", tensors), parameters, rows, facts)
     bundle = fetch_bundle(source, cache)

@@ -86,3 +86,19 @@ def test_the_command_writes_what_export_and_another_training_begin_with(
     expected = (weights(runs[0]) + weights(runs[1])) / 2
     torch.testing.assert_close(read_network(out)[0].masks.weight.data, expected)
     assert write_start(str(out), SHORT, tmp_path / "start.safetensors", tmp_path) == 1
+
+
+def test_a_mean_of_a_mean_names_its_parts(runs: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "both.safetensors"
+    save(*mean_of([str(run) for run in runs], tmp_path), out)
+    _, facts = mean_of([str(out), str(runs[0])], tmp_path)
+    assert facts["mean_of"] == [
+        "1 x both (1 x run-0 (2 steps), 1 x run-1 (2 steps))",
+        "1 x run-0 (2 steps)",
+    ]
+
+
+def test_a_folder_is_no_place_for_the_mean(runs: list[Path]) -> None:
+    command = ["average", *map(str, runs), "--out", str(runs[0])]
+    assert CliRunner().invoke(cli, command).exit_code == 2
+    assert not list(runs[0].parent.glob("*.tmp"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -140,3 +141,23 @@ def test_what_is_missing_is_said_with_its_remedy(folder: Path) -> None:
     assert done.stderr.strip().splitlines()[-1] == (
         "extra_missing: needs cv2: pip install 'damage-tasks[training]'"
     )
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--version", "v1"), "three numbers, such as 1.4.0"),
+        (("--decoder", "1,2"), "three numbers, such as 128,64,48"),
+        (("--variant", "lite7"), "lite7"),
+        (("--seed", "-1"), "--seed"),
+    ],
+)
+def test_a_wrong_option_is_told_before_anything_is_made(
+    option: tuple[str, str], said: str, folder: Path, tmp_path: Path
+) -> None:
+    given = {"--version": "1.0.0", "--licence": "ours", "--run": str(tmp_path / "run")}
+    given |= {"--photos": str(folder), option[0]: option[1]}
+    result = CliRunner().invoke(cli, ["train", *itertools.chain(*given.items())])
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.replace("│", " ").split())
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,56 @@
+"""Options that several commands of ``python -m model_store`` share."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from model_store.manifest import VERSION
+
+
+def _version(value: str) -> str:
+    if not re.match(VERSION, value):
+        raise typer.BadParameter("three numbers, such as 1.4.0")
+    return value
+
+
+Photos = Annotated[
+    list[Path],
+    typer.Option(
+        "--photos",
+        help="Folder of labelled photos: manifest.csv, SOCAR-style JSON, COCO or Supervisely. "
+        "May be given more than once.",
+        exists=True,
+        file_okay=False,
+    ),
+]
+Version = Annotated[
+    str, typer.Option(help="The bundle's version, such as 1.4.0.", callback=_version)
+]
+Licence = Annotated[
+    str, typer.Option(help="What may be done with the weights, given the photos' rights.")
+]
+Name = Annotated[str, typer.Option(help="The bundle's name.")]
+Description = Annotated[str, typer.Option(help="A line about the bundle.")]
+GateSide = Annotated[int, typer.Option(help="Long side that the gates see, px.", min=32)]
+Sides = Annotated[
+    list[int],
+    typer.Option(
+        "--side",
+        help="Long side that the segmenters see, px; given more than once, their probabilities "
+        "are averaged.",
+        min=32,
+    ),
+]
+DEFAULT_GATE_SIDE = 352
+DEFAULT_SIDES = [352, 512]
+
+
+def channels(decoder: str) -> list[int]:
+    """The numbers in ``--decoder``.  Raises `typer.BadParameter`."""
+    if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*){2}", decoder):
+        raise typer.BadParameter("three numbers, such as 128,64,48", param_hint="--decoder")
+    return [int(channels) for channels in decoder.split(",")]
