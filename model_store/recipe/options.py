@@ -53,4 +53,4 @@ def channels(decoder: str) -> list[int]:
     """The numbers in ``--decoder``.  Raises `typer.BadParameter`."""
     if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*){2}", decoder):
         raise typer.BadParameter("three numbers, such as 128,64,48", param_hint="--decoder")
-    return [int(channels) for channels in decoder.split(",")]
+    return [int(number) for number in decoder.split(",")]
