@@ -40,7 +40,7 @@ RUN rm -rf ./*
 COPY . .
 RUN pip --python /opt/damage-tasks/bin/python install --no-deps --root /package . \
     && install -D -m 0755 damage_tasks/probe.sh /package/usr/local/bin/damage-probe \
-    && install -D -m 0755 docker/log-copy.sh /package/usr/local/bin/damage-log-copy
+    && install -D -m 0755 deploy/docker/log-copy.sh /package/usr/local/bin/damage-log-copy
 
 
 # --- the image --------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ up: ## Run the whole stack in containers: queue, store, database, worker, Flower
 		"Grafana http://127.0.0.1:$${GRAFANA_PORT:-3000}"
 
 live: ## As `up`, with the checkout's code; worker and Flower restart at every change
-	@$(COMPOSE) -f docker-compose.yml -f docker-compose.live.yml up --build --watch
+	@$(COMPOSE) -f docker-compose.yml -f deploy/docker/docker-compose.live.yml up --build --watch
 
 submit: ## Send a photo to the containers and wait for its verdict: PHOTO=car.jpg
 	@if [ -z "$$PHOTO" ]; then $(COMPOSE) run --rm submit python /docker/submit.py; \

@@ -104,7 +104,7 @@ class Podman(Engine):
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         common += ["--build-arg", f"PYTHON_VERSION={version}"]
         self.run(*common, *own_torch, "--tag", IMAGE, ".", timeout=1800)
-        self.run(*common, "--tag", EMULATOR, "--file", "docker/emulator.Dockerfile", ".",
+        self.run(*common, "--tag", EMULATOR, "--file", "deploy/docker/emulator.Dockerfile", ".",
                  timeout=600)  # fmt: skip
 
     def close(self) -> None:

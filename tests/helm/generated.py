@@ -21,8 +21,8 @@ CHART = ROOT / "helm"
 
 # A chart reads nothing outside its folder: these are copies.
 COPIES = {
-    "files/rules.yml": ROOT / "monitoring/prometheus/rules.yml",
-    "files/dashboard.json": ROOT / "monitoring/grafana/damage-tasks.json",
+    "files/rules.yml": ROOT / "deploy/monitoring/prometheus/rules.yml",
+    "files/dashboard.json": ROOT / "deploy/monitoring/grafana/damage-tasks.json",
 }
 
 # Come from the Secret, never from the ConfigMap.

@@ -28,8 +28,8 @@ from tests.operators.dashboard import draw_dashboard
 from tests.pictures import jpeg
 
 ROOT = Path(__file__).parent.parent.parent
-RULES = ROOT / "monitoring/prometheus"
-DASHBOARD = json.loads((ROOT / "monitoring/grafana/damage-tasks.json").read_text())
+RULES = ROOT / "deploy/monitoring/prometheus"
+DASHBOARD = json.loads((ROOT / "deploy/monitoring/grafana/damage-tasks.json").read_text())
 EXPRESSIONS = [
     (panel["title"], target["expr"])
     for panel in DASHBOARD["panels"]
@@ -235,7 +235,7 @@ def test_every_query_of_the_dashboard_gives_data(
 def test_the_adapters_query_gives_what_the_autoscaler_asks_for(
     watched: Stack, prometheus: Prometheus
 ) -> None:
-    values = yaml.safe_load((ROOT / "monitoring/prometheus/adapter.yaml").read_text())
+    values = yaml.safe_load((ROOT / "deploy/monitoring/prometheus/adapter.yaml").read_text())
     (rule,) = values["rules"]["external"]
     metric = yaml.safe_load((ROOT / "helm/examples/hpa.yaml").read_text())["autoscaling"]["hpa"][
         "metric"

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parent.parent.parent
-TEMPLATE = ROOT / "infrastructure/damage-tasks.yaml"
+TEMPLATE = ROOT / "deploy/cloudformation/damage-tasks.yaml"
 
 
 class _Loader(yaml.SafeLoader):

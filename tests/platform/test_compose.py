@@ -99,7 +99,7 @@ def test_the_variables_of_fluent_bits_configuration_are_set() -> None:
 
 
 def test_grafana_gets_the_dashboard_and_the_prometheus_that_it_asks() -> None:
-    folder = ROOT / "docker/grafana"
+    folder = ROOT / "deploy/docker/grafana"
     (source,) = yaml.safe_load((folder / "datasources/prometheus.yaml").read_text())["datasources"]
     assert source["url"] == "http://prometheus:9090"
     dashboard = json.loads((CHART / "files/dashboard.json").read_text())
@@ -120,7 +120,7 @@ def _datasources(node: Any) -> list[dict[str, Any]]:
 
 
 def test_prometheus_asks_workers_where_they_answer() -> None:
-    config = yaml.safe_load((ROOT / "docker/prometheus.yml").read_text())
+    config = yaml.safe_load((ROOT / "deploy/docker/prometheus.yml").read_text())
     job = next(job for job in config["scrape_configs"] if job["job_name"] == "worker")
     assert job["dns_sd_configs"][0]["port"] == SERVICES["worker"]["environment"][
         "DAMAGE_METRICS_PORT"
@@ -132,7 +132,7 @@ def test_prometheus_asks_workers_where_they_answer() -> None:
 
 def test_the_image_has_the_python_that_the_tests_run_on() -> None:
     version = re.search(r"^ARG PYTHON_VERSION=(.*)$", DOCKERFILE, re.MULTILINE)
-    emulator = (ROOT / "docker/emulator.Dockerfile").read_text()
+    emulator = (ROOT / "deploy/docker/emulator.Dockerfile").read_text()
     assert version is not None
     assert f"ARG PYTHON_VERSION={version[1]}" in emulator
     workflow = (ROOT / ".github/workflows/check.yml").read_text()
@@ -160,7 +160,7 @@ def test_the_build_sees_no_weights_no_tests_and_no_secrets(tmp_path: Path) -> No
     allowed = {rule[1:] for rule in rules if rule.startswith("!")}
     assert allowed == {
         "damage_tasks", "model_store", "worker_config.py", "setup.cfg", "pyproject.toml",
-        "constraints.txt", "README.md", "docker/log-copy.sh",
+        "constraints.txt", "README.md", "deploy/docker/log-copy.sh",
     }  # fmt: skip
     for source in re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE):
         assert all(name == "." or name in allowed for name in source.split())
@@ -211,7 +211,7 @@ def copied(tmp_path: Path) -> Any:
     program, log = tmp_path / "program.py", tmp_path / "worker.log"
     program.write_text(PROGRAM)
     process = subprocess.Popen(
-        ["sh", ROOT / "docker/log-copy.sh", sys.executable, program],
+        ["sh", ROOT / "deploy/docker/log-copy.sh", sys.executable, program],
         env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LOG_FILE": str(log), "LOG_LINES": "10"},
         stdout=subprocess.PIPE,
         text=True,
@@ -237,7 +237,7 @@ def test_the_log_is_copied_to_its_last_line(copied: Any) -> None:
 def test_replicas_that_share_a_folder_write_files_of_their_own(tmp_path: Path) -> None:
     shared = SERVICES["worker"]["environment"]["LOG_FILE"]
     (read,) = yaml.safe_load((CHART / "files/fluent-bit.yaml").read_text())["pipeline"]["inputs"]
-    script = ROOT / "docker/log-copy.sh"
+    script = ROOT / "deploy/docker/log-copy.sh"
     subprocess.run(
         ["sh", script, "echo", "hello"],
         env={"PATH": os.environ["PATH"], "LOG_FILE": f"{tmp_path}/{Path(shared).name}"},

@@ -21,7 +21,7 @@ from tests.platform.template import ROOT
 WORKFLOWS = ROOT / ".github/workflows"
 ENVIRONMENTS = ["stage", "production"]
 
-_spec = importlib.util.spec_from_file_location("deliver", ROOT / "deploy/deliver.py")
+_spec = importlib.util.spec_from_file_location("deliver", ROOT / "deploy/delivery/deliver.py")
 assert _spec is not None
 assert _spec.loader is not None
 deliver = importlib.util.module_from_spec(_spec)
@@ -73,7 +73,7 @@ class Repository:
         """Run the script that writes to the branch that Fleet follows."""
         programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         return subprocess.run(
-            ["sh", "deploy/push.sh", environment, version],
+            ["sh", "deploy/delivery/push.sh", environment, version],
             cwd=self.root,
             env={**os.environ, "PATH": programs},
             capture_output=True,
@@ -217,7 +217,7 @@ def test_an_environment_gets_only_its_kind_of_version(
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_an_environments_values_render(environment: str) -> None:
-    values = yaml.safe_load((ROOT / "deploy" / environment / "values.yaml").read_text())
+    values = yaml.safe_load((ROOT / "deploy/delivery" / environment / "values.yaml").read_text())
     documents = render_only(values)
     for document in documents:
         if not kubernetes.is_custom(document):
@@ -233,7 +233,7 @@ HELM = {"releaseName", "chart", "version", "valuesFiles", "atomic", "timeoutSeco
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_a_bundle_has_only_what_fleet_knows(environment: str) -> None:
-    folder = ROOT / "deploy" / environment
+    folder = ROOT / "deploy/delivery" / environment
     bundle = yaml.safe_load((folder / "fleet.yaml").read_text())
     assert set(bundle) <= FLEET
     assert set(bundle["helm"]) <= HELM
@@ -243,7 +243,7 @@ def test_a_bundle_has_only_what_fleet_knows(environment: str) -> None:
 
 
 def test_fleet_follows_only_the_branches_of_deliveries() -> None:
-    for repo in yaml.safe_load_all((ROOT / "deploy/gitrepos.yaml").read_text()):
+    for repo in yaml.safe_load_all((ROOT / "deploy/delivery/gitrepos.yaml").read_text()):
         environment = repo["metadata"]["name"].removeprefix("damage-tasks-")
         assert repo["kind"] == "GitRepo"
         assert repo["spec"]["branch"] == f"deployed/{environment}"

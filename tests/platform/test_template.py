@@ -70,7 +70,7 @@ def test_roles_are_given_in_one_way_only() -> None:
     assert assertion["Assert"] == {"Fn::Or": empty}
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "infrastructure").glob("*.yaml")), ids=str)
+@pytest.mark.parametrize("file", sorted((ROOT / "deploy/cloudformation").glob("*.yaml")), ids=str)
 def test_cfn_lint_finds_nothing(file: Path) -> None:
     program = Path(sys.executable).parent / "cfn-lint"
     run = subprocess.run([program, file], capture_output=True, text=True, check=False)

@@ -18,9 +18,9 @@ from tests.platform.template import ROOT
 
 
 def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
-    config = yaml.safe_load((ROOT / "docker/prometheus.yml").read_text())
+    config = yaml.safe_load((ROOT / "deploy/docker/prometheus.yml").read_text())
     # As the compose file mounts it.
-    shutil.copy(ROOT / "monitoring/prometheus/rules.yml", tmp_path / "rules.yml")
+    shutil.copy(ROOT / "deploy/monitoring/prometheus/rules.yml", tmp_path / "rules.yml")
     assert config["rule_files"] == ["/etc/prometheus/rules.yml"]
     config["rule_files"] = ["rules.yml"]
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
@@ -35,7 +35,7 @@ def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
 
 def test_the_inbox_prints_what_slack_and_sentry_would_get(tmp_path: Path) -> None:
     port = free_port()
-    program = (ROOT / "docker/inbox.py").read_text().replace("PORT = 8025", f"PORT = {port}")
+    program = (ROOT / "deploy/docker/inbox.py").read_text().replace("PORT = 8025", f"PORT = {port}")
     (tmp_path / "inbox.py").write_text(program.replace('("", PORT)', '("127.0.0.1", PORT)'))
     process = subprocess.Popen(
         [sys.executable, tmp_path / "inbox.py"],

@@ -18,7 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 MAIN, DEVELOP = "origin/main", "origin/develop"
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 CANDIDATE = re.compile(VERSION.pattern + r"-rc\.[1-9]\d*")
@@ -58,7 +58,7 @@ def write(environment: str, version: str, folder: Path, root: Path = ROOT) -> No
         raise Refused(f"there is no environment {environment}")
     if not pattern.fullmatch(version):
         raise Refused(f"{version} does not go to {environment}")
-    source, target = root / "deploy" / environment, folder / "deploy" / environment
+    source, target = root / "deploy/delivery" / environment, folder / "deploy" / environment
     text = (source / "fleet.yaml").read_text()
     if text.count(UNSET) != 1:
         raise Refused(f"{source}/fleet.yaml must hold `{UNSET}` once")

@@ -8,7 +8,7 @@ set -eu
 environment=$1
 version=$2
 branch=deployed/$environment
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
 trap 'git -C "$root" worktree remove --force "$work/tree" 2>/dev/null || true; rm -rf "$work"' EXIT
 
@@ -21,7 +21,7 @@ else
 fi
 # Nothing but the bundle lies on that branch.
 git -C "$work/tree" rm -rfq --ignore-unmatch .
-python3 deploy/deliver.py write "$environment" "$version" "$work/tree"
+python3 deploy/delivery/deliver.py write "$environment" "$version" "$work/tree"
 
 cd "$work/tree"
 git add -A
