@@ -39,7 +39,7 @@ FROM needs AS package
 RUN rm -rf ./*
 COPY . .
 RUN pip --python /opt/damage-tasks/bin/python install --no-deps --root /package . \
-    && install -D -m 0755 damage_tasks/probe.sh /package/usr/local/bin/damage-probe \
+    && install -D -m 0755 damage_tasks/worker/probe.sh /package/usr/local/bin/damage-probe \
     && install -D -m 0755 deploy/docker/log-copy.sh /package/usr/local/bin/damage-log-copy
 
 

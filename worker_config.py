@@ -11,7 +11,7 @@ _settings = get_settings()
 # --- broker: SQS.  No credentials in the URL: boto3 finds the pod's role, and
 # AWS_ENDPOINT_URL points at an emulator.
 broker_url = "sqs://"
-broker_transport = "damage_tasks.broker.sqs:Transport"
+broker_transport = "damage_tasks.sqs.transport:Transport"
 broker_transport_options = {
     "region": _settings.region,
     # With predefined queues kombu never lists or creates any.
@@ -43,7 +43,7 @@ result_serializer = "json"
 accept_content = ["json", "plain-json"]
 
 # --- results: the inspections table is the result store
-result_backend = "damage_tasks.backend:InspectionBackend"
+result_backend = "damage_tasks.results.celery_backend:InspectionBackend"
 
 # --- at-least-once: a message is deleted only after its verdict is stored
 task_acks_late = True

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.album import open_album
-from benchmarks.engines import auto_engine, available_engines, bundle_label
+from benchmarks.benchmark_photos import open_album
 from benchmarks.goals import judge
-from benchmarks.ground import open_ground
-from benchmarks.machine import facts
+from benchmarks.machine_facts import facts
+from benchmarks.measured_engines import auto_engine, available_engines, bundle_label
+from benchmarks.measurements import SECTIONS, Run
 from benchmarks.report import RESULTS, write
-from benchmarks.run import SECTIONS, Run
+from benchmarks.testbed import open_ground
 from damage_tasks.errors import StackError
 
 

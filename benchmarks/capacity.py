@@ -13,9 +13,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.limits import Prices, dollars, loads
+from benchmarks.fleet_costs import Prices, dollars, loads
+from benchmarks.queue_simulation import DAY, Fleet, Outcome, daily_curve, simulate
 from benchmarks.report import RESULTS, new_figure, save_figure
-from benchmarks.simulation import DAY, Fleet, Outcome, daily_curve, simulate
 
 SIZES = (80_000, 800_000, 8_000_000, 80_000_000)
 # Where no run of `make bench` is at hand: docs/speed.md.
@@ -56,7 +56,7 @@ def main(
     """
     console = Console()
     if check:
-        from benchmarks.reality import compare
+        from benchmarks.simulation_check import compare
 
         compare(console, out)
         return

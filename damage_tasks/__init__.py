@@ -24,7 +24,7 @@ def get_inspection(id: str) -> dict[str, Any] | None:
     Needs ``pip install damage-tasks[results]`` and ``DAMAGE_DATABASE_URL``.  Raises
     `DatabaseUnavailable`, `DatabaseError` or `ExtraMissing`.
     """
-    from damage_tasks.backend import open_inspections
+    from damage_tasks.results.celery_backend import open_inspections
 
     inspection = open_inspections().find(id)
     return inspection.to_dict() if inspection else None

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from damage_tasks.commands import (
+from damage_tasks.cli import (
     check,
     dead_letters,
     demo,

@@ -6,7 +6,7 @@ from pathlib import Path
 from celery import Celery
 from celery.signals import setup_logging
 
-from damage_tasks.monitoring import log_crashes
+from damage_tasks.telemetry import log_crashes
 
 if "celery" in Path(sys.argv[0]).parts[-2:]:  # `celery` and `python -m celery`
     # A wrong setting is one line of the log, not a traceback.
@@ -15,24 +15,24 @@ if "celery" in Path(sys.argv[0]).parts[-2:]:  # `celery` and `python -m celery`
 app = Celery(
     "damage_tasks",
     # By name: callers need neither, and importing them takes time.
-    events="damage_tasks.broker.bus:Events",
-    control="damage_tasks.broker.control:Control",
+    events="damage_tasks.event_bus.connection:Events",
+    control="damage_tasks.event_bus.remote_control:Control",
 )
 app.config_from_object("worker_config")
 app.steps["consumer"].update(
     {
-        "damage_tasks.broker.visibility:VisibilityKeeper",
-        "damage_tasks.broker.control:ControlStep",
-        "damage_tasks.broker.heartbeat:Heartbeat",
-        "damage_tasks.broker.warm_up:WarmUp",
+        "damage_tasks.sqs.visibility:VisibilityKeeper",
+        "damage_tasks.event_bus.remote_control:ControlStep",
+        "damage_tasks.worker.heartbeat:Heartbeat",
+        "damage_tasks.worker.warm_up:WarmUp",
     }
 )
 
 
 @setup_logging.connect
 def _configure_logging(**_: object) -> None:
-    from damage_tasks.monitoring import configure_logging
     from damage_tasks.settings import get_settings
+    from damage_tasks.telemetry import configure_logging
 
     settings = get_settings()
     configure_logging(settings.log_level, settings.log_format)

@@ -16,14 +16,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from damage_tasks.damages import Finding, Inspection, PhotoFacts, Reason, Verdict
 from damage_tasks.errors import DamageTaskError, MetadataInvalid, PhotoRejected
-from damage_tasks.measurement import conclude
-from damage_tasks.monitoring import redact
-from damage_tasks.monitoring.metrics import get_metrics
-from damage_tasks.monitoring.sentry import traced_stage
+from damage_tasks.inspection import Finding, Inspection, PhotoFacts, Reason, Verdict
 from damage_tasks.overlay import class_mask_png, encode_jpeg, render_overlay
-from damage_tasks.parts import Networks, Photos, Pictures, Records
+from damage_tasks.ports import Networks, Photos, Pictures, Records
+from damage_tasks.telemetry import redact
+from damage_tasks.telemetry.metrics import get_metrics
+from damage_tasks.telemetry.sentry import traced_stage
+from damage_tasks.vision.measurement import conclude
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,6 @@ from celery import Task
 from celery.exceptions import SoftTimeLimitExceeded
 
 from damage_tasks.app import app
-from damage_tasks.broker.door import DETECT_DAMAGE, RECORD_MALFORMED
 from damage_tasks.errors import (
     DamageTaskError,
     MessageMalformed,
@@ -19,12 +18,18 @@ from damage_tasks.errors import (
     TimeLimitReached,
     WorkerLost,
 )
-from damage_tasks.observation import receives_of
-from damage_tasks.worker import get_pipeline, is_last_receive, photo_examined, photo_failed
+from damage_tasks.sqs.envelope import DETECT_DAMAGE, RECORD_MALFORMED
+from damage_tasks.worker.lifecycle import (
+    get_pipeline,
+    is_last_receive,
+    photo_examined,
+    photo_failed,
+)
+from damage_tasks.worker.signals import receives_of
 
 logger = logging.getLogger(__name__)
 
-REQUEST = "damage_tasks.broker.request:Request"
+REQUEST = "damage_tasks.worker.request:Request"
 MAX_DELAY = 900  # seconds; SQS accepts no longer DelaySeconds
 
 

@@ -1,7 +1,7 @@
 """Bundles of networks: what they are, where they come from, and how they run.
 
 `manifest` describes a bundle, `store` fetches and verifies one, `architectures`
-and `engines` execute its networks, `recipe` trains and evaluates them.
+and `engines` execute its networks; `model_training` trains and evaluates them.
 """
 
 import sys

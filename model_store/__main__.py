@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from damage_tasks.errors import DamageTaskError, ExtraMissing, SettingsError
+from model_store.fetch import Bundle
 from model_store.manifest import Gate, Manifest
-from model_store.recipe import averaging_commands, commands, engine_commands
-from model_store.store import Bundle
+from model_training.cli import average, commands, engine_commands
 
 cli = typer.Typer(
     name="model_store",
@@ -76,7 +76,7 @@ def show(uri: Uri = "default") -> None:
 @cli.command()
 def verify(uri: Uri = "default") -> None:
     """Check a bundle as a worker does: manifest, checksums, weights, golden photos."""
-    from damage_tasks.golden import open_segmenter
+    from damage_tasks.vision.self_test import open_segmenter
     from model_store.engines import engines_of
 
     bundle = _fetch(uri)
@@ -118,11 +118,11 @@ def publish(
 
     Weights first, manifest last; a version that exists is never overwritten.
     """
-    from damage_tasks.golden import open_segmenter
+    from damage_tasks.vision.self_test import open_segmenter
     from model_store.engines import engines_of
+    from model_store.fetch import open_bundle
     from model_store.publishing import new_address
     from model_store.publishing import publish as put
-    from model_store.store import open_bundle
 
     bundle = open_bundle(folder)
     if quantise_with:
@@ -138,7 +138,7 @@ def publish(
 for command in (
     commands.evaluate,
     commands.train,
-    averaging_commands.average,
+    average.average,
     commands.export,
     engine_commands.quantise,
     engine_commands.compare,
@@ -148,7 +148,7 @@ for command in (
 
 def _fetch(uri: str, cache: Path | None = None) -> Bundle:
     from damage_tasks.settings import get_settings
-    from model_store.store import fetch_bundle
+    from model_store.fetch import fetch_bundle
 
     return fetch_bundle(uri, cache or get_settings().bundle_cache)
 

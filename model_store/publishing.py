@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from damage_tasks.errors import BundleError, BundleUnavailable
+from model_store.fetch import Bundle
 from model_store.manifest import MANIFEST, Manifest, parse_manifest, read_manifest
 from model_store.sources import folder_of, s3_client
-from model_store.store import Bundle
 
 CARD = "MODEL_CARD.md"
 CARD_PICTURES = "card"

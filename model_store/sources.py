@@ -97,7 +97,7 @@ def s3_client() -> Any:
     """An S3 client with a deadline on every wait."""
     from botocore.config import Config
 
-    from damage_tasks.aws import new_client
+    from damage_tasks.storage.aws_clients import new_client
 
     config = Config(connect_timeout=5, read_timeout=TIMEOUT, retries={"total_max_attempts": 3})
     return new_client("s3", config)

@@ -47,14 +47,16 @@ def pytest_runtest_makereport(item: Any) -> Any:
 @pytest.fixture(autouse=True)
 def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Settings and clients are read anew in each test."""
-    from damage_tasks import backend, settings, storage
-    from damage_tasks.broker import queue
+    from damage_tasks import settings
+    from damage_tasks.results import celery_backend
+    from damage_tasks.sqs import queues
+    from damage_tasks.storage import s3
 
     caches = [
         settings.get_settings,
-        storage.s3_client,
-        queue.sqs_client,
-        backend.open_inspections,
+        s3.s3_client,
+        queues.sqs_client,
+        celery_backend.open_inspections,
     ]
     for cached in caches:
         cached.cache_clear()
@@ -66,7 +68,7 @@ def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A real SQS and S3 endpoint over HTTP."""
-    from damage_tasks.stack.emulator import Emulator
+    from damage_tasks.devstack.aws_emulator import Emulator
 
     emulator = Emulator(tmp_path_factory.mktemp("emulator") / "emulator.log")
     emulator.start()
@@ -123,7 +125,7 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def migrated_template(postgres_server: str) -> Iterator[str]:
     """The name of a database with our tables, to copy from."""
-    from damage_tasks.results.schema import migrate
+    from damage_tasks.results.schema_upgrade import migrate
 
     with new_database(postgres_server) as url:
         migrate(url)
@@ -146,7 +148,7 @@ def sqlite_url(tmp_path: Path) -> str:
 @pytest.fixture(params=["postgresql", "sqlite"])
 def database_url(request: pytest.FixtureRequest) -> str:
     """A migrated database of either kind."""
-    from damage_tasks.results.schema import migrate
+    from damage_tasks.results.schema_upgrade import migrate
 
     if request.param == "postgresql":
         return str(request.getfixturevalue("migrated_postgres_url"))

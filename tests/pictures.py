@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from damage_tasks.damages import (
+from damage_tasks.inspection import (
     BundleIdentity,
     Damage,
     Finding,

@@ -7,9 +7,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from damage_tasks.damages import PhotoFacts, Reason, Verdict
-from tests.contract import SCHEMA, check_result
+from damage_tasks.inspection import PhotoFacts, Reason, Verdict
 from tests.pictures import damage, finding, inspection
+from tests.result_contract import SCHEMA, check_result
 
 
 def result(**changes: Any) -> dict[str, Any]:

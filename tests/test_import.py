@@ -42,7 +42,7 @@ def test_the_parent_imports_for_its_children_and_runs_nothing(
     monkeypatch.setenv("DAMAGE_HEARTBEAT_FILE", str(tmp_path / "heartbeat"))
     monkeypatch.setenv("DAMAGE_THREADS", "2")
     prepare = (
-        "import os, sys, damage_tasks.worker as worker;"
+        "import os, sys, damage_tasks.worker.lifecycle as worker;"
         "pool = type('pool', (), {'pool_cls': 'celery.concurrency.prefork:TaskPool'});"
         "worker._prepare(sender=pool);"
         "assert len(os.listdir('/proc/self/task')) == 1;"

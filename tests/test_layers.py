@@ -12,59 +12,59 @@ ROOT = Path(__file__).parent.parent
 # The longest prefix of a module's name decides.
 FLOORS = {
     "damage_tasks.errors": 0,
-    "damage_tasks.damages": 0,
+    "damage_tasks.inspection": 0,
     "damage_tasks.settings": 0,
-    "damage_tasks.memory": 0,
-    "damage_tasks.aws": 0,
-    "damage_tasks.box": 1,
-    "damage_tasks.scaling": 1,
+    "damage_tasks.storage.aws_clients": 0,
+    "damage_tasks.vision.bounding_box": 1,
+    "damage_tasks.resize": 1,
     "damage_tasks.storage": 1,
     "model_store": 1,
     "damage_tasks.photos": 2,
-    "damage_tasks.segmentation": 2,
-    "damage_tasks.measurement": 2,
+    "damage_tasks.vision": 2,
     "damage_tasks.overlay": 2,
     "damage_tasks.results": 2,
     "damage_tasks.migrations": 2,
-    "damage_tasks.monitoring": 2,
+    "damage_tasks.telemetry": 2,
     "damage_tasks.samples": 2,
-    "damage_tasks.parts": 2,
-    "damage_tasks.golden": 3,
+    "damage_tasks.ports": 2,
+    "damage_tasks.vision.self_test": 3,
     "damage_tasks.pipeline": 3,
     "damage_tasks.app": 4,
-    "damage_tasks.observation": 4,
     "damage_tasks.tasks": 4,
     "damage_tasks.worker": 4,
-    "damage_tasks.backend": 4,
-    "damage_tasks.broker": 4,
+    "damage_tasks.results.celery_backend": 4,
+    "damage_tasks.sqs": 4,
+    "damage_tasks.event_bus": 4,
+    "damage_tasks.flower": 4,
     "worker_config": 4,
     "damage_tasks": 4,  # the public door
-    "damage_tasks.stack": 5,
-    "damage_tasks.commands": 5,
+    "damage_tasks.devstack": 5,
+    "damage_tasks.cli": 5,
     "damage_tasks.__main__": 5,
-    "model_store.recipe": 5,
+    "model_training": 5,
     "model_store.__main__": 5,
 }
 # Parts of floor 2 that may know each other: one belongs to the other.
 FAMILIES = [{"damage_tasks.results", "damage_tasks.migrations"}]
 
 ONLY_IN = {
-    "celery": {"damage_tasks.app", "damage_tasks.tasks", "damage_tasks.worker",
-               "damage_tasks.backend", "damage_tasks.broker", "damage_tasks.observation"},
-    "kombu": {"damage_tasks.broker"},
+    "celery": {"damage_tasks.app", "damage_tasks.tasks", "damage_tasks.worker", "damage_tasks.sqs",
+               "damage_tasks.results.celery_backend", "damage_tasks.event_bus",
+               "damage_tasks.flower"},
+    "kombu": {"damage_tasks.sqs", "damage_tasks.event_bus", "damage_tasks.worker"},
     "sqlalchemy": {"damage_tasks.results", "damage_tasks.migrations"},
     "torch": {"model_store.engines.torch", "model_store.engines.exported",
-              "model_store.architectures", "model_store.recipe"},
-    "openvino": {"model_store.engines.openvino", "model_store.architectures", "model_store.recipe"},
-    "nncf": {"model_store.recipe"},
-    "boto3": {"damage_tasks.aws", "damage_tasks.stack"},
-    "flower": {"damage_tasks.broker.flower"},
+              "model_store.architectures", "model_training"},
+    "openvino": {"model_store.engines.openvino", "model_store.architectures", "model_training"},
+    "nncf": {"model_training"},
+    "boto3": {"damage_tasks.storage.aws_clients", "damage_tasks.devstack"},
+    "flower": {"damage_tasks.flower.application"},
 }  # fmt: skip
 
 
 def sources() -> list[Path]:
     found = [ROOT / "worker_config.py"]
-    for package in ("damage_tasks", "model_store"):
+    for package in ("damage_tasks", "model_store", "model_training"):
         found += sorted((ROOT / package).rglob("*.py"))
     return [path for path in found if "versions" not in path.parts]
 
@@ -134,5 +134,5 @@ def test_an_import_upwards_would_be_noticed(
     wrong.parent.mkdir(parents=True)
     wrong.write_text("def f():\n    from damage_tasks.tasks import detect_damage\n")
     assert wrong_imports(wrong)
-    wrong.write_text("from damage_tasks.segmentation import Segmenter\n")
+    wrong.write_text("from damage_tasks.vision.segmenter import Segmenter\n")
     assert wrong_imports(wrong)

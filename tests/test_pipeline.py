@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from damage_tasks.damages import Finding, Inspection, Verdict
 from damage_tasks.errors import (
     DamageTaskError,
     DatabaseUnavailable,
@@ -17,12 +16,14 @@ from damage_tasks.errors import (
     PhotoNotFound,
     StorageUnavailable,
 )
+from damage_tasks.inspection import Finding, Inspection, Verdict
 from damage_tasks.photos import Photo, decode
 from damage_tasks.pipeline import Pipeline, check_metadata, picture_key
-from damage_tasks.segmentation import Mask, Segmentation
+from damage_tasks.vision.segmenter import Segmentation
+from damage_tasks.vision.view import Mask
 from model_store.manifest import Decision, MaskPolicy
-from tests.contract import check_result
 from tests.pictures import BUNDLE, damage, finding, jpeg
+from tests.result_contract import check_result
 
 
 class Photos:

@@ -12,14 +12,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.album import open_album
-from benchmarks.engines import auto_engine, bundle_label
+from benchmarks.benchmark_photos import open_album
 from benchmarks.goals import judge
-from benchmarks.ground import Ground, open_ground, open_service
-from benchmarks.machine import cores, facts
-from benchmarks.peers.stacks import COMMANDS, drive, running
+from benchmarks.machine_facts import cores, facts
+from benchmarks.measured_engines import auto_engine, bundle_label
+from benchmarks.peers.peer_processes import COMMANDS, drive, running
 from benchmarks.report import RESULTS, write
-from benchmarks.waves import measure
+from benchmarks.testbed import Ground, open_ground, open_service
+from benchmarks.throughput import measure
 
 OURS = "damage-tasks"
 

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from damage_tasks.damages import Damage
-from damage_tasks.overlay.lettering import percent, text_width, write
-from damage_tasks.overlay.lines import DARK, LIGHT, Pen, Picture, Points, Style
+from damage_tasks.inspection import Damage
+from damage_tasks.overlay.outlines import DARK, LIGHT, Pen, Picture, Points, Style
+from damage_tasks.overlay.text import percent, text_width, write
 
 # Above this share of the picture, words would hide the car: then the numbers and
 # the legend have to do.

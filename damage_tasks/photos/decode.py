@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from damage_tasks.damages import Quality
 from damage_tasks.errors import PhotoTooSmall, PhotoUnreadable, TooManyPixels
+from damage_tasks.inspection import Quality
 from damage_tasks.photos.formats import DECODER_ERRORS, open_photo
 from damage_tasks.photos.quality import judge
-from damage_tasks.scaling import fitting, shrink
+from damage_tasks.resize import fitting, shrink
 
 # A picture this much smaller than asked for is not worth decoding four times the pixels.
 ENOUGH = 0.75

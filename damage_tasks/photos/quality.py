@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from damage_tasks.damages import Quality
-from damage_tasks.scaling import fitting, shrink
+from damage_tasks.inspection import Quality
+from damage_tasks.resize import fitting, shrink
 
 # Pixels.  Blur depends on scale, so it is measured at one that small photos have too: there a
 # sharp photo that was enlarged is as sharp as any.

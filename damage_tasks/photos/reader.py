@@ -14,10 +14,10 @@ from damage_tasks.errors import (
     PhotoTooLarge,
     UrlNotAllowed,
 )
-from damage_tasks.photos.addresses import FileUrl, HttpUrl, S3Url, parse_url
 from damage_tasks.photos.decode import Photo, decode
-from damage_tasks.photos.http import HttpDownload
-from damage_tasks.storage import Signer, read_object
+from damage_tasks.photos.http_download import HttpDownload
+from damage_tasks.photos.url_policy import FileUrl, HttpUrl, S3Url, parse_url
+from damage_tasks.storage.s3 import Signer, read_object
 
 if TYPE_CHECKING:
     from damage_tasks.settings import Settings

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from damage_tasks.damages import (
+from damage_tasks.inspection import (
     BundleIdentity,
     Damage,
     Finding,

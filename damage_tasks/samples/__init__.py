@@ -6,7 +6,7 @@ mirrors a street, so that a dent shows as it does on a real car, by what it does
 to the reflections.
 """
 
-from damage_tasks.samples.album import write_samples
-from damage_tasks.samples.drawing import TYPES, Sample, draw_sample
+from damage_tasks.samples.car_photo import TYPES, Sample, draw_sample
+from damage_tasks.samples.sample_folder import write_samples
 
 __all__ = ["TYPES", "Sample", "draw_sample", "write_samples"]

@@ -5,29 +5,29 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from damage_tasks.samples import car
+from damage_tasks.samples import car_geometry
 from damage_tasks.samples.camera import Patch, Points
 from damage_tasks.samples.canvas import BLACK, Canvas, Tint, normals, slopes
-from damage_tasks.samples.light import Linear, fractal_noise, mirrored
+from damage_tasks.samples.lighting import Linear, fractal_noise, mirrored
 
 
 def shape_panels(canvas: Canvas) -> None:
     """Gaps, handles, wheel arches and the unevenness of every real panel, as relief."""
     height, width = canvas.relief.shape
-    for points in car.GAPS.values():
+    for points in car_geometry.GAPS.values():
         canvas.raise_by(-3.2, canvas.line(points, 6.0, soft=2.2))
-    for wheel in car.WHEELS:
-        window = canvas.window(wheel, car.ARCH_RADIUS + 110)
+    for wheel in car_geometry.WHEELS:
+        window = canvas.window(wheel, car_geometry.ARCH_RADIUS + 110)
         reach = np.hypot(canvas.x[window] - wheel[0], canvas.y[window] - wheel[1])
-        flare = np.clip(reach - car.ARCH_RADIUS, -10, None) / 34
+        flare = np.clip(reach - car_geometry.ARCH_RADIUS, -10, None) / 34
         canvas.relief[window] += 11 * np.exp(-flare * flare)
-    for at in car.HANDLES:
+    for at in car_geometry.HANDLES:
         canvas.raise_by(-15, canvas.area(_cup(at), soft=13, smooth=3))
         canvas.raise_by(26, canvas.area(_handle_bar(at), soft=4.5, smooth=3))
-    canvas.raise_by(60, canvas.area(car.MIRROR, soft=16, smooth=3))
-    canvas.raise_by(-14, canvas.area(car.INTAKE, soft=6, smooth=2))
+    canvas.raise_by(60, canvas.area(car_geometry.MIRROR, soft=16, smooth=3))
+    canvas.raise_by(-14, canvas.area(car_geometry.INTAKE, soft=6, smooth=2))
     if canvas.has_strip:
-        canvas.raise_by(9, canvas.area(car.STRIP, soft=5))
+        canvas.raise_by(9, canvas.area(car_geometry.STRIP, soft=5))
     # Sheet metal is never flat: a clear coat shows tenths of a millimetre.
     waves = fractal_noise(canvas.rng, height // 4 + 1, width // 4 + 1, 130 * canvas.scale / 4, 2)
     canvas.relief += 0.12 * cv2.resize(waves, (width, height), interpolation=cv2.INTER_CUBIC)
@@ -39,8 +39,8 @@ def coat(canvas: Canvas) -> Linear:
     around, paint = canvas.around, canvas.paint
     whole = np.s_[0 : canvas.relief.shape[0], 0 : canvas.relief.shape[1]]
     right, up = slopes(canvas.relief, canvas.scale)
-    right += car.turn_at(canvas.x)
-    up += car.lean_at(canvas.x, canvas.y)
+    right += car_geometry.turn_at(canvas.x)
+    up += car_geometry.lean_at(canvas.x, canvas.y)
     normal = normals(right, up)
     rx, ry, facing = canvas.reflected(normal, whole)
     sun = np.clip(sum(n * s for n, s in zip(normal, around.sun, strict=True)), 0, 1)
@@ -79,21 +79,21 @@ def _splashes(canvas: Canvas) -> Linear:
 def draw_panels(canvas: Canvas, painted: Linear) -> Linear:
     """Put the painted body into the picture; returns how far it covers each pixel."""
     body = np.zeros_like(canvas.relief)
-    silhouette = canvas.area(car.BODY, smooth=2)
+    silhouette = canvas.area(car_geometry.BODY, smooth=2)
     body[silhouette.window] = silhouette.share
-    for wheel in car.WHEELS:
-        window = canvas.window(wheel, car.ARCH_RADIUS + 10)
+    for wheel in car_geometry.WHEELS:
+        window = canvas.window(wheel, car_geometry.ARCH_RADIUS + 10)
         reach = np.hypot(canvas.x[window] - wheel[0], canvas.y[window] - wheel[1])
-        body[window] *= np.clip((reach - car.ARCH_RADIUS) * canvas.scale + 0.5, 0, 1)
+        body[window] *= np.clip((reach - car_geometry.ARCH_RADIUS) * canvas.scale + 0.5, 0, 1)
     whole = np.s_[0 : body.shape[0], 0 : body.shape[1]]
     canvas.lay(painted, Patch(whole, body))
-    for name, points in car.GAPS.items():
+    for name, points in car_geometry.GAPS.items():
         strength = 0.75 if name in ("flap", "bonnet") else 0.93
         canvas.lay(BLACK, canvas.line(points, 4.2, soft=0.7).times(body).times(strength))
-    sill = canvas.area(car.SILL, soft=1).times(body)
+    sill = canvas.area(car_geometry.SILL, soft=1).times(body)
     canvas.lay((0.02, 0.02, 0.02), sill.times(0.85))
     if canvas.has_strip:
-        trim = canvas.area(car.STRIP)
+        trim = canvas.area(car_geometry.STRIP)
         grey = 0.025 + 0.05 * np.clip(painted[trim.window], 0, 1).mean(axis=2, keepdims=True)
         canvas.lay(np.repeat(grey, 3, axis=2), trim)
     return body
@@ -107,16 +107,16 @@ def draw_fittings(canvas: Canvas, painted: Linear) -> Linear:
         canvas.lay(tint, patch)
         cover[patch.window] = np.maximum(cover[patch.window], patch.share)
 
-    for at in car.HANDLES:
+    for at in car_geometry.HANDLES:
         canvas.lay(BLACK, canvas.area(_handle_bar((at[0], at[1] - 16)), soft=6).times(0.8))
         fit(painted, canvas.area(_handle_bar(at), smooth=3))
-    fit(BLACK, canvas.area(car.INTAKE, soft=2, smooth=2).times(0.95))
+    fit(BLACK, canvas.area(car_geometry.INTAKE, soft=2, smooth=2).times(0.95))
     for height in (322, 345, 368, 391):
         slat = np.array([(50, height + 6), (300, height - 6)], float)
         canvas.lay((0.035, 0.035, 0.035), canvas.line(slat, 6, soft=2).times(cover).times(0.7))
-    canvas.lay(BLACK, canvas.area(car.MIRROR + np.array([12, -30]), soft=14).times(0.6))
-    fit(painted, canvas.area(car.MIRROR, smooth=3))
-    fit((0.015, 0.015, 0.015), canvas.area(car.MIRROR_FOOT, smooth=1))
+    canvas.lay(BLACK, canvas.area(car_geometry.MIRROR + np.array([12, -30]), soft=14).times(0.6))
+    fit(painted, canvas.area(car_geometry.MIRROR, smooth=3))
+    fit((0.015, 0.015, 0.015), canvas.area(car_geometry.MIRROR_FOOT, smooth=1))
     return cover
 
 

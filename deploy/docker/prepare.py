@@ -8,7 +8,7 @@ from pathlib import Path
 
 import boto3
 
-from damage_tasks.broker.queue import create_queues
+from damage_tasks.sqs.queues import create_queues
 
 BUCKETS = ["damage-overlays", "damage-photos", "damage-models", "damage-logs"]
 BUNDLE = Path("/bundle")

@@ -1,26 +1,18 @@
-"""Engines: what executes the networks of a bundle.
+"""Engines: what executes the networks of a bundle."""
 
-``encode`` runs what the gates need, ``decode`` the rest, so that an inspection
-which a gate ends costs no more than that.  An engine's library is imported with
-the engine, or by `import_engine` before a fork: a worker that computes with OpenVINO
-never pays for torch.
-"""
-
-from __future__ import annotations
-
-import importlib
-import importlib.util
-import runpy
-from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
-
-from damage_tasks.errors import BundleError, ExtraMissing
-from model_store.manifest import Manifest
+from model_store.engines.loading import (
+    AUTO,
+    OPENVINO,
+    REFERENCE,
+    TORCH,
+    Array,
+    Engine,
+    candidates,
+    engines_of,
+    import_engine,
+    load_engine,
+)
 from model_store.networks import INT8
-from model_store.store import Bundle
 
 __all__ = [
     "AUTO",
@@ -35,135 +27,3 @@ __all__ = [
     "import_engine",
     "load_engine",
 ]
-
-Array = NDArray[np.float32]
-
-AUTO, OPENVINO, TORCH = "auto", "openvino", "torch"
-# Torch in fp32 on the CPU: what engines are compared with.  No worker is offered it.
-REFERENCE = "torch-fp32"
-
-
-class Engine(Protocol):
-    """What executes the networks of one weights file; any thread may call it."""
-
-    def encode(self, photo: Array) -> tuple[Any, Array | None]:
-        """State for `decode`, and the score logits (scores,), for a photo (3 x H x W)."""
-
-    def decode(self, state: Any) -> Array:
-        """Mask logits (masks x h x w), h and w a fraction of H and W."""
-
-
-def candidates(manifest: Manifest, wanted: str = "auto") -> list[str]:
-    """The engines to try for a bundle, the fastest first.
-
-    ``wanted`` is ``auto`` or the one engine to use.  On a GPU torch comes first, and the
-    others follow for bundles that half precision changes too much.  Raises `BundleError`
-    when the bundle has nothing for that engine, `ExtraMissing` when its library is missing.
-    """
-    runnable = engines_of(manifest)
-    if wanted == AUTO:
-        if _torch_is_for_cuda() and _has_gpu():
-            return [TORCH, *(name for name in runnable if name != TORCH)]
-        return runnable
-    if wanted in runnable:
-        return [wanted]
-    if wanted not in (INT8, OPENVINO):
-        known = ", ".join((AUTO, INT8, OPENVINO, TORCH))
-        raise BundleError(f"there is no engine {wanted}: {known}")
-    if not _is_installed():
-        raise ExtraMissing(f"engine {wanted} needs: pip install 'damage-tasks[openvino]'")
-    what_to_do = "`python -m model_store quantise` adds it, or " if wanted == INT8 else ""
-    raise BundleError(
-        f"bundle {manifest.name} {manifest.version} holds nothing for engine {wanted}: "
-        f"{what_to_do}set DAMAGE_ENGINE=auto"
-    )
-
-
-def engines_of(manifest: Manifest) -> list[str]:
-    """The engines that can run a bundle here, the fastest first; torch always can."""
-    if not _is_installed():
-        return [TORCH]
-    weights = manifest.weights.values()
-    held = [
-        *([INT8] if any(INT8 in one.engines for one in weights) else []),
-        *([OPENVINO] if any(one.architecture for one in weights) else []),
-    ]
-    return [*(held if _multiplies_bytes() else reversed(held)), TORCH]
-
-
-def import_engine(manifest: Manifest, wanted: str = AUTO) -> None:
-    """Import what the likeliest engine needs, and run nothing of it.
-
-    Processes that are forked afterwards share it.  A GPU is not looked for: a driver that
-    the parent has asked serves none of its children.
-    """
-    runnable = engines_of(manifest)
-    name = wanted if wanted in runnable else runnable[0]
-    importlib.import_module(f"{__name__}.{TORCH if name == TORCH else OPENVINO}")
-
-
-def load_engine(bundle: Bundle, name: str, threads: int = 1, engine: str = TORCH) -> Engine:
-    """The engine for the weights ``name`` of a verified bundle.
-
-    Weights that hold nothing for int8 run in floating point, exported programs on torch
-    whatever ``engine`` says.  Raises `BundleError` naming the weights and what does not fit.
-    """
-    weights = bundle.manifest.weights[name]
-    try:
-        if engine == INT8 and INT8 in weights.engines:
-            from model_store.engines.openvino import load_converted
-
-            return load_converted(bundle.folder, weights.engines[INT8], threads)
-        if engine not in (TORCH, REFERENCE) and weights.architecture:
-            from model_store.engines.openvino import load_openvino
-
-            return load_openvino(bundle, weights, threads)
-        from model_store.engines.torch import load_torch
-
-        return load_torch(bundle, weights, threads, exact=engine == REFERENCE)
-    except BundleError as error:
-        raise BundleError(f"weights {name}: {error}") from None
-
-
-def _multiplies_bytes() -> bool:
-    """Whether this CPU has instructions for int8 (VNNI, AMX or Arm's i8mm).
-
-    Without, int8 networks whose first layers stay in fp32 are no faster than fp32.
-    """
-    try:
-        words = set(Path("/proc/cpuinfo").read_text().split())
-    except OSError:
-        return False
-    return not words.isdisjoint({"avx512_vnni", "avx_vnni", "amx_int8", "i8mm"})
-
-
-def _is_installed() -> bool:
-    return importlib.util.find_spec("openvino") is not None
-
-
-def _torch_is_for_cuda() -> bool:
-    # Read from the file that its build writes: importing torch takes a second and 150 MB,
-    # and its package's version is the same for CUDA and the CPU on PyPI and conda.
-    found = importlib.util.find_spec("torch")
-    if found is None or not found.origin:
-        return False
-    try:
-        return bool(runpy.run_path(str(Path(found.origin).with_name("version.py"))).get("cuda"))
-    except OSError:
-        return False
-
-
-def _has_gpu() -> bool:
-    # Asked of the driver, for the same reason.
-    import ctypes
-
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-        count = ctypes.c_int(0)
-        return (
-            driver.cuInit(0) == 0
-            and not driver.cuDeviceGetCount(ctypes.byref(count))
-            and count.value > 0
-        )
-    except OSError:
-        return False

@@ -18,9 +18,9 @@ from safetensors.numpy import load_file
 from damage_tasks.errors import BundleError
 from model_store.architectures import build_openvino
 from model_store.engines import Array
+from model_store.fetch import Bundle
 from model_store.manifest import Weights
 from model_store.networks import Converted
-from model_store.store import Bundle
 
 DEVICE = "CPU"
 ENCODE, DECODE = "encode.xml", "decode.xml"

@@ -20,8 +20,8 @@ from model_store.architectures import build
 from model_store.engines import Array, Engine
 from model_store.engines.batching import BatchingEngine
 from model_store.engines.exported import load_exported
+from model_store.fetch import Bundle
 from model_store.manifest import Weights
-from model_store.store import Bundle
 
 
 def load_torch(

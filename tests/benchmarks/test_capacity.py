@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.limits import Prices, dollars, loads
-from benchmarks.simulation import (
+from benchmarks.fleet_costs import Prices, dollars, loads
+from benchmarks.queue_simulation import (
     DAY,
     Fleet,
     _Scaler,

@@ -11,12 +11,12 @@ import numpy as np
 import psutil
 import pytest
 
-from benchmarks.album import Album
-from benchmarks.ground import open_ground, open_service
+from benchmarks.benchmark_photos import Album
 from benchmarks.photo_server import numbered
-from benchmarks.steps import Clock
-from benchmarks.usage import cpu_seconds, megabytes
-from benchmarks.waves import measure
+from benchmarks.process_usage import cpu_seconds, megabytes
+from benchmarks.stage_profile import Clock
+from benchmarks.testbed import open_ground, open_service
+from benchmarks.throughput import measure
 from tests.pictures import jpeg
 
 

@@ -8,9 +8,9 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.chaos.plan import Plan, make_plan
-from tests.chaos.run import Chaos
-from tests.hostile.case import Case
+from tests.chaos.experiment import Chaos
+from tests.chaos.fault_plan import Plan, make_plan
+from tests.hostile.hostile_case import Case
 
 
 def main() -> int:

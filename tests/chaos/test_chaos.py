@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.plan import Plan, make_plan
-from tests.chaos.run import Chaos
-from tests.hostile.case import Case
+from tests.chaos.experiment import Chaos
+from tests.chaos.fault_plan import Plan, make_plan
+from tests.hostile.hostile_case import Case
 
 pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.slow]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from damage_tasks.stack.processes import free_port
-from tests.containers.engine import PROJECT, Engine, open_engine
+from damage_tasks.devstack.child_processes import free_port
+from tests.containers.container_engine import PROJECT, Engine, open_engine
 
 if not os.environ.get("CONTAINERS"):
     collect_ignore_glob = ["test_*.py"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.containers.engine import IMAGE, Engine
+from tests.containers.container_engine import IMAGE, Engine
 
 
 def shell(engine: Engine, script: str) -> str:

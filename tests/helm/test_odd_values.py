@@ -12,7 +12,7 @@ import yaml
 from tests.helm import kubernetes
 from tests.helm.chart import CHART, HELMS, Documents, merged, render
 from tests.helm.generated import read_values
-from tests.helm.limits import FREE, LIMITS
+from tests.helm.value_limits import FREE, LIMITS
 from tests.programs import program
 
 # Without these, some values are not looked at.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.hostile import messages, metadata, photos, servers, urls
-from tests.hostile.case import Case, Ground
+from tests.hostile import bad_messages, bad_metadata, bad_photos, bad_servers, bad_urls
+from tests.hostile.hostile_case import Case, Ground
 
 # Small, so that servers which stall or never end are soon done with.
 SETTINGS = {
@@ -22,7 +22,7 @@ def settings_for(ground: Ground) -> dict[str, str]:
 
 def corpus(ground: Ground) -> list[Case]:
     """Every case that goes through a worker."""
-    parts = (photos, servers, urls, metadata, messages)
+    parts = (bad_photos, bad_servers, bad_urls, bad_metadata, bad_messages)
     found = [case for part in parts for case in part.cases(ground)]
     names = [case.name for case in found]
     assert len(set(names)) == len(names), "two cases of one name"

@@ -12,7 +12,7 @@ import pytest
 from kombu import pools
 
 from damage_tasks import app
-from damage_tasks.stack import Stack
+from damage_tasks.devstack import Stack
 from tests.conftest import new_database
 
 
@@ -59,7 +59,7 @@ def use(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
 def result_of(stack: Stack) -> Callable[..., dict[str, Any]]:
     """Waits for the verdict of an inspection."""
     from damage_tasks import get_inspection
-    from tests.contract import check_result
+    from tests.result_contract import check_result
 
     def wait(id: str, timeout: float = 120) -> dict[str, Any]:
         end = time.monotonic() + timeout

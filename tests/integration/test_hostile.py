@@ -13,13 +13,13 @@ from typing import Any
 import psutil
 import pytest
 
+from damage_tasks.devstack import Stack
 from damage_tasks.results import Inspections
-from damage_tasks.stack import Stack
 from tests.conftest import Site, new_database
-from tests.contract import check_result
-from tests.hostile.case import Case, Ground, outcome_of
 from tests.hostile.corpus import corpus, settings_for
+from tests.hostile.hostile_case import Case, Ground, outcome_of
 from tests.integration.conftest import limit_receives
+from tests.result_contract import check_result
 
 pytestmark = pytest.mark.xdist_group("hostile")
 
@@ -111,8 +111,8 @@ def wait_for_quiet(sqs: Any, queue: str) -> None:
 
 
 def ids_of_dead_letters(sqs: Any, queue: str) -> Counter[str]:
-    from damage_tasks.broker.dead_letters import DeadLetters
-    from damage_tasks.broker.queue import dead_letter_queue, read_queue
+    from damage_tasks.sqs.dead_letters import DeadLetters
+    from damage_tasks.sqs.queues import dead_letter_queue, read_queue
 
     found = read_queue(sqs, queue)
     with DeadLetters(sqs, found, dead_letter_queue(sqs, found)).held() as letters:

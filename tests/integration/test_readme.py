@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from damage_tasks.stack import Stack
+from damage_tasks.devstack import Stack
 from tests.conftest import Site
 from tests.pictures import jpeg
 

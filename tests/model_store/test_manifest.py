@@ -10,7 +10,7 @@ import pytest
 
 from damage_tasks.errors import BundleError, BundleNotFound
 from model_store.manifest import Manifest, parse_manifest, read_manifest
-from tests.bundles import gate, segmenter, write_bundle
+from tests.small_bundles import gate, segmenter, write_bundle
 
 
 @pytest.fixture

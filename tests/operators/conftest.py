@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from damage_tasks.stack import Stack
-from damage_tasks.stack.processes import free_port
+from damage_tasks.devstack import Stack
+from damage_tasks.devstack.child_processes import free_port
 from tests.conftest import Site
 from tests.integration.conftest import use
 

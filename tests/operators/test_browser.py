@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from damage_tasks import detect_damage
-from damage_tasks.stack import Stack
+from damage_tasks.devstack import Stack
 from tests.conftest import Site
 from tests.operators.conftest import verdicts
 from tests.pictures import jpeg

@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from damage_tasks import app, detect_damage
-from damage_tasks.stack import Stack
+from damage_tasks.devstack import Stack
 from tests.conftest import Site
 from tests.integration.conftest import queue_counts
-from tests.integration.test_commands import run
+from tests.integration.test_cli import run
 from tests.operators.conftest import Redis, endless, process_with, verdicts, wait_until
 from tests.pictures import jpeg
 

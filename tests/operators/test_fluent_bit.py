@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from damage_tasks.stack.emulator import Emulator
-from damage_tasks.stack.processes import Child
+from damage_tasks.devstack.aws_emulator import Emulator
+from damage_tasks.devstack.child_processes import Child
 from tests.operators.conftest import wait_until
 
 FOLDER = Path(__file__).parent.parent.parent / "helm/files"
@@ -39,7 +39,7 @@ def test_lines_go_to_s3_as_they_were_written_and_outlive_a_restart(name: str) ->
 
 def test_a_crash_is_one_line_of_json() -> None:
     program = (
-        "from damage_tasks.monitoring import configure_logging; import threading, sys\n"
+        "from damage_tasks.telemetry import configure_logging; import threading, sys\n"
         "configure_logging(form='json')\n"
         "def fail(): raise ValueError('first\\nsecond')\n"
         "thread = threading.Thread(target=fail); thread.start(); thread.join()\n"

@@ -17,14 +17,14 @@ import pytest
 import yaml
 
 from damage_tasks import detect_damage
-from damage_tasks.broker.queue import MAX_RECEIVES
+from damage_tasks.devstack import Stack
+from damage_tasks.devstack.child_processes import Child, free_port
 from damage_tasks.samples import write_samples
-from damage_tasks.stack import Stack
-from damage_tasks.stack.processes import Child, free_port
+from damage_tasks.sqs.queues import MAX_RECEIVES
 from tests.conftest import Site
 from tests.integration.conftest import queue_counts
 from tests.operators.conftest import scrape, verdicts, wait_until
-from tests.operators.dashboard import draw_dashboard
+from tests.operators.dashboard_drawing import draw_dashboard
 from tests.pictures import jpeg
 
 ROOT = Path(__file__).parent.parent.parent

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from damage_tasks import detect_damage
-from damage_tasks.monitoring.slack import Alert, Slack
-from damage_tasks.stack import Stack
-from damage_tasks.stack.processes import free_port
+from damage_tasks.devstack import Stack
+from damage_tasks.devstack.child_processes import free_port
+from damage_tasks.telemetry.slack import Alert, Slack
 from tests.conftest import Site
 from tests.operators.conftest import Recorder, endless, process_with, verdicts, wait_until
 from tests.pictures import jpeg

@@ -9,11 +9,11 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from damage_tasks.errors import DownloadFailed
-from damage_tasks.photos.addresses import HttpUrl
-from damage_tasks.photos.http import HttpDownload
-from damage_tasks.storage import Signer
+from damage_tasks.photos.http_download import HttpDownload
+from damage_tasks.photos.url_policy import HttpUrl
+from damage_tasks.storage.s3 import Signer
 from tests.conftest import Site
-from tests.photos.web import PHOTO, get, settings_with
+from tests.photos.web_server import PHOTO, get, settings_with
 
 SECRET = "?Signature=secret"
 

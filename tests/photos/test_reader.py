@@ -22,10 +22,10 @@ from damage_tasks.errors import (
     UrlNotAllowed,
 )
 from damage_tasks.photos import PhotoReader
-from damage_tasks.storage import s3_client
+from damage_tasks.storage.s3 import s3_client
 from tests.conftest import Site
-from tests.photos.files import encode, scene
-from tests.photos.web import settings_with
+from tests.photos.photo_files import encode, scene
+from tests.photos.web_server import settings_with
 
 PHOTO = encode(scene(), "JPEG")
 
@@ -150,7 +150,7 @@ def test_a_link_that_is_put_in_place_after_the_check_is_not_followed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from damage_tasks.photos import reader as module
-    from damage_tasks.photos.addresses import FileUrl
+    from damage_tasks.photos.url_policy import FileUrl
 
     (tmp_path / "a").symlink_to("/etc/passwd")
     monkeypatch.setattr(module, "parse_url", lambda *_: FileUrl(tmp_path / "a"))

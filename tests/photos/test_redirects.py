@@ -14,10 +14,10 @@ from damage_tasks.errors import (
     UrlInvalid,
     UrlNotAllowed,
 )
-from damage_tasks.photos import http as http_module
-from damage_tasks.photos.addresses import is_public
+from damage_tasks.photos import http_download
+from damage_tasks.photos.url_policy import is_public
 from tests.conftest import Site
-from tests.photos.web import PHOTO, get, head, raw
+from tests.photos.web_server import PHOTO, get, head, raw
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -121,7 +121,7 @@ def test_a_redirect_to_an_address_inside_is_not_followed(
     # The site stands for a public one; every other address is judged as ever.
     public = f"127.0.0.1:{site.server.server_port}"
     monkeypatch.setattr(
-        http_module, "is_public", lambda address: address == "127.0.0.1" or is_public(address)
+        http_download, "is_public", lambda address: address == "127.0.0.1" or is_public(address)
     )
     with pytest.raises(UrlNotAllowed):
         get(

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from damage_tasks.errors import DamageTaskError
-from damage_tasks.monitoring import redact
+from damage_tasks.telemetry import redact
 from tests.conftest import Site
-from tests.photos.web import PHOTO, Page, get, head, raw
+from tests.photos.web_server import PHOTO, Page, get, head, raw
 
 KEY_PAIR = "K2JCJMDEHXQW5F"
 

@@ -15,7 +15,7 @@ from typing import Any
 import boto3
 import pytest
 
-from damage_tasks.stack.processes import Child, free_port
+from damage_tasks.devstack.child_processes import Child, free_port
 
 REGION = "eu-central-1"
 SERVICES = "cloudformation,cloudwatch,iam,s3,sns,sqs,sts"

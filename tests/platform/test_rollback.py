@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from damage_tasks.results.database import create_engine
-from damage_tasks.results.schema import migrate, revisions
+from damage_tasks.results.schema_upgrade import migrate, revisions
 
 
 def test_a_rolled_back_version_passes_its_migration(sqlite_url: str) -> None:

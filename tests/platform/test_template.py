@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from damage_tasks.broker.queue import DEAD_LETTERS, RETENTION
 from damage_tasks.settings import Settings
+from damage_tasks.sqs.queues import DEAD_LETTERS, RETENTION
 from tests.helm.chart import render
 from tests.platform.conftest import REGION, Account
 from tests.platform.template import ROOT, TEMPLATE, read_template
@@ -212,7 +212,7 @@ CALLS = {
     "get_queue_attributes": "sqs:GetQueueAttributes",
 }
 # What only operators, developers and data scientists run.
-NOT_THE_WORKERS = {"commands", "stack", "samples", "dead_letters.py", "publishing.py", "recipe"}
+NOT_THE_WORKERS = {"cli", "devstack", "samples", "dead_letters.py", "publishing.py"}
 
 
 def worker_calls() -> set[str]:

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from damage_tasks.stack import Stack
-from damage_tasks.stack.emulator import Emulator
-from damage_tasks.stack.processes import Child
-from tests.bundles import write_bundle
+from damage_tasks.devstack import Stack
+from damage_tasks.devstack.aws_emulator import Emulator
+from damage_tasks.devstack.child_processes import Child
 from tests.conftest import new_database
-from tests.faults import FaultProxy
+from tests.fault_proxy import FaultProxy
 from tests.integration.conftest import use
 from tests.integration.delivery.stage import start_worker
+from tests.small_bundles import write_bundle
 
 VISIBILITY = 28  # seconds
 _numbers = itertools.count(1)
@@ -57,7 +57,7 @@ def stage(
             workers=0,
             database_url=url,
             emulator=emulator,
-            app="tests.integration.misbehaving",
+            app="tests.integration.misbehaving_app",
             visibility_timeout=VISIBILITY,
             settings={**SETTINGS, "AWS_ENDPOINT_URL": proxy.url, "DAMAGE_BUNDLE": str(bundle)},
         ) as stack,

@@ -8,8 +8,8 @@ from typing import Any
 
 import psutil
 
-from damage_tasks.stack import Stack
-from damage_tasks.stack.processes import Child
+from damage_tasks.devstack import Stack
+from damage_tasks.devstack.child_processes import Child
 from tests.conftest import Site
 from tests.integration.conftest import queue_counts
 from tests.pictures import jpeg

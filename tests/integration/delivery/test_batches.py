@@ -16,9 +16,9 @@ import pytest
 from kombu import Connection
 
 from damage_tasks import app, detect_damage
-from damage_tasks.stack import Stack, clean_environment
-from damage_tasks.stack.bus import Bus
-from damage_tasks.stack.processes import Child
+from damage_tasks.devstack import Stack, clean_environment
+from damage_tasks.devstack.bus_and_flower import Bus
+from damage_tasks.devstack.child_processes import Child
 from tests.conftest import Site
 from tests.integration.conftest import limit_receives
 from tests.integration.delivery.stage import (
@@ -70,7 +70,7 @@ def start(stack: Stack, bus: Bus) -> Callable[[], Child]:
         log = stack.folder / "threads.log"
         worker = Child(
             "worker of threads",
-            [sys.executable, "-m", "celery", "-A", "tests.integration.batching", "worker",
+            [sys.executable, "-m", "celery", "-A", "tests.integration.batching_app", "worker",
              "--pool", "threads", "--concurrency", str(THREADS),
              "--without-gossip", "--without-mingle"],
             log=log,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from damage_tasks import detect_damage
-from damage_tasks.stack import Stack
+from damage_tasks.devstack import Stack
 from tests.conftest import Site
-from tests.faults import FaultProxy
+from tests.fault_proxy import FaultProxy
 from tests.integration.delivery.stage import Wait, is_quiet, start_worker, wait_until
 from tests.pictures import jpeg
 

@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from damage_tasks import detect_damage
-from damage_tasks.stack import Stack
-from damage_tasks.stack.processes import Child
+from damage_tasks.devstack import Stack
+from damage_tasks.devstack.child_processes import Child
 from tests.conftest import Site
 from tests.integration.conftest import limit_receives, queue_counts
 from tests.integration.delivery.conftest import VISIBILITY

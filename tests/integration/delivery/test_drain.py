@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from damage_tasks import detect_damage, get_inspection
-from damage_tasks.stack import Stack
-from damage_tasks.stack.processes import Child
+from damage_tasks.devstack import Stack
+from damage_tasks.devstack.child_processes import Child
 from tests.conftest import Site
 from tests.integration.conftest import queue_counts
 from tests.integration.delivery.stage import (
@@ -84,7 +84,7 @@ def test_a_worker_that_is_process_1_drains_too(stack: Stack, site: Site, result_
     worker = Child(
         "worker as process 1",
         ["unshare", *user, "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc",
-         sys.executable, "-m", "celery", "-A", "tests.integration.misbehaving", "worker",
+         sys.executable, "-m", "celery", "-A", "tests.integration.misbehaving_app", "worker",
          "--concurrency", "1"],
         log=stack.folder / "pid1.log",
         environment={**os.environ, **stack.environment},

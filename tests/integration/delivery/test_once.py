@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from damage_tasks import detect_damage
-from damage_tasks.stack import Stack
+from damage_tasks.devstack import Stack
 from tests.conftest import Site
 from tests.integration.delivery.conftest import VISIBILITY
 from tests.integration.delivery.stage import (
@@ -17,7 +17,7 @@ from tests.integration.delivery.stage import (
     start_worker,
     wait_until,
 )
-from tests.integration.test_commands import run
+from tests.integration.test_cli import run
 
 pytestmark = pytest.mark.xdist_group("outages of delivery")
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from damage_tasks import detect_damage
-from damage_tasks.results.schema import migrate
-from damage_tasks.stack import Stack
-from damage_tasks.stack.processes import Child
+from damage_tasks.devstack import Stack
+from damage_tasks.devstack.child_processes import Child
+from damage_tasks.results.schema_upgrade import migrate
 from tests.conftest import Site
-from tests.faults import ERROR_500, ERROR_503, EXPIRED, LOST, RESET, FaultProxy
+from tests.fault_proxy import ERROR_500, ERROR_503, EXPIRED, LOST, RESET, FaultProxy
 from tests.integration.conftest import queue_counts
 from tests.integration.delivery.conftest import VISIBILITY
 from tests.integration.delivery.stage import (
@@ -145,13 +145,14 @@ def test_a_verdict_whose_deletion_failed_is_not_counted_twice(
 @pytest.fixture
 def own_postgres(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Postgres]:
     """A PostgreSQL that may be harmed, and the stack and its callers use it."""
-    from damage_tasks import backend, settings
+    from damage_tasks import settings
+    from damage_tasks.results import celery_backend
 
     server = Postgres().start()
     migrate(server.url)
     monkeypatch.setitem(stack.environment, "DAMAGE_DATABASE_URL", server.url)
     monkeypatch.setenv("DAMAGE_DATABASE_URL", server.url)
-    for cached in (settings.get_settings, backend.open_inspections):
+    for cached in (settings.get_settings, celery_backend.open_inspections):
         cached.cache_clear()
     yield server
     for worker in stack.workers:

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from damage_tasks.errors import BundleError
-from damage_tasks.golden import open_segmenter
-from damage_tasks.segmentation import Segmenter
-from model_store import engines
-from model_store.engines import candidates
-from model_store.store import Bundle, open_bundle
-from tests.bundles import write_bundle
+from damage_tasks.vision.segmenter import Segmenter
+from damage_tasks.vision.self_test import open_segmenter
+from model_store.engines import candidates, loading
+from model_store.fetch import Bundle, open_bundle
+from tests.small_bundles import write_bundle
 
 
 @pytest.fixture
@@ -23,8 +22,8 @@ def bundle(tmp_path: Path) -> Bundle:
 
 def has(monkeypatch: pytest.MonkeyPatch, *, gpu: bool, torch_for_cuda: bool) -> None:
     """Make this machine one with or without a GPU, and torch a build for it or for the CPU."""
-    monkeypatch.setattr(engines, "_has_gpu", lambda: gpu)
-    monkeypatch.setattr(engines, "_torch_is_for_cuda", lambda: torch_for_cuda)
+    monkeypatch.setattr(loading, "_has_gpu", lambda: gpu)
+    monkeypatch.setattr(loading, "_torch_is_for_cuda", lambda: torch_for_cuda)
 
 
 def test_on_a_gpu_torch_comes_first_and_the_others_follow(
@@ -51,7 +50,7 @@ def test_a_bundle_that_half_precision_changes_too_much_runs_on_the_cpu(
         return 1
 
     has(monkeypatch, gpu=True, torch_for_cuda=True)
-    monkeypatch.setattr("damage_tasks.golden.check_golden", fails_on_torch)
+    monkeypatch.setattr("damage_tasks.vision.self_test.check_golden", fails_on_torch)
     assert open_segmenter(bundle).engine == "openvino"
     assert "engine torch is not used: golden photo dent.jpg" in caplog.text
 
@@ -74,10 +73,10 @@ def test_what_torch_was_built_for_is_read_and_torch_not_imported(
         (tmp_path / "torch/version.py").write_text(version)
     monkeypatch.delitem(sys.modules, "torch", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
-    assert engines._torch_is_for_cuda() is for_cuda
+    assert loading._torch_is_for_cuda() is for_cuda
 
 
 def test_this_torch_says_itself_what_it_was_built_for() -> None:
     import torch
 
-    assert engines._torch_is_for_cuda() is bool(torch.version.cuda)
+    assert loading._torch_is_for_cuda() is bool(torch.version.cuda)

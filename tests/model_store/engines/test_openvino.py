@@ -18,17 +18,17 @@ from rich.console import Console
 from safetensors.numpy import load_file, save_file
 
 from damage_tasks.errors import BundleError
-from damage_tasks.golden import open_segmenter
-from model_store import engines
-from model_store.engines import load_engine
+from damage_tasks.vision.self_test import open_segmenter
+from model_store.engines import load_engine, loading
+from model_store.fetch import Bundle, fetch_bundle, open_bundle
 from model_store.manifest import read_manifest
 from model_store.publishing import publish
-from model_store.recipe import comparison, quantising
-from model_store.recipe.comparison import agreement
-from model_store.recipe.photos import LabelledPhoto
-from model_store.recipe.quantising import quantise
-from model_store.store import Bundle, fetch_bundle, open_bundle
-from tests.bundles import PARAMETERS, write_bundle, write_weights
+from model_training.bundling import quantisation
+from model_training.bundling.quantisation import quantise
+from model_training.data.labelled_photos import LabelledPhoto
+from model_training.evaluation import engine_comparison
+from model_training.evaluation.engine_comparison import agreement
+from tests.small_bundles import PARAMETERS, write_bundle, write_weights
 
 # What they share takes long to make.
 pytestmark = pytest.mark.xdist_group("quantised")
@@ -53,7 +53,7 @@ def quantised(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     some = photos(tmp_path_factory.mktemp("photos"))
     with pytest.MonkeyPatch.context() as patch:
         # Random weights have no masks that int8 could keep.
-        patch.setattr(comparison, "MASK_IOU", 0.0)
+        patch.setattr(engine_comparison, "MASK_IOU", 0.0)
         quantise(folder, some, some, Console(quiet=True))
     return open_bundle(folder)
 
@@ -90,17 +90,17 @@ def test_photos_of_any_shape_run_and_do_not_disturb_each_other(quantised: Bundle
 
 @pytest.fixture(autouse=True)
 def cpu_with_int8(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "_multiplies_bytes", lambda: True)
+    monkeypatch.setattr(loading, "_multiplies_bytes", lambda: True)
 
 
 def test_auto_takes_the_fastest_engine_that_the_bundle_holds(
     quantised: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert open_segmenter(quantised).engine == "openvino-int8"
-    monkeypatch.setattr(engines, "_multiplies_bytes", lambda: False)
+    monkeypatch.setattr(loading, "_multiplies_bytes", lambda: False)
     assert open_segmenter(quantised).engine == "openvino"
     assert open_segmenter(open_bundle(write_bundle(tmp_path))).engine == "openvino"
-    monkeypatch.setattr(engines, "_is_installed", lambda: False)
+    monkeypatch.setattr(loading, "_is_installed", lambda: False)
     assert open_segmenter(quantised).engine == "torch"
 
 
@@ -112,7 +112,7 @@ def test_auto_passes_over_an_engine_that_fails_the_golden_photos(
             raise BundleError("golden photo dent.jpg: is clean, not damaged")
         return 1
 
-    monkeypatch.setattr("damage_tasks.golden.check_golden", fails_on_int8)
+    monkeypatch.setattr("damage_tasks.vision.self_test.check_golden", fails_on_int8)
     with caplog.at_level(logging.WARNING):
         assert open_segmenter(quantised).engine == "openvino"
     assert "engine openvino-int8 is not used: golden photo dent.jpg" in caplog.text
@@ -173,7 +173,7 @@ def test_weights_that_do_not_fit_are_refused_in_one_line(
 
 def test_no_library_tells_its_maker_that_it_is_used() -> None:
     program = (
-        "import sys, threading, model_store.engines.openvino, model_store.recipe.quantising;"
+        "import sys, threading, model_store.engines.openvino, model_training.bundling.quantisation;"
         "assert 'openvino_telemetry.main' not in sys.modules;"
         "assert threading.active_count() == 1"
     )
@@ -204,8 +204,8 @@ def test_int8_that_changes_the_masks_is_left_out(
 ) -> None:
     folder = write_bundle(tmp_path / "bundle")
     some = photos(tmp_path)
-    monkeypatch.setattr(comparison, "MASK_IOU", 1.1)
-    monkeypatch.setattr(quantising, "_SCOPES", quantising._SCOPES[-1:])
+    monkeypatch.setattr(engine_comparison, "MASK_IOU", 1.1)
+    monkeypatch.setattr(quantisation, "_SCOPES", quantisation._SCOPES[-1:])
     found = quantise(folder, some, some, Console(quiet=True))
     assert list(found) == ["openvino"]
     weights = json.loads((folder / "manifest.json").read_text())["weights"]["trunk"]

@@ -1,0 +1,52 @@
+"""The engines that this machine has, and a bundle that gives them more to do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from damage_tasks.vision.self_test import open_segmenter
+from model_store.engines import engines_of
+from model_store.fetch import DEFAULT, open_bundle
+
+# Times the default bundle's input: a network that is slower than 100 ms a photo.
+LARGER = 2.5
+
+
+def available_engines() -> tuple[str, ...]:
+    """The engines that can run the default bundle here, by their names in ``DAMAGE_ENGINE``."""
+    return tuple(engines_of(open_bundle(DEFAULT).manifest))
+
+
+def auto_engine() -> str:
+    """The engine that a worker takes where nobody chose one: the fastest that is proven."""
+    return open_segmenter(open_bundle(DEFAULT)).engine
+
+
+def bundle_label() -> str:
+    """Name, version and digest of the default bundle."""
+    return open_bundle(DEFAULT).label
+
+
+def engine_settings(engines: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """The settings that choose each engine."""
+    return {name: {"DAMAGE_ENGINE": name} for name in engines}
+
+
+def larger_bundle(folder: Path) -> Path:
+    """A copy of the default bundle that looks closer: the same networks, a larger input."""
+    shutil.copytree(DEFAULT, folder)
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    for weights in manifest["weights"].values():
+        form = weights["input"]
+        step = form.get("multiple_of", 32)
+        form["long_side"] = round(form["long_side"] * LARGER / step) * step
+    for network in manifest["networks"]:
+        if "long_sides" in network:
+            network["long_sides"] = [round(s * LARGER / 32) * 32 for s in network["long_sides"]]
+    # Their outcomes belong to the smaller input.
+    manifest["golden"] = []
+    path.write_text(json.dumps(manifest))
+    return folder

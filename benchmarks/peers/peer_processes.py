@@ -1,0 +1,153 @@
+"""How each stack is started, found ready, given photos and stopped."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from benchmarks.machine_facts import cores
+from benchmarks.peers.single_inspection import EAGER
+from benchmarks.process_usage import cpu_seconds, tree
+from benchmarks.startup import wait_until
+from benchmarks.testbed import Service
+from benchmarks.throughput import FEWEST
+from damage_tasks.devstack import clean_environment
+from damage_tasks.devstack.child_processes import Child, free_port
+
+READY_TIMEOUT = 120  # seconds
+PATIENCE = 60  # seconds
+ENVIRONMENTS = Path("var/peers")
+COMMANDS = {
+    "LitServe": ("litserve", ["bin/python", "-m", "benchmarks.peers.litserve_service", "{port}"]),
+    "BentoML": ("bentoml", ["bin/bentoml", "serve", "benchmarks.peers.bentoml_service:Damage",
+                            "--host", "127.0.0.1", "--port", "{port}"]),
+    "Ray Serve": ("ray", ["bin/python", "-m", "benchmarks.peers.ray_serve_service", "{port}"]),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A stack that listens on ``port``, started as process ``pid``."""
+
+    name: str
+    port: int
+    pid: int
+
+    def inspect(self, url: str, timeout: float = 120) -> bool:
+        """Have one photo inspected, over a connection of its own; whether it was."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            body = json.dumps({"url": url})
+            headers = {"Content-Type": "application/json", "Connection": "close"}
+            connection.request("POST", "/inspect", body, headers)
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+@contextmanager
+def running(name: str, service: Service, *, equal: bool, warm_up: str) -> Iterator[Peer]:
+    """The stack ``name``, ready, on the servers of ``service``.
+
+    ``equal``: our engine, a worker a core, one thread each; else its own defaults with the
+    network in eager fp32.  ``warm_up`` is a photo to wait with.
+    """
+    folder, command = COMMANDS[name]
+    home = (ENVIRONMENTS / folder).absolute()
+    port = free_port()
+    log = service.stack.folder / f"{folder}-{time.time_ns()}.log"
+    settings = (
+        {"BENCH_WORKERS": str(cores()), "OMP_NUM_THREADS": "1"}
+        if equal
+        else {EAGER: "1", "DAMAGE_ENGINE": "torch", "DAMAGE_THREADS": str(cores())}
+    )
+    child = Child(
+        name,
+        [str(home / command[0]), *(word.format(port=port) for word in command[1:])],
+        log=log,
+        environment={
+            **clean_environment(),
+            "PATH": f"{home}/bin:{os.environ['PATH']}",
+            "PYTHONPATH": str(Path.cwd()),
+            "BENTOML_DO_NOT_TRACK": "1",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            **service.stack.environment,
+            **settings,
+        },
+    )
+    child.start()
+    peer = Peer(name, port, child.pid)
+    family: list[psutil.Process] = []
+    try:
+        end = time.monotonic() + READY_TIMEOUT
+        while not peer.inspect(warm_up):
+            if time.monotonic() > end or child.returncode is not None:
+                raise TimeoutError(f"{name} does not answer; its log ends:\n{_end_of(log)}")
+            time.sleep(0.2)
+        yield peer
+    finally:
+        family = tree(child.pid)
+        child.terminate()
+        with suppress(Exception):
+            child.wait(20)
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+def drive(
+    peer: Peer,
+    service: Service,
+    urls: Iterator[str],
+    *,
+    seconds: float,
+    clients: int = 8,
+    warm: int = 12,
+) -> dict[str, float]:
+    """Keep ``clients`` requests open for ``seconds``; photos a second and CPU ms a photo."""
+    stop, lock = threading.Event(), threading.Lock()
+    failed = 0
+
+    def client() -> None:
+        nonlocal failed
+        while not stop.is_set():
+            with lock:
+                url = next(urls)
+            if not peer.inspect(url):
+                failed += 1
+
+    threads = [threading.Thread(target=client, daemon=True) for _ in range(clients)]
+    since = time.time()
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: service.finished(since) >= warm, 180)
+    first, started, cpu = service.finished(since), time.monotonic(), cpu_seconds(peer.pid)
+    while time.monotonic() - started < seconds or service.finished(since) < first + FEWEST:
+        if time.monotonic() - started > seconds + PATIENCE:
+            raise TimeoutError(f"{peer.name}: fewer than {FEWEST} photos in {PATIENCE} s")
+        time.sleep(0.1)
+    photos, elapsed = service.finished(since) - first, time.monotonic() - started
+    spent = cpu_seconds(peer.pid) - cpu
+    stop.set()
+    for thread in threads:
+        thread.join(60)
+    if failed:
+        raise RuntimeError(f"{peer.name} failed {failed} photos")
+    return {"photos_per_second": photos / elapsed, "cpu_ms": spent * 1000 / photos}
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text(errors="replace")[-1500:]

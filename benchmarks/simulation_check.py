@@ -1,0 +1,113 @@
+"""The simulation beside a real queue: a day of 80 seconds, one worker that calls a second."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.benchmark_photos import open_album
+from benchmarks.queue_simulation import DAY, Series, ages_of, daily_curve, weighted_percentile
+from benchmarks.testbed import Ground, Service, open_ground, open_service
+from benchmarks.throughput import measure
+from damage_tasks.devstack import WORKER_READY
+
+SECONDS = 80
+STEP = 0.25
+PEAK = 1.6  # times what one worker can do
+PEAK_FACTOR = 2.5
+CALL_AT = 20  # photos of backlog at which the second worker is started
+
+
+def compare(console: Console, out: Path) -> dict[str, Any]:
+    """Run both and write check.json: backlog ages of the real queue and of the simulated one."""
+    with open_ground(open_album()) as ground, open_service(ground, "check", processes=1) as service:
+        with console.status("how fast one worker and two are, and how long a start takes"):
+            one, two, start = _rates(ground, service)
+        expected = daily_curve(1, PEAK_FACTOR)
+        curve = expected[:: DAY // int(SECONDS / STEP)][: int(SECONDS / STEP)]
+        curve = curve / curve.max() * one * PEAK * STEP
+        arrivals = np.random.default_rng(7).poisson(curve).astype(float)
+        with console.status(f"{int(arrivals.sum())} photos in {SECONDS} s"):
+            real = _replay(ground, service, arrivals)
+    simulated, weights = _simulated(arrivals, one, two, start)
+    found: dict[str, Any] = {
+        "one_worker": one, "two_workers": two, "start_seconds": start, "photos": len(real),
+        "real": {str(p): float(np.percentile(real, p)) for p in (50, 90, 99)},
+        "simulated": {str(p): weighted_percentile(simulated, weights, p) for p in (50, 90, 99)},
+    }  # fmt: skip
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "check.json").write_text(json.dumps(found, indent=1) + "\n")
+    table = Table("backlog age", "real", "simulated")
+    for percent in ("50", "90", "99"):
+        table.add_row(
+            f"p{percent}", f"{found['real'][percent]:.1f} s", f"{found['simulated'][percent]:.1f} s"
+        )
+    console.print(table)
+    return found
+
+
+def _photos(ground: Ground) -> Iterator[str]:
+    for seed in itertools.count():
+        yield from ground.urls("2mp", "realistic", 100, seed=seed)
+
+
+def _rates(ground: Ground, service: Service) -> tuple[float, float, float]:
+    one = measure(service, _photos(ground), seconds=8).per_second
+    began = time.monotonic()
+    second = service.stack.start_worker()
+    second.wait_for(WORKER_READY, 120)
+    start = time.monotonic() - began
+    two = measure(service, _photos(ground), seconds=8).per_second
+    service.stack.workers.remove(second)
+    second.terminate()
+    second.wait(30)
+    # Its open poll (`wait_time_seconds`) would take a photo and give it to nobody.
+    time.sleep(11)
+    return one, two, start
+
+
+def _replay(ground: Ground, service: Service, arrivals: Series) -> list[float]:
+    """Send photos at their times; the age of each at its verdict, in seconds."""
+    photos = _photos(ground)
+    sent: dict[str, float] = {}
+    since, began = time.time(), time.monotonic()
+    for number, new in enumerate(arrivals):
+        time.sleep(max(0.0, began + number * STEP - time.monotonic()))
+        for _ in range(int(new)):
+            answer = service.sqs.send_message(
+                QueueUrl=service.queue_url, MessageBody=service.body(next(photos))
+            )
+            sent[answer["MessageId"]] = time.time()
+        if len(service.stack.workers) == 1 and len(sent) - service.finished(since) > CALL_AT:
+            service.stack.start_worker()
+    end = time.monotonic() + 300
+    while service.finished(since) < len(sent) and time.monotonic() < end:
+        time.sleep(0.2)
+    ended = service.ended(since)
+    if missing := sent.keys() - ended.keys():
+        raise TimeoutError(f"{len(missing)} of {len(sent)} photos have no verdict")
+    return [ended[id] - moment for id, moment in sent.items()]
+
+
+def _simulated(arrivals: Series, one: float, two: float, start: float) -> tuple[Series, Series]:
+    """Ages, and how many photos each is for."""
+    arrivals = np.concatenate([arrivals, np.zeros(int(120 / STEP))])
+    finished = np.zeros(len(arrivals))
+    waiting, helped_from = 0.0, np.inf
+    for number, new in enumerate(arrivals):
+        now = number * STEP
+        waiting += new
+        if helped_from == np.inf and waiting > CALL_AT:
+            helped_from = now + start
+        finished[number] = min(waiting, (two if now >= helped_from else one) * STEP)
+        waiting -= finished[number]
+    # A photo that nobody stands in front of takes its own time.
+    return ages_of(arrivals, finished, STEP) + 1 / one, finished

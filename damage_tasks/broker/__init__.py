@@ -1,1 +1,0 @@
-"""What Celery needs to live well on SQS: a guarded channel and kept visibility."""

@@ -1,0 +1,98 @@
+"""``damage-tasks check``: can this machine do its work?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from damage_tasks.errors import DamageTaskError, DatabaseError, ExtraMissing
+from damage_tasks.settings import Settings, get_settings
+
+
+def run() -> None:
+    """Check that queue, store, database and bundle can be reached; one line each.
+
+    The exit status is 1 if any cannot.
+    """
+    settings = get_settings()
+    console = Console(highlight=False, soft_wrap=True)
+    checks: list[tuple[str, Callable[[Settings], str]]] = [
+        ("queue", _queue),
+        ("store", _store),
+        ("database", _database),
+        ("bundle", _bundle),
+    ]
+    failed = False
+    for name, check in checks:
+        try:
+            answer = check(settings)
+        except DamageTaskError as error:
+            failed = True
+            console.print(f"[red]wrong[/] {name:<9}{escape(str(error))}")
+        except ModuleNotFoundError as error:
+            failed = True
+            console.print(f"[red]wrong[/] {name:<9}{escape(str(ExtraMissing.of(error)))}")
+        except Exception as error:
+            # Whatever a client library raises, the line must say so and the rest go on.
+            failed = True
+            console.print(f"[red]wrong[/] {name:<9}{type(error).__name__}: {escape(str(error))}")
+        else:
+            console.print(f"[green]ok[/]    {name:<9}{escape(answer)}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _queue(settings: Settings) -> str:
+    from botocore.config import Config
+
+    from damage_tasks.storage.aws_clients import new_client
+
+    url = settings.require("queue_url")
+    patience = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})
+    client = new_client("sqs", patience, settings.region)
+    attributes = client.get_queue_attributes(
+        QueueUrl=url,
+        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+    )["Attributes"]
+    waiting, in_flight = attributes.values()
+    return f"{url}: {waiting} waiting, {in_flight} in flight"
+
+
+def _store(settings: Settings) -> str:
+    from damage_tasks.storage.s3 import Bucket
+
+    name = settings.require("bucket")
+    Bucket(name).put("checks/damage-tasks", b"", "text/plain")
+    return f"s3://{name}: writable"
+
+
+def _database(settings: Settings) -> str:
+    from damage_tasks.results.celery_backend import open_inspections
+    from damage_tasks.results.schema_upgrade import revisions
+
+    _, _, file = settings.database_url.partition("sqlite:///")
+    if file and not Path(file).exists():
+        # To open it would make it.
+        raise DatabaseError(f"there is no {file}; run `damage-tasks migrate`")
+    open_inspections().check()
+    current, newest = revisions(settings.database_url)
+    if current != newest:
+        raise DatabaseError(f"revision {current}, newest is {newest}; run `damage-tasks migrate`")
+    kind = settings.database_url.split(":", 1)[0].split("+", 1)[0]
+    return f"{kind}: reachable, revision {current}"
+
+
+def _bundle(settings: Settings) -> str:
+    from damage_tasks.vision.segmenter import Segmenter
+    from damage_tasks.vision.self_test import check_golden
+    from model_store.fetch import fetch_bundle
+
+    bundle = fetch_bundle(settings.bundle, settings.bundle_cache)
+    golden = check_golden(Segmenter(bundle))
+    names = ", ".join(network.name for network in bundle.manifest.networks)
+    checked = f"{golden} golden photos are as expected" if golden else "it has no golden photos"
+    return f"{bundle.label}: {names}; {checked}"

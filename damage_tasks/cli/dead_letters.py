@@ -1,0 +1,206 @@
+"""``damage-tasks dead-letters``: look at what failed, and send it again or drop it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from damage_tasks.errors import InspectionNotFound, QueueUnavailable
+from damage_tasks.settings import get_settings
+from damage_tasks.sqs.dead_letters import DeadLetter, DeadLetters
+from damage_tasks.sqs.queues import check_queue, dead_letter_queue, sqs_client
+from damage_tasks.telemetry import redact
+
+cli = typer.Typer(help="Messages that were given up, with their reasons.", no_args_is_help=True)
+
+PATIENCE = 3  # letters
+
+Reason = Annotated[list[str] | None, typer.Option(help="Only this reason's code; may be repeated.")]
+Photo = Annotated[str | None, typer.Option(help="Only photos whose URL matches, with * and ?.")]
+Since = Annotated[str | None, typer.Option(help="Only sent after this: 2h, 3d or 2026-11-22.")]
+Until = Annotated[str | None, typer.Option(help="Only sent before this: 2h, 3d or 2026-11-22.")]
+Id = Annotated[list[str] | None, typer.Option("--id", help="Only this one; may be repeated.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Look at this many at most.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@cli.command("list")
+def list_(
+    reason: Reason = None,
+    photo: Photo = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """List dead letters with their reasons, and count them by reason.
+
+    Example: damage-tasks dead-letters list --reason retries_exhausted --since 2h
+    """
+    letters = _letters()
+    counts: Counter[str] = Counter()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("id", "sent", "reason", "attempts", "photo"):
+        table.add_column(column, overflow="fold")
+    with letters.held(limit) as held:
+        for letter in _matching(held, reason, photo, since, until):
+            counts[letter.reason] += 1
+            if as_json:
+                print(json.dumps(_shown(letter)))
+            else:
+                shown = _shown(letter)
+                table.add_row(*(escape(str(shown[key] or "")) for key in
+                                ("id", "sent", "reason", "attempts", "photo_url")))  # fmt: skip
+    if as_json:
+        return
+    console = Console()
+    if counts:
+        console.print(table, highlight=False)
+    console.print(f"dead letters: {counts.total()}", highlight=False)
+    for code, count in counts.most_common():
+        console.print(f"  {code}: {count}", highlight=False)
+
+
+@cli.command()
+def show(id: Annotated[str, typer.Argument(help="The inspection's id.")]) -> None:
+    """Show one dead letter: its message, and what was recorded of it."""
+    with _letters().held() as held:
+        for letter in _with_reasons(held):
+            if letter.id == id:
+                print(json.dumps({**_shown(letter), "body": redact(letter.body)}, indent=1))
+                return
+    raise InspectionNotFound(f"no dead letter {id}")
+
+
+@cli.command()
+def replay(
+    reason: Reason = None,
+    photo: Photo = None,
+    since: Since = None,
+    until: Until = None,
+    id: Id = None,
+    limit: Limit = None,
+    yes: Yes = False,
+) -> None:
+    """Send dead letters through the front door again, under the same ids.
+
+    A photo that has a verdict by then is not counted twice.
+
+    Example: damage-tasks dead-letters replay --reason retries_exhausted
+    """
+    _each("replay", DeadLetters.replay, yes, id, limit, (reason, photo, since, until))
+
+
+@cli.command()
+def drop(
+    reason: Reason = None,
+    photo: Photo = None,
+    since: Since = None,
+    until: Until = None,
+    id: Id = None,
+    limit: Limit = None,
+    yes: Yes = False,
+) -> None:
+    """Remove dead letters for good; their inspections keep the reason."""
+    _each("drop", DeadLetters.drop, yes, id, limit, (reason, photo, since, until))
+
+
+def _each(
+    verb: str, act: Any, yes: bool, ids: list[str] | None, limit: int | None, filters: Any
+) -> None:
+    letters = _letters()
+    with letters.held(limit) as held:
+        chosen = [x for x in _matching(held, *filters) if not ids or x.id in ids]
+        for code, count in Counter(letter.reason for letter in chosen).most_common():
+            print(f"{code}: {count}")
+        if chosen and not yes:
+            typer.confirm(f"{verb} {len(chosen)} dead letters?", abort=True)
+        failed: list[DeadLetter] = []
+        for letter in chosen:
+            try:
+                act(letters, letter)
+            except QueueUnavailable as error:
+                failed.append(letter)
+                print(f"{letter.id} stays: {error}", file=sys.stderr)
+                if failed == chosen[:PATIENCE]:  # none has worked: it is not the letters
+                    raise
+    print(f"{verb}: {len(chosen) - len(failed)}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _letters() -> DeadLetters:
+    sqs = sqs_client()
+    queue = check_queue(sqs, get_settings())
+    return DeadLetters(sqs, queue, dead_letter_queue(sqs, queue))
+
+
+def _matching(
+    held: Iterator[DeadLetter],
+    reasons: list[str] | None,
+    photo: str | None,
+    since: str | None,
+    until: str | None,
+) -> Iterator[DeadLetter]:
+    first, last = _moment(since, "--since"), _moment(until, "--until")
+    for letter in _with_reasons(held):
+        if reasons and letter.reason not in reasons:
+            continue
+        if photo and not fnmatchcase(letter.photo_url or "", photo):
+            continue
+        if (first and letter.sent < first) or (last and letter.sent > last):
+            continue
+        yield letter
+
+
+def _with_reasons(held: Iterator[DeadLetter]) -> Iterator[DeadLetter]:
+    from damage_tasks.results.celery_backend import open_inspections
+
+    inspections = open_inspections()
+    for letter in held:
+        known = inspections.find(letter.id)
+        if known is None:
+            yield letter
+            continue
+        yield replace(
+            letter,
+            reason=known.reason.code if known.reason else str(known.verdict),
+            text=known.reason.text if known.reason else "",
+            attempts=known.attempts,
+            finished=known.finished_at.isoformat() if known.finished_at else None,
+        )
+
+
+def _shown(letter: DeadLetter) -> dict[str, Any]:
+    shown = asdict(letter)
+    del shown["body"], shown["receipt"]
+    shown["sent"] = letter.sent.isoformat(timespec="seconds")
+    shown["photo_url"] = redact(letter.photo_url) if letter.photo_url else None
+    return shown
+
+
+def _moment(text: str | None, option: str) -> datetime | None:
+    if text is None:
+        return None
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    try:
+        if text[-1:] in units:
+            ago = timedelta(**{units[text[-1]]: float(text[:-1])})
+            if ago < timedelta(0):
+                raise ValueError
+            return datetime.now(UTC) - ago
+        moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"{option} is like 2h, 3d or 2026-11-22T12:00") from None
+    return moment if moment.tzinfo else moment.astimezone()

@@ -1,0 +1,141 @@
+"""``damage-tasks demo``: the whole product on this machine, start to end."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from damage_tasks.cli.photo_arguments import find_photos, path_of, unique_names
+from damage_tasks.cli.results_table import print_results
+from damage_tasks.cli.submit import wait_for
+
+if TYPE_CHECKING:
+    from damage_tasks.devstack import Stack
+
+
+def run(
+    photos: Annotated[
+        str, typer.Option(help="A folder, a file or a glob pattern; without it, drawn samples.")
+    ] = "",
+    out: Annotated[Path, typer.Option(help="Folder for results and overlays.")] = Path("out"),
+    count: Annotated[int, typer.Option(min=1, max=500, help="How many samples to draw.")] = 12,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes; one for each core by default.")
+    ] = None,
+) -> None:
+    """Examine photos through a real queue, store, database and worker, then stop them all.
+
+    Writes OUT/results.json (a list of results), OUT/overlays/*.jpg and
+    OUT/index.html (photo beside overlay).
+
+    Example: damage-tasks demo --photos ~/Pictures/car --out out
+    """
+    from damage_tasks.devstack import Stack
+
+    console = Console(stderr=True, highlight=False)
+    named = list(unique_names(_files(photos, out))) if photos else []
+    out.mkdir(parents=True, exist_ok=True)
+    # Beside the results, so that the logs are found where something has failed.
+    work = Path(tempfile.mkdtemp(prefix="stack-", dir=out))
+    succeeded = False
+    try:
+        if not photos:
+            console.print(
+                f"No PHOTOS given: examining {count} sample photos that this project draws "
+                "itself.\nTry your own: make demo PHOTOS=folder"
+            )
+            named = list(unique_names(_samples(work / "samples", count)))
+        with console.status("starting queue, store, database and worker"):
+            stack = Stack(work, processes=processes)
+            stack.__enter__()
+        try:
+            results = _inspect(console, stack, named, out)
+        finally:
+            with console.status("stopping"):
+                stack.stop()
+        failed = sum(result["verdict"] == "failed" for _, result in results)
+        missing = len(named) - len(results)
+        succeeded = not failed and not missing
+    except KeyboardInterrupt:
+        succeeded = True  # nobody wants the logs
+        raise
+    finally:
+        if succeeded:
+            shutil.rmtree(work, ignore_errors=True)
+    print_results(Console(), results)
+    console.print(f"Open {out / 'index.html'} to see photos and overlays.", soft_wrap=True)
+    if not succeeded:
+        console.print(
+            f"[red]{failed} photos have failed, {missing} have no verdict;[/] "
+            f"logs: {work / 'logs'}",
+            soft_wrap=True,
+        )
+        raise typer.Exit(1)
+
+
+def _inspect(
+    console: Console, stack: Stack, named: list[tuple[str, str]], out: Path
+) -> list[tuple[str, dict[str, Any]]]:
+    from damage_tasks.cli.contact_sheet import OVERLAYS, write_contact_sheet
+
+    # Before anything reads the settings: they are read once.
+    os.environ.update(stack.environment)
+    from damage_tasks import detect_damage
+
+    sent = {
+        detect_damage.delay(stack.upload(name, path_of(url)), {"photo": name}).id: (name, url)
+        for name, url in named
+    }
+    found = wait_for(console, list(sent), timeout=120, check=stack.check_workers)
+    results = [(sent[id], result) for id, result in found.items()]
+    _forget_last_run(out)
+    overlays = out / OVERLAYS
+    overlays.mkdir(exist_ok=True)
+    for (name, _), result in results:
+        if result["overlay_url"]:
+            (overlays / f"{name}.jpg").write_bytes(stack.read(result["overlay_url"]))
+    document = [result for _, result in results]
+    (out / "results.json").write_text(json.dumps(document, indent=1, ensure_ascii=False))
+    write_contact_sheet(out, [(name, path_of(url), result) for (name, url), result in results])
+    return [(name, result) for (name, _), result in results]
+
+
+def _files(photos: str, out: Path) -> list[str]:
+    from damage_tasks.cli.contact_sheet import OVERLAYS, THUMBNAILS
+
+    urls = find_photos([photos])
+    if not photos.startswith("file://") and "://" in photos:
+        raise typer.BadParameter(f"the demo takes files: damage-tasks detect {photos} --out {out}")
+    written = {(out / folder).resolve() for folder in (OVERLAYS, THUMBNAILS)}
+    for path in map(path_of, urls):
+        if path.resolve().parent in written:
+            raise typer.BadParameter(f"{path} would be overwritten: choose another --out")
+    return urls
+
+
+def _forget_last_run(out: Path) -> None:
+    """Remove the pictures that an earlier demo has left in ``out``, and no others."""
+    from damage_tasks.cli.contact_sheet import OVERLAYS, THUMBNAILS
+
+    try:
+        last = json.loads((out / "results.json").read_text())
+        names = [str(result["metadata"]["photo"]) for result in last]
+    except (OSError, ValueError, TypeError, KeyError):
+        return
+    for name in names:
+        for folder in (OVERLAYS, THUMBNAILS):
+            (out / folder / f"{Path(name).name}.jpg").unlink(missing_ok=True)
+
+
+def _samples(folder: Path, count: int) -> list[str]:
+    from damage_tasks.samples import write_samples
+
+    write_samples(folder, count)
+    return find_photos([str(folder)])

@@ -1,0 +1,113 @@
+"""``damage-tasks detect``: the same pipeline, here and now, without a queue."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+import typer
+from rich.console import Console
+
+from damage_tasks.cli.photo_arguments import find_photos, unique_names
+from damage_tasks.cli.results_table import print_results, progress_bar
+from damage_tasks.inspection import Finding, Inspection
+
+if TYPE_CHECKING:
+    from damage_tasks.pipeline import Pipeline
+
+
+def run(
+    photos: Annotated[
+        list[str], typer.Argument(help="Files, folders, or https:// and s3:// URLs.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
+    bundle: Annotated[
+        str | None, typer.Option(help="Another bundle: a folder or s3://... (DAMAGE_BUNDLE).")
+    ] = None,
+) -> None:
+    """Examine photos here, without queue, S3 or database.
+
+    Writes for each photo NAME.json (the result), NAME.overlay.jpg (outlines and
+    legend) and NAME.mask.png (class ids, 0 is undamaged). A photo that cannot be
+    read ends as `rejected` with a code. The exit status is 1 if any has `failed`.
+
+    Example: damage-tasks detect car.jpg --out out
+    """
+    console = Console(stderr=True)
+    sources = find_photos(photos)
+    pictures = _Folder(out)
+    with console.status("loading the bundle"):
+        pipeline = _pipeline(pictures, bundle)
+    results = []
+    with progress_bar(console) as progress:
+        for name, url in progress.track(
+            unique_names(sources), total=len(sources), description="photos"
+        ):
+            pictures.name = name
+            result = _examine(pipeline, name, url)
+            (out / f"{name}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False))
+            results.append((name, result))
+    print_results(Console(), results)
+    console.print(f"results are in {out}/", highlight=False)
+    if any(result["verdict"] == "failed" for _, result in results):
+        raise typer.Exit(1)
+
+
+def _examine(pipeline: Pipeline, name: str, url: str) -> dict[str, Any]:
+    from damage_tasks.errors import DamageTaskError
+
+    try:
+        return pipeline.inspect(name, url).to_dict()
+    except DamageTaskError as error:
+        return pipeline.record_failure(name, url, None, error).to_dict()
+
+
+def _pipeline(pictures: _Folder, bundle: str | None) -> Pipeline:
+    from damage_tasks.photos import PhotoReader
+    from damage_tasks.pipeline import Pipeline
+    from damage_tasks.settings import get_settings
+    from damage_tasks.vision.segmenter import Segmenter
+    from model_store.fetch import fetch_bundle
+
+    settings = get_settings()
+    return Pipeline(
+        # Whoever types a path may read it.
+        photos=PhotoReader(settings.model_copy(update={"file_roots": ("/",)})),
+        segmenter=Segmenter(
+            fetch_bundle(bundle or settings.bundle, settings.bundle_cache), settings.threads
+        ),
+        pictures=pictures,
+        inspections=_Nothing(),
+        overlay_side=settings.overlay_side,
+        overlay_quality=settings.overlay_quality,
+    )
+
+
+class _Folder:
+    """Pictures as files named after the photo."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder.absolute()
+        self.name = ""
+
+    def put(self, key: str, data: bytes, content_type: str) -> str:
+        kind = ".overlay.jpg" if content_type == "image/jpeg" else ".mask.png"
+        path = self.folder / f"{self.name}{kind}"
+        path.write_bytes(data)
+        return f"file://{quote(str(path))}"
+
+
+class _Nothing:
+    """No database: nothing is known and nothing is kept."""
+
+    def find(self, id: str) -> Inspection | None:
+        return None
+
+    def find_finding(self, photo_sha256: str, bundle_digest: str) -> Finding | None:
+        return None
+
+    def save(self, inspection: Inspection) -> Inspection:
+        return inspection

@@ -1,0 +1,21 @@
+"""``damage-tasks flower``: the operators' view of workers and photos."""
+
+from __future__ import annotations
+
+import typer
+
+CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def run(context: typer.Context) -> None:
+    """Start Flower on the event bus. Options are Flower's own.
+
+    Needs DAMAGE_EVENT_BUS_URL. Listens on 127.0.0.1:5555; beyond loopback only with
+    authentication (--basic-auth, or --auth with an OAuth provider). History is kept
+    over restarts in --db. Every option is a FLOWER_ variable too.
+
+    Example: FLOWER_BASIC_AUTH=ops:secret damage-tasks flower --address=0.0.0.0
+    """
+    from damage_tasks.flower.application import serve
+
+    serve(context.args)

@@ -1,0 +1,69 @@
+"""``damage-tasks show``: one inspection."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from damage_tasks.cli.results_table import COLOURS
+from damage_tasks.errors import InspectionNotFound
+
+
+def run(
+    id: Annotated[str, typer.Argument(help="Inspection id (= task id, = SQS MessageId).")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the whole result as JSON.")
+    ] = False,
+) -> None:
+    """Show what is stored of one photo.
+
+    Example: damage-tasks show 0c1e6c9a-... --json
+    """
+    from damage_tasks import get_inspection
+
+    result = get_inspection(id)
+    if result is None:
+        raise InspectionNotFound(f"no inspection {id}; it may still be on the queue")
+    if as_json:
+        print(json.dumps(result, indent=1, ensure_ascii=False))
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, text in _rows(result):
+        table.add_row(name, text)
+    Console().print(table, highlight=False)
+
+
+def _rows(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    verdict, bundle, quality = result["verdict"], result["bundle"], result["quality"]
+    yield "photo", escape(str(result["photo"]["url"]))
+    yield "verdict", f"[{COLOURS[verdict]}]{verdict}[/]"
+    if reason := result["reason"]:
+        yield "reason", escape(f"{reason['code']}: {reason['text']}")
+    if result["damage_score"] is not None:
+        yield "score", f"{result['damage_score']:.3f}, decided by {result['decided_by']}"
+    for damage in result["damages"]:
+        yield (
+            damage["type"],
+            f"{damage['severity']}, {damage['area_ratio']:.2%} of the photo, "
+            f"confidence {damage['confidence']:.2f}",
+        )
+    if quality:
+        yield "quality", ", ".join([quality["verdict"], *quality["reasons"]])
+    if result["overlay_url"]:
+        yield "overlay", result["overlay_url"]
+        yield "mask", result["mask_url"]
+    if bundle:
+        yield "bundle", f"{bundle['name']} {bundle['version']} ({bundle['digest'][:12]})"
+    yield "ms", ", ".join(f"{name} {ms:.0f}" for name, ms in result["timings_ms"].items())
+    yield "attempts", str(result["attempts"])
+    if result["metadata"]:
+        yield "metadata", escape(json.dumps(result["metadata"], ensure_ascii=False))
+    yield "finished", str(result["finished_at"])

@@ -1,0 +1,162 @@
+"""``damage-tasks submit``: put photos on the queue."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from damage_tasks.cli.results_table import print_results, progress_bar
+from damage_tasks.errors import QueueUnavailable
+
+POLL = 0.5  # seconds between two looks at the database
+
+
+def run(
+    urls: Annotated[list[str] | None, typer.Argument(help="URLs of photos.")] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="A file with one photo a line: a URL, or JSON like the raw message "
+            '`{"image_url": "https://...", "car_id": 7}`. `-` reads standard input.',
+        ),
+    ] = None,
+    metadata: Annotated[
+        str | None, typer.Option(help="JSON object to store with every photo.")
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for the verdicts and print them.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds to wait for a further verdict before giving up.")
+    ] = 300,
+) -> None:
+    """Put photos on the queue; prints one inspection id a line.
+
+    With --wait it shows progress, prints the verdicts, and the exit status is 1 if
+    any photo has failed or no verdict came in time.
+
+    Example: damage-tasks submit https://photos.example/car.jpg --wait
+    """
+    requests = list(_requests(urls or [], source, metadata))
+    if not requests:
+        raise typer.BadParameter("name at least one URL, or --from FILE")
+    for url, _ in requests:
+        if "://" not in url:
+            raise typer.BadParameter(
+                f"{url} is no URL; workers may not see this machine's files. "
+                f"Here and now: damage-tasks detect {url}"
+            )
+    console = Console(stderr=True)
+    sent: dict[str, str] = {}
+    try:
+        _send(console, requests, sent)
+    finally:
+        # Also of those that went before the queue was gone.
+        if not wait:
+            for id in sent:
+                print(id)
+    if not wait:
+        return
+    results = wait_for(console, list(sent), timeout)
+    print_results(Console(), [(sent[id], result) for id, result in results.items()])
+    missing = [id for id in sent if id not in results]
+    for id in missing:
+        console.print(f"no verdict yet: {id}", highlight=False)
+    if missing or any(result["verdict"] == "failed" for result in results.values()):
+        raise typer.Exit(1)
+
+
+def _send(
+    console: Console, requests: list[tuple[str, dict[str, Any] | None]], sent: dict[str, str]
+) -> None:
+    from damage_tasks.settings import get_settings
+    from damage_tasks.tasks import detect_damage
+
+    queue = get_settings().require("queue_url")
+    with progress_bar(console) as progress:
+        for url, extra in progress.track(requests, description="submitting"):
+            try:
+                sent[detect_damage.delay(url, extra).id] = url
+            except Exception as error:
+                raise QueueUnavailable(
+                    f"{queue}: {error}; {len(sent)} of {len(requests)} photos are sent"
+                ) from None
+
+
+def wait_for(
+    console: Console,
+    ids: list[str],
+    timeout: float,
+    check: Callable[[], None] = lambda: None,
+) -> dict[str, dict[str, Any]]:
+    """Results by id, in the order of ``ids``, once all are there.
+
+    Gives up when ``timeout`` seconds have passed without a further one; ``check`` is
+    called at each look and may raise.
+    """
+    from damage_tasks import get_inspection
+
+    results: dict[str, dict[str, Any]] = {}
+    end = time.monotonic() + timeout
+    with progress_bar(console) as progress:
+        bar = progress.add_task("inspected", total=len(ids))
+        while len(results) < len(ids) and time.monotonic() < end:
+            for id in ids:
+                if id in results:
+                    continue
+                result = get_inspection(id)
+                if result is None:
+                    continue
+                results[id] = result
+                progress.advance(bar)
+                end = time.monotonic() + timeout
+            if len(results) < len(ids):
+                check()
+                time.sleep(POLL)
+    return {id: results[id] for id in ids if id in results}
+
+
+def _requests(
+    urls: list[str], source: Path | None, metadata: str | None
+) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    common = _object(metadata, "--metadata") if metadata else None
+    for url in urls:
+        yield url, common
+    if source is None:
+        return
+    text = sys.stdin.read() if str(source) == "-" else _read(source)
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        if line.startswith("{"):
+            request = _object(line, f"line {number}")
+            url = request.pop("image_url", None)
+            if not isinstance(url, str):
+                raise typer.BadParameter(f"line {number} has no image_url")
+            yield url, {**(common or {}), **request}
+        elif line and not line.startswith("#"):
+            yield line, common
+
+
+def _read(source: Path) -> str:
+    try:
+        return source.read_text()
+    except OSError as error:
+        raise typer.BadParameter(f"{source}: {error.strerror}") from None
+
+
+def _object(text: str, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{where} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise typer.BadParameter(f"{where} is no JSON object")
+    return value

@@ -1,0 +1,21 @@
+"""The embedded stack, for development, demonstrations and tests."""
+
+from damage_tasks.devstack.embedded_stack import (
+    BUCKET,
+    PHOTOS_BUCKET,
+    QUEUE,
+    START_TIMEOUT,
+    WORKER_READY,
+    Stack,
+    clean_environment,
+)
+
+__all__ = [
+    "BUCKET",
+    "PHOTOS_BUCKET",
+    "QUEUE",
+    "START_TIMEOUT",
+    "WORKER_READY",
+    "Stack",
+    "clean_environment",
+]

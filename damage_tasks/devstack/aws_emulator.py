@@ -1,0 +1,112 @@
+"""SQS and S3 on a loopback port: MiniStack, spoken to like AWS."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from damage_tasks.devstack.child_processes import Child, free_port
+from damage_tasks.errors import ExtraMissing, StackError
+from damage_tasks.sqs.queues import create_queues
+
+REGION = "us-east-1"
+READY_TIMEOUT = 120  # seconds
+VISIBILITY_TIMEOUT = 180
+
+
+class Emulator:
+    """One emulator process; everything in it is gone when it stops."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._child: Child | None = None
+        self._clients: dict[str, Any] = {}
+        self.environment: dict[str, str] = {}
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._child is not None
+        return self._child.pid
+
+    def start(self) -> dict[str, str]:
+        """Start it and wait until it answers; the AWS variables that lead to it."""
+        if importlib.util.find_spec("ministack") is None:
+            raise ExtraMissing("the stack needs MiniStack: pip install 'damage-tasks[stack]'")
+        from damage_tasks.devstack.embedded_stack import clean_environment
+
+        port = free_port()
+        self._child = Child(
+            "emulator",
+            [sys.executable, "-c", "from ministack.app import main; main()"],
+            log=self._log,
+            environment={
+                **clean_environment(),
+                # Its default listens on every address.
+                "BIND_HOST": "127.0.0.1",
+                "MINISTACK_HOST": "127.0.0.1",
+                "GATEWAY_PORT": str(port),
+                "SERVICES": "sqs,s3",
+                # MiniStack 1.5 listens for MQTT on every address, whatever the others say.
+                "IOT_MTLS_ENABLED": "0",
+                "MINISTACK_REGION": REGION,
+            },
+        )
+        self._child.start()
+        endpoint = f"http://127.0.0.1:{port}"
+        self._wait(endpoint)
+        self.environment = {
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        return self.environment
+
+    def client(self, service: str) -> Any:
+        """A boto3 client for ``sqs`` or ``s3``; to make one takes longer than most calls."""
+        if service not in self._clients:
+            self._clients[service] = boto3.session.Session().client(
+                service,
+                endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+                region_name=REGION,
+                aws_access_key_id="test",
+                aws_secret_access_key="test",
+            )
+        return self._clients[service]
+
+    def create_queues(self, name: str, visibility_timeout: int = VISIBILITY_TIMEOUT) -> str:
+        """Create the queue ``name`` and its dead-letter queue; the queue's URL."""
+        return create_queues(self.client("sqs"), name, visibility_timeout)
+
+    def create_bucket(self, name: str) -> None:
+        """Create an empty bucket."""
+        self.client("s3").create_bucket(Bucket=name)
+
+    def stop(self) -> None:
+        """End it."""
+        if self._child is not None:
+            # It keeps nothing, so there is nothing to finish.
+            self._child.kill()
+            self._child = None
+
+    def _wait(self, endpoint: str) -> None:
+        end = time.monotonic() + READY_TIMEOUT
+        child = self._child
+        assert child is not None
+        while time.monotonic() < end and child.returncode is None:
+            try:
+                with urllib.request.urlopen(f"{endpoint}/_localstack/health", timeout=2):
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+        raise StackError(f"the SQS and S3 emulator does not answer: see {self._log}")

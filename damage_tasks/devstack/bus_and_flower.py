@@ -1,0 +1,78 @@
+"""The event bus and Flower of the embedded stack."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from damage_tasks.devstack.child_processes import Child, free_port
+from damage_tasks.errors import ExtraMissing
+
+READY_TIMEOUT = 120  # seconds
+
+_SERVE = """
+import sys
+from fakeredis import TcpFakeServer
+server = TcpFakeServer(("127.0.0.1", int(sys.argv[1])), server_type="redis")
+server.daemon_threads = True
+print("the event bus listens", flush=True)
+server.serve_forever()
+"""
+
+
+class Bus:
+    """A Redis protocol server in a child process: enough for events and remote control."""
+
+    def __init__(self, log: Path) -> None:
+        if importlib.util.find_spec("fakeredis") is None:
+            raise ExtraMissing("the stack needs fakeredis: pip install 'damage-tasks[stack]'")
+        from damage_tasks.devstack.embedded_stack import clean_environment
+
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.child = Child(
+            "event bus",
+            [sys.executable, "-c", _SERVE, str(self.port)],
+            log=log,
+            environment=clean_environment(),
+        )
+        self.child.start()
+
+    def wait(self) -> None:
+        """Wait until it listens; `StackError` when it does not."""
+        self.child.wait_for("the event bus listens", READY_TIMEOUT)
+
+    def stop(self) -> None:
+        """End it."""
+        self.child.terminate()
+        self.child.wait(timeout=5)
+
+
+class Flower:
+    """Flower in a child process, on loopback, with its history in the file ``history``."""
+
+    def __init__(
+        self, history: Path, log: Path, environment: dict[str, str], port: int | None = None
+    ) -> None:
+        from damage_tasks.devstack.embedded_stack import clean_environment
+
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.child = Child(
+            "Flower",
+            [sys.executable, "-m", "damage_tasks", "flower", "--address=127.0.0.1",
+             f"--port={self.port}", f"--db={history}"],
+            log=log,
+            environment={**clean_environment(), **environment},
+        )  # fmt: skip
+        self.child.start()
+
+    def wait(self) -> None:
+        """Wait until it answers; `StackError` when it does not."""
+        self.child.wait_for("Visit me at", READY_TIMEOUT)
+
+    def stop(self) -> None:
+        """End it; it saves its history first."""
+        self.child.terminate()
+        self.child.wait(timeout=10)

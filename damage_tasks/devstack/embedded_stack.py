@@ -1,0 +1,254 @@
+"""The embedded stack: everything the product needs, as child processes on loopback ports.
+
+An emulator speaks SQS and S3 over HTTP, SQLite keeps the inspections, and a real
+Celery worker examines photos; Flower watches it over an event bus where that is
+wanted.  For development, demonstrations and tests.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import IO, Any, Self
+from urllib.parse import quote
+
+from damage_tasks.devstack.aws_emulator import Emulator
+from damage_tasks.devstack.bus_and_flower import Bus, Flower
+from damage_tasks.devstack.child_processes import Child
+from damage_tasks.errors import StackError
+
+QUEUE = "damage"
+BUCKET = "damage-overlays"
+PHOTOS_BUCKET = "damage-photos"
+WORKER_READY = "worker is ready"
+START_TIMEOUT = 300  # seconds; on busy machines torch alone takes a minute to import
+
+
+class Stack:
+    """Starts on entry, stops all it started on exit.
+
+    ``folder`` holds the database, the logs and ``stack.env``; a second stack in
+    the same folder takes ``stack-2.env``, and so on.  ``database_url`` replaces
+    the SQLite file.  ``show_worker`` lets the worker write to this terminal.
+    ``flower`` starts Flower too, with an event bus unless ``settings`` name one, and
+    puts both into ``stack.env``.
+    ``emulator`` is one that runs already and goes on running; ``app`` is the
+    Celery application that the workers run.
+    Raises `StackError` naming the part that does not start and its log.
+    """
+
+    def __init__(
+        self,
+        folder: Path = Path("var"),
+        *,
+        processes: int | None = None,
+        workers: int = 1,
+        database_url: str | None = None,
+        show_worker: bool = False,
+        flower: bool = False,
+        emulator: Emulator | None = None,
+        app: str = "damage_tasks",
+        visibility_timeout: int = 180,
+        settings: dict[str, str] | None = None,
+    ) -> None:
+        self.folder = folder.absolute()
+        # One more than cores: one waits for downloads, uploads and the database meanwhile.
+        self.processes = processes or (os.cpu_count() or 1) + 1
+        self.worker_count = workers
+        self.database_url = database_url
+        self.show_worker = show_worker
+        self.environment: dict[str, str] = {}
+        self._settings = settings or {}
+        self._lock: IO[str] | None = None
+        self._suffix = ""
+        self._emulator = emulator
+        self._own_emulator = emulator is None
+        self._app = app
+        self._visibility_timeout = visibility_timeout
+        self._with_flower = flower
+        self.bus: Bus | None = None
+        self.flower: Flower | None = None
+        self.workers: list[Child] = []
+
+    @property
+    def env_file(self) -> Path:
+        """The file that makes a shell use this stack."""
+        return self.folder / f"stack{self._suffix}.env"
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _start(self) -> None:
+        self._claim_folder()
+        logs = self.folder / f"logs{self._suffix}"
+        logs.mkdir(exist_ok=True)
+        bus_url = self._settings.get("DAMAGE_EVENT_BUS_URL")
+        if self._with_flower and not bus_url:
+            self.bus = Bus(logs / "bus.log")
+        if self._emulator is None:
+            self._emulator = Emulator(logs / "emulator.log")
+            self._emulator.start()
+        queue_url = self._emulator.create_queues(QUEUE, self._visibility_timeout)
+        self._emulator.create_bucket(BUCKET)
+        self._emulator.create_bucket(PHOTOS_BUCKET)
+        database = self.database_url or f"sqlite:///{self.folder}/damage{self._suffix}.db"
+        self.environment = {
+            **self._emulator.environment,
+            "DAMAGE_QUEUE_URL": queue_url,
+            "DAMAGE_BUCKET": BUCKET,
+            "DAMAGE_DATABASE_URL": database,
+            # Nothing but this machine can reach the stack, so its own photos may be used.
+            "DAMAGE_ALLOW_HTTP": "true",
+            "DAMAGE_ALLOW_PRIVATE_ADDRESSES": "true",
+            "DAMAGE_FILE_ROOTS": "/",
+            **self._settings,
+        }
+        if self.bus:
+            self.bus.wait()
+            self.environment["DAMAGE_EVENT_BUS_URL"] = self.bus.url
+        if self._with_flower:
+            self.start_flower()
+        _migrate(database)
+        for _ in range(self.worker_count):
+            self.start_worker()
+        for worker in self.workers:
+            worker.wait_for(WORKER_READY, timeout=START_TIMEOUT)
+        if self.flower:
+            self.flower.wait()
+        self._write_env_file()
+
+    def start_worker(self) -> Child:
+        """Start one more worker; it is not waited for."""
+        number = len(self.workers) + 1
+        log = self.folder / f"logs{self._suffix}" / f"worker-{number}.log"
+        on_terminal = self.show_worker and sys.stderr.isatty()
+        worker = Child(
+            f"worker {number}",
+            [sys.executable, "-m", "celery", "-A", self._app, "worker",
+             "--hostname", f"worker{number}@%h", "--concurrency", str(self.processes),
+             "--without-gossip", "--without-mingle"],
+            log=log,
+            environment={
+                **clean_environment(),
+                "DAMAGE_HEARTBEAT_FILE": str(log.with_suffix(".heartbeat")),
+                "DAMAGE_LOG_FORMAT": "text" if on_terminal else "json",
+                **self.environment,
+            },
+            show=self.show_worker,
+        )  # fmt: skip
+        worker.start()
+        self.workers.append(worker)
+        return worker
+
+    def check_workers(self) -> None:
+        """Raise `StackError` where a worker has ended by itself."""
+        for worker in self.workers:
+            worker.check()
+
+    def start_flower(self) -> Flower:
+        """Start Flower, once more where it was stopped; it is not waited for."""
+        log = self.folder / f"logs{self._suffix}" / "flower.log"
+        port = self.flower.port if self.flower else None
+        self.flower = Flower(self.folder / f"flower{self._suffix}", log, self.environment, port)
+        return self.flower
+
+    def client(self, service: str) -> Any:
+        """A boto3 client for the stack's own ``sqs`` or ``s3``."""
+        assert self._emulator is not None
+        return self._emulator.client(service)
+
+    def upload(self, name: str, photo: Path) -> str:
+        """Put a photo into the stack's own bucket; its ``s3://`` URL."""
+        key = f"{name}{photo.suffix}"
+        self.client("s3").upload_file(str(photo), PHOTOS_BUCKET, key)
+        return f"s3://{PHOTOS_BUCKET}/{quote(key)}"
+
+    def read(self, url: str) -> bytes:
+        """The object at an ``s3://`` URL."""
+        bucket, _, key = url.removeprefix("s3://").partition("/")
+        answer = self.client("s3").get_object(Bucket=bucket, Key=key)
+        data: bytes = answer["Body"].read()
+        return data
+
+    def stop(self) -> None:
+        """Stop everything this stack started; may be called again.
+
+        Photos in hand are finished first, unless a second Ctrl-C comes meanwhile.
+        """
+        if self._lock is not None:  # else the file is another stack's
+            self.env_file.unlink(missing_ok=True)
+        try:
+            for worker in self.workers:
+                worker.terminate()
+            for worker in self.workers:
+                worker.wait(timeout=30)
+            for part in (self.flower, self.bus):
+                if part is not None:
+                    part.stop()
+        except KeyboardInterrupt:
+            others = [part.child for part in (self.flower, self.bus) if part is not None]
+            for child in [*self.workers, *others]:
+                child.kill()
+            raise
+        finally:
+            if self._own_emulator and self._emulator is not None:
+                self._emulator.stop()
+                self._emulator = None
+            if self._lock is not None:
+                self._lock.close()
+                self._lock = None
+        self.workers = []
+        self.flower = self.bus = None
+
+    def _claim_folder(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for number in range(1, 100):
+            self._suffix = "" if number == 1 else f"-{number}"
+            lock = (self.folder / f"stack{self._suffix}.lock").open("w")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.close()
+                continue
+            self._lock = lock
+            return
+        raise StackError(f"a hundred stacks are running in {self.folder}")
+
+    def _write_env_file(self) -> None:
+        named = dict(self.environment)
+        if self.flower:
+            named["FLOWER_URL"] = self.flower.url
+        lines = [f"{name}={shlex.quote(value)}" for name, value in named.items()]
+        # So that `damage-tasks` and `python` are those of this installation.
+        commands = str(Path(sys.executable).parent)
+        if commands not in os.get_exec_path():
+            lines.append(f'PATH={shlex.quote(commands)}:"$PATH"')
+        unfinished = self.env_file.with_suffix(".part")
+        unfinished.write_text("\n".join(lines) + "\n")
+        unfinished.rename(self.env_file)
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without settings of ours and AWS's that would leak in."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("DAMAGE_", "AWS_"))
+    }
+
+
+def _migrate(database_url: str) -> None:
+    from damage_tasks.results.schema_upgrade import migrate
+
+    migrate(database_url)

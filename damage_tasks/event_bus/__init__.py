@@ -1,0 +1,1 @@
+"""Celery's events and remote control, on Redis beside SQS."""

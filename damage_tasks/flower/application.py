@@ -1,0 +1,230 @@
+"""Flower on an SQS application: its events from the bus, its Broker tab from SQS.
+
+Written for Flower 2.2, whose own start is ``flower.command.flower``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import ipaddress
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from damage_tasks.errors import EventBusMissing, ExtraMissing, FlowerOpen
+from damage_tasks.event_bus.connection import NO_BUS, bus_connection, bus_url, check_bus
+from damage_tasks.settings import get_settings
+from damage_tasks.sqs.queue_depth import QueueDepth
+from damage_tasks.telemetry import redact
+
+logger = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 5.0  # seconds between two tries to reach a bus that is away
+DEFAULTS = {
+    "address": "127.0.0.1",
+    "persistent": True,
+    "db": "var/flower",
+    "state_save_interval": 30_000,  # milliseconds
+    "max_tasks": 20_000,
+    # Spot nodes leave their workers behind in the list.
+    "purge_offline_workers": 3600,
+    # The name is nearly always the same, so it comes last.
+    "tasks_columns": "uuid,state,args,runtime,received,worker,name",
+}
+
+
+def serve(arguments: Iterable[str]) -> None:
+    """Run Flower until it is terminated.
+
+    ``arguments`` are Flower's own options.  Raises `EventBusMissing`, `ExtraMissing`, or
+    `FlowerOpen` when it would listen beyond loopback without authentication.
+    """
+    if not bus_url():
+        raise EventBusMissing(NO_BUS)
+    check_bus()
+    try:
+        from flower import command
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(
+            f"Flower needs {error.name}: pip install 'damage-tasks[flower]'"
+        ) from None
+    options = command.options
+    for name, value in DEFAULTS.items():
+        setattr(options, name, value)
+    command.apply_env_options()
+    # Tornado would take a program's name and, without arguments, sys.argv.
+    command.apply_options("damage-tasks flower", list(arguments))
+    refuse_open_house(options)
+    command.extract_settings()
+    command.setup_logging()
+    _make_folder(options)
+
+    application = _application(command, options)
+    atexit.register(application.stop)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    port = application.start_http_server()
+    logger.info("Visit me at http://%s:%s", options.address, port)
+    with contextlib.suppress(KeyboardInterrupt, SystemExit):
+        application.start()
+
+
+def refuse_open_house(options: Any) -> None:
+    """Raise `FlowerOpen` unless Flower is on loopback, on a socket, or asks who is there."""
+    given = options.basic_auth or []
+    if any(given):
+        if not all(user and password for user, _, password in (g.partition(":") for g in given)):
+            raise FlowerOpen("FLOWER_BASIC_AUTH is user:password; neither may be empty")
+        return
+    if options.auth:
+        if not options.auth_provider:
+            raise FlowerOpen("FLOWER_AUTH needs FLOWER_AUTH_PROVIDER: nobody could log in")
+        return
+    if options.unix_socket or is_loopback(options.address):
+        options.basic_auth = []
+        # Who reaches it there may press its buttons; other sites' pages may not.
+        os.environ.setdefault("FLOWER_UNAUTHENTICATED_API", "true")
+        return
+    raise FlowerOpen(
+        f"Flower would listen on {options.address or 'every address'} without authentication; "
+        "give FLOWER_BASIC_AUTH=user:password, or FLOWER_AUTH and an OAuth provider"
+    )
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine can reach ``address``; Flower's empty one is every address."""
+    if address == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+class QueuePair:
+    """What Flower asks a broker for: rows of its Broker tab and of ``/api/queues/length``."""
+
+    def __init__(self, depth: QueueDepth, consumers: Any) -> None:
+        self._depth = depth
+        self._consumers = consumers
+
+    async def queues(self, names: Any) -> list[dict[str, Any]]:
+        """Our queue and its dead-letter queue, whatever ``names`` are; none without SQS."""
+        loop = asyncio.get_running_loop()
+        counts = await loop.run_in_executor(None, self._depth.counts)
+        if counts is None:
+            return []
+        rows: list[dict[str, Any]] = [
+            {
+                "name": counts.queue,
+                "messages": counts.waiting + counts.in_flight + counts.delayed,
+                "messages_unacknowledged": counts.in_flight,
+                "messages_ready": counts.waiting,
+                "consumers": self._consumers(),
+            }
+        ]
+        if counts.dead_letter_queue:
+            rows.append(
+                {
+                    "name": counts.dead_letter_queue,
+                    "messages": counts.dead_letters,
+                    "messages_unacknowledged": 0,
+                    "messages_ready": counts.dead_letters,
+                    "consumers": 0,
+                }
+            )
+        return rows
+
+
+def _application(command: Any, options: Any) -> Any:
+    import tornado.web
+    from flower.app import Flower
+    from flower.events import Events
+    from flower.views import BaseHandler
+    from prometheus_client import REGISTRY
+
+    from damage_tasks.app import app
+    from damage_tasks.telemetry.live_metrics import LiveFigures
+    from damage_tasks.worker.monitor import dead_letters_are_told_by, watch_dead_letters
+    from damage_tasks.worker.signals import open_slack
+
+    settings = get_settings()
+    depth = QueueDepth(settings.require("queue_url"), settings.region)
+    # So the queue's figures are there even while no worker is.
+    REGISTRY.register(LiveFigures(lambda: {"queue": depth.counts()}))
+    slack = open_slack("Flower")
+    if slack is not None and dead_letters_are_told_by("flower"):
+        slack.start()
+        watch_dead_letters(depth, slack, Path(f"{options.db}.dead-letters"))
+
+    class BusEvents(Events):
+        """Flower's own opens ``app.connection()``, which is SQS, and waits ever longer."""
+
+        def run(self) -> None:
+            pause = 1.0
+            while True:
+                try:
+                    receiver = self.capp.events.Receiver(None, handlers={"*": self.on_event})
+                    logger.info("events arrive from %s", receiver.connection.as_uri())
+                    pause = 1.0
+                    receiver.capture(limit=None, timeout=None, wakeup=True)
+                except Exception as error:
+                    logger.warning("lost the event bus, next try in %.0f s: %s",
+                                   pause, redact(str(error)))  # fmt: skip
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+    class SqsFlower(Flower):
+        @property
+        def broker_uri(self) -> str:
+            return f"{settings.queue_url} (events: {bus_connection().as_uri()})"
+
+        @property
+        def workers_online(self) -> int:
+            return sum(worker.alive for worker in self.events.state.workers.values())
+
+    def refuse_other_sites(handler: Any) -> None:
+        # Without authentication Flower takes commands from any web page.
+        headers = handler.request.headers
+        site = headers.get("Sec-Fetch-Site", "none")
+        origin = urlsplit(headers.get("Origin", "")).netloc
+        if site not in ("same-origin", "none") or origin not in ("", handler.request.host):
+            raise tornado.web.HTTPError(403, "Cross-site request forbidden")
+        stock_check(handler)
+
+    stock_check = BaseHandler.check_xsrf_cookie
+    BaseHandler.check_xsrf_cookie = refuse_other_sites
+    # Without authentication Flower lets any web page read its answers too.
+    BaseHandler.set_default_headers = lambda handler: handler.set_header(
+        "X-Content-Type-Options", "nosniff"
+    )
+    BaseHandler.get_broker = lambda handler: QueuePair(
+        depth, lambda: handler.application.workers_online
+    )
+
+    from tornado.ioloop import IOLoop
+
+    loop = IOLoop.instance()
+    events = BusEvents(
+        app,
+        io_loop=loop,
+        db=options.db,
+        persistent=options.persistent,
+        state_save_interval=options.state_save_interval,
+        enable_events=options.enable_events,
+        max_workers_in_memory=options.max_workers,
+        max_tasks_in_memory=options.max_tasks,
+    )
+    return SqsFlower(capp=app, options=options, events=events, io_loop=loop, **command.settings)
+
+
+def _make_folder(options: Any) -> None:
+    if options.persistent:
+        Path(options.db).absolute().parent.mkdir(parents=True, exist_ok=True)

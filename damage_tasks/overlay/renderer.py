@@ -1,0 +1,95 @@
+"""The picture that inspectors look at: the photo, the damages' outlines, a legend below.
+
+Outlines run just outside a damage, so that no pixel of it is painted over, and
+labels stand beside it.  Type is told by colour, by line pattern and by word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from damage_tasks.inspection import Damage, Verdict
+from damage_tasks.overlay.labels import draw_labels
+from damage_tasks.overlay.legend import legend_strip
+from damage_tasks.overlay.outlines import Pen, Picture, frame_corners, outline_around, style_of
+from damage_tasks.resize import fitting, shrink
+
+# Even a photo of a few pixels needs room for a label and a readable legend.
+SMALLEST_STAGE = (240, 96)
+
+
+def render_overlay(
+    photo: Picture,
+    damages: Sequence[Damage],
+    *,
+    photo_size: tuple[int, int],
+    types: Sequence[str],
+    verdict: Verdict,
+    damage_score: float,
+    side: int = 1024,
+) -> Picture:
+    """Draw the damages' outlines and numbers and a legend; ``photo`` itself stays as it is.
+
+    ``photo`` is uint8, H x W x 3, BGR, and may have been decoded at a reduced
+    scale; damages are in pixels of the full photo, whose (width, height) is
+    ``photo_size``.  ``types`` are the bundle's damage types, class id 1 first;
+    a type that is missing there is drawn in the next free style.
+    ``damage_score`` is 0 to 1.
+
+    Returns uint8 BGR: at its top left the photo with a longer side of ``side``
+    pixels (never more than was given; 0 keeps the size), below it the legend, and
+    dark margins where a photo is smaller than 240 x 96.  Damages are numbered
+    from 1 in the given order.  Raises `ValueError` when ``photo`` is another kind
+    of array.
+    """
+    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
+        raise ValueError(f"a photo is uint8 H x W x 3, not {photo.dtype} {photo.shape}")
+    picture = shrink(photo, fitting(photo, side)) if side else photo
+    height, width = picture.shape[:2]
+    stage_width, stage_height = max(width, SMALLEST_STAGE[0]), max(height, SMALLEST_STAGE[1])
+    pen = Pen.fitting(stage_width, stage_height)
+    class_ids: dict[str, int] = {}
+    for name in [*types, *(damage.type for damage in damages)]:
+        class_ids.setdefault(name, len(class_ids) + 1)
+
+    legend = legend_strip(damages, class_ids, verdict, damage_score, pen, stage_width)
+    right, below = stage_width - width, stage_height - height + len(legend)
+    canvas: Picture = np.zeros((height + below, width + right, 3), np.uint8)
+    canvas[:height, :width] = picture
+    canvas[stage_height:] = legend
+
+    scale = np.array([width / photo_size[0], height / photo_size[1]])
+    styles = [style_of(class_ids[damage.type]) for damage in damages]
+    polygons = [np.array(damage.polygon or [damage.bbox[:2]]) for damage in damages]
+    outlines = [
+        outline_around((polygon + 0.5) * scale - 0.5, pen, (width, height)) for polygon in polygons
+    ]
+    frames = [frame_corners(outline, pen, (width, height)) for outline in outlines]
+    ticks = [(tick, s.unbroken()) for f, s in zip(frames, styles, strict=True) for tick in f]
+    rings = [(o, s) for o, s, f in zip(outlines, styles, frames, strict=True) if not f]
+    pen.draw(canvas[:height, :width], rings)
+    pen.draw(canvas[:height, :width], ticks, closed=False)
+    corners = [np.array([tick[1] for tick in frame]) for frame in frames]
+    around = [c if len(c) else o for c, o in zip(corners, outlines, strict=True)]
+    draw_labels(canvas[:stage_height], damages, around, styles, pen)
+    return canvas
+
+
+def encode_jpeg(picture: Picture, quality: int = 85) -> bytes:
+    """Encode a picture (uint8, H x W x 3, BGR) as JPEG; ``quality`` is 1 to 100."""
+    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+def class_mask_png(mask: Picture) -> bytes:
+    """Encode a class mask (uint8, H x W, 0 for background, else class ids) without loss.
+
+    The PNG has one 8-bit channel whose values are the class ids, so that
+    ``cv2.imread(path, cv2.IMREAD_UNCHANGED)`` gives the same array back.  Raises
+    `ValueError` when ``mask`` is another kind of array.
+    """
+    if mask.dtype != np.uint8 or mask.ndim != 2 or not mask.size:
+        raise ValueError(f"a class mask is uint8 H x W, not {mask.dtype} {mask.shape}")
+    return cv2.imencode(".png", mask)[1].tobytes()

@@ -1,0 +1,30 @@
+"""Text in pictures, in the TrueType font that OpenCV 5 carries."""
+
+from __future__ import annotations
+
+import cv2
+
+from damage_tasks.overlay.outlines import Colour, Pen, Picture
+
+_WEIGHT = 600  # semi-bold: thin strokes are lost when a phone shrinks the picture
+
+
+def write(picture: Picture, text: str, at: tuple[int, int], pen: Pen, colour: Colour) -> None:
+    """Write ``text`` into ``picture`` with the left end of its base line ``at`` (x, y)."""
+    cv2.putText(picture, text, at, colour, _font(), pen.text, _WEIGHT)
+
+
+def text_width(text: str, pen: Pen) -> int:
+    """Width of ``text`` in pixels."""
+    x, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), _font(), pen.text, _WEIGHT)
+    return int(x + width)
+
+
+def percent(share: float) -> str:
+    """``share`` (0 to 1) in words that never round a doubt away: "99 %", not "100 %"."""
+    return f"{min(max(round(100 * share), int(share > 0)), 100 - int(share < 1))} %"
+
+
+def _font() -> cv2.FontFace:
+    # A font object keeps state while it writes, so threads must not share one.
+    return cv2.FontFace("sans")

@@ -1,0 +1,192 @@
+"""Downloads over HTTP with libcurl, which keeps every limit itself.
+
+libcurl hands over the address it is about to connect to, so the address that is
+checked is the one that is used; its clocks bound a download that drips.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
+
+import certifi
+import pycurl
+
+from damage_tasks.errors import (
+    DamageTaskError,
+    DownloadFailed,
+    PhotoNotFound,
+    PhotoRefused,
+    TooManyRedirects,
+    UrlInvalid,
+    UrlNotAllowed,
+)
+from damage_tasks.photos.http_response import Answer, body_of, too_large
+from damage_tasks.photos.url_policy import HttpUrl, is_public, parse_url
+
+if TYPE_CHECKING:
+    from damage_tasks.settings import Settings
+    from damage_tasks.storage.s3 import Signer
+
+STALLED_BELOW = 1024  # bytes a second
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+# HTTP/0.9 or no HTTP at all, contradicting lengths, unknown transfer encodings and (100, for
+# which pycurl has no name) more headers than libcurl takes.
+NOT_HTTP = frozenset({
+    pycurl.E_UNSUPPORTED_PROTOCOL,
+    pycurl.E_FTP_WEIRD_SERVER_REPLY,
+    pycurl.E_BAD_CONTENT_ENCODING,
+    100,
+})  # fmt: skip
+
+
+class HttpDownload:
+    """Keeps one libcurl handle a thread, so that connections are used again."""
+
+    def __init__(self, settings: Settings, signer: Signer) -> None:
+        self._settings = settings
+        self._signer = signer
+        self._kept = threading.local()
+
+    def get(self, url: HttpUrl) -> bytes:
+        """The body at ``url``, redirects followed one by one, each checked like the first.
+
+        Raises a `PhotoRejected` or `DownloadFailed`.
+        """
+        deadline = time.monotonic() + self._settings.download_timeout
+        seen = set()
+        for _ in range(self._settings.max_redirects + 1):
+            if url.text in seen:
+                raise TooManyRedirects("the photo's address redirects to itself")
+            seen.add(url.text)
+            answer = self._request(url, deadline)
+            if answer.status not in REDIRECTS or not answer.location:
+                return body_of(answer)
+            url = self._target(url, answer.location)
+        raise TooManyRedirects(f"more than {self._settings.max_redirects} redirects")
+
+    def _target(self, url: HttpUrl, location: str) -> HttpUrl:
+        try:
+            target = parse_url(urljoin(url.text, location), self._settings)
+        except ValueError:
+            raise UrlInvalid("the photo's address redirects to no URL") from None
+        if not isinstance(target, HttpUrl):
+            raise UrlNotAllowed("the photo's address redirects away from the web")
+        return target
+
+    def _request(self, url: HttpUrl, deadline: float) -> Answer:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise DownloadFailed(f"not finished after {self._settings.download_timeout:g} s")
+        answer = Answer(self._settings.max_photo_bytes)
+        guard = _Guard(self._settings.allow_private_addresses)
+        curl = self._handle()
+        self._set_limits(curl)
+        curl.setopt(pycurl.URL, self._signer.sign(url.text, url.host))
+        curl.setopt(pycurl.TIMEOUT_MS, max(1, int(remaining * 1000)))
+        curl.setopt(pycurl.WRITEFUNCTION, answer.taking(answer.write))
+        curl.setopt(pycurl.HEADERFUNCTION, answer.taking(answer.header))
+        curl.setopt(pycurl.OPENSOCKETFUNCTION, guard.open)
+        try:
+            with guard:
+                curl.perform()
+        except pycurl.error as error:
+            if answer.interrupted is not None:
+                raise answer.interrupted from None
+            # What an error or a redirect says stands, however its body ends.
+            if answer.status < 300 or not answer.has_head:
+                raise self._as_ours(error, url, answer, guard) from None
+        finally:
+            curl.reset()  # lets go of the answer, keeps the connections
+        if not answer.has_head:
+            raise DownloadFailed("the answer breaks off in its headers")
+        return answer
+
+    def _handle(self) -> pycurl.Curl:
+        kept = self._kept
+        if getattr(kept, "process", None) != os.getpid():
+            # After a fork the connections are still the parent's: they must not be used, and
+            # not closed either, which would end the parent's TLS sessions.
+            kept.parents = getattr(kept, "curl", None)
+            kept.curl, kept.process = pycurl.Curl(), os.getpid()
+        return kept.curl
+
+    def _set_limits(self, curl: pycurl.Curl) -> None:
+        settings = self._settings
+        http = pycurl.PROTO_HTTP if settings.allow_http else 0
+        curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTPS | http)
+        curl.setopt(pycurl.FOLLOWLOCATION, 0)
+        curl.setopt(pycurl.NOSIGNAL, 1)
+        curl.setopt(pycurl.NETRC, 0)
+        curl.setopt(pycurl.CAINFO, _ca_file())
+        curl.setopt(pycurl.USERAGENT, "damage-tasks")
+        curl.setopt(pycurl.PATH_AS_IS, 1)
+        curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, int(settings.connect_timeout * 1000)))
+        curl.setopt(pycurl.LOW_SPEED_LIMIT, STALLED_BELOW)
+        curl.setopt(pycurl.LOW_SPEED_TIME, max(1, round(settings.stall_timeout)))
+        curl.setopt(pycurl.MAXFILESIZE_LARGE, settings.max_photo_bytes)
+        # A proxy from the environment would connect in our stead, unchecked.
+        curl.setopt(pycurl.PROXY, "")
+
+    def _as_ours(
+        self, error: pycurl.error, url: HttpUrl, answer: Answer, guard: _Guard
+    ) -> DamageTaskError:
+        number, text = error.args[0], error.args[1] if len(error.args) > 1 else ""
+        if answer.problem:
+            return answer.problem
+        if number == pycurl.E_FILESIZE_EXCEEDED:
+            return too_large(self._settings.max_photo_bytes)
+        if number in NOT_HTTP:
+            return PhotoRefused(f"the photo's server does not speak HTTP: {text}")
+        if number == pycurl.E_URL_MALFORMAT:
+            return UrlInvalid("libcurl cannot read the URL")
+        if number == pycurl.E_COULDNT_CONNECT and guard.refused:
+            # Which address it is would tell a caller about our network.
+            return UrlNotAllowed(
+                f"{url.host} has no public address (DAMAGE_ALLOW_PRIVATE_ADDRESSES)"
+            )
+        if number == pycurl.E_COULDNT_RESOLVE_HOST and _does_not_exist(url.host):
+            return PhotoNotFound(f"there is no host {url.host}")
+        return DownloadFailed(f"{text or 'download failed'} (curl {number})")
+
+
+class _Guard(ExitStack):
+    """Opens sockets for libcurl, to allowed addresses only."""
+
+    def __init__(self, allow_private: bool) -> None:
+        super().__init__()
+        self.refused = False
+        self._allow_private = allow_private
+
+    def open(self, _purpose: int, to: Any) -> Any:
+        """A socket for the address ``to.addr``, which libcurl connects to next."""
+        if self._allow_private or is_public(to.addr[0]):
+            # libcurl works with a duplicate; this one is closed with the guard.
+            return self.enter_context(socket.socket(to.family, to.socktype, to.protocol))
+        self.refused = True
+        return pycurl.SOCKET_BAD
+
+
+def _does_not_exist(host: str) -> bool:
+    # libcurl does not say whether the name does not exist or DNS is away.
+    try:
+        socket.getaddrinfo(host, 443, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        return error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None))
+    except UnicodeError:
+        return True
+    return False
+
+
+def _ca_file() -> str:
+    # The variables that boto3 and requests know too, for companies with their own CA.
+    return (
+        os.environ.get("SSL_CERT_FILE") or os.environ.get("REQUESTS_CA_BUNDLE") or certifi.where()
+    )

@@ -1,0 +1,51 @@
+"""Celery's result backend: the inspections table itself.
+
+The pipeline has stored the result before the task ends, so nothing is written a
+second time; ``detect_damage.delay(url).get()`` reads the inspection.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from celery import states
+from celery.backends.base import Backend, SyncBackendMixin
+
+from damage_tasks.errors import DamageTaskError, ExtraMissing
+from damage_tasks.inspection import Verdict
+from damage_tasks.settings import get_settings
+
+if TYPE_CHECKING:
+    from damage_tasks.results import Inspections
+
+
+@cache
+def open_inspections() -> Inspections:
+    """This process's view of the database of inspections."""
+    try:
+        from damage_tasks.results import Inspections
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(
+            f"reading inspections needs {error.name}: pip install 'damage-tasks[results]'"
+        ) from None
+    return Inspections(get_settings().database_url)
+
+
+class InspectionBackend(SyncBackendMixin, Backend):
+    """Reads results from the inspections table and writes none."""
+
+    def _store_result(self, task_id: str, result: Any, state: str, *_: Any, **__: Any) -> Any:
+        return result
+
+    def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
+        inspection = open_inspections().find(task_id)
+        if inspection is None:
+            return {"task_id": task_id, "status": states.PENDING, "result": None}
+        if inspection.verdict is Verdict.FAILED and inspection.reason:
+            error = DamageTaskError(f"{inspection.reason.code}: {inspection.reason.text}")
+            return {"task_id": task_id, "status": states.FAILURE, "result": error}
+        return {"task_id": task_id, "status": states.SUCCESS, "result": inspection.to_dict()}
+
+    def _forget(self, task_id: str) -> None:
+        """Inspections are records: they are not forgotten with a Celery result."""

@@ -1,0 +1,129 @@
+"""Stores inspections, each exactly once, and finds them again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from damage_tasks.inspection import Finding, Inspection, Verdict
+from damage_tasks.results.database import create_engine, database_errors
+from damage_tasks.results.rows import (
+    damage_row,
+    finding_row,
+    inspection_row,
+    load_finding,
+    load_inspection,
+)
+from damage_tasks.results.tables import damages, findings, inspections
+
+
+class Inspections:
+    """The database of inspections, PostgreSQL or SQLite; one connection per process.
+
+    Every method raises `DatabaseUnavailable` when a later attempt may succeed
+    and `DatabaseError` when it will not.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = create_engine(url)
+        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
+        # Made once: SQLAlchemy takes as long to make them as to execute them.
+        insert = dialect.insert(inspections)
+        self._insert_inspection = insert.on_conflict_do_update(
+            index_elements=["id"],
+            set_={column.name: column for column in insert.excluded if column.name != "id"},
+            # By a later attempt the photo may be gone from where it was.
+            where=inspections.c.verdict == Verdict.FAILED,
+        ).returning(inspections.c.id)
+        self._insert_finding = (
+            dialect.insert(findings)
+            .on_conflict_do_nothing(index_elements=["photo_sha256", "bundle_digest"])
+            .returning(findings.c.id)
+        )
+
+    def close(self) -> None:
+        """Give back the connection."""
+        self._engine.dispose()
+
+    def save(self, inspection: Inspection) -> Inspection:
+        """Store ``inspection`` with its finding and damages, in one transaction.
+
+        The first verdict of a task id stays, however often it is saved again; only
+        ``failed`` gives way to a later one.  When the photo already has a finding, the
+        inspection refers to that one.  Returns what is stored.
+        """
+        with self._transaction() as connection:
+            finding_id, stored, is_new = None, inspection, False
+            if inspection.finding is not None:
+                finding_id, is_new = self._save_finding(connection, inspection)
+                if not is_new:
+                    finding = load_finding(connection, finding_id)
+                    stored = replace(inspection, finding=finding, verdict=finding.verdict)
+            row = inspection_row(stored, finding_id)
+            written = connection.execute(self._insert_inspection, row).scalar()
+            if written is None:
+                if is_new:  # of another photo, at the same URL by now: nobody refers to it
+                    connection.execute(sa.delete(findings).where(findings.c.id == finding_id))
+                return load_inspection(connection, _row_of(connection, inspection.id))
+        return stored
+
+    def find(self, id: str) -> Inspection | None:
+        """The inspection with the task id ``id``."""
+        with self._transaction() as connection:
+            row = _row_of(connection, id)
+            return load_inspection(connection, row) if row else None
+
+    def find_finding(self, photo_sha256: str, bundle_digest: str) -> Finding | None:
+        """What the bundle with ``bundle_digest`` said of the photo, if it has seen it."""
+        with self._transaction() as connection:
+            id = connection.execute(_finding_id(photo_sha256, bundle_digest)).scalar()
+            return load_finding(connection, id) if id is not None else None
+
+    def counts(self) -> dict[str, int]:
+        """How many inspections there are, by verdict."""
+        with self._transaction() as connection:
+            rows = connection.execute(
+                sa.select(inspections.c.verdict, sa.func.count()).group_by(inspections.c.verdict)
+            )
+            return {verdict: count for verdict, count in rows}  # noqa: C416  # rows, not pairs
+
+    def check(self) -> None:
+        """Read the tables once, to see that they can be reached and are there."""
+        with self._transaction() as connection:
+            connection.execute(sa.select(inspections.c.id).limit(1)).all()
+            connection.execute(sa.select(findings.c.id).limit(1)).all()
+
+    def _save_finding(self, connection: Connection, inspection: Inspection) -> tuple[int, bool]:
+        finding, photo, bundle = inspection.finding, inspection.photo, inspection.bundle
+        assert finding and photo.sha256 and bundle
+        id = connection.execute(self._insert_finding, finding_row(inspection)).scalar()
+        if id is None:
+            known = connection.execute(_finding_id(photo.sha256, bundle.digest)).scalar_one()
+            return known, False
+        if finding.damages:
+            connection.execute(
+                sa.insert(damages),
+                [damage_row(id, n, damage) for n, damage in enumerate(finding.damages, 1)],
+            )
+        return id, True
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with database_errors(), self._engine.begin() as connection:
+            yield connection
+
+
+def _row_of(connection: Connection, id: str) -> Any:
+    return connection.execute(sa.select(inspections).where(inspections.c.id == id)).one_or_none()
+
+
+def _finding_id(photo_sha256: str, bundle_digest: str) -> sa.Select[int]:
+    return sa.select(findings.c.id).where(
+        findings.c.photo_sha256 == photo_sha256, findings.c.bundle_digest == bundle_digest
+    )

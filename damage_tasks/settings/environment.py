@@ -1,0 +1,156 @@
+"""Every setting, typed and validated, read once from the environment.
+
+The variables are ``DAMAGE_`` plus the upper-case field name; AWS's own
+variables (``AWS_REGION``, ``AWS_ENDPOINT_URL``, credentials) are boto3's and are
+left to it.  ``docs/reference/settings.md`` is generated from this package.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError, field_validator, model_validator
+
+from damage_tasks.errors import SettingsError
+from damage_tasks.settings.base import PREFIX
+from damage_tasks.settings.connection_settings import PlaceSettings
+from damage_tasks.settings.monitoring_settings import MonitoringSettings
+from damage_tasks.settings.photo_settings import PhotoSettings
+from damage_tasks.settings.worker_settings import WorkerSettings
+
+
+# Pydantic lists the fields of the last group first.
+class Settings(MonitoringSettings, WorkerSettings, PhotoSettings, PlaceSettings):
+    """The settings of callers and workers; `get_settings` reads them."""
+
+    @field_validator(
+        "allowed_hosts", "allowed_buckets", "file_roots", "cloudfront_hosts", mode="before"
+    )
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(word.strip() for word in value.split(",") if word.strip())
+        return value
+
+    @field_validator("queue_url")
+    @classmethod
+    def _is_a_queue_url(cls, value: str | None) -> str | None:
+        if value is not None and (
+            not value.startswith(("https://", "http://")) or value.rstrip("/").count("/") < 4
+        ):
+            raise ValueError("is no queue URL (https://HOST/ACCOUNT/NAME)")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _names_its_driver(cls, value: str) -> str:
+        # SQLAlchemy 2.1 takes psycopg 3 for a bare `postgresql://`; we ship psycopg2.
+        for scheme in ("postgresql://", "postgres://"):
+            if value.startswith(scheme):
+                value = "postgresql+psycopg2://" + value.removeprefix(scheme)
+        if not value.startswith(("postgresql+psycopg2://", "sqlite:///")):
+            raise ValueError("must begin with postgresql+psycopg2://, postgresql:// or sqlite:///")
+        if value.startswith("postgresql"):
+            _check_parts(value)
+        return value
+
+    @field_validator("event_bus_url")
+    @classmethod
+    def _is_a_bus_url(cls, value: str | None) -> str | None:
+        if value and not re.match(r"[a-z][a-z0-9+.-]*://", value):
+            raise ValueError("is no URL (redis://:PASSWORD@HOST:6379/0)")
+        return value
+
+    @field_validator("bundle_cache")
+    @classmethod
+    def _expand(cls, value: Path) -> Path:
+        return value.expanduser()
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.time_limit <= self.soft_time_limit:
+            raise ValueError(
+                f"DAMAGE_TIME_LIMIT ({self.time_limit}) must exceed "
+                f"DAMAGE_SOFT_TIME_LIMIT ({self.soft_time_limit})"
+            )
+        if self.cloudfront_hosts and not (
+            self.cloudfront_key_pair_id and self.cloudfront_private_key
+        ):
+            raise ValueError(
+                "DAMAGE_CLOUDFRONT_HOSTS needs DAMAGE_CLOUDFRONT_KEY_PAIR_ID and "
+                "DAMAGE_CLOUDFRONT_PRIVATE_KEY"
+            )
+        return self
+
+    @property
+    def queue_name(self) -> str:
+        """The last part of the queue's URL, which is the queue's name."""
+        return self.require("queue_url").rstrip("/").rsplit("/", 1)[1]
+
+    @property
+    def region(self) -> str | None:
+        """The AWS region: boto3's variables, else what the queue's URL says."""
+        named = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+        if named or not self.queue_url:
+            return named
+        host = self.queue_url.split("/")[2]
+        parts = host.split(".")
+        return parts[1] if parts[0] == "sqs" and len(parts) >= 4 else None
+
+    def require(self, field: str) -> str:
+        """The setting ``field``, or `SettingsError` that says how to give it."""
+        value = getattr(self, field)
+        if value is None:
+            raise SettingsError(_message(field, "is not set"))
+        return str(value)
+
+
+@cache
+def get_settings() -> Settings:
+    """The settings of this process; raises `SettingsError` naming the variable."""
+    _refuse_unknown_variables()
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        problem = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:
+            raise SettingsError(problem) from None
+        # The value itself is not shown: it may be a secret.
+        raise SettingsError(_message(str(first["loc"][0]), problem)) from None
+
+
+def _refuse_unknown_variables() -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for variable in sorted(os.environ):
+        if variable.startswith(PREFIX) and variable not in known:
+            close = difflib.get_close_matches(variable, known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise SettingsError(f"{variable} is not a setting{hint}")
+
+
+def _message(field: str, problem: str) -> str:
+    field = field.lower().removeprefix(PREFIX.lower())
+    info = Settings.model_fields[field]
+    example = f" Example: {PREFIX}{field.upper()}={info.examples[0]}" if info.examples else ""
+    return f"{PREFIX}{field.upper()}: {problem[0].lower()}{problem[1:]}.{example}"
+
+
+def _check_parts(url: str) -> None:
+    """Raise `ValueError`, which says nothing of the URL itself, where its parts are no URL's."""
+    try:
+        parts = urlsplit(url)
+        wrong = parts.port == 0 or "@" in parts.path
+    except ValueError:
+        wrong = True
+    if wrong:
+        raise ValueError(
+            "is no URL (postgresql://USER:PASSWORD@HOST:5432/NAME); in a password, / is %2F, "
+            "@ is %40, : is %3A"
+        )

@@ -1,0 +1,1 @@
+"""Celery on SQS: transport, messages, queues and dead letters."""

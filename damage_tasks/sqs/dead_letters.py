@@ -1,0 +1,151 @@
+"""Dead letters: the messages that SQS gave up, each with the reason it was recorded with."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from damage_tasks.errors import QueueUnavailable
+from damage_tasks.sqs.envelope import DETECT_DAMAGE, translate
+from damage_tasks.sqs.queues import Queue
+
+# Seconds that a message stays hidden from others while it is looked at; tens of thousands
+# can be listed in that time.
+HOLD = 600
+BATCH = 10  # messages that SQS takes or gives at once
+EMPTY_ANSWERS = 2  # in a row; SQS asks only some of its servers at a time
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One message of the dead-letter queue.
+
+    ``id`` is the task id, which is the inspection's id too; ``photo_url`` is
+    None for a message that is no request.  ``sent`` is when its sender sent it.
+    """
+
+    id: str
+    photo_url: str | None
+    sent: datetime
+    body: str
+    receipt: str
+    reason: str = UNKNOWN
+    text: str = ""
+    attempts: int | None = None
+    finished: str | None = None
+
+
+class DeadLetters:
+    """The dead-letter queue of ``queue``; every method raises `QueueUnavailable`."""
+
+    def __init__(self, sqs: Any, queue: Queue, dead: Queue) -> None:
+        self._sqs = sqs
+        self._queue = queue
+        self._dead = dead
+        self._removed: set[str] = set()  # receipts
+
+    @contextmanager
+    def held(self, limit: int | None = None) -> Iterator[Iterator[DeadLetter]]:
+        """The dead letters, at most ``limit``, hidden from others until this context ends.
+
+        Those that were neither replayed nor dropped are visible again afterwards.
+        """
+        seen: dict[str, DeadLetter] = {}
+        try:
+            with _errors(self._dead.url):
+                yield self._receive(seen, limit)
+        finally:
+            self._show_again([x.receipt for x in seen.values() if x.receipt not in self._removed])
+
+    def replay(self, letter: DeadLetter) -> None:
+        """Send it through the front door again under the same id, then remove it here.
+
+        Safe to repeat: an inspection that exists by then is not made twice.
+        """
+        message = translate(letter.body, letter.id, self._queue.name)
+        message["headers"]["retries"] = 0
+        with _errors(self._queue.url):
+            self._sqs.send_message(QueueUrl=self._queue.url, MessageBody=json.dumps(message))
+        self.drop(letter)
+
+    def drop(self, letter: DeadLetter) -> None:
+        """Remove it, if it is still there; the inspection keeps its reason."""
+        with _errors(self._dead.url):
+            try:
+                self._sqs.delete_message(QueueUrl=self._dead.url, ReceiptHandle=letter.receipt)
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ReceiptHandleIsInvalid":
+                    raise
+        self._removed.add(letter.receipt)
+
+    def _receive(self, seen: dict[str, DeadLetter], limit: int | None) -> Iterator[DeadLetter]:
+        empty = known = 0
+        while (limit is None or len(seen) < limit) and empty < EMPTY_ANSWERS:
+            answer = self._sqs.receive_message(
+                QueueUrl=self._dead.url,
+                MaxNumberOfMessages=min(BATCH, limit - len(seen)) if limit else BATCH,
+                VisibilityTimeout=HOLD,
+                WaitTimeSeconds=1,
+                MessageSystemAttributeNames=["SentTimestamp"],
+            )
+            messages = answer.get("Messages", [])
+            empty = 0 if messages else empty + 1
+            new = [message for message in messages if message["MessageId"] not in seen]
+            # The first ones may be visible again, if there are very many; once all of them
+            # have passed by again, there are no others.
+            known = 0 if new else known + 1
+            if known > EMPTY_ANSWERS + len(seen) / BATCH:
+                return
+            # All at once: whoever has seen enough must not leave the others hidden.
+            letters = {message["MessageId"]: _letter(message) for message in new}
+            seen.update(letters)
+            yield from letters.values()
+
+    def _show_again(self, receipts: list[str]) -> None:
+        for first in range(0, len(receipts), BATCH):
+            entries = [
+                {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
+                for number, receipt in enumerate(receipts[first : first + BATCH])
+            ]
+            try:
+                self._sqs.change_message_visibility_batch(QueueUrl=self._dead.url, Entries=entries)
+            except (ClientError, BotoCoreError):
+                return  # they are visible by themselves after HOLD seconds
+
+
+def _letter(message: dict[str, Any]) -> DeadLetter:
+    text = message["Body"]
+    try:
+        decoded = base64.b64decode(text, validate=True).decode()
+    except ValueError:
+        decoded = text
+    envelope = translate(decoded, message["MessageId"], "")
+    args, kwargs, _ = json.loads(base64.b64decode(envelope["body"]))
+    url = (args[0] if args else kwargs.get("url")) if _is_request(envelope) else None
+    return DeadLetter(
+        id=envelope["headers"]["id"],
+        photo_url=url if isinstance(url, str) else None,
+        sent=datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC),
+        body=decoded,
+        receipt=message["ReceiptHandle"],
+    )
+
+
+def _is_request(envelope: dict[str, Any]) -> bool:
+    return bool(envelope["headers"]["task"] == DETECT_DAMAGE)
+
+
+@contextmanager
+def _errors(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise QueueUnavailable(f"{url}: {error}") from None

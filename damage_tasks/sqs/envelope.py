@@ -1,0 +1,179 @@
+"""The front door: turns every SQS body into a Celery message that can be run.
+
+Celery's own messages pass.  ``{"image_url": ...}`` from any language becomes a
+`detect_damage` call whose task id is the SQS MessageId, which the sender was
+given by SendMessage.  Everything else becomes `record_malformed`: a stock worker
+would delete it, or die of it (celery/kombu#2421).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from kombu.serialization import register
+
+from damage_tasks.telemetry import redact, redacted
+
+DETECT_DAMAGE = "detect_damage"
+RECORD_MALFORMED = "record_malformed"
+Json = dict[str, Any]
+
+# Names of the tasks' arguments; the first one must be given.
+ARGUMENTS = {DETECT_DAMAGE: ("url", "metadata"), RECORD_MALFORMED: ("body",)}
+
+# kombu's own JSON gives a meaning to objects of "__type__" and "__value__"; where it does
+# not know the type, Celery drops the message.  Callers' metadata is theirs alone.
+PLAIN_JSON = "plain-json"
+PLAIN_JSON_TYPE = "application/vnd.damage-tasks.plain+json"
+register(PLAIN_JSON, json.dumps, json.loads, PLAIN_JSON_TYPE, "utf-8")
+
+TRACE_HEADERS = ("sentry-trace", "baggage")
+KEPT_HEADERS = (
+    "lang", "root_id", "parent_id", "argsrepr", "kwargsrepr", "origin", *TRACE_HEADERS,
+)  # fmt: skip
+MAX_RETRIES = 1000
+# Lists in lists in lists: Python itself gives up, somewhere else each time, near 1000.
+MAX_DEPTH = 100
+
+SHOWN_ARGUMENTS = 1024  # characters of a message's arguments that Flower shows
+MAX_HEADER = 8192  # characters of any other header that is kept
+# Of a malformed body this much is kept, in characters.
+KEPT_BODY = 4096
+
+
+def translate(text: str, message_id: str, queue: str) -> Json:
+    """The Celery message (protocol 2, as kombu's virtual transports lay it out) for a body.
+
+    ``text`` is the SQS body; never raises.  Of a Celery message only what a photo
+    needs is kept: its sender sets neither time limits, nor a time to wait for or to
+    expire at, nor further tasks to call.
+    """
+    payload = _parse(text)
+    celery = _celery(payload, queue)
+    if celery is not None:
+        return celery
+    if isinstance(payload, dict) and isinstance(payload.get("image_url"), str):
+        metadata = {key: value for key, value in payload.items() if key != "image_url"}
+        headers = {"headers": _trace(metadata)}
+        args = [payload["image_url"], metadata]
+        return _message(DETECT_DAMAGE, args, {}, message_id, queue, headers)
+    return _message(RECORD_MALFORMED, [text[:KEPT_BODY]], {}, message_id, queue)
+
+
+def _parse(text: str | bytes) -> Any:
+    """The JSON value in ``text``; None when there is none or it is nested too deeply."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return value
+    return None
+
+
+def _trace(metadata: Json) -> Json:
+    """The caller's Sentry trace, where its message carries one beside the photo's URL."""
+    return {name: metadata[name] for name in TRACE_HEADERS if isinstance(metadata.get(name), str)}
+
+
+def _message(
+    task: str, args: list[Any], kwargs: Json, task_id: str, queue: str, headers: Json | None = None
+) -> Json:
+    body = json.dumps([args, kwargs, {"callbacks": None, "errbacks": None, "chain": None}])
+    return {
+        "body": base64.b64encode(body.encode()).decode(),
+        "content-type": PLAIN_JSON_TYPE,
+        "content-encoding": "utf-8",
+        "headers": {
+            "lang": "json",
+            "root_id": task_id,
+            "parent_id": None,
+            # What Flower shows of it.
+            "argsrepr": redact(repr(tuple(redacted(args))))[:SHOWN_ARGUMENTS],
+            "kwargsrepr": "{}",
+            "origin": "sqs",
+            "retries": 0,
+            **(headers or {}),
+            "task": task,
+            "id": task_id,
+            "group": None,
+            "eta": None,
+            "expires": None,
+            "timelimit": [None, None],
+            "ignore_result": False,
+        },
+        "properties": {
+            "correlation_id": task_id,
+            "reply_to": "",
+            "delivery_mode": 2,
+            "priority": 0,
+            "body_encoding": "base64",
+            "delivery_info": {"exchange": "", "routing_key": queue},
+        },
+    }
+
+
+def _celery(payload: Any, queue: str) -> Json | None:
+    """The message that Celery itself sent, if it can be run, down to its arguments."""
+    try:
+        headers, properties = payload["headers"], payload["properties"]
+        task, task_id, retries = headers["task"], headers["id"], headers.get("retries") or 0
+        if task not in ARGUMENTS or not _is_task_id(task_id):
+            return None
+        if type(retries) is not int or not 0 <= retries <= MAX_RETRIES:
+            return None
+        if payload["content-type"] not in ("application/json", PLAIN_JSON_TYPE):
+            return None
+        if properties["body_encoding"] != "base64":
+            return None
+        args, kwargs, _ = _parse(base64.b64decode(payload["body"], validate=True))
+        if not _can_be_called(task, args, kwargs):
+            return None
+        kept = _kept(headers)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    return _message(task, args, kwargs, task_id, queue, {**kept, "retries": retries})
+
+
+def _can_be_called(task: str, args: Any, kwargs: Any) -> bool:
+    if not isinstance(args, list) or not isinstance(kwargs, dict):
+        return False
+    names = ARGUMENTS[task]
+    given = [*names[: len(args)], *kwargs]
+    if len(args) > len(names) or len(set(given)) < len(given) or not {*given} <= {*names}:
+        return False
+    if task == RECORD_MALFORMED:
+        (body,) = [*args, *kwargs.values()] or [None]
+        return isinstance(body, str) and len(body) <= KEPT_BODY
+    return names[0] in given
+
+
+def _kept(headers: Json) -> Json:
+    """What carries a trace or names the sender; everything else is ours to say."""
+    inner = headers.get("headers")
+    kept: Json = {
+        name: headers[name][:MAX_HEADER]
+        for name in KEPT_HEADERS
+        if isinstance(headers.get(name), str)
+    }
+    if isinstance(inner, dict):
+        kept["headers"] = {
+            name: inner[name][:MAX_HEADER]
+            for name in TRACE_HEADERS
+            if isinstance(inner.get(name), str)
+        }
+    return kept
+
+
+def _is_task_id(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 128 and value.isprintable()

@@ -1,0 +1,203 @@
+"""The pair of SQS queues: made, checked and looked at.
+
+A worker refuses a queue whose own attributes would lose or double work, since
+nothing in Celery's settings can make up for them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+
+from damage_tasks.errors import QueueUnavailable, QueueUnsafe, SettingsError
+from damage_tasks.settings import Settings, get_settings
+from damage_tasks.storage.aws_clients import new_client
+
+# Seconds between a task's hard time limit and its message being visible again.
+MARGIN = 10
+MIN_RECEIVES = 2  # or one lost pod would make a photo a dead letter
+MAX_RECEIVES = 5
+MIN_RETENTION = 24 * 3600  # seconds; what waits for longer is deleted by SQS, unseen
+RETENTION = 14 * 24 * 3600  # seconds; the longest that SQS allows
+DEAD_LETTERS = "dead-letters"
+
+_ATTRIBUTES = [
+    "VisibilityTimeout",
+    "RedrivePolicy",
+    "MessageRetentionPeriod",
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What SQS says of a queue; times in seconds, counts approximate."""
+
+    url: str
+    visibility_timeout: int
+    retention: int
+    max_receives: int | None
+    dead_letter_arn: str | None
+    waiting: int
+    in_flight: int
+    delayed: int
+
+    @property
+    def name(self) -> str:
+        """The last part of its URL."""
+        return self.url.rstrip("/").rpartition("/")[2]
+
+
+@cache
+def sqs_client() -> Any:
+    """This process's SQS client; region, credentials and endpoint are boto3's variables.
+
+    Raises `SettingsError` when they name no region.
+    """
+    config = Config(
+        connect_timeout=5,
+        read_timeout=25,  # a long poll takes up to 20 s
+        retries={"total_max_attempts": 4, "mode": "standard"},
+    )
+    try:
+        return new_client("sqs", config, get_settings().region)
+    except NoRegionError:
+        raise SettingsError("AWS_REGION: is not set. Example: AWS_REGION=eu-central-1") from None
+
+
+def read_queue(sqs: Any, url: str) -> Queue:
+    """The queue at ``url``; raises `QueueUnavailable` with one line."""
+    try:
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=_ATTRIBUTES)["Attributes"]
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        hint = "; the role needs sqs:GetQueueAttributes" if "AccessDenied" in code else ""
+        raise QueueUnavailable(f"{url}: {code}{hint}") from None
+    except BotoCoreError as error:
+        raise QueueUnavailable(f"{url}: {error}") from None
+    policy = json.loads(found.get("RedrivePolicy") or "{}")
+    receives = policy.get("maxReceiveCount")
+    return Queue(
+        url=url,
+        visibility_timeout=int(found["VisibilityTimeout"]),
+        retention=int(found["MessageRetentionPeriod"]),
+        max_receives=int(receives) if receives is not None else None,
+        dead_letter_arn=policy.get("deadLetterTargetArn"),
+        waiting=int(found["ApproximateNumberOfMessages"]),
+        in_flight=int(found["ApproximateNumberOfMessagesNotVisible"]),
+        delayed=int(found["ApproximateNumberOfMessagesDelayed"]),
+    )
+
+
+def problems(queue: Queue, settings: Settings) -> list[str]:
+    """What would lose or double work on ``queue``, and which attribute to set."""
+    found = []
+    needed = settings.time_limit + MARGIN
+    if queue.name.endswith(".fifo"):
+        found.append("is a FIFO queue, which takes no delay per message; use a standard queue")
+    if queue.visibility_timeout < needed:
+        found.append(
+            f"VisibilityTimeout is {queue.visibility_timeout} s and photos may take "
+            f"{settings.time_limit} s: set it to {needed} or more, or they are examined twice"
+        )
+    if queue.retention < MIN_RETENTION:
+        found.append(
+            f"MessageRetentionPeriod is {queue.retention} s: set it to {RETENTION}, or photos that "
+            "wait through an outage are deleted unseen"
+        )
+    if queue.dead_letter_arn is None or queue.max_receives is None:
+        found.append(
+            "has no RedrivePolicy: set one with a dead-letter queue, or failed photos are deleted"
+        )
+    elif queue.max_receives < MIN_RECEIVES:
+        found.append(
+            f"maxReceiveCount is {queue.max_receives}: set it to {MAX_RECEIVES}, or a photo whose "
+            "pod is lost becomes a dead letter"
+        )
+    return found
+
+
+def check_queue(sqs: Any, settings: Settings) -> Queue:
+    """The queue of ``settings`` if photos are safe on it.
+
+    Raises `QueueUnsafe` naming every attribute to set, or `QueueUnavailable`.
+    """
+    queue = read_queue(sqs, settings.require("queue_url"))
+    found = problems(queue, settings)
+    if queue.dead_letter_arn is not None:
+        dead = dead_letter_queue(sqs, queue)
+        if dead.dead_letter_arn is not None:
+            found.append(
+                f"RedrivePolicy of {dead.name}: remove it, or looking at dead letters sends them on"
+            )
+        # A dead letter keeps the age that it had.
+        if dead.retention < queue.retention:
+            found.append(
+                f"MessageRetentionPeriod of {dead.name} is {dead.retention} s, shorter than the "
+                f"queue's own: set it to {RETENTION}, or dead letters are deleted before they are "
+                "seen"
+            )
+    if found:
+        raise QueueUnsafe(
+            f"{queue.url} {'; '.join(found)} (`damage-tasks queue create` sets it right)"
+        )
+    return queue
+
+
+def create_queues(
+    sqs: Any, name: str, visibility_timeout: int, max_receives: int = MAX_RECEIVES
+) -> str:
+    """Make the queue ``name`` and its dead-letter queue, or set them right; the queue's URL.
+
+    Safe to call again.  Raises `QueueUnavailable`.
+    """
+    try:
+        dead = _ensure(sqs, f"{name}-{DEAD_LETTERS}", {"MessageRetentionPeriod": str(RETENTION)})
+        arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])
+        policy = {
+            "deadLetterTargetArn": arn["Attributes"]["QueueArn"],
+            "maxReceiveCount": max_receives,
+        }
+        return _ensure(
+            sqs,
+            name,
+            {
+                "VisibilityTimeout": str(visibility_timeout),
+                "MessageRetentionPeriod": str(RETENTION),
+                "RedrivePolicy": json.dumps(policy),
+            },
+        )
+    except (ClientError, BotoCoreError) as error:
+        raise QueueUnavailable(f"{name}: {error}") from None
+
+
+def dead_letter_queue(sqs: Any, queue: Queue) -> Queue:
+    """The dead-letter queue of ``queue``; raises `QueueUnsafe` when it has none."""
+    if queue.dead_letter_arn is None:
+        raise QueueUnsafe(f"{queue.url} has no RedrivePolicy, so there are no dead letters")
+    _, _, _, _, account, name = queue.dead_letter_arn.split(":")
+    try:
+        url = sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
+    except (ClientError, BotoCoreError) as error:
+        raise QueueUnavailable(f"{queue.dead_letter_arn}: {error}") from None
+    return read_queue(sqs, url)
+
+
+def _ensure(sqs: Any, name: str, attributes: dict[str, str]) -> str:
+    try:
+        url = str(sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"])
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if "QueueNameExists" not in code and "QueueAlreadyExists" not in code:
+            raise
+        url = str(sqs.get_queue_url(QueueName=name)["QueueUrl"])
+    # An emulator, or a queue made by hand, may have other attributes.
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
+    return url

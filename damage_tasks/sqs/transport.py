@@ -1,0 +1,267 @@
+"""kombu's SQS transport, guarded: no poll and no message can end the worker by accident."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from celery.exceptions import WorkerShutdown
+from kombu.asynchronous.aws.sqs.connection import AsyncSQSConnection
+from kombu.log import get_logger
+from kombu.transport import SQS, virtual
+
+from damage_tasks.sqs.deletions import Deletions
+from damage_tasks.sqs.envelope import translate
+
+logger = get_logger(__name__)
+
+Json = dict[str, Any]
+
+LOOK_AGAIN = 0.02  # seconds between two looks for room, which ask nobody
+LONGEST_PAUSE = 30.0  # seconds between two polls that fail
+# Seconds until a message that was given up is tried again: doubled at each receive.
+FIRST_BACKOFF = 5
+LONGEST_BACKOFF = 900
+
+_THROTTLED = ("Throttl", "RequestLimitExceeded", "OverLimit", "TooManyRequests", "SlowDown")
+
+
+@dataclass(frozen=True, slots=True)
+class FailedPoll:
+    """A ReceiveMessage that brought no answer, or the answer no."""
+
+    status: int
+    text: str
+
+    @property
+    def final(self) -> bool:
+        """Whether SQS refused us, rather than being away or busy."""
+        busy = any(word in self.text for word in _THROTTLED)
+        return 400 <= self.status < 500 and self.status not in (408, 429) and not busy
+
+
+class GuardedConnection(AsyncSQSConnection):
+    """Gives a `FailedPoll` where kombu gives [] or raises, which both end the worker."""
+
+    def _on_list_ready(self, parent: Any, markers: Any, operation: str, response: Any) -> Any:
+        status = response.status
+        try:
+            if status == self.STATUS_CODE_OK:
+                answer = super()._on_list_ready(parent, markers, operation, response)
+                if isinstance(answer, dict):
+                    return answer
+                return FailedPoll(599, "no SQS answer")
+            body = response.read()
+        except Exception as error:
+            # Something else than SQS answered, a proxy perhaps.
+            return FailedPoll(599, f"unreadable answer: {error}")
+        return FailedPoll(status, _error_text(body) or str(response.reason))
+
+
+class Channel(SQS.Channel):
+    """Reads every message through the front door and survives failed polls.
+
+    ``polled_at`` is the time (`time.monotonic`) of the last poll that SQS answered.
+    Acknowledged messages are deleted in batches.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.polled_at: float | None = None
+        # Credentials and policies may take a while to arrive everywhere.
+        self._patience: float = self.transport_options.get("refusal_patience", 60)
+        self._prefetch: int = self.transport_options.get("prefetch", 1)
+        self._failures = 0
+        self._refused_since: float | None = None
+        self._deletions: dict[str, Deletions] = {}
+
+    def asynsqs(self, queue: str | None = None) -> AsyncSQSConnection:
+        assert queue is not None
+        if queue not in self._predefined_queue_async_clients:
+            attributes = self.get_message_attributes
+            self._predefined_queue_async_clients[queue] = GuardedConnection(
+                sqs_connection=self.sqs(queue=queue),
+                region=self.region,
+                message_system_attribute_names=attributes["MessageSystemAttributeNames"],
+                message_attribute_names=attributes["MessageAttributeNames"],
+            )
+        return self._predefined_queue_async_clients[queue]
+
+    def has_room(self) -> bool:
+        """Whether a poll is due: half of the photos that may wait in this worker are gone.
+
+        One receive brings several then, and the other half keeps the processes busy meanwhile.
+        """
+        limit = self.qos.prefetch_count
+        free = self.qos.can_consume_max_estimate()
+        if not limit or free is None:
+            return True
+        processes = limit // self._prefetch
+        return bool(free >= max(1, (limit - processes + 1) // 2))
+
+    def _schedule_queue(self, queue: str) -> None:
+        if queue not in self._active_queues or self.has_room():
+            super()._schedule_queue(queue)
+            return
+        # kombu would look again after `polling_interval`: no worker could do more than
+        # its photos in hand in a second.
+        assert self.hub is not None
+        self.hub.call_later(LOOK_AGAIN, self._schedule_queue, queue)
+
+    def _size(self, queue: str) -> int:
+        """Not asked: nobody uses it, and an SQS that is away just then would end the worker."""
+        return 0
+
+    def _get_bulk_async(self, queue: str, callback: Any = None) -> Any:
+        try:
+            return super()._get_bulk_async(queue, callback=callback)
+        except BotoCoreError as error:
+            # No credentials to sign with: they may come back, as SQS may.
+            self._poll_failed(FailedPoll(403, str(error)))
+            return callback(0)
+
+    def _on_messages_ready(self, queue: str, qname: str, messages: Any) -> int:
+        # kombu 5.7.0 hands over [] for a 408, a 5xx or a curl error, and its own
+        # [].get() then ends the worker.
+        if not isinstance(messages, dict):
+            failure = messages if isinstance(messages, FailedPoll) else FailedPoll(599, "failed")
+            self._poll_failed(failure)
+            return 0
+        if self._failures:
+            logger.info("polling SQS works again after %d failures", self._failures)
+        self._failures, self._refused_since = 0, None
+        self.polled_at = time.monotonic()
+        received = messages.get("Messages") or []
+        # What stands between us and SQS may answer with anything that is JSON.
+        usable = [message for message in received if _is_message(message)]
+        if len(usable) < len(received):
+            logger.warning("SQS gave %d messages without body", len(received) - len(usable))
+        return super()._on_messages_ready(queue, qname, {"Messages": usable})
+
+    def _poll_failed(self, failure: FailedPoll) -> None:
+        self._failures += 1
+        logger.warning("polling SQS failed: %d %s", failure.status, failure.text)
+        if not failure.final:
+            self._refused_since = None
+            return
+        now = time.monotonic()
+        self._refused_since = self._refused_since or now
+        if now - self._refused_since >= self._patience:
+            logger.critical(
+                "worker stops: SQS has refused it for %d s: %s", self._patience, failure.text
+            )
+            raise WorkerShutdown(1)
+
+    def _loop1(self, queue: str, messages_fetched: Any = None) -> None:
+        if not self._failures:
+            super()._loop1(queue, messages_fetched)
+            return
+        pause = min(LONGEST_PAUSE, 2.0 ** min(self._failures - 1, 10))
+        assert self.hub is not None
+        self.hub.call_later(random.uniform(pause / 2, pause), self._schedule_queue, queue)
+
+    def _message_to_python(self, message: Json, queue_name: str, q_url: str) -> Json:
+        body = message["Body"]
+        if isinstance(body, str):
+            # SQS itself takes no lone surrogates; who stands in for it might.
+            body = body.encode("utf-8", "replace")
+        text = self._decode_python_message_body(body).decode("utf-8", "replace")
+        payload = translate(text, message["MessageId"], queue_name)
+        return self._envelope_payload(payload, text, message, q_url)
+
+    def _put(self, queue: str, message: Json, **kwargs: Any) -> None:
+        headers = message.get("headers") or {}
+        if headers.get("eta"):
+            # A worker would hold the message until then, in flight all the time.
+            raise ValueError("SQS delays by itself: use DelaySeconds=..., at most 900, no eta")
+        super()._put(queue, message, **kwargs)
+
+    def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
+        message = self.qos._delivered.get(delivery_tag)
+        virtual.Channel.basic_ack(self, delivery_tag, multiple)
+        if message is not None:
+            url = message.delivery_info["sqs_queue"]
+            if url not in self._deletions:
+                sqs = self.sqs(queue=message.delivery_info["routing_key"])
+                self._deletions[url] = Deletions(partial(_delete, sqs, url))
+            self._deletions[url].add(_sqs_message(message)["ReceiptHandle"])
+
+    def close(self) -> None:
+        super().close()
+        for deletions in self._deletions.values():
+            deletions.close()
+        self._deletions.clear()
+
+    def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        message = self.qos._delivered.get(delivery_tag)
+        super().basic_reject(delivery_tag, requeue=requeue)
+        if message is not None and not requeue:
+            self._restore_at_beginning(message)
+
+    def _delete_rejected_message(self, delivery_tag: str) -> None:
+        """Nothing is deleted that has no verdict, not even where the redrive policy was lost."""
+
+    def _restore_at_beginning(self, message: Any) -> None:
+        """Give a message up: visible again after a pause that grows with its receives."""
+        if message.delivery_info.get("revoked"):
+            # No worker will run it: let SQS make it a dead letter soon.
+            self.show_again(message, 0)
+            return
+        received = int(
+            _sqs_message(message).get("Attributes", {}).get("ApproximateReceiveCount", 1)
+        )
+        pause = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** (received - 1))
+        self.show_again(message, round(random.uniform(pause / 2, pause)))
+
+    def _restore(self, message: Any, *_: Any) -> None:
+        """Hand a message back that nobody has looked at: visible again at once."""
+        self.show_again(message, 0)
+
+    def show_again(self, message: Any, seconds: int) -> None:
+        """Make a message visible after ``seconds``; if that fails, it waits for its timeout."""
+        info = message.delivery_info
+        try:
+            self.sqs(queue=info["routing_key"]).change_message_visibility(
+                QueueUrl=info["sqs_queue"],
+                ReceiptHandle=_sqs_message(message)["ReceiptHandle"],
+                VisibilityTimeout=seconds,
+            )
+        except (ClientError, BotoCoreError, OSError) as error:
+            logger.warning("message stays invisible until its timeout: %s", error)
+
+
+class Transport(SQS.Transport):
+    """The ``broker_transport`` of the application."""
+
+    Channel = Channel
+
+
+def _is_message(message: Any) -> bool:
+    return isinstance(message, dict) and all(
+        isinstance(message.get(name), str) for name in ("Body", "MessageId", "ReceiptHandle")
+    )
+
+
+def _sqs_message(message: Any) -> Json:
+    return dict(message.delivery_info["sqs_message"])
+
+
+def _delete(sqs: Any, url: str, receipts: list[str]) -> Json:
+    entries = [{"Id": str(n), "ReceiptHandle": receipt} for n, receipt in enumerate(receipts)]
+    answer: Json = sqs.delete_message_batch(QueueUrl=url, Entries=entries)
+    return answer
+
+
+def _error_text(body: Any) -> str:
+    try:
+        error = json.loads(body)
+        code = str(error["__type"]).rpartition("#")[2]
+        return f"{code}: {error.get('message') or error.get('Message') or ''}".rstrip(": ")
+    except (ValueError, KeyError, TypeError):
+        text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body or "")
+        return " ".join(text.split())[:200]

@@ -1,0 +1,28 @@
+"""What operators see: logs, errors and traces in Sentry, alerts in Slack, metrics.
+
+Nothing here may delay a photo, and nothing heavy is imported before it is used.
+"""
+
+from damage_tasks.telemetry.logs import (
+    JsonFormatter,
+    TextFormatter,
+    configure_logging,
+    log_crashes,
+    name_worker,
+    photo_in_hand,
+    redact,
+    redacted,
+    write_at_once,
+)
+
+__all__ = [
+    "JsonFormatter",
+    "TextFormatter",
+    "configure_logging",
+    "log_crashes",
+    "name_worker",
+    "photo_in_hand",
+    "redact",
+    "redacted",
+    "write_at_once",
+]

@@ -1,0 +1,164 @@
+"""Metrics for Prometheus, counted over all processes of a worker.
+
+Each process keeps its counts in files of a folder that is emptied at the worker's
+start; the parent adds them up when it is scraped.  The files belong to the slot of a
+process, not to its id, so that replaced processes leave none behind.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from damage_tasks.inspection import Inspection
+
+logger = logging.getLogger(__name__)
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+WAITS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 14400)
+BYTES = tuple(1024 * 4**n for n in range(3, 10))  # 64 KiB to 256 MiB
+MEGAPIXELS = (0.1, 0.3, 1, 2, 4, 8, 12, 16, 24, 48, 64)
+SCORES = (*(n / 20 for n in range(1, 20)), 0.99, 1.0)
+
+_slot = "parent"
+_metrics: Metrics | None = None
+
+
+class Metrics:
+    """The figures of photos; one instance for a worker, made before it forks."""
+
+    def __init__(self) -> None:
+        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+        registry = CollectorRegistry()
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"damage_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: Iterable[float], *labels: str) -> Histogram:
+            return Histogram(
+                f"damage_{name}", text, labels, buckets=tuple(buckets), registry=registry
+            )
+
+        self.photos = counter("photos", "Photos by verdict and reason.", "verdict", "reason")
+        self.reused = counter("photos_reused", "Photos whose finding was already known.")
+        self.failures = counter(
+            "failed_deliveries", "Deliveries of photos that came to no verdict.", "reason"
+        )
+        self.retries = counter("retries", "Photos put back for another try.", "reason")
+        self.decisions = counter(
+            "decisions", "Photos by the network that ended the examination.", "network", "verdict"
+        )
+        self.gate_exits = counter("gate_exits", "Photos that a gate ended early.", "network")
+        self.damages = counter("damages", "Damages found.", "type", "severity")
+        self.stages = histogram("stage_seconds", "Seconds in each stage.", SECONDS, "stage")
+        self.seconds = histogram("photo_seconds", "Seconds of a photo, all stages.", SECONDS)
+        self.waits = histogram("queue_wait_seconds", "Seconds a photo waited in SQS.", WAITS)
+        self.bytes = histogram("photo_bytes", "Size of photos.", BYTES)
+        self.megapixels = histogram("photo_megapixels", "Size of photos.", MEGAPIXELS)
+        self.score = histogram("score", "Damage score of examined photos.", SCORES)
+        self.network_scores = histogram(
+            "network_score", "Scores of the networks.", SCORES, "network"
+        )
+        self.load = Gauge(
+            "damage_model_load_seconds", "Seconds the bundle took to load.",
+            multiprocess_mode="mostrecent", registry=registry,
+        )  # fmt: skip
+        self.bundle = Gauge(
+            "damage_bundle_info", "The bundle that serves.", ["name", "version", "digest"],
+            multiprocess_mode="mostrecent", registry=registry,
+        )  # fmt: skip
+
+    def examined(self, inspection: Inspection, milliseconds: Mapping[str, float]) -> None:
+        """Count a photo with its verdict; ``milliseconds`` are those of its stages."""
+        reason = inspection.reason.code if inspection.reason else ""
+        self.photos.labels(str(inspection.verdict), reason).inc()
+        for stage, spent in milliseconds.items():
+            self.stages.labels(stage).observe(spent / 1000)
+        self.seconds.observe(sum(milliseconds.values()) / 1000)
+        photo, finding = inspection.photo, inspection.finding
+        if photo.bytes:
+            self.bytes.observe(photo.bytes)
+        if photo.width and photo.height:
+            self.megapixels.observe(photo.width * photo.height / 1e6)
+        if inspection.reused:
+            self.reused.inc()
+        if finding is None or inspection.reused:
+            return
+        network = finding.decided_by or ""
+        self.decisions.labels(network, str(inspection.verdict)).inc()
+        if finding.damage_score is not None:
+            self.score.observe(finding.damage_score)
+        for name, score in finding.scores.items():
+            self.network_scores.labels(name).observe(score)
+        for damage in finding.damages:
+            self.damages.labels(str(damage.type), str(damage.severity)).inc()
+
+    def failed(self, reason: str, *, for_good: bool) -> None:
+        """Count a delivery that failed because of ``reason``, an error's code.
+
+        ``for_good``: it was the last one, and the photo becomes a dead letter.
+        """
+        self.failures.labels(reason).inc()
+        if for_good:
+            self.photos.labels("failed", reason).inc()
+
+    def waited(self, seconds: float) -> None:
+        """Count how long a photo had waited in the queue before it was taken."""
+        self.waits.observe(max(0.0, seconds))
+
+    def retried(self, reason: str) -> None:
+        """Count a photo that is tried again later because of ``reason``, an error's code."""
+        self.retries.labels(reason).inc()
+
+    def loaded(self, name: str, version: str, digest: str, seconds: float) -> None:
+        """Say which bundle serves and how long it took to load."""
+        self.load.set(seconds)
+        self.bundle.labels(name, version, digest[:12]).set(1)
+
+
+def get_metrics() -> Metrics | None:
+    """This worker's metrics; None where they are off."""
+    return _metrics
+
+
+def start_metrics(folder: Path) -> None:
+    """In the parent, before it forks: empty ``folder`` and keep all counts in it."""
+    global _metrics
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    from prometheus_client import values
+
+    values.ValueClass = values.MultiProcessValue(process_identifier=lambda: _slot)
+    _metrics = Metrics()
+
+
+def enter_slot(slot: object) -> None:
+    """In a child, before it counts anything: ``slot`` is its place among the processes."""
+    global _slot
+    _slot = f"process-{slot}"
+
+
+def serve_metrics(port: int, live: Callable[[], Mapping[str, Any]]) -> None:
+    """Serve all processes' counts, and the parent's ``live`` figures, on ``port``.
+
+    ``live`` is called at each scrape; see `LiveFigures` for what it gives.
+    """
+    from prometheus_client import CollectorRegistry, start_http_server
+    from prometheus_client.multiprocess import MultiProcessCollector
+
+    from damage_tasks.telemetry.live_metrics import LiveFigures
+
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    registry.register(LiveFigures(live))
+    try:
+        start_http_server(port, registry=registry)
+    except OSError as error:
+        logger.error("no metrics: port %d cannot be had: %s", port, error)

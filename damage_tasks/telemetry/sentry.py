@@ -1,0 +1,153 @@
+"""Errors and traces to Sentry; does nothing unless `start_sentry` was called with a DSN."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from damage_tasks.telemetry.logs import redacted
+
+_on = False
+# What the parent says of a child that could not tell.
+_CODES = {"WorkerLostError": "worker_lost", "TimeLimitExceeded": "time_limit"}
+FLUSH = 2.0  # seconds that an ending process waits for its last events to leave
+
+
+def start_sentry(dsn: str | None, environment: str, traces_rate: float) -> None:
+    """Send this process's errors, and the traces of a share of photos, to ``dsn``.
+
+    To be called in the parent before it forks: Celery's tracers are built before a
+    child can run anything.
+    """
+    global _on
+    if not dsn:
+        return
+    import sentry_sdk
+    from sentry_sdk.integrations.celery import CeleryIntegration
+    from sentry_sdk.integrations.logging import ignore_logger
+
+    # billiard's word that a process has ended; its photo, if it had one, is reported.
+    ignore_logger("multiprocessing")
+    sentry_sdk.init(
+        dsn,
+        release=release(),
+        environment=environment,
+        traces_sample_rate=traces_rate,
+        integrations=[CeleryIntegration(propagate_traces=True)],
+        auto_enabling_integrations=False,
+        before_send=_scrub,
+        before_send_transaction=_scrub,
+        # Locals hold signed URLs and settings.
+        include_local_variables=False,
+        send_default_pii=False,
+        shutdown_timeout=FLUSH,
+    )
+    _on = True
+
+
+def release() -> str:
+    """``damage-tasks@VERSION`` of what is installed."""
+    try:
+        return f"damage-tasks@{version('damage-tasks')}"
+    except PackageNotFoundError:
+        return "damage-tasks@unknown"
+
+
+@contextmanager
+def traced_stage(name: str) -> Iterator[None]:
+    """A span of the photo's trace; an error inside is known to come from stage ``name``."""
+    if not _on:
+        try:
+            yield
+        except Exception as error:
+            _name_stage(error, name)
+            raise
+        return
+    import sentry_sdk
+
+    with sentry_sdk.start_span(op=f"damage.{name}", name=name):
+        try:
+            yield
+        except Exception as error:
+            _name_stage(error, name)
+            raise
+
+
+def tag_photo(**tags: Any) -> None:
+    """Mark what is sent from here on for this photo: its id, the bundle, attempts."""
+    if _on:
+        import sentry_sdk
+
+        sentry_sdk.set_tags({name: str(value) for name, value in tags.items()})
+
+
+@contextmanager
+def about_photo(**tags: str) -> Iterator[None]:
+    """What is sent inside is marked, as by `tag_photo`; what is sent later is not."""
+    if not _on:
+        yield
+        return
+    import sentry_sdk
+
+    with sentry_sdk.isolation_scope():
+        sentry_sdk.set_tags(tags)
+        yield
+
+
+def report(error: BaseException) -> str | None:
+    """Send ``error``; the id of Sentry's event, or None without Sentry."""
+    if not _on:
+        return None
+    import sentry_sdk
+
+    return sentry_sdk.capture_exception(error)
+
+
+def last_event() -> str | None:
+    """The id of the event that this process has just sent; None without Sentry."""
+    if not _on:
+        return None
+    import sentry_sdk
+
+    return sentry_sdk.last_event_id()
+
+
+def stage_of(error: BaseException | None) -> str | None:
+    """The stage that ``error``, or what caused it, came from."""
+    while error is not None:
+        stage = getattr(error, "damage_stage", None)
+        if stage:
+            return str(stage)
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def flush() -> None:
+    """Wait a moment for what was reported to leave; for processes about to end."""
+    if _on and "sentry_sdk" in sys.modules:
+        import sentry_sdk
+
+        sentry_sdk.flush(FLUSH)
+
+
+def _name_stage(error: BaseException, name: str) -> None:
+    if getattr(error, "damage_stage", None) is None:
+        error.damage_stage = name  # type: ignore[attr-defined]
+
+
+def _scrub(event: Any, hint: dict[str, Any]) -> Any:
+    from billiard.einfo import ExceptionWithTraceback
+
+    error = (hint.get("exc_info") or (None, None))[1]
+    if isinstance(error, ExceptionWithTraceback):  # what billiard raises for a child
+        error = error.exc
+    if error is not None:
+        tags = event.setdefault("tags", {})
+        tags["code"] = getattr(error, "code", None) or _CODES.get(
+            type(error).__name__, "unexpected"
+        )
+        tags["stage"] = stage_of(error) or "none"
+    return redacted(event)

@@ -1,0 +1,1 @@
+"""From pixels to damages: networks, masks, measurement."""

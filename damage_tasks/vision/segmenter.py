@@ -1,0 +1,147 @@
+"""From a photo's pixels to scores and masks: runs the networks of a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+
+from damage_tasks.inspection import Reason, Verdict
+from damage_tasks.vision.bounding_box import box_around
+from damage_tasks.vision.postprocessing import (
+    Pixels,
+    sigmoid,
+)
+from damage_tasks.vision.view import CLIP, Look, Mask, Window
+from model_store.engines import TORCH, load_engine
+from model_store.fetch import Bundle
+from model_store.manifest import Gate
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What the networks say of a photo.
+
+    ``ended`` is the verdict of the gate that ended the inspection, if one did;
+    ``size`` is the (width, height) of the masks, which may be smaller than the
+    photo; ``find_masks`` makes `masks`.
+    """
+
+    damage_score: float
+    decided_by: str
+    scores: Mapping[str, float]
+    size: tuple[int, int]
+    ended: Verdict | None = None
+    reason: Reason | None = None
+    find_masks: Callable[[], Mapping[str, Mask]] = field(default=dict, repr=False)
+
+    @property
+    def masks(self) -> Mapping[str, Mask]:
+        """By damage type; made when they are asked for: most photos have no damage to measure."""
+        # Not cached_property: before Python 3.12 its lock lets one photo of the process at a time
+        # compute, and a GPU would get no batches of masks.
+        found: dict[str, Any] = vars(self)
+        if "masks" not in found:
+            found["masks"] = self.find_masks()
+        masks: Mapping[str, Mask] = found["masks"]
+        return masks
+
+
+class Segmenter:
+    """The networks of one bundle, loaded once per process; ``engine`` executes them."""
+
+    def __init__(self, bundle: Bundle, threads: int = 1, engine: str = TORCH) -> None:
+        cv2.setNumThreads(threads)
+        self.bundle = bundle
+        self.engine = engine
+        self.identity = bundle.identity
+        self.types = bundle.manifest.types
+        self.decision = bundle.manifest.decision
+        self._engines = {
+            name: load_engine(bundle, name, threads, engine) for name in bundle.manifest.weights
+        }
+
+    @property
+    def side(self) -> int:
+        """The longest input of any network, in pixels."""
+        manifest = self.bundle.manifest
+        sides = [weights.input.long_side for weights in manifest.weights.values()]
+        for network in manifest.segmenters():
+            sides += network.long_sides
+        if manifest.union:
+            sides += manifest.union.long_sides
+        return max(sides)
+
+    def segment(self, pixels: Pixels) -> Segmentation:
+        """Scores and masks of a photo (H x W x 3 uint8, BGR).
+
+        Gates run first, in the manifest's order; a trunk that several networks
+        share runs once.
+        """
+        manifest = self.bundle.manifest
+        look = self._look(pixels)
+        logits: dict[str, float] = {}
+        for gate in manifest.gates():
+            logits[gate.name] = look.logit(gate)
+            if sigmoid(logits[gate.name]) < gate.threshold and gate.ends_with != "none":
+                return Segmentation(
+                    damage_score=float(sigmoid(logits.get(manifest.decision.gate, -np.inf))),
+                    decided_by=gate.name,
+                    scores={name: float(sigmoid(logit)) for name, logit in logits.items()},
+                    size=look.size,
+                    ended=Verdict(gate.ends_with),
+                    reason=_reason_of(gate),
+                )
+        window = look.vehicle(manifest.locator) if manifest.locator else None
+        near = self._look(look.cropped(window), window) if window else look
+        decided_by = manifest.decision.gate
+        score_logit = logits[decided_by]
+        if manifest.union and (evidence := manifest.decision.evidence):
+            decided_by = evidence.network
+            score_logit = (
+                evidence.gate_scale * float(np.clip(score_logit, -CLIP, CLIP))
+                + evidence.scale * near.evidence(manifest.union, evidence.share)
+                + evidence.offset
+            )
+        return Segmentation(
+            damage_score=float(sigmoid(score_logit)),
+            decided_by=decided_by,
+            scores={name: float(sigmoid(logit)) for name, logit in logits.items()},
+            size=look.size,
+            find_masks=lambda: self._masks(near, look.size),
+        )
+
+    def _masks(self, near: Look, size: tuple[int, int]) -> dict[str, Mask]:
+        manifest = self.bundle.manifest
+        masks = {network.type: near.mask(network, size) for network in manifest.segmenters()}
+        if manifest.union:
+            stable = [n.type for n in manifest.segmenters() if n.status == "stable"]
+            _give_unclaimed(masks, near.mask(manifest.union, size), stable)
+        return masks
+
+    def _look(self, pixels: Pixels, window: Window | None = None) -> Look:
+        return Look(self._engines, self.bundle.manifest.weights, pixels, window)
+
+
+def _give_unclaimed(masks: Mapping[str, Mask], union: Mask, types: Sequence[str]) -> None:
+    """Give damaged pixels that no type claims to the likeliest of ``types``, in place."""
+    where = box_around(union.pixels)
+    if where is None or not types:
+        return
+    unclaimed = union.pixels[where].copy()
+    for mask in masks.values():
+        unclaimed &= ~mask.pixels[where]
+    if not unclaimed.any():
+        return
+    likeliest = np.argmax([masks[type].claims(where) for type in types], axis=0)
+    for number, type in enumerate(types):
+        masks[type].pixels[where] |= unclaimed & (likeliest == number)
+
+
+def _reason_of(gate: Gate) -> Reason | None:
+    if gate.code is None:
+        return None
+    return Reason(gate.code, f"the {gate.name} network scored below {gate.threshold}")

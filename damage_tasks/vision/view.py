@@ -1,0 +1,193 @@
+"""One view of a photo on its way through the networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from damage_tasks.vision.bounding_box import Box
+from damage_tasks.vision.postprocessing import (
+    Pixels,
+    Probabilities,
+    add_sigmoid,
+    calibrated,
+    cut,
+    prepare,
+    refined,
+    sigmoid,
+)
+from model_store.engines import Engine
+from model_store.manifest import Gate, Locator, MaskPolicy, SegmentNetwork, UnionNetwork, Weights
+
+Window = tuple[int, int, int, int]
+
+CLIP = 8.0  # logits beyond are no surer
+FAINT = 0.5  # times the lowest probability that counts: refinement does not lift less to it
+WORKING_SIDE = 1024  # pixels; masks are cut at this size, which outlines do not need more of
+
+
+class Mask:
+    """One type's damage: ``pixels`` (H x W bool) and its ``probabilities`` (H x W, 0 to 1).
+
+    Probabilities may be given as a function that is called when they are asked for:
+    most masks are empty, and nobody does.
+    """
+
+    def __init__(
+        self,
+        pixels: NDArray[np.bool_],
+        probabilities: Probabilities | Callable[[], Probabilities],
+        policy: MaskPolicy,
+    ) -> None:
+        self.pixels = pixels
+        self.policy = policy
+        self._probabilities = probabilities
+
+    @property
+    def probabilities(self) -> Probabilities:
+        """H x W float32, 0 to 1."""
+        if callable(self._probabilities):
+            self._probabilities = self._probabilities()
+        return self._probabilities
+
+    def claims(self, where: Box) -> Probabilities:
+        """How strongly the type claims the pixels there, comparable between types."""
+        return self.probabilities[where] / np.float32(max(self.policy.lowest, 1e-3))
+
+
+class Look:
+    """What the networks say of one view; nothing is computed twice.
+
+    ``window`` is the part of the photo that the view shows, in pixels of the masks:
+    x, y, width, height.
+    """
+
+    def __init__(
+        self,
+        engines: Mapping[str, Engine],
+        weights: Mapping[str, Weights],
+        pixels: Pixels,
+        window: Window | None = None,
+    ) -> None:
+        self._engines = engines
+        self._weights = weights
+        self._pixels = pixels
+        self._encoded: dict[tuple[str, int], tuple[Any, Any]] = {}
+        self._decoded: dict[tuple[str, int], Any] = {}
+        self._window = window
+        height, width = pixels.shape[:2]
+        scale = min(1.0, WORKING_SIDE / max(height, width))
+        self.size = (max(1, round(width * scale)), max(1, round(height * scale)))
+
+    def logit(self, gate: Gate) -> float:
+        """The gate's calibrated logit."""
+        _, logits = self._encode(gate.weights, self._side(gate.weights))
+        return float(calibrated(logits[gate.output.channel], gate.calibration))
+
+    def mask(self, network: SegmentNetwork | UnionNetwork, size: tuple[int, int]) -> Mask:
+        """The network's mask, with the ``size`` (width, height) of the whole photo."""
+        strongest = [float(sigmoid(logits.max())) for logits in self._logits(network)]
+        likeliest = sum(strongest) / len(strongest)
+        if likeliest < network.policy.threshold:
+            # No pixel between others is surer than they are; refinement moves borders only.
+            nothing = np.zeros(size[::-1], np.bool_)
+            return Mask(nothing, lambda: self._probabilities(network, size), network.policy)
+        found = self._probabilities(network, size)
+        return Mask(cut(found, network.policy), found, network.policy)
+
+    def _probabilities(
+        self, network: SegmentNetwork | UnionNetwork, size: tuple[int, int]
+    ) -> Probabilities:
+        x, y, width, height = self._window or (0, 0, *size)
+        found = np.zeros((height, width), np.float32)
+        sides = self._sides(network)
+        for logits in self._logits(network):
+            # Logits, not probabilities: an outline between two pixels stays where it is.
+            large = cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR)
+            add_sigmoid(found, np.asarray(large, np.float32))
+        found /= len(sides)
+        if network.policy.refine:
+            photo = self._pixels
+            if photo.shape[:2] != (height, width):
+                photo = np.asarray(cv2.resize(photo, (width, height)), np.uint8)
+            found = refined(found, photo, FAINT * network.policy.lowest)
+        if self._window:
+            whole = np.zeros(size[::-1], np.float32)
+            whole[y : y + height, x : x + width] = found
+            found = whole
+        return found
+
+    def evidence(self, union: UnionNetwork, share: float) -> float:
+        """The logit of the mean of the strongest ``share`` of pixels, averaged over sizes."""
+        found = []
+        for logits in self._logits(union):
+            count = max(4, round(share * logits.size))
+            strongest = np.partition(sigmoid(logits), -count, axis=None)[-count:]
+            mean = float(np.clip(strongest.mean(), 1e-6, 1 - 1e-6))
+            found.append(float(np.clip(np.log(mean / (1 - mean)), -CLIP, CLIP)))
+        return sum(found) / len(found)
+
+    def vehicle(self, locator: Locator) -> Window | None:
+        """The window around the vehicle, in pixels of the masks, if it is worth a closer look."""
+        if not locator.crop_below:
+            return None
+        logits = self._decode(locator.weights, self._side(locator.weights))
+        inside = sigmoid(calibrated(logits[locator.output.channel], locator.calibration))
+        rows, columns = (np.flatnonzero((inside >= locator.threshold).any(axis)) for axis in (1, 0))
+        if not rows.size:
+            return None
+        spans = []
+        for found, cells, pixels in (
+            (columns, inside.shape[1], self.size[0]),
+            (rows, inside.shape[0], self.size[1]),
+        ):
+            margin = locator.margin * (found[-1] + 1 - found[0])
+            first = max(0, int((found[0] - margin) * pixels / cells))
+            last = min(pixels, int(np.ceil((found[-1] + 1 + margin) * pixels / cells)))
+            spans.append((first, last - first))
+        (x, width), (y, height) = spans
+        if width * height >= locator.crop_below * self.size[0] * self.size[1]:
+            return None
+        return x, y, width, height
+
+    def cropped(self, window: Window) -> Pixels:
+        """The photo's pixels inside ``window``."""
+        rows, columns = self._pixels.shape[:2]
+        across, down = columns / self.size[0], rows / self.size[1]
+        x, y, width, height = window
+        top, left = int(y * down), int(x * across)
+        bottom, right = round((y + height) * down), round((x + width) * across)
+        return self._pixels[top : max(bottom, top + 1), left : max(right, left + 1)]
+
+    def _logits(self, network: SegmentNetwork | UnionNetwork) -> list[Any]:
+        return [
+            calibrated(
+                self._decode(network.weights, side)[network.output.channel], network.calibration
+            )
+            for side in self._sides(network)
+        ]
+
+    def _sides(self, network: SegmentNetwork | UnionNetwork) -> tuple[int, ...]:
+        return network.long_sides or (self._side(network.weights),)
+
+    def _side(self, weights: str) -> int:
+        return self._weights[weights].input.long_side
+
+    def _encode(self, weights: str, side: int) -> tuple[Any, Any]:
+        key = (weights, side)
+        if key not in self._encoded:
+            form = self._weights[weights].input
+            engine = self._engines[weights]
+            self._encoded[key] = engine.encode(prepare(self._pixels, form, side))
+        return self._encoded[key]
+
+    def _decode(self, weights: str, side: int) -> Any:
+        key = (weights, side)
+        if key not in self._decoded:
+            state, _ = self._encode(weights, side)
+            self._decoded[key] = self._engines[weights].decode(state)
+        return self._decoded[key]

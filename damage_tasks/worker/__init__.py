@@ -1,0 +1,1 @@
+"""The Celery worker process: its life cycle, signals and heartbeat."""

@@ -1,0 +1,185 @@
+"""The heartbeat file, which cannot lie: it is touched where the work is really done.
+
+Either SQS has just answered a poll, or no poll is due because every process has a
+photo that is inside its time limit.  In both cases the processes must be up and no
+photo may be stuck.  Celery's own heartbeat comes from a timer and goes on while the
+polling hangs (celery/celery#4079, celery/celery#5072).
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from celery import bootsteps
+from celery.worker import state
+from kombu.log import get_logger
+
+from damage_tasks.settings import get_settings
+from damage_tasks.worker.monitor import WATCH
+from damage_tasks.worker.warm_up import processes_up
+
+logger = get_logger(__name__)
+
+SLACK = 15.0  # seconds that Celery may take to kill a process beyond the time limit
+START_LIMIT = 30.0  # seconds that a photo may wait for a process that has nothing to do
+
+
+def clear_heartbeat(file: Path) -> None:
+    """Remove what an earlier worker left behind: nothing is alive or ready yet."""
+    for left in (file, ready_file(file)):
+        try:
+            left.unlink(missing_ok=True)
+        except OSError as error:
+            logger.warning("cannot remove %s: %s", left, error)
+
+
+def ready_file(file: Path) -> Path:
+    """The file beside the heartbeat that exists while the worker takes photos."""
+    return file.with_name(file.name + ".ready")
+
+
+class Heartbeat(bootsteps.StartStopStep):
+    """Looks at the worker whenever the SQS channel is about to poll, or finds no poll due."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **kwargs: Any) -> None:
+        super().__init__(consumer, **kwargs)
+        settings = get_settings()
+        self.file = settings.heartbeat_file
+        self._limit = settings.heartbeat_limit
+        self._time_limit = settings.time_limit + SLACK
+        self._load_limit = settings.load_timeout + SLACK
+        self._consumer = consumer
+        self._all_up = time.monotonic()
+        self._stuck_since: dict[str, float] = {}
+        self._written = 0.0
+        self._drain_timer: Any = None
+        self._polled_at: float | None = None
+        self.trouble: str | None = None
+        self.polls = 0
+
+    def start(self, consumer: Any) -> None:
+        self._cancel_timer()
+        self._all_up = time.monotonic()
+        WATCH.heartbeat = self
+        channel = consumer.task_consumer.channel
+        schedule = channel._schedule_queue
+
+        # Called after every finished poll and, while the worker has no room, many times
+        # a second; a poll that hangs stops it.
+        def watched(queue: str) -> None:
+            polled_at = getattr(channel, "polled_at", None)
+            if polled_at != self._polled_at:
+                self._polled_at = polled_at
+                self.polled()
+            elif not channel.has_room():
+                self.busy()
+            schedule(queue)
+
+        channel._schedule_queue = watched
+
+    def stop(self, consumer: Any) -> None:
+        ready_file(self.file).unlink(missing_ok=True)
+        if consumer.hub is not None:
+            # Polling ends now, but the photos in hand are finished.
+            self._cancel_timer()
+            self._drain_timer = consumer.hub.timer.call_repeatedly(1.0, self.draining)
+
+    def shutdown(self, consumer: Any) -> None:
+        self._cancel_timer()
+
+    def polled(self) -> None:
+        """SQS has answered a poll."""
+        self.polls += 1
+        if self._beat(self._process_trouble() or self._photo_trouble()) and self._is_complete():
+            self._touch(ready_file(self.file))
+
+    def busy(self) -> None:
+        """No poll is due: everything that may be taken has been taken."""
+        self._beat(self._process_trouble() or self._photo_trouble() or self._idle_trouble())
+
+    def draining(self) -> None:
+        """The worker polls no more and finishes its photos."""
+        if state.active_requests:
+            self._beat(self._photo_trouble())
+
+    def figures(self) -> dict[str, Any]:
+        """For Prometheus; ages in seconds."""
+        now = time.monotonic()
+        return {
+            "polls": self.polls,
+            "poll_age_seconds": now - self._polled_at if self._polled_at else None,
+            "heartbeat_age_seconds": now - self._written if self._written else None,
+            "processes": self._processes_up(),
+            "processes_wanted": self._consumer.pool.num_processes,
+        }
+
+    def _process_trouble(self) -> str | None:
+        now = time.monotonic()
+        if self._is_complete():
+            self._all_up = now
+        missing = now - self._all_up
+        return f"processes are missing for {missing:.0f} s" if missing > self._load_limit else None
+
+    def _photo_trouble(self) -> str | None:
+        now, clock = time.monotonic(), time.time()
+        for request in list(state.active_requests):
+            age = clock - (request.time_start or clock)
+            if age > self._time_limit:
+                return f"photo {request.id} has been running for {age:.0f} s"
+        # A process that has nothing to do and does not take its photo is stuck.
+        idle = self._processes_up() > len(state.active_requests)
+        waiting = {request.id for request in state.reserved_requests - state.active_requests}
+        since = self._stuck_since
+        self._stuck_since = {id: since.get(id, now) for id in waiting} if idle else {}
+        for id, first in self._stuck_since.items():
+            if now - first > START_LIMIT:
+                return f"photo {id} is not taken by any process for {now - first:.0f} s"
+        return None
+
+    def _idle_trouble(self) -> str | None:
+        held_back = any(
+            bucket is not None and bucket.contents
+            for bucket in list(self._consumer.task_buckets.values())
+        )
+        if state.reserved_requests or held_back:
+            return None
+        return "no photo is in hand, and yet no poll is due"
+
+    def _is_complete(self) -> bool:
+        return self._processes_up() >= self._consumer.pool.num_processes
+
+    def _processes_up(self) -> int:
+        return processes_up(self._consumer.pool)
+
+    def _beat(self, trouble: str | None) -> bool:
+        if trouble != self.trouble:
+            if trouble and not self.trouble:
+                logger.error("no heartbeat: %s", trouble)
+            elif not trouble:
+                logger.warning("heartbeat is back")
+            self.trouble = trouble
+        if trouble:
+            return False
+        now = time.monotonic()
+        if now - self._written >= 1.0:
+            self._written = now
+            self._touch(self.file, f"{int(time.time())} {self._limit}\n")
+        return True
+
+    def _touch(self, file: Path, text: str = "") -> None:
+        unfinished = file.with_name(file.name + ".part")
+        try:
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            unfinished.write_text(text)
+            unfinished.replace(file)
+        except OSError as error:
+            logger.error("heartbeat is not written: %s", error)
+
+    def _cancel_timer(self) -> None:
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+            self._drain_timer = None

@@ -1,0 +1,206 @@
+"""Fetches bundles: verified by checksum, cached atomically, once for all workers of a machine.
+
+In the cache a bundle lies under its digest, so another version never overwrites
+one that a worker is reading; ``names/`` remembers which digest an address had, so
+that a worker can start while the store is away.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from damage_tasks.errors import BundleError, BundleUnavailable
+from damage_tasks.inspection import BundleIdentity
+from model_store.manifest import (
+    MANIFEST,
+    File,
+    Golden,
+    Manifest,
+    Weights,
+    parse_manifest,
+    read_manifest,
+)
+from model_store.sources import Source, folder_of, source_of
+
+DEFAULT = Path(__file__).parent / "default"
+MAX_SMALL_FILE = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle in a local folder."""
+
+    folder: Path
+    manifest: Manifest
+    digest: str
+
+    @property
+    def identity(self) -> BundleIdentity:
+        """Name, version and digest, as every result carries them."""
+        return BundleIdentity(self.manifest.name, self.manifest.version, self.digest)
+
+    @property
+    def label(self) -> str:
+        """Name, version and the beginning of the digest, for people."""
+        return f"{self.manifest.name} {self.manifest.version} ({self.digest[:12]})"
+
+
+def fetch_bundle(uri: str, cache: Path) -> Bundle:
+    """The bundle at ``uri``, verified: ``default``, a folder, ``s3://...`` or ``https://...``.
+
+    What is not a folder is downloaded into ``cache`` unless it lies there already.
+    Raises `BundleError` (also `BundleNotFound`, `BundleUnavailable`) with one line.
+    """
+    if uri == "default":
+        return open_bundle(DEFAULT)
+    folder = folder_of(uri)
+    if folder is not None:
+        return open_bundle(folder)
+    return _Cache(cache).fetch(uri, source_of(uri))
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """The bundle in ``folder``, every weights file checked against its sha256."""
+    manifest, digest = read_manifest(folder)
+    for name, file in manifest.large_files():
+        verify_weights(folder, name, file)
+    for golden in manifest.golden:
+        verify_golden(folder, golden)
+    return Bundle(folder, manifest, digest)
+
+
+def verify_golden(folder: Path, golden: Golden) -> None:
+    """Check one golden photo's bytes; raises `BundleError` naming it."""
+    try:
+        data = (folder / golden.photo).read_bytes()
+    except OSError as error:
+        raise BundleError(f"golden photo {golden.photo}: {error.strerror}") from None
+    if hashlib.sha256(data).hexdigest() != golden.sha256:
+        raise BundleError(f"golden photo {golden.photo}: another file than the manifest says")
+
+
+def verify_weights(folder: Path, name: str, weights: Weights | File) -> None:
+    """Check one weights file; raises `BundleError` naming the weights and what is wrong."""
+    path = folder / weights.file
+    try:
+        size = path.stat().st_size
+        if size != weights.bytes:
+            raise BundleError(f"weights {name}: {path} has {size} bytes, not {weights.bytes}")
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BundleError(f"weights {name}: {path}: {error.strerror}") from None
+    if found != weights.sha256:
+        raise BundleError(
+            f"weights {name}: {path} has sha256 {found[:12]}..., "
+            f"the manifest says {weights.sha256[:12]}...: tampered with or damaged"
+        )
+
+
+class _Cache:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def fetch(self, uri: str, source: Source) -> Bundle:
+        name = self.root / "names" / hashlib.sha256(uri.encode()).hexdigest()
+        with self._locked():
+            try:
+                text = _read_all(source, MANIFEST)
+            except BundleUnavailable as error:
+                return self._offline(name, error)
+            manifest, digest = parse_manifest(text, f"{uri}/{MANIFEST}")
+            folder = self.root / "bundles" / digest
+            if not folder.is_dir():
+                self._download(source, manifest, text, folder)
+            bundle = self._open(digest)
+            _write_atomically(name, digest.encode())
+            return bundle
+
+    def _open(self, digest: str) -> Bundle:
+        folder = self.root / "bundles" / digest
+        try:
+            bundle = open_bundle(folder)
+        except BundleError as error:
+            raise BundleError(f"{error}; remove {folder} to have it fetched again") from None
+        if bundle.digest != digest:
+            raise BundleError(f"{bundle.folder} has digest {bundle.digest[:12]}...: remove it")
+        return bundle
+
+    def _offline(self, name: Path, error: BundleUnavailable) -> Bundle:
+        try:
+            digest = name.read_text()
+        except FileNotFoundError:
+            raise BundleUnavailable(f"{error}; and {self.root} does not hold it") from None
+        return self._open(digest)
+
+    def _download(self, source: Source, manifest: Manifest, text: bytes, folder: Path) -> None:
+        # The unfinished folder stays after a broken download, and is resumed.
+        unfinished = folder.with_suffix(".part")
+        for name, file in manifest.large_files():
+            _download_weights(source, name, file, unfinished)
+        for golden in manifest.golden:
+            path = unfinished / golden.photo
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(_read_all(source, golden.photo))
+            verify_golden(unfinished, golden)
+        (unfinished / MANIFEST).write_bytes(text)
+        unfinished.rename(folder)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One download at a time on a machine; the lock ends with the process."""
+        try:
+            for part in ("bundles", "names"):
+                (self.root / part).mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.root / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise BundleError(
+                f"cache {self.root}: {error.strerror}; set DAMAGE_BUNDLE_CACHE to a writable folder"
+            ) from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+
+def _download_weights(source: Source, name: str, weights: Weights | File, folder: Path) -> None:
+    path = folder / weights.file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    offset = path.stat().st_size if path.exists() else 0
+    if offset > weights.bytes:
+        path.unlink()
+        offset = 0
+    if offset < weights.bytes:
+        with path.open("ab") as file:
+            for chunk in source.read(weights.file, offset):
+                file.write(chunk)
+                if file.tell() > weights.bytes:
+                    break
+    try:
+        verify_weights(folder, name, weights)
+    except BundleError:
+        path.unlink()  # or the next attempt would resume what is wrong
+        raise
+
+
+def _read_all(source: Source, name: str) -> bytes:
+    text = b""
+    for chunk in source.read(name):
+        text += chunk
+        if len(text) > MAX_SMALL_FILE:
+            raise BundleError(f"{name} has more than {MAX_SMALL_FILE} bytes")
+    return text
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    unfinished.write_bytes(data)
+    shutil.move(unfinished, path)

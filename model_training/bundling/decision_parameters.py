@@ -1,0 +1,161 @@
+"""What a bundle's manifest says beyond the weights, chosen on validation photos alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from damage_tasks.vision.postprocessing import refined
+from model_training.bundling.calibration import (
+    LOGIT_LIMIT,
+    ThresholdSweep,
+    balanced,
+    gate_threshold,
+    logistic_fit,
+)
+from model_training.bundling.hysteresis_thresholds import HysteresisSweep
+from model_training.bundling.validation_predictions import Prediction
+from model_training.data.labelled_photos import CLASS_IDS
+from model_training.data.targets import MASKS, SCORES
+
+Floats = NDArray[np.float64]
+
+THIN = ("scratch", "spacing")  # damage whose faint borders a plain threshold would cut
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """``gate``: (scale, offset) of its Platt calibration; ``evidence``: (gate scale,
+    evidence scale, offset) of the damage score; ``policies``: the manifest's mask
+    policy by channel name; ``overlaps``: the IoU on the validation photos that each
+    policy reached; ``curves``: precision and recall of its pixels by threshold.
+    """
+
+    gate: tuple[float, float]
+    gate_threshold: float
+    evidence: tuple[float, float, float]
+    decision_threshold: float
+    policies: Mapping[str, dict[str, Any]]
+    overlaps: Mapping[str, float]
+    curves: Mapping[str, tuple[Floats, Floats]]
+
+
+def choose(predictions: Sequence[Prediction]) -> Choices:
+    """Calibration and thresholds for ``predictions`` of validation photos.
+
+    Scores are calibrated with damaged and clean views counting alike, so 0.5 is the
+    point where both are as likely, not the share of damage in a fleet's photos.
+    """
+    seen = [p for p in predictions if p.group != "drawn"]
+    channel = SCORES.index("damage")
+    logits = np.array([p.scores[channel] for p in seen], np.float64)
+    evidence = np.array([p.evidence() for p in seen])
+    damaged = np.array([p.group == "damaged" for p in seen])
+    weights = balanced([bool(d) for d in damaged])
+    labels = damaged.astype(np.float64)
+    scale, offset = (float(v) for v in logistic_fit(logits[:, None], labels, weights))
+    gate = np.clip(scale * logits + offset, -LOGIT_LIMIT, LOGIT_LIMIT)
+    fit = logistic_fit(np.column_stack([gate, evidence]), labels, weights, ridge=0.5)
+    score = _sigmoid(fit[0] * gate + fit[1] * evidence + fit[2])
+    policies, overlaps, curves = mask_policies(predictions)
+    return Choices(
+        gate=(scale, offset),
+        gate_threshold=gate_threshold(_sigmoid(gate[damaged])),
+        evidence=(float(fit[0]), float(fit[1]), float(fit[2])),
+        decision_threshold=best_separation(score[damaged], score[~damaged]),
+        policies=policies,
+        overlaps=overlaps,
+        curves=curves,
+    )
+
+
+def mask_policies(
+    predictions: Sequence[Prediction],
+) -> tuple[dict[str, dict[str, Any]], dict[str, float], dict[str, tuple[Floats, Floats]]]:
+    """The mask policy of each channel, the IoU that it reaches, and precision and recall.
+
+    Thin damage gets refined masks with hysteresis, the rest a plain threshold; see
+    `MaskPolicy`.
+    """
+    sweeps = _threshold_sweeps(predictions)
+    thresholds, overlaps = _best(sweeps)
+    policies: dict[str, dict[str, Any]] = {
+        name: {"threshold": threshold} for name, threshold in thresholds.items()
+    }
+    for name in THIN:
+        sweep = HysteresisSweep()
+        for prediction, truth in _judged(predictions, name):
+            found = prediction.probabilities(MASKS.index(name), truth.shape)
+            assert prediction.photo is not None
+            sweep.add(refined(found, prediction.photo), truth)
+        if sweep.truth:
+            low, high, overlaps[name] = sweep.best()
+            policies[name] = {"kind": "hysteresis", "threshold": high, "low": low, "refine": True}
+    curves = {name: sweep.curve() for name, sweep in sweeps.items() if sweep.hits.any()}
+    return policies, overlaps, curves
+
+
+def mask_thresholds(
+    predictions: Sequence[Prediction],
+) -> tuple[dict[str, float], dict[str, float]]:
+    """The threshold of the highest pooled IoU for each mask channel, and that IoU.
+
+    Channels without any true pixel get 0.5 and no IoU.
+    """
+    return _best(_threshold_sweeps(predictions))
+
+
+def _threshold_sweeps(predictions: Sequence[Prediction]) -> dict[str, ThresholdSweep]:
+    sweeps = {name: ThresholdSweep() for name in ("any", *CLASS_IDS)}
+    for name, sweep in sweeps.items():
+        for prediction, truth in _judged(predictions, name):
+            sweep.add(prediction.probabilities(MASKS.index(name), truth.shape), truth)
+    return sweeps
+
+
+def _best(sweeps: Mapping[str, ThresholdSweep]) -> tuple[dict[str, float], dict[str, float]]:
+    thresholds, overlaps = {}, {}
+    for name, sweep in sweeps.items():
+        if not sweep.hits.any():
+            thresholds[name] = 0.5
+            continue
+        thresholds[name], overlaps[name] = sweep.best()
+    return thresholds, overlaps
+
+
+def _judged(
+    predictions: Sequence[Prediction], name: str
+) -> Iterator[tuple[Prediction, NDArray[np.bool_]]]:
+    """The predictions that channel ``name`` is judged on, with the true mask.
+
+    Types are judged on photos whose damage has types; spacing, of which no photos
+    may exist, on drawn damage too.
+    """
+    for prediction in predictions:
+        kinds = ("typed", "untyped") if name == "any" else ("typed",)
+        if name == "spacing":
+            kinds = ("typed", "drawn")
+        if prediction.ids is None or prediction.kind not in kinds:
+            continue
+        yield prediction, prediction.ids > 0 if name == "any" else prediction.ids == CLASS_IDS[name]
+
+
+def best_separation(positive: Floats, negative: Floats) -> float:
+    """The threshold with the highest recall minus false alarms (Youden, 1950).
+
+    Of all such thresholds the middle one, which generalises better.
+    """
+    candidates = np.linspace(0.02, 0.98, 97)
+    recall = np.array([(positive >= t).mean() for t in candidates])
+    alarms = np.array([(negative >= t).mean() for t in candidates])
+    gain = recall - alarms
+    near = np.flatnonzero(gain >= gain.max() - 1e-9)
+    return float(round(candidates[near[len(near) // 2]], 3))
+
+
+def _sigmoid(values: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-values)), np.float64)

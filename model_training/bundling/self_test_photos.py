@@ -1,0 +1,117 @@
+"""Golden photos: small drawn pictures with what the bundle must say of them.
+
+The worker examines them before it serves; another answer means that the machine,
+the engine or the weights are not what was shipped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import cv2
+from rich.console import Console
+
+from damage_tasks.inspection import Verdict
+from damage_tasks.photos import decode
+from damage_tasks.samples.car_photo import Sample, draw_sample
+from damage_tasks.vision.measurement import Conclusion, conclude
+from damage_tasks.vision.segmenter import Segmentation, Segmenter
+
+SIZE = (640, 480)
+FIRST_SEED = 50_000  # neither the samples shown to people nor those of the training
+TRIES = 40
+KINDS: dict[str, tuple[str, ...]] = {
+    "clean": (),
+    "scratch": ("scratch",),
+    "dent": ("dent",),
+    "breakage": ("breakage",),
+}
+SCORE_TOLERANCE = 0.1
+AREA_TOLERANCE = 0.02
+
+
+def write_golden(
+    out: Path, segmenter: Segmenter, console: Console | None = None
+) -> list[dict[str, Any]]:
+    """Draw the golden photos into ``out/golden``; their entries for the manifest.
+
+    For each kind the first drawn photo is taken whose verdict and type the bundle
+    gets right, and clearly so.  Where it gets none right, the photo whose score is
+    furthest from the threshold is taken with the wrong answer, and ``console``
+    told: it still proves that a machine computes what this one did.
+    """
+    folder = out / "golden"
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = []
+    for name, damages in KINDS.items():
+        entry, right = _golden(name, damages, folder, segmenter)
+        entries.append(entry)
+        if not right and console:
+            console.print(
+                f"golden photo {name}: the bundle gets none of {TRIES} drawn cars right",
+                style="yellow",
+            )
+    return entries
+
+
+def _golden(
+    name: str, damages: tuple[str, ...], folder: Path, segmenter: Segmenter
+) -> tuple[dict[str, Any], bool]:
+    """The entry for a photo of one kind, and whether the bundle gets it right."""
+    path = folder / f"{name}.jpg"
+    best, furthest = b"", -1.0
+    entry: dict[str, Any] = {}
+    for seed in range(FIRST_SEED, FIRST_SEED + TRIES):
+        sample = draw_sample(seed, size=SIZE, damages=damages)
+        quality = [cv2.IMWRITE_JPEG_QUALITY, 90]
+        data = cv2.imencode(".jpg", sample.photo, quality)[1].tobytes()
+        found = segmenter.segment(decode(data, side=segmenter.side).pixels)
+        conclusion = conclude(found, SIZE, segmenter.decision, segmenter.types)
+        areas = _areas(conclusion, segmenter)
+        right = _is_right(sample, found, conclusion, areas, segmenter)
+        margin = abs(found.damage_score - segmenter.decision.threshold)
+        if right or margin > furthest:
+            best, furthest = data, margin
+            entry = {
+                "photo": f"golden/{path.name}",
+                "sha256": hashlib.sha256(data).hexdigest(),
+                "verdict": str(conclusion.verdict),
+                "damage_score": found.damage_score,
+                "score_tolerance": SCORE_TOLERANCE,
+                "areas": areas,
+                "area_tolerance": AREA_TOLERANCE,
+                "scores": dict(found.scores),
+            }
+        if right:
+            break
+    path.write_bytes(best)
+    return entry, right
+
+
+def _is_right(
+    sample: Sample,
+    found: Segmentation,
+    conclusion: Conclusion,
+    areas: dict[str, float],
+    segmenter: Segmenter,
+) -> bool:
+    """The right verdict and type, and far enough from the threshold for the tolerance."""
+    if conclusion.verdict is not sample.expected:
+        return False
+    if sample.expected is Verdict.CLEAN:
+        return found.damage_score < segmenter.decision.threshold - SCORE_TOLERANCE
+    return (
+        found.damage_score > segmenter.decision.threshold + SCORE_TOLERANCE
+        and bool(areas)
+        and max(areas, key=lambda name: areas[name]) in sample.types
+    )
+
+
+def _areas(conclusion: Conclusion, segmenter: Segmenter) -> dict[str, float]:
+    shares = {
+        name: float((conclusion.mask == place).mean())
+        for place, name in enumerate(segmenter.types, 1)
+    }
+    return {name: share for name, share in shares.items() if share > 0}

@@ -1,0 +1,37 @@
+"""``python -m model_store`` average."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+
+def average(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Trainings that began alike: their folders, checkpoints, or bundles of them. "
+            "One named twice counts twice."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="The checkpoint that `export` takes, a file.", dir_okay=False)
+    ],
+) -> None:
+    """Take the mean of several trainings: it is better than each of them.
+
+    They must have begun alike: with the same bundle (`train --init`), under other seeds. The last
+    source that is a training gives the settings that the model card names.
+
+    Example: python -m model_store average default runs/a runs/b --out runs/mean.safetensors
+    """
+    from damage_tasks.settings import get_settings
+    from model_training.fitting import weight_averaging
+
+    tensors, facts = weight_averaging.mean_of(sources, get_settings().bundle_cache)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    weight_averaging.save(tensors, facts, out)
+    Console(highlight=False).print(f"the mean of {', '.join(facts['mean_of'])} is in {out}")

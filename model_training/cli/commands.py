@@ -1,0 +1,232 @@
+"""``python -m model_store`` evaluate, train and export.
+
+Nothing heavy is imported before a command runs, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from model_training.cli.options import (
+    DEFAULT_GATE_SIDE,
+    DEFAULT_SIDES,
+    Description,
+    GateSide,
+    Licence,
+    Name,
+    Photos,
+    Sides,
+    Version,
+    channels,
+)
+
+if TYPE_CHECKING:
+    from model_training.data.labelled_photos import LabelledPhoto
+
+
+def evaluate(
+    photos: Photos,
+    bundle: Annotated[str, typer.Option(help="default, a folder, s3:// or https://")] = "default",
+    split: Annotated[
+        str, typer.Option(help="Only the photos of this split (train, val ...); all by default.")
+    ] = "",
+    out: Annotated[Path, typer.Option(help="Where the figures go as JSON.")] = Path(
+        "evaluation.json"
+    ),
+    threads: Annotated[int, typer.Option(help="CPU threads.", min=1)] = 1,
+    engine: Annotated[
+        str, typer.Option(help="torch, openvino, openvino-int8; auto: the fastest.")
+    ] = "torch",
+) -> None:
+    """Measure a bundle on labelled photos: prints a table, writes JSON.
+
+    IoU and Dice by type and pooled at the manifest's own thresholds; image-level AUC and false
+    alarms at 90, 95 and 99 % recall against whole clean cars and against close-ups of them;
+    drawn spacing; time a photo; how many inspections a gate ended.
+
+    Example: python -m model_store evaluate --bundle default --photos photos --split val
+    """
+    from damage_tasks.settings import get_settings
+    from damage_tasks.vision.self_test import open_segmenter
+    from model_store.fetch import fetch_bundle
+    from model_training.evaluation.bundle_evaluation import evaluate as measure
+
+    console = Console()
+    chosen = read(photos, split)
+    fetched = fetch_bundle(bundle, get_settings().bundle_cache)
+    trained = sum(photo.split == "train" for photo in chosen)
+    if trained:
+        console.print(
+            f"{trained} of {len(chosen)} photos are of the split 'train': what a network was "
+            "trained on flatters it (--split val)",
+            style="yellow",
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    measure(open_segmenter(fetched, engine, threads), chosen, out, console)
+    console.print(f"figures are in {out}", highlight=False)
+
+
+def train(
+    photos: Photos,
+    run: Annotated[
+        Path, typer.Option(help="Folder for checkpoints and log; goes on where it left off.")
+    ],
+    version: Version,
+    licence: Licence,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the finished bundle; RUN/bundle by default.")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Training steps in all.", min=2)] = 20_000,
+    decay_steps: Annotated[
+        int | None,
+        typer.Option(help="Steps at the end in which the learning rate falls; a fifth by default."),
+    ] = None,
+    batch: Annotated[int, typer.Option(help="Views a step.", min=1)] = 16,
+    learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1.2e-3,
+    variant: Annotated[
+        Literal["lite0", "lite1", "lite2"],
+        typer.Option(help="Encoder: the larger, the slower and better."),
+    ] = "lite0",
+    decoder: Annotated[
+        str, typer.Option(help="The decoder's channels at strides 16, 8 and 4.")
+    ] = "128,64,48",
+    init: Annotated[
+        str,
+        typer.Option(
+            help="Begin with the weights of a bundle, training or checkpoint, as far as they fit; "
+            "ImageNet weights otherwise."
+        ),
+    ] = "",
+    scenery: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of pictures without a vehicle, for the vehicle gate.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    drawn_cars: Annotated[int, typer.Option(help="Drawn cars to add.", min=0)] = 160,
+    frozen_blocks: Annotated[
+        int, typer.Option(help="First encoder blocks to leave alone; 3 is a third faster.", min=0)
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Decides what is drawn at random.", min=0)] = 0,
+    processes: Annotated[
+        int, typer.Option(help="Processes of one thread that share each batch.", min=1)
+    ] = 2,
+    checkpoint_every: Annotated[int, typer.Option(help="Steps.", min=1)] = 300,
+    monitor_every: Annotated[
+        int, typer.Option(help="Steps between measurements on the validation photos.", min=1)
+    ] = 2_000,
+    name: Name = "damage",
+    description: Description = "",
+    gate_side: GateSide = DEFAULT_GATE_SIDE,
+    sides: Sides = DEFAULT_SIDES,
+) -> None:
+    """Train networks on labelled photos and write a complete bundle.
+
+    Photos of the split `train` are learned from; those of `val` choose thresholds and give the
+    model card's figures. Vehicle masks and drawn cars are made first, once. Stop it at any time:
+    the same command goes on from the last checkpoint. RUN/log.jsonl has losses and figures.
+
+    Example: python -m model_store train --photos photos --run runs/a --version 1.0.0
+    --licence "our own photos"
+    """
+    from model_training.bundling.bundle_export import ExportSettings
+    from model_training.fitting.trainer import TrainingSettings
+    from model_training.fitting.training_run import run_training
+
+    defaults = TrainingSettings()
+    run_training(
+        read(photos),
+        run,
+        TrainingSettings(
+            steps=steps,
+            decay_steps=steps // 5 if decay_steps is None else decay_steps,
+            warm_up_steps=min(defaults.warm_up_steps, steps // 10),
+            batch=batch,
+            learning_rate=learning_rate,
+            frozen_blocks=frozen_blocks,
+            seed=seed,
+            network={
+                **defaults.network,
+                "variant": variant,
+                "decoder": channels(decoder),
+            },
+            checkpoint_every=checkpoint_every,
+            monitor_every=monitor_every,
+            processes=min(processes, batch),
+        ),
+        ExportSettings(
+            version=version,
+            licence=licence,
+            training_data="",
+            name=name,
+            description=description,
+            long_side=gate_side,
+            sides=tuple(sides),
+        ),
+        out or run / "bundle",
+        Console(),
+        init=init,
+        scenery_folder=scenery,
+        car_count=drawn_cars,
+    )
+
+
+def export(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="A checkpoint, or the folder of a training run.", exists=True)
+    ],
+    photos: Photos,
+    out: Annotated[Path, typer.Option(help="Folder of the bundle.")],
+    version: Version,
+    licence: Licence,
+    training_data: Annotated[str, typer.Option(help="What the weights were trained on.")],
+    name: Name = "damage",
+    description: Description = "",
+    gate_side: GateSide = DEFAULT_GATE_SIDE,
+    sides: Sides = DEFAULT_SIDES,
+) -> None:
+    """Make a bundle of a checkpoint: weights, manifest, golden photos, model card.
+
+    Thresholds, mask policies and calibration are chosen on the photos of the split `val`, which
+    the training must not have seen; so are the figures on the card.
+
+    Example: python -m model_store export runs/a --photos photos --out bundle --version 1.0.0
+    --licence "our own photos" --training-data "4,000 photos of our fleet"
+    """
+    from model_training.bundling.bundle_export import ExportSettings
+    from model_training.bundling.bundle_export import export as write_bundle
+    from model_training.fitting.training_loop import LATEST
+
+    settings = ExportSettings(
+        version=version,
+        licence=licence,
+        training_data=training_data,
+        name=name,
+        description=description,
+        long_side=gate_side,
+        sides=tuple(sides),
+    )
+    console = Console()
+    path = checkpoint / LATEST if checkpoint.is_dir() else checkpoint
+    write_bundle(path, read(photos, "val"), out, settings, console)
+    console.print(f"the bundle is in {out}", highlight=False)
+
+
+def read(folders: Sequence[Path], split: str = "") -> list[LabelledPhoto]:
+    """The photos of ``split``, or all, in ``folders``; raises `PhotosError` when there are none."""
+    from model_training.data.dataset_readers import read_photos
+    from model_training.data.labelled_photos import PhotosError, of_split
+
+    found = [photo for folder in folders for photo in read_photos(folder)]
+    chosen = of_split(found, split) if split else found
+    if not chosen:
+        where = ", ".join(str(folder) for folder in folders)
+        raise PhotosError(f"{where}: no photos{f' of the split {split}' if split else ''}")
+    return chosen

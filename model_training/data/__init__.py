@@ -1,0 +1,1 @@
+"""Training data: labelled photos, targets, sampling and augmentation."""

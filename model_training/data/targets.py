@@ -1,0 +1,153 @@
+"""Labels of a view: what is damaged, of which type, and how far that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model_training.data.labelled_photos import (
+    BREAKAGE,
+    DENT,
+    SCRATCH,
+    SPACING,
+    UNTYPED,
+    LabelledPhoto,
+)
+
+Photo = NDArray[np.uint8]
+Mask = NDArray[np.uint8]
+
+MASKS = ("any", "scratch", "dent", "spacing", "breakage", "vehicle")
+SCORES = ("damage", "quality", "vehicle")
+STRIDE = 4  # of the mask logits
+
+# One label byte a pixel: a bit for every mask channel, then what is not known there.
+ANY, VEHICLE, TYPE_UNKNOWN, VEHICLE_KNOWN = 1, 1 << 5, 1 << 6, 1 << 7
+TYPE_BITS = {SCRATCH: 1 << 1, DENT: 1 << 2, SPACING: 1 << 3, BREAKAGE: 1 << 4}
+
+
+class Sample(NamedTuple):
+    """One view and its labels.
+
+    ``view``: H x W x 3 uint8 BGR; ``target`` and ``weight``: C x H/4 x W/4 float32,
+    0 to 1; ``score`` and ``score_weight``: S float32; ``photo``: index in the
+    pool; ``clean``: 1.0 when the view comes from a clean photo unaltered.
+    """
+
+    view: Photo
+    target: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    score: NDArray[np.float32]
+    score_weight: NDArray[np.float32]
+    photo: int
+    clean: float
+
+
+class Batch(NamedTuple):
+    """A stack of samples; ``views`` is N x 3 x H x W uint8, RGB."""
+
+    views: Tensor
+    target: Tensor
+    weight: Tensor
+    score: Tensor
+    score_weight: Tensor
+    photos: Tensor
+    clean: Tensor
+
+
+def label_of(photo: LabelledPhoto, ids: Mask, vehicle: Mask | None) -> Mask:
+    """The label byte (H x W uint8) of a photo with class ``ids`` and, if known, ``vehicle``."""
+    label = np.where(ids > 0, ANY, 0).astype(np.uint8)
+    for class_id, bit in TYPE_BITS.items():
+        label[ids == class_id] |= bit
+    label[ids == UNTYPED] |= TYPE_UNKNOWN
+    if photo.damaged or photo.kind == "drawn":  # damage is on the vehicle; the rest is not known
+        label[ids > 0] |= VEHICLE | VEHICLE_KNOWN
+    elif photo.kind == "scenery":
+        label |= VEHICLE_KNOWN
+    elif vehicle is not None:
+        label |= VEHICLE_KNOWN | (vehicle > 0).astype(np.uint8) * VEHICLE
+    return label
+
+
+def labelled(
+    view: Photo,
+    label: Mask,
+    kind: str,
+    damage_px: float,
+    spoilt: bool,
+    zoom: float,
+    index: int,
+    clean: float,
+) -> Sample:
+    """A view with its targets and weights at stride 4; see `Sample`.
+
+    ``damage_px``: the whole photo's damaged area at the view's scale.
+    """
+    height, width = label.shape[0] // STRIDE, label.shape[1] // STRIDE
+    bits = [1 << c for c in range(len(MASKS))] + [TYPE_UNKNOWN, VEHICLE_KNOWN]
+    flags = np.stack([(label & bit > 0) for bit in bits], -1).astype(np.float32)
+    small = cv2.resize(flags, (width, height), interpolation=cv2.INTER_AREA)
+    target = small[..., : len(MASKS)].transpose(2, 0, 1)
+    weight = np.ones_like(target)
+    weight[1:5] -= small[..., -2]  # the type is not known here
+    if kind == "typed":  # nobody looked for spacing, but nobody saw any either
+        weight[3] -= 0.5 * target[0]
+    weight[5] = small[..., -1]
+    seen = float(flags[..., 0].sum())
+    share = seen / label.size
+    whole = seen >= 0.5 * damage_px
+    # A sliver of damage at the edge says neither yes nor no.
+    sure = seen == 0 or share >= 0.01 or (whole and share >= 0.0004)
+    on_car = float(flags[..., 5].mean())
+    known = float(flags[..., -1].mean())
+    sees_car = on_car >= 0.15 or (kind in ("typed", "untyped", "drawn") and share >= 0.01)
+    no_car = known > 0.99 and on_car < 0.005
+    score = np.array([float(seen > 0), float(not spoilt), float(sees_car)], np.float32)
+    score_weight = np.array(
+        [float(sure), float(spoilt or zoom < 1.7), float(sees_car or no_car)], np.float32
+    )
+    if spoilt:
+        weight = weight * np.float32(0.25)
+        score_weight[0] *= 0.25
+    return Sample(view, target, weight, score, score_weight, index, clean)
+
+
+def stack(samples: Sequence[Sample]) -> Batch:
+    """``samples`` of one size as a batch."""
+    views = np.stack([s.view for s in samples])[..., ::-1].transpose(0, 3, 1, 2)
+    return Batch(
+        torch.from_numpy(np.ascontiguousarray(views)),
+        torch.from_numpy(np.stack([s.target for s in samples])),
+        torch.from_numpy(np.stack([s.weight for s in samples])),
+        torch.from_numpy(np.stack([s.score for s in samples])),
+        torch.from_numpy(np.stack([s.score_weight for s in samples])),
+        torch.tensor([s.photo for s in samples]),
+        torch.tensor([s.clean for s in samples]),
+    )
+
+
+def pasted(below: Sample, above: Sample, box: tuple[int, int, int, int]) -> Sample:
+    """``below`` with the ``box`` (x, y, width, height) of ``above`` in the same place.
+
+    CutMix (Yun et al., arXiv:1905.04899), with masks: surroundings no longer say
+    whether a photo is damaged.  The box must be a multiple of the stride.
+    """
+    x, y, w, h = box
+    view, target, weight = below.view.copy(), below.target.copy(), below.weight.copy()
+    view[y : y + h, x : x + w] = above.view[y : y + h, x : x + w]
+    small = np.s_[:, y // STRIDE : (y + h) // STRIDE, x // STRIDE : (x + w) // STRIDE]
+    target[small], weight[small] = above.target[small], above.weight[small]
+    seen = float(target[0].mean())
+    sure = seen >= 0.01 or (seen == 0 and min(below.score_weight[0], above.score_weight[0]) > 0)
+    vehicle = max(below.score[2], above.score[2])
+    score = np.array([float(seen > 0), 1.0, vehicle], np.float32)
+    known = float(sure) * min(below.score[1], above.score[1])
+    score_weight = np.array([known, 0.0, 0.0], np.float32)
+    return Sample(view, target, weight, score, score_weight, below.photo, 0.0)

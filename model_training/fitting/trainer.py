@@ -1,0 +1,246 @@
+"""The state of a training and one step of it.
+
+Warm-up, a constant learning rate, then a cosine decay at the end (Hu et al.,
+arXiv:2404.06395).  What is exported is the exponential moving average of the
+weights (Polyak & Juditsky, 1992).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model_store.architectures.efficientnet_lite_unet import (
+    EfficientNetLiteUNet,
+    InvertedResidual,
+)
+from model_training.data.augmentation import ViewSettings
+from model_training.data.photo_pool import Pool
+from model_training.data.sampling import Mix
+from model_training.data.targets import MASKS, SCORES, Batch
+from model_training.data.vehicle_masks import MEAN, STD, load_imagenet_encoder
+from model_training.fitting.checkpoints import (
+    load_checkpoint,
+    optimiser_tensors,
+    restore_optimiser,
+    save_checkpoint,
+    under,
+)
+from model_training.fitting.losses import LossWeights, damage_loss, evidence, local_loss
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """Everything that decides what a training ends with, apart from the photos."""
+
+    steps: int = 20_000
+    decay_steps: int = 4_000
+    warm_up_steps: int = 300
+    batch: int = 16
+    learning_rate: float = 1.6e-3
+    encoder_rate: float = 0.25  # the encoder's share of the learning rate
+    weight_decay: float = 0.05
+    ema_decay: float = 0.999
+    drop_path: float = 0.2
+    dropout: float = 0.1  # share of the decoder's channels at strides 16 and 8 left out
+    frozen_blocks: int = 0  # the encoder's first blocks, and its stem, stay as they are
+    clip: float = 2.0
+    seed: int = 0
+    imagenet: bool = True
+    network: dict[str, Any] = field(
+        default_factory=lambda: {
+            "masks": len(MASKS),
+            "scores": len(SCORES),
+            "variant": "lite0",
+            "decoder": [128, 64, 48],
+            "depth": 1,
+            "context": True,
+            "score_strides": [16, 32],
+            "local": 1,
+        }
+    )
+    mix: Mix = Mix()
+    views: ViewSettings = ViewSettings()
+    loss: LossWeights = LossWeights()
+    checkpoint_every: int = 300
+    monitor_every: int = 2_000
+    processes: int = 2
+
+
+class Trainer:
+    """The state of a training: network, its average, optimiser, step, priorities."""
+
+    def __init__(self, pool: Pool, settings: TrainingSettings, rank: int = 0) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings, self.pool, self.step, self.rank = settings, pool, 0, rank
+        self.network = new_network(settings)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.frozen = _first_blocks(self.network, settings.frozen_blocks)
+        for module in self.frozen:
+            module.requires_grad_(False)
+        for block in (self.network.up16, self.network.up8):
+            block.register_forward_hook(self._drop)
+        self.average = {k: v.clone() for k, v in self.network.state_dict().items()}
+        self.names: dict[Tensor, str] = {p: name for name, p in self.network.named_parameters()}
+        self.optimiser = torch.optim.AdamW(
+            _groups(self.network, settings), lr=settings.learning_rate, fused=True
+        )
+        self.mean = torch.from_numpy(MEAN * 255).view(1, 3, 1, 1)
+        self.std = torch.from_numpy(STD * 255).view(1, 3, 1, 1)
+
+    def train_step(self, batch: Batch) -> dict[str, float]:
+        """One step on ``batch``; the loss and its parts."""
+        settings = self.settings
+        rate = learning_rate(self.step, settings)
+        for group in self.optimiser.param_groups:
+            group["lr"] = settings.learning_rate * rate * group["share"]
+        # drop path must be the same after a resume
+        torch.manual_seed((settings.seed * 1_000_003 + self.step) * 97 + self.rank)
+        self.network.train()
+        for module in self.frozen:
+            module.eval()
+        views = (batch.views.float() - self.mean) / self.std
+        features, scores = self.network.encode(views.contiguous(memory_format=torch.channels_last))
+        masks = self.network.decode(features)
+        loss, parts = damage_loss(
+            masks,
+            scores,
+            batch.target,
+            batch.weight,
+            batch.score,
+            batch.score_weight,
+            settings.loss,
+        )
+        if self.network.local is not None:
+            cells = self.network.local(features.decoded16)[:, :1]
+            parts["local"] = local_loss(cells, batch.target[:, :1], batch.weight[:, :1])
+            loss = loss + settings.loss.local * parts["local"]
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self._share()
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
+        if torch.isfinite(norm):
+            self.optimiser.step()
+        self.step += 1
+        self._follow()
+        self._mine(batch, masks, scores)
+        return {
+            "loss": float(loss.detach()),
+            **{name: float(part.detach()) for name, part in parts.items()},
+        }
+
+    def averaged(self) -> EfficientNetLiteUNet:
+        """A network with the averaged weights, in inference mode."""
+        network = new_network(replace(self.settings, imagenet=False))
+        network.load_state_dict(self.average)
+        return network.eval()
+
+    def save(self, path: Path) -> None:
+        """Write everything a later `load` needs."""
+        tensors: dict[str, Tensor] = {"priority": self.pool.priority}
+        for prefix, state in (
+            ("network", self.network.state_dict()),
+            ("average", self.average),
+            ("optimiser", optimiser_tensors(self.optimiser, self.names)),
+        ):
+            tensors |= {f"{prefix}.{name}": tensor for name, tensor in state.items()}
+        facts = {"step": self.step, "settings": asdict(self.settings)}
+        save_checkpoint(path, tensors, facts)
+
+    def load(self, path: Path) -> None:
+        """Go on from what `save` wrote.  Raises `CheckpointError`."""
+        tensors, facts = load_checkpoint(path)
+        self.network.load_state_dict(under("network", tensors))
+        self.average = under("average", tensors)
+        restore_optimiser(self.optimiser, self.names, under("optimiser", tensors))
+        if tensors["priority"].shape == self.pool.priority.shape:
+            self.pool.priority.copy_(tensors["priority"])
+        self.step = int(facts["step"])
+
+    def _drop(self, block: nn.Module, _: Any, found: Tensor) -> Tensor:
+        return F.dropout2d(found, self.settings.dropout, block.training)
+
+    @torch.no_grad()
+    def _share(self) -> None:
+        """Average gradients and running statistics over the processes."""
+        if self.settings.processes < 2:
+            return
+        shared = [p.grad for p in self.network.parameters() if p.grad is not None]
+        shared += [b for b in self.network.buffers() if b.dtype.is_floating_point]
+        flat = torch.cat([tensor.flatten() for tensor in shared])
+        dist.all_reduce(flat)
+        flat /= self.settings.processes
+        begin = 0
+        for tensor in shared:
+            tensor.copy_(flat[begin : begin + tensor.numel()].view_as(tensor))
+            begin += tensor.numel()
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        decay = min(self.settings.ema_decay, (1 + self.step) / (10 + self.step))
+        for name, value in self.network.state_dict().items():
+            if value.dtype.is_floating_point:
+                self.average[name].lerp_(value, 1 - decay)
+            else:
+                self.average[name].copy_(value)
+
+    @torch.no_grad()
+    def _mine(self, batch: Batch, masks: Tensor, scores: Tensor) -> None:
+        """Clean photos that look damaged are drawn up to six times as often."""
+        suspicion = torch.maximum(evidence(masks), scores[:, 0].sigmoid())
+        for index, clean, value in zip(batch.photos, batch.clean, suspicion, strict=True):
+            if clean:
+                old = self.pool.priority[index]
+                self.pool.priority[index] = 0.7 * old + 0.3 * (0.5 + 5.5 * float(value))
+
+
+def learning_rate(step: int, settings: TrainingSettings) -> float:
+    """The share of the full learning rate at ``step``: warm-up, constant, cosine decay."""
+    warm = min(1.0, (step + 1) / max(1, settings.warm_up_steps))
+    left = settings.steps - step
+    if left >= settings.decay_steps:
+        return warm
+    done = 1 - left / max(1, settings.decay_steps)
+    return warm * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
+
+
+def new_network(settings: TrainingSettings) -> EfficientNetLiteUNet:
+    """The network of ``settings``, its encoder from ImageNet where so set."""
+    network = EfficientNetLiteUNet(**settings.network)
+    if settings.imagenet:
+        load_imagenet_encoder(network.encoder, settings.network["variant"])
+    blocks = [m for m in network.modules() if isinstance(m, InvertedResidual)]
+    for number, block in enumerate(blocks):
+        block.drop_path = settings.drop_path * number / len(blocks)
+    return network
+
+
+def _first_blocks(network: EfficientNetLiteUNet, count: int) -> list[nn.Module]:
+    """The stem and the first ``count`` blocks: a quarter of a step's time at three of them."""
+    encoder = network.encoder
+    if not count:
+        return []
+    return [encoder._conv_stem, encoder._bn0, *encoder._blocks[:count]]
+
+
+def _groups(network: nn.Module, settings: TrainingSettings) -> list[dict[str, Any]]:
+    """Encoder and rest at their rates; no weight decay on norms and biases."""
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        key = (name.startswith("encoder."), parameter.ndim > 1)
+        groups.setdefault(key, []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "share": settings.encoder_rate if encoder else 1.0,
+            "weight_decay": settings.weight_decay if decays else 0.0,
+        }
+        for (encoder, decays), parameters in groups.items()
+    ]

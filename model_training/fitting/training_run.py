@@ -1,0 +1,102 @@
+"""A whole training from a folder of labelled photos to a finished bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from damage_tasks.settings import get_settings
+from model_training.bundling.bundle_export import ExportSettings, export
+from model_training.data.auxiliary_data import drawn_cars, scenery, vehicle_masks
+from model_training.data.labelled_photos import LabelledPhoto, PhotosError, of_split
+from model_training.fitting.checkpoints import CheckpointError, load_checkpoint
+from model_training.fitting.trainer import TrainingSettings
+from model_training.fitting.training_loop import LATEST, train
+from model_training.fitting.validation_monitor import validation_monitor
+from model_training.fitting.warm_start import write_start
+
+START = "start.safetensors"
+
+
+def run_training(
+    photos: Sequence[LabelledPhoto],
+    run: Path,
+    settings: TrainingSettings,
+    bundle: ExportSettings,
+    out: Path,
+    console: Console,
+    *,
+    init: str = "",
+    scenery_folder: Path | None = None,
+    car_count: int = 160,
+) -> None:
+    """Prepare, train and export; goes on where ``run`` left off.
+
+    ``init``: a bundle or checkpoint to begin with.  Raises `PhotosError` when a
+    split lacks damaged or clean photos, and `CheckpointError` when ``run`` holds a
+    training of another network.
+    """
+    torch.set_num_threads(1)  # a pool of threads would not survive the fork
+    learned, held_back = of_split(photos, "train"), of_split(photos, "val")
+    for split, found in (("train", learned), ("val", held_back)):
+        _check(split, found)
+    _check_run(run / LATEST, settings)
+    run.mkdir(parents=True, exist_ok=True)
+    masks = vehicle_masks(learned, run / "vehicles", console)
+    more = drawn_cars(run / f"cars-{car_count}", car_count, console) if car_count else []
+    if scenery_folder:
+        more = more + scenery(scenery_folder)
+    start = None
+    if init and not (run / LATEST).exists():
+        start = run / START
+        share = write_start(init, settings, start, get_settings().bundle_cache)
+        console.print(f"{share:.0%} of the parameters begin as in {init}", highlight=False)
+    described = _described(learned, more)
+    console.print(
+        f"training on {described}; {len(held_back)} photos held back to choose by",
+        highlight=False,
+    )
+    last = train([*learned, *more], run, settings, masks, validation_monitor(held_back), start)
+    given = bundle.training_data.rstrip(". ")
+    bundle = replace(bundle, training_data=f"{given}. {described}" if given else described)
+    export(last, held_back, out, bundle, console)
+    console.print(f"the bundle is in {out}", highlight=False)
+
+
+def _check(split: str, photos: Sequence[LabelledPhoto]) -> None:
+    damaged = sum(photo.damaged for photo in photos)
+    clean = sum(photo.kind == "negative" for photo in photos)
+    if not damaged or not clean:
+        raise PhotosError(
+            f"split {split}: {damaged} damaged and {clean} clean photos; both kinds are needed"
+        )
+
+
+def _check_run(latest: Path, settings: TrainingSettings) -> None:
+    if not latest.exists():
+        return
+    _, facts = load_checkpoint(latest)
+    network = {**facts["settings"]["network"]}
+    if network != {**settings.network}:
+        raise CheckpointError(
+            f"{latest}: a training of another network ({network}); choose another folder"
+        )
+
+
+def _described(learned: Sequence[LabelledPhoto], more: Sequence[LabelledPhoto]) -> str:
+    names = {
+        "typed": "photos with outlined damage of known type",
+        "untyped": "photos with outlined damage of unknown type",
+        "negative": "clean photos",
+        "drawn": "drawn cars",
+        "scenery": "pictures without a vehicle",
+    }
+    parts = []
+    for kind, name in names.items():
+        if count := sum(photo.kind == kind for photo in [*learned, *more]):
+            parts.append(f"{count:,} {name}")
+    return ", ".join(parts) + "; damage drawn on clean photos or transplanted onto them"

@@ -1,0 +1,52 @@
+"""The mean of several trainings, which generalises better than each of them.
+
+Of networks that began alike (Wortsman et al., arXiv:2203.05482).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from model_training.fitting.checkpoints import CheckpointError, save_checkpoint
+from model_training.fitting.warm_start import Origin, read_origin
+
+
+def mean_of(sources: Sequence[str], cache: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The mean of the weights of ``sources``, and the facts of the last training among them.
+
+    Sources are folders of trainings, checkpoints and bundles (see
+    `model_store.fetch`); one named twice counts twice.  Raises `CheckpointError`
+    where they are not of the same network or nothing but bundles, and
+    `BundleError`.
+    """
+    origins = {source: read_origin(source, cache) for source in sources}
+    trained = [origin for origin in origins.values() if origin.facts]
+    if not trained:
+        raise CheckpointError(f"{', '.join(sources)}: nothing but bundles; name a training too")
+    last = trained[-1]
+    for source, origin in origins.items():
+        if _shapes(origin) != _shapes(last) or origin.rows != last.rows:
+            raise CheckpointError(f"{source} is of another network than {last.name}")
+    every = [origins[source] for source in sources]
+    mean = {
+        name: torch.stack([origin.tensors[name].double() for origin in every]).mean(0).float()
+        if tensor.dtype.is_floating_point
+        else tensor
+        for name, tensor in last.tensors.items()
+    }
+    named = [f"{sources.count(source)} x {origin.name}" for source, origin in origins.items()]
+    return mean, {**(last.facts or {}), "mean_of": named}
+
+
+def save(tensors: dict[str, Tensor], facts: dict[str, Any], out: Path) -> None:
+    """Write a checkpoint for `export`, or for a training to begin with."""
+    save_checkpoint(out, {f"average.{name}": value for name, value in tensors.items()}, facts)
+
+
+def _shapes(origin: Origin) -> dict[str, torch.Size]:
+    return {n: t.shape for n, t in origin.tensors.items() if t.dtype.is_floating_point}

@@ -1,0 +1,1 @@
+"""Synthetic damage: drawn or transplanted."""

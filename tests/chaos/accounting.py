@@ -1,0 +1,151 @@
+"""The reckoning: what was sent against what is stored, and what is a dead letter."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.fault_plan import Fault
+from tests.chaos.sender import Sent
+from tests.hostile.hostile_case import EXAMINED
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An inspection as it is stored; ``finished`` in seconds since 1970."""
+
+    id: str
+    outcome: str  # verdict and, where there is one, its reason's code
+    attempts: int
+    finished: float
+    finding: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is left: rows, findings by number with their photo's digest, pictures by key."""
+
+    rows: list[Row]
+    findings: dict[int, str]
+    pictures: list[str]
+    dead_letters: Counter[str]
+    left_on_queue: int = 0
+
+
+@dataclass
+class Account:
+    """``table`` is what is printed; ``problems`` say what is wrong with it, if anything is."""
+
+    table: dict[str, float] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every promise was kept."""
+        return not self.problems
+
+    def lines(self) -> list[str]:
+        """The table, one ``name: number`` a line."""
+        return [f"{name}: {number:g}" for name, number in self.table.items()]
+
+    def write(self, path: Path, **more: Any) -> None:
+        """The table as JSON, with ``more``."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found = {"ok": self.ok, **more, "table": self.table, "problems": self.problems}
+        path.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def reckon(sent: dict[str, Sent], stored: Stored) -> Account:
+    """Compare: nothing may be lost or doubled, and each outcome must be one that is expected."""
+    account = Account()
+    rows = {row.id: row for row in stored.rows}
+    failed = {id for id, row in rows.items() if row.outcome.startswith("failed")}
+    dead = set(stored.dead_letters)
+    lost = [id for id in sent if id not in rows and id not in dead]
+    # Whoever looks into the dead-letter queue must find what failed, to send it again.
+    lost += [id for id in failed & set(sent) if id not in dead]
+    doubled = [
+        *(f"an inspection that nobody asked for: {id}" for id in rows.keys() - sent.keys()),
+        *(f"a second row of {id}" for id in _repeated(row.id for row in stored.rows)),
+        *(f"a second finding of photo {sha}" for sha in _repeated(stored.findings.values())),
+        *(f"a second overlay or mask: {key}" for key in _repeated(_names(stored.pictures))),
+        *(f"a dead letter with a verdict: {id}" for id in sorted(dead & rows.keys() - failed)),
+    ]
+    blind = [
+        number for number, sha in stored.findings.items()
+        if sum(sha in key for key in stored.pictures) < 2
+    ]  # fmt: skip
+    wrong = [
+        f"{'hostile input' if what.hostile else 'photo'} ended wrongly: {what.name}: "
+        f"{rows[id].outcome}, not {' or '.join(sorted(what.expected))}"
+        for id, what in sent.items()
+        if id in rows and rows[id].outcome not in what.expected
+    ]
+    outcomes = Counter(rows[id].outcome for id in sent if id in rows)
+    verdicts = Counter(outcome.partition(" ")[0] for outcome in outcomes.elements())
+    account.table = {
+        "sent": len(sent),
+        **{f"stored {verdict}": count for verdict, count in sorted(verdicts.items())},
+        "dead letters": len(dead),
+        **{f"dead letters {code}": count for code, count in sorted(_reasons(rows, dead).items())},
+        "lost": len(lost),
+        "doubled": len(doubled),
+        "without pictures": len(blind),
+        "photos with another outcome": sum(not line.startswith("hostile") for line in wrong),
+        "hostile inputs": sum(what.hostile for what in sent.values()),
+        "hostile inputs with another code": sum(line.startswith("hostile") for line in wrong),
+        "left on the queue": stored.left_on_queue,
+        "tried more than once": sum(row.attempts > 1 for row in stored.rows),
+        "longest wait in seconds": round(_longest_wait(sent, rows), 1),
+    }
+    account.problems += [f"lost: {sent[id].name} ({id})" for id in lost]
+    account.problems += [f"doubled: {what}" for what in doubled]
+    account.problems += [f"stored without its pictures: finding {number}" for number in blind]
+    account.problems += wrong
+    if stored.left_on_queue:
+        account.problems.append(f"{stored.left_on_queue} messages are left on the queue")
+    return account
+
+
+def longest_recovery(
+    faults: Iterable[tuple[Fault, float, float]], sent: dict[str, Sent], rows: list[Row]
+) -> float:
+    """Seconds from the end of a fault to the next verdict, while photos waited: the longest."""
+    verdicts = sorted((row.finished, row.id) for row in rows if row.outcome in EXAMINED)
+    longest = 0.0
+    for _, _, ended in faults:
+        after = next(
+            (at for at, id in verdicts if at > ended and id in sent and sent[id].at < ended), None
+        )
+        if after is not None:
+            longest = max(longest, after - ended)
+    return longest
+
+
+def _repeated(values: Iterable[str]) -> list[str]:
+    return [value for value, count in Counter(values).items() if count > 1]
+
+
+def _names(keys: Iterable[str]) -> list[str]:
+    """What the keys of pictures are of; one bundle makes one overlay and one mask of a photo."""
+    found = ((key.partition("/")[0], _DIGEST.search(key)) for key in keys)
+    return [f"{kind} of {digest[0]}" for kind, digest in found if digest]
+
+
+def _reasons(rows: dict[str, Row], dead: set[str]) -> Counter[str]:
+    return Counter(rows[id].outcome.partition(" ")[2] if id in rows else "unknown" for id in dead)
+
+
+def _longest_wait(sent: dict[str, Sent], rows: dict[str, Row]) -> float:
+    return max(
+        (rows[id].finished - what.at for id, what in sent.items()
+         if id in rows and rows[id].outcome in EXAMINED),
+        default=0.0,
+    )  # fmt: skip

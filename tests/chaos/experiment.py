@@ -1,0 +1,199 @@
+"""Carries a plan out: sends, breaks, waits until it is quiet, and looks at what is left."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Thread
+
+from damage_tasks.devstack import Stack
+from damage_tasks.devstack.aws_emulator import Emulator
+from damage_tasks.results.schema_upgrade import migrate
+from tests.chaos.accounting import Account
+from tests.chaos.fault_plan import Fault, Plan
+from tests.chaos.inventory import take_stock
+from tests.chaos.sender import Post, Sent
+from tests.chaos.worker_pool import Workers
+from tests.conftest import Site
+from tests.fault_proxy import PASS, RESET, FaultProxy
+from tests.hostile.corpus import corpus, settings_for
+from tests.hostile.hostile_case import Case, Ground
+from tests.integration.conftest import limit_receives
+from tests.postgres import Postgres
+from tests.small_bundles import write_bundle
+
+PROCESSES = 2  # of each worker
+TIME_LIMIT = 15  # seconds
+VISIBILITY = TIME_LIMIT + 10
+GRACE = 105.0  # seconds; the chart's terminationGracePeriodSeconds
+SETTINGS = {
+    "DAMAGE_SOFT_TIME_LIMIT": "12",
+    "DAMAGE_TIME_LIMIT": str(TIME_LIMIT),
+    # Soon again, and often enough to outlast every outage.
+    "DAMAGE_RETRY_BASE": "0.5",
+    "DAMAGE_MAX_RETRIES": "7",
+    # We kill more processes than a broken worker would lose.
+    "DAMAGE_MAX_FAILURES_IN_A_ROW": "10",
+    "DAMAGE_PREFETCH": "2",
+    "DAMAGE_LOG_FORMAT": "json",
+}
+STATES = [f"ApproximateNumberOfMessages{state}" for state in ("", "NotVisible", "Delayed")]
+
+
+@dataclass
+class Chaos:
+    """One run: ``receives`` make a dead letter, ``quiet`` is how many seconds the end may take."""
+
+    folder: Path
+    workers: int = 3
+    receives: int = 5
+    quiet: float = 600
+    tell: Callable[[str], None] = lambda text: None
+    passed: list[tuple[Fault, float, float]] = field(default_factory=list)
+
+    def run(self, make: Callable[[list[Case]], Plan]) -> Account:
+        """Carry out the plan that ``make`` makes for the cases of the hostile corpus."""
+        with self._surroundings() as (stack, ground):
+            cases = corpus(ground)
+            plan = make(cases)
+            workers = Workers(stack, self.workers, grace=GRACE)
+            post = Post(stack, ground)
+            post.prepare(plan.photos)
+            self.tell(f"{len(plan.outages)} outages, {len(plan.deaths)} deaths; starting workers")
+            workers.start()
+            try:
+                begun = time.time()
+                lanes = [
+                    Thread(target=self._send, args=(plan, post, cases)),
+                    Thread(target=self._lane, args=(plan.outages, self._outage)),
+                    Thread(target=self._lane, args=(plan.deaths, workers.harm)),
+                ]
+                self._begun = time.monotonic()
+                for lane in lanes:
+                    lane.start()
+                while any(lane.is_alive() for lane in lanes):
+                    self._progress(stack, post.sent)
+                    time.sleep(5)
+                left = self._wait_for_quiet(stack, post.sent)
+            finally:
+                workers.stop()
+            account = take_stock(stack, post, workers, self.passed, left)
+            account.table["seconds"] = round(time.time() - begun)
+            return account
+
+    @contextmanager
+    def _surroundings(self) -> Iterator[tuple[Stack, Ground]]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        photos = self.folder / "hostile"
+        photos.mkdir(exist_ok=True)
+        with ExitStack() as stop:
+            site = Site()
+            stop.callback(site.close)
+            self._postgres = Postgres().start()
+            stop.callback(self._postgres.stop)
+            migrate(self._postgres.url)
+            emulator = Emulator(self.folder / "emulator.log")
+            emulator.start()
+            stop.callback(emulator.stop)
+            self._proxy = FaultProxy(emulator.environment["AWS_ENDPOINT_URL"])
+            stop.callback(self._proxy.close)
+            ground = Ground(site, emulator.client("s3"), photos)
+            stack = stop.enter_context(
+                Stack(
+                    self.folder,
+                    processes=PROCESSES,
+                    workers=0,
+                    database_url=self._postgres.url,
+                    emulator=emulator,
+                    app="tests.integration.misbehaving_app",
+                    visibility_timeout=VISIBILITY,
+                    settings={
+                        **settings_for(ground),
+                        **SETTINGS,
+                        "DAMAGE_BUNDLE": str(write_bundle(self.folder / "bundle")),
+                        "AWS_ENDPOINT_URL": self._proxy.url,
+                    },
+                )
+            )
+            limit_receives(stack, self.receives)
+            yield stack, ground
+
+    def _send(self, plan: Plan, post: Post, cases: list[Case]) -> None:
+        for at, photos, inputs in plan.bursts:
+            self._sleep_until(at)
+            post.send(photos, [cases[number] for number in inputs])
+
+    def _lane(self, faults: Iterable[Fault], act: Callable[[Fault], None]) -> None:
+        for fault in faults:
+            self._sleep_until(fault.at)
+            began = time.time()
+            act(fault)
+            self.passed.append((fault, began, time.time()))
+
+    def _sleep_until(self, at: float) -> None:
+        time.sleep(max(0.0, self._begun + at - time.monotonic()))
+
+    def _outage(self, fault: Fault) -> None:
+        where, _, how = fault.what.partition(" ")
+        if where == "postgres":
+            self._harm_postgres(how, fault.seconds)
+        elif how == "refused":
+            self._proxy.fault = lambda service, operation: RESET  # on connections that are open
+            self._proxy.close()
+            time.sleep(fault.seconds)
+            self._proxy.open()
+            self._proxy.heal()
+        else:
+            chance = random.Random(fault.choice)
+
+            def answer(service: str, operation: str) -> str:
+                return how if service == where and chance.random() < fault.share else PASS
+
+            self._proxy.fault = answer
+            time.sleep(fault.seconds)
+            self._proxy.heal()
+
+    def _harm_postgres(self, how: str, seconds: float) -> None:
+        match how:
+            case "paused":
+                self._postgres.pause()
+                time.sleep(seconds)
+                self._postgres.resume()
+            case "restarted":
+                self._postgres.restart("fast")
+            case "crashed":
+                self._postgres.restart("immediate")
+            case "away":
+                self._postgres.take_away()
+                time.sleep(seconds)
+                self._postgres.bring_back()
+
+    def _wait_for_quiet(self, stack: Stack, sent: dict[str, Sent]) -> int:
+        """Messages that are still there when nothing changes any more, or time is up."""
+        end = time.monotonic() + self.quiet
+        while left := self._progress(stack, sent):
+            if time.monotonic() > end:
+                return left
+            time.sleep(2)
+        return 0
+
+    def _progress(self, stack: Stack, sent: dict[str, Sent]) -> int:
+        waiting, in_flight, delayed = counts = queue_counts(stack)
+        self.tell(
+            f"{time.monotonic() - self._begun:4.0f} s: {len(sent)} sent, {waiting} waiting, "
+            f"{in_flight} in flight, {delayed} delayed"
+        )
+        return sum(counts)
+
+
+def queue_counts(stack: Stack) -> tuple[int, int, int]:
+    """Messages waiting, in flight and delayed."""
+    found = stack.client("sqs").get_queue_attributes(
+        QueueUrl=stack.environment["DAMAGE_QUEUE_URL"], AttributeNames=STATES
+    )["Attributes"]
+    waiting, in_flight, delayed = (int(found[name]) for name in STATES)
+    return waiting, in_flight, delayed

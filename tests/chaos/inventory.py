@@ -1,0 +1,97 @@
+"""Looks at what is left of a run: database, bucket, dead letters, workers' logs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import sqlalchemy as sa
+
+from damage_tasks.devstack import BUCKET, Stack
+from damage_tasks.results.tables import findings, inspections
+from damage_tasks.sqs.dead_letters import DeadLetters
+from damage_tasks.sqs.queues import dead_letter_queue, read_queue
+from tests.chaos.accounting import Account, Row, Stored, longest_recovery, reckon
+from tests.chaos.fault_plan import CRASH, DEATHS, HANG, PROCESS_KILLED, Fault
+from tests.chaos.sender import Post
+from tests.chaos.worker_pool import NOT_OURS, Workers, lost_processes
+
+
+def take_stock(
+    stack: Stack,
+    post: Post,
+    workers: Workers,
+    passed: list[tuple[Fault, float, float]],
+    left: int,
+) -> Account:
+    """The account of a run that is over; ``left`` messages have not become quiet."""
+    stored = read_stored(stack, left)
+    account = reckon(post.sent, stored)
+    table = account.table
+    table["messages"] = post.messages
+    table["outages"] = len(passed) - sum(fault.what in DEATHS for fault, _, _ in passed)
+    for cause in sorted({*DEATHS, NOT_OURS}):
+        table[f"deaths, {cause}"] = workers.deaths[cause]
+    for cause, count in _process_deaths(stack, post, workers, account).items():
+        table[f"photos without their process, {cause}"] = count
+    table["longest drain in seconds"] = round(max(workers.drains, default=0.0), 1)
+    table["longest recovery in seconds"] = round(
+        longest_recovery(passed, post.sent, stored.rows), 1
+    )
+    account.problems += workers.problems
+    return account
+
+
+def read_stored(stack: Stack, left: int) -> Stored:
+    """Everything that is stored now."""
+    engine = sa.create_engine(stack.environment["DAMAGE_DATABASE_URL"])
+    with engine.connect() as connection:
+        rows = [
+            Row(
+                row.id,
+                f"{row.verdict} {row.reason_code}" if row.reason_code else row.verdict,
+                row.attempts,
+                row.finished_at.timestamp(),
+                row.finding_id,
+            )
+            for row in connection.execute(sa.select(inspections))
+        ]
+        found = connection.execute(sa.select(findings.c.id, findings.c.photo_sha256)).all()
+    engine.dispose()
+    return Stored(
+        rows=rows,
+        findings={row.id: row.photo_sha256 for row in found},
+        pictures=_keys(stack.client("s3")),
+        dead_letters=_dead_letters(stack.client("sqs"), stack.environment["DAMAGE_QUEUE_URL"]),
+        left_on_queue=left,
+    )
+
+
+def _keys(s3: Any) -> list[str]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+    return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+
+def _dead_letters(sqs: Any, url: str) -> Counter[str]:
+    queue = read_queue(sqs, url)
+    with DeadLetters(sqs, queue, dead_letter_queue(sqs, queue)).held() as letters:
+        return Counter(letter.id for letter in letters)
+
+
+def _process_deaths(stack: Stack, post: Post, workers: Workers, account: Account) -> Counter[str]:
+    """Processes that were lost with a photo in hand, by cause; a cause not ours is a problem."""
+    causes: Counter[str] = Counter()
+    for id, status in lost_processes(stack.folder / "logs"):
+        name = post.sent[id].name if id in post.sent else id
+        if name.startswith(CRASH):
+            causes["crash photo"] += 1
+        elif name.startswith(HANG):
+            causes["hang photo"] += 1
+        elif "SIGKILL" in status:
+            causes[PROCESS_KILLED] += 1
+        else:
+            causes[NOT_OURS] += 1
+            account.problems.append(f"a process was lost with {name}: {status}")
+    if causes[PROCESS_KILLED] > workers.deaths[PROCESS_KILLED] * 2:
+        account.problems.append("more processes were killed than we killed")
+    return causes

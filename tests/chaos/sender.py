@@ -1,0 +1,73 @@
+"""Puts photos where workers find them, and messages on the queue."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from damage_tasks.devstack import Stack
+from tests.chaos.fault_plan import CRASH, GOOD, HANG, SLOW, Photo
+from tests.hostile.hostile_case import EXAMINED, Case, Ground, celery, failed, plain
+from tests.pictures import jpeg
+
+# Photos that nobody is to blame for may fail too, if we kill them often enough.
+UNLUCKY = failed("worker_lost") | failed("retries_exhausted") | failed("time_limit")
+EXPECTED = {
+    GOOD: EXAMINED | UNLUCKY,
+    SLOW: EXAMINED | UNLUCKY,
+    CRASH: failed("worker_lost"),
+    HANG: failed("worker_lost"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message that was sent at a time (seconds since 1970), and how it may end."""
+
+    name: str
+    expected: frozenset[str]
+    at: float
+    hostile: bool = False
+
+
+@dataclass
+class Post:
+    """``sent`` holds every message by the id of its inspection."""
+
+    stack: Stack
+    ground: Ground
+    sent: dict[str, Sent] = field(default_factory=dict)
+    messages: int = 0
+
+    def prepare(self, photos: Iterable[Photo]) -> None:
+        """Put each photo where its URL says."""
+        self._urls = {photo.number: self._place(photo) for photo in photos}
+
+    def send(self, photos: Iterable[Photo], cases: Iterable[Case]) -> None:
+        """Send messages, not through what we break: a caller is told when SQS is away."""
+        letters = []
+        for photo in photos:
+            url, name = self._urls[photo.number], f"{photo.kind} photo {photo.number}"
+            id = str(uuid.uuid4()) if photo.celery else None
+            body = celery([url, {"car": photo.number}], id=id) if id else plain({"image_url": url})
+            sent = Sent(name, EXPECTED[photo.kind], time.time())
+            letters += [(body, id, sent)] * photo.copies
+        for case in cases:
+            sent = Sent(case.name, case.expected, time.time(), hostile=True)
+            letters.append((case.body, case.id, sent))
+        for body, id, sent in letters:
+            answer = self.stack.client("sqs").send_message(
+                QueueUrl=self.stack.environment["DAMAGE_QUEUE_URL"], MessageBody=body
+            )
+            self.sent[id or answer["MessageId"]] = sent
+            self.messages += 1
+
+    def _place(self, photo: Photo) -> str:
+        if photo.kind in (CRASH, HANG):
+            return f"{self.ground.site.url}/{photo.kind}-{photo.number}.jpg"
+        data = jpeg(seed=1_000_000 + photo.picture)
+        if photo.on_web:
+            return self.ground.site.serve(f"/{photo.kind}-{photo.number}.jpg", data)
+        return self.ground.store(f"chaos/{photo.number}.jpg", data)

@@ -1,0 +1,48 @@
+"""The plan follows from its seed, and leaves nothing out."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.chaos.fault_plan import CRASH, DEATHS, HANG, OUTAGES, make_plan
+
+
+def test_the_same_seed_breaks_the_same_things() -> None:
+    assert make_plan(7, 100, range(50)) == make_plan(7, 100, range(50))
+    assert make_plan(7, 100, range(50)) != make_plan(8, 100, range(50))
+
+
+@pytest.mark.parametrize("photos", [1, 20, 500])
+def test_every_photo_and_every_hostile_input_is_sent_once(photos: int) -> None:
+    plan = make_plan(1, photos, range(40), hangs=1 if photos > 1 else 0)
+    numbers = [photo.number for _, burst, _ in plan.bursts for photo in burst]
+    inputs = [number for _, _, burst in plan.bursts for number in burst]
+    assert sorted(numbers) == list(range(photos))
+    assert sorted(inputs) == list(range(40))
+    assert [at for at, _, _ in plan.bursts] == sorted(at for at, _, _ in plan.bursts)
+
+
+@pytest.mark.parametrize("photos", [1, 500])
+def test_everything_is_broken_at_least_once(photos: int) -> None:
+    plan = make_plan(3, photos, [])
+    assert {fault.what for fault in plan.outages} == set(OUTAGES)
+    assert {fault.what for fault in plan.deaths} == set(DEATHS)
+
+
+def test_outages_come_one_after_another_and_photos_until_near_the_end() -> None:
+    plan = make_plan(5, 500, [])
+    for fault, later in zip(plan.outages, plan.outages[1:], strict=False):
+        assert fault.at + fault.seconds < later.at
+    assert plan.bursts[-1][0] < plan.outages[-1].at
+
+
+def test_messages_come_twice_photos_come_again_and_some_crash() -> None:
+    plan = make_plan(1, 500, [], hangs=2)
+    kinds = Counter(photo.kind for photo in plan.photos)
+    assert (kinds[CRASH], kinds[HANG]) == (5, 2)
+    assert any(photo.copies == 2 for photo in plan.photos)
+    assert any(photo.picture != photo.number for photo in plan.photos)
+    # The same body of plain JSON twice is two requests.
+    assert all(photo.celery for photo in plan.photos if photo.copies == 2)

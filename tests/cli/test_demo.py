@@ -1,0 +1,70 @@
+"""`damage-tasks demo` writes where it may, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from damage_tasks.__main__ import cli
+from damage_tasks.cli.contact_sheet import write_contact_sheet
+from damage_tasks.cli.demo import _forget_last_run
+from tests.pictures import jpeg
+
+REJECTED = {
+    "verdict": "rejected",
+    "reason": {"code": "not_a_photo", "text": "<no> [photo]"},
+    "overlay_url": None,
+    "damage_score": None,
+    "damages": [],
+    "quality": None,
+}
+
+
+def refusal(*words: str) -> str:
+    run = CliRunner().invoke(cli, ["demo", *words])
+    assert run.exit_code == 2
+    return " ".join(run.output.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("folder", ["overlays", "thumbnails"])
+def test_photos_that_would_be_overwritten_are_refused(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "car.jpg").write_bytes(jpeg())
+    text = refusal("--photos", str(tmp_path / folder), "--out", str(tmp_path))
+    assert "would be overwritten" in text
+
+
+def test_photos_beside_the_results_stay_as_they_are(tmp_path: Path) -> None:
+    photo = tmp_path / "photos" / "car.jpg"
+    photo.parent.mkdir()
+    photo.write_bytes(jpeg(2000, 1500))
+    before = photo.read_bytes()
+    page = write_contact_sheet(tmp_path, [("car", photo, REJECTED)])
+    assert photo.read_bytes() == before
+    assert (tmp_path / "thumbnails/car.jpg").exists()
+    assert "not_a_photo: &lt;no&gt; [photo]" in page.read_text()
+
+
+def test_an_earlier_demos_pictures_are_removed_and_others_kept(tmp_path: Path) -> None:
+    for folder in ("overlays", "thumbnails"):
+        (tmp_path / folder).mkdir()
+        for name in ("old.jpg", "mine.jpg"):
+            (tmp_path / folder / name).touch()
+    (tmp_path / "mine.jpg").touch()
+    last = [{"metadata": {"photo": "old"}}, {"metadata": {"photo": "../mine"}}]
+    (tmp_path / "overlays/mine.jpg").rename(tmp_path / "overlays/kept.jpg")
+    (tmp_path / "results.json").write_text(json.dumps(last))
+    _forget_last_run(tmp_path)
+    assert [p.name for p in (tmp_path / "overlays").iterdir()] == ["kept.jpg"]
+    assert (tmp_path / "mine.jpg").exists()
+    (tmp_path / "results.json").write_text('{"not": "ours"}')
+    _forget_last_run(tmp_path)
+    assert (tmp_path / "overlays/kept.jpg").exists()
+
+
+def test_a_url_is_not_for_the_demo(tmp_path: Path) -> None:
+    text = refusal("--photos", "https://photos.example/car.jpg", "--out", str(tmp_path))
+    assert "damage-tasks detect https://photos.example/car.jpg" in text

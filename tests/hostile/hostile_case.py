@@ -1,0 +1,112 @@
+"""One hostile input: what is put on the queue, and what has to become of it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from damage_tasks.devstack import PHOTOS_BUCKET
+from tests.conftest import Site
+
+# Outcomes: a verdict and, where there is one, its reason's code.
+EXAMINED = frozenset({"damaged", "clean"})
+MALFORMED = frozenset({"rejected message_malformed"})
+
+
+def rejected(*codes: str) -> frozenset[str]:
+    """Rejected with one of ``codes``."""
+    return frozenset(f"rejected {code}" for code in codes)
+
+
+def failed(code: str) -> frozenset[str]:
+    """Failed with ``code``, and a dead letter."""
+    return frozenset({f"failed {code}"})
+
+
+def outcome_of(result: Mapping[str, Any]) -> str:
+    """The outcome that the result of an inspection tells."""
+    reason = result["reason"]
+    return f"{result['verdict']} {reason['code']}" if reason else str(result["verdict"])
+
+
+@dataclass(frozen=True)
+class Case:
+    """``body`` goes onto the queue; the inspection ``id`` has an outcome of ``expected``.
+
+    Without an ``id`` it is the SQS MessageId.  ``metadata`` is what the inspection has
+    to carry, if that matters.
+    """
+
+    name: str
+    body: str
+    expected: frozenset[str]
+    id: str | None = None
+    metadata: Any = None
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where hostile photos lie: a web server, a bucket of the stack and a folder."""
+
+    site: Site
+    s3: Any
+    folder: Path
+
+    def store(self, key: str, data: bytes) -> str:
+        """Put ``data`` into the bucket of photos; its URL."""
+        self.s3.put_object(Bucket=PHOTOS_BUCKET, Key=key, Body=data)
+        return f"s3://{PHOTOS_BUCKET}/{key}"
+
+
+def plain(value: Any) -> str:
+    """A message as any language sends it."""
+    return json.dumps(value)
+
+
+def celery(
+    args: Any,
+    kwargs: Any = None,
+    *,
+    id: Any = None,
+    embed: Any = None,
+    headers: Mapping[str, Any] | None = None,
+    properties: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> str:
+    """A message as ``detect_damage.delay`` sends it, with changes."""
+    id = id if id is not None else str(uuid.uuid4())
+    kwargs = {} if kwargs is None else kwargs
+    embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None, **(embed or {})}
+    call = json.dumps([args, kwargs, embed]).encode()
+    envelope = {
+        "body": base64.b64encode(call).decode(),
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": {
+            "lang": "py", "task": "detect_damage", "id": id, "shadow": None, "eta": None,
+            "expires": None, "group": None, "group_index": None, "retries": 0,
+            "timelimit": [None, None], "root_id": id, "parent_id": None,
+            "argsrepr": repr(tuple(args) if isinstance(args, list) else args)[:200],
+            "kwargsrepr": repr(kwargs)[:200], "origin": "gen1@caller", "ignore_result": False,
+            "replaced_task_nesting": 0, "stamped_headers": None, "stamps": {}, **(headers or {}),
+        },
+        "properties": {
+            "correlation_id": id, "reply_to": str(uuid.uuid4()), "delivery_mode": 2,
+            "delivery_info": {"exchange": "", "routing_key": "damage"}, "priority": 0,
+            "body_encoding": "base64", "delivery_tag": str(uuid.uuid4()), **(properties or {}),
+        },
+        **changes,
+    }  # fmt: skip
+    return base64.b64encode(json.dumps(envelope).encode()).decode()
+
+
+def case_of_url(name: str, url: Any, expected: frozenset[str], metadata: Any = None) -> Case:
+    """The photo at ``url``, asked for as Celery does."""
+    id = str(uuid.uuid4())
+    args = [url] if metadata is None else [url, metadata]
+    return Case(name, celery(args, id=id), expected, id)

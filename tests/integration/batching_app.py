@@ -1,0 +1,50 @@
+"""The application on torch as on a GPU, in batches of what waits together, but on the CPU.
+
+The device is busy until ``THREADS`` photos wait for it, and it fails on black photos.
+Everything else of the worker is the real thing; its pauses are shorter.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from damage_tasks import app
+from damage_tasks.sqs import transport
+from model_store.engines import Array, torch
+from model_store.engines.batching import BatchingEngine, _Job
+
+__all__ = ["app"]
+
+logger = logging.getLogger(__name__)
+
+
+class Device(torch.TorchEngine):
+    """Takes long enough for photos to gather, and says with how many it failed."""
+
+    def encode_batch(self, photos: Sequence[Array]) -> list[tuple[Any, Array]]:
+        time.sleep(0.2)
+        if any(photo.max() < 0 for photo in photos):
+            logger.info("device fails on %d photos", len(photos))
+            raise RuntimeError("out of memory on the GPU")
+        return super().encode_batch(photos)
+
+
+def _load(bundle: Any, weights: Any, *_: Any, **__: Any) -> BatchingEngine:
+    engine = BatchingEngine(Device(torch.load_network(bundle, weights)))
+
+    def be_busy(_: Sequence[None]) -> list[None]:
+        end = time.monotonic() + 60
+        while engine._jobs.qsize() < int(os.environ["THREADS"]) and time.monotonic() < end:
+            time.sleep(0.01)
+        return [None]
+
+    engine._jobs.put(_Job(be_busy, (), None))
+    return engine
+
+
+torch.load_torch = _load  # type: ignore[assignment]
+transport.FIRST_BACKOFF = 1

@@ -1,0 +1,49 @@
+"""The application with photos that make it misbehave, chosen by their URL.
+
+Only what cannot be had otherwise: a decoder or a network that crashes natively, hangs,
+fails or eats memory, and a bundle that takes long to load or cannot be loaded
+(``SLOW_LOAD``, ``FAIL_LOAD``).  Everything else of the worker is the real thing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from damage_tasks import app
+from damage_tasks.errors import BundleError
+from damage_tasks.photos import PhotoReader
+from damage_tasks.worker import lifecycle
+
+__all__ = ["app"]
+
+_download, _load = PhotoReader.download, lifecycle._load
+_eaten: list[bytes] = []
+
+
+def _misbehave(self: PhotoReader, url: str) -> bytes:
+    if "/crash" in str(url):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if "/hang" in str(url):
+        # Not even the soft time limit gets through to native code.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+        time.sleep(600)
+    if "/slow" in str(url):
+        time.sleep(4)
+    if "/fault" in str(url):
+        raise RuntimeError("out of memory on the GPU")
+    if "/grow" in str(url):
+        _eaten.append(b"x" * 300_000_000)
+    return _download(self, url)
+
+
+def _load_badly() -> object:
+    time.sleep(float(os.environ.get("SLOW_LOAD", 0)))
+    if os.environ.get("FAIL_LOAD"):
+        raise BundleError("weights.safetensors is damaged")
+    return _load()
+
+
+lifecycle._load = _load_badly  # type: ignore[assignment]
+PhotoReader.download = _misbehave  # type: ignore[method-assign]

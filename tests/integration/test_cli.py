@@ -1,0 +1,181 @@
+"""The command line against a running stack."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from damage_tasks.devstack import Stack
+from tests.conftest import Site
+from tests.pictures import jpeg
+
+pytestmark = pytest.mark.xdist_group("stack")
+
+
+def run(*words: str, stack: Stack | None = None, **kw: object) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "COLUMNS": "200", **(stack.environment if stack else {})}
+    return subprocess.run(
+        [sys.executable, "-m", "damage_tasks", *words],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+        check=False,
+        **kw,  # type: ignore[call-overload]
+    )
+
+
+def test_submit_waits_and_shows_verdicts_and_show_tells_more(
+    stack: Stack, site: Site, tmp_path: Path
+) -> None:
+    photo = site.serve("/car.jpg", jpeg(seed=77))
+    requests = tmp_path / "requests.txt"
+    requests.write_text(f'# two photos\n{photo}\n{{"image_url": "{photo}", "car_id": 7}}\n')
+    done = run(
+        "submit", "--from", str(requests), "--wait", "--metadata", '{"shift": "early"}', stack=stack
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("/car.jpg") == 2
+
+    sent = run("submit", photo, "--metadata", '{"car": 8}', stack=stack)
+    (id,) = sent.stdout.split()
+    end = time.monotonic() + 30
+    while (shown := run("show", id, "--json", stack=stack)).returncode and time.monotonic() < end:
+        time.sleep(0.2)
+    result = json.loads(shown.stdout)
+    assert (result["id"], result["metadata"], result["reused"]) == (id, {"car": 8}, True)
+    assert result["verdict"] in run("show", id, stack=stack).stdout
+
+
+def test_show_of_an_unknown_id_is_one_clear_line(stack: Stack) -> None:
+    shown = run("show", "nothing", stack=stack)
+    assert shown.returncode == 1
+    assert shown.stderr.startswith("inspection_not_found: no inspection nothing")
+
+
+def test_check_says_ok_for_each_part(stack: Stack) -> None:
+    checked = run("check", stack=stack)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    lines = checked.stdout.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["ok", "queue"],
+        ["ok", "store"],
+        ["ok", "database"],
+        ["ok", "bundle"],
+    ]
+
+
+def test_check_names_what_cannot_be_reached(stack: Stack) -> None:
+    environment = {**os.environ, **stack.environment, "DAMAGE_BUCKET": "no-such-bucket"}
+    environment["DAMAGE_DATABASE_URL"] = "postgresql://nobody@127.0.0.1:9/none"
+    checked = subprocess.run(
+        [sys.executable, "-m", "damage_tasks", "check"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert checked.returncode == 1
+    states = [line.split()[:2] for line in checked.stdout.splitlines()]
+    assert states == [["ok", "queue"], ["wrong", "store"], ["wrong", "database"], ["ok", "bundle"]]
+
+
+def test_a_wrong_setting_ends_every_command_with_one_line() -> None:
+    environment = {**os.environ, "DAMAGE_TIME_LIMIT": "soon"}
+    checked = subprocess.run(
+        [sys.executable, "-m", "damage_tasks", "check"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert checked.returncode == 2
+    assert checked.stderr.startswith("settings: DAMAGE_TIME_LIMIT")
+    assert len(checked.stderr.splitlines()) == 1
+
+
+def test_a_worker_without_a_bundle_does_not_start(stack: Stack, tmp_path: Path) -> None:
+    environment = {**os.environ, **stack.environment, "DAMAGE_BUNDLE": str(tmp_path)}
+    worker = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "damage_tasks", "worker"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+        check=False,
+    )
+    assert worker.returncode != 0
+    assert "worker does not start: bundle_not_found: no bundle in" in worker.stderr
+
+
+def test_the_stack_runs_in_the_foreground_until_interrupted(tmp_path: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "DAMAGE_"))}
+    # As a user's, whose shell knows nothing of the virtual environment.
+    here = str(Path(sys.executable).parent)
+    elsewhere = [folder for folder in os.get_exec_path() if folder != here]
+    environment["PATH"] = os.pathsep.join(elsewhere)
+    command = [sys.executable, "-m", "damage_tasks", "stack", "--processes", "1"]
+    first, second = (
+        subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+            # Ctrl-C must reach it, also where the tests themselves run in the background.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        for _ in range(2)
+    )
+    try:
+        files = [tmp_path / "var/stack.env", tmp_path / "var/stack-2.env"]
+        end = time.monotonic() + 90
+        while not all(file.exists() for file in files) and time.monotonic() < end:
+            time.sleep(0.1)
+        values = [dict(line.split("=", 1) for line in f.read_text().splitlines()) for f in files]
+        assert values[0]["AWS_ENDPOINT_URL"] != values[1]["AWS_ENDPOINT_URL"]
+        assert "DAMAGE_QUEUE_URL" in values[0]
+
+        (tmp_path / "car.jpg").write_bytes(jpeg())
+        script = 'set -a; . var/stack.env; set +a; damage-tasks submit "file://$PWD/car.jpg" --wait'
+        done = subprocess.run(
+            ["sh", "-c", script],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        for process in (first, second):
+            assert listeners_beyond_loopback(process.pid) == []
+    finally:
+        for process in (first, second):
+            process.send_signal(signal.SIGINT)
+        codes = [process.wait(timeout=60) for process in (first, second)]
+        for process in (first, second):
+            assert process.stderr
+            process.stderr.close()
+    assert codes == [0, 0]
+    assert not any(file.exists() for file in files)
+
+
+def listeners_beyond_loopback(pid: int) -> list[str]:
+    """Addresses that the process or a descendant listens on, other than loopback."""
+    import psutil
+
+    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    return [
+        f"{connection.laddr.ip}:{connection.laddr.port} ({process.name()})"
+        for process in family
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+        and connection.laddr.ip not in ("127.0.0.1", "::1")
+    ]

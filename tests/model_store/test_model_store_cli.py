@@ -1,0 +1,144 @@
+"""The model store's command line, against folders, S3 and a web server."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from damage_tasks.errors import DamageTaskError
+from model_store.__main__ import cli
+from model_store.fetch import open_bundle
+from tests.small_bundles import change_manifest, write_bundle
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    folder = write_bundle(tmp_path / "bundle")
+    (folder / "MODEL_CARD.md").write_text("# A tiny bundle\n")
+    return folder
+
+
+def run(*words: str) -> str:
+    result = CliRunner().invoke(cli, words, env={"COLUMNS": "300"})
+    if result.exception and isinstance(result.exception, DamageTaskError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output.strip()
+
+
+def test_a_published_bundle_is_listed_shown_verified_and_pulled(
+    bundle: Path, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAMAGE_BUNDLE_CACHE", str(tmp_path / "cache"))
+    store = f"s3://{bucket}/models"
+    uri = run("publish", str(bundle), store)
+    assert uri == f"{store}/tiny/1.0.0"
+    assert uri in run("list", store)
+    assert "outlines dent" in run("show", uri)
+    assert run("verify", uri).startswith("ok  tiny 1.0.0")
+    pulled = Path(run("pull", uri))
+    assert open_bundle(pulled).digest == open_bundle(bundle).digest
+
+
+def test_a_store_may_be_a_folder(bundle: Path, tmp_path: Path) -> None:
+    uri = run("publish", str(bundle), str(tmp_path / "store"))
+    assert Path(uri) == tmp_path / "store/tiny/1.0.0"
+    assert (Path(uri) / "MODEL_CARD.md").exists()
+    assert uri in run("list", str(tmp_path / "store"))
+
+
+def test_a_version_is_never_overwritten(bundle: Path, bucket: str) -> None:
+    run("publish", str(bundle), f"s3://{bucket}")
+    change_manifest(bundle, description="other")
+    with pytest.raises(DamageTaskError, match="never overwritten"):
+        run("publish", str(bundle), f"s3://{bucket}")
+    change_manifest(bundle, version="1.0.1")
+    run("publish", str(bundle), f"s3://{bucket}")
+
+
+def test_the_manifest_is_uploaded_last(
+    bundle: Path, bucket: str, aws: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from model_store import publishing
+
+    order: list[str] = []
+    for name in ("put", "put_new"):
+        genuine = getattr(publishing._S3, name)
+
+        def recorded(self: Any, file: str, source: Path, genuine: Any = genuine) -> None:
+            order.append(file)
+            genuine(self, file, source)
+
+        monkeypatch.setattr(publishing._S3, name, recorded)
+    run("publish", str(bundle), f"s3://{bucket}")
+    assert sorted(order[:-1]) == ["MODEL_CARD.md", "weights.safetensors"]
+    assert order[-1] == "manifest.json"
+
+
+def test_what_is_tampered_with_is_not_published(bundle: Path, bucket: str, aws: Any) -> None:
+    with (bundle / "weights.safetensors").open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"!")
+    with pytest.raises(DamageTaskError, match="tampered"):
+        run("publish", str(bundle), f"s3://{bucket}")
+    assert not aws.client("s3").list_objects_v2(Bucket=bucket).get("Contents")
+
+
+def test_a_bundle_may_come_from_a_web_server(bundle: Path, site: Any, tmp_path: Path) -> None:
+    from model_store.fetch import _Cache
+    from model_store.sources import WebSource
+
+    for path in bundle.iterdir():
+        site.serve(f"/tiny/{path.name}", path.read_bytes())
+    # https:// in earnest; the test's server has no certificate.
+    source = WebSource(f"{site.url}/tiny")
+    fetched = _Cache(tmp_path / "cache").fetch(source.uri, source)
+    assert fetched.digest == open_bundle(bundle).digest
+
+
+def test_a_server_without_ranges_is_resumed_all_the_same(site: Any) -> None:
+    from model_store.sources import WebSource
+
+    site.serve("/b/file", b"0123456789")
+    assert b"".join(WebSource(f"{site.url}/b").read("file", 4)) == b"456789"
+
+
+def test_plain_http_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DamageTaskError, match="https://"):
+        run("pull", "http://models.example/x", "--cache", str(tmp_path))
+
+
+def test_the_default_bundle_verifies() -> None:
+    assert run("verify").startswith("ok  default ")
+
+
+def test_golden_photos_travel_with_the_bundle(bundle: Path, bucket: str, tmp_path: Path) -> None:
+    import hashlib
+
+    from tests.pictures import jpeg
+
+    (bundle / "golden").mkdir()
+    (bundle / "golden/a.jpg").write_bytes(jpeg(128, 96))
+    golden = {
+        "photo": "golden/a.jpg",
+        "sha256": hashlib.sha256(jpeg(128, 96)).hexdigest(),
+        "verdict": "damaged",
+        "damage_score": 0.5,
+        "score_tolerance": 1.0,
+        "areas": {"dent": 0.5, "scratch": 0.5},
+        "area_tolerance": 0.6,
+    }
+    change_manifest(bundle, golden=[golden])
+    uri = run("publish", str(bundle), f"s3://{bucket}")
+    pulled = Path(run("pull", uri, "--cache", str(tmp_path / "cache")))
+    assert (pulled / "golden/a.jpg").read_bytes() == jpeg(128, 96)
+    (pulled / "golden/a.jpg").write_bytes(b"x")
+    with pytest.raises(DamageTaskError, match="golden photo golden/a.jpg"):
+        run("pull", uri, "--cache", str(tmp_path / "cache"))
+    shutil.rmtree(tmp_path / "cache")
+    assert json.loads((bundle / "manifest.json").read_text())["golden"]

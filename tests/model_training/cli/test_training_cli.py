@@ -1,0 +1,164 @@
+"""From labelled photos to a bundle that serves, by command line alone."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from damage_tasks.errors import DamageTaskError
+from damage_tasks.vision.segmenter import Segmenter
+from damage_tasks.vision.self_test import check_golden
+from model_store.__main__ import cli
+from model_store.fetch import open_bundle
+from model_store.publishing import files_of
+from model_training.bundling import bundle_export, model_card_pictures, self_test_photos
+from model_training.data.labelled_photos import PhotosError
+from model_training.evaluation import bundle_evaluation
+from model_training.fitting.checkpoints import CheckpointError, load_checkpoint
+from tests.small_bundles import write_bundle
+
+
+def run(*words: str | Path) -> str:
+    result = CliRunner().invoke(cli, [str(word) for word in words], env={"COLUMNS": "200"})
+    if isinstance(result.exception, DamageTaskError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def few_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawn cars take longest."""
+    monkeypatch.setattr(self_test_photos, "TRIES", 1)
+    monkeypatch.setattr(self_test_photos, "SIZE", (160, 120))
+    monkeypatch.setattr(model_card_pictures, "EXAMPLES", range(60_001, 60_003))
+    monkeypatch.setattr(model_card_pictures, "MORE", ())
+    monkeypatch.setattr(bundle_evaluation, "CARS", 1)
+    monkeypatch.setattr(bundle_export, "CARS", 1)
+
+
+TRAIN = ("--batch", "2", "--processes", "1", "--drawn-cars", "2", "--decoder", "16,16,16")
+BUNDLE = ("--version", "1.0.0", "--licence", "none", "--gate-side", "64", "--side", "96")
+
+
+def test_a_training_ends_in_a_bundle_that_serves(
+    folder: Path, tmp_path: Path, few_drawings: None
+) -> None:
+    command = ("train", "--photos", folder, "--run", tmp_path / "run", *TRAIN, *BUNDLE)
+    run(*command, "--steps", "2", "--monitor-every", "2")
+    bundle = open_bundle(tmp_path / "run/bundle")
+    manifest = bundle.manifest
+    assert [network.name for network in manifest.networks] == [
+        "quality", "vehicle", "damage", "place", "any", "scratch", "dent", "spacing", "breakage",
+    ]  # fmt: skip
+    assert "2 drawn cars" in manifest.training_data
+    assert len(manifest.golden) == 4
+    assert check_golden(Segmenter(bundle)) == 4
+    pictures = {f"card/{name}" for name in ("gate.png", "types.png", "examples.jpg")}
+    assert {"MODEL_CARD.md", *pictures} <= set(files_of(bundle))
+    text = (bundle.folder / "MODEL_CARD.md").read_text()
+    assert all(f"({picture})" in text for picture in pictures)
+    assert "damaged validation photos are called clean" in text
+    assert manifest.metrics["validation"]
+    policies = {network.type: network.policy for network in manifest.segmenters()}
+    assert policies["dent"].kind == "threshold"
+    assert policies["spacing"].kind == "hysteresis"
+    assert policies["spacing"].refine
+    run(*command, "--steps", "2")  # there is nothing left to train
+    run(*command, "--steps", "3")
+    _, facts = load_checkpoint(tmp_path / "run/latest.safetensors")
+    assert facts["step"] == 3
+    with pytest.raises(CheckpointError, match="another network"):
+        run(*command, "--steps", "3", "--variant", "lite1")
+
+
+def test_a_training_without_clean_photos_is_refused_before_it_begins(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("id,image,mask,kind,split\na,a.png,b.png,typed,train\n")
+    with pytest.raises(PhotosError, match="split train: 1 damaged and 0 clean photos"):
+        run("train", "--photos", tmp_path, "--run", tmp_path / "run", *BUNDLE)
+
+
+def test_an_evaluation_prints_a_table_and_writes_json(
+    folder: Path, tmp_path: Path, few_drawings: None
+) -> None:
+    bundle = write_bundle(tmp_path / "bundle")
+    out = tmp_path / "figures/evaluation.json"
+    printed = run("evaluate", "--bundle", bundle, "--photos", folder, "--out", out)
+    assert "any damage, pooled IoU" in printed
+    assert "4 of 8 photos are of the split 'train'" in printed
+    report = json.loads(out.read_text())
+    assert report["photos"] == {"clean": 4, "damaged": 4, "close_up": 4}
+    assert report["overlap"]["scratch"]["photos"] == 2
+    assert 0 <= report["overlap"]["any"]["iou"] <= report["overlap"]["any"]["dice"] <= 1
+    for view in ("clean", "close_up"):
+        assert set(report["views"][view]["false_alarms"]) == {"0.9", "0.95", "0.99"}
+    assert report["ended_by_gate"] == {"clean": 0, "damaged": 0, "close_up": 0}
+    assert report["seconds_per_photo"]["clean"] > 0
+
+
+def test_what_cannot_be_measured_is_null(folder: Path, tmp_path: Path) -> None:
+    lines = (folder / "manifest.csv").read_text().splitlines()
+    damaged = [line.replace("images/", f"{folder}/images/").replace("masks/", f"{folder}/masks/")
+               for line in lines if ",typed," in line]  # fmt: skip
+    (tmp_path / "manifest.csv").write_text("\n".join([lines[0], *damaged]) + "\n")
+    out = tmp_path / "evaluation.json"
+    bundle = write_bundle(tmp_path / "bundle")
+    run("evaluate", "--bundle", bundle, "--photos", tmp_path, "--out", out)
+    assert json.loads(out.read_text())["views"]["clean"]["auc"] is None
+
+
+def test_a_split_without_photos_is_an_error(folder: Path) -> None:
+    with pytest.raises(PhotosError, match="no photos of the split test"):
+        run("evaluate", "--photos", folder, "--split", "test")
+
+
+def test_help_answers_without_loading_torch() -> None:
+    program = (
+        "import sys, model_store.__main__ as m;"
+        "from typer.testing import CliRunner;"
+        "assert 'evaluate' in CliRunner().invoke(m.cli, ['--help']).output;"
+        "heavy = {'torch', 'cv2', 'numpy', 'albumentations', 'sqlalchemy', 'PIL'};"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_what_is_missing_is_said_with_its_remedy(folder: Path) -> None:
+    program = (
+        "import sys; sys.modules['cv2'] = None;"
+        f"sys.argv = ['x', 'evaluate', '--photos', {str(folder)!r}];"
+        "from model_store.__main__ import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1] == (
+        "extra_missing: needs cv2: pip install 'damage-tasks[training]'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--version", "v1"), "three numbers, such as 1.4.0"),
+        (("--decoder", "1,2"), "three numbers, such as 128,64,48"),
+        (("--variant", "lite7"), "lite7"),
+        (("--seed", "-1"), "--seed"),
+    ],
+)
+def test_a_wrong_option_is_told_before_anything_is_made(
+    option: tuple[str, str], said: str, folder: Path, tmp_path: Path
+) -> None:
+    given = {"--version": "1.0.0", "--licence": "ours", "--run": str(tmp_path / "run")}
+    given |= {"--photos": str(folder), option[0]: option[1]}
+    result = CliRunner().invoke(cli, ["train", *itertools.chain(*given.items())])
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.replace("│", " ").split())
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,183 @@
+"""Who may see Flower, and what there is without an event bus."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from damage_tasks.devstack import Stack
+from damage_tasks.devstack.child_processes import Child, free_port
+from damage_tasks.errors import FlowerOpen, SettingsError
+from damage_tasks.event_bus.connection import check_bus
+from damage_tasks.flower.application import is_loopback, refuse_open_house
+from damage_tasks.settings import get_settings
+from tests.operators.conftest import wait_until
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback(address: str) -> None:
+    assert is_loopback(address)
+
+
+@pytest.mark.parametrize("address", ["", "0.0.0.0", "::", "10.0.0.7", "flower.acme.example"])
+def test_beyond_loopback_flower_asks_who_is_there(address: str) -> None:
+    assert not is_loopback(address)
+    options = SimpleNamespace(
+        unix_socket="", basic_auth=None, auth="", auth_provider=None, address=address
+    )
+    with pytest.raises(FlowerOpen, match="without authentication"):
+        refuse_open_house(options)
+    options.basic_auth = ["ops:secret"]
+    refuse_open_house(options)
+    options.basic_auth, options.auth = None, ".*@acme.example"
+    with pytest.raises(FlowerOpen, match="nobody could log in"):
+        refuse_open_house(options)
+    options.auth_provider = "flower.views.auth.GoogleAuth2LoginHandler"
+    refuse_open_house(options)
+
+
+@pytest.mark.parametrize("given", [[""], ["", ""], ["ops"], [":"], ["ops:"], ["ops:secret", ":x"]])
+def test_an_empty_password_is_none(given: list[str]) -> None:
+    options = SimpleNamespace(unix_socket="", basic_auth=given, auth="", address="0.0.0.0")
+    with pytest.raises(FlowerOpen):
+        refuse_open_house(options)
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("sqs://", "sqs has no fanout; use redis:// or amqp://"),
+        ("http://bus", "No such transport: http"),
+        ("redis://bus:port/0", "Port could not be cast"),
+    ],
+)
+def test_a_bus_that_can_carry_no_events_is_named(
+    url: str, complaint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAMAGE_EVENT_BUS_URL", url)
+    get_settings.cache_clear()
+    with pytest.raises(SettingsError, match=f"DAMAGE_EVENT_BUS_URL: .*{complaint}"):
+        check_bus()
+
+
+def flower(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **settings}
+    return subprocess.run(
+        [sys.executable, "-m", "damage_tasks", "flower", *words],
+        env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_the_command_refuses_an_open_house_and_a_missing_bus() -> None:
+    bus = {"DAMAGE_EVENT_BUS_URL": f"redis://127.0.0.1:{free_port()}/0"}
+    for opened in (flower("--address=0.0.0.0", **bus), flower(FLOWER_ADDRESS="", **bus)):
+        assert opened.returncode == 1
+        assert opened.stderr.startswith("flower_open: Flower would listen on")
+    missing = flower()
+    assert missing.returncode == 1
+    assert missing.stderr.startswith("event_bus_missing: set DAMAGE_EVENT_BUS_URL")
+
+
+def test_a_password_is_asked_for(tmp_path: Path) -> None:
+    port = free_port()
+    child = Child(
+        "Flower",
+        [sys.executable, "-m", "damage_tasks", "flower", "--address=0.0.0.0", f"--port={port}",
+         f"--db={tmp_path}/flower"],
+        log=tmp_path / "flower.log",
+        environment={
+            **os.environ,
+            # It answers while its bus is away, too.
+            "DAMAGE_EVENT_BUS_URL": f"redis://127.0.0.1:{free_port()}/0",
+            "FLOWER_BASIC_AUTH": "ops:secret",
+            "AWS_REGION": "us-east-1",
+        },
+    )  # fmt: skip
+    child.start()
+    child.wait_for("Visit me at", 60)
+
+    def status(password: str | None, path: str = "/tasks") -> int:
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}")
+        if password:
+            token = base64.b64encode(f"ops:{password}".encode()).decode()
+            request.add_header("Authorization", f"Basic {token}")
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
+
+    assert (status(None), status("wrong"), status("secret")) == (401, 401, 200)
+    assert status(None, "/api/tasks") == 401
+    child.terminate()
+    assert child.wait(20) == 0
+
+
+@pytest.mark.xdist_group("watched")
+def test_other_web_pages_cannot_give_commands(watched: Stack) -> None:
+    assert watched.flower is not None
+    request = urllib.request.Request(
+        f"{watched.flower.url}/api/worker/shutdown/worker1@vm", method="POST", data=b""
+    )
+    request.add_header("Sec-Fetch-Site", "cross-site")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=20)
+    assert refused.value.code == 403
+    refused.value.close()
+    old = urllib.request.Request(request.full_url, method="POST", data=b"")
+    old.add_header("Origin", "https://evil.example")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(old, timeout=20)
+    assert refused.value.code == 403
+    refused.value.close()
+
+
+@pytest.mark.xdist_group("watched")
+def test_other_web_pages_cannot_read_photos(watched: Stack) -> None:
+    assert watched.flower is not None
+    request = urllib.request.Request(f"{watched.flower.url}/api/tasks")
+    request.add_header("Origin", "https://evil.example")
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        assert answer.headers["Access-Control-Allow-Origin"] is None
+
+
+def test_without_a_bus_the_worker_says_so_once_and_inspect_says_why(tmp_path: Path) -> None:
+    with Stack(tmp_path, processes=1) as stack:
+        log = stack.workers[0].log
+        wait_until(lambda: "no event bus" in log.read_text(), "the line")
+        done = subprocess.run(
+            [sys.executable, "-m", "celery", "-A", "damage_tasks", "inspect", "ping"],
+            env={**os.environ, **stack.environment},
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert "set DAMAGE_EVENT_BUS_URL" in done.stdout + done.stderr
+        assert log.read_text().count("no event bus") == 1
+    # From its first word to its last, each line is one JSON object.
+    events = [json.loads(line)["event"] for line in log.read_text().splitlines()]
+    assert events.index("worker starts") < events.index("worker: Warm shutdown (MainProcess)")
+
+
+def test_the_embedded_stack_names_flower_and_its_bus(tmp_path: Path) -> None:
+    with Stack(tmp_path, processes=1, flower=True) as stack:
+        named = dict(
+            line.split("=", 1) for line in stack.env_file.read_text().splitlines() if "=" in line
+        )
+        assert named["DAMAGE_EVENT_BUS_URL"].startswith("redis://127.0.0.1:")
+        with urllib.request.urlopen(named["FLOWER_URL"] + "/workers", timeout=20) as answer:
+            assert answer.status == 200
+        done = subprocess.run(
+            [sys.executable, "-m", "celery", "-A", "damage_tasks", "inspect", "ping", "-t", "5"],
+            env={**os.environ, **stack.environment},
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert "pong" in done.stdout

@@ -1,0 +1,100 @@
+"""Growth of the dead-letter queue is one alert."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from damage_tasks.devstack.aws_emulator import Emulator
+from damage_tasks.settings import get_settings
+from damage_tasks.sqs.queue_depth import QueueCounts, QueueDepth
+from damage_tasks.telemetry.slack import Alert
+from damage_tasks.worker.monitor import DeadLetterWatch, dead_letters_are_told_by
+
+
+class Alerts:
+    def __init__(self) -> None:
+        self.seen: list[Alert] = []
+        self.over: list[str] = []
+
+    def alert(self, alert: Alert) -> None:
+        self.seen.append(alert)
+
+    def passed(self, cause: str, text: str) -> None:
+        self.over.append(f"{cause}: {text}")
+
+
+@dataclass
+class Counts:
+    dead_letters: int | None = 0
+
+    def counts(self) -> QueueCounts | None:
+        if self.dead_letters is None:
+            return None
+        return QueueCounts("damage", 0, 0, 0, "damage-dead-letters", self.dead_letters)
+
+
+def look(alerts: Alerts, memory: Path, *numbers: int | None) -> None:
+    counts = Counts()
+    watch = DeadLetterWatch(counts, alerts, memory)  # type: ignore[arg-type]
+    for number in numbers:
+        counts.dead_letters = number
+        watch.look()
+
+
+def test_growth_is_told_and_shrinking_is_not(tmp_path: Path) -> None:
+    alerts = Alerts()
+    look(alerts, tmp_path / "known", 0, 3, 3, None, 1, 2)
+    assert [alert.text.split(",")[0] for alert in alerts.seen] == [
+        "3 more in damage-dead-letters",
+        "1 more in damage-dead-letters",
+    ]
+    assert not alerts.over
+
+
+def test_an_empty_queue_ends_the_alert(tmp_path: Path) -> None:
+    alerts = Alerts()
+    look(alerts, tmp_path / "known", 2, 1, 0, 0)
+    assert alerts.over == ["dead letters: damage-dead-letters is empty"]
+
+
+def test_a_restart_tells_only_of_what_came_meanwhile(tmp_path: Path) -> None:
+    alerts = Alerts()
+    look(alerts, tmp_path / "folder" / "known", 3)
+    look(alerts, tmp_path / "folder" / "known", 3, 3)
+    assert len(alerts.seen) == 1
+    look(alerts, tmp_path / "folder" / "known", 5)
+    assert alerts.seen[1].text.startswith("2 more")
+
+
+@pytest.mark.parametrize(
+    ("told_by", "bus", "flower", "worker"),
+    [
+        ("auto", "redis://bus", True, False),
+        ("auto", "", False, True),
+        ("worker", "redis://bus", False, True),
+        ("flower", "", True, False),
+    ],
+)
+def test_flower_tells_where_there_is_a_bus_unless_told_otherwise(
+    told_by: str, bus: str, flower: bool, worker: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAMAGE_DEAD_LETTER_ALERTS", told_by)
+    monkeypatch.setenv("DAMAGE_EVENT_BUS_URL", bus)
+    get_settings.cache_clear()
+    assert dead_letters_are_told_by("flower") is flower
+    assert dead_letters_are_told_by("worker") is worker
+
+
+def test_counts_come_from_sqs_and_an_sqs_that_is_away_is_no_error(aws: Emulator) -> None:
+    url = aws.create_queues("counted")
+    sqs = aws.client("sqs")
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+    dead = sqs.get_queue_url(QueueName="counted-dead-letters")["QueueUrl"]
+    sqs.send_message(QueueUrl=dead, MessageBody="y")
+    assert QueueDepth(url, "us-east-1").counts() == QueueCounts(
+        "counted", 1, 0, 0, "counted-dead-letters", 1
+    )
+    assert QueueDepth(url + "-none", "us-east-1").counts() is None

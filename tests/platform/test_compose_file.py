@@ -1,0 +1,275 @@
+"""The compose file and the Dockerfile by their text; `make test-containers` runs them."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from damage_tasks.settings import PREFIX, Settings
+from tests.helm.chart import CHART, render
+from tests.platform.template import ROOT
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+NAMES = {PREFIX + name.upper() for name in Settings.model_fields}
+ONCE = {"prepare", "migrate", "submit"}
+
+
+def test_everything_is_published_on_this_machine_only() -> None:
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert len(ports) >= 6
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_every_service_that_stays_has_a_health_check() -> None:
+    assert {name for name, each in SERVICES.items() if "healthcheck" not in each} == ONCE
+
+
+def test_every_service_that_stays_has_time_to_write_down_what_it_holds() -> None:
+    staying = [name for name, service in SERVICES.items() if "healthcheck" in service]
+    assert not [name for name in staying if "stop_grace_period" not in SERVICES[name]]
+
+
+def test_no_image_moves() -> None:
+    for name, service in SERVICES.items():
+        assert not service["image"].endswith(":latest"), name
+        assert ":" in service["image"], name
+
+
+def test_every_setting_of_the_compose_file_exists() -> None:
+    for service in SERVICES.values():
+        used = {key for key in service.get("environment", {}) if key.startswith(PREFIX)}
+        assert used <= NAMES
+
+
+def test_the_application_runs_as_restricted_as_in_the_cluster() -> None:
+    for name in ("worker", "flower", "migrate", "prepare", "submit", "inbox"):
+        service = SERVICES[name]
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_a_worker_has_as_long_to_end_as_in_the_cluster() -> None:
+    grace = render().worker["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert SERVICES["worker"]["stop_grace_period"] == f"{grace}s"
+
+
+def test_worker_and_flower_start_as_in_the_cluster() -> None:
+    pods = render({"logs": {"shipping": "sidecar", "bucket": "logs"}}).pods
+    worker = pods["Deployment/damage-tasks-worker"]["containers"][0]
+    assert SERVICES["worker"]["entrypoint"] == worker["command"]
+    assert SERVICES["worker"]["command"] == worker["args"]
+    flower = pods["Deployment/damage-tasks-flower"]["containers"][0]
+    assert SERVICES["flower"]["command"] == flower["args"]
+
+
+def test_images_of_others_are_the_charts() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    assert SERVICES["event-bus"]["image"] == values["eventBus"]["image"]
+    assert SERVICES["fluent-bit"]["image"] == values["logs"]["image"] + "-debug"
+
+
+def test_mounted_files_exist() -> None:
+    for service in SERVICES.values():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            if source.startswith("./"):
+                assert (ROOT / source).exists(), source
+            else:
+                assert source in COMPOSE["volumes"], source
+
+
+def test_the_variables_of_fluent_bits_configuration_are_set() -> None:
+    text = (CHART / "files/fluent-bit.yaml").read_text()
+    used = set(re.findall(r"\$\{(\w+)\}", text))
+    assert used <= set(SERVICES["fluent-bit"]["environment"])
+
+
+def test_grafana_gets_the_dashboard_and_the_prometheus_that_it_asks() -> None:
+    folder = ROOT / "deploy/docker/grafana"
+    (source,) = yaml.safe_load((folder / "datasources/prometheus.yaml").read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    dashboard = json.loads((CHART / "files/dashboard.json").read_text())
+    asked = {target["datasource"]["uid"] for target in _datasources(dashboard)}
+    assert asked <= {source["uid"], "-- Grafana --", "${datasource}", "$datasource"}
+
+
+def _datasources(node: Any) -> list[dict[str, Any]]:
+    found = []
+    if isinstance(node, dict):
+        if isinstance(node.get("datasource"), dict) and "uid" in node["datasource"]:
+            found.append(node)
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            found += _datasources(child)
+    return found
+
+
+def test_prometheus_asks_workers_where_they_answer() -> None:
+    config = yaml.safe_load((ROOT / "deploy/docker/prometheus.yml").read_text())
+    job = next(job for job in config["scrape_configs"] if job["job_name"] == "worker")
+    assert job["dns_sd_configs"][0]["port"] == SERVICES["worker"]["environment"][
+        "DAMAGE_METRICS_PORT"
+    ]  # fmt: skip
+
+
+# --- the image --------------------------------------------------------------------------------
+
+
+def test_the_image_has_the_python_that_the_tests_run_on() -> None:
+    version = re.search(r"^ARG PYTHON_VERSION=(.*)$", DOCKERFILE, re.MULTILINE)
+    emulator = (ROOT / "deploy/docker/emulator.Dockerfile").read_text()
+    assert version is not None
+    assert f"ARG PYTHON_VERSION={version[1]}" in emulator
+    workflow = (ROOT / ".github/workflows/check.yml").read_text()
+    assert f'python-version: "{version[1]}"' in workflow
+
+
+def test_the_image_runs_by_number_under_tini() -> None:
+    assert re.search(r"^USER 10001:10001$", DOCKERFILE, re.MULTILINE)
+    assert 'ENTRYPOINT ["/usr/bin/tini", "--"]' in DOCKERFILE
+    # -g would hand SIGTERM to the worker's processes too, which then drop their photos.
+    assert '"-g"' not in DOCKERFILE
+
+
+def test_the_images_command_is_the_charts() -> None:
+    command = json.loads(re.findall(r"^CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)[-1])
+    args = render().pods["Deployment/damage-tasks-worker"]["containers"][0]["args"]
+    assert [*command[:1], "--app=damage_tasks", *command[3:]] == args
+
+
+def test_the_build_sees_no_weights_no_tests_and_no_secrets(tmp_path: Path) -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    assert rules[0] == "*"
+    assert {"model_store/default", "**/*.safetensors"} <= set(rules)
+    allowed = {rule[1:] for rule in rules if rule.startswith("!")}
+    assert allowed == {
+        "damage_tasks", "model_store", "worker_config.py", "setup.cfg", "pyproject.toml",
+        "constraints.txt", "README.md", "deploy/docker/log-copy.sh",
+    }  # fmt: skip
+    for source in re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE):
+        assert all(name == "." or name in allowed for name in source.split())
+
+
+def test_the_image_brings_every_engine_and_flower() -> None:
+    (extras,) = re.findall(r"'\.\[([\w,]+)\]'", DOCKERFILE)
+    assert set(extras.split(",")) == {"worker", "openvino", "flower"}
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert set(extras.split(",")) <= set(setup["options.extras_require"])
+
+
+def test_a_changed_text_moves_no_gigabyte() -> None:
+    needs = DOCKERFILE.split(" AS needs")[1].split("\nFROM ")[0]
+    copied = " ".join(re.findall(r"^COPY (.*) \./$", needs, re.MULTILINE)).split()
+    assert set(copied) == {"constraints.txt", "setup.cfg", "pyproject.toml"}
+
+
+def test_the_package_brings_its_migrations_and_its_probe(tmp_path: Path) -> None:
+    from setuptools import find_packages
+
+    packages = find_packages(str(ROOT), include=["damage_tasks*", "model_store*"])
+    data = (ROOT / "setup.cfg").read_text()
+    assert "damage_tasks.migrations" in packages
+    assert "damage_tasks.migrations = *.mako, versions/*.py" in data
+    assert "damage_tasks.worker = probe.sh" in data
+
+
+# --- the copy of the log ----------------------------------------------------------------------
+
+PROGRAM = r"""
+import signal, sys, time
+def end(*_):
+    print("draining", flush=True); time.sleep(0.3); print("drained", flush=True); sys.exit(3)
+signal.signal(signal.SIGTERM, end)
+for number in range(25):
+    print("line", number, flush=True)
+print("ready", file=sys.stderr, flush=True)
+while True:
+    time.sleep(0.05)
+"""
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Any:
+    """A program that logs under damage-log-copy, and the file of the copy."""
+    program, log = tmp_path / "program.py", tmp_path / "worker.log"
+    program.write_text(PROGRAM)
+    process = subprocess.Popen(
+        ["sh", ROOT / "deploy/docker/log-copy.sh", sys.executable, program],
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LOG_FILE": str(log), "LOG_LINES": "10"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    yield process, log
+    process.kill()
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+def test_the_log_is_copied_to_its_last_line(copied: Any) -> None:
+    process, log = copied
+    seen = []
+    for line in process.stdout:
+        seen.append(line.strip())
+        if seen[-1] == "ready":
+            process.terminate()
+    assert process.wait(10) == 3
+    assert seen[-3:] == ["ready", "draining", "drained"]
+    assert log.read_text().splitlines()[-1] == "drained"
+
+
+def test_replicas_that_share_a_folder_write_files_of_their_own(tmp_path: Path) -> None:
+    shared = SERVICES["worker"]["environment"]["LOG_FILE"]
+    (read,) = yaml.safe_load((CHART / "files/fluent-bit.yaml").read_text())["pipeline"]["inputs"]
+    script = ROOT / "deploy/docker/log-copy.sh"
+    subprocess.run(
+        ["sh", script, "echo", "hello"],
+        env={"PATH": os.environ["PATH"], "LOG_FILE": f"{tmp_path}/{Path(shared).name}"},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    (log,) = tmp_path.iterdir()
+    assert log.name == f"worker-{platform.node()}.log"
+    assert log.read_text() == "hello\n"
+    assert fnmatch(f"{Path(shared).parent}/{log.name}", read["path"])
+
+
+def test_the_copy_does_not_grow_for_ever(copied: Any) -> None:
+    process, log = copied
+    assert any(line == "ready\n" for line in process.stdout)
+    process.terminate()
+    process.wait(10)
+    older = log.with_name("worker.log.1")
+    assert len(older.read_text().splitlines()) == 10
+    assert len(log.read_text().splitlines()) < 10
+
+
+def test_a_photo_that_is_not_there_is_named_and_nothing_is_made_of_it() -> None:
+    name = "no such car.jpg"
+    run = subprocess.run(
+        ["make", "submit", f"PHOTO={name}"],
+        cwd=ROOT,
+        env={k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode
+    assert run.stderr.startswith(f"there is no photo {name}\n")
+    assert not (ROOT / name).exists()

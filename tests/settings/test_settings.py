@@ -1,0 +1,88 @@
+"""Settings are validated at the start, with one line that names the variable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from damage_tasks.errors import SettingsError
+from damage_tasks.settings import PREFIX, Settings, get_settings
+
+REFERENCE = Path(__file__).parent.parent.parent / "docs/reference/settings.md"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "complaint"),
+    [
+        ("DAMAGE_TIME_LIMIT", "soon", "DAMAGE_TIME_LIMIT: .*integer.* Example: DAMAGE_TIME_LIMIT="),
+        ("DAMAGE_TIME_LIMIT", "10", "DAMAGE_TIME_LIMIT .* must exceed DAMAGE_SOFT_TIME_LIMIT"),
+        ("DAMAGE_QUEUE_URL", "damage", "DAMAGE_QUEUE_URL: .*no queue URL.* Example: .*https://sqs"),
+        ("DAMAGE_DATABASE_URL", "mysql://x", "DAMAGE_DATABASE_URL: must begin with postgresql"),
+        ("DAMAGE_DATABASE_URL", "postgresql://u:p@[::1/x", "DAMAGE_DATABASE_URL: is no URL"),
+        ("DAMAGE_DATABASE_URL", "postgresql://u:p@s/w@h/x", "DAMAGE_DATABASE_URL: is no URL"),
+        ("DAMAGE_DATABASE_URL", "postgresql://u:p@h:abc/x", "DAMAGE_DATABASE_URL: is no URL"),
+        ("DAMAGE_EVENT_BUS_URL", "bus", "DAMAGE_EVENT_BUS_URL: is no URL"),
+        ("DAMAGE_OVERLAY_QUALITY", "101", "DAMAGE_OVERLAY_QUALITY: .*less than or equal to 100"),
+        ("DAMAGE_BUKET", "x", "DAMAGE_BUKET is not a setting; did you mean DAMAGE_BUCKET"),
+        ("DAMAGE_CLOUDFRONT_HOSTS", "d1.cloudfront.net", "needs DAMAGE_CLOUDFRONT_KEY_PAIR_ID"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, complaint: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=complaint) as error:
+        get_settings()
+    assert "\n" not in str(error.value)
+
+
+def test_a_secret_never_shows_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAMAGE_DATABASE_URL", "mysql://user:hunter2@db/x")
+    with pytest.raises(SettingsError) as error:
+        get_settings()
+    assert "hunter2" not in str(error.value)
+
+
+def test_a_missing_setting_says_how_to_give_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DAMAGE_BUCKET", raising=False)
+    with pytest.raises(SettingsError, match=r"DAMAGE_BUCKET: is not set\. Example: DAMAGE_BUCKET="):
+        get_settings().require("bucket")
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
+def test_postgresql_is_reached_by_psycopg2(scheme: str) -> None:
+    settings = Settings(database_url=f"{scheme}://db/damage")
+    assert settings.database_url == "postgresql+psycopg2://db/damage"
+
+
+def test_lists_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAMAGE_ALLOWED_HOSTS", "a.example, *.b.example,")
+    assert get_settings().allowed_hosts == ("a.example", "*.b.example")
+
+
+def test_the_region_comes_from_the_queue_unless_aws_names_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = Settings(queue_url="https://sqs.eu-west-1.amazonaws.com/1/damage")
+    assert (settings.region, settings.queue_name) == ("eu-west-1", "damage")
+    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    assert settings.region == "eu-north-1"
+    monkeypatch.delenv("AWS_REGION")
+    assert Settings(queue_url="http://127.0.0.1:4566/000000000000/damage").region is None
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_documented_with_an_example_that_works(name: str) -> None:
+    field = Settings.model_fields[name]
+    text = REFERENCE.read_text()
+    assert f"`{PREFIX}{name.upper()}`" in text
+    assert field.description
+    assert field.description in text
+    assert field.examples
+
+
+def test_the_reference_is_what_the_code_says() -> None:
+    from tests.reference import settings_page
+
+    assert REFERENCE.read_text() == settings_page(), "run `make docs`"

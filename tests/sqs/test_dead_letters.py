@@ -1,0 +1,138 @@
+"""Dead letters are listed, replayed and dropped, however many there are."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from typing import Any
+
+import pytest
+
+from damage_tasks.devstack.aws_emulator import Emulator
+from damage_tasks.errors import QueueUnavailable
+from damage_tasks.sqs import dead_letters
+from damage_tasks.sqs.dead_letters import DeadLetters
+from damage_tasks.sqs.queues import Queue, dead_letter_queue, read_queue
+from tests.hostile import bad_messages
+
+
+@pytest.fixture
+def pair(aws: Emulator) -> tuple[Queue, Queue]:
+    sqs = aws.client("sqs")
+    queue = read_queue(sqs, aws.create_queues(f"queue-{uuid.uuid4().hex[:8]}"))
+    return queue, dead_letter_queue(sqs, queue)
+
+
+@pytest.fixture
+def letters(aws: Emulator, pair: tuple[Queue, Queue]) -> DeadLetters:
+    return DeadLetters(aws.client("sqs"), *pair)
+
+
+def fill(aws: Emulator, queue: Queue, count: int) -> None:
+    for first in range(0, count, 10):
+        entries = [
+            {"Id": str(n), "MessageBody": json.dumps({"image_url": f"https://x/{first + n}.jpg"})}
+            for n in range(min(10, count - first))
+        ]
+        aws.client("sqs").send_message_batch(QueueUrl=queue.url, Entries=entries)
+
+
+def waiting(aws: Emulator, queue: Queue) -> int:
+    return read_queue(aws.client("sqs"), queue.url).waiting
+
+
+def test_a_thousand_are_listed_once_each_and_are_there_again_afterwards(
+    aws: Emulator, pair: tuple[Queue, Queue], letters: DeadLetters
+) -> None:
+    fill(aws, pair[1], 1005)
+    with letters.held() as held:
+        found = [letter.photo_url for letter in held]
+    assert len(found) == len(set(found)) == 1005
+    assert waiting(aws, pair[1]) == 1005
+
+
+def test_letters_that_come_into_sight_again_are_listed_once(
+    aws: Emulator, pair: tuple[Queue, Queue], letters: DeadLetters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "HOLD", 1)
+    fill(aws, pair[1], 40)
+    found = []
+    with letters.held() as held:
+        for letter in held:
+            found.append(letter.id)
+            time.sleep(0.04)  # so that the first are visible before the last are seen
+    assert len(found) == len(set(found)) == 40
+
+
+def test_a_limit_looks_at_so_many_only(
+    aws: Emulator, pair: tuple[Queue, Queue], letters: DeadLetters
+) -> None:
+    fill(aws, pair[1], 25)
+    with letters.held(12) as held:
+        assert len(list(held)) == 12
+        assert waiting(aws, pair[1]) == 13
+
+
+def test_a_look_at_the_first_one_hides_no_other(
+    aws: Emulator, pair: tuple[Queue, Queue], letters: DeadLetters
+) -> None:
+    fill(aws, pair[1], 5)
+    with letters.held() as held:
+        assert next(held).photo_url
+    assert waiting(aws, pair[1]) == 5
+
+
+def test_a_replay_keeps_the_id_and_may_be_repeated(
+    aws: Emulator, pair: tuple[Queue, Queue], letters: DeadLetters
+) -> None:
+    sqs = aws.client("sqs")
+    fill(aws, pair[1], 1)
+    with letters.held() as held:
+        (letter,) = held
+        letters.replay(letter)
+        letters.replay(letter)  # as after a deletion that failed
+    assert waiting(aws, pair[1]) == 0
+    answer = sqs.receive_message(QueueUrl=pair[0].url, MaxNumberOfMessages=10)
+    bodies = [json.loads(message["Body"]) for message in answer["Messages"]]
+    assert [body["headers"]["id"] for body in bodies] == [letter.id, letter.id]
+    assert bodies[0]["headers"]["retries"] == 0
+
+
+def test_a_replay_that_cannot_be_sent_keeps_the_letter(
+    aws: Emulator, pair: tuple[Queue, Queue]
+) -> None:
+    queue, dead = pair
+    fill(aws, dead, 1)
+    lost = Queue(**{**{f: getattr(queue, f) for f in queue.__slots__}, "url": queue.url + "-none"})
+    letters = DeadLetters(aws.client("sqs"), lost, dead)
+    with letters.held() as held, pytest.raises(QueueUnavailable):
+        letters.replay(next(held))
+    assert waiting(aws, dead) == 1
+
+
+def test_every_hostile_message_can_be_a_dead_letter(
+    aws: Emulator, pair: tuple[Queue, Queue], letters: DeadLetters
+) -> None:
+    bodies = [
+        body for _, body in (*bad_messages.junk(), *bad_messages.wrong_calls("https://x/y.jpg"))
+    ]
+    for body in bodies:
+        aws.client("sqs").send_message(QueueUrl=pair[1].url, MessageBody=body)
+    with letters.held() as held:
+        found = list(held)
+        assert len(found) == len(bodies)
+        for letter in found:
+            letters.replay(letter)
+    assert waiting(aws, pair[0]) == len(bodies)
+
+
+def test_a_queue_that_is_away_is_one_clear_error(aws: Emulator, pair: tuple[Queue, Queue]) -> None:
+    def away(**_: Any) -> Any:
+        from botocore.exceptions import EndpointConnectionError
+
+        raise EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
+
+    sqs: Any = type("SQS", (), {"receive_message": staticmethod(away)})()
+    with pytest.raises(QueueUnavailable), DeadLetters(sqs, *pair).held() as held:
+        list(held)

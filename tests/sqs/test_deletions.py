@@ -1,0 +1,99 @@
+"""Messages are deleted in batches, soon, and before the worker ends."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from damage_tasks.sqs.deletions import BATCH, Deletions
+from tests.integration.delivery.stage import wait_until
+
+
+class Calls:
+    """Stands before SQS; the first call waits until it is let go."""
+
+    def __init__(self, answer: dict[str, Any] | Exception) -> None:
+        self.answer = answer
+        self.batches: list[list[str]] = []
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def __call__(self, receipts: list[str]) -> dict[str, Any]:
+        self.batches.append(receipts)
+        self.begun.set()
+        self.go_on.wait(30)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def test_what_waits_meanwhile_is_deleted_by_the_ten() -> None:
+    calls = Calls({})
+    deletions = Deletions(calls)
+    deletions.add("first")
+    assert calls.begun.wait(30)
+    receipts = [str(number) for number in range(25)]
+    for receipt in receipts:
+        deletions.add(receipt)
+    calls.go_on.set()
+    deletions.close()
+    assert calls.batches[0] == ["first"]
+    assert [receipt for batch in calls.batches[1:] for receipt in batch] == receipts
+    assert [len(batch) for batch in calls.batches[1:]] == [BATCH, BATCH, 5]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ClientError({"Error": {"Code": "AccessDenied", "Message": "not yours"}}, "Delete"),
+        {"Failed": [{"Id": "0", "Message": "not yours"}]},
+        OSError("not yours"),
+    ],
+    ids=["refused", "in part", "away"],
+)
+def test_a_deletion_that_fails_is_told_and_the_next_is_tried(
+    answer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = Calls(answer)
+    calls.go_on.set()
+    deletions = Deletions(calls)
+    with caplog.at_level(logging.ERROR):
+        deletions.add("a")
+        wait_until(lambda: "not yours" in caplog.text)
+        deletions.add("b")
+        deletions.close()
+    assert calls.batches == [["a"], ["b"]]
+    assert "again" in caplog.text
+
+
+def test_acknowledged_messages_are_gone_when_the_channel_is_closed(
+    channel: Any, queue_url: str, aws: Any
+) -> None:
+    sqs = aws.client("sqs")
+    for number in range(12):
+        sqs.send_message(QueueUrl=queue_url, MessageBody=f'{{"image_url": "https://x/{number}"}}')
+    (name,) = channel.predefined_queues
+    for _ in range(12):
+        message = channel.basic_get(name)
+        channel.basic_ack(message.delivery_tag)
+    channel.close()
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
+    assert set(found.values()) == {"0"}
+
+
+def test_nothing_is_left_when_the_process_ends() -> None:
+    program = (
+        "from damage_tasks.sqs.deletions import Deletions\n"
+        "deletions = Deletions(lambda receipts: print(receipts, flush=True) or {})\n"
+        "deletions.add('last')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "['last']\n"

@@ -1,0 +1,180 @@
+"""Every body on the queue becomes a message that Celery can run."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from damage_tasks.sqs.envelope import (
+    DETECT_DAMAGE,
+    KEPT_BODY,
+    MAX_DEPTH,
+    RECORD_MALFORMED,
+    translate,
+)
+from tests.hostile import bad_messages
+
+
+def arguments(message: dict[str, Any]) -> Any:
+    return json.loads(base64.b64decode(message["body"]))[0]
+
+
+def celery_message(**changes: Any) -> dict[str, Any]:
+    message = translate('{"image_url": "https://x/y.jpg"}', "id-1", "damage")
+    return {**message, **changes}
+
+
+def test_plain_json_becomes_a_call_whose_id_is_the_message_id() -> None:
+    message = translate('{"image_url": "https://x/y.jpg", "car_id": 7}', "id-1", "damage")
+    assert message["headers"]["task"] == DETECT_DAMAGE
+    assert message["headers"]["id"] == "id-1"
+    assert arguments(message) == ["https://x/y.jpg", {"car_id": 7}]
+
+
+def test_what_flower_shows_of_a_message_holds_no_secret() -> None:
+    body = {"image_url": "https://x/my car.jpg?X-Amz-Signature=hunter2", "token": "hunter2"}
+    message = translate(json.dumps(body), "id", "damage")
+    assert "hunter2" not in message["headers"]["argsrepr"]
+
+
+def test_celerys_own_messages_pass() -> None:
+    message = celery_message()
+    assert translate(json.dumps(message), "id-2", "damage") == message
+
+
+def test_a_sender_sets_no_limits_no_times_and_no_further_tasks() -> None:
+    message = celery_message()
+    message["headers"] |= {"timelimit": [9999, 9999], "eta": "2099-01-01", "expires": "2000-01-01"}
+    message["headers"] |= {"retries": 2, "sentry-trace": "abc-def-1"}
+    call = [["https://x/y.jpg"], {}, {"callbacks": [{"task": "os.system"}], "chain": [1]}]
+    message["body"] = base64.b64encode(json.dumps(call).encode()).decode()
+    found = translate(json.dumps(message), "id-2", "damage")
+    headers = found["headers"]
+    assert (headers["timelimit"], headers["eta"], headers["expires"]) == ([None, None], None, None)
+    assert (headers["retries"], headers["sentry-trace"]) == (2, "abc-def-1")
+    assert json.loads(base64.b64decode(found["body"]))[2]["callbacks"] is None
+
+
+MALFORMED = [
+    "",
+    "not json",
+    "null",
+    "[1, 2, 3]",
+    '"text"',
+    "{}",
+    '{"properties": {}}',
+    '{"properties": {"delivery_info": {}}, "body": "Zm9v"}',
+    '{"image_url": 7}',
+    '{"image_url": null}',
+    "[" * 100_000,
+    json.dumps(celery_message(body="not base64")),
+    json.dumps(celery_message(body=base64.b64encode(b"[1]").decode())),
+    json.dumps(celery_message(body=base64.b64encode(b"[{}, [], {}]").decode())),
+    json.dumps(celery_message(headers={"task": DETECT_DAMAGE, "id": "x", "retries": -1})),
+    json.dumps(celery_message(headers={"task": ["x"], "id": "x"})),
+    json.dumps(celery_message(headers={"task": "os.system", "id": "x"})),
+    json.dumps(celery_message(headers={"task": DETECT_DAMAGE, "id": ""})),
+    json.dumps(celery_message(headers=None)),
+    json.dumps({**celery_message(), "content-type": "application/x-python-serialize"}),
+]
+
+
+@pytest.mark.parametrize("text", MALFORMED, ids=lambda text: text[:30])
+def test_anything_else_is_recorded_with_its_body(text: str) -> None:
+    message = translate(text, "id-1", "damage")
+    assert message["headers"]["task"] == RECORD_MALFORMED
+    assert message["headers"]["id"] == "id-1"
+    assert arguments(message) == [text[:KEPT_BODY]]
+
+
+URL = "https://photos.example/car.jpg"
+
+
+def text_of(body: str) -> str:
+    """What kombu makes of an SQS body: base64 or text."""
+    try:
+        return base64.b64decode(body, validate=True).decode("utf-8", "replace")
+    except ValueError:
+        return body
+
+
+def named(cases: Iterable[tuple[Any, ...]]) -> list[Any]:
+    return [pytest.param(*values, id=name) for name, *values in cases]
+
+
+@pytest.mark.parametrize("body", named([*bad_messages.junk(), *bad_messages.wrong_calls(URL)]))
+def test_no_hostile_message_gets_past_the_door(body: str) -> None:
+    message = translate(text_of(body), "id-1", "damage")
+    assert (message["headers"]["task"], message["headers"]["id"]) == (RECORD_MALFORMED, "id-1")
+    assert arguments(message) == [text_of(body)[:KEPT_BODY]]
+
+
+@pytest.mark.parametrize(("headers", "embed"), named(bad_messages.wishes()))
+def test_a_sender_gets_the_photo_examined_and_nothing_else(headers: Any, embed: Any) -> None:
+    body = bad_messages.celery([URL], id="id-2", headers=headers, embed=embed)
+    message = translate(text_of(body), "id-1", "damage")
+    kept = message["headers"]
+    assert (kept["task"], kept["id"], arguments(message)) == (DETECT_DAMAGE, "id-2", [URL])
+    assert (kept["eta"], kept["expires"], kept["timelimit"]) == (None, None, [None, None])
+    assert (kept["group"], kept["ignore_result"]) == (None, False)
+    assert not any(json.loads(base64.b64decode(message["body"]))[2].values())
+    for name in ("lang", "root_id", "origin", "argsrepr", "kwargsrepr"):
+        assert isinstance(kept[name], str) and len(kept[name]) <= 8192
+    for value in kept.get("headers", {}).values():
+        assert isinstance(value, str)
+
+
+@pytest.mark.parametrize("depth", range(1, 3000, 37))
+def test_no_depth_is_too_deep_for_the_door(depth: int) -> None:
+    # Python itself raises RecursionError near 1000, in json, repr or pickle, here or there.
+    text = f'{{"image_url": "{URL}", "a": {"[" * depth}{"]" * depth}}}'
+    task = translate(text, "id-1", "damage")["headers"]["task"]
+    assert task == (DETECT_DAMAGE if depth < MAX_DEPTH else RECORD_MALFORMED)
+
+
+def test_metadata_is_not_taken_for_kombus_own_types() -> None:
+    # kombu's JSON raises for a type it does not know, and Celery then deletes the message.
+    from kombu.serialization import loads, prepare_accept_content
+
+    from damage_tasks import app
+
+    metadata = {"x": {"__type__": "unknown", "__value__": 1}}
+    message = translate(json.dumps({"image_url": URL, **metadata}), "id-1", "damage")
+    accept = prepare_accept_content(app.conf.accept_content)
+    body = base64.b64decode(message["body"])
+    (args, _, _) = loads(body, message["content-type"], message["content-encoding"], accept)
+    assert args == [URL, metadata]
+
+
+def test_what_was_translated_passes_again() -> None:
+    # A dead letter that is replayed goes through the door twice.
+    for text in ('{"image_url": "https://x/y.jpg", "a": {"__type__": 1, "__value__": 2}}', "junk"):
+        once = translate(text, "id-1", "damage")
+        assert translate(json.dumps(once), "id-2", "damage") == once
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["properties", "headers", "body", "image_url", "delivery_info", "x"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(text=st.text(max_size=200) | json_values.map(json.dumps))
+def test_no_body_at_all_gets_past_the_door(text: str) -> None:
+    message = translate(text, "id-1", "damage")
+    assert message["headers"]["task"] in (DETECT_DAMAGE, RECORD_MALFORMED)
+    assert isinstance(arguments(message), list)

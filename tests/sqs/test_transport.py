@@ -1,0 +1,119 @@
+"""The channel reads through the door and outlives failed polls."""
+
+from __future__ import annotations
+
+import base64
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from damage_tasks.sqs.transport import LOOK_AGAIN, Channel, Transport
+
+
+def receive(channel: Channel) -> Any:
+    (name,) = channel.predefined_queues
+    return channel._get(name)
+
+
+@pytest.mark.parametrize("encode", [str, lambda text: base64.b64encode(text.encode()).decode()])
+def test_a_plain_json_body_is_read_as_a_call(
+    channel: Channel, queue_url: str, aws: Any, encode: Any
+) -> None:
+    body = json.dumps({"image_url": "https://x/ü.jpg", "car": 1})
+    sent = aws.client("sqs").send_message(QueueUrl=queue_url, MessageBody=encode(body))
+    message = receive(channel)
+    assert message["headers"]["task"] == "detect_damage"
+    assert message["headers"]["id"] == sent["MessageId"]
+    assert message["properties"]["delivery_tag"]
+    assert message["properties"]["delivery_info"]["sqs_queue"] == queue_url
+
+
+@pytest.mark.parametrize("failure", [[], None, b""])
+def test_a_failed_poll_is_no_message(channel: Channel, queue_url: str, failure: Any) -> None:
+    # Stock kombu 5.7.0 raises here, which ends the worker.
+    assert channel._on_messages_ready(queue_url, "damage", failure) == 0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{}, {"Messages": None}, {"Messages": ["x", None]}, {"Messages": [{}]},
+     {"Messages": [{"Body": 7, "MessageId": "m", "ReceiptHandle": "r"}]}],
+    ids=str,
+)  # fmt: skip
+def test_an_answer_that_only_looks_like_one_is_no_message(
+    channel: Channel, queue_url: str, answer: Any
+) -> None:
+    channel.connection._callbacks[queue_url.rpartition("/")[2]] = pytest.fail
+    (name,) = channel.predefined_queues
+    assert channel._on_messages_ready(queue_url, name, answer) == 0
+    assert channel.polled_at is not None
+
+
+@pytest.mark.parametrize("body", ["\ud800", '{"image_url": "\ud800"}', "\0", "\ufeff[]"])
+def test_a_body_that_is_no_text_is_read_all_the_same(
+    channel: Channel, queue_url: str, body: str
+) -> None:
+    (name,) = channel.predefined_queues
+    message = {"Body": body, "MessageId": "m", "ReceiptHandle": "r", "Attributes": {}}
+    payload = channel._message_to_python(message, name, queue_url)
+    assert payload["headers"]["id"] == "m"
+
+
+@pytest.mark.parametrize(
+    ("limit", "prefetch", "in_hand", "room"),
+    [(0, 4, 99, True), (4, 4, 2, True), (4, 4, 3, False), (12, 4, 7, True), (12, 4, 8, False),
+     (2, 1, 1, True), (2, 1, 2, False), (1, 1, 0, True)],
+)  # fmt: skip
+def test_a_poll_is_due_when_half_of_what_may_wait_is_gone(
+    channel: Channel, limit: int, prefetch: int, in_hand: int, room: bool
+) -> None:
+    channel._prefetch = prefetch
+    channel.basic_qos(0, limit, False)
+    for number in range(in_hand):
+        channel.qos._delivered[str(number)] = object()
+    assert channel.has_room() is room
+    channel.qos._delivered.clear()
+
+
+def test_a_full_worker_looks_again_at_once_and_asks_nobody(channel: Channel) -> None:
+    later: list[float] = []
+    (name,) = channel.predefined_queues
+    channel._active_queues.append(name)
+    channel.hub = SimpleNamespace(call_later=lambda seconds, *_: later.append(seconds))
+    channel.basic_qos(0, 1, False)
+    channel.qos._delivered["1"] = object()
+    channel._schedule_queue(name)
+    assert later == [LOOK_AGAIN]
+    channel.qos._delivered.clear()
+
+
+def test_the_transport_still_counts_as_sqs() -> None:
+    # Celery turns mingle and gossip off by this name.
+    assert Transport.driver_type == "sqs"
+
+
+def test_a_rejected_message_is_not_deleted_even_without_a_redrive_policy(
+    channel: Channel, queue_url: str, aws: Any
+) -> None:
+    # As after an operator has removed it: kombu would delete what it cannot bury.
+    sqs = aws.client("sqs")
+    sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"RedrivePolicy": ""})
+    sqs.send_message(QueueUrl=queue_url, MessageBody='{"image_url": "https://x/y.jpg"}')
+    (name,) = channel.predefined_queues
+    message = channel.basic_get(name)
+    assert message is not None
+    channel.basic_reject(message.delivery_tag)
+    count = "ApproximateNumberOfMessagesNotVisible"
+    found = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=[count])
+    assert found["Attributes"][count] == "1"
+
+
+def test_a_consumer_starts_while_sqs_is_away(
+    channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # kombu asks for the queue's size, and what boto3 raises then ends the worker.
+    monkeypatch.setattr(channel, "sqs", lambda *_, **__: pytest.fail("asked"))
+    (name,) = channel.predefined_queues
+    assert channel.queue_declare(name).queue == name

@@ -1,0 +1,154 @@
+"""A worker that only fails stops; one that meets bad photos does not."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from damage_tasks import tasks
+from damage_tasks.errors import DamageTaskError, StorageUnavailable
+from damage_tasks.inspection import Inspection, Verdict
+from damage_tasks.worker import lifecycle
+from tests.pictures import inspection
+
+LIMIT = 3
+
+
+class Stopped(Exception):
+    pass
+
+
+@pytest.fixture(autouse=True)
+def guard(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def stop() -> None:
+        raise Stopped
+
+    monkeypatch.setenv("DAMAGE_MAX_FAILURES_IN_A_ROW", str(LIMIT))
+    monkeypatch.setenv("DAMAGE_MAX_RETRIES", "0")
+    monkeypatch.setattr(lifecycle, "_stop_worker", stop)
+    monkeypatch.setattr(lifecycle, "_examined", multiprocessing.Value("L", 0))
+    monkeypatch.setattr(lifecycle, "_examined_before_loss", 0)
+    yield
+    lifecycle._failed.clear()
+    lifecycle._lost.clear()
+
+
+class Pipeline:
+    """Answers with what it is given, in turn."""
+
+    def __init__(self, *outcomes: Inspection | Exception) -> None:
+        self.outcomes = list(outcomes)
+
+    def inspect(self, *_: Any, **__: Any) -> Inspection:
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def record_failure(self, *_: Any, **__: Any) -> None:
+        pass
+
+
+EXAMINED = inspection()
+REUSED = replace(EXAMINED, reused=True)
+REJECTED = replace(EXAMINED, verdict=Verdict.REJECTED, finding=None)
+BROKEN = RuntimeError("out of memory on the GPU")
+AWAY = StorageUnavailable()
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *outcomes: Inspection | Exception, id: str = "") -> bool:
+    """Whether the worker stopped; each outcome is another photo's, or all are photo ``id``'s."""
+    pipeline = Pipeline(*outcomes)
+    monkeypatch.setattr(tasks, "get_pipeline", lambda: pipeline)
+    for number in range(len(outcomes)):
+        tasks.detect_damage.push_request(id=id or f"photo-{number}", retries=0)
+        try:
+            tasks.detect_damage.run("https://x/y.jpg")
+        except DamageTaskError:
+            continue
+        except Stopped:
+            return True
+        finally:
+            tasks.detect_damage.pop_request()
+    return False
+
+
+def test_photos_that_fail_in_a_row_stop_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, *[BROKEN] * LIMIT)
+
+
+def test_rejected_and_known_photos_prove_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Between photos that are not found, a broken worker would go on for ever.
+    assert run(monkeypatch, BROKEN, REJECTED, BROKEN, REUSED, REJECTED, BROKEN)
+
+
+def test_an_examined_photo_proves_that_the_worker_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not run(monkeypatch, BROKEN, BROKEN, EXAMINED, BROKEN, BROKEN, EXAMINED)
+
+
+def test_one_bad_photo_stops_no_worker_however_often_it_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not run(monkeypatch, *[BROKEN] * LIMIT * 2, id="bad")
+
+
+def test_s3_and_database_away_stop_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not run(monkeypatch, *[AWAY] * LIMIT * 2)
+
+
+def lost(*ids: str) -> bool:
+    try:
+        for id in ids:
+            lifecycle.photo_lost(id)
+    except Stopped:
+        return True
+    return False
+
+
+def test_photos_that_end_their_process_in_a_row_stop_the_worker() -> None:
+    assert lost("a", "b", "c")
+
+
+def test_one_photo_that_ends_its_process_stops_no_worker() -> None:
+    assert not lost(*["a"] * LIMIT * 2)
+
+
+def test_a_process_that_examined_a_photo_in_between_proves_that_they_work() -> None:
+    assert not lost("a", "b")
+    lifecycle.photo_examined()
+    assert not lost("c", "d")
+    assert lost("e")
+
+
+def test_the_parent_counts_lost_and_stuck_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    from billiard.exceptions import WorkerLostError
+    from celery.worker.request import Request as CeleryRequest
+
+    from damage_tasks.worker import request
+
+    seen: list[str] = []
+    monkeypatch.setattr(request, "photo_lost", seen.append)
+    monkeypatch.setattr(CeleryRequest, "on_failure", lambda *_, **__: None)
+    monkeypatch.setattr(CeleryRequest, "on_timeout", lambda *_, **__: None)
+    photo = object.__new__(request.Request)
+    photo.id = "a"
+    photo.on_failure(SimpleNamespace(exception=WorkerLostError("signal 9")))
+    photo.on_timeout(False, 8)
+    photo.on_timeout(True, 6)
+    photo.on_failure(SimpleNamespace(exception=ValueError("no")))
+    assert seen == ["a", "a"]
+
+
+def test_the_parent_asks_no_database_about_a_lost_photo(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Its loop would wait for it, and processes that it starts later would share the connection.
+    from damage_tasks.results import celery_backend
+    from damage_tasks.worker import request
+
+    monkeypatch.setattr(celery_backend, "open_inspections", lambda: pytest.fail("asked"))
+    photo: Any = SimpleNamespace(id="a", ignore_result=False, task=tasks.detect_damage)
+    assert not request.Request._success_was_stored(photo)

@@ -1,0 +1,131 @@
+"""When the heartbeat is touched: each rule by itself, without waiting."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from celery.worker import state
+
+from damage_tasks.worker import heartbeat
+from damage_tasks.worker.heartbeat import Heartbeat, clear_heartbeat, ready_file
+
+HELD: list[Any] = []  # Celery's own sets hold requests weakly
+
+
+class Photo:
+    """A request in hand."""
+
+    def __init__(self, age: float | None = None) -> None:
+        self.id = f"photo-{id(self)}"
+        self.time_start = None if age is None else time.time() - age
+
+
+@pytest.fixture
+def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Heartbeat]:
+    """A heartbeat over two processes that are up, with nothing in hand."""
+    monkeypatch.setenv("DAMAGE_HEARTBEAT_FILE", str(tmp_path / "run/heartbeat"))
+    consumer = SimpleNamespace(pool=SimpleNamespace(num_processes=2), task_buckets={})
+    step = Heartbeat(consumer)
+    monkeypatch.setattr(step, "_processes_up", lambda: 2)
+    yield step
+    HELD.clear()
+    state.reserved_requests.clear()
+    state.active_requests.clear()
+
+
+def take(*photos: Any, running: bool = True) -> None:
+    """Put photos into the worker's hands."""
+    HELD.extend(photos)
+    for photo in photos:
+        state.reserved_requests.add(photo)
+        if running:
+            state.active_requests.add(photo)
+
+
+def test_an_answered_poll_is_a_heartbeat_and_makes_ready(step: Heartbeat) -> None:
+    step.polled()
+    beat, limit = step.file.read_text().split()
+    assert abs(int(beat) - time.time()) < 5
+    assert limit == "120"
+    assert ready_file(step.file).exists()
+    clear_heartbeat(step.file)
+    assert not step.file.exists()
+    assert not ready_file(step.file).exists()
+
+
+def test_a_worker_that_still_loads_is_alive_and_not_ready(
+    step: Heartbeat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(step, "_processes_up", lambda: 1)
+    step.polled()
+    assert step.file.exists()
+    assert not ready_file(step.file).exists()
+
+
+def test_processes_missing_for_longer_than_they_may_load(
+    step: Heartbeat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(step, "_processes_up", lambda: 1)
+    step._all_up -= 1000
+    step.polled()
+    assert not step.file.exists()
+    assert "processes are missing" in (step.trouble or "")
+    monkeypatch.setattr(step, "_processes_up", lambda: 2)
+    step.polled()
+    assert step.file.exists()
+
+
+def test_busy_inside_the_time_limit_and_beyond(step: Heartbeat) -> None:
+    take(Photo(10), Photo(89))
+    step.busy()
+    assert step.file.exists()
+    step.file.unlink()
+    take(Photo(90 + heartbeat.SLACK + 1))
+    step._written = 0
+    step.busy()
+    assert "has been running for" in (step.trouble or "")
+    assert not step.file.exists()
+    step.polled()  # one stuck photo is enough, even while others are polled for
+    assert not step.file.exists()
+
+
+def test_a_photo_that_an_idle_process_does_not_take(step: Heartbeat) -> None:
+    take(Photo(1))
+    take(Photo(), running=False)
+    step.polled()
+    assert step.file.exists()
+    step._stuck_since = {id: at - 31 for id, at in step._stuck_since.items()}
+    step.polled()
+    assert "is not taken by any process" in (step.trouble or "")
+    # With every process busy it may wait.
+    take(Photo(1))
+    step.polled()
+    assert step.trouble is None
+
+
+def test_no_poll_due_and_no_photo_in_hand_is_no_heartbeat(step: Heartbeat) -> None:
+    # A slot that was never given back: the worker would wait for ever (celery/celery#5072).
+    step.busy()
+    assert not step.file.exists()
+    assert step.trouble == "no photo is in hand, and yet no poll is due"
+
+
+def test_a_draining_worker_is_alive_while_photos_are_in_hand(step: Heartbeat) -> None:
+    step.draining()
+    assert not step.file.exists()
+    take(Photo(1))
+    step.draining()
+    assert step.file.exists()
+
+
+def test_a_folder_that_cannot_be_written_does_not_stop_the_worker(
+    step: Heartbeat, tmp_path: Path
+) -> None:
+    (tmp_path / "run").write_text("a file, not a folder")
+    step.polled()
+    assert not step.file.exists()
