@@ -1,6 +1,6 @@
 {{/*
-Spot nodes are called differently by each provider; any label that matches will do. "prefer"
-works on a cluster without spot nodes too; "require" keeps workers off all others.
+Each provider labels spot nodes differently; one matching label is enough. "prefer" also works on a
+cluster without spot nodes; "require" keeps workers off all other nodes.
 */}}
 {{- define "damage-tasks.workerAffinity" -}}
 {{- $spot := .Values.worker.spot -}}
@@ -21,7 +21,7 @@ works on a cluster without spot nodes too; "require" keeps workers off all other
 {{- end -}}
 {{- $affinity := deepCopy (.Values.worker.affinity | default dict) -}}
 {{- $own := $affinity.nodeAffinity | default dict -}}
-{{- /* Lists are not merged by themselves: preferences add up, of requirements both must hold. */ -}}
+{{- /* Lists are not merged automatically: preferences add up, and both requirements must be met. */ -}}
 {{- $key := "preferredDuringSchedulingIgnoredDuringExecution" -}}
 {{- with concat (default list (get $own $key)) (default list (get $node $key)) -}}
 {{- $own = set $own $key . -}}

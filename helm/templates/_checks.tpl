@@ -1,6 +1,5 @@
 {{/*
-What no default can know, and what does not fit together: all of it in one message, before
-anything is installed.
+Reports all missing and conflicting values in one message, before anything is installed.
 */}}
 {{- define "damage-tasks.check" -}}
 {{- $wrong := list -}}
@@ -10,23 +9,23 @@ anything is installed.
 {{- end -}}
 {{- end -}}
 {{- if and .Values.settings.DAMAGE_QUEUE_URL (not (include "damage-tasks.region" .)) -}}
-{{- $wrong = append $wrong "aws.region is not set, and the queue's URL does not tell it" -}}
+{{- $wrong = append $wrong "aws.region is not set, and the queue URL does not contain a region" -}}
 {{- end -}}
 {{- with .Values.settings.DAMAGE_QUEUE_URL -}}
 {{- if not (regexMatch "^https?://[^/]+/[^/]+/[^/]+$" .) -}}
-{{- $wrong = append $wrong "settings.DAMAGE_QUEUE_URL is no queue URL (https://HOST/ACCOUNT/NAME)" -}}
+{{- $wrong = append $wrong "settings.DAMAGE_QUEUE_URL is not a queue URL (https://HOST/ACCOUNT/NAME)" -}}
 {{- else if hasSuffix ".fifo" . -}}
-{{- $wrong = append $wrong "settings.DAMAGE_QUEUE_URL is a FIFO queue, which takes no delay per message" -}}
+{{- $wrong = append $wrong "settings.DAMAGE_QUEUE_URL is a FIFO queue, which does not support a delay per message" -}}
 {{- end -}}
 {{- end -}}
 {{- if eq (toString .Values.settings.DAMAGE_BUNDLE) "default" -}}
-{{- $wrong = append $wrong "settings.DAMAGE_BUNDLE is default, and the image holds no weights: publish it to S3" -}}
+{{- $wrong = append $wrong "settings.DAMAGE_BUNDLE is default, but the image contains no weights: publish the bundle to S3" -}}
 {{- end -}}
 {{- if and (not .Values.secret.existing) (not .Values.secret.values) -}}
-{{- $wrong = append $wrong "secret.existing is not set: the name of a Secret with DAMAGE_DATABASE_URL" -}}
+{{- $wrong = append $wrong "secret.existing is not set: enter the name of a Secret with DAMAGE_DATABASE_URL" -}}
 {{- end -}}
 {{- if and .Values.secret.existing .Values.secret.values -}}
-{{- $wrong = append $wrong "secret.existing and secret.values exclude each other" -}}
+{{- $wrong = append $wrong "secret.existing and secret.values cannot be combined" -}}
 {{- end -}}
 {{- with .Values.secret.values -}}
 {{- range $key := include "damage-tasks.secretKeys" $ | fromYamlArray -}}
@@ -36,12 +35,12 @@ anything is installed.
 {{- end -}}
 {{- end -}}
 {{- if and (ne .Values.logs.shipping "off") (not .Values.logs.bucket) -}}
-{{- $wrong = append $wrong "logs.bucket is not set, and logs.shipping is not off" -}}
+{{- $wrong = append $wrong "logs.bucket is not set, but logs.shipping is not off" -}}
 {{- end -}}
 {{- $grace := int .Values.worker.terminationGracePeriodSeconds -}}
 {{- $limit := int (.Values.settings.DAMAGE_TIME_LIMIT | default 90) -}}
 {{- if and (le $grace $limit) (ne .Values.worker.remapSigterm "SIGQUIT") -}}
-{{- $wrong = append $wrong (printf "worker.terminationGracePeriodSeconds (%d) must exceed DAMAGE_TIME_LIMIT (%d), or a photo in hand is lost to a drain" $grace $limit) -}}
+{{- $wrong = append $wrong (printf "worker.terminationGracePeriodSeconds (%d) must exceed DAMAGE_TIME_LIMIT (%d), or a drain interrupts photos in progress" $grace $limit) -}}
 {{- end -}}
 {{- $soft := int (.Values.settings.DAMAGE_SOFT_TIME_LIMIT | default 60) -}}
 {{- if le $limit $soft -}}
@@ -56,7 +55,7 @@ anything is installed.
 {{- with (.Values.worker.resources | default dict).limits -}}
 {{- $memory := include "damage-tasks.mebibytes" .memory -}}
 {{- if and $memory (gt $needed (int64 $memory)) -}}
-{{- $wrong = append $wrong (printf "worker.resources.limits.memory (%v) is less than DAMAGE_CONCURRENCY (%d) times DAMAGE_MAX_PROCESS_MEGABYTES (%d) and 400 for the parent: %dMi" .memory $processes $each $needed) -}}
+{{- $wrong = append $wrong (printf "worker.resources.limits.memory (%v) is less than DAMAGE_CONCURRENCY (%d) times DAMAGE_MAX_PROCESS_MEGABYTES (%d) plus 400 for the parent process: %dMi" .memory $processes $each $needed) -}}
 {{- end -}}
 {{- end -}}
 {{- with .Values.worker.resources -}}
@@ -67,13 +66,13 @@ anything is installed.
 {{- end -}}
 {{- end -}}
 {{- if and (eq .Values.worker.spot.use "require") (not .Values.worker.spot.labels) -}}
-{{- $wrong = append $wrong "worker.spot.use is require, and worker.spot.labels names no label" -}}
+{{- $wrong = append $wrong "worker.spot.use is require, but worker.spot.labels is empty" -}}
 {{- end -}}
 {{- if and (eq .Values.logs.shipping "sidecar") (eq (toString .Values.settings.DAMAGE_METRICS_PORT) "2020") -}}
-{{- $wrong = append $wrong "settings.DAMAGE_METRICS_PORT is 2020, which is Fluent Bit's: take another" -}}
+{{- $wrong = append $wrong "settings.DAMAGE_METRICS_PORT is 2020, which Fluent Bit uses: choose another port" -}}
 {{- end -}}
 {{- if and (eq .Values.autoscaling.type "hpa") (lt (int .Values.autoscaling.minReplicas) 1) -}}
-{{- $wrong = append $wrong "autoscaling.minReplicas is 0, which only KEDA can: set 1 or more for hpa" -}}
+{{- $wrong = append $wrong "autoscaling.minReplicas is 0, which only KEDA supports: set 1 or more for hpa" -}}
 {{- end -}}
 {{- if gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas) -}}
 {{- $wrong = append $wrong "autoscaling.minReplicas is larger than autoscaling.maxReplicas" -}}
@@ -89,7 +88,7 @@ anything is installed.
 {{- end -}}
 {{- end }}
 
-{{/* What the Secret must hold. */}}
+{{/* Keys that the Secret must contain. */}}
 {{- define "damage-tasks.secretKeys" -}}
 - DAMAGE_DATABASE_URL
 {{- if .Values.eventBus.enabled }}
@@ -102,7 +101,7 @@ anything is installed.
 {{- end }}
 {{- end }}
 
-{{/* 2Gi as 2048; nothing of what is no number of bytes. */}}
+{{/* Converts a quantity to mebibytes (2Gi to 2048); empty if it is not a number of bytes. */}}
 {{- define "damage-tasks.mebibytes" -}}
 {{- $text := kindIs "string" . | ternary . (int64 (default 0 .) | toString) -}}
 {{- $number := regexFind "^[0-9]+(\\.[0-9]+)?" $text -}}

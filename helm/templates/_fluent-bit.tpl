@@ -1,10 +1,10 @@
-{{/* The configuration, the same for sidecar and compose file; the DaemonSet reads other files. */}}
+{{/* Fluent Bit's configuration: the sidecar and the compose file share one, the DaemonSet has its own. */}}
 {{- define "damage-tasks.fluentBit" -}}
 {{- $file := ternary "files/fluent-bit.yaml" "files/fluent-bit-daemonset.yaml" (eq .Values.logs.shipping "sidecar") -}}
 {{ .Files.Get $file }}
 {{- end }}
 
-{{/* What the configuration refers to. */}}
+{{/* Environment variables used in the configuration. */}}
 {{- define "damage-tasks.fluentBitEnv" -}}
 - name: AWS_REGION
   value: {{ include "damage-tasks.region" . | quote }}
@@ -21,8 +21,8 @@
 {{- end }}
 
 {{/*
-Fluent Bit beside the worker. An init container that goes on running ends after the worker, so
-that its last lines are shipped too.
+Fluent Bit as a sidecar. It is an init container that keeps running, so it stops after the worker and
+ships the worker's last lines too.
 */}}
 {{- define "damage-tasks.logSidecar" -}}
 - name: fluent-bit

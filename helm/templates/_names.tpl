@@ -1,6 +1,6 @@
 {{/*
-Beginning of every object's name: the release's, if it names the application already. A Service's
-name must begin with a letter, a release's need not.
+Prefix of all object names: the release name, if it already contains the application's name. The name
+of a Service must begin with a letter; a release name need not.
 */}}
 {{- define "damage-tasks.name" -}}
 {{- if .Values.nameOverride }}
@@ -14,7 +14,7 @@ name must begin with a letter, a release's need not.
 {{- end }}
 {{- end }}
 
-{{/* What selects the pods of one component: (list $ "worker"). Never changes for a release. */}}
+{{/* Selector labels of one component: (list $ "worker"). They never change within a release. */}}
 {{- define "damage-tasks.selector" -}}
 {{- $root := index . 0 -}}
 app.kubernetes.io/name: {{ $root.Chart.Name }}
@@ -53,23 +53,23 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{ $account.name | default (printf "%s-%s" (include "damage-tasks.name" $root) (index . 1)) }}
 {{- end }}
 
-{{/* Name of the Secret that holds passwords and keys. */}}
+{{/* Name of the Secret with passwords and keys. */}}
 {{- define "damage-tasks.secret" -}}
 {{ .Values.secret.existing | default (include "damage-tasks.name" .) }}
 {{- end }}
 
-{{/* The AWS region: as given, else what the queue's URL says. */}}
+{{/* AWS region: aws.region, or else the region in the queue URL. */}}
 {{- define "damage-tasks.region" -}}
 {{- $url := .Values.settings.DAMAGE_QUEUE_URL | default "" -}}
 {{- .Values.aws.region | default (regexFind "sqs\\.[a-z0-9-]+\\." $url | trimPrefix "sqs." | trimSuffix ".") -}}
 {{- end }}
 
-{{/* What a setting is without the chart's help, where the chart computes with it. */}}
+{{/* Application defaults of settings that the chart uses in calculations. */}}
 {{- define "damage-tasks.loadTimeout" -}}
 {{ .Values.settings.DAMAGE_LOAD_TIMEOUT | default 120 }}
 {{- end }}
 
-{{/* A setting as the text that a variable holds: lists by comma, no 3.3e+07. */}}
+{{/* Formats a setting for an environment variable: lists separated by commas, no exponents. */}}
 {{- define "damage-tasks.text" -}}
 {{- if kindIs "slice" . }}{{ join "," . }}
 {{- else if and (kindIs "float64" .) (eq . (floor .)) }}{{ int64 . }}

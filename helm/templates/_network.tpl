@@ -1,6 +1,6 @@
 {{/*
-One rule: (list "to" PEERS "TCP 443, UDP 53"); none where there are no peers, since Kubernetes takes
-an empty list for everybody.
+One rule: (list "to" PEERS "TCP 443, UDP 53"). Without peers there is no rule, because an empty list
+would allow every peer in Kubernetes.
 */}}
 {{- define "damage-tasks.rule" -}}
 {{- if index . 1 }}
@@ -13,18 +13,18 @@ an empty list for everybody.
 {{- end }}
 {{- end }}
 
-{{/* Every address but the node's metadata, where a photo's URL would find the node's credentials. */}}
+{{/* Every address except the metadata service, where a photo URL could read the node's credentials. */}}
 {{- define "damage-tasks.anywhere" -}}
 - ipBlock: {cidr: 0.0.0.0/0, except: [169.254.0.0/16]}
 {{- end }}
 
-{{/* What workers and Flower may reach: names, AWS and photos by HTTPS, their credentials. */}}
+{{/* What workers and Flower may connect to: DNS, AWS and photos over HTTPS, and their credentials. */}}
 {{- define "damage-tasks.egress" -}}
 {{- $policy := .Values.networkPolicy }}
 {{- include "damage-tasks.rule" (list "to" $policy.dns "UDP 53, TCP 53") }}
 {{- $anywhere := include "damage-tasks.anywhere" . | fromYamlArray }}
 {{- include "damage-tasks.rule" (list "to" $anywhere "TCP 443") }}
-# EKS Pod Identity's agent.
+# EKS Pod Identity agent.
 - to: [{ipBlock: {cidr: 169.254.170.23/32}}]
   ports: [{protocol: TCP, port: 80}]
 {{- end }}

@@ -1,4 +1,4 @@
-{{/* What every pod of ours grants itself: nothing. The restricted Pod Security Standard. */}}
+{{/* Security context of all pods: the restricted Pod Security Standard. */}}
 {{- define "damage-tasks.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 10001
@@ -14,7 +14,7 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* Variables that tell boto3 where AWS is. Credentials come from the service account. */}}
+{{/* AWS region and endpoint for boto3. Credentials come from the service account. */}}
 {{- define "damage-tasks.awsEnv" -}}
 {{ range list "AWS_REGION" "AWS_DEFAULT_REGION" }}
 - name: {{ . }}
@@ -26,7 +26,7 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end }}
 
-{{/* A variable from the Secret: (list $ "DAMAGE_SENTRY_DSN" true); the last: may be missing. */}}
+{{/* A variable from the Secret: (list $ "DAMAGE_SENTRY_DSN" true); true if the key may be missing. */}}
 {{- define "damage-tasks.secretVariable" -}}
 - name: {{ index . 1 }}
   valueFrom:
@@ -38,7 +38,7 @@ capabilities: {drop: [ALL]}
       {{- end }}
 {{- end }}
 
-{{/* Where the event bus is: ours, or the one that the Secret names. */}}
+{{/* URL of the event bus: the chart's own, or the one in the Secret. */}}
 {{- define "damage-tasks.busEnv" -}}
 {{- if .Values.eventBus.enabled }}
 {{ include "damage-tasks.secretVariable" (list . "EVENT_BUS_PASSWORD" false) }}
@@ -49,7 +49,7 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end }}
 
-{{/* All variables of a worker, or of what must see what a worker sees. */}}
+{{/* All environment variables of workers and of pods that run as one. */}}
 {{- define "damage-tasks.workerEnv" -}}
 {{ include "damage-tasks.awsEnv" . }}
 {{ include "damage-tasks.secretVariable" (list . "DAMAGE_DATABASE_URL" false) }}
@@ -58,7 +58,7 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- include "damage-tasks.busEnv" . }}
 {{- if not (or .Values.flower.enabled (hasKey .Values.settings "DAMAGE_DEAD_LETTER_ALERTS")) }}
-# Otherwise Flower's business: it is there once.
+# Otherwise Flower sends these alerts, because there is only one Flower.
 - name: DAMAGE_DEAD_LETTER_ALERTS
   value: worker
 {{- end }}
@@ -67,7 +67,7 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end }}
 
-{{/* Nodes that workers may run on, spot ones among them unless they are left alone. */}}
+{{/* Tolerations of workers, including those for spot nodes unless worker.spot.use is "never". */}}
 {{- define "damage-tasks.workerTolerations" -}}
 {{- $worker := .Values.worker -}}
 {{- $spot := ternary (list) $worker.spot.tolerations (eq $worker.spot.use "never") -}}

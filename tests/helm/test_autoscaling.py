@@ -117,7 +117,7 @@ def test_fewest_and_most_workers_fit_together() -> None:
 
 
 def test_a_plain_autoscaler_keeps_one_worker_at_least() -> None:
-    with pytest.raises(ChartRefused, match="minReplicas is 0, which only KEDA can"):
+    with pytest.raises(ChartRefused, match="minReplicas is 0, which only KEDA supports"):
         render({"autoscaling": {"type": "hpa", "minReplicas": 0}})
 
 

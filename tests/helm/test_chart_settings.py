@@ -167,5 +167,5 @@ def test_an_existing_secret_is_never_made() -> None:
 
 
 def test_one_secret_not_two() -> None:
-    with pytest.raises(ChartRefused, match="exclude each other"):
+    with pytest.raises(ChartRefused, match="cannot be combined"):
         render({"secret": {"values": {"DAMAGE_DATABASE_URL": "postgresql://db"}}})

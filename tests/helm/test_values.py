@@ -102,7 +102,7 @@ def refusal(values: dict[str, Any]) -> str:
 
 
 def test_memory_that_the_processes_would_outgrow_is_refused() -> None:
-    needs = "times DAMAGE_MAX_PROCESS_MEGABYTES \\(1024\\) and 400 for the parent: 4496Mi"
+    needs = "times DAMAGE_MAX_PROCESS_MEGABYTES \\(1024\\) plus 400 for the parent process: 4496Mi"
     assert re.search(needs, refusal({"settings": {"DAMAGE_CONCURRENCY": 4}}))
     for memory in ("4496Mi", "5Gi", "4.5Gi", "4800M", 5_000_000_000):
         limits = {"limits": {"memory": memory}}
@@ -116,13 +116,13 @@ def test_memory_that_the_processes_would_outgrow_is_refused() -> None:
     ("settings", "complaint"),
     [
         ({"DAMAGE_SOFT_TIME_LIMIT": 95}, "(90) must exceed DAMAGE_SOFT_TIME_LIMIT (95)"),
-        ({"DAMAGE_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/damage"}, "no queue URL"),
+        ({"DAMAGE_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/damage"}, "not a queue URL"),
         (
             {"DAMAGE_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/1/damage.fifo"},
             "FIFO",
         ),
         ({"DAMAGE_CLOUDFRONT_HOSTS": ["d1.cloudfront.net"]}, "DAMAGE_CLOUDFRONT_KEY_PAIR_ID"),
-        ({"DAMAGE_BUNDLE": "default"}, "holds no weights"),
+        ({"DAMAGE_BUNDLE": "default"}, "contains no weights"),
     ],
     ids=lambda value: str(value)[:40],
 )

@@ -172,7 +172,7 @@ def test_spot_nodes_without_a_label_cannot_be_required() -> None:
     labels = dict.fromkeys(
         yaml.safe_load((CHART / "values.yaml").read_text())["worker"]["spot"]["labels"]
     )
-    with pytest.raises(ChartRefused, match="names no label"):
+    with pytest.raises(ChartRefused, match="worker.spot.labels is empty"):
         render({"worker": {"spot": {"use": "require", "labels": labels}}})
 
 
