@@ -3,17 +3,18 @@
 #   docker build -t damage-tasks .
 #   docker build -t damage-tasks:cuda --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130 .
 #
-# It holds no weights and no compiler, runs as user 10001 and needs no writable file system but
-# /tmp and the bundle cache.
+# It contains no weights and no compiler, runs as user 10001, and writes only to /tmp and the bundle
+# cache.
 
-# The Python that the tests run on.
+# The Python version used by the tests.
 ARG PYTHON_VERSION=3.11
 
 
-# --- what the package needs: most of the image, and it changes least --------------------------
+# --- dependencies: most of the image, and the part that changes least -------------------------
 FROM docker.io/library/python:${PYTHON_VERSION}-slim-bookworm AS needs
 
-# Where torch comes from. Empty takes PyPI's build, which is CUDA's and some gigabytes larger.
+# Index for torch. If empty, the build from PyPI is used, which includes CUDA and is several
+# gigabytes larger.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
@@ -28,13 +29,13 @@ RUN mkdir damage_tasks model_store \
     && touch damage_tasks/__init__.py model_store/__init__.py worker_config.py README.md \
     && pip --python /opt/damage-tasks/bin/python install -c constraints.txt '.[worker,openvino,flower]' \
     && pip --python /opt/damage-tasks/bin/python uninstall -y damage-tasks \
-    # Headers and tests: nothing is compiled or tested here.
+    # Remove headers and tests: the image neither compiles nor tests.
     && cd /opt/damage-tasks/lib/python*/site-packages \
     && rm -rf torch/include torch/share/cmake torch/test torch/bin/*test* torch/lib/*.a \
     && find . -type d -name tests -prune -exec rm -rf {} +
 
 
-# --- the package: a layer of its own, so that a changed line moves no gigabyte -----------------
+# --- the package: a separate layer, so that a code change does not transfer the dependencies ---
 FROM needs AS package
 RUN rm -rf ./*
 COPY . .
@@ -46,8 +47,8 @@ RUN pip --python /opt/damage-tasks/bin/python install --no-deps --root /package 
 # --- the image --------------------------------------------------------------------------------
 FROM docker.io/library/python:${PYTHON_VERSION}-slim-bookworm
 
-# tini reaps what dies and hands SIGTERM to the worker alone, which then drains: were its
-# processes to get the signal too, they would drop their photos.
+# tini reaps zombie processes and forwards SIGTERM only to the worker's parent process, which then
+# drains. If the child processes also received the signal, they would abandon their photos.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends tini \
     && rm -rf /var/lib/apt/lists/* \
@@ -63,14 +64,14 @@ ENV PATH=/opt/damage-tasks/bin:$PATH \
     HOME=/tmp \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    # One thread a process, one process a core: more only get in each other's way.
+    # One thread per process and one process per core are fastest.
     OMP_NUM_THREADS=1 \
-    # It would ask the internet for news at every start.
+    # Prevents a version check over the internet at every start.
     NO_ALBUMENTATIONS_UPDATE=1 \
     DAMAGE_BUNDLE_CACHE=/var/cache/damage-tasks
 
 WORKDIR /tmp
-# By number, so that Kubernetes can see that it is not root.
+# A numeric id, so that Kubernetes can verify that it is not root.
 USER 10001:10001
 
 ENTRYPOINT ["/usr/bin/tini", "--"]

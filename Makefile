@@ -1,22 +1,22 @@
-# `make help` lists what can be done.
+# `make help` lists the targets.
 PYTHON ?= python3
 VENV ?= .venv
 CONSTRAINTS ?= constraints.txt
-# CUDA users: make demo TORCH="torch==2.13.0+cu130" PIP_ARGS="--extra-index-url ..."
+# For CUDA: make demo TORCH="torch==2.13.0+cu130" PIP_ARGS="--extra-index-url ..."
 TORCH ?= torch==2.13.0
 PIP_ARGS ?=
 OUT ?= out
 PHOTOS ?=
 PHOTO ?=
 SEED ?= 1
-# Docker Compose 2.20 or newer; over podman's socket too (DOCKER_HOST).
+# Docker Compose 2.20 or newer; podman's socket also works (DOCKER_HOST).
 COMPOSE ?= docker compose
 
 PEERS = litserve bentoml ray
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) $(PIP_ARGS)
 
-# Tests start a hundred processes; each would compile all of this again.
+# Tests start a hundred processes; without bytecode, each would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
@@ -31,20 +31,20 @@ help: ## Show this help
 	@echo
 	@echo "  VENV=$(VENV)  PYTHON=$(PYTHON)  TORCH=$(TORCH)  CONSTRAINTS=$(CONSTRAINTS)"
 
-demo: $(VENV)/.stack ## Examine photos through the whole stack: PHOTOS=folder|glob|file OUT=out
+demo: $(VENV)/.stack ## Examine photos with the whole stack: PHOTOS=folder|glob|file OUT=out
 	@$(BIN)/damage-tasks demo --photos "$(PHOTOS)" --out "$(OUT)"
 
-stack: $(VENV)/.stack ## Run queue, store, database and worker here until Ctrl-C
+stack: $(VENV)/.stack ## Run a queue, object store, database and worker until Ctrl-C
 	@$(BIN)/damage-tasks stack
 
 test: $(VENV)/.dev lint ## Run everything: ruff, mypy and all tests
 	@$(MAKE) --no-print-directory -j 2 typecheck unit
 
-unit: $(VENV)/.dev ## Run the tests alone: ARGS="tests/test_pipeline.py -k reused"
+unit: $(VENV)/.dev ## Run only the tests: ARGS="tests/test_pipeline.py -k reused"
 	@sh tests/install.sh
 	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
-chaos: $(VENV)/.dev ## Break everything while photos come in, and count: PHOTOS=500 SEED=1
+chaos: $(VENV)/.dev ## Inject failures while photos arrive, and count the results: PHOTOS=500 SEED=1
 	@$(BIN)/python -m tests.chaos --photos $(or $(PHOTOS),500) --seed $(SEED)
 
 lint: $(VENV)/.dev ## Check style
@@ -58,13 +58,13 @@ format: $(VENV)/.dev ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev ## Measure speed and memory here, a few minutes: ARGS="--only ab --seconds 4"
+bench: $(VENV)/.dev ## Measure speed and memory on this machine, a quarter of an hour: ARGS="--only ab --seconds 4"
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-bench-peers: $(VENV)/.dev $(PEERS:%=var/peers/%/.ready) ## The same beside BentoML, LitServe and Ray Serve
+bench-peers: $(VENV)/.dev $(PEERS:%=var/peers/%/.ready) ## Compare with BentoML, LitServe and Ray Serve, ten minutes
 	@$(BIN)/python -m benchmarks.peers $(ARGS)
 
-# Each in an environment of its own: their requirements are theirs.
+# Each has its own environment, because their requirements differ.
 var/peers/%/.ready: setup.cfg
 	@echo "installing $* into var/peers/$* (a few minutes)"
 	@$(PYTHON) -m venv var/peers/$*
@@ -72,28 +72,28 @@ var/peers/%/.ready: setup.cfg
 		-e '.[worker,openvino]' "$*$(if $(filter ray,$*),[serve])"
 	@touch $@
 
-docs: $(VENV)/.dev ## Write the generated pages of docs/reference
+docs: $(VENV)/.dev ## Generate the pages in docs/reference
 	@$(BIN)/python -m tests.reference
 
-up: ## Run the whole stack in containers: queue, store, database, worker, Flower, Grafana
+up: ## Run the whole stack in containers: queue, object store, database, worker, Flower, Grafana
 	@$(COMPOSE) up --build --detach --wait
 	@echo "Flower http://127.0.0.1:$${FLOWER_PORT:-5555} (operator, $${FLOWER_PASSWORD:-damage})" \
 		"Grafana http://127.0.0.1:$${GRAFANA_PORT:-3000}"
 
-live: ## As `up`, with the checkout's code; worker and Flower restart at every change
+live: ## Like `up`, with the code of this checkout; the worker and Flower restart on every change
 	@$(COMPOSE) -f docker-compose.yml -f deploy/docker/docker-compose.live.yml up --build --watch
 
-submit: ## Send a photo to the containers and wait for its verdict: PHOTO=car.jpg
+submit: ## Send a photo to the containers and wait for the verdict: PHOTO=car.jpg
 	@if [ -z "$$PHOTO" ]; then $(COMPOSE) run --rm submit python /docker/submit.py; \
-	elif [ ! -f "$$PHOTO" ]; then echo "there is no photo $$PHOTO" >&2; exit 1; \
+	elif [ ! -f "$$PHOTO" ]; then echo "no such photo: $$PHOTO" >&2; exit 1; \
 	else name=$$(basename -- "$$PHOTO"); \
 		$(COMPOSE) run --rm --volume "$$(realpath -- "$$PHOTO"):/photos/$$name:ro" \
 			submit python /docker/submit.py "/photos/$$name"; fi
 
-down: ## Stop the containers; photos in hand are finished first. VOLUMES=--volumes forgets all
+down: ## Finish photos in progress and stop the containers; VOLUMES=--volumes deletes all data
 	@$(COMPOSE) --profile "*" down $(VOLUMES)
 
-chart: $(VENV)/.dev ## Write what is generated in helm/, then lint and render it
+chart: $(VENV)/.dev ## Generate the files in helm/, then lint and render the chart
 	@$(BIN)/python -m tests.helm.generated
 	@for helm in helm-3 helm-4; do \
 		run=$$($(BIN)/python -m tests.programs $$helm) && \
@@ -101,17 +101,17 @@ chart: $(VENV)/.dev ## Write what is generated in helm/, then lint and render it
 		$$run template damage-tasks helm --values helm/examples/minimal.yaml > /dev/null || exit 1; \
 	done
 
-test-containers: $(VENV)/.dev ## Build the image and run the compose file for real (slow)
+test-containers: $(VENV)/.dev ## Build the image and test it with the real compose file (slow)
 	@CONTAINERS=1 $(BIN)/python -m pytest tests/containers $(ARGS)
 
 install: $(VENV)/.dev ## Install everything for development
 
-constraints: $(VENV)/.dev ## Write constraints.txt from what is installed
+constraints: $(VENV)/.dev ## Write constraints.txt from the installed packages
 	@{ grep '^#' constraints.txt; $(BIN)/pip freeze --exclude-editable | grep -v ' @ ' | \
 		sed 's/+cpu$$//' | sort -f; } > constraints.new
 	@mv constraints.new constraints.txt
 
-clean: ## Remove the virtual environment and everything generated
+clean: ## Remove the virtual environment and all generated files
 	rm -rf $(VENV) var build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
 $(BIN)/python:
@@ -125,7 +125,7 @@ $(VENV)/.stack: setup.cfg pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	@$(INSTALL) "$(TORCH)" -e '.[stack]'
 	@touch $@
 
-# Brings all that the stack needs.
+# Includes everything that the stack needs.
 $(VENV)/.dev: setup.cfg pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	@echo "installing into $(VENV) (two or three minutes)"
 	@$(INSTALL) "$(TORCH)" -e '.[dev]'

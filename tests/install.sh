@@ -1,6 +1,6 @@
 #!/bin/sh
-# Debian packages that some tests need: a browser, a Redis, a Prometheus.  `make test`
-# runs this; it does nothing when they are there, and only root can install them.
+# Installs the Debian packages that some tests need: a browser, Redis, Prometheus. `make test` runs
+# this script. It does nothing if they are installed; only root can install them.
 set -eu
 missing=
 for pair in chromium:chromium redis-server:redis-server promtool:prometheus; do
@@ -14,7 +14,7 @@ fi
 echo "installing what the tests need:$missing"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-# Nothing that is installed for the tests should start serving by itself.
+# Packages installed for the tests must not start their services.
 printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d.tests
 if [ ! -e /usr/sbin/policy-rc.d ]; then
     mv /usr/sbin/policy-rc.d.tests /usr/sbin/policy-rc.d

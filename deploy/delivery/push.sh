@@ -1,9 +1,9 @@
 #!/bin/sh
-# Commits the bundle of an environment in a version to the branch that Fleet follows.
+# Commits Fleet's bundle for an environment and a version to the branch that Fleet follows.
 #
 #   push.sh ENVIRONMENT VERSION
 #
-# Every delivery is one commit on deployed/ENVIRONMENT; to go back, revert it there.
+# Every delivery is one commit on deployed/ENVIRONMENT; to roll back, revert it there.
 set -eu
 environment=$1
 version=$2
@@ -19,17 +19,17 @@ else
     git worktree add --quiet --detach "$work/tree"
     git -C "$work/tree" checkout --quiet --orphan "delivery-$$"
 fi
-# Nothing but the bundle lies on that branch.
+# The branch contains only the bundle.
 git -C "$work/tree" rm -rfq --ignore-unmatch .
 python3 deploy/delivery/deliver.py write "$environment" "$version" "$work/tree"
 
 cd "$work/tree"
 git add -A
 if git rev-parse --quiet --verify HEAD > /dev/null && git diff --cached --quiet HEAD; then
-    echo "$environment has $version already"
+    echo "$environment already has $version"
     exit 0
 fi
 git -c user.name=delivery -c user.email=delivery@localhost \
     commit --quiet --message "$environment: $version"
 git push --quiet origin "HEAD:refs/heads/$branch"
-echo "$environment gets $version"
+echo "delivered $version to $environment"

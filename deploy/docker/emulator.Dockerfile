@@ -1,4 +1,4 @@
-# SQS and S3 for the compose stack: the emulator that the tests use, in the version that they use.
+# SQS and S3 for the compose stack: the same emulator, in the same version, as in the tests.
 ARG PYTHON_VERSION=3.11
 FROM docker.io/library/python:${PYTHON_VERSION}-slim-bookworm
 

@@ -1,9 +1,11 @@
 #!/bin/sh
-# Runs a command, and copies what it writes into LOG_FILE: for a log shipper that shares a folder
-# with it, but not its output.  damage-log-copy COMMAND...
+# Runs a command and copies its output to LOG_FILE, for a log shipper that shares a folder with it but
+# cannot read its output.
 #
-# %h in LOG_FILE becomes the host's name, where several write into one folder.
-# The copy begins anew when it is LOG_LINES long; one older part is kept, so the folder stays small.
+#   damage-log-copy COMMAND...
+#
+# %h in LOG_FILE is replaced by the host name, for several writers in one folder. After LOG_LINES lines
+# the file is rotated; one older file is kept, so the folder stays small.
 set -eu
 file=${LOG_FILE:?LOG_FILE is not set}
 case $file in *%h*) file=${file%%\%h*}$(uname -n)${file#*\%h} ;; esac
@@ -11,7 +13,7 @@ most=${LOG_LINES:-100000}
 pipe=$file.pipe
 
 copy() {
-    # Signals are for the command; this goes on until the command's last line.
+    # Only the command handles signals; this copies until the command's last line.
     trap '' INT QUIT TERM
     lines=0
     exec 3>>"$file"
@@ -38,7 +40,7 @@ for signal in HUP INT QUIT TERM USR1 USR2; do
     trap "kill -$signal $command 2>/dev/null || true" "$signal"
 done
 
-# `wait` ends at every signal, whether the command did or not.
+# `wait` returns on every signal, even if the command is still running.
 status=0
 wait "$command" || status=$?
 while kill -0 "$command" 2>/dev/null; do

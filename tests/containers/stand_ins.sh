@@ -1,7 +1,6 @@
 #!/bin/sh
-# Local stand-ins for images that a machine without a registry cannot pull: same names, built
-# from Debian's own packages and the Python that runs the tests.  docs/developers.md says what
-# they do not prove.
+# Builds local substitutes for images that cannot be pulled without a registry: same names, but built
+# from Debian's packages and the Python that runs the tests. docs/developers.md lists their limits.
 #
 #   stand_ins.sh ENGINE PYTHON
 set -eu
@@ -13,7 +12,7 @@ trap 'rm -rf "$work"' EXIT
 
 has() { "$engine" image inspect "$1" > /dev/null 2>&1; }
 
-# Reuse what is there: a registry's image is better than any stand-in.
+# Keep existing images: an image from a registry is better than a substitute.
 missing() { ! has "$1" && echo "stand-in: $1"; }
 
 debian=docker.io/library/debian:bookworm-slim

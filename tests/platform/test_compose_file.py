@@ -271,5 +271,5 @@ def test_a_photo_that_is_not_there_is_named_and_nothing_is_made_of_it() -> None:
         check=False,
     )
     assert run.returncode
-    assert run.stderr.startswith(f"there is no photo {name}\n")
+    assert run.stderr.startswith(f"no such photo: {name}\n")
     assert not (ROOT / name).exists()

@@ -197,7 +197,7 @@ def test_deliveries_follow_each_other_and_can_be_reverted(repository: Repository
 def test_an_unchanged_version_is_not_delivered_again(repository: Repository) -> None:
     repository.deliver("production", "1.2.3")
     again = repository.deliver("production", "1.2.3")
-    assert again.stdout == "production has 1.2.3 already\n"
+    assert again.stdout == "production already has 1.2.3\n"
     count = repository.git("rev-list", "--count", "deployed/production", cwd=repository.origin)
     assert count == "1\n"
 
