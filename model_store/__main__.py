@@ -13,12 +13,12 @@ from rich.table import Table
 from damage_tasks.errors import DamageTaskError, ExtraMissing, SettingsError
 from model_store.fetch import Bundle
 from model_store.manifest import Gate, Manifest
-from model_training.cli import average, commands, engine_commands
+from model_training.cli import engine_commands
 
 cli = typer.Typer(
     name="model_store",
-    help="Bundles of networks: look at them, check them, move them, make them. A bundle is "
-    "`default`, a folder, s3://bucket/name/version or https://host/name/version.",
+    help="Bundles of networks: look at them, check them, move them. A bundle is `default`, a "
+    "folder, s3://bucket/name/version or https://host/name/version.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -133,17 +133,6 @@ def publish(
     for engine in engines_of(bundle.manifest):
         open_segmenter(bundle, engine)
     print(put(bundle, store))
-
-
-for command in (
-    commands.evaluate,
-    commands.train,
-    average.average,
-    commands.export,
-    engine_commands.quantise,
-    engine_commands.compare,
-):
-    cli.command()(command)
 
 
 def _fetch(uri: str, cache: Path | None = None) -> Bundle:

@@ -52,7 +52,7 @@ INT8: Literal["openvino-int8"] = "openvino-int8"
 
 
 class Converted(Part):
-    """A network once more, in an engine's format, as ``python -m model_store quantise`` writes it.
+    """A network once more, in an engine's format, as `model_training quantise` writes it.
 
     ``agreement`` is how far its masks are those of the weights in fp32.
     """

@@ -58,7 +58,7 @@ def candidates(manifest: Manifest, wanted: str = "auto") -> list[str]:
         raise BundleError(f"there is no engine {wanted}: {known}")
     if not _is_installed():
         raise ExtraMissing(f"engine {wanted} needs: pip install 'damage-tasks[openvino]'")
-    what_to_do = "`python -m model_store quantise` adds it, or " if wanted == INT8 else ""
+    what_to_do = "`python -m model_training quantise` adds it, or " if wanted == INT8 else ""
     raise BundleError(
         f"bundle {manifest.name} {manifest.version} holds nothing for engine {wanted}: "
         f"{what_to_do}set DAMAGE_ENGINE=auto"

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import precision_recall_curve
 
 from damage_tasks.vision.segmenter import Segmenter
 from model_store.fetch import open_bundle
 from model_store.publishing import CARD, CARD_PICTURES
 from model_training.bundling.model_card_pictures import Album, draw_album
-from model_training.evaluation.detection_metrics import precision_recall
-from model_training.evaluation.evaluation_report import GOALS, figures
+from model_training.evaluation.detection_metrics import labelled_scores
+from model_training.evaluation.evaluation_report import breakdown_rows, figure_rows, other_figures
 
 Curves = Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
 
@@ -75,7 +76,9 @@ def plot_precision_recall(report: dict[str, Any], path: Path) -> None:
         ("close_up", "against close-ups of clean cars", "#b2182b"),
     ):
         if scores.get("damaged") and scores.get(group):
-            precision, recall, _ = precision_recall(scores["damaged"], scores[group])
+            precision, recall, _ = precision_recall_curve(
+                *labelled_scores(scores["damaged"], scores[group])
+            )
             axes.plot(recall, precision, label=label, color=colour)
     axes.set_xlabel("recall of damaged photos")
     axes.set_ylabel("precision")
@@ -152,14 +155,15 @@ def _text(
             "On the validation photos, "
             + ", ".join(f"{n} {g.replace('_', '-')}" for g, n in report["photos"].items())
             + ", through the code that the product runs, on CPU. Thresholds were chosen on the "
-            "same photos, so the figures flatter a little; the interval in brackets resamples "
-            "the photos. Every photo's area counts alike, at up to 640 px.",
+            "same photos, so the figures flatter a little. Every photo's area counts alike, at up "
+            "to 640 px. Brackets hold 95 % intervals: Wilson's for shares of photos; for the rest "
+            "photos are resampled, those of one claim together.",
             "",
-            *_table(
-                ("figure", "value", "goal"),
-                [(name, value, GOALS.get(name, "")) for name, value in figures(report).items()],
-            ),
+            *_table(*figure_rows(report)),
             "",
+            *_table(("figure", "value"), list(other_figures(report).items())),
+            "",
+            *_breakdowns(report),
             f"The gate ends an inspection below {gate['threshold']:.4f}:",
             "",
             f"![Recall and false alarms of the gate]({CARD_PICTURES}/gate.png)",
@@ -185,6 +189,14 @@ def _text(
             "",
         ]
     )
+
+
+def _breakdowns(report: dict[str, Any]) -> list[str]:
+    lines = []
+    for kind in report["breakdown"]:
+        if kind != "world":
+            lines += [f"By {kind}:", "", *_table(*breakdown_rows(report, kind)), ""]
+    return lines
 
 
 def _failures(report: dict[str, Any], album: Album) -> list[str]:

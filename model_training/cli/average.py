@@ -1,4 +1,4 @@
-"""``python -m model_store`` average."""
+"""``python -m model_training`` average."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def average(
     They must have begun alike: with the same bundle (`train --init`), under other seeds. The last
     source that is a training gives the settings that the model card names.
 
-    Example: python -m model_store average default runs/a runs/b --out runs/mean.safetensors
+    Example: python -m model_training average default runs/a runs/b --out runs/mean.safetensors
     """
     from damage_tasks.settings import get_settings
     from model_training.fitting import weight_averaging

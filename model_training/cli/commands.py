@@ -1,13 +1,12 @@
-"""``python -m model_store`` evaluate, train and export.
+"""``python -m model_training`` train and export.
 
 Nothing heavy is imported before a command runs, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -23,52 +22,8 @@ from model_training.cli.options import (
     Sides,
     Version,
     channels,
+    read,
 )
-
-if TYPE_CHECKING:
-    from model_training.data.labelled_photos import LabelledPhoto
-
-
-def evaluate(
-    photos: Photos,
-    bundle: Annotated[str, typer.Option(help="default, a folder, s3:// or https://")] = "default",
-    split: Annotated[
-        str, typer.Option(help="Only the photos of this split (train, val ...); all by default.")
-    ] = "",
-    out: Annotated[Path, typer.Option(help="Where the figures go as JSON.")] = Path(
-        "evaluation.json"
-    ),
-    threads: Annotated[int, typer.Option(help="CPU threads.", min=1)] = 1,
-    engine: Annotated[
-        str, typer.Option(help="torch, openvino, openvino-int8; auto: the fastest.")
-    ] = "torch",
-) -> None:
-    """Measure a bundle on labelled photos: prints a table, writes JSON.
-
-    IoU and Dice by type and pooled at the manifest's own thresholds; image-level AUC and false
-    alarms at 90, 95 and 99 % recall against whole clean cars and against close-ups of them;
-    drawn spacing; time a photo; how many inspections a gate ended.
-
-    Example: python -m model_store evaluate --bundle default --photos photos --split val
-    """
-    from damage_tasks.settings import get_settings
-    from damage_tasks.vision.self_test import open_segmenter
-    from model_store.fetch import fetch_bundle
-    from model_training.evaluation.bundle_evaluation import evaluate as measure
-
-    console = Console()
-    chosen = read(photos, split)
-    fetched = fetch_bundle(bundle, get_settings().bundle_cache)
-    trained = sum(photo.split == "train" for photo in chosen)
-    if trained:
-        console.print(
-            f"{trained} of {len(chosen)} photos are of the split 'train': what a network was "
-            "trained on flatters it (--split val)",
-            style="yellow",
-        )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    measure(open_segmenter(fetched, engine, threads), chosen, out, console)
-    console.print(f"figures are in {out}", highlight=False)
 
 
 def train(
@@ -133,7 +88,7 @@ def train(
     model card's figures. Vehicle masks and drawn cars are made first, once. Stop it at any time:
     the same command goes on from the last checkpoint. RUN/log.jsonl has losses and figures.
 
-    Example: python -m model_store train --photos photos --run runs/a --version 1.0.0
+    Example: python -m model_training train --photos photos --run runs/a --version 1.0.0
     --licence "our own photos"
     """
     from model_training.bundling.bundle_export import ExportSettings
@@ -197,7 +152,7 @@ def export(
     Thresholds, mask policies and calibration are chosen on the photos of the split `val`, which
     the training must not have seen; so are the figures on the card.
 
-    Example: python -m model_store export runs/a --photos photos --out bundle --version 1.0.0
+    Example: python -m model_training export runs/a --photos photos --out bundle --version 1.0.0
     --licence "our own photos" --training-data "4,000 photos of our fleet"
     """
     from model_training.bundling.bundle_export import ExportSettings
@@ -217,16 +172,3 @@ def export(
     path = checkpoint / LATEST if checkpoint.is_dir() else checkpoint
     write_bundle(path, read(photos, "val"), out, settings, console)
     console.print(f"the bundle is in {out}", highlight=False)
-
-
-def read(folders: Sequence[Path], split: str = "") -> list[LabelledPhoto]:
-    """The photos of ``split``, or all, in ``folders``; raises `PhotosError` when there are none."""
-    from model_training.data.dataset_readers import read_photos
-    from model_training.data.labelled_photos import PhotosError, of_split
-
-    found = [photo for folder in folders for photo in read_photos(folder)]
-    chosen = of_split(found, split) if split else found
-    if not chosen:
-        where = ", ".join(str(folder) for folder in folders)
-        raise PhotosError(f"{where}: no photos{f' of the split {split}' if split else ''}")
-    return chosen

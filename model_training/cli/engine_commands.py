@@ -1,4 +1,4 @@
-"""``python -m model_store`` quantise and compare."""
+"""``python -m model_training`` quantise and compare."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from damage_tasks.errors import EnginesDisagree, ExtraMissing
-from model_training.cli.commands import read
-from model_training.cli.options import Photos
+from model_training.cli.options import Photos, read
 
 
 def quantise(
@@ -28,7 +27,7 @@ def quantise(
 
     Needs pip install 'damage-tasks[quantising]'. Takes some minutes.
 
-    Example: python -m model_store quantise bundle --photos photos
+    Example: python -m model_training quantise bundle --photos photos
     """
     from model_store.engines import INT8
     from model_training.data.labelled_photos import of_split
@@ -63,7 +62,7 @@ def compare(
     Fails (exit status 1) when masks agree with an IoU below 0.98, or when an AUC falls by more
     than 0.005 or an IoU by more than 0.01.
 
-    Example: python -m model_store compare --bundle default --photos photos --split val
+    Example: python -m model_training compare --bundle default --photos photos --split val
     """
     from damage_tasks.settings import get_settings
     from damage_tasks.vision.segmenter import Segmenter

@@ -1,14 +1,18 @@
-"""Options that several commands of ``python -m model_store`` share."""
+"""Options that several commands of ``python -m model_training`` share."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from model_store.manifest import VERSION
+
+if TYPE_CHECKING:
+    from model_training.data.labelled_photos import LabelledPhoto
 
 
 def _version(value: str) -> str:
@@ -54,3 +58,16 @@ def channels(decoder: str) -> list[int]:
     if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*){2}", decoder):
         raise typer.BadParameter("three numbers, such as 128,64,48", param_hint="--decoder")
     return [int(number) for number in decoder.split(",")]
+
+
+def read(folders: Sequence[Path], split: str = "") -> list[LabelledPhoto]:
+    """The photos of ``split``, or all, in ``folders``; raises `PhotosError` when there are none."""
+    from model_training.data.dataset_readers import read_photos
+    from model_training.data.labelled_photos import PhotosError, of_split
+
+    found = [photo for folder in folders for photo in read_photos(folder)]
+    chosen = of_split(found, split) if split else found
+    if not chosen:
+        where = ", ".join(str(folder) for folder in folders)
+        raise PhotosError(f"{where}: no photos{f' of the split {split}' if split else ''}")
+    return chosen

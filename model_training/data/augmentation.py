@@ -26,7 +26,7 @@ Random = np.random.Generator
 class ViewSettings:
     """How views are cut: scales are of the photo's long side to ``long_side`` px."""
 
-    long_side: int = 352
+    long_side: int = 400
     smallest: float = 0.68
     largest: float = 1.7
     close_up: tuple[float, float] = (1.3, 3.2)
@@ -58,7 +58,7 @@ def view_matrix(
     if rng.random() < settings.turned:
         angle += 90.0 * int(rng.integers(1, 4))
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, scale)
-    matrix[0] *= math.exp(rng.normal(0, 0.06))  # aspect
+    matrix[0] *= math.exp(rng.normal(0, 0.1))  # aspect
     spread = np.array([size[1], size[0]]) * rng.uniform(-0.3, 0.3, 2)
     matrix[:, 2] += np.array([size[1], size[0]]) / 2 + spread - matrix @ [*centre, 1.0]
     # Pull the view back inside the photo; centre it where the photo is too small.

@@ -62,7 +62,10 @@ def read_folder(folder: Path) -> list[LabelledPhoto]:
 
     Columns: id, image, mask (paths in the folder; mask may be empty for clean
     photos), kind (one of `photos.KINDS`) and split (train or val; where it
-    is missing, one tenth by the id's hash is val).  Raises `PhotosError`.
+    is missing, one tenth by the id's hash is val).  These may be missing: weight (how
+    often a training looks at the photo; 1), broken_parts ("yes" where broken and
+    missing parts have outlines of their own), source, world and group (see
+    `LabelledPhoto`).  Raises `PhotosError`.
     """
     table = folder / "manifest.csv"
     try:
@@ -83,6 +86,11 @@ def read_folder(folder: Path) -> list[LabelledPhoto]:
                     kind=kind,
                     split=row.get("split") or split_by_id(row["id"]),
                     mask_path=folder / row["mask"] if row.get("mask") else None,
+                    weight=float(row.get("weight") or 1),
+                    broken_parts=row.get("broken_parts") == "yes",
+                    source=row.get("source") or "",
+                    world=row.get("world") or "",
+                    group=row.get("group") or "",
                 )
             )
         except KeyError as error:

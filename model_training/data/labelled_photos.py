@@ -45,7 +45,13 @@ class LabelledPhoto:
 
     ``kind``: "typed" (every damage has its type), "untyped" (outlines whose type
     nobody wrote down), "negative" (a clean car), "drawn" (a drawn car with all its
-    damage, or none) or "scenery" (no vehicle at all).
+    damage, or none) or "scenery" (no vehicle at all).  ``weight``: how often a
+    training looks at it, relative to other photos.  ``broken_parts``: whether
+    broken and missing parts have outlines of their own; where they have not, a
+    source counts torn bumpers as dents.  ``source``: the data set it came from, and
+    ``world`` the kind of photos that these are ("phone", "stock" ...); figures are
+    split by both.  ``group``: photos of one claim or car, which may not be on two
+    sides of a split.
     """
 
     id: str
@@ -54,10 +60,20 @@ class LabelledPhoto:
     split: str = "train"
     mask_path: Path | None = None
     regions: tuple[Region, ...] = field(default=())
+    weight: float = 1.0
+    broken_parts: bool = False
+    source: str = ""
+    world: str = ""
+    group: str = ""
 
     @property
     def damaged(self) -> bool:
         return self.kind in ("typed", "untyped")
+
+    @property
+    def judged(self) -> bool:
+        """Whether figures may rest on it: a real photo of a vehicle, damaged or clean."""
+        return self.damaged or self.kind == "negative"
 
     def read(self, longest: int | None = None) -> tuple[Photo, Mask]:
         """The photo (H x W x 3 uint8, BGR) and its class ids (H x W uint8).

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model_training.data.labelled_photos import BREAKAGE, SCRATCH, LabelledPhoto
+from model_training.data.labelled_photos import DENT, SCRATCH, SPACING, LabelledPhoto
 from model_training.data.panel_borders import Path
 from model_training.data.targets import TYPE_BITS, label_of
 
@@ -29,6 +29,8 @@ class Entry:
     kind: str
     vehicle: Mask | None
     damage_px: int
+    weight: float = 1.0
+    broken_parts: bool = False
     borders: list[Path] | None = None
 
 
@@ -52,7 +54,7 @@ class Pool:
         cls,
         photos: Sequence[LabelledPhoto],
         vehicles: dict[str, Mask] | None = None,
-        longest: int = 640,
+        longest: int = 576,
     ) -> Pool:
         """Read ``photos`` at up to ``longest`` px; ``vehicles`` are 0/1 masks by photo id."""
         entries = [_entry(photo, (vehicles or {}).get(photo.id), longest) for photo in photos]
@@ -66,7 +68,9 @@ class Pool:
 
     def choose(self, indices: Sequence[int], rng: Random) -> int:
         """One of ``indices``, in proportion to its priority."""
-        weights = self.priority.numpy()[np.asarray(indices)].astype(np.float64)
+        chosen = np.asarray(indices)
+        weights = self.priority.numpy()[chosen].astype(np.float64)
+        weights = weights * np.array([self.entries[index].weight for index in indices])
         return int(rng.choice(indices, p=weights / weights.sum()))
 
 
@@ -76,11 +80,19 @@ def _entry(photo: LabelledPhoto, vehicle: Mask | None, longest: int) -> Entry:
         size = (pixels.shape[1], pixels.shape[0])
         vehicle = cv2.resize(vehicle, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8)
     label = label_of(photo, ids, vehicle)
-    return Entry(pixels, label, photo.kind, vehicle, int((ids > 0).sum()))
+    return Entry(
+        pixels,
+        label,
+        photo.kind,
+        vehicle,
+        int((ids > 0).sum()),
+        photo.weight,
+        photo.broken_parts,
+    )
 
 
 def _rarity(entry: Entry) -> float:
     """Photos of rarer types are drawn more often."""
-    if (entry.label & TYPE_BITS[BREAKAGE]).any():
-        return 2.0
-    return 1.4 if (entry.label & TYPE_BITS[SCRATCH]).any() else 1.0
+    if (entry.label & TYPE_BITS[SPACING]).any():
+        return 6.0
+    return 1.4 if (entry.label & (TYPE_BITS[SCRATCH] | TYPE_BITS[DENT])).any() else 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,26 +38,27 @@ Mask = NDArray[np.uint8]
 Random = np.random.Generator
 
 # Kinds of sample, as shares in `Mix`.
-DAMAGED, CLEAN_CLOSE, CLEAN_WHOLE, BACKGROUND, DRAWN, DRAWN_CAR, TRANSPLANTED = range(7)
+DAMAGED, CLEAN_CLOSE, CLEAN_WHOLE, BACKGROUND, DRAWN, DRAWN_CAR, TRANSPLANTED, UNMARKED = range(8)
 
 
 @dataclass(frozen=True, slots=True)
 class Mix:
     """Shares of the kinds of sample, and how they are drawn; the shares sum to 1."""
 
-    damaged: float = 0.42
-    clean_close: float = 0.15
-    clean_whole: float = 0.08
-    background: float = 0.03
-    drawn: float = 0.12
-    drawn_cars: float = 0.06
-    transplanted: float = 0.14
+    damaged: float = 0.50
+    unmarked: float = 0.09  # undamaged places of damaged photos
+    clean_close: float = 0.12
+    clean_whole: float = 0.10
+    background: float = 0.02
+    drawn: float = 0.06
+    drawn_cars: float = 0.03
+    transplanted: float = 0.08
     drawn_spacing: float = 0.55  # share of drawn samples that open a panel border
     spoilt: float = 0.07
     pasted: float = 0.3  # share of views with a part of another pasted in
     damaged_close: float = 0.2  # share of damaged photos cut like close-ups
     # (height, width) of a batch; close to each other in area
-    sizes: tuple[tuple[int, int], ...] = ((256, 256), (224, 288), (224, 288), (288, 224))
+    sizes: tuple[tuple[int, int], ...] = ((288, 288), (256, 320), (256, 320), (320, 256))
 
 
 class Samples:
@@ -89,19 +91,23 @@ class Samples:
     def _sample(self, size: tuple[int, int], rng: Random) -> Sample:
         mix, pool = self.mix, self.pool
         kind = self._kind(rng)
-        group = {DAMAGED: pool.damaged, DRAWN_CAR: pool.drawn}.get(kind, pool.clean)
+        groups = {DAMAGED: pool.damaged, UNMARKED: pool.damaged, DRAWN_CAR: pool.drawn}
+        group = groups.get(kind, pool.clean)
         if kind == BACKGROUND and pool.scenery and rng.random() < 0.6:
             group = pool.scenery
         index = pool.choose(group, rng)
         entry = pool.entries[index]
         photo, label = entry.photo, entry.label
         clean = float(kind in (CLEAN_CLOSE, CLEAN_WHOLE, BACKGROUND))
+        broken_parts, kind_of_label = entry.broken_parts, entry.kind
         if kind == DRAWN:
             photo, label = draw_damage(entry, mix.drawn_spacing, rng)
         elif kind == TRANSPLANTED:
             donor = pool.entries[pool.choose(pool.damaged, rng)]
             spot = _spot(label & VEHICLE > 0, rng) or (label.shape[1] // 2, label.shape[0] // 2)
+            broken_parts = donor.broken_parts
             photo, label = transplant(photo, label, spot, (donor.photo, donor.label), rng)
+            kind_of_label = donor.kind
         altered = kind in (DRAWN, TRANSPLANTED)
         chance = {
             CLEAN_CLOSE: 1.0,
@@ -109,6 +115,7 @@ class Samples:
             BACKGROUND: 1.0,
             DRAWN: 0.6,
             TRANSPLANTED: 0.6,
+            UNMARKED: 0.7,
         }
         close = rng.random() < chance.get(kind, mix.damaged_close)
         centre = _centre(label, kind, rng)
@@ -124,20 +131,29 @@ class Samples:
         zoom = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
         damage_px = int((label & ANY > 0).sum()) if altered else entry.damage_px
         return labelled(
-            view, cut_label, entry.kind, damage_px * zoom**2, spoilt, zoom, index, clean
+            view,
+            cut_label,
+            kind_of_label,
+            damage_px * zoom**2,
+            spoilt,
+            zoom,
+            index,
+            clean,
+            broken_parts,
         )
 
     def _kind(self, rng: Random) -> int:
         mix, pool = self.mix, self.pool
-        shares = np.zeros(7)
+        shares = np.zeros(8)
         shares[DAMAGED] = mix.damaged * bool(pool.damaged)
+        shares[UNMARKED] = mix.unmarked * bool(pool.damaged)
         shares[CLEAN_CLOSE] = mix.clean_close * bool(pool.clean)
         shares[CLEAN_WHOLE] = mix.clean_whole * bool(pool.clean)
         shares[BACKGROUND] = mix.background * bool(pool.clean)
         shares[DRAWN] = mix.drawn * bool(pool.clean)
         shares[DRAWN_CAR] = mix.drawn_cars * bool(pool.drawn)
         shares[TRANSPLANTED] = mix.transplanted * bool(pool.clean and pool.damaged)
-        return int(rng.choice(7, p=shares / shares.sum()))
+        return int(rng.choice(8, p=shares / shares.sum()))
 
 
 def draw_damage(entry: Entry, spacing_share: float, rng: Random) -> tuple[Photo, Mask]:
@@ -171,6 +187,8 @@ def _centre(label: Mask, kind: int, rng: Random) -> tuple[float, float]:
     wanted: NDArray[np.bool_] | None = None
     if kind in (DAMAGED, DRAWN, DRAWN_CAR, TRANSPLANTED) and rng.random() < 0.75:
         wanted = label & ANY > 0
+    elif kind == UNMARKED:
+        wanted = _far_from_damage(label)
     elif kind == BACKGROUND:
         wanted = (label & VEHICLE_KNOWN > 0) & (label & VEHICLE == 0)
     elif rng.random() < 0.7:
@@ -178,6 +196,16 @@ def _centre(label: Mask, kind: int, rng: Random) -> tuple[float, float]:
     if wanted is not None and (spot := _spot(wanted, rng)):
         return float(spot[0]), float(spot[1])
     return float(rng.uniform(0.1, 0.9) * width), float(rng.uniform(0.1, 0.9) * height)
+
+
+def _far_from_damage(label: Mask) -> NDArray[np.bool_]:
+    """The places at least a sixth of the photo's longer side away from any damage."""
+    free = np.where(label & ANY > 0, 0, 1).astype(np.uint8)
+    small = cv2.resize(free, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_NEAREST)
+    distance = cv2.distanceTransform(small, cv2.DIST_L2, 3)
+    far = (distance > max(small.shape) / 6).astype(np.uint8)
+    size = (label.shape[1], label.shape[0])
+    return np.asarray(cv2.resize(far, size, interpolation=cv2.INTER_NEAREST) > 0)
 
 
 def _spot(wanted: NDArray[np.bool_], rng: Random) -> tuple[int, int] | None:

@@ -85,6 +85,7 @@ def labelled(
     zoom: float,
     index: int,
     clean: float,
+    broken_parts: bool = False,
 ) -> Sample:
     """A view with its targets and weights at stride 4; see `Sample`.
 
@@ -99,6 +100,14 @@ def labelled(
     weight[1:5] -= small[..., -2]  # the type is not known here
     if kind == "typed":  # nobody looked for spacing, but nobody saw any either
         weight[3] -= 0.5 * target[0]
+        # A source calls a torn bumper either broken or dented; the other type is not known there.
+        if broken_parts:
+            hidden = target[4] * (1 - target[2])
+            weight[2] = np.minimum(weight[2], 1 - hidden)
+            weight[3] = np.minimum(weight[3], 1 - target[4] * (1 - target[3]))
+        else:
+            weight[4] = np.minimum(weight[4], 1 - target[2] * (1 - target[4]))
+        np.clip(weight, 0, 1, out=weight)
     weight[5] = small[..., -1]
     seen = float(flags[..., 0].sum())
     share = seen / label.size

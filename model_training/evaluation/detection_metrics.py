@@ -1,14 +1,19 @@
-"""Figures of merit: overlap of masks, ranking of scores, false alarms at a recall."""
+"""What is measured of scores and masks, and how sure the figures are."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
+from sklearn.metrics import roc_auc_score
 
 Scores = Sequence[float] | NDArray[np.floating]
+Indices = NDArray[np.intp]
+
+ROUNDS = 400
 
 
 @dataclass(slots=True)
@@ -43,15 +48,19 @@ class Overlap:
 def roc_auc(positive: Scores, negative: Scores) -> float:
     """Area under the ROC curve: the chance that a positive outranks a negative.
 
-    Ties count half (Mann & Whitney, 1947).  NaN where either is empty.
+    Ties count half.  NaN where either is empty.
     """
-    high, low = np.asarray(positive, float), np.asarray(negative, float)
-    if not len(high) or not len(low):
+    if not len(positive) or not len(negative):
         return float("nan")
-    ranked = np.sort(low)
-    below = np.searchsorted(ranked, high, "left")
-    upto = np.searchsorted(ranked, high, "right")
-    return float((below + upto).mean() / 2 / len(low))
+    return float(roc_auc_score(*labelled_scores(positive, negative)))
+
+
+def labelled_scores(
+    positive: Scores, negative: Scores
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Truth and scores of both together, as scikit-learn takes them."""
+    truth = np.repeat([True, False], [len(positive), len(negative)])
+    return truth, np.concatenate([np.asarray(positive, float), np.asarray(negative, float)])
 
 
 def threshold_at_recall(positive: Scores, recall: float) -> float:
@@ -68,33 +77,52 @@ def false_alarms(positive: Scores, negative: Scores, recall: float) -> float:
     return float((np.asarray(negative, float) >= threshold_at_recall(positive, recall)).mean())
 
 
-def precision_recall(
-    positive: Scores, negative: Scores
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Precision, recall and threshold, by falling threshold."""
-    scores = np.concatenate([np.asarray(positive, float), np.asarray(negative, float)])
-    truth = np.concatenate([np.ones(len(positive)), np.zeros(len(negative))])
-    order = np.argsort(-scores, kind="stable")
-    hits = np.cumsum(truth[order])
-    return (
-        hits / np.arange(1, len(order) + 1),
-        hits / max(len(positive), 1),
-        scores[order],
-    )
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson, 1927); NaN where nothing was counted."""
+    if not count:
+        return float("nan"), float("nan")
+    interval = binomtest(hits, count).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> tuple[int, int, float]:
+    """Cases of ``first`` alone, of ``second`` alone, and the p-value of their difference.
+
+    Exact (binomial), for judgements of the same photos by two bundles (McNemar, 1947).
+    """
+    one, two = np.asarray(first, bool), np.asarray(second, bool)
+    only_first, only_second = int((one & ~two).sum()), int((two & ~one).sum())
+    changed = only_first + only_second
+    p = float(binomtest(only_first, changed).pvalue) if changed else 1.0
+    return only_first, only_second, p
+
+
+def resamples(clusters: Sequence[str], rounds: int = ROUNDS, seed: int = 0) -> Iterator[Indices]:
+    """Indices of bootstrap samples that draw whole clusters (Efron, 1979)."""
+    _, numbers = np.unique(np.asarray(clusters), return_inverse=True)
+    order = np.argsort(numbers, kind="stable")
+    members = np.split(order, np.cumsum(np.bincount(numbers))[:-1])
+    rng = np.random.default_rng(seed)
+    for _ in range(rounds):
+        drawn = rng.integers(len(members), size=len(members))
+        yield np.concatenate([members[number] for number in drawn])
 
 
 def bootstrap(
-    overlaps: Sequence[tuple[float, float, float]], seed: int = 0, rounds: int = 1000
+    statistic: Callable[[Indices], float],
+    clusters: Sequence[str],
+    rounds: int = ROUNDS,
+    seed: int = 0,
 ) -> tuple[float, float]:
-    """95 % interval of the pooled IoU, resampling photos (Efron, 1979).
+    """95 % interval of ``statistic``, which gets the indices of the photos that are drawn.
 
-    ``overlaps``: (intersection, predicted, true) of each photo.
+    NaN where it has no value; samples without one (no clean photo drawn ...) are left out.
     """
-    if not overlaps:
+    if not len(clusters):
         return float("nan"), float("nan")
-    values = np.array(overlaps)
-    rng = np.random.default_rng(seed)
-    drawn = values[rng.integers(len(values), size=(rounds, len(values)))].sum(1)
-    iou = drawn[:, 0] / np.maximum(drawn[:, 1] + drawn[:, 2] - drawn[:, 0], 1e-9)
-    low, high = np.quantile(iou, [0.025, 0.975])
+    values = np.array([statistic(drawn) for drawn in resamples(clusters, rounds, seed)])
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return float("nan"), float("nan")
+    low, high = np.quantile(values, [0.025, 0.975])
     return float(low), float(high)

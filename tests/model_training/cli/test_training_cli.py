@@ -14,14 +14,14 @@ from typer.testing import CliRunner
 from damage_tasks.errors import DamageTaskError
 from damage_tasks.vision.segmenter import Segmenter
 from damage_tasks.vision.self_test import check_golden
-from model_store.__main__ import cli
 from model_store.fetch import open_bundle
 from model_store.publishing import files_of
+from model_training.__main__ import cli
 from model_training.bundling import bundle_export, model_card_pictures, self_test_photos
 from model_training.data.labelled_photos import PhotosError
-from model_training.evaluation import bundle_evaluation
+from model_training.evaluation import synthetic_figures
 from model_training.fitting.checkpoints import CheckpointError, load_checkpoint
-from tests.small_bundles import write_bundle
+from tests.small_bundles import gate, segmenter, write_bundle
 
 
 def run(*words: str | Path) -> str:
@@ -39,7 +39,7 @@ def few_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(self_test_photos, "SIZE", (160, 120))
     monkeypatch.setattr(model_card_pictures, "EXAMPLES", range(60_001, 60_003))
     monkeypatch.setattr(model_card_pictures, "MORE", ())
-    monkeypatch.setattr(bundle_evaluation, "CARS", 1)
+    monkeypatch.setattr(synthetic_figures, "CARS", 1)
     monkeypatch.setattr(bundle_export, "CARS", 1)
 
 
@@ -100,6 +100,20 @@ def test_an_evaluation_prints_a_table_and_writes_json(
         assert set(report["views"][view]["false_alarms"]) == {"0.9", "0.95", "0.99"}
     assert report["ended_by_gate"] == {"clean": 0, "damaged": 0, "close_up": 0}
     assert report["seconds_per_photo"]["clean"] > 0
+    assert len(report["by_photo"]) == 12
+
+
+def test_an_evaluation_compares_bundles_and_shows_errors(folder: Path, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "bundle")
+    other = write_bundle(tmp_path / "other", networks=[gate(threshold=1.0), segmenter("dent", 1)])
+    out = tmp_path / "evaluation.json"
+    printed = run("evaluate", "--bundle", bundle, "--against", other, "--photos", folder,
+                  "--no-synthetic", "--errors", tmp_path / "errors", "--out", out)  # fmt: skip
+    assert "damaged photos missed by one bundle alone" in printed
+    found = json.loads(out.read_text())["against"]
+    assert found["missed"]["wrong_there"] == 4
+    assert found["figures"]["missed"]["against"] == 1
+    assert (tmp_path / "errors/index.html").exists()
 
 
 def test_what_cannot_be_measured_is_null(folder: Path, tmp_path: Path) -> None:
@@ -120,7 +134,7 @@ def test_a_split_without_photos_is_an_error(folder: Path) -> None:
 
 def test_help_answers_without_loading_torch() -> None:
     program = (
-        "import sys, model_store.__main__ as m;"
+        "import sys, model_training.__main__ as m;"
         "from typer.testing import CliRunner;"
         "assert 'evaluate' in CliRunner().invoke(m.cli, ['--help']).output;"
         "heavy = {'torch', 'cv2', 'numpy', 'albumentations', 'sqlalchemy', 'PIL'};"
@@ -133,7 +147,7 @@ def test_what_is_missing_is_said_with_its_remedy(folder: Path) -> None:
     program = (
         "import sys; sys.modules['cv2'] = None;"
         f"sys.argv = ['x', 'evaluate', '--photos', {str(folder)!r}];"
-        "from model_store.__main__ import main; main()"
+        "from model_training.__main__ import main; main()"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False

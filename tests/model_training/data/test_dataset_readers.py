@@ -42,6 +42,18 @@ def test_a_folder_with_a_manifest(folder: Path) -> None:
     assert not photos[0].damaged
 
 
+def test_a_manifest_may_say_what_a_photo_is_worth_and_where_it_is_from(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text(
+        "id,image,mask,kind,split,weight,broken_parts,source,world,group\n"
+        "a,a.jpg,a.png,typed,train,0.5,yes,claims,phone,claim-7\n"
+        "b,b.jpg,,negative,train,,,,,\n"
+    )
+    first, second = read_folder(tmp_path)
+    assert (first.weight, first.broken_parts) == (0.5, True)
+    assert (first.source, first.world, first.group) == ("claims", "phone", "claim-7")
+    assert (second.weight, second.broken_parts, second.world) == (1.0, False, "")
+
+
 def test_a_photo_is_scaled_down_with_its_mask(folder: Path) -> None:
     photo, ids = read_folder(folder)[1].read(longest=64)
     assert photo.shape == (48, 64, 3)

@@ -1,22 +1,34 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from model_training.data.augmentation import ViewSettings, spoil, view_matrix
 from model_training.data.dataset_readers import read_folder
-from model_training.data.labelled_photos import LabelledPhoto
+from model_training.data.labelled_photos import BREAKAGE, DENT, SCRATCH, LabelledPhoto
 from model_training.data.photo_pool import Pool
 from model_training.data.sampling import Mix, Samples
 from model_training.data.targets import MASKS, SCORES
 from model_training.synthetic.drawn_cars import write_drawn_cars
 
 ONLY: dict[str, Any] = dict.fromkeys(
-    ("damaged", "clean_close", "clean_whole", "background", "drawn", "transplanted", "pasted"), 0.0
+    (
+        "damaged",
+        "clean_close",
+        "clean_whole",
+        "background",
+        "drawn",
+        "transplanted",
+        "pasted",
+        "unmarked",
+    ),
+    0.0,
 )
 
 
@@ -66,6 +78,69 @@ def test_types_count_only_where_they_are_known(photos: list[LabelledPhoto]) -> N
             elif damage.any():
                 assert torch.equal(batch.target[i, 1], batch.target[i, 0])
                 assert batch.weight[i, 1].min() == 1
+
+
+def typed(photo: LabelledPhoto, class_id: int, folder: Path, **changes: Any) -> LabelledPhoto:
+    """The same photo, with its damage of another type."""
+    _, ids = photo.read()
+    path = folder / f"{photo.id}-{class_id}.png"
+    cv2.imwrite(str(path), np.where(ids > 0, class_id, 0).astype(np.uint8))
+    return replace(photo, kind="typed", mask_path=path, **changes)
+
+
+@pytest.mark.parametrize(
+    ("class_id", "broken_parts", "unknown"),
+    [
+        (DENT, False, {"spacing", "breakage"}),  # a torn bumper may count as dent here
+        (DENT, True, {"spacing"}),
+        (BREAKAGE, True, {"dent", "spacing"}),
+        (BREAKAGE, False, {"spacing"}),
+    ],
+)
+def test_what_a_source_calls_broken_or_dented_is_unknown_of_the_other(
+    photos: list[LabelledPhoto],
+    tmp_path: Path,
+    class_id: int,
+    broken_parts: bool,
+    unknown: set[str],
+) -> None:
+    damaged = [
+        typed(photo, class_id, tmp_path, broken_parts=broken_parts)
+        for photo in photos
+        if photo.damaged
+    ]
+    batch = samples(damaged, 16, **{**ONLY, "damaged": 1.0, "spoilt": 0.0}).at(1)
+    inside = batch.target[:, 0] > 0.95
+    assert inside.any()
+    found = {
+        name
+        for channel, name in enumerate(MASKS[:5])
+        if batch.weight[:, channel][inside].max() < 0.6
+    }
+    assert found == unknown
+    outside = batch.target[:, 0] == 0
+    assert batch.weight[:, :5].permute(1, 0, 2, 3)[:, outside].min() == 1
+
+
+def test_undamaged_places_of_damaged_photos_are_looked_at(tmp_path: Path) -> None:
+    photo, ids = np.full((240, 320, 3), 120, np.uint8), np.zeros((240, 320), np.uint8)
+    photo[100:140, :40], ids[100:140, :40] = (20, 240, 250), SCRATCH
+    cv2.imwrite(str(tmp_path / "photo.png"), photo)
+    cv2.imwrite(str(tmp_path / "mask.png"), ids)
+    damaged = LabelledPhoto("a", tmp_path / "photo.png", "typed", mask_path=tmp_path / "mask.png")
+    batch = samples([damaged], 32, **{**ONLY, "unmarked": 1.0, "spoilt": 0.0}).at(0)
+    seen = batch.target[:, 0].amax((1, 2)) > 0
+    assert seen.float().mean() < 0.5
+    assert batch.score[~seen, 0].max() == 0  # it counts as undamaged
+    assert batch.score_weight[~seen, 0].min() == 1
+
+
+def test_photos_of_higher_weight_come_more_often(photos: list[LabelledPhoto]) -> None:
+    weighted = [replace(photo, weight=20.0 if photo.id == "0" else 1.0) for photo in photos]
+    pool = Pool.read(weighted)
+    rng = np.random.default_rng(0)
+    chosen = [pool.choose(pool.clean, rng) for _ in range(200)]
+    assert chosen.count(0) > 140
 
 
 def test_clean_photos_carry_drawn_damage(photos: list[LabelledPhoto]) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 from damage_tasks.vision.segmenter import Segmenter
 from model_store.fetch import open_bundle
 from model_training.data.labelled_photos import LabelledPhoto
-from model_training.evaluation.bundle_evaluation import evaluate, spacing_on_drawn
+from model_training.evaluation.bundle_evaluation import evaluate, results_of, write_report
+from model_training.evaluation.figures import figures
+from model_training.evaluation.synthetic_figures import spacing_on_drawn
 from model_training.synthetic.drawn_spacing import cars_with_spacing
 from tests.small_bundles import gate, segmenter, write_bundle
 
@@ -29,6 +34,58 @@ def test_a_bundle_that_claims_everything_overlaps_by_what_is_damaged(
     assert report["recall_at_decision"] == 1
     assert report["recall_by_area"]["2 to 10 %"] == (4, 4)
     assert report["views"]["clean"]["false_alarms_at_decision"] == 1
+    found = report["figures"]
+    assert found["any_iou"]["value"] == pytest.approx(np.mean(shares), abs=0.01)
+    assert found["photo_iou"]["value"] == pytest.approx(np.mean(shares), abs=0.01)
+    assert found["missed"] == {"value": 0, "low": 0, "high": pytest.approx(0.49, abs=0.01),
+                               "photos": 4}  # fmt: skip
+    assert found["false_alarms"]["value"] == 1
+
+
+def test_every_photo_counts_alike_whatever_its_size(
+    photos: list[LabelledPhoto], tmp_path: Path
+) -> None:
+    """A photo of four times the pixels changes nothing; in its own pixels it outweighs."""
+    (large, small) = [photo for photo in photos if photo.kind == "typed"]
+    pixels, ids = large.read()
+    for name, picture in (("photo", pixels), ("mask", ids)):
+        twice = cv2.resize(picture, None, fx=16, fy=16, interpolation=cv2.INTER_NEAREST)
+        cv2.imwrite(str(tmp_path / f"{name}.png"), twice)
+    enlarged = replace(large, path=tmp_path / "photo.png", mask_path=tmp_path / "mask.png")
+    bundle = load(tmp_path / "bundle")
+    plain = evaluate(bundle, [large, small], synthetic=False)["overlap"]
+    scaled = evaluate(bundle, [enlarged, small], synthetic=False)["overlap"]
+    assert scaled["any"]["iou"] == pytest.approx(plain["any"]["iou"], abs=1e-3)
+
+
+def test_figures_are_split_by_world_source_type_area_and_light(
+    photos: list[LabelledPhoto], tmp_path: Path
+) -> None:
+    of_worlds = [
+        replace(photo, world="phone" if number < 4 else "stock", source=f"s{number % 2}")
+        for number, photo in enumerate(photos)
+    ]
+    report = evaluate(load(tmp_path), of_worlds, synthetic=False)
+    found = report["breakdown"]
+    assert list(found) == ["world", "source", "type", "damaged area", "light"]
+    assert set(found["world"]) == {"phone", "stock"}
+    assert found["world"]["phone"]["missed"]["photos"] == 2
+    assert found["source"]["s1"]["any_iou"]["photos"] == 4
+    assert "missed" not in found["source"]["s0"]  # all of them clean
+    assert list(found["type"]) == ["scratch"]
+    assert list(found["damaged area"]) == ["2 to 10 %"]
+    assert "false_alarms" not in found["damaged area"]["2 to 10 %"]
+
+
+def test_results_come_back_from_a_written_report(
+    photos: list[LabelledPhoto], tmp_path: Path
+) -> None:
+    report = evaluate(load(tmp_path / "bundle"), photos, synthetic=False)
+    write_report(report, tmp_path / "evaluation.json")
+    again = results_of(json.loads((tmp_path / "evaluation.json").read_text()))
+    found = {name: figure.as_json() for name, figure in figures(again).items()}
+    assert found["any_iou"] == pytest.approx(report["figures"]["any_iou"], abs=1e-4)
+    assert found["missed"] == report["figures"]["missed"]
 
 
 def test_what_the_gate_ends_counts_as_undamaged(

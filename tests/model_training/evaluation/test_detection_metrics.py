@@ -16,9 +16,10 @@ from model_training.evaluation.detection_metrics import (
     Overlap,
     bootstrap,
     false_alarms,
-    precision_recall,
+    mcnemar,
     roc_auc,
     threshold_at_recall,
+    wilson,
 )
 
 
@@ -48,17 +49,33 @@ def test_false_alarms_at_a_recall() -> None:
     assert false_alarms(damaged, [0.15, 0.05, 0.3, 0.0], 0.9) == 0.25
 
 
-def test_precision_and_recall() -> None:
-    precision, recall, threshold = precision_recall([0.9, 0.6], [0.7])
-    assert precision.tolist() == pytest.approx([1, 0.5, 2 / 3])
-    assert recall.tolist() == pytest.approx([0.5, 0.5, 1])
-    assert threshold.tolist() == [0.9, 0.7, 0.6]
+def test_the_wilson_interval_of_nothing_missed_is_not_empty() -> None:
+    assert wilson(0, 45) == pytest.approx((0.0, 0.0787), abs=1e-4)
+    assert wilson(9, 10) == pytest.approx((0.5958, 0.9821), abs=1e-4)
+    assert math.isnan(wilson(0, 0)[0])
 
 
-def test_the_bootstrap_interval_holds_the_iou() -> None:
-    overlaps = [(1.0, 2.0, 2.0), (2.0, 2.0, 2.0), (0.0, 1.0, 1.0)] * 10
-    low, high = bootstrap(overlaps)
-    assert low < 30 / (50 + 50 - 30) < high
+def test_the_bootstrap_interval_holds_the_mean() -> None:
+    values = np.arange(100.0)
+    low, high = bootstrap(lambda at: float(values[at].mean()), [str(v) for v in values])
+    assert low < 49.5 < high
+    assert high - low == pytest.approx(4 * values.std() / 10, rel=0.15)
+
+
+def test_photos_of_one_claim_are_drawn_together() -> None:
+    values = np.repeat(np.arange(10.0), 10)
+    alone = bootstrap(lambda at: float(values[at].mean()), [str(n) for n in range(100)])
+    together = bootstrap(lambda at: float(values[at].mean()), [str(v) for v in values])
+    assert together[1] - together[0] > 2 * (alone[1] - alone[0])
+
+
+def test_mcnemar_counts_what_only_one_of_both_says() -> None:
+    first = [True] * 10 + [False, False, True]
+    second = [False] * 10 + [True, False, True]
+    only_first, only_second, p = mcnemar(first, second)
+    assert (only_first, only_second) == (10, 1)
+    assert p == pytest.approx(2 * (1 + 11) / 2**11)
+    assert mcnemar(first, first) == (0, 0, 1.0)
 
 
 def test_logistic_regression_finds_the_coefficients() -> None:

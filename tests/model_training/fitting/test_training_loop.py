@@ -113,7 +113,9 @@ def test_the_average_follows_the_network(photos: list[LabelledPhoto]) -> None:
 def test_clean_photos_that_look_damaged_come_more_often(photos: list[LabelledPhoto]) -> None:
     pool = Pool.read(photos)
     trainer = Trainer(pool, SETTINGS)
-    mix = Mix(0, 1, 0, 0, 0, 0, 0, pasted=0, sizes=((64, 64),))
+    shares = ("damaged", "unmarked", "clean_whole", "background", "drawn", "drawn_cars",
+              "transplanted", "pasted")  # fmt: skip
+    mix = Mix(**dict.fromkeys(shares, 0.0), clean_close=1.0, sizes=((64, 64),))
     batch = Samples(pool, 4, 0, mix, SETTINGS.views).at(0)
     certain = torch.full((4, 6, 16, 16), 20.0)
     trainer._mine(batch, certain, torch.zeros(4, 3))

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from model_store.__main__ import cli
 from model_store.fetch import DEFAULT
+from model_training.__main__ import cli
 from model_training.bundling.bundle_export import read_network
 from model_training.data.labelled_photos import LabelledPhoto
 from model_training.fitting.checkpoints import CheckpointError, load_checkpoint, under

@@ -1,0 +1,63 @@
+"""``python -m model_training`` curate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+
+def curate(
+    rules: Annotated[
+        Path, typer.Argument(help="The rules, a TOML file.", exists=True, dir_okay=False)
+    ],
+    sets: Annotated[
+        list[str],
+        typer.Option("--set", metavar="NAME=FOLDER", help="The folder of each set in the rules."),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the manifest, changed masks and the report.")
+    ],
+    duplicates: Annotated[
+        bool, typer.Option(help="Look for photos that stand on both sides of the split.")
+    ] = True,
+) -> None:
+    """Make one set of labelled photos of several, by rules.
+
+    The rules weigh photos by source, apply a review of the labels, say what classes mean, and hold
+    photos back. No group and no photo stays on two sides of the split, not even mirrored or
+    cropped. OUT/manifest.csv is what `train` and `evaluate` take; OUT/curation.csv says what became
+    of each photo that was left out or changed, and the model card counts them. Photos stay where
+    they are.
+
+    Example: python -m model_training curate model_training/recipes/default.toml
+    --set stock=photos --set phone=photos-2 --out curated
+    """
+    from model_training.data.curation import curate as apply
+    from model_training.data.curation import write_curation
+    from model_training.data.curation_rules import read_rules
+    from model_training.evaluation.evaluation_report import table
+
+    folders = dict(_named_folder(given) for given in sets)
+    console = Console(highlight=False)
+    found = apply(folders, read_rules(rules), console, duplicates=duplicates)
+    write_curation(found, out)
+    rows = [[*(str(value) for value in entry.values())] for entry in found.summary()["decisions"]]
+    console.print(table("", ("world", "action", "reason", "split", "photos"), rows))
+    for pair in found.duplicates:
+        how = "mirrored, " if pair.mirrored else ""
+        console.print(
+            f"val {pair.val} and train {pair.train}: {how}{pair.inliers} features in place, "
+            f"pixels correlate by {pair.correlation:.2f}, hashes differ in {pair.hash_distance} "
+            "of 64 bits"
+        )
+    console.print(f"{len(found.photos)} photos are in {out}")
+
+
+def _named_folder(given: str) -> tuple[str, Path]:
+    name, _, folder = given.partition("=")
+    if not folder or not Path(folder).is_dir():
+        raise typer.BadParameter(f"{given}: NAME=FOLDER is needed", param_hint="--set")
+    return name, Path(folder)

@@ -1,0 +1,252 @@
+"""Several sets of labelled photos as one, by rules: what is left out, and what counts how much."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from rich.console import Console
+
+from model_training.data.curation_rules import CurationRules, Rule, SetRules
+from model_training.data.dataset_readers import read_photos
+from model_training.data.duplicates import Duplicate, find_duplicates
+from model_training.data.labelled_photos import UNTYPED, LabelledPhoto, PhotosError, split_by_id
+
+MANIFEST, TABLE, SUMMARY, MASKS = "manifest.csv", "curation.csv", "curation.json", "masks"
+COLUMNS = (
+    "id", "image", "mask", "kind", "split", "weight", "broken_parts", "source", "world", "group",
+)  # fmt: skip
+LEFT_OUT, CHANGED = "left out", "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What became of one photo, and why."""
+
+    id: str
+    world: str
+    split: str
+    action: str  # `LEFT_OUT` or `CHANGED`
+    reason: str
+
+
+@dataclass(slots=True)
+class Curation:
+    """The photos that stay, and what was decided of the others.
+
+    ``new_ids``: by photo id, class ids of the mask by what they become.
+    """
+
+    photos: list[LabelledPhoto] = field(default_factory=list)
+    new_ids: dict[str, dict[int, int]] = field(default_factory=dict)
+    decisions: list[Decision] = field(default_factory=list)
+    duplicates: list[Duplicate] = field(default_factory=list)
+
+    def leave_out(self, photo: LabelledPhoto, reason: str) -> None:
+        """Note that ``photo`` is left out."""
+        self.decisions.append(Decision(photo.id, photo.world, photo.split, LEFT_OUT, reason))
+
+    def summary(self) -> dict[str, Any]:
+        """Counts for the model card."""
+        counted = Counter((d.world, d.action, d.reason, d.split) for d in self.decisions)
+        kept = Counter((p.world, p.source, p.split, p.kind, p.weight) for p in self.photos)
+        return {
+            "decisions": [
+                {"world": w, "action": a, "reason": r, "split": s, "photos": n}
+                for (w, a, r, s), n in sorted(counted.items())
+            ],
+            "photos": [
+                {"world": w, "source": o, "split": s, "kind": k, "weight": x, "photos": n}
+                for (w, o, s, k, x), n in sorted(kept.items())
+            ],
+        }
+
+
+def curate(
+    folders: Mapping[str, Path],
+    rules: CurationRules,
+    console: Console | None = None,
+    *,
+    duplicates: bool = True,
+) -> Curation:
+    """Apply ``rules`` to the sets in ``folders`` (by the names that the rules give them).
+
+    Then no group stays on two sides of the split (that of val stays), and, with
+    ``duplicates``, no photo: neither as it is, nor mirrored, nor cropped; see
+    `find_duplicates`.  Raises `PhotosError`.
+    """
+    _check_names(folders, rules)
+    found = Curation()
+    for name, of_set in rules.sets.items():
+        _apply(folders[name], of_set, found)
+    _check_ids(found.photos)
+    _keep_groups_on_one_side(found)
+    if duplicates:
+        found.duplicates = find_duplicates(
+            [p for p in found.photos if p.split == "val"],
+            [p for p in found.photos if p.split == "train"],
+            rules.duplicates.inliers,
+            rules.duplicates.correlation,
+            console,
+        )
+        _drop_duplicates(found, rules.duplicates.keep)
+    return found
+
+
+def write_curation(found: Curation, out: Path) -> None:
+    """Write ``out``: `MANIFEST`, changed masks, every decision (`TABLE`) and counts (`SUMMARY`).
+
+    Photos, and masks that did not change, stay where they are.
+    """
+    (out / MASKS).mkdir(parents=True, exist_ok=True)
+    with (out / MANIFEST).open("w", newline="", encoding="utf-8") as lines:
+        writer = csv.writer(lines)
+        writer.writerow(COLUMNS)
+        for photo in found.photos:
+            mask = _mask_of(photo, found.new_ids.get(photo.id, {}), out / MASKS)
+            broken = "yes" if photo.broken_parts else ""
+            writer.writerow(
+                [photo.id, photo.path.resolve(), mask, photo.kind, photo.split,
+                 f"{photo.weight:g}", broken, photo.source, photo.world, photo.group]
+            )  # fmt: skip
+    with (out / TABLE).open("w", newline="", encoding="utf-8") as lines:
+        writer = csv.writer(lines)
+        writer.writerow(("id", "world", "split", "action", "reason"))
+        writer.writerows((d.id, d.world, d.split, d.action, d.reason) for d in found.decisions)
+    text = json.dumps(found.summary(), indent=1, ensure_ascii=False) + "\n"
+    (out / SUMMARY).write_text(text, encoding="utf-8")
+
+
+def _check_names(folders: Mapping[str, Path], rules: CurationRules) -> None:
+    if missing := rules.sets.keys() - folders.keys():
+        raise PhotosError(f"no folder is given for the set {', '.join(sorted(missing))}")
+    if unknown := folders.keys() - rules.sets.keys():
+        raise PhotosError(f"the rules have no set named {', '.join(sorted(unknown))}")
+
+
+def _check_ids(photos: Iterable[LabelledPhoto]) -> None:
+    twice = [id for id, count in Counter(photo.id for photo in photos).items() if count > 1]
+    if twice:
+        raise PhotosError(f"{len(twice)} ids stand for two photos, such as {twice[0]!r}")
+
+
+def _apply(folder: Path, rules: SetRules, found: Curation) -> None:
+    rows = _rows(folder / MANIFEST)
+    flags = _review(folder / rules.review) if rules.review else {}
+    for photo in read_photos(folder):
+        row = {"id": photo.id, "kind": photo.kind, "split": photo.split, "group": photo.group}
+        row |= {k: v for k, v in rows.get(photo.id, {}).items() if v}
+        matching = [r for r in rules.rules if r.matches(row, flags.get(photo.id, ()))]
+        source = re.search(rules.source, photo.id) if rules.source else None
+        photo = replace(
+            photo, world=rules.world, source=source[0] if source else photo.source or rules.world
+        )
+        if reasons := [rule.drop for rule in matching if rule.drop]:
+            found.leave_out(photo, reasons[0])
+            continue
+        changed, new_ids = _changed(photo, matching)
+        found.photos.append(changed)
+        if new_ids:
+            found.new_ids[photo.id] = new_ids
+        for what in _described(photo, changed, matching):
+            found.decisions.append(Decision(photo.id, photo.world, photo.split, CHANGED, what))
+
+
+def _changed(
+    photo: LabelledPhoto, matching: Sequence[Rule]
+) -> tuple[LabelledPhoto, dict[int, int]]:
+    new_ids: dict[int, int] = {}
+    for rule in matching:
+        photo = replace(
+            photo,
+            weight=photo.weight * rule.weight,
+            broken_parts=photo.broken_parts or rule.broken_parts,
+        )
+        if rule.held_back and split_by_id(photo.group or photo.id, rule.held_back) == "val":
+            photo = replace(photo, split="val")
+        new_ids |= rule.new_ids()
+    if any(rule.untyped for rule in matching) and photo.kind == "typed":
+        photo = replace(photo, kind="untyped")
+        new_ids = dict.fromkeys(range(1, UNTYPED), UNTYPED)
+    return photo, new_ids
+
+
+def _described(old: LabelledPhoto, new: LabelledPhoto, matching: Sequence[Rule]) -> list[str]:
+    """What changed, as far as it is one photo's and not that of its whole source."""
+    reviewed = [rule for rule in matching if rule.reviewed]
+    changes = []
+    if any(rule.untyped for rule in reviewed):
+        changes.append("type unknown, by review")
+    factor = np.prod([rule.weight for rule in reviewed])
+    if factor != 1:
+        changes.append(f"counts {factor:g} times, by review")
+    if new.split != old.split:
+        changes.append(f"moved to {new.split}")
+    return changes
+
+
+def _keep_groups_on_one_side(found: Curation) -> None:
+    held_back = {p.group for p in found.photos if p.group and p.split == "val"}
+    kept = []
+    for photo in found.photos:
+        if photo.split == "train" and photo.group in held_back:
+            found.leave_out(photo, "its group stands in val")
+        else:
+            kept.append(photo)
+    found.photos = kept
+
+
+def _drop_duplicates(found: Curation, keep: str) -> None:
+    reasons: dict[str, str] = {}
+    for pair in found.duplicates:
+        dropped, kept = (pair.train, pair.val) if keep == "val" else (pair.val, pair.train)
+        reasons.setdefault(dropped, f"the same photo stands in {keep}: {kept}")
+    for photo in found.photos:
+        if photo.id in reasons:
+            found.leave_out(photo, reasons[photo.id])
+    found.photos = [photo for photo in found.photos if photo.id not in reasons]
+
+
+def _mask_of(photo: LabelledPhoto, new_ids: Mapping[int, int], folder: Path) -> str:
+    """The photo's mask: its own where nothing changes, or one written to ``folder``."""
+    if photo.kind == "negative":
+        return ""
+    if photo.mask_path is not None and not new_ids:
+        return str(photo.mask_path.resolve())
+    _, ids = photo.read()
+    table = np.arange(256, dtype=np.uint8)
+    for old, new in new_ids.items():
+        table[old] = new
+    if photo.mask_path is not None and not np.isin(ids, [*new_ids]).any():
+        return str(photo.mask_path.resolve())
+    path = folder / f"{photo.id}.png"
+    cv2.imwrite(str(path), table[ids])
+    return str(path.resolve())
+
+
+def _rows(path: Path) -> dict[str, dict[str, str]]:
+    if not path.exists():
+        return {}
+    with path.open(newline="", encoding="utf-8") as lines:
+        return {row["id"]: row for row in csv.DictReader(lines)}
+
+
+def _review(path: Path) -> dict[str, list[tuple[str, str]]]:
+    found: dict[str, list[tuple[str, str]]] = {}
+    try:
+        with path.open(newline="", encoding="utf-8") as lines:
+            for row in csv.DictReader(lines):
+                found.setdefault(row["id"], []).append((row["flag"], row.get("note") or ""))
+    except OSError as error:
+        raise PhotosError(f"{path}: {error.strerror}") from None
+    except KeyError as error:
+        raise PhotosError(f"{path}: column {error} is missing") from None
+    return found

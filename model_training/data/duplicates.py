@@ -1,0 +1,193 @@
+"""Photos that stand on both sides of a split: as they are, mirrored, cropped or scaled.
+
+A perceptual hash finds whole copies.  Crops have another hash: they are found by local
+features (ORB; Rublee et al., ICCV 2011).  Both only propose pairs; a pair counts when a
+homography (RANSAC) puts enough features in place and the pixels then correlate.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from model_training.data.labelled_photos import LabelledPhoto
+
+Grey = NDArray[np.uint8]
+Descriptors = NDArray[np.uint8]  # N x 32
+Points = NDArray[np.float32]  # N x 2
+
+SIDE = 400  # px; photos are compared at this long side
+COARSE, FINE = 160, 700  # local features of a photo: to find pairs by, and to compare a pair by
+HASH_DISTANCE = 12  # of 64 bits
+DESCRIPTOR_DISTANCE = 48  # of 256 bits
+VOTES, CANDIDATES = 5, 6  # features in common that make a candidate; candidates a photo
+RATIO = 0.8  # Lowe's ratio of the nearest to the second
+REPROJECTION = 4.0  # px
+LEAST_OVERLAP = 0.08  # of the smaller photo
+LEAST_CONTRAST = 4.0  # grey values; flat surfaces correlate with anything
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A photo of val and its copy in train; how well they agree once one lies on the other."""
+
+    val: str
+    train: str
+    mirrored: bool
+    inliers: int
+    correlation: float
+    hash_distance: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    hash: np.uint64
+    descriptors: Descriptors
+
+
+def find_duplicates(
+    val: Sequence[LabelledPhoto],
+    train: Sequence[LabelledPhoto],
+    inliers: int = 12,
+    correlation: float = 0.75,
+    console: Console | None = None,
+) -> list[Duplicate]:
+    """The pairs of ``val`` and ``train`` photos that are the same photo, best first.
+
+    A pair needs ``inliers`` local features in the same places, and a ``correlation`` of
+    the pixels where the photos overlap.  Raises `PhotosError` when a photo cannot be read.
+    """
+    if not val or not train:
+        return []
+    known = [_signature(read_grey(p)) for p in _shown(train, "features of train", console)]
+    search = _Search(known)
+    found = []
+    for photo in _shown(val, "looking for copies of val", console):
+        grey = read_grey(photo)
+        for mirrored in (False, True):
+            shown = np.ascontiguousarray(grey[:, ::-1]) if mirrored else grey
+            signature = _signature(shown)
+            for place in search.candidates(signature):
+                other = train[place]
+                agreed, alike = compare(shown, read_grey(other))
+                if agreed >= inliers and alike >= correlation:
+                    distance = (signature.hash ^ known[place].hash).item().bit_count()
+                    found.append(Duplicate(photo.id, other.id, mirrored, agreed, alike, distance))
+    return sorted(found, key=lambda pair: -pair.correlation)
+
+
+def read_grey(photo: LabelledPhoto) -> Grey:
+    """The photo in grey (H x W uint8), at up to `SIDE` px."""
+    pixels, _ = photo.read(SIDE)
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8)
+
+
+def perceptual_hash(grey: Grey) -> np.uint64:
+    """64 bits that change little when a photo is scaled or compressed (pHash)."""
+    small = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
+    low = cv2.dct(small)[:8, :8].ravel()
+    bits = low > np.median(low[1:])
+    return np.uint64(int.from_bytes(np.packbits(bits).tobytes(), "big"))
+
+
+def compare(one: Grey, other: Grey) -> tuple[int, float]:
+    """Features in the same places of both photos, and the correlation of the overlap (-1 to 1).
+
+    (0, 0) where no homography, or no plausible one, takes one photo to the other.
+    """
+    (points, first), (places, second) = _features(one, FINE), _features(other, FINE)
+    if len(first) < 4 or len(second) < 4:
+        return 0, 0.0
+    pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(first, second, k=2)
+    good = [p[0] for p in pairs if len(p) == 2 and p[0].distance < RATIO * p[1].distance]
+    if len(good) < 6:
+        return 0, 0.0
+    source = np.array([points[m.queryIdx] for m in good], np.float32)
+    target = np.array([places[m.trainIdx] for m in good], np.float32)
+    cv2.setRNGSeed(0)  # or the same photos would agree now and not then
+    matrix, inside = cv2.findHomography(source, target, cv2.RANSAC, REPROJECTION)
+    if matrix is None or not _is_plausible(matrix, one.shape):
+        return 0, 0.0
+    # Many features on one spot (a logo, a plate) show one thing and not one photo.
+    spots = np.unique(np.round(target[inside.ravel() > 0] / 8), axis=0)
+    return len(spots), _correlation(one, other, matrix)
+
+
+class _Search:
+    """Proposes copies among many photos."""
+
+    def __init__(self, known: Sequence[_Signature]) -> None:
+        self._hashes = np.array([s.hash for s in known], np.uint64)
+        self._owners = np.repeat(np.arange(len(known)), [len(s.descriptors) for s in known])
+        lsh: dict[str, Any] = {
+            "algorithm": 6, "table_number": 6, "key_size": 16, "multi_probe_level": 1,
+        }  # fmt: skip
+        self._index = cv2.flann.Index()
+        self._index.build(np.vstack([s.descriptors for s in known]), lsh, 9)  # 9: Hamming
+
+    def candidates(self, signature: _Signature) -> list[int]:
+        """Places of the photos that may be copies, the likeliest first."""
+        distances = np.bitwise_count(self._hashes ^ signature.hash)
+        alike = np.flatnonzero(distances <= HASH_DISTANCE)
+        alike = alike[np.argsort(distances[alike], kind="stable")][:CANDIDATES]
+        return list(dict.fromkeys([*(int(place) for place in alike), *self._by_votes(signature)]))
+
+    def _by_votes(self, signature: _Signature) -> list[int]:
+        if not len(signature.descriptors):
+            return []
+        nearest, distances = self._index.knnSearch(signature.descriptors, 3, params={})
+        votes: Counter[int] = Counter()
+        for row, far in zip(nearest, distances, strict=True):
+            owners = {
+                int(self._owners[place])
+                for place, distance in zip(row, far, strict=True)
+                if 0 <= place < len(self._owners) and distance <= DESCRIPTOR_DISTANCE
+            }
+            votes.update(owners)
+        return [place for place, count in votes.most_common(CANDIDATES) if count >= VOTES]
+
+
+def _signature(grey: Grey) -> _Signature:
+    return _Signature(perceptual_hash(grey), _features(grey, COARSE)[1])
+
+
+def _features(grey: Grey, count: int) -> tuple[Points, Descriptors]:
+    points, descriptors = cv2.ORB_create(count, fastThreshold=12).detectAndCompute(grey, None)
+    if descriptors is None:
+        return np.zeros((0, 2), np.float32), np.zeros((0, 32), np.uint8)
+    return np.array([p.pt for p in points], np.float32), np.asarray(descriptors, np.uint8)
+
+
+def _is_plausible(matrix: NDArray[np.float64], shape: tuple[int, ...]) -> bool:
+    """Whether a photo of ``shape`` stays a convex quadrangle of a sensible size."""
+    height, width = shape
+    corners = np.array([[[0, 0]], [[width, 0]], [[width, height]], [[0, height]]], np.float32)
+    there = cv2.perspectiveTransform(corners, matrix)
+    if not np.isfinite(there).all() or not cv2.isContourConvex(there.astype(np.float32)):
+        return False
+    scale = cv2.contourArea(there, oriented=True) / (width * height)
+    return 0.02 < scale < 50  # never mirrored: mirrored copies are compared mirrored
+
+
+def _correlation(one: Grey, other: Grey, matrix: NDArray[np.float64]) -> float:
+    size = (other.shape[1], other.shape[0])
+    moved = cv2.warpPerspective(one, matrix, size, flags=cv2.INTER_AREA)
+    covered = cv2.warpPerspective(np.ones_like(one), matrix, size, flags=cv2.INTER_NEAREST) > 0
+    if covered.mean() < LEAST_OVERLAP:
+        return 0.0
+    a, b = (cv2.GaussianBlur(g, (0, 0), 1.5)[covered].astype(np.float64) for g in (moved, other))
+    if min(a.std(), b.std()) < LEAST_CONTRAST:
+        return 0.0
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def _shown(values: Sequence[LabelledPhoto], title: str, console: Console | None) -> Any:
+    return track(values, title, console=console, disable=console is None)
