@@ -12,7 +12,6 @@ import threading
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
 
 import certifi
 import pycurl
@@ -27,6 +26,7 @@ from damage_tasks.errors import (
     UrlNotAllowed,
 )
 from damage_tasks.photos.http_response import Answer, body_of, too_large
+from damage_tasks.photos.redirects import redirect_target
 from damage_tasks.photos.url_policy import HttpUrl, is_public, parse_url
 
 if TYPE_CHECKING:
@@ -72,11 +72,8 @@ class HttpDownload:
             url = self._target(url, answer.location)
         raise TooManyRedirects(f"more than {self._settings.max_redirects} redirects")
 
-    def _target(self, url: HttpUrl, location: str) -> HttpUrl:
-        try:
-            target = parse_url(urljoin(url.text, location), self._settings)
-        except ValueError:
-            raise UrlInvalid("the photo's address redirects to no URL") from None
+    def _target(self, url: HttpUrl, location: bytes) -> HttpUrl:
+        target = parse_url(redirect_target(url.text, location), self._settings)
         if not isinstance(target, HttpUrl):
             raise UrlNotAllowed("the photo's address redirects away from the web")
         return target

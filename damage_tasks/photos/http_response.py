@@ -28,7 +28,7 @@ class Answer:
     def __init__(self, limit: int) -> None:
         self.status = 0
         self.has_head = False
-        self.location: str | None = None
+        self.location: bytes | None = None
         self.body = io.BytesIO()
         self.problem: DamageTaskError | None = None
         self.interrupted: BaseException | None = None
@@ -68,7 +68,7 @@ class Answer:
         elif not line.strip():
             self.has_head = True
         elif name.strip().lower() == b"location":
-            self.location = value.strip().decode("utf-8", "replace")
+            self.location = value.strip()
         return None
 
 

@@ -8,13 +8,16 @@ made, so that a name cannot point elsewhere in between (DNS rebinding).
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, unquote_to_bytes, urlsplit
 
 from damage_tasks.errors import UrlInvalid, UrlNotAllowed
+from damage_tasks.settings.allow_lists import is_bucket_name
+from damage_tasks.settings.host_names import normalize_host, split_port
 
 if TYPE_CHECKING:
     from damage_tasks.settings import Settings
@@ -22,12 +25,7 @@ if TYPE_CHECKING:
 MAX_URL = 8192
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
-_LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
-_HOST = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)*{_LABEL}")
-_NETLOC = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^:\[\]]*)(:(?P<port>[0-9]{0,5}))?")
 _ALLOWED_HOST = re.compile(r"(?P<name>.*?)(:(?P<port>\d+))?")
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
@@ -99,31 +97,17 @@ def _http_url(parts: SplitResult, settings: Settings) -> HttpUrl:
         raise UrlNotAllowed("http:// is not allowed (DAMAGE_ALLOW_HTTP); use https://")
     if "@" in parts.netloc:
         raise UrlNotAllowed("credentials in a photo's URL are not allowed")
-    netloc = _NETLOC.fullmatch(parts.netloc)
-    if netloc is None:
-        raise UrlInvalid("the URL's host or port is malformed")
-    host = _host(netloc["host"])
-    port = int(netloc["port"] or DEFAULT_PORTS[parts.scheme])
-    if not 0 < port < 65536:
-        raise UrlInvalid(f"there is no port {port}")
+    try:
+        name, port = split_port(parts.netloc)
+        host = normalize_host(name)
+    except ValueError as error:
+        raise UrlInvalid(f"the URL names no host: {error}") from None
+    port = port or DEFAULT_PORTS[parts.scheme]
     _check_host(host, port, parts.scheme, settings)
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
     query = "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~-._?[]") if parts.query else ""
     suffix = "" if port == DEFAULT_PORTS[parts.scheme] else f":{port}"
     return HttpUrl(f"{parts.scheme}://{host}{suffix}{path}{query}", host.strip("[]"), port)
-
-
-def _host(name: str) -> str:
-    """The host as it stands in a URL: ASCII, lower case, IPv6 addresses in brackets."""
-    try:
-        if name.startswith("["):
-            return f"[{ipaddress.IPv6Address(name[1:-1])}]"
-        host = name.removesuffix(".").encode("idna").decode().lower()
-    except ValueError:
-        host = ""
-    if not _HOST.fullmatch(host):
-        raise UrlInvalid("the URL names no host")
-    return host
 
 
 def _check_host(host: str, port: int, scheme: str, settings: Settings) -> None:
@@ -138,7 +122,7 @@ def _check_host(host: str, port: int, scheme: str, settings: Settings) -> None:
 
 
 def _matches(host: str, port: int, entry: str, default: int) -> bool:
-    parts = _ALLOWED_HOST.fullmatch(entry.lower())
+    parts = _ALLOWED_HOST.fullmatch(entry)
     assert parts is not None  # it matches any text
     if port != int(parts["port"] or default):
         return False
@@ -149,9 +133,12 @@ def _matches(host: str, port: int, entry: str, default: int) -> bool:
 def _s3_url(url: str, settings: Settings) -> S3Url:
     # "?" and "#" belong to the key.
     bucket, _, quoted = url.partition("://")[2].partition("/")
-    key = unquote(quoted)
-    if not _BUCKET.fullmatch(bucket) or ".." in bucket:
+    if not is_bucket_name(bucket):
         raise UrlInvalid("an s3:// URL is s3://BUCKET/KEY")
+    try:
+        key = unquote(quoted, errors="strict")
+    except UnicodeDecodeError:
+        raise UrlInvalid("an S3 key is UTF-8, percent-encoded where needed") from None
     if not key or len(key.encode()) > 1024:
         raise UrlInvalid("an S3 key has 1 to 1024 bytes")
     # Where buckets are folders of one host, ".." could lead to a bucket that is not allowed.
@@ -167,7 +154,7 @@ def _file_url(parts: SplitResult, settings: Settings) -> FileUrl:
         raise UrlNotAllowed("file:// is not allowed (DAMAGE_FILE_ROOTS)")
     if parts.netloc not in ("", "localhost"):
         raise UrlInvalid("a file:// URL names no host: file:///path")
-    name = unquote(parts.path)
+    name = os.fsdecode(unquote_to_bytes(parts.path))
     if not name.startswith("/"):
         raise UrlInvalid("a file:// URL is file:///path")
     try:

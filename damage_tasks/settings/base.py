@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "DAMAGE_"
-
-# "a, b" in the environment; pydantic-settings alone would want JSON.
-Words = Annotated[tuple[str, ...], NoDecode]
 
 
 class Group(BaseSettings):

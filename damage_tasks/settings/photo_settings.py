@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from pydantic import SecretStr
+from typing import Annotated
 
-from damage_tasks.settings.base import Group, Words, setting
+from pydantic import AfterValidator, SecretStr
+from pydantic_settings import NoDecode
+
+from damage_tasks.settings.allow_lists import (
+    allowed_bucket,
+    allowed_folder,
+    allowed_host,
+    signed_host,
+)
+from damage_tasks.settings.base import Group, setting
+
+# "a, b" in the environment; pydantic-settings alone would want JSON.
+Hosts = Annotated[tuple[Annotated[str, AfterValidator(allowed_host)], ...], NoDecode]
+SignedHosts = Annotated[tuple[Annotated[str, AfterValidator(signed_host)], ...], NoDecode]
+Buckets = Annotated[tuple[Annotated[str, AfterValidator(allowed_bucket)], ...], NoDecode]
+Folders = Annotated[tuple[Annotated[str, AfterValidator(allowed_folder)], ...], NoDecode]
 
 
 class PhotoSettings(Group):
     """Which photos are taken, from where, and how long that may take."""
 
-    allowed_hosts: Words = setting(
+    allowed_hosts: Hosts = setting(
         (),
-        "Hosts that photos may be downloaded from, comma-separated; `*.` matches subdomains. "
-        "Empty allows every public host.",
+        "Hosts that photos may be downloaded from, comma-separated: `HOST`, `HOST:PORT` or "
+        "`*.HOST` for all subdomains. Empty allows every public host.",
         "photos.acme.example,*.cloudfront.net",
     )
-    allowed_buckets: Words = setting(
+    allowed_buckets: Buckets = setting(
         (),
         "Buckets that `s3://` photos may be read from, comma-separated. Empty allows every "
         "bucket the worker's role can read.",
@@ -29,7 +44,7 @@ class PhotoSettings(Group):
         "development: in production it lets a caller reach your internal services.",
         "true",
     )
-    file_roots: Words = setting(
+    file_roots: Folders = setting(
         (),
         "Folders that `file://` photos may be read from, comma-separated. Empty allows none.",
         "/srv/photos",
@@ -61,7 +76,7 @@ class PhotoSettings(Group):
     )
     max_redirects: int = setting(3, "Redirects that are followed.", "3", ge=0, le=20)
 
-    cloudfront_hosts: Words = setting(
+    cloudfront_hosts: SignedHosts = setting(
         (),
         "CloudFront hosts whose URLs we sign before downloading, comma-separated.",
         "d111111abcdef8.cloudfront.net",

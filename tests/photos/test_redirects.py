@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from http.server import BaseHTTPRequestHandler
 
+import pycurl
 import pytest
 
 from damage_tasks.errors import (
@@ -27,6 +29,58 @@ def test_redirects_are_followed(site: Site, status: int) -> None:
     site.redirect("/a", f"//127.0.0.1:{site.server.server_port}/b", status)
     assert get(site.redirect("/start", site.url + "/a", status)) == PHOTO
     assert site.requests == ["/start", "/a", "/b", "/end/photo.jpg?x=1"]
+
+
+@pytest.mark.parametrize(
+    ("location", "requested"),
+    [
+        (b"/photos/car 1.jpg", "/photos/car%201.jpg"),
+        (b"  /photos/ok.jpg \t", "/photos/ok.jpg"),
+        (b"/photos/Sch\xe4den.jpg", "/photos/Sch%E4den.jpg"),
+        ("/photos/Schäden.jpg".encode(), "/photos/Sch%C3%A4den.jpg"),
+        (b"/photos/car\t1.jpg", "/photos/car%091.jpg"),
+        (b"/photos/car\x7f1.jpg", "/photos/car%7F1.jpg"),
+        (b"/photos/car.jpg?of=left door&by=J\xf6rg", "/photos/car.jpg?of=left+door&by=J%F6rg"),
+        (b"/photos/a%20b.jpg?x=http:/y", "/photos/a%20b.jpg?x=http:/y"),
+        (b"http://127.0.0.1:PORT/car 1.jpg", "/car%201.jpg"),
+        (b"//127.0.0.1:PORT/car 1.jpg", "/car%201.jpg"),
+        (b"http:/127.0.0.1:PORT/one", "/one"),
+        (b"HTTP:///127.0.0.1:PORT/three", "/three"),
+        (b"http://127.1:PORT/short", "/short"),
+        (b"car 1.jpg", "/a/car%201.jpg"),
+        (b"?x=1 2", "/a/b?x=1+2"),
+    ],
+)
+def test_a_location_is_read_as_libcurl_reads_it(
+    site: Site, location: bytes, requested: str
+) -> None:
+    location = location.replace(b"PORT", b"%d" % site.server.server_port)
+    redirect = head("302 Found", "Content-Length: 0")[:-2] + b"Location: %s\r\n\r\n" % location
+    # Only once: `?x=1 2` leads to the same page.
+    site.pages["/a/b"] = lambda handler: (
+        raw(redirect)(handler) if len(site.requests) == 1 else raw(found)(handler)
+    )
+    found = head("200 OK", f"Content-Length: {len(PHOTO)}") + PHOTO
+    site.pages[requested.partition("?")[0]] = site.pages.get(
+        requested.partition("?")[0], raw(found)
+    )
+    assert get(site.url + "/a/b") == PHOTO
+    assert site.requests == ["/a/b", requested]
+    site.requests.clear()
+    assert by_libcurl(site.url + "/a/b") == PHOTO
+    assert site.requests == ["/a/b", requested]
+
+
+def by_libcurl(url: str) -> bytes:
+    """The body at ``url``, redirects followed by libcurl itself."""
+    body = io.BytesIO()
+    curl = pycurl.Curl()
+    curl.setopt(pycurl.URL, url)
+    curl.setopt(pycurl.FOLLOWLOCATION, 1)
+    curl.setopt(pycurl.PROXY, "")
+    curl.setopt(pycurl.WRITEFUNCTION, body.write)
+    curl.perform()
+    return body.getvalue()
 
 
 def test_one_redirect_more_than_allowed_is_too_many(site: Site) -> None:
@@ -61,6 +115,8 @@ def test_a_redirect_to_itself_is_noticed_at_once(site: Site) -> None:
         ("http://[::1/a", UrlInvalid),
         ("http://", TooManyRedirects),
         ("http://a b/", UrlInvalid),
+        ("http://sch\udce4den.example/", UrlInvalid),
+        ("/a\\\\b", UrlInvalid),
         ("/" + "a" * 10_000, UrlInvalid),
         ("/\x00", PhotoRefused),
         ("/\udcff\udcfe", PhotoNotFound),

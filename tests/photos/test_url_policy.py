@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,9 @@ def http_url(url: str, **settings: Any) -> HttpUrl:
             "https://acme.example/a?X-Amz-Signature=a~b-c_d.e%2F&x=1+2",
         ),
         ("https://schäden.example/a", "https://xn--schden-dua.example/a"),
+        ("https://straße.example/a", "https://xn--strae-oqa.example/a"),
+        ("https://\uff21\uff22\uff23\u3002example/a", "https://abc.example/a"),
+        ("https://134744072/a", "https://8.8.8.8/a"),
         ("https://[2606:4700::6810:85E5]/a", "https://[2606:4700::6810:85e5]/a"),
         ("https://8.8.8.8/a", "https://8.8.8.8/a"),
     ],
@@ -84,6 +88,8 @@ def test_a_web_address_is_put_together_again(url: str, requested: str) -> None:
         "https://[v1.fe]/a",
         "https://[fe80::1%25eth0]/a",
         "https://ex℀mple/a",
+        "https://1.2.3.4.5/a",
+        "https://10.0.0.256/a",
         "https://acme.example/" + "a" * 10_000,
         " https://acme.example/a",
     ],
@@ -151,6 +157,12 @@ def test_http_and_any_port_are_for_development() -> None:
         ("*.acme.example:8443", "https://a.acme.example:8443/a"),
         ("[2606:4700::1]", "https://[2606:4700::1]/a"),
         ("[2606:4700::1]:8443", "https://[2606:4700:0::1]:8443/a"),
+        ("2606:4700:0:0::1", "https://[2606:4700::1]/a"),
+        ("photos.acme.example.", "https://photos.acme.example/a"),
+        ("straße.example", "https://xn--strae-oqa.example/a"),
+        ("xn--strae-oqa.example", "https://STRAẞE.example/a"),
+        ("*.schäden.example", "https://a.schäden.example/a"),
+        ("8.8.8.8", "https://134744072/a"),
     ],
 )
 def test_a_host_on_the_list_is_allowed(entry: str, url: str) -> None:
@@ -172,6 +184,9 @@ def test_a_host_on_the_list_is_allowed(entry: str, url: str) -> None:
         ("acme.example", "https://evil.example/?acme.example"),
         ("acme.example", "https://evil.example/#.acme.example"),
         ("[2606:4700::1]", "https://[2606:4700::2]/a"),
+        # One host for IDNA 2003, two for browsers.
+        ("strasse.example", "https://straße.example/a"),
+        ("straße.example", "https://strasse.example/a"),
     ],
 )
 def test_a_host_beside_the_list_is_not_allowed(entry: str, url: str) -> None:
@@ -221,6 +236,7 @@ def test_everything_after_the_bucket_is_the_key(url: str, key: str) -> None:
         "s3://photos/a/./b",
         "s3://photos/%2e%2e/secrets/a",
         "s3://photos/..",
+        "s3://photos/sch%E4den.jpg",
     ],
 )
 def test_a_malformed_bucket_or_key_is_invalid(url: str) -> None:
@@ -243,6 +259,12 @@ def test_a_file_inside_an_allowed_folder_is_allowed(tmp_path: Path) -> None:
     photo = tmp_path.resolve() / "a b.jpg"
     assert parse_url(f"file://{tmp_path}/a%20b.jpg", settings) == FileUrl(photo)
     assert parse_url(f"file://localhost{tmp_path}/x/../a%20b.jpg", settings) == FileUrl(photo)
+
+
+def test_a_file_is_found_by_the_bytes_of_its_name(tmp_path: Path) -> None:
+    photo = tmp_path.resolve() / os.fsdecode(b"sch\xe4den.jpg")
+    settings = Settings(file_roots=(str(tmp_path),))
+    assert parse_url(f"file://{tmp_path}/sch%E4den.jpg", settings) == FileUrl(photo)
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "{root}/../x", "{root}/%2e%2e/x", "{root}2/x"])

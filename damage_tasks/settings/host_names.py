@@ -1,0 +1,64 @@
+"""Host names as curl and browsers read them (UTS 46), and IP addresses in every spelling."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+
+_LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)*{_LABEL}")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_HOST_AND_PORT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]*)(?::([0-9]{0,5}))?")
+
+
+def split_port(text: str) -> tuple[str, int | None]:
+    """Host and port of ``HOST`` or ``HOST:PORT``; `ValueError` where it is neither."""
+    found = _HOST_AND_PORT.fullmatch(text)
+    if found is None:
+        raise ValueError("the host or port is malformed")
+    port = int(found[2]) if found[2] else None
+    if port is not None and not 0 < port < 65536:
+        raise ValueError(f"there is no port {port}")
+    return found[1], port
+
+
+def normalize_host(name: str) -> str:
+    """``name`` in the one spelling that hosts are compared and requested in.
+
+    ASCII, lower case, no trailing dot; IPv4 addresses as four decimal numbers, IPv6
+    addresses in brackets.  Raises `ValueError` where ``name`` is no host.
+    """
+    if name.startswith("[") and name.endswith("]"):
+        return f"[{ipaddress.IPv6Address(name[1:-1])}]"
+    host = (name if name.isascii() else _to_ascii(name)).lower().removesuffix(".")
+    if not _HOST.fullmatch(host):
+        raise ValueError("it is no host name")
+    # https://url.spec.whatwg.org/#ends-in-a-number-checker
+    if _NUMBER.fullmatch(host.rpartition(".")[2]):
+        try:
+            return str(ipaddress.IPv4Address(socket.inet_aton(host)))
+        except OSError:
+            raise ValueError("it is no IPv4 address") from None
+    return host
+
+
+def _to_ascii(name: str) -> str:
+    # Not needed for most names, and its tables are large.
+    import idna
+
+    mapped = idna.uts46_remap(name, std3_rules=False, transitional=False)
+    return ".".join(_label_to_ascii(label) for label in mapped.split("."))
+
+
+def _label_to_ascii(label: str) -> str:
+    import idna
+
+    # Underscores and hyphens where IDNA has none are common in host names.
+    if label.isascii():
+        return label
+    try:
+        return idna.alabel(label).decode()
+    except idna.InvalidCodepoint:
+        # Symbols, which IDNA 2008 excludes and UTS 46 keeps.
+        return "xn--" + label.encode("punycode").decode()
