@@ -20,7 +20,7 @@ from model_store.manifest import MANIFEST
 from model_training.bundling import quantisation
 from model_training.data.labelled_photos import LabelledPhoto
 from model_training.evaluation.engine_comparison import Agreement
-from tests.model_training.cli.test_training_cli import run
+from tests.model_store.test_model_store_cli import run
 from tests.small_bundles import write_bundle
 
 GOOD, BAD = Agreement(8, 0.99, 0.001), Agreement(8, 0.9, 0.02)
@@ -123,7 +123,7 @@ def test_a_bundle_may_be_quantised_when_it_is_published(
 ) -> None:
     says(GOOD)
     store = tmp_path / "store"
-    run("publish", bundle, store, "--quantise-with", folder)
+    run("publish", str(bundle), str(store), "--quantise-with", str(folder))
     published = open_bundle(store / "tiny/1.0.0")
     assert int8_in(published.folder)["agreement"]["mask_iou"] == 0.99
     assert published.digest == open_bundle(bundle).digest
@@ -132,9 +132,9 @@ def test_a_bundle_may_be_quantised_when_it_is_published(
 def test_a_version_that_exists_is_refused_before_anything_is_quantised(
     bundle: Path, folder: Path, tmp_path: Path
 ) -> None:
-    run("publish", bundle, tmp_path / "store")
+    run("publish", str(bundle), str(tmp_path / "store"))
     with pytest.raises(BundleError, match="never overwritten"):
-        run("publish", bundle, tmp_path / "store", "--quantise-with", folder)
+        run("publish", str(bundle), str(tmp_path / "store"), "--quantise-with", str(folder))
     assert int8_in(bundle) is None
 
 
@@ -144,5 +144,5 @@ def test_without_the_extra_nothing_is_published(
     monkeypatch.setitem(sys.modules, "nncf", None)
     monkeypatch.delitem(sys.modules, quantisation.__name__)
     with pytest.raises(ExtraMissing, match=r"pip install 'damage-tasks\[quantising\]'"):
-        run("publish", bundle, tmp_path / "store", "--quantise-with", folder)
+        run("publish", str(bundle), str(tmp_path / "store"), "--quantise-with", str(folder))
     assert not (tmp_path / "store").exists()
