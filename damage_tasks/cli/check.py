@@ -87,12 +87,11 @@ def _database(settings: Settings) -> str:
 
 
 def _bundle(settings: Settings) -> str:
-    from damage_tasks.vision.segmenter import Segmenter
-    from damage_tasks.vision.self_test import check_golden
-    from model_store.fetch import fetch_bundle
+    from damage_tasks.wiring import build_segmenter
 
-    bundle = fetch_bundle(settings.bundle, settings.bundle_cache)
-    golden = check_golden(Segmenter(bundle))
+    segmenter = build_segmenter(settings)
+    bundle = segmenter.bundle
     names = ", ".join(network.name for network in bundle.manifest.networks)
-    checked = f"{golden} golden photos are as expected" if golden else "it has no golden photos"
-    return f"{bundle.label}: {names}; {checked}"
+    golden = len(bundle.manifest.golden)
+    tested = f"{golden} golden photos are as expected" if golden else "it has no golden photos"
+    return f"{bundle.label} on {segmenter.engine}: {names}; {tested}"

@@ -65,23 +65,14 @@ def _examine(pipeline: Pipeline, name: str, url: str) -> dict[str, Any]:
 
 
 def _pipeline(pictures: _Folder, bundle: str | None) -> Pipeline:
-    from damage_tasks.photos import PhotoReader
-    from damage_tasks.pipeline import Pipeline
     from damage_tasks.settings import get_settings
-    from damage_tasks.vision.segmenter import Segmenter
-    from model_store.fetch import fetch_bundle
+    from damage_tasks.wiring import build_pipeline
 
     settings = get_settings()
-    return Pipeline(
-        # Whoever types a path may read it.
-        photos=PhotoReader(settings.model_copy(update={"file_roots": ("/",)})),
-        segmenter=Segmenter(
-            fetch_bundle(bundle or settings.bundle, settings.bundle_cache), settings.threads
-        ),
-        pictures=pictures,
-        inspections=_Nothing(),
-        overlay_side=settings.overlay_side,
-        overlay_quality=settings.overlay_quality,
+    # Whoever types a path may read it.
+    changes: dict[str, Any] = {"file_roots": ("/",), "bundle": bundle or settings.bundle}
+    return build_pipeline(
+        settings.model_copy(update=changes), pictures=pictures, inspections=_Nothing()
     )
 
 

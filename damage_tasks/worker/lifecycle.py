@@ -94,6 +94,7 @@ def _import_for_children(bundle: Bundle, engine: str) -> None:
     """Import what the pipeline needs, once: children share its memory and start sooner."""
     # What cannot be imported the children report, or take another engine for it.
     with suppress(ImportError):
+        import damage_tasks.wiring  # noqa: F401
         from damage_tasks.storage.aws_clients import read_definitions
         from model_store.engines import import_engine
 
@@ -205,26 +206,9 @@ def _exit_with_status(sender: Any = None, **_: Any) -> None:
 
 
 def _load() -> Pipeline:
-    from damage_tasks.photos import PhotoReader
-    from damage_tasks.pipeline import Pipeline
-    from damage_tasks.results.celery_backend import open_inspections
     from damage_tasks.settings import get_settings
-    from damage_tasks.storage.s3 import Bucket, Signer
-    from damage_tasks.vision.self_test import open_segmenter
+    from damage_tasks.wiring import build_pipeline
     from damage_tasks.worker.malloc import keep_freed_memory
-    from model_store.fetch import fetch_bundle
 
     keep_freed_memory()
-    settings = get_settings()
-    bundle = _bundle or fetch_bundle(settings.bundle, settings.bundle_cache)
-    segmenter = open_segmenter(bundle, settings.engine, settings.threads)
-    logger.info("networks run on %s", segmenter.engine)
-    return Pipeline(
-        photos=PhotoReader(settings, Signer(settings)),
-        segmenter=segmenter,
-        pictures=Bucket(settings.require("bucket"), settings.overlay_base_url),
-        inspections=open_inspections(),
-        overlay_side=settings.overlay_side,
-        overlay_quality=settings.overlay_quality,
-        max_metadata_bytes=settings.max_metadata_bytes,
-    )
+    return build_pipeline(get_settings(), bundle=_bundle)

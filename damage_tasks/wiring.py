@@ -1,0 +1,52 @@
+"""Builds the pipeline from settings; the only place that chooses its parts."""
+
+from __future__ import annotations
+
+import logging
+
+from damage_tasks.photos import PhotoReader
+from damage_tasks.pipeline import Pipeline
+from damage_tasks.ports import Pictures, Records
+from damage_tasks.results.celery_backend import open_inspections
+from damage_tasks.settings import Settings
+from damage_tasks.storage.s3 import Bucket, Signer
+from damage_tasks.vision.segmenter import Segmenter
+from damage_tasks.vision.self_test import open_segmenter
+from model_store.fetch import Bundle, fetch_bundle
+
+logger = logging.getLogger(__name__)
+
+
+def build_pipeline(
+    settings: Settings,
+    *,
+    bundle: Bundle | None = None,
+    pictures: Pictures | None = None,
+    inspections: Records | None = None,
+) -> Pipeline:
+    """The pipeline that ``settings`` describe, ready to inspect photos.
+
+    ``bundle`` is one that was fetched before; ``pictures`` and ``inspections`` replace the
+    bucket and the database.  Raises `SettingsError`, `ExtraMissing`, or `BundleError` when
+    the bundle cannot be loaded or fails its golden photos.
+    """
+    return Pipeline(
+        photos=PhotoReader(settings, Signer(settings)),
+        segmenter=build_segmenter(settings, bundle),
+        pictures=pictures or Bucket(settings.require("bucket"), settings.overlay_base_url),
+        inspections=inspections or open_inspections(),
+        overlay_side=settings.overlay_side,
+        overlay_quality=settings.overlay_quality,
+        max_metadata_bytes=settings.max_metadata_bytes,
+    )
+
+
+def build_segmenter(settings: Settings, bundle: Bundle | None = None) -> Segmenter:
+    """The bundle's networks on the engine of ``settings``, tested on the golden photos.
+
+    Raises as `build_pipeline` does.
+    """
+    bundle = bundle or fetch_bundle(settings.bundle, settings.bundle_cache)
+    segmenter = open_segmenter(bundle, settings.engine, settings.threads)
+    logger.info("networks run on %s", segmenter.engine)
+    return segmenter
