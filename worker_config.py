@@ -1,32 +1,31 @@
 """Celery's settings, under Celery's own names, from the validated environment.
 
-``celery -A damage_tasks worker`` reads this module.  Why each value is what it
-is: docs/adr/.
+``celery -A damage_tasks worker`` reads this module.  docs/adr/ gives the reasons for the values.
 """
 
 from damage_tasks.settings import get_settings
 
 _settings = get_settings()
 
-# --- broker: SQS.  No credentials in the URL: boto3 finds the pod's role, and
-# AWS_ENDPOINT_URL points at an emulator.
+# --- broker: SQS.  The URL contains no credentials: boto3 finds the pod's role, and
+# AWS_ENDPOINT_URL can point to an emulator.
 broker_url = "sqs://"
 broker_transport = "damage_tasks.sqs.transport:Transport"
 broker_transport_options = {
     "region": _settings.region,
-    # With predefined queues kombu never lists or creates any.
+    # With predefined queues, kombu never lists or creates queues.
     "predefined_queues": {_settings.queue_name: {"url": _settings.require("queue_url")}},
-    # kombu's asynchronous client gives up after 20 s: a 20 s poll would race it.
+    # kombu's asynchronous client times out after 20 s, so a poll must be shorter.
     "fetch_message_attributes": {
         "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"]
     },
     "wait_time_seconds": 10,
-    # After an empty answer; with 0, an endpoint without long polls would be asked in a loop.
+    # Pause after an empty answer; with 0, an endpoint without long polling would be polled in a
+    # loop.
     "polling_interval": 1,
     "prefetch": _settings.prefetch,
     "refusal_patience": _settings.refusal_patience,
-    # Not for polls, but for calls that the worker's main loop waits for
-    # (ChangeMessageVisibility): nothing else goes on meanwhile.
+    # Not for polls, but for calls that block the worker's main loop (ChangeMessageVisibility).
     "client-config": {
         "connect_timeout": 3,
         "read_timeout": 5,
@@ -42,7 +41,7 @@ task_serializer = "json"
 result_serializer = "json"
 accept_content = ["json", "plain-json"]
 
-# --- results: the inspections table is the result store
+# --- results: the inspections table is the result backend
 result_backend = "damage_tasks.results.celery_backend:InspectionBackend"
 
 # --- at-least-once: a message is deleted only after its verdict is stored
@@ -58,14 +57,13 @@ task_time_limit = _settings.time_limit
 
 # --- worker
 worker_concurrency = _settings.concurrency
-# Celery's 4 s would kill every replacement process that loads a bundle
-# for longer, for ever (celery/celery#1715).
+# With Celery's 4 s, every replacement process that needs longer to load its bundle would be killed
+# again and again (celery/celery#1715).
 worker_proc_alive_timeout = _settings.load_timeout
 worker_max_tasks_per_child = _settings.max_photos_per_process
 worker_max_memory_per_child = _settings.max_process_megabytes * 1024  # KiB
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False
-# Remote control and events need fanout, which SQS does not have: they travel on
-# the event bus.
+# Remote control and events need fanout, which SQS does not support, so they use the event bus.
 worker_enable_remote_control = bool(_settings.event_bus_url)
 worker_send_task_events = bool(_settings.event_bus_url)

@@ -1,6 +1,6 @@
 """Finds damage on car photos: a Celery application on AWS SQS.
 
-Callers need only this door::
+Callers need only this::
 
     from damage_tasks import detect_damage
 
@@ -18,9 +18,9 @@ __all__ = ["app", "detect_damage", "get_inspection"]
 
 
 def get_inspection(id: str) -> dict[str, Any] | None:
-    """The result of the inspection ``id`` (= task id), or None while there is none.
+    """The result of the inspection with this ``id`` (the task id); None until there is a verdict.
 
-    The dictionary is described by ``docs/reference/inspection.schema.json``.
+    ``docs/reference/inspection.schema.json`` describes the dictionary.
     Needs ``pip install damage-tasks[results]`` and ``DAMAGE_DATABASE_URL``.  Raises
     `DatabaseUnavailable`, `DatabaseError` or `ExtraMissing`.
     """

@@ -25,8 +25,8 @@ from damage_tasks.errors import DamageTaskError, ExtraMissing, SettingsError
 
 cli = typer.Typer(
     name="damage-tasks",
-    help="Finds damage on car photos. Photos go in by URL through an SQS queue; verdicts, "
-    "overlays and database rows come out.",
+    help="Finds damage in car photos. Photos are sent as URLs through an SQS queue; the results "
+    "are verdicts, overlays and database rows.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -56,8 +56,8 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; errors become one line and an exit status."""
-    # Whatever is told to end cleans up as after Ctrl-C.
+    """Run the command line; an error prints one line and sets the exit status."""
+    # On SIGTERM, clean up as after Ctrl-C.
     for ending in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(ending) is signal.SIG_DFL:
             signal.signal(ending, _interrupt)

@@ -9,12 +9,12 @@ from celery.signals import setup_logging
 from damage_tasks.telemetry import log_crashes
 
 if "celery" in Path(sys.argv[0]).parts[-2:]:  # `celery` and `python -m celery`
-    # A wrong setting is one line of the log, not a traceback.
+    # Report an invalid setting as one log line, not as a traceback.
     log_crashes()
 
 app = Celery(
     "damage_tasks",
-    # By name: callers need neither, and importing them takes time.
+    # By name, because callers need neither and importing them takes time.
     events="damage_tasks.event_bus.connection:Events",
     control="damage_tasks.event_bus.remote_control:Control",
 )

@@ -1,7 +1,7 @@
-"""The words of the domain: verdict, damage, inspection and their plain values.
+"""The domain model: verdict, damage, finding and inspection as plain values.
 
-No third-party imports.  `Inspection.to_dict` is the result contract, described
-by ``docs/reference/inspection.schema.json``.
+No third-party imports.  `Inspection.to_dict` is the result contract that
+``docs/reference/inspection.schema.json`` describes.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ class Verdict(StrEnum):
 
 
 class Severity(StrEnum):
-    """How bad a damage is, by the rule of `severity_of`."""
+    """How bad a damage is, according to `severity_of`."""
 
     MINOR = "minor"
     MODERATE = "moderate"
     SEVERE = "severe"
 
 
-# Shares of the photo's area.  A rule, not a learned value, until inspectors'
-# labels exist; the figures it rests on stand beside it in every damage.
+# Shares of the photo's area.  These are fixed rules until there are labels from inspectors to learn
+# from; every damage also contains the figures that its severity is based on.
 MODERATE_AREA_RATIO = 0.005
 SEVERE_AREA_RATIO = 0.05
-# Broken glass, lamps and torn panels take a car off the road at any size.
+# Broken glass, lamps and torn panels make a car unsafe at any size.
 UNSAFE_TYPES = frozenset({"breakage"})
 
 
@@ -51,11 +51,10 @@ def severity_of(type: str, area_ratio: float) -> Severity:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """One damaged region, in the photo's own pixels after EXIF rotation.
+    """One damaged region, in pixels of the full photo after EXIF rotation.
 
-    ``bbox`` is (x, y, width, height); ``polygon`` is the outline as (x, y)
-    corners without the first one repeated; ``confidence`` is the mean
-    probability inside the outline, 0 to 1.
+    ``bbox`` is (x, y, width, height). ``polygon`` is the outline as (x, y) corners; the first
+    corner is not repeated. ``confidence`` is the mean probability inside the outline, 0 to 1.
     """
 
     type: str
@@ -77,9 +76,9 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Whether the photo is good enough to be trusted.
+    """Whether the photo is good enough for a reliable result.
 
-    ``blur`` is the variance of the Laplacian at 256 px (low is blurred);
+    ``blur`` is the variance of the Laplacian at 256 px (low means blurred);
     ``brightness`` is the mean luma, 0 to 1.  A poor photo is still examined.
     """
 
@@ -100,7 +99,7 @@ class BundleIdentity:
 
 @dataclass(frozen=True, slots=True)
 class PhotoFacts:
-    """What is known of a photo once it has been downloaded and read."""
+    """What is known about a photo once it has been downloaded and decoded."""
 
     sha256: str | None = None
     bytes: int | None = None
@@ -110,7 +109,7 @@ class PhotoFacts:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What the networks say of one photo; the same for every inspection of that photo.
+    """The networks' result for one photo; all inspections of that photo share it.
 
     ``decided_by`` names the network that ended the inspection and ``scores``
     holds each gate's score, 0 to 1; ``photo_size`` is (width, height).
@@ -130,7 +129,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """The record of one photo's examination; ``id`` is the task id."""
+    """The record of one examination of a photo; ``id`` is the task id."""
 
     id: str
     photo_url: str | None
@@ -146,7 +145,7 @@ class Inspection:
     reused: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """The result contract as JSON types only."""
+        """The result contract, with JSON types only."""
         finding = self.finding
         return {
             "contract": CONTRACT_VERSION,

@@ -1,7 +1,7 @@
-"""The order of the work: download, segmentation, overlay, persistence.
+"""The stages of an inspection in order: download, segmentation, overlay, persistence.
 
-Plain functions chained in one process; no Celery, no SQL, no boto3.  The parts
-are given, so tests and other fronts can pass their own.
+Plain function calls in one process; no Celery, no SQL, no boto3.  The parts are passed in, so
+tests and other front ends can use their own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class Pipeline:
-    """Inspects one photo at a time; safe to call again for the same task id."""
+    """Inspects one photo at a time; inspecting the same task id again is safe."""
 
     def __init__(
         self,
@@ -53,11 +53,11 @@ class Pipeline:
     def inspect(
         self, id: str, url: str, metadata: Mapping[str, Any] | None = None, *, attempts: int = 1
     ) -> Inspection:
-        """Examine the photo at ``url`` and store what was found under ``id``.
+        """Examine the photo at ``url`` and store the result under ``id``.
 
-        A photo that cannot be had or read ends as a stored ``rejected``
-        inspection.  Raises `TemporaryError` when a later attempt may succeed
-        and another `DamageTaskError` when it will not; nothing is stored then.
+        A photo that cannot be downloaded or decoded is stored as a ``rejected`` inspection.
+        Raises `TemporaryError` when a later attempt may succeed and another `DamageTaskError`
+        when it will not; in both cases nothing is stored.
         """
         watch = Stopwatch()
         facts = PhotoFacts()
@@ -91,7 +91,7 @@ class Pipeline:
         return self._store(inspection, watch)
 
     def verdict_of(self, id: str) -> Inspection | None:
-        """What is stored under ``id``, unless it is ``failed`` and may be tried again."""
+        """The inspection stored under ``id``, unless it is ``failed`` and may be retried."""
         stored = self.inspections.find(id)
         return stored if stored and stored.verdict is not Verdict.FAILED else None
 
@@ -104,7 +104,7 @@ class Pipeline:
         *,
         attempts: int = 1,
     ) -> Inspection:
-        """Store a ``rejected`` inspection for a request that names no photo at all."""
+        """Store a ``rejected`` inspection for a request that does not name a photo."""
         return self._store_rejection(id, url, PhotoFacts(), metadata, error, attempts, Stopwatch())
 
     def record_failure(
@@ -116,10 +116,10 @@ class Pipeline:
         *,
         attempts: int = 1,
     ) -> Inspection:
-        """Store a ``failed`` inspection, where the database can be reached; never raises.
+        """Store a ``failed`` inspection if the database can be reached; never raises.
 
-        A verdict that is already stored under ``id`` stays.  Counts nothing: the photo
-        may yet be delivered again.
+        A verdict already stored under ``id`` is kept.  Counts nothing, because the photo may be
+        delivered again.
         """
         try:
             checked = check_metadata(metadata, self.max_metadata_bytes)
@@ -139,17 +139,17 @@ class Pipeline:
         try:
             stored = self.inspections.save(inspection)
         except DamageTaskError as problem:
-            logger.error("failure of %s is not recorded: %s", id, problem)
+            logger.error("could not record the failure of %s: %s", id, problem)
             return inspection
         logger.info(
-            "failure is recorded",
+            "failure recorded",
             extra={"task_id": id, "reason": error.code, "attempts": attempts},
         )
         return stored
 
     def _examine(self, data: bytes, sha256: str, watch: Stopwatch) -> Finding:
         with watch.stage("decode"):
-            # An overlay of the photo's own size needs all of its pixels.
+            # An overlay in the photo's own size needs all of its pixels.
             side = max(self.segmenter.side, self.overlay_side) if self.overlay_side else 0
             photo = self.photos.decode(data, side)
         size = (photo.width, photo.height)
@@ -214,7 +214,7 @@ class Pipeline:
     def _store(self, inspection: Inspection, watch: Stopwatch) -> Inspection:
         with watch.stage("commit"):
             stored = self.inspections.save(inspection)
-        # What had been stored before is counted already.
+        # An inspection that was stored before has been counted already.
         if stored.finished_at == inspection.finished_at and (metrics := get_metrics()):
             metrics.examined(stored, watch.milliseconds)
         logger.info(
@@ -232,14 +232,14 @@ class Pipeline:
 
 
 class Stopwatch:
-    """Milliseconds of wall time by stage, in the order the stages ended."""
+    """Wall time of each stage in milliseconds, in the order in which the stages ended."""
 
     def __init__(self) -> None:
         self.milliseconds: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Adds the time spent inside to stage ``name``."""
+        """Add the time spent in the block to stage ``name``."""
         start = time.perf_counter()
         try:
             with traced_stage(name):
@@ -250,15 +250,15 @@ class Stopwatch:
 
 
 def picture_key(photo_sha256: str, bundle_digest: str) -> str:
-    """The key of a photo's pictures: made of digests only, the same each time.
+    """The key of a photo's overlay and mask: made of digests only, so it is always the same.
 
-    It begins with the photo's digest so that S3 spreads the keys over partitions.
+    It begins with the photo's digest, so that S3 can spread the keys over partitions.
     """
     return f"{photo_sha256[:2]}/{photo_sha256}/{bundle_digest[:16]}"
 
 
 def _text(url: object) -> str | None:
-    """What callers sent as a URL, if it is text at all."""
+    """The URL that a caller sent, if it is text."""
     return url if isinstance(url, str) else None
 
 
@@ -276,5 +276,5 @@ def check_metadata(metadata: Any, limit: int) -> Mapping[str, Any]:
         raise MetadataInvalid(f"metadata has {len(text)} bytes; {limit} are allowed")
     # JSON writes NUL as \u0000, and a backslash before "u0000" as two.
     if b"\\u0000" in text.replace(b"\\\\", b""):
-        raise MetadataInvalid("metadata holds a NUL character, which PostgreSQL cannot store")
+        raise MetadataInvalid("metadata contains a NUL character, which PostgreSQL cannot store")
     return metadata

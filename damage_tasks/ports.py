@@ -1,4 +1,4 @@
-"""The parts a pipeline is put together from, by what it needs of them."""
+"""Interfaces of the parts that a pipeline needs."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 class Photos(Protocol):
-    """Where photos come from."""
+    """Downloads and decodes photos."""
 
     def download(self, url: str) -> bytes:
         """The photo's bytes."""
 
     def decode(self, data: bytes, side: int) -> Photo:
-        """The picture, its longer side about ``side`` pixels or more; 0 for all it has."""
+        """The decoded photo, its longer side about ``side`` pixels or more; 0 for full size."""
 
 
 class Networks(Protocol):
-    """What looks at photos."""
+    """Runs the networks on photos."""
 
     identity: BundleIdentity
     types: tuple[str, ...]
@@ -31,27 +31,27 @@ class Networks(Protocol):
 
     @property
     def side(self) -> int:
-        """The longest input of any network, in pixels."""
+        """The longest side of any network's input, in pixels."""
 
     def segment(self, pixels: Any) -> Segmentation:
-        """Scores and masks of a photo (H x W x 3 uint8, BGR)."""
+        """Scores and masks for a photo (H x W x 3 uint8, BGR)."""
 
 
 class Pictures(Protocol):
-    """Where overlays and masks go."""
+    """Stores overlays and masks."""
 
     def put(self, key: str, data: bytes, content_type: str) -> str:
-        """Store ``data`` under ``key``; the address it can be found at."""
+        """Store ``data`` under ``key`` and return its URL."""
 
 
 class Records(Protocol):
-    """Where inspections go."""
+    """Stores inspections."""
 
     def find(self, id: str) -> Inspection | None:
-        """The inspection that is stored under ``id``."""
+        """The inspection stored under ``id``."""
 
     def find_finding(self, photo_sha256: str, bundle_digest: str) -> Finding | None:
-        """What is already known of a photo."""
+        """The finding already stored for a photo and a bundle."""
 
     def save(self, inspection: Inspection) -> Inspection:
-        """Store an inspection; the one that is stored after that."""
+        """Store an inspection and return the one that is stored, which may be an earlier one."""

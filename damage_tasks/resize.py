@@ -1,4 +1,4 @@
-"""Making pictures smaller, cheaply."""
+"""Fast downscaling of images."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Pixels = NDArray[np.uint8]
 
 
 def shrink(picture: Pixels, size: tuple[int, int], *, smooth: bool = False) -> Pixels:
-    """``picture`` (H x W x 3 uint8) at ``size`` (width, height), no larger than itself.
+    """``picture`` (H x W x 3 uint8) scaled down to ``size`` (width, height).
 
-    Halving is vectorised in OpenCV: some halves and one last step look like one area
-    resize and cost a fraction of it.  The last step is linear, or with ``smooth`` by
-    area, which keeps noise out of what is measured.
+    OpenCV vectorises halving: several halvings and one last step give the same result as an area
+    resize in a fraction of the time.  The last step is linear, or by area if ``smooth`` is true,
+    which keeps noise out of measurements.
     """
     width, height = size
     while picture.shape[1] >= 2 * width and picture.shape[0] >= 2 * height:

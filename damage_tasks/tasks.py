@@ -1,4 +1,4 @@
-"""The Celery tasks: how an inspection's outcome becomes an ack, a retry or a dead letter."""
+"""The Celery tasks: they turn an inspection's outcome into an ack, a retry or a dead letter."""
 
 from __future__ import annotations
 
@@ -30,25 +30,26 @@ from damage_tasks.worker.signals import receives_of
 logger = logging.getLogger(__name__)
 
 REQUEST = "damage_tasks.worker.request:Request"
-MAX_DELAY = 900  # seconds; SQS accepts no longer DelaySeconds
+MAX_DELAY = 900  # seconds; the largest DelaySeconds that SQS accepts
 
 
 @app.task(bind=True, name=DETECT_DAMAGE, max_retries=None, Request=REQUEST)
 def detect_damage(self: Task, url: str, metadata: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Inspect the photo at ``url``; the result is the inspection (see docs/reference/result.md).
+    """Inspect the photo at ``url`` and return the inspection.
 
-    ``metadata`` is the caller's own JSON object, stored and returned untouched.
-    A photo that cannot be had or read is a result too: verdict ``rejected``.
+    ``docs/reference/inspection.schema.json`` describes the result. ``metadata`` is the caller's own
+    JSON object; it is stored and returned unchanged. A photo that cannot be downloaded or decoded
+    also gives a result, with the verdict ``rejected``.
     """
     received = receives_of(self.request.properties or {})
     attempts = self.request.retries + received
     pipeline = get_pipeline()
     if is_last_receive(received):
-        # If this attempt kills the process too, this is what will be known.
+        # If this attempt also kills the process, only this record will remain.
         lost = WorkerLost(f"delivered {received} times and never finished")
         pipeline.record_failure(self.request.id, url, metadata, lost, attempts=attempts)
     try:
-        # Delivered again although it was done: only its deletion had failed.
+        # The photo was finished before; only the deletion of its message failed.
         if attempts > 1 and (known := pipeline.verdict_of(self.request.id)) is not None:
             return known.to_dict()
         inspection = pipeline.inspect(self.request.id, url, metadata, attempts=attempts)
@@ -68,16 +69,16 @@ def detect_damage(self: Task, url: str, metadata: dict[str, Any] | None = None) 
         failure = DamageTaskError(f"{type(error).__name__}: {error}")
         cause = error
     pipeline.record_failure(self.request.id, url, metadata, failure, attempts=attempts)
-    # While S3 or the database is away, no other worker would do better.
+    # While S3 or the database is unavailable, other workers would fail too.
     if not isinstance(cause, TemporaryError):
         photo_failed(self.request.id)
-    # Not acknowledged: SQS delivers it again, and in the end makes it a dead letter.
+    # Not acknowledged: SQS delivers the message again and finally makes it a dead letter.
     raise failure from cause
 
 
 @app.task(bind=True, name=RECORD_MALFORMED, max_retries=None, Request=REQUEST)
 def record_malformed(self: Task, body: str) -> dict[str, Any]:
-    """Record a message that is no request, with its body, as ``rejected``."""
+    """Record a message that is not a request as ``rejected``, with its body."""
     error = MessageMalformed(
         'expected {"image_url": "https://...", ...} or a message sent by detect_damage.delay'
     )
@@ -94,17 +95,17 @@ def record_malformed(self: Task, body: str) -> dict[str, Any]:
 
 
 def try_again(task: Task, error: TemporaryError) -> None:
-    """Send the message again with a delay; returns where that was done often enough."""
+    """Send the message again with a delay; return if there were enough retries already."""
     from damage_tasks.settings import get_settings
 
     settings, retries = get_settings(), task.request.retries
     if retries >= settings.max_retries:
         return
-    # A countdown would be an ETA, held by the worker beyond the visibility timeout and
-    # delivered again meanwhile.
+    # A countdown would become an ETA: the worker would hold the message beyond its visibility
+    # timeout, and SQS would deliver it again.
     delay = retry_delay(retries, settings.retry_base)
     logger.warning(
-        "photo is tried again",
+        "photo will be retried",
         extra={"task_id": task.request.id, "reason": error.code, "why": str(error),
                "retry": retries + 1, "seconds": delay},
     )  # fmt: skip
@@ -112,6 +113,6 @@ def try_again(task: Task, error: TemporaryError) -> None:
 
 
 def retry_delay(retries: int, base: float) -> int:
-    """Whole seconds before retry number ``retries`` + 1: exponential, half of it jitter."""
+    """Whole seconds to wait before retry ``retries`` + 1: exponential, half of it jitter."""
     ceiling = min(MAX_DELAY, base * 2**retries)
     return round(random.uniform(ceiling / 2, ceiling))

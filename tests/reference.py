@@ -1,4 +1,4 @@
-"""Writes the generated pages of docs/reference; tests check that they are current."""
+"""Generates the pages in docs/reference; tests check that they are up to date."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ FOLDER = Path(__file__).parent.parent / "docs/reference"
 
 SETTINGS = """# Settings
 
-Every setting is an environment variable. A wrong or misspelt one stops the program at its
-start with one line that names it. AWS's own variables (`AWS_REGION`, `AWS_ENDPOINT_URL`,
-credentials and so on) are read by boto3 and not listed here.
+All settings are environment variables. If a variable is invalid or misspelt, the program exits at
+startup with one line that names it. boto3 reads AWS's own variables (`AWS_REGION`,
+`AWS_ENDPOINT_URL`, credentials and so on); they are not listed here.
 
-`worker_config.py` derives Celery's settings from these; it is a plain module that a
-deployment may replace (`celery --config`).
+`worker_config.py` derives Celery's settings from these. It is a plain module that a deployment can
+replace (`celery --config`).
 
 | variable | default | meaning | example |
 | --- | --- | --- | --- |
@@ -26,22 +26,22 @@ deployment may replace (`celery --config`).
 
 ERRORS = """# Errors and reasons
 
-A code never changes its meaning. It is the `reason.code` of a `rejected` or `failed`
-inspection, and the first word of a command's error line.
+The meaning of a code never changes. A code is the `reason.code` of a `rejected` or `failed`
+inspection and the first word of a command's error line.
 
 """
 
 BRANCHES = [
-    (errors.PhotoRejected, "Rejected", "The photo's own fault: verdict `rejected`, the message is "
-     "deleted, never tried again."),
-    (errors.TemporaryError, "Temporary", "Tried again with a growing delay; `failed` with "
-     "`retries_exhausted` when it does not pass."),
-    (errors.DamageTaskError, "Others", "Verdict `failed` where a photo was in hand; otherwise a "
-     "program that stops with this line."),
+    (errors.PhotoRejected, "Rejected", "The photo itself is at fault: the verdict is `rejected`, "
+     "the message is deleted, and the photo is never retried."),
+    (errors.TemporaryError, "Temporary", "The photo is retried with a growing delay. If the error "
+     "persists, the verdict is `failed` with `retries_exhausted`."),
+    (errors.DamageTaskError, "Others", "If a photo was being examined, its verdict is `failed`; "
+     "otherwise the program exits with this code."),
 ]  # fmt: skip
 
-# Codes that a bundle's gates may give.
-GATES = "| `no_vehicle` | A bundle's vehicle gate found no vehicle, and is set to reject. |\n"
+# Codes that a bundle's gates may return.
+GATES = "| `no_vehicle` | A bundle's vehicle gate found no vehicle and is set to reject. |\n"
 
 
 def settings_page() -> str:

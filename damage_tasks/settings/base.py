@@ -1,4 +1,4 @@
-"""What all groups of settings are made of."""
+"""Base class and fields for the groups of settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PREFIX = "DAMAGE_"
 
 
 class Group(BaseSettings):
-    """Settings that belong together; every variable is `PREFIX` plus the field's name."""
+    """A group of settings; each variable is `PREFIX` plus the upper-case field name."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="forbid", defer_build=True
@@ -19,5 +19,5 @@ class Group(BaseSettings):
 
 
 def setting(default: Any, description: str, example: str, **limits: Any) -> Any:
-    """A field with what its documentation and its error message say."""
+    """A field with its description and example, for the documentation and error messages."""
     return Field(default, description=description, examples=[example], **limits)

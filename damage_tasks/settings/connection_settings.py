@@ -1,4 +1,4 @@
-"""Where things are: queue, pictures, database, bundle; and what computes."""
+"""Connections to the queue, bucket and database, and the bundle and its engine."""
 
 from __future__ import annotations
 
@@ -8,46 +8,46 @@ from damage_tasks.settings.base import Group, setting
 
 
 class PlaceSettings(Group):
-    """Where things are: queue, pictures, database, bundle; and what computes."""
+    """Connections to the queue, bucket and database, and the bundle and its engine."""
 
     queue_url: str | None = setting(
         None,
-        "URL of the SQS queue that photos arrive on. Callers and workers need it.",
+        "URL of the SQS queue for photos. Required by callers and workers.",
         "https://sqs.eu-central-1.amazonaws.com/123456789012/damage",
     )
     bucket: str | None = setting(
         None,
-        "S3 bucket that overlays and masks are written to. Workers need it.",
+        "S3 bucket for overlays and masks. Required by workers.",
         "acme-damage-overlays",
     )
     database_url: str = setting(
         "sqlite:///var/damage.db",
-        "Database of inspections: PostgreSQL in production, SQLite for one machine. "
-        "`postgresql://` is taken as `postgresql+psycopg2://`.",
+        "Database for inspections: PostgreSQL in production, SQLite on a single machine. "
+        "`postgresql://` means `postgresql+psycopg2://`.",
         "postgresql+psycopg2://damage:secret@db.internal:5432/damage",
     )
     overlay_base_url: str | None = setting(
         None,
-        "Where browsers reach the bucket (a CloudFront address, say). With it, results carry "
-        "`https://` links to overlays instead of `s3://` ones.",
+        "URL under which browsers can reach the bucket, for example a CloudFront URL. If set, "
+        "results contain `https://` links to overlays instead of `s3://` links.",
         "https://overlays.acme.example",
     )
 
     bundle: str = setting(
         "default",
-        "The bundle of networks: `default` (the one that comes with the package), a folder, "
+        "Bundle of networks: `default` (included in the package), a folder, "
         "or `s3://bucket/name/version`.",
         "s3://acme-models/damage/1.4.0",
     )
     bundle_cache: Path = setting(
         Path("~/.cache/damage-tasks"),
-        "Folder that bundles from S3 are kept in, shared by all workers of a machine.",
+        "Folder for bundles downloaded from S3, shared by all workers on a machine.",
         "/var/cache/damage-tasks",
     )
     threads: int = setting(
         1,
-        "Threads that one worker process computes with. One per process and one process per "
-        "core is fastest.",
+        "Threads with which one worker process computes. One thread per process and one process "
+        "per core is fastest.",
         "1",
         ge=1,
         le=64,
@@ -55,8 +55,8 @@ class PlaceSettings(Group):
 
     engine: str = setting(
         "auto",
-        "What executes the networks: `torch`, `openvino`, `openvino-int8`, or `auto`, the fastest "
-        "that is installed, that the bundle has something for and that passes its golden photos.",
+        "Engine that runs the networks: `torch`, `openvino`, `openvino-int8`, or `auto` for the "
+        "fastest engine that is installed, supported by the bundle and passes the golden photos.",
         "auto",
         pattern="^(auto|torch|openvino|openvino-int8)$",
     )

@@ -1,8 +1,8 @@
-"""Every setting, typed and validated, read once from the environment.
+"""All settings, typed and validated, read once from the environment.
 
-The variables are ``DAMAGE_`` plus the upper-case field name; AWS's own
-variables (``AWS_REGION``, ``AWS_ENDPOINT_URL``, credentials) are boto3's and are
-left to it.  ``docs/reference/settings.md`` is generated from this package.
+Each variable is ``DAMAGE_`` plus the upper-case field name.  boto3 itself reads AWS's variables
+(``AWS_REGION``, ``AWS_ENDPOINT_URL``, credentials).  ``docs/reference/settings.md`` is generated
+from this package.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ class Settings(MonitoringSettings, WorkerSettings, PhotoSettings, PlaceSettings)
         if value is not None and (
             not value.startswith(("https://", "http://")) or value.rstrip("/").count("/") < 4
         ):
-            raise ValueError("is no queue URL (https://HOST/ACCOUNT/NAME)")
+            raise ValueError("is not a queue URL (https://HOST/ACCOUNT/NAME)")
         return value
 
     @field_validator("database_url")
     @classmethod
     def _names_its_driver(cls, value: str) -> str:
-        # SQLAlchemy 2.1 takes psycopg 3 for a bare `postgresql://`; we ship psycopg2.
+        # SQLAlchemy 2.1 uses psycopg 3 for a plain `postgresql://`; we install psycopg2.
         for scheme in ("postgresql://", "postgres://"):
             if value.startswith(scheme):
                 value = "postgresql+psycopg2://" + value.removeprefix(scheme)
@@ -64,7 +64,7 @@ class Settings(MonitoringSettings, WorkerSettings, PhotoSettings, PlaceSettings)
     @classmethod
     def _is_a_bus_url(cls, value: str | None) -> str | None:
         if value and not re.match(r"[a-z][a-z0-9+.-]*://", value):
-            raise ValueError("is no URL (redis://:PASSWORD@HOST:6379/0)")
+            raise ValueError("is not a URL (redis://:PASSWORD@HOST:6379/0)")
         return value
 
     @field_validator("bundle_cache")
@@ -90,12 +90,12 @@ class Settings(MonitoringSettings, WorkerSettings, PhotoSettings, PlaceSettings)
 
     @property
     def queue_name(self) -> str:
-        """The last part of the queue's URL, which is the queue's name."""
+        """The queue's name: the last part of its URL."""
         return self.require("queue_url").rstrip("/").rsplit("/", 1)[1]
 
     @property
     def region(self) -> str | None:
-        """The AWS region: boto3's variables, else what the queue's URL says."""
+        """The AWS region: from boto3's variables, or else from the queue's URL."""
         named = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
         if named or not self.queue_url:
             return named
@@ -104,7 +104,7 @@ class Settings(MonitoringSettings, WorkerSettings, PhotoSettings, PlaceSettings)
         return parts[1] if parts[0] == "sqs" and len(parts) >= 4 else None
 
     def require(self, field: str) -> str:
-        """The setting ``field``, or `SettingsError` that says how to give it."""
+        """The setting ``field``; raises `SettingsError` with instructions if it is not set."""
         value = getattr(self, field)
         if value is None:
             raise SettingsError(_message(field, "is not set"))
@@ -113,7 +113,7 @@ class Settings(MonitoringSettings, WorkerSettings, PhotoSettings, PlaceSettings)
 
 @cache
 def get_settings() -> Settings:
-    """The settings of this process; raises `SettingsError` naming the variable."""
+    """The settings of this process; raises a `SettingsError` that names the variable."""
     _refuse_unknown_variables()
     try:
         return Settings()
@@ -143,7 +143,7 @@ def _message(field: str, problem: str) -> str:
 
 
 def _check_parts(url: str) -> None:
-    """Raise `ValueError`, which says nothing of the URL itself, where its parts are no URL's."""
+    """Raise `ValueError` if the parts of ``url`` are invalid; the text omits the URL."""
     try:
         parts = urlsplit(url)
         wrong = parts.port == 0 or "@" in parts.path
@@ -151,6 +151,6 @@ def _check_parts(url: str) -> None:
         wrong = True
     if wrong:
         raise ValueError(
-            "is no URL (postgresql://USER:PASSWORD@HOST:5432/NAME); in a password, / is %2F, "
-            "@ is %40, : is %3A"
+            "is not a URL (postgresql://USER:PASSWORD@HOST:5432/NAME); in a password, write / as "
+            "%2F, @ as %40, : as %3A"
         )

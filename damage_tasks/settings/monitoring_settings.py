@@ -1,4 +1,4 @@
-"""What operators see: logs, event bus, heartbeat, metrics, Sentry, Slack."""
+"""Monitoring: logs, event bus, heartbeat, metrics, Sentry and Slack."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from damage_tasks.settings.base import Group, setting
 
 
 class MonitoringSettings(Group):
-    """What operators see: logs, event bus, heartbeat, metrics, Sentry, Slack."""
+    """Monitoring: logs, event bus, heartbeat, metrics, Sentry and Slack."""
 
     log_level: str = setting(
         "INFO",
-        "Least severe log record that is written: DEBUG, INFO, WARNING or ERROR.",
+        "Minimum level of log records: DEBUG, INFO, WARNING or ERROR.",
         "INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
     )
     log_format: str = setting(
         "auto",
-        "`json` for one object a line, `text` for readable columns, `auto` for columns on a "
+        "`json` for one object per line, `text` for readable columns, `auto` for columns on a "
         "terminal and JSON elsewhere.",
         "json",
         pattern="^(auto|json|text)$",
@@ -29,14 +29,14 @@ class MonitoringSettings(Group):
 
     event_bus_url: str | None = setting(
         None,
-        "Redis, Valkey or any other kombu transport with fanout that carries events for Flower "
-        "and remote control; tasks stay on SQS. Without it the worker has no remote control.",
+        "URL of the event bus for Flower and remote control: Redis, Valkey or any other kombu "
+        "transport with fanout. Tasks stay on SQS. Without it, the worker has no remote control.",
         "rediss://:secret@bus.internal:6379/0",
     )
     heartbeat_file: Path = setting(
-        Path("/tmp/damage-tasks/heartbeat"),  # noqa: S108 - a folder that only we can write
-        "File that the worker touches when it has polled SQS, or is busy with photos inside "
-        "their time limit. `damage-probe live` and `ready` look at it.",
+        Path("/tmp/damage-tasks/heartbeat"),  # noqa: S108 - a folder that only we can write to
+        "File that the worker touches after it has polled SQS, or while it is busy with photos "
+        "within their time limit. `damage-probe live` and `ready` read it.",
         "/run/damage-tasks/heartbeat",
     )
     heartbeat_limit: int = setting(
@@ -47,38 +47,40 @@ class MonitoringSettings(Group):
         le=3600,
     )
     metrics_port: int = setting(
-        0, "Port that Prometheus scrapes this worker on; 0 is off.", "9808", ge=0, le=65535
+        0, "Port on which Prometheus scrapes this worker; 0 disables it.", "9808", ge=0, le=65535
     )
     environment: str = setting(
-        "development", "Where this runs, for Sentry and Slack: stage, production.", "production"
+        "development",
+        "Environment name shown in Sentry and Slack, for example stage or production.",
+        "production",
     )
     sentry_dsn: str | None = setting(
-        None, "Where Sentry takes errors and traces.", "https://key@o1.ingest.sentry.io/2"
+        None, "DSN to which errors and traces are sent.", "https://key@o1.ingest.sentry.io/2"
     )
     sentry_traces_rate: float = setting(
-        0.01, "Share of photos whose trace goes to Sentry.", "0.01", ge=0, le=1
+        0.01, "Share of photos whose trace is sent to Sentry.", "0.01", ge=0, le=1
     )
     sentry_url: str | None = setting(
-        None, "Where operators reach Sentry; alerts link to it.", "https://acme.sentry.io"
+        None, "URL of Sentry for operators; alerts link to it.", "https://acme.sentry.io"
     )
     slack_webhook_url: SecretStr | None = setting(
         None,
-        "Slack's incoming webhook that alerts are posted to.",
+        "Incoming webhook of Slack to which alerts are posted.",
         "https://hooks.slack.com/services/T0/B0/secret",
     )
     slack_window: float = setting(
         300,
-        "Seconds in which alerts of the same cause are counted instead of posted.",
+        "Seconds during which further alerts with the same cause are counted instead of posted.",
         "300",
         gt=0,
         le=86400,
     )
     dead_letter_alerts: Literal["auto", "flower", "worker"] = setting(
         "auto",
-        "Who tells Slack of new dead letters: Flower, which is there once, or every worker. "
-        "`auto` is Flower where there is an event bus, otherwise the workers.",
+        "What reports new dead letters to Slack: `flower`, which runs once, or every `worker`. "
+        "`auto` selects Flower if there is an event bus, otherwise the workers.",
         "worker",
     )
     flower_url: str | None = setting(
-        None, "Where operators reach Flower; alerts link to it.", "https://flower.acme.example"
+        None, "URL of Flower for operators; alerts link to it.", "https://flower.acme.example"
     )

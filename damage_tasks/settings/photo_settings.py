@@ -1,4 +1,4 @@
-"""Which photos are taken, from where, and how long that may take."""
+"""Which photos are accepted, from where, and with which limits."""
 
 from __future__ import annotations
 
@@ -23,69 +23,75 @@ Folders = Annotated[tuple[Annotated[str, AfterValidator(allowed_folder)], ...], 
 
 
 class PhotoSettings(Group):
-    """Which photos are taken, from where, and how long that may take."""
+    """Which photos are accepted, from where, and with which limits."""
 
     allowed_hosts: Hosts = setting(
         (),
-        "Hosts that photos may be downloaded from, comma-separated: `HOST`, `HOST:PORT` or "
+        "Hosts from which photos may be downloaded, comma-separated: `HOST`, `HOST:PORT` or "
         "`*.HOST` for all subdomains. Empty allows every public host.",
         "photos.acme.example,*.cloudfront.net",
     )
     allowed_buckets: Buckets = setting(
         (),
-        "Buckets that `s3://` photos may be read from, comma-separated. Empty allows every "
-        "bucket the worker's role can read.",
+        "Buckets from which `s3://` photos may be read, comma-separated. Empty allows every "
+        "bucket that the worker's role can read.",
         "acme-photos",
     )
-    allow_http: bool = setting(False, "Whether photos may come over unencrypted `http://`.", "true")
+    allow_http: bool = setting(
+        False, "Whether photos may be downloaded over unencrypted `http://`.", "true"
+    )
     allow_private_addresses: bool = setting(
         False,
-        "Whether photos may come from private, loopback or link-local addresses. For "
-        "development: in production it lets a caller reach your internal services.",
+        "Whether photos may be downloaded from private, loopback or link-local addresses. For "
+        "development only: in production, it lets callers reach your internal services.",
         "true",
     )
     file_roots: Folders = setting(
         (),
-        "Folders that `file://` photos may be read from, comma-separated. Empty allows none.",
+        "Folders from which `file://` photos may be read, comma-separated. Empty allows none.",
         "/srv/photos",
     )
 
-    max_photo_bytes: int = setting(32 * 1024 * 1024, "Largest photo in bytes.", "33554432", ge=1024)
+    max_photo_bytes: int = setting(
+        32 * 1024 * 1024, "Maximum size of a photo in bytes.", "33554432", ge=1024
+    )
     max_photo_pixels: int = setting(
         64_000_000,
-        "Most pixels a photo may have; read from its header before it is decoded.",
+        "Maximum number of pixels of a photo; checked in its header before it is decoded.",
         "64000000",
         ge=10000,
     )
-    min_photo_side: int = setting(64, "Fewest pixels on a photo's shorter side.", "64", ge=1)
+    min_photo_side: int = setting(
+        64, "Minimum number of pixels on a photo's shorter side.", "64", ge=1
+    )
     max_metadata_bytes: int = setting(
-        8192, "Largest metadata of a caller, as JSON in bytes.", "8192", ge=2, le=131072
+        8192, "Maximum size of a caller's metadata, in bytes of JSON.", "8192", ge=2, le=131072
     )
     connect_timeout: float = setting(
-        5.0, "Seconds to connect to a photo's server.", "5", gt=0, le=60
+        5.0, "Maximum seconds to connect to a photo's server.", "5", gt=0, le=60
     )
     stall_timeout: float = setting(
         10.0,
-        "Seconds a download may go without receiving 1 KiB a second on average.",
+        "Seconds for which a download may receive less than 1 KiB per second on average.",
         "10",
         ge=1,
         le=300,
     )
     download_timeout: float = setting(
-        30.0, "Seconds that one download may take in all, redirects included.", "30", gt=0, le=600
+        30.0, "Maximum seconds for a whole download, including redirects.", "30", gt=0, le=600
     )
-    max_redirects: int = setting(3, "Redirects that are followed.", "3", ge=0, le=20)
+    max_redirects: int = setting(3, "Maximum number of redirects to follow.", "3", ge=0, le=20)
 
     cloudfront_hosts: SignedHosts = setting(
         (),
-        "CloudFront hosts whose URLs we sign before downloading, comma-separated.",
+        "CloudFront hosts whose URLs are signed before downloading, comma-separated.",
         "d111111abcdef8.cloudfront.net",
     )
     cloudfront_key_pair_id: str | None = setting(
-        None, "Id of the CloudFront public key that belongs to the private key.", "K2JCJMDEHXQW5F"
+        None, "Id of the CloudFront public key that matches the private key.", "K2JCJMDEHXQW5F"
     )
     cloudfront_private_key: SecretStr | None = setting(
         None,
-        "RSA private key for CloudFront, PEM text or the path of a PEM file.",
+        "RSA private key for CloudFront, as PEM text or as the path of a PEM file.",
         "/run/secrets/cloudfront.pem",
     )

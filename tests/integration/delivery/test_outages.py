@@ -118,7 +118,7 @@ def test_s3_may_be_away_for_a_while(
 ) -> None:
     proxy.fail("s3", ERROR_503)
     id = detect_damage.delay(photo(site, "/no-s3.jpg")).id
-    wait_until(lambda: "photo is tried again" in worker.log.read_text())
+    wait_until(lambda: "photo will be retried" in worker.log.read_text())
     proxy.heal()
     result = result_of(id)
     assert result["verdict"] in EXAMINED
@@ -176,7 +176,7 @@ def test_a_message_is_there_until_its_verdict_is_stored(
         # before the old message is deleted.
         assert sum(all_counts(stack)) >= 2
         time.sleep(0.2)
-    assert worker.log.read_text().count("photo is tried again") >= 2
+    assert worker.log.read_text().count("photo will be retried") >= 2
     own_postgres.bring_back()
     assert result_of(ids[0])["verdict"] in EXAMINED
     assert result_of(ids[1])["reason"]["code"] == "message_malformed"
