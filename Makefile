@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo stack install test chaos bench bench-peers lint format typecheck unit up live \
-	submit down chart test-containers docs constraints clean
+	submit down chart test-containers docs site caller constraints clean
 
 help: ## Show this help
 	@echo "Usage: make TARGET [NAME=value ...]"
@@ -74,6 +74,17 @@ var/peers/%/.ready: setup.cfg
 
 docs: $(VENV)/.dev ## Generate the pages in docs/reference
 	@$(BIN)/python -m tests.reference
+
+site: $(VENV)/.dev ## Build the documentation site into var/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "open var/site/index.html"
+
+# -I: from the installed package, not from this folder. A stale build/ would go into the package.
+caller: ## Check what `pip install damage-tasks` gives a caller: PYTHON=python3.13
+	@rm -rf build
+	@$(PYTHON) -m venv --clear var/caller
+	@var/caller/bin/pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) $(PIP_ARGS) .
+	@var/caller/bin/python -I -W error tools/caller.py
 
 up: ## Run the whole stack in containers: queue, object store, database, worker, Flower, Grafana
 	@$(COMPOSE) up --build --detach --wait

