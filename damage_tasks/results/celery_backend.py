@@ -17,14 +17,14 @@ from damage_tasks.inspection import Verdict
 from damage_tasks.settings import get_settings
 
 if TYPE_CHECKING:
-    from damage_tasks.results import Inspections
+    from damage_tasks.results.store import Inspections
 
 
 @cache
 def open_inspections() -> Inspections:
     """This process's view of the database of inspections."""
     try:
-        from damage_tasks.results import Inspections
+        from damage_tasks.results.store import Inspections
     except ModuleNotFoundError as error:
         raise ExtraMissing(
             f"reading inspections needs {error.name}: pip install 'damage-tasks[results]'"

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from damage_tasks.devstack import Stack
-from damage_tasks.results import Inspections
+from damage_tasks.results.store import Inspections
 from tests.conftest import Site, new_database
 from tests.hostile.corpus import corpus, settings_for
 from tests.hostile.hostile_case import Case, Ground, outcome_of

@@ -11,8 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from damage_tasks.errors import DatabaseUnavailable
-from damage_tasks.results import Inspections, database
+from damage_tasks.results import database
 from damage_tasks.results.schema_upgrade import migrate
+from damage_tasks.results.store import Inspections
 from tests.pictures import inspection
 from tests.postgres import Postgres
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from damage_tasks.errors import DatabaseError, DatabaseUnavailable
 from damage_tasks.inspection import PhotoFacts, Reason, Verdict
-from damage_tasks.results import Inspections
+from damage_tasks.results.store import Inspections
 from damage_tasks.results.tables import damages, findings, inspections
 from tests.pictures import damage, finding, inspection
 
