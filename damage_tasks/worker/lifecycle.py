@@ -94,6 +94,7 @@ def _import_for_children(bundle: Bundle, engine: str) -> None:
     """Import what the pipeline needs, once: children share its memory and start sooner."""
     # What cannot be imported the children report, or take another engine for it.
     with suppress(ImportError):
+        import damage_tasks.results.store
         import damage_tasks.wiring  # noqa: F401
         from damage_tasks.storage.aws_clients import read_definitions
         from model_store.engines import import_engine
