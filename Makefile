@@ -45,7 +45,7 @@ unit: $(VENV)/.dev ## Run only the tests: ARGS="tests/test_pipeline.py -k reused
 	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 chaos: $(VENV)/.dev ## Inject failures while photos arrive, and count the results: PHOTOS=500 SEED=1
-	@$(BIN)/python -m tests.chaos --photos $(or $(PHOTOS),500) --seed $(SEED)
+	@$(BIN)/python -m tools.chaos --photos $(or $(PHOTOS),500) --seed $(SEED)
 
 lint: $(VENV)/.dev ## Check style
 	@$(BIN)/ruff check .
@@ -73,7 +73,7 @@ var/peers/%/.ready: setup.cfg
 	@touch $@
 
 docs: $(VENV)/.dev ## Generate the pages in docs/reference
-	@$(BIN)/python -m tests.reference
+	@$(BIN)/python -m tools.reference
 
 site: $(VENV)/.dev ## Build the documentation site into var/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
@@ -105,9 +105,9 @@ down: ## Finish photos in progress and stop the containers; VOLUMES=--volumes de
 	@$(COMPOSE) --profile "*" down $(VOLUMES)
 
 chart: $(VENV)/.dev ## Generate the files in helm/, then lint and render the chart
-	@$(BIN)/python -m tests.helm.generated
+	@$(BIN)/python -m tools.chart.generated
 	@for helm in helm-3 helm-4; do \
-		run=$$($(BIN)/python -m tests.programs $$helm) && \
+		run=$$($(BIN)/python -m tools.programs $$helm) && \
 		$$run lint --strict helm --values helm/examples/minimal.yaml && \
 		$$run template damage-tasks helm --values helm/examples/minimal.yaml > /dev/null || exit 1; \
 	done
@@ -140,5 +140,5 @@ $(VENV)/.stack: setup.cfg pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 $(VENV)/.dev: setup.cfg pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	@echo "installing into $(VENV) (two or three minutes)"
 	@$(INSTALL) "$(TORCH)" -e '.[dev]'
-	@$(BIN)/python -m tests.programs helm-3 helm-4 > /dev/null
+	@$(BIN)/python -m tools.programs helm-3 helm-4 > /dev/null
 	@touch $(VENV)/.stack $@

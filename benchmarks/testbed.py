@@ -25,7 +25,7 @@ from damage_tasks.devstack.aws_emulator import Emulator
 from damage_tasks.devstack.child_processes import Child
 from damage_tasks.errors import StackError
 from damage_tasks.results.schema_upgrade import migrate
-from tests.postgres import Postgres
+from tools.postgres import Postgres
 
 CALM = 1.5  # seconds without a verdict after which a worker has nothing in hand
 # As the chart has it.

@@ -8,8 +8,8 @@ import jsonschema
 import pytest
 
 from damage_tasks.inspection import PhotoFacts, Reason, Verdict
-from tests.pictures import damage, finding, inspection
 from tests.result_contract import SCHEMA, check_result
+from tools.pictures import damage, finding, inspection
 
 
 def result(**changes: Any) -> dict[str, Any]:

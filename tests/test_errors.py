@@ -34,6 +34,6 @@ def test_every_code_is_documented(kind: type[errors.DamageTaskError]) -> None:
 
 
 def test_the_reference_is_what_the_code_says() -> None:
-    from tests.reference import errors_page
+    from tools.reference import errors_page
 
     assert REFERENCE.read_text() == errors_page(), "run `make docs`"

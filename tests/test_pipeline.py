@@ -22,8 +22,8 @@ from damage_tasks.pipeline import Pipeline, check_metadata, picture_key
 from damage_tasks.vision.segmenter import Segmentation
 from damage_tasks.vision.view import Mask
 from model_store.manifest import Decision, MaskPolicy
-from tests.pictures import BUNDLE, damage, finding, jpeg
 from tests.result_contract import check_result
+from tools.pictures import BUNDLE, damage, finding, jpeg
 
 
 class Photos:

@@ -13,8 +13,8 @@ from damage_tasks.settings import Settings
 from damage_tasks.storage.s3 import Bucket
 from damage_tasks.wiring import build_pipeline
 from damage_tasks.worker.lifecycle import get_pipeline
-from tests.pictures import jpeg
-from tests.small_bundles import write_bundle
+from tools.pictures import jpeg
+from tools.small_bundles import write_bundle
 
 
 @pytest.fixture

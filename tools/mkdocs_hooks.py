@@ -23,6 +23,7 @@ OUTSIDE_DOCS = (
     "CONTRIBUTING.md",
     "SECURITY.md",
     "LICENSE",
+    "NOTICE",
     "helm/README.md",
     "helm/examples/*.yaml",
     "model_store/default/MODEL_CARD.md",

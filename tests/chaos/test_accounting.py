@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.accounting import Account, Row, Stored, longest_recovery, reckon
-from tests.chaos.fault_plan import Fault
-from tests.chaos.sender import Sent
-from tests.hostile.hostile_case import EXAMINED, failed, rejected
+from tools.chaos.accounting import Account, Row, Stored, longest_recovery, reckon
+from tools.chaos.fault_plan import Fault
+from tools.chaos.sender import Sent
+from tools.hostile.hostile_case import EXAMINED, failed, rejected
 
 SHA = "a" * 64
 SENT = {

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.experiment import Chaos
-from tests.chaos.fault_plan import Plan, make_plan
-from tests.hostile.hostile_case import Case
+from tools.chaos.experiment import Chaos
+from tools.chaos.fault_plan import Plan, make_plan
+from tools.hostile.hostile_case import Case
 
 pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.slow]
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from tests.chaos.fault_plan import CRASH, DEATHS, HANG, OUTAGES, make_plan
+from tools.chaos.fault_plan import CRASH, DEATHS, HANG, OUTAGES, make_plan
 
 
 def test_the_same_seed_breaks_the_same_things() -> None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from damage_tasks.__main__ import cli
 from damage_tasks.cli.contact_sheet import write_contact_sheet
 from damage_tasks.cli.demo import _forget_last_run
-from tests.pictures import jpeg
+from tools.pictures import jpeg
 
 REJECTED = {
     "verdict": "rejected",

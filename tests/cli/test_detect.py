@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
-from tests.pictures import jpeg
 from tests.result_contract import check_result
-from tests.small_bundles import write_bundle
+from tools.pictures import jpeg
+from tools.small_bundles import write_bundle
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.programs import program
+from tools.programs import program
 
 ROOT = Path(__file__).parent.parent.parent
 IMAGE = "docker.io/library/damage-tasks:local"

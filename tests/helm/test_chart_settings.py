@@ -10,7 +10,7 @@ import pytest
 
 from damage_tasks.settings import PREFIX, Settings
 from tests.helm.chart import CHART, ChartRefused, render
-from tests.helm.generated import FIXED, SECRETS
+from tools.chart.generated import FIXED, SECRETS
 
 NAMES = {PREFIX + name.upper() for name in Settings.model_fields}
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())

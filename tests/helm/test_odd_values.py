@@ -11,9 +11,9 @@ import yaml
 
 from tests.helm import kubernetes
 from tests.helm.chart import CHART, HELMS, Documents, merged, render
-from tests.helm.generated import read_values
-from tests.helm.value_limits import FREE, LIMITS
-from tests.programs import program
+from tools.chart.generated import read_values
+from tools.chart.value_limits import FREE, LIMITS
+from tools.programs import program
 
 # Without these, some values are not looked at.
 SWITCHES: dict[str, Any] = {

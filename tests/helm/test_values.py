@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from damage_tasks.settings import Settings
-from tests.helm import generated
 from tests.helm.chart import CHART, HELMS, ChartRefused, render
-from tests.helm.generated import read_values
-from tests.helm.value_limits import FREE, LIMITS, SECRET_KEYS
+from tools.chart import generated
+from tools.chart.generated import read_values
+from tools.chart.value_limits import FREE, LIMITS, SECRET_KEYS
 
 VALUES = read_values()
 NAMES = {value.name for value in VALUES}

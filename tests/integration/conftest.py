@@ -112,11 +112,3 @@ def queue_counts(stack: Stack) -> tuple[int, int]:
     )["Attributes"]
     waiting, in_flight = (int(answer[name]) for name in names)
     return waiting, in_flight
-
-
-def limit_receives(stack: Stack, receives: int) -> None:
-    """Make dead letters of messages after ``receives``: five take minutes."""
-    sqs, url = stack.client("sqs"), stack.environment["DAMAGE_QUEUE_URL"]
-    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])
-    policy = {**json.loads(found["Attributes"]["RedrivePolicy"]), "maxReceiveCount": receives}
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": json.dumps(policy)})

@@ -15,11 +15,12 @@ import pytest
 
 from damage_tasks.devstack import Stack
 from damage_tasks.results.store import Inspections
-from tests.conftest import Site, new_database
-from tests.hostile.corpus import corpus, settings_for
-from tests.hostile.hostile_case import Case, Ground, outcome_of
-from tests.integration.conftest import limit_receives
+from tests.conftest import new_database
 from tests.result_contract import check_result
+from tools.hostile.corpus import corpus, settings_for
+from tools.hostile.hostile_case import Case, Ground, outcome_of
+from tools.redrive import limit_receives
+from tools.web_site import Site
 
 pytestmark = pytest.mark.xdist_group("hostile")
 

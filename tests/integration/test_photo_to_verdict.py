@@ -17,9 +17,9 @@ import sqlalchemy as sa
 
 from damage_tasks import detect_damage
 from damage_tasks.devstack import Stack
-from tests.conftest import Site
 from tests.integration.conftest import queue_counts
-from tests.pictures import jpeg
+from tools.pictures import jpeg
+from tools.web_site import Site
 
 Wait = Callable[..., dict[str, Any]]
 pytestmark = pytest.mark.xdist_group("stack")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from damage_tasks.devstack import Stack
-from tests.conftest import Site
-from tests.pictures import jpeg
+from tools.pictures import jpeg
+from tools.web_site import Site
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()

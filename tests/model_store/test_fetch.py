@@ -15,7 +15,7 @@ import pytest
 from damage_tasks.errors import BundleError, BundleNotFound, BundleUnavailable
 from model_store.fetch import fetch_bundle, open_bundle
 from model_store.sources import S3Source
-from tests.small_bundles import change_manifest, write_bundle
+from tools.small_bundles import change_manifest, write_bundle
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from damage_tasks.errors import BundleError, BundleNotFound
 from model_store.manifest import Manifest, parse_manifest, read_manifest
-from tests.small_bundles import gate, segmenter, write_bundle
+from tools.small_bundles import gate, segmenter, write_bundle
 
 
 @pytest.fixture
@@ -93,6 +93,6 @@ def test_pickled_weights_are_refused(document: dict[str, Any], file: str) -> Non
 
 
 def test_the_published_schema_is_what_the_code_says() -> None:
-    from tests.reference import FOLDER, manifest_schema
+    from tools.reference import FOLDER, manifest_schema
 
     assert (FOLDER / "manifest.schema.json").read_text() == manifest_schema(), "run `make docs`"

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from damage_tasks.errors import DamageTaskError
 from model_store.__main__ import cli
 from model_store.fetch import open_bundle
-from tests.small_bundles import change_manifest, write_bundle
+from tools.small_bundles import change_manifest, write_bundle
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_the_default_bundle_verifies() -> None:
 def test_golden_photos_travel_with_the_bundle(bundle: Path, bucket: str, tmp_path: Path) -> None:
     import hashlib
 
-    from tests.pictures import jpeg
+    from tools.pictures import jpeg
 
     (bundle / "golden").mkdir()
     (bundle / "golden/a.jpg").write_bytes(jpeg(128, 96))

@@ -12,7 +12,7 @@ from damage_tasks.inspection import Verdict
 from damage_tasks.vision.measurement import conclude
 from damage_tasks.vision.segmenter import Segmenter
 from model_store.fetch import open_bundle
-from tests.small_bundles import gate, segmenter, write_bundle, write_weights
+from tools.small_bundles import gate, segmenter, write_bundle, write_weights
 
 PARAMETERS = {"masks": 5, "scores": 3, "variant": "lite0", "decoder": [16, 16, 16]}
 TYPES = ("scratch", "dent", "spacing", "breakage")

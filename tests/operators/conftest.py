@@ -20,8 +20,8 @@ import pytest
 
 from damage_tasks.devstack import Stack
 from damage_tasks.devstack.child_processes import free_port
-from tests.conftest import Site
 from tests.integration.conftest import use
+from tools.web_site import Site
 
 
 class Recorder:

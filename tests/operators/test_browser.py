@@ -12,9 +12,9 @@ import pytest
 
 from damage_tasks import detect_damage
 from damage_tasks.devstack import Stack
-from tests.conftest import Site
 from tests.operators.conftest import verdicts
-from tests.pictures import jpeg
+from tools.pictures import jpeg
+from tools.web_site import Site
 
 pytestmark = pytest.mark.xdist_group("watched")
 IMAGES = Path(__file__).parent.parent.parent / "docs/images"

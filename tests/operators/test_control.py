@@ -17,11 +17,11 @@ import pytest
 
 from damage_tasks import app, detect_damage
 from damage_tasks.devstack import Stack
-from tests.conftest import Site
 from tests.integration.conftest import queue_counts
 from tests.integration.test_cli import run
 from tests.operators.conftest import Redis, endless, process_with, verdicts, wait_until
-from tests.pictures import jpeg
+from tools.pictures import jpeg
+from tools.web_site import Site
 
 pytestmark = pytest.mark.xdist_group("watched")
 Ask = Callable[[str], Any]

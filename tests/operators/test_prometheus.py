@@ -21,11 +21,11 @@ from damage_tasks.devstack import Stack
 from damage_tasks.devstack.child_processes import Child, free_port
 from damage_tasks.samples import write_samples
 from damage_tasks.sqs.queues import MAX_RECEIVES
-from tests.conftest import Site
 from tests.integration.conftest import queue_counts
 from tests.operators.conftest import scrape, verdicts, wait_until
 from tests.operators.dashboard_drawing import draw_dashboard
-from tests.pictures import jpeg
+from tools.pictures import jpeg
+from tools.web_site import Site
 
 ROOT = Path(__file__).parent.parent.parent
 RULES = ROOT / "deploy/monitoring/prometheus"

@@ -17,9 +17,9 @@ from damage_tasks import detect_damage
 from damage_tasks.devstack import Stack
 from damage_tasks.devstack.child_processes import free_port
 from damage_tasks.telemetry.slack import Alert, Slack
-from tests.conftest import Site
 from tests.operators.conftest import Recorder, endless, process_with, verdicts, wait_until
-from tests.pictures import jpeg
+from tools.pictures import jpeg
+from tools.web_site import Site
 
 pytestmark = pytest.mark.xdist_group("watched")
 STAGES = {"download", "decode", "segmentation", "overlay", "persistence", "commit"}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Site
+from tools.web_site import Site
 
 
 @pytest.fixture(scope="session")

@@ -26,8 +26,8 @@ from damage_tasks.errors import (
 )
 from damage_tasks.photos import decode
 from damage_tasks.photos.formats import MAX_PARTS, MAX_SCANS
-from tests.photos import photo_files
-from tests.photos.photo_files import after_start, chunk, encode, peak_memory, png, scene, segment
+from tools import photo_files
+from tools.photo_files import after_start, chunk, encode, peak_memory, png, scene, segment
 
 REJECTIONS = (NotAPhoto, PhotoUnreadable, TooManyPixels, PhotoTooSmall)
 

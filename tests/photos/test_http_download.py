@@ -19,8 +19,8 @@ from damage_tasks.errors import (
     PhotoTooLarge,
 )
 from damage_tasks.photos.http_response import Answer
-from tests.conftest import Site
-from tests.photos.web_server import LIMIT, PHOTO, Page, get, head, raw
+from tools.web_server import LIMIT, PHOTO, Page, get, head, raw
+from tools.web_site import Site
 
 # --- what is there
 

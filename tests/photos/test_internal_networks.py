@@ -14,8 +14,8 @@ from damage_tasks.photos import http_download
 from damage_tasks.photos.http_download import HttpDownload
 from damage_tasks.photos.url_policy import HttpUrl, parse_url
 from damage_tasks.storage.s3 import Signer
-from tests.conftest import Site
-from tests.photos.web_server import PHOTO, get, settings_with
+from tools.web_server import PHOTO, get, settings_with
+from tools.web_site import Site
 
 
 @pytest.fixture

@@ -23,9 +23,9 @@ from damage_tasks.errors import (
 )
 from damage_tasks.photos import PhotoReader
 from damage_tasks.storage.s3 import s3_client
-from tests.conftest import Site
-from tests.photos.photo_files import encode, scene
-from tests.photos.web_server import settings_with
+from tools.photo_files import encode, scene
+from tools.web_server import settings_with
+from tools.web_site import Site
 
 PHOTO = encode(scene(), "JPEG")
 

@@ -18,8 +18,8 @@ from damage_tasks.errors import (
 )
 from damage_tasks.photos import http_download
 from damage_tasks.photos.url_policy import is_public
-from tests.conftest import Site
-from tests.photos.web_server import PHOTO, get, head, raw
+from tools.web_server import PHOTO, get, head, raw
+from tools.web_site import Site
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from damage_tasks.errors import DamageTaskError
 from damage_tasks.telemetry import redact
-from tests.conftest import Site
-from tests.photos.web_server import PHOTO, Page, get, head, raw
+from tools.web_server import PHOTO, Page, get, head, raw
+from tools.web_site import Site
 
 KEY_PAIR = "K2JCJMDEHXQW5F"
 

@@ -14,8 +14,8 @@ from damage_tasks.errors import DatabaseUnavailable
 from damage_tasks.results import database
 from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.results.store import Inspections
-from tests.pictures import inspection
-from tests.postgres import Postgres
+from tools.pictures import inspection
+from tools.postgres import Postgres
 
 pytestmark = pytest.mark.xdist_group("outages")
 

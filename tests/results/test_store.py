@@ -14,7 +14,7 @@ from damage_tasks.errors import DatabaseError, DatabaseUnavailable
 from damage_tasks.inspection import PhotoFacts, Reason, Verdict
 from damage_tasks.results.store import Inspections
 from damage_tasks.results.tables import damages, findings, inspections
-from tests.pictures import damage, finding, inspection
+from tools.pictures import damage, finding, inspection
 
 
 @pytest.fixture

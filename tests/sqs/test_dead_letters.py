@@ -14,7 +14,7 @@ from damage_tasks.errors import QueueUnavailable
 from damage_tasks.sqs import dead_letters
 from damage_tasks.sqs.dead_letters import DeadLetters
 from damage_tasks.sqs.queues import Queue, dead_letter_queue, read_queue
-from tests.hostile import bad_messages
+from tools.hostile import bad_messages
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from damage_tasks.sqs.envelope import (
     RECORD_MALFORMED,
     translate,
 )
-from tests.hostile import bad_messages
+from tools.hostile import bad_messages
 
 
 def arguments(message: dict[str, Any]) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from damage_tasks.telemetry.slack import Alert, Slack
-from tests.conftest import Site
+from tools.web_site import Site
 
 
 @pytest.mark.parametrize("path", ["/secret", "/secret with a space"])

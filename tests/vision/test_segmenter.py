@@ -16,7 +16,7 @@ from damage_tasks.vision.segmenter import Segmentation, Segmenter
 from model_store.engines.torch import TorchEngine
 from model_store.fetch import open_bundle
 from model_store.manifest import Input, MaskPolicy
-from tests.small_bundles import gate, segmenter, write_bundle, write_weights
+from tools.small_bundles import gate, segmenter, write_bundle, write_weights
 
 PHOTO = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
 

@@ -15,8 +15,8 @@ from damage_tasks.errors import BundleError
 from damage_tasks.vision.segmenter import Segmenter
 from damage_tasks.vision.self_test import check_golden
 from model_store.fetch import open_bundle
-from tests.pictures import jpeg
-from tests.small_bundles import change_manifest, write_bundle
+from tools.pictures import jpeg
+from tools.small_bundles import change_manifest, write_bundle
 
 
 def bundle_with(folder: Path, **changes: Any) -> Segmenter:

@@ -14,7 +14,7 @@ from damage_tasks import tasks
 from damage_tasks.errors import DamageTaskError, StorageUnavailable
 from damage_tasks.inspection import Inspection, Verdict
 from damage_tasks.worker import lifecycle
-from tests.pictures import inspection
+from tools.pictures import inspection
 
 LIMIT = 3
 

@@ -21,8 +21,8 @@ import pytest
 
 from damage_tasks.devstack import Stack
 from damage_tasks.settings import Settings
-from tests.conftest import Site
 from tests.operators.conftest import wait_until
+from tools.web_site import Site
 
 PROBE = Path(__file__).parent.parent.parent / "damage_tasks/worker/probe.sh"
 LIMIT = 15

@@ -11,10 +11,10 @@ from damage_tasks.devstack import Stack
 from damage_tasks.devstack.aws_emulator import Emulator
 from damage_tasks.devstack.child_processes import Child
 from tests.conftest import new_database
-from tests.fault_proxy import FaultProxy
 from tests.integration.conftest import use
 from tests.integration.delivery.stage import start_worker
-from tests.small_bundles import write_bundle
+from tools.fault_proxy import FaultProxy
+from tools.small_bundles import write_bundle
 
 VISIBILITY = 28  # seconds
 _numbers = itertools.count(1)
@@ -57,7 +57,7 @@ def stage(
             workers=0,
             database_url=url,
             emulator=emulator,
-            app="tests.integration.misbehaving_app",
+            app="tools.chaos.misbehaving_app",
             visibility_timeout=VISIBILITY,
             settings={**SETTINGS, "AWS_ENDPOINT_URL": proxy.url, "DAMAGE_BUNDLE": str(bundle)},
         ) as stack,

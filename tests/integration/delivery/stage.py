@@ -10,9 +10,9 @@ import psutil
 
 from damage_tasks.devstack import Stack
 from damage_tasks.devstack.child_processes import Child
-from tests.conftest import Site
 from tests.integration.conftest import queue_counts
-from tests.pictures import jpeg
+from tools.pictures import jpeg
+from tools.web_site import Site
 
 Wait = Callable[..., dict[str, Any]]
 EXAMINED = ("damaged", "clean")

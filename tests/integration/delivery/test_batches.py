@@ -19,8 +19,6 @@ from damage_tasks import app, detect_damage
 from damage_tasks.devstack import Stack, clean_environment
 from damage_tasks.devstack.bus_and_flower import Bus
 from damage_tasks.devstack.child_processes import Child
-from tests.conftest import Site
-from tests.integration.conftest import limit_receives
 from tests.integration.delivery.stage import (
     EXAMINED,
     Wait,
@@ -29,6 +27,8 @@ from tests.integration.delivery.stage import (
     photo,
     wait_until,
 )
+from tools.redrive import limit_receives
+from tools.web_site import Site
 
 pytestmark = pytest.mark.xdist_group("delivery")
 THREADS, RECEIVES = 4, 2

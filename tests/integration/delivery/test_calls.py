@@ -6,10 +6,10 @@ import pytest
 
 from damage_tasks import detect_damage
 from damage_tasks.devstack import Stack
-from tests.conftest import Site
-from tests.fault_proxy import FaultProxy
 from tests.integration.delivery.stage import Wait, is_quiet, start_worker, wait_until
-from tests.pictures import jpeg
+from tools.fault_proxy import FaultProxy
+from tools.pictures import jpeg
+from tools.web_site import Site
 
 PHOTOS = 40
 

@@ -12,8 +12,7 @@ import pytest
 from damage_tasks import detect_damage
 from damage_tasks.devstack import Stack
 from damage_tasks.devstack.child_processes import Child
-from tests.conftest import Site
-from tests.integration.conftest import limit_receives, queue_counts
+from tests.integration.conftest import queue_counts
 from tests.integration.delivery.conftest import VISIBILITY
 from tests.integration.delivery.stage import (
     EXAMINED,
@@ -27,6 +26,8 @@ from tests.integration.delivery.stage import (
     wait_until,
     wait_until_taken,
 )
+from tools.redrive import limit_receives
+from tools.web_site import Site
 
 pytestmark = pytest.mark.xdist_group("delivery")
 

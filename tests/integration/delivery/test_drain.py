@@ -12,7 +12,6 @@ import pytest
 from damage_tasks import detect_damage, get_inspection
 from damage_tasks.devstack import Stack
 from damage_tasks.devstack.child_processes import Child
-from tests.conftest import Site
 from tests.integration.conftest import queue_counts
 from tests.integration.delivery.stage import (
     Wait,
@@ -22,6 +21,7 @@ from tests.integration.delivery.stage import (
     wait_until,
     wait_until_taken,
 )
+from tools.web_site import Site
 
 pytestmark = pytest.mark.xdist_group("delivery")
 
@@ -84,7 +84,7 @@ def test_a_worker_that_is_process_1_drains_too(stack: Stack, site: Site, result_
     worker = Child(
         "worker as process 1",
         ["unshare", *user, "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc",
-         sys.executable, "-m", "celery", "-A", "tests.integration.misbehaving_app", "worker",
+         sys.executable, "-m", "celery", "-A", "tools.chaos.misbehaving_app", "worker",
          "--concurrency", "1"],
         log=stack.folder / "pid1.log",
         environment={**os.environ, **stack.environment},

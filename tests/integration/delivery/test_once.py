@@ -6,7 +6,6 @@ import pytest
 
 from damage_tasks import detect_damage
 from damage_tasks.devstack import Stack
-from tests.conftest import Site
 from tests.integration.delivery.conftest import VISIBILITY
 from tests.integration.delivery.stage import (
     EXAMINED,
@@ -18,6 +17,7 @@ from tests.integration.delivery.stage import (
     wait_until,
 )
 from tests.integration.test_cli import run
+from tools.web_site import Site
 
 pytestmark = pytest.mark.xdist_group("outages of delivery")
 

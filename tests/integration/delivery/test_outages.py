@@ -13,8 +13,6 @@ from damage_tasks import detect_damage
 from damage_tasks.devstack import Stack
 from damage_tasks.devstack.child_processes import Child
 from damage_tasks.results.schema_upgrade import migrate
-from tests.conftest import Site
-from tests.fault_proxy import ERROR_500, ERROR_503, EXPIRED, LOST, RESET, FaultProxy
 from tests.integration.conftest import queue_counts
 from tests.integration.delivery.conftest import VISIBILITY
 from tests.integration.delivery.stage import (
@@ -26,7 +24,9 @@ from tests.integration.delivery.stage import (
     wait_until,
     wait_until_taken,
 )
-from tests.postgres import Postgres
+from tools.fault_proxy import ERROR_500, ERROR_503, EXPIRED, LOST, RESET, FaultProxy
+from tools.postgres import Postgres
+from tools.web_site import Site
 
 pytestmark = pytest.mark.xdist_group("outages of delivery")
 

@@ -11,10 +11,10 @@ import pytest
 
 from damage_tasks import detect_damage
 from damage_tasks.devstack import Stack
-from tests.conftest import Site
 from tests.integration.conftest import queue_counts
 from tests.integration.delivery.stage import Wait, dead_letters, dead_queue, photo, start_worker
 from tests.integration.test_cli import run
+from tools.web_site import Site
 
 pytestmark = pytest.mark.xdist_group("outages of delivery")
 

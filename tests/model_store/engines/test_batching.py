@@ -14,7 +14,7 @@ from model_store.architectures import build
 from model_store.engines import Array
 from model_store.engines.batching import BatchingEngine
 from model_store.engines.torch import TorchEngine
-from tests.small_bundles import PARAMETERS
+from tools.small_bundles import PARAMETERS
 
 
 class Device:

@@ -12,7 +12,7 @@ from damage_tasks.vision.segmenter import Segmenter
 from damage_tasks.vision.self_test import open_segmenter
 from model_store.engines import candidates, loading
 from model_store.fetch import Bundle, open_bundle
-from tests.small_bundles import write_bundle
+from tools.small_bundles import write_bundle
 
 
 @pytest.fixture

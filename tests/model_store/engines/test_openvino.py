@@ -28,7 +28,7 @@ from model_training.bundling.quantisation import quantise
 from model_training.data.labelled_photos import LabelledPhoto
 from model_training.evaluation import engine_comparison
 from model_training.evaluation.engine_comparison import agreement
-from tests.small_bundles import PARAMETERS, write_bundle, write_weights
+from tools.small_bundles import PARAMETERS, write_bundle, write_weights
 
 # What they share takes long to make.
 pytestmark = pytest.mark.xdist_group("quantised")

@@ -21,7 +21,7 @@ from model_training.bundling import quantisation
 from model_training.data.labelled_photos import LabelledPhoto
 from model_training.evaluation.engine_comparison import Agreement
 from tests.model_store.test_model_store_cli import run
-from tests.small_bundles import write_bundle
+from tools.small_bundles import write_bundle
 
 GOOD, BAD = Agreement(8, 0.99, 0.001), Agreement(8, 0.9, 0.02)
 

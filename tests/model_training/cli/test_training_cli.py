@@ -21,7 +21,7 @@ from model_training.bundling import bundle_export, model_card_pictures, self_tes
 from model_training.data.labelled_photos import PhotosError
 from model_training.evaluation import synthetic_figures
 from model_training.fitting.checkpoints import CheckpointError, load_checkpoint
-from tests.small_bundles import gate, segmenter, write_bundle
+from tools.small_bundles import gate, segmenter, write_bundle
 
 
 def run(*words: str | Path) -> str:

@@ -18,7 +18,7 @@ from model_training.evaluation.bundle_evaluation import evaluate, results_of, wr
 from model_training.evaluation.figures import figures
 from model_training.evaluation.synthetic_figures import spacing_on_drawn
 from model_training.synthetic.drawn_spacing import cars_with_spacing
-from tests.small_bundles import gate, segmenter, write_bundle
+from tools.small_bundles import gate, segmenter, write_bundle
 
 
 def load(folder: Path, **changes: Any) -> Segmenter:

@@ -16,7 +16,7 @@ from model_store.fetch import open_bundle
 from model_training.evaluation import bundle_evaluation, engine_comparison
 from model_training.evaluation.engine_comparison import Agreement, agreement, falls, too_much
 from tests.model_training.cli.test_training_cli import run
-from tests.small_bundles import gate, segmenter, write_bundle
+from tools.small_bundles import gate, segmenter, write_bundle
 
 PHOTOS = [np.random.default_rng(n).integers(0, 255, (96, 128, 3), np.uint8) for n in range(2)]
 

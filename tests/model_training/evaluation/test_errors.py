@@ -15,7 +15,7 @@ from model_training.evaluation.bundle_evaluation import examine_all
 from model_training.evaluation.contact_sheet import write_contact_sheet
 from model_training.evaluation.errors import confusion_rows, error_of, worst_first
 from tests.model_training.evaluation.test_paired import result
-from tests.small_bundles import gate, segmenter, write_bundle
+from tools.small_bundles import gate, segmenter, write_bundle
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from model_training.data.targets import MASKS
 from model_training.fitting.checkpoints import CheckpointError, load_checkpoint, under
 from model_training.fitting.trainer import Trainer, TrainingSettings
 from model_training.fitting.warm_start import write_start
-from tests.small_bundles import gate, segmenter, write_bundle
+from tools.small_bundles import gate, segmenter, write_bundle
 
 SETTINGS = TrainingSettings(
     imagenet=False,
@@ -67,7 +67,7 @@ def test_another_encoder_or_decoder_is_left_as_it_begins(tmp_path: Path) -> None
 
 def test_weights_that_are_an_exported_program_are_no_beginning(tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "bundle")
-    from tests.small_bundles import change_manifest, write_weights
+    from tools.small_bundles import change_manifest, write_weights
 
     weights = write_weights(bundle / "w.safetensors")
     del weights["architecture"], weights["parameters"]

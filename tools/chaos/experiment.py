@@ -13,18 +13,18 @@ from threading import Thread
 from damage_tasks.devstack import Stack
 from damage_tasks.devstack.aws_emulator import Emulator
 from damage_tasks.results.schema_upgrade import migrate
-from tests.chaos.accounting import Account
-from tests.chaos.fault_plan import Fault, Plan
-from tests.chaos.inventory import take_stock
-from tests.chaos.sender import Post, Sent
-from tests.chaos.worker_pool import Workers
-from tests.conftest import Site
-from tests.fault_proxy import PASS, RESET, FaultProxy
-from tests.hostile.corpus import corpus, settings_for
-from tests.hostile.hostile_case import Case, Ground
-from tests.integration.conftest import limit_receives
-from tests.postgres import Postgres
-from tests.small_bundles import write_bundle
+from tools.chaos.accounting import Account
+from tools.chaos.fault_plan import Fault, Plan
+from tools.chaos.inventory import take_stock
+from tools.chaos.sender import Post, Sent
+from tools.chaos.worker_pool import Workers
+from tools.fault_proxy import PASS, RESET, FaultProxy
+from tools.hostile.corpus import corpus, settings_for
+from tools.hostile.hostile_case import Case, Ground
+from tools.postgres import Postgres
+from tools.redrive import limit_receives
+from tools.small_bundles import write_bundle
+from tools.web_site import Site
 
 PROCESSES = 2  # of each worker
 TIME_LIMIT = 15  # seconds
@@ -109,7 +109,7 @@ class Chaos:
                     workers=0,
                     database_url=self._postgres.url,
                     emulator=emulator,
-                    app="tests.integration.misbehaving_app",
+                    app="tools.chaos.misbehaving_app",
                     visibility_timeout=VISIBILITY,
                     settings={
                         **settings_for(ground),

@@ -9,10 +9,10 @@ import zlib
 from collections.abc import Iterator
 from functools import cache
 
-from tests.hostile.hostile_case import EXAMINED, Case, Ground, case_of_url, rejected
-from tests.photos import photo_files
-from tests.photos.photo_files import after_start, chunk, encode, png, scene, segment, textured
-from tests.pictures import jpeg
+from tools import photo_files
+from tools.hostile.hostile_case import EXAMINED, Case, Ground, case_of_url, rejected
+from tools.photo_files import after_start, chunk, encode, png, scene, segment, textured
+from tools.pictures import jpeg
 
 NOT_A_PHOTO = rejected("not_a_photo")
 UNREADABLE = rejected("photo_unreadable")

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from tests.hostile.bad_servers import FORBIDDEN, GIVEN_UP, INVALID, NOT_ALLOWED, NOT_FOUND, photo
-from tests.hostile.hostile_case import EXAMINED, Case, Ground, case_of_url
+from tools.hostile.bad_servers import FORBIDDEN, GIVEN_UP, INVALID, NOT_ALLOWED, NOT_FOUND, photo
+from tools.hostile.hostile_case import EXAMINED, Case, Ground, case_of_url
 
 APOSTROPHE = "'"  # which our requests do not quote, while "<" they do
 INSIDE = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.helm.value_shapes import (
+from tools.chart.value_shapes import (
     LABELS,
     OPTION,
     PEERS,

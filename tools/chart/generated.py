@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from damage_tasks.settings import PREFIX, Settings
-from tests.helm.value_limits import FREE, LIMITS
+from tools.chart.value_limits import FREE, LIMITS
 
 ROOT = Path(__file__).parent.parent.parent
 CHART = ROOT / "helm"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from damage_tasks.devstack import PHOTOS_BUCKET
-from tests.conftest import Site
+from tools.web_site import Site
 
 # Outcomes: a verdict and, where there is one, its reason's code.
 EXAMINED = frozenset({"damaged", "clean"})

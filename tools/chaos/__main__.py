@@ -8,9 +8,9 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.chaos.experiment import Chaos
-from tests.chaos.fault_plan import Plan, make_plan
-from tests.hostile.hostile_case import Case
+from tools.chaos.experiment import Chaos
+from tools.chaos.fault_plan import Plan, make_plan
+from tools.hostile.hostile_case import Case
 
 
 def main() -> int:

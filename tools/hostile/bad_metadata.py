@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from tests.hostile.hostile_case import EXAMINED, MALFORMED, Case, Ground, celery, plain, rejected
-from tests.pictures import jpeg
+from tools.hostile.hostile_case import EXAMINED, MALFORMED, Case, Ground, celery, plain, rejected
+from tools.pictures import jpeg
 
 INVALID = rejected("metadata_invalid")
 

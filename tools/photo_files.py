@@ -127,7 +127,7 @@ def peak_memory(statement: str) -> int:
 import gc
 from damage_tasks.errors import PhotoRejected
 from damage_tasks.photos import decode
-from tests.photos import files
+from tools import photo_files as files
 
 def peak():
     return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])

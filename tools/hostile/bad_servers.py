@@ -8,9 +8,9 @@ import struct
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 
-from tests.hostile.hostile_case import EXAMINED, Case, Ground, case_of_url, failed, rejected
-from tests.photos.photo_files import encode, textured
-from tests.photos.web_server import Page, head, raw
+from tools.hostile.hostile_case import EXAMINED, Case, Ground, case_of_url, failed, rejected
+from tools.photo_files import encode, textured
+from tools.web_server import Page, head, raw
 
 # How the worker of this corpus gives up a photo whose server is away.
 GIVEN_UP = failed("retries_exhausted")

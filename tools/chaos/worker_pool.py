@@ -17,7 +17,7 @@ import psutil
 
 from damage_tasks.devstack import Stack
 from damage_tasks.devstack.child_processes import Child
-from tests.chaos.fault_plan import PROCESS_KILLED, WORKER_KILLED, WORKER_TERMINATED, Fault
+from tools.chaos.fault_plan import PROCESS_KILLED, WORKER_KILLED, WORKER_TERMINATED, Fault
 
 LOOK = 0.2  # seconds
 READY = "worker is ready"

@@ -1,0 +1,68 @@
+"""A web server on loopback whose pages a test or an experiment chooses."""
+
+from __future__ import annotations
+
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+
+class Site:
+    """A web server whose every path answers what a test has put there.
+
+    ``pages`` maps a path to a function that is given the request handler.
+    ``requests`` lists the paths that were asked for, ``headers`` what came with them.
+    """
+
+    def __init__(self) -> None:
+        self.pages: dict[str, Any] = {}
+        self.requests: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                site.requests.append(self.path)
+                site.headers.append(dict(self.headers))
+                page = site.pages.get(self.path.split("?")[0])
+                try:
+                    if page is None:
+                        self.send_error(404)
+                    else:
+                        page(self)
+                except (BrokenPipeError, ConnectionResetError):
+                    self.close_connection = True
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def serve(self, path: str, body: bytes, status: int = 200, **headers: str) -> str:
+        """Answer ``path`` with ``body``; its URL."""
+
+        def page(handler: BaseHTTPRequestHandler) -> None:
+            handler.send_response(status)
+            for name, value in headers.items():
+                handler.send_header(name.replace("_", "-"), value)
+            if not any(name.lower() == "content_length" for name in headers):
+                handler.send_header("Content-Length", str(len(body)))
+            handler.end_headers()
+            handler.wfile.write(body)
+
+        self.pages[path] = page
+        return self.url + path
+
+    def redirect(self, path: str, target: str, status: int = 302) -> str:
+        """Answer ``path`` with a redirect; its URL."""
+        return self.serve(path, b"", status, Location=target)
+
+    def close(self) -> None:
+        """Stop serving."""
+        self.server.shutdown()
+        self.server.server_close()
