@@ -37,6 +37,7 @@ from model_training.data.vehicle_masks import imagenet_classifier
 from model_training.evaluation.bundle_evaluation import evaluate
 from model_training.evaluation.evaluation_report import figures
 from model_training.fitting.checkpoints import load_checkpoint, under
+from model_training.fitting.denormals import flushed_denormals
 from model_training.synthetic.drawn_spacing import cars_with_spacing, opened_borders
 
 ARCHITECTURE = "efficientnet_lite_unet"
@@ -63,6 +64,7 @@ class ExportSettings:
     experimental: tuple[str, ...] = ("spacing",)
 
 
+@flushed_denormals()
 def export(
     checkpoint: Path,
     photos: Sequence[LabelledPhoto],
@@ -78,7 +80,6 @@ def export(
     """
     # Threads that meet after every layer wait for each other on a machine that works.
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
     network, parameters, facts = read_network(checkpoint)
     entry = write_weights(network, parameters, out, settings)
     network.load_state_dict(_as_shipped(out / WEIGHTS), strict=False)

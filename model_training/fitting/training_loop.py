@@ -29,6 +29,7 @@ from model_store.architectures.efficientnet_lite_unet import EfficientNetLiteUNe
 from model_training.data.labelled_photos import LabelledPhoto
 from model_training.data.photo_pool import Pool
 from model_training.data.sampling import Samples
+from model_training.fitting.denormals import flushed_denormals
 from model_training.fitting.trainer import Trainer, TrainingSettings
 
 LATEST = "latest.safetensors"
@@ -83,13 +84,12 @@ class _Job:
     start_from: Path | None
 
 
+@flushed_denormals()
 def _train(rank: int, job: _Job) -> None:
     settings, run = job.settings, job.run
     # The parent's death is told by SIGINT, which a background job would ignore.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     keep_memory()
-    # Weights and moments that fade away become denormal, which CPUs handle 100 times slower.
-    torch.set_flush_denormal(True)
     cv2.setNumThreads(1)
     if settings.processes > 1:
         where = f"file://{(run / '.meeting').absolute()}"
