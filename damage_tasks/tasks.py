@@ -19,13 +19,13 @@ from damage_tasks.errors import (
     WorkerLost,
 )
 from damage_tasks.sqs.envelope import DETECT_DAMAGE, RECORD_MALFORMED
+from damage_tasks.sqs.message import receives_of
 from damage_tasks.worker.lifecycle import (
     get_pipeline,
     is_last_receive,
     photo_examined,
     photo_failed,
 )
-from damage_tasks.worker.signals import receives_of
 
 logger = logging.getLogger(__name__)
 

@@ -49,17 +49,13 @@ def run() -> None:
 def _queue(settings: Settings) -> str:
     from botocore.config import Config
 
+    from damage_tasks.sqs.queues import read_queue
     from damage_tasks.storage.aws_clients import new_client
 
     url = settings.require("queue_url")
     patience = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})
-    client = new_client("sqs", patience, settings.region)
-    attributes = client.get_queue_attributes(
-        QueueUrl=url,
-        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
-    )["Attributes"]
-    waiting, in_flight = attributes.values()
-    return f"{url}: {waiting} waiting, {in_flight} in flight"
+    queue = read_queue(new_client("sqs", patience, settings.region), url)
+    return f"{url}: {queue.waiting} waiting, {queue.in_flight} in flight"
 
 
 def _store(settings: Settings) -> str:

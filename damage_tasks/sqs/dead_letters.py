@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,13 +13,13 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from damage_tasks.errors import QueueUnavailable
+from damage_tasks.sqs.batches import MAX_ENTRIES, change_visibility
 from damage_tasks.sqs.envelope import DETECT_DAMAGE, translate
 from damage_tasks.sqs.queues import Queue
 
 # Seconds that a message stays hidden from others while it is looked at; tens of thousands
 # can be listed in that time.
 HOLD = 600
-BATCH = 10  # messages that SQS takes or gives at once
 EMPTY_ANSWERS = 2  # in a row; SQS asks only some of its servers at a time
 UNKNOWN = "unknown"
 
@@ -91,7 +91,7 @@ class DeadLetters:
         while (limit is None or len(seen) < limit) and empty < EMPTY_ANSWERS:
             answer = self._sqs.receive_message(
                 QueueUrl=self._dead.url,
-                MaxNumberOfMessages=min(BATCH, limit - len(seen)) if limit else BATCH,
+                MaxNumberOfMessages=min(MAX_ENTRIES, limit - len(seen)) if limit else MAX_ENTRIES,
                 VisibilityTimeout=HOLD,
                 WaitTimeSeconds=1,
                 MessageSystemAttributeNames=["SentTimestamp"],
@@ -102,7 +102,7 @@ class DeadLetters:
             # The first ones may be visible again, if there are very many; once all of them
             # have passed by again, there are no others.
             known = 0 if new else known + 1
-            if known > EMPTY_ANSWERS + len(seen) / BATCH:
+            if known > EMPTY_ANSWERS + len(seen) / MAX_ENTRIES:
                 return
             # All at once: whoever has seen enough must not leave the others hidden.
             letters = {message["MessageId"]: _letter(message) for message in new}
@@ -110,15 +110,9 @@ class DeadLetters:
             yield from letters.values()
 
     def _show_again(self, receipts: list[str]) -> None:
-        for first in range(0, len(receipts), BATCH):
-            entries = [
-                {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
-                for number, receipt in enumerate(receipts[first : first + BATCH])
-            ]
-            try:
-                self._sqs.change_message_visibility_batch(QueueUrl=self._dead.url, Entries=entries)
-            except (ClientError, BotoCoreError):
-                return  # they are visible by themselves after HOLD seconds
+        # If that fails, they are visible by themselves after HOLD seconds.
+        with suppress(ClientError, BotoCoreError):
+            change_visibility(self._sqs, self._dead.url, receipts, 0)
 
 
 def _letter(message: dict[str, Any]) -> DeadLetter:

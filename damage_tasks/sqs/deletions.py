@@ -12,18 +12,18 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 from kombu.log import get_logger
 
+from damage_tasks.sqs.batches import MAX_ENTRIES
+
 logger = get_logger(__name__)
 
-BATCH = 10  # DeleteMessageBatch takes at most ten entries
 PAUSE = 0.5  # seconds that a message may wait for others to be deleted with
 FAREWELL = 15.0  # seconds that `Deletions.close` may take
 
-# Given receipt handles; what SQS answers to DeleteMessageBatch.
-Delete = Callable[[list[str]], dict[str, Any]]
+# Takes receipt handles and returns what SQS says of those that it did not delete.
+Delete = Callable[[list[str]], list[str]]
 
 
 class Deletions:
@@ -51,7 +51,7 @@ class Deletions:
         while (receipt := self._waiting.get()) is not None:
             batch = [receipt]
             end = time.monotonic() + PAUSE
-            while len(batch) < BATCH:
+            while len(batch) < MAX_ENTRIES:
                 try:
                     receipt = self._waiting.get(timeout=max(0.0, end - time.monotonic()))
                 except queue.Empty:
@@ -64,10 +64,10 @@ class Deletions:
 
     def _delete_all(self, receipts: list[str]) -> None:
         try:
-            failed = self._delete(receipts).get("Failed", [])
+            failed = self._delete(receipts)
         except Exception as error:
             # Whatever it was, the next may succeed; the thread must live.
             logger.error("%d messages are not deleted, and come again: %s", len(receipts), error)
             return
         for failure in failed:
-            logger.error("a message is not deleted, and comes again: %s", failure.get("Message"))
+            logger.error("a message is not deleted, and comes again: %s", failure)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from dataclasses import dataclass
@@ -10,16 +9,12 @@ from typing import Any
 
 from kombu.log import get_logger
 
+from damage_tasks.sqs.queues import Queue, dead_letter_url, read_queue
 from damage_tasks.telemetry import redact
 
 logger = get_logger(__name__)
 
 KEPT = 15.0  # seconds that counts are good for; SQS's own are approximate anyway
-_COUNTS = {
-    "waiting": "ApproximateNumberOfMessages",
-    "in_flight": "ApproximateNumberOfMessagesNotVisible",
-    "delayed": "ApproximateNumberOfMessagesDelayed",
-}
 
 
 @dataclass(frozen=True)
@@ -47,7 +42,7 @@ class QueueDepth:
         self._kept = kept
         self._lock = threading.Lock()
         self._client: Any = None
-        self._dead: tuple[str, str] | None = None  # name and URL
+        self._dead_url: str | None = None
         self._counts: QueueCounts | None = None
         self._asked = -kept
 
@@ -66,27 +61,19 @@ class QueueDepth:
     def _ask(self) -> QueueCounts:
         if self._client is None:
             self._client = _client(self._region)
-        attributes = self._attributes(self._url, *_COUNTS.values(), "RedrivePolicy")
-        if self._dead is None and "RedrivePolicy" in attributes:
-            target = json.loads(attributes["RedrivePolicy"])["deadLetterTargetArn"]
-            name = target.rpartition(":")[2]
-            self._dead = (name, self._client.get_queue_url(QueueName=name)["QueueUrl"])
-        dead_letters = 0
-        if self._dead:
-            waiting, in_flight, delayed = _COUNTS.values()
-            dead = self._attributes(self._dead[1], waiting, in_flight, delayed)
-            dead_letters = sum(int(dead.get(name, 0)) for name in _COUNTS.values())
+        queue = read_queue(self._client, self._url)
+        dead: Queue | None = None
+        if queue.dead_letter_arn is not None:
+            self._dead_url = self._dead_url or dead_letter_url(self._client, queue.dead_letter_arn)
+            dead = read_queue(self._client, self._dead_url)
         return QueueCounts(
-            queue=self._url.rstrip("/").rpartition("/")[2],
-            **{field: int(attributes.get(name, 0)) for field, name in _COUNTS.items()},
-            dead_letter_queue=self._dead[0] if self._dead else None,
-            dead_letters=dead_letters,
+            queue=queue.name,
+            waiting=queue.waiting,
+            in_flight=queue.in_flight,
+            delayed=queue.delayed,
+            dead_letter_queue=dead.name if dead else None,
+            dead_letters=dead.waiting + dead.in_flight + dead.delayed if dead else 0,
         )
-
-    def _attributes(self, url: str, *names: str) -> dict[str, str]:
-        answer = self._client.get_queue_attributes(QueueUrl=url, AttributeNames=list(names))
-        found: dict[str, str] = answer["Attributes"]
-        return found
 
 
 def _client(region: str | None) -> Any:

@@ -182,12 +182,16 @@ def dead_letter_queue(sqs: Any, queue: Queue) -> Queue:
     """The dead-letter queue of ``queue``; raises `QueueUnsafe` when it has none."""
     if queue.dead_letter_arn is None:
         raise QueueUnsafe(f"{queue.url} has no RedrivePolicy, so there are no dead letters")
-    _, _, _, _, account, name = queue.dead_letter_arn.split(":")
+    return read_queue(sqs, dead_letter_url(sqs, queue.dead_letter_arn))
+
+
+def dead_letter_url(sqs: Any, arn: str) -> str:
+    """The URL of the queue that ``arn`` names; raises `QueueUnavailable`."""
+    _, _, _, _, account, name = arn.split(":")
     try:
-        url = sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
+        return str(sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"])
     except (ClientError, BotoCoreError) as error:
-        raise QueueUnavailable(f"{queue.dead_letter_arn}: {error}") from None
-    return read_queue(sqs, url)
+        raise QueueUnavailable(f"{arn}: {error}") from None
 
 
 def _ensure(sqs: Any, name: str, attributes: dict[str, str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from kombu.asynchronous.aws.sqs.connection import AsyncSQSConnection
 from kombu.log import get_logger
 from kombu.transport import SQS, virtual
 
+from damage_tasks.sqs.batches import change_visibility, delete_messages
 from damage_tasks.sqs.deletions import Deletions
 from damage_tasks.sqs.envelope import translate
 
@@ -22,7 +24,8 @@ logger = get_logger(__name__)
 
 Json = dict[str, Any]
 
-LOOK_AGAIN = 0.02  # seconds between two looks for room, which ask nobody
+LOOK_AGAIN = 0.02  # seconds between two looks for room, which cost no request
+HELD_PAUSE = 0.1  # seconds before hooks that hold back a poll are asked again
 LONGEST_PAUSE = 30.0  # seconds between two polls that fail
 # Seconds until a message that was given up is tried again: doubled at each receive.
 FIRST_BACKOFF = 5
@@ -67,7 +70,8 @@ class Channel(SQS.Channel):
     """Reads every message through the front door and survives failed polls.
 
     ``polled_at`` is the time (`time.monotonic`) of the last poll that SQS answered.
-    Acknowledged messages are deleted in batches.
+    Acknowledged messages are deleted in batches.  The worker's steps use `before_poll`,
+    `has_room`, `in_hand`, `hide` and `hand_back`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -79,6 +83,54 @@ class Channel(SQS.Channel):
         self._failures = 0
         self._refused_since: float | None = None
         self._deletions: dict[str, Deletions] = {}
+        self._hooks: list[Callable[[], bool]] = []
+
+    def before_poll(self, hook: Callable[[], bool]) -> None:
+        """Have ``hook`` called whenever a poll is due or the worker has no room for one.
+
+        Hooks run in the order in which they were added.  If one returns False, the later ones
+        are not called and nothing is polled; all are called again after `HELD_PAUSE` seconds.
+        A hook that raises is logged and counts as True.
+        """
+        self._hooks.append(hook)
+
+    def in_hand(self) -> dict[str, Any]:
+        """The messages that were received and not yet acknowledged, by delivery tag."""
+        delivered = list(self.qos._delivered.items())
+        return {tag: message for tag, message in delivered if tag not in self.qos._dirty}
+
+    def hide(self, tags: Iterable[str], seconds: int) -> None:
+        """Hide the messages with these delivery tags from other workers for ``seconds``.
+
+        Raises botocore's `ClientError` and `BotoCoreError`.
+        """
+        (queue,) = self.predefined_queues
+        url = self.predefined_queues[queue]["url"]
+        # SQS's receipt handle is kombu's delivery tag.
+        for reason in change_visibility(self.sqs(queue), url, sorted(tags), seconds):
+            logger.warning("visibility is not changed: %s", reason)
+
+    def hand_back(self, tags: Iterable[str]) -> None:
+        """Give up the messages with these delivery tags and make them visible at once.
+
+        Raises as `hide` does; the messages are then visible after their timeout.
+        """
+        given_up = list(tags)
+        for tag in given_up:
+            self.qos._delivered.pop(tag, None)
+        self.hide(given_up, 0)
+
+    def queue_visibility_timeout(self) -> int:
+        """The queue's own visibility timeout in seconds, which SQS is asked for.
+
+        The timeout in Celery's transport options applies only to queues that kombu creates
+        (celery/celery#7234).
+        """
+        (queue,) = self.predefined_queues
+        answer = self.sqs(queue).get_queue_attributes(
+            QueueUrl=self.predefined_queues[queue]["url"], AttributeNames=["VisibilityTimeout"]
+        )
+        return int(answer["Attributes"]["VisibilityTimeout"])
 
     def asynsqs(self, queue: str | None = None) -> AsyncSQSConnection:
         assert queue is not None
@@ -105,13 +157,17 @@ class Channel(SQS.Channel):
         return bool(free >= max(1, (limit - processes + 1) // 2))
 
     def _schedule_queue(self, queue: str) -> None:
-        if queue not in self._active_queues or self.has_room():
-            super()._schedule_queue(queue)
+        if queue not in self._active_queues:
             return
-        # kombu would look again after `polling_interval`: no worker could do more than
-        # its photos in hand in a second.
         assert self.hub is not None
-        self.hub.call_later(LOOK_AGAIN, self._schedule_queue, queue)
+        if not all(map(_allows_poll, self._hooks)):
+            self.hub.call_later(HELD_PAUSE, self._schedule_queue, queue)
+        elif self.has_room():
+            super()._schedule_queue(queue)
+        else:
+            # kombu would look again after `polling_interval`: no worker could do more than
+            # its photos in hand in a second.
+            self.hub.call_later(LOOK_AGAIN, self._schedule_queue, queue)
 
     def _size(self, queue: str) -> int:
         """Not asked: nobody uses it, and an SQS that is away just then would end the worker."""
@@ -188,7 +244,7 @@ class Channel(SQS.Channel):
             url = message.delivery_info["sqs_queue"]
             if url not in self._deletions:
                 sqs = self.sqs(queue=message.delivery_info["routing_key"])
-                self._deletions[url] = Deletions(partial(_delete, sqs, url))
+                self._deletions[url] = Deletions(partial(delete_messages, sqs, url))
             self._deletions[url].add(_sqs_message(message)["ReceiptHandle"])
 
     def close(self) -> None:
@@ -241,6 +297,15 @@ class Transport(SQS.Transport):
     Channel = Channel
 
 
+def _allows_poll(hook: Callable[[], bool]) -> bool:
+    try:
+        return hook()
+    except Exception:
+        # Raised here, it would end the worker.
+        logger.exception("a hook before the poll failed")
+        return True
+
+
 def _is_message(message: Any) -> bool:
     return isinstance(message, dict) and all(
         isinstance(message.get(name), str) for name in ("Body", "MessageId", "ReceiptHandle")
@@ -249,12 +314,6 @@ def _is_message(message: Any) -> bool:
 
 def _sqs_message(message: Any) -> Json:
     return dict(message.delivery_info["sqs_message"])
-
-
-def _delete(sqs: Any, url: str, receipts: list[str]) -> Json:
-    entries = [{"Id": str(n), "ReceiptHandle": receipt} for n, receipt in enumerate(receipts)]
-    answer: Json = sqs.delete_message_batch(QueueUrl=url, Entries=entries)
-    return answer
 
 
 def _error_text(body: Any) -> str:

@@ -16,10 +16,9 @@ from celery.worker import state
 from kombu.log import get_logger
 
 from damage_tasks.sqs.queues import MARGIN
+from damage_tasks.sqs.transport import Channel
 
 logger = get_logger(__name__)
-
-BATCH = 10  # ChangeMessageVisibilityBatch takes at most ten entries
 
 
 class VisibilityKeeper(bootsteps.StartStopStep):
@@ -51,36 +50,23 @@ class VisibilityKeeper(bootsteps.StartStopStep):
     def stop(self, consumer: Any) -> None:
         # Only a pool that can be flushed has given back what it has not begun.
         if consumer.task_consumer is not None and getattr(consumer.pool, "flush", None):
-            hand_back(consumer.task_consumer.channel)
+            hand_back_unstarted(consumer.task_consumer.channel)
 
     def shutdown(self, consumer: Any) -> None:
         self._stopped.set()
 
-    def _run(self, channel: Any, limit: float, stopped: threading.Event) -> None:
+    def _run(self, channel: Channel, limit: float, stopped: threading.Event) -> None:
         timeout: int | None = None
         while not stopped.wait(timeout / 3 if timeout else 1):
             try:
-                timeout = timeout or queue_visibility_timeout(channel)
+                timeout = timeout or channel.queue_visibility_timeout()
                 extend(channel, timeout, limit)
             except Exception as error:
                 # Whatever it was, the next round may succeed; the thread must live.
                 logger.warning("visibility not extended: %s", error)
 
 
-def queue_visibility_timeout(channel: Any) -> int:
-    """The queue's own visibility timeout in seconds.
-
-    The timeout in Celery's transport options counts only for queues that kombu
-    creates (celery/celery#7234).
-    """
-    (queue,) = channel.predefined_queues
-    answer = channel.sqs(queue).get_queue_attributes(
-        QueueUrl=channel.predefined_queues[queue]["url"], AttributeNames=["VisibilityTimeout"]
-    )
-    return int(answer["Attributes"]["VisibilityTimeout"])
-
-
-def extend(channel: Any, timeout: int, limit: float) -> None:
+def extend(channel: Channel, timeout: int, limit: float) -> None:
     """Hide every message in hand for another ``timeout`` seconds.
 
     Not those of photos that have taken longer than ``limit`` seconds: whatever
@@ -91,41 +77,20 @@ def extend(channel: Any, timeout: int, limit: float) -> None:
         for request in list(state.active_requests)
         if time.time() - (request.time_start or time.time()) > limit + MARGIN
     }
-    held = [tag for tag in list(channel.qos._delivered) if tag not in channel.qos._dirty]
-    _hide(channel, sorted(set(held) - hung), timeout)
+    channel.hide(channel.in_hand().keys() - hung, timeout)
 
 
-def hand_back(channel: Any) -> None:
+def hand_back_unstarted(channel: Channel) -> None:
     """Make the messages visible at once that no process has begun to work on.
 
     To be called when Celery has taken them back from its pool (`Consumer.on_close`).
     """
     begun = {request.message.delivery_tag for request in list(state.active_requests)}
-    idle = {
-        tag: message
-        for tag, message in list(channel.qos._delivered.items())
-        if tag not in begun and tag not in channel.qos._dirty
-    }
-    for tag in idle:
-        channel.qos._delivered.pop(tag, None)
+    idle = {tag: message for tag, message in channel.in_hand().items() if tag not in begun}
     try:
-        _hide(channel, list(idle), 0)
+        channel.hand_back(idle)
     except (ClientError, BotoCoreError) as error:
         logger.warning("%d messages stay invisible until their timeout: %s", len(idle), error)
         return
     for message in idle.values():
         logger.info("handed back", extra={"task_id": message.properties["correlation_id"]})
-
-
-def _hide(channel: Any, tags: list[str], seconds: int) -> None:
-    (queue,) = channel.predefined_queues
-    for first in range(0, len(tags), BATCH):
-        answer = channel.sqs(queue).change_message_visibility_batch(
-            QueueUrl=channel.predefined_queues[queue]["url"],
-            Entries=[
-                {"Id": str(n), "ReceiptHandle": tag, "VisibilityTimeout": seconds}
-                for n, tag in enumerate(tags[first : first + BATCH])
-            ],
-        )
-        for failure in answer.get("Failed", []):
-            logger.warning("visibility is not changed: %s", failure.get("Message"))

@@ -18,7 +18,7 @@ from kombu.log import get_logger
 
 from damage_tasks.settings import get_settings
 from damage_tasks.worker.monitor import WATCH
-from damage_tasks.worker.warm_up import processes_up
+from damage_tasks.worker.warm_up import WarmUp, processes_up
 
 logger = get_logger(__name__)
 
@@ -43,7 +43,8 @@ def ready_file(file: Path) -> Path:
 class Heartbeat(bootsteps.StartStopStep):
     """Looks at the worker whenever the SQS channel is about to poll, or finds no poll due."""
 
-    requires = ("celery.worker.consumer.tasks:Tasks",)
+    # The order in which hooks are added to the channel is the order in which they run.
+    requires = (WarmUp,)
 
     def __init__(self, consumer: Any, **kwargs: Any) -> None:
         super().__init__(consumer, **kwargs)
@@ -66,20 +67,18 @@ class Heartbeat(bootsteps.StartStopStep):
         self._all_up = time.monotonic()
         WATCH.heartbeat = self
         channel = consumer.task_consumer.channel
-        schedule = channel._schedule_queue
 
         # Called after every finished poll and, while the worker has no room, many times
         # a second; a poll that hangs stops it.
-        def watched(queue: str) -> None:
-            polled_at = getattr(channel, "polled_at", None)
-            if polled_at != self._polled_at:
-                self._polled_at = polled_at
+        def look() -> bool:
+            if channel.polled_at != self._polled_at:
+                self._polled_at = channel.polled_at
                 self.polled()
             elif not channel.has_room():
                 self.busy()
-            schedule(queue)
+            return True
 
-        channel._schedule_queue = watched
+        channel.before_poll(look)
 
     def stop(self, consumer: Any) -> None:
         ready_file(self.file).unlink(missing_ok=True)

@@ -13,11 +13,11 @@ from celery.worker.request import Request as CeleryRequest
 from kombu.log import get_logger
 
 from damage_tasks.errors import WorkerLost
+from damage_tasks.sqs.message import receives_of, sent_at
 from damage_tasks.telemetry import sentry
 from damage_tasks.telemetry.metrics import get_metrics
 from damage_tasks.worker.lifecycle import bundle_version, is_last_receive, photo_lost
 from damage_tasks.worker.monitor import WATCH
-from damage_tasks.worker.signals import receives_of, sent_at
 
 logger = get_logger(__name__)
 

@@ -23,6 +23,7 @@ from celery.signals import (
     worker_ready,
 )
 
+from damage_tasks.sqs.message import sent_at
 from damage_tasks.telemetry import (
     configure_logging,
     name_worker,
@@ -164,20 +165,3 @@ def _failed(exception: Any = None, **_: Any) -> None:
     # The parent alerts, and links to what the child has sent.
     if exception is not None and (event := sentry.last_event()):
         exception.sentry_event = event
-
-
-def sent_at(properties: dict[str, Any]) -> float | None:
-    """When SQS took the message, in seconds since 1970; None where it does not say."""
-    stamp = _sqs_attributes(properties).get("SentTimestamp")
-    return int(stamp) / 1000 if stamp else None
-
-
-def receives_of(properties: dict[str, Any]) -> int:
-    """How often SQS has delivered the message, this time included."""
-    # Celery's own `redelivered` flag is always false on SQS.
-    return int(_sqs_attributes(properties).get("ApproximateReceiveCount", 1))
-
-
-def _sqs_attributes(properties: dict[str, Any]) -> dict[str, str]:
-    message = (properties.get("delivery_info") or {}).get("sqs_message") or {}
-    return message.get("Attributes") or {}

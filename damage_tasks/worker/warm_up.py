@@ -13,7 +13,6 @@ from kombu.log import get_logger
 
 logger = get_logger(__name__)
 
-PAUSE = 0.1  # seconds between two looks
 READY = "worker is ready"
 
 
@@ -27,22 +26,19 @@ class WarmUp(bootsteps.StartStopStep):
         self._warm = False
 
     def start(self, consumer: Any) -> None:
-        channel, pool = consumer.task_consumer.channel, consumer.pool
-        schedule = channel._schedule_queue
+        pool = consumer.pool
 
-        def when_warm(queue: str) -> None:
+        def is_warm() -> bool:
             if vars(pool).get("_pool", pool) is None:
-                return  # stopped: the worker ends before it was ready
+                return False  # stopped: the worker ends before it was ready
             if processes_up(pool) < (1 if self._warm else pool.num_processes):
-                consumer.hub.call_later(PAUSE, when_warm, queue)
-                return
+                return False
             if not self._warm:
                 self._warm = True
                 logger.info(READY)
-            schedule(queue)
+            return True
 
-        if hasattr(channel, "_schedule_queue") and consumer.hub is not None:
-            channel._schedule_queue = when_warm
+        consumer.task_consumer.channel.before_poll(is_warm)
 
 
 def processes_up(pool: Any) -> int:

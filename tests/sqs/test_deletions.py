@@ -11,19 +11,20 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from damage_tasks.sqs.deletions import BATCH, Deletions
+from damage_tasks.sqs.batches import MAX_ENTRIES
+from damage_tasks.sqs.deletions import Deletions
 from tests.integration.delivery.stage import wait_until
 
 
 class Calls:
     """Stands before SQS; the first call waits until it is let go."""
 
-    def __init__(self, answer: dict[str, Any] | Exception) -> None:
+    def __init__(self, answer: list[str] | Exception) -> None:
         self.answer = answer
         self.batches: list[list[str]] = []
         self.begun, self.go_on = threading.Event(), threading.Event()
 
-    def __call__(self, receipts: list[str]) -> dict[str, Any]:
+    def __call__(self, receipts: list[str]) -> list[str]:
         self.batches.append(receipts)
         self.begun.set()
         self.go_on.wait(30)
@@ -33,7 +34,7 @@ class Calls:
 
 
 def test_what_waits_meanwhile_is_deleted_by_the_ten() -> None:
-    calls = Calls({})
+    calls = Calls([])
     deletions = Deletions(calls)
     deletions.add("first")
     assert calls.begun.wait(30)
@@ -44,14 +45,14 @@ def test_what_waits_meanwhile_is_deleted_by_the_ten() -> None:
     deletions.close()
     assert calls.batches[0] == ["first"]
     assert [receipt for batch in calls.batches[1:] for receipt in batch] == receipts
-    assert [len(batch) for batch in calls.batches[1:]] == [BATCH, BATCH, 5]
+    assert [len(batch) for batch in calls.batches[1:]] == [MAX_ENTRIES, MAX_ENTRIES, 5]
 
 
 @pytest.mark.parametrize(
     "answer",
     [
         ClientError({"Error": {"Code": "AccessDenied", "Message": "not yours"}}, "Delete"),
-        {"Failed": [{"Id": "0", "Message": "not yours"}]},
+        ["not yours"],
         OSError("not yours"),
     ],
     ids=["refused", "in part", "away"],

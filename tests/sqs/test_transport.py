@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from damage_tasks.sqs.transport import LOOK_AGAIN, Channel, Transport
+from damage_tasks.sqs.transport import HELD_PAUSE, LOOK_AGAIN, Channel, Transport
 
 
 def receive(channel: Channel) -> Any:
@@ -87,6 +87,71 @@ def test_a_full_worker_looks_again_at_once_and_asks_nobody(channel: Channel) -> 
     channel._schedule_queue(name)
     assert later == [LOOK_AGAIN]
     channel.qos._delivered.clear()
+
+
+@pytest.fixture
+def polls(channel: Channel, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The queues that ``channel`` would have polled; what it puts off is in ``later``."""
+    polled: list[str] = []
+    monkeypatch.setattr(channel, "_get_bulk_async", lambda queue, callback: polled.append(queue))
+    channel._active_queues.extend(channel.predefined_queues)
+    return polled
+
+
+@pytest.fixture
+def later(channel: Channel) -> list[float]:
+    """The pauses, in seconds, after which ``channel`` looks again."""
+    pauses: list[float] = []
+    channel.hub = SimpleNamespace(call_later=lambda seconds, *_: pauses.append(seconds))
+    return pauses
+
+
+def test_hooks_run_in_their_order_and_hold_back_a_poll(
+    channel: Channel, polls: list[str], later: list[float]
+) -> None:
+    (name,) = channel.predefined_queues
+    called: list[str] = []
+    is_open = False
+
+    def gate() -> bool:
+        called.append("gate")
+        return is_open
+
+    def watcher() -> bool:
+        called.append("watcher")
+        return True
+
+    channel.before_poll(gate)
+    channel.before_poll(watcher)
+    channel._schedule_queue(name)
+    assert (called, polls, later) == (["gate"], [], [HELD_PAUSE])
+    is_open = True
+    channel._schedule_queue(name)
+    assert (called, polls) == (["gate", "gate", "watcher"], [name])
+
+
+def test_a_hook_that_fails_does_not_stop_the_polling(
+    channel: Channel, polls: list[str], later: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    (name,) = channel.predefined_queues
+
+    def broken() -> bool:
+        raise RuntimeError("no heartbeat today")
+
+    channel.before_poll(broken)
+    channel._schedule_queue(name)
+    assert polls == [name]
+    assert "no heartbeat today" in caplog.text
+
+
+def test_a_queue_that_is_no_longer_consumed_is_not_looked_at(
+    channel: Channel, polls: list[str], later: list[float]
+) -> None:
+    (name,) = channel.predefined_queues
+    channel.before_poll(lambda: pytest.fail("called"))
+    channel._active_queues.clear()
+    channel._schedule_queue(name)
+    assert (polls, later) == ([], [])
 
 
 def test_the_transport_still_counts_as_sqs() -> None:

@@ -1,4 +1,4 @@
-"""Messages in hand stay invisible to others."""
+"""Messages in hand stay invisible to other workers."""
 
 from __future__ import annotations
 
@@ -10,74 +10,70 @@ import pytest
 
 from damage_tasks.sqs import visibility
 from damage_tasks.sqs.queues import MARGIN
-from damage_tasks.sqs.visibility import extend, hand_back, queue_visibility_timeout
+from damage_tasks.sqs.transport import Channel
+from damage_tasks.sqs.visibility import extend, hand_back_unstarted
 
 
-def channel_holding(aws: Any, queue_url: str, tags: list[str], dirty: set[str]) -> Any:
+def take(channel: Channel, aws: Any, queue_url: str, count: int) -> list[str]:
+    """Send ``count`` photos and take them with ``channel``; their delivery tags."""
     sqs = aws.client("sqs")
-    message = SimpleNamespace(
-        delivery_info={"sqs_queue": queue_url}, properties={"correlation_id": "photo-1"}
-    )
-    return SimpleNamespace(
-        predefined_queues={"damage": {"url": queue_url}},
-        sqs=lambda queue: sqs,
-        qos=SimpleNamespace(_delivered=dict.fromkeys(tags, message), _dirty=dirty),
-    )
+    for number in range(count):
+        sqs.send_message(QueueUrl=queue_url, MessageBody=f'{{"image_url": "https://x/{number}"}}')
+    (name,) = channel.predefined_queues
+    while len(channel.in_hand()) < count:
+        channel.basic_get(name)
+    return list(channel.in_hand())
 
 
-def receive(aws: Any, queue_url: str, count: int = 10, visible_after: int = 1) -> list[str]:
-    answer = aws.client("sqs").receive_message(
-        QueueUrl=queue_url, MaxNumberOfMessages=count, VisibilityTimeout=visible_after
-    )
-    return [message["ReceiptHandle"] for message in answer.get("Messages", [])]
+def visible(aws: Any, queue_url: str) -> int:
+    """How many messages another worker is given now."""
+    found: set[str] = set()
+    while (
+        messages := aws.client("sqs")
+        .receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, VisibilityTimeout=60)
+        .get("Messages")
+    ):
+        found |= {message["MessageId"] for message in messages}
+    return len(found)
 
 
-def test_the_queues_own_timeout_counts(aws: Any, queue_url: str) -> None:
-    assert queue_visibility_timeout(channel_holding(aws, queue_url, [], set())) == 180
+def request(tag: str, age: float = 0.0) -> Any:
+    """A photo that a process has had for ``age`` seconds."""
+    return SimpleNamespace(message=SimpleNamespace(delivery_tag=tag), time_start=time.time() - age)
 
 
-def test_held_messages_are_extended_and_finished_ones_are_not(aws: Any, queue_url: str) -> None:
-    for _ in range(12):
-        aws.client("sqs").send_message(QueueUrl=queue_url, MessageBody="x")
-    tags: list[str] = []
-    while len(tags) < 12:
-        tags += receive(aws, queue_url, visible_after=2)
-    extend(channel_holding(aws, queue_url, tags, {tags[0]}), 60, limit=90)
+def test_the_queues_own_timeout_counts(channel: Channel) -> None:
+    assert channel.queue_visibility_timeout() == 180
+
+
+def test_held_messages_are_extended_and_finished_ones_are_not(
+    channel: Channel, queue_url: str, aws: Any
+) -> None:
+    tags = take(channel, aws, queue_url, 12)
+    channel.hide(tags, 2)
+    channel.qos.ack(tags[0])
+    extend(channel, 60, limit=90)
     time.sleep(2.2)
-    assert len(receive(aws, queue_url)) == 1
+    assert visible(aws, queue_url) == 1
 
 
 def test_what_hangs_beyond_its_time_limit_is_let_go(
-    aws: Any, queue_url: str, monkeypatch: pytest.MonkeyPatch
+    channel: Channel, queue_url: str, aws: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for _ in range(2):
-        aws.client("sqs").send_message(QueueUrl=queue_url, MessageBody="x")
-    tags: list[str] = []
-    while len(tags) < 2:
-        tags += receive(aws, queue_url, visible_after=2)
-    hung = SimpleNamespace(
-        message=SimpleNamespace(delivery_tag=tags[0]), time_start=time.time() - 90 - MARGIN - 1
-    )
-    monkeypatch.setattr(visibility.state, "active_requests", [hung])
-    extend(channel_holding(aws, queue_url, tags, set()), 60, limit=90)
+    tags = take(channel, aws, queue_url, 2)
+    channel.hide(tags, 2)
+    monkeypatch.setattr(visibility.state, "active_requests", [request(tags[0], 90 + MARGIN + 1)])
+    extend(channel, 60, limit=90)
     time.sleep(2.2)
-    assert len(receive(aws, queue_url)) == 1
+    assert visible(aws, queue_url) == 1
 
 
 def test_what_nobody_has_begun_is_visible_at_once(
-    aws: Any, queue_url: str, monkeypatch: pytest.MonkeyPatch
+    channel: Channel, queue_url: str, aws: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for _ in range(12):
-        aws.client("sqs").send_message(QueueUrl=queue_url, MessageBody="x")
-    tags: list[str] = []
-    while len(tags) < 12:
-        tags += receive(aws, queue_url, visible_after=60)
-    begun = SimpleNamespace(message=SimpleNamespace(delivery_tag=tags[0]))
-    monkeypatch.setattr(visibility.state, "active_requests", [begun])
-    channel = channel_holding(aws, queue_url, tags, {tags[1]})
-    hand_back(channel)
-    assert {*channel.qos._delivered} == {tags[0], tags[1]}
-    found: list[str] = []
-    while more := receive(aws, queue_url, visible_after=60):
-        found += more
-    assert len(found) == 10
+    tags = take(channel, aws, queue_url, 12)
+    channel.qos.ack(tags[1])
+    monkeypatch.setattr(visibility.state, "active_requests", [request(tags[0])])
+    hand_back_unstarted(channel)
+    assert list(channel.in_hand()) == [tags[0]]
+    assert visible(aws, queue_url) == 10

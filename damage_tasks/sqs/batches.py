@@ -1,0 +1,48 @@
+"""Requests for several messages at once: SQS takes and gives at most ten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+MAX_ENTRIES = 10
+
+
+def in_batches(receipts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """``receipts`` in order, at most `MAX_ENTRIES` at a time."""
+    for first in range(0, len(receipts), MAX_ENTRIES):
+        yield receipts[first : first + MAX_ENTRIES]
+
+
+def change_visibility(sqs: Any, url: str, receipts: Sequence[str], seconds: int) -> list[str]:
+    """Hide messages of the queue ``url`` for ``seconds``; 0 makes them visible at once.
+
+    ``receipts`` are receipt handles.  Returns what SQS says of those that it refused.
+    Raises botocore's `ClientError` and `BotoCoreError`.
+    """
+    refused: list[str] = []
+    for batch in in_batches(receipts):
+        answer = sqs.change_message_visibility_batch(
+            QueueUrl=url,
+            Entries=[
+                {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
+                for number, receipt in enumerate(batch)
+            ],
+        )
+        refused += [str(entry.get("Message")) for entry in answer.get("Failed", [])]
+    return refused
+
+
+def delete_messages(sqs: Any, url: str, receipts: Sequence[str]) -> list[str]:
+    """Delete messages of the queue ``url``; returns and raises as `change_visibility` does."""
+    refused: list[str] = []
+    for batch in in_batches(receipts):
+        answer = sqs.delete_message_batch(
+            QueueUrl=url,
+            Entries=[
+                {"Id": str(number), "ReceiptHandle": receipt}
+                for number, receipt in enumerate(batch)
+            ],
+        )
+        refused += [str(entry.get("Message")) for entry in answer.get("Failed", [])]
+    return refused

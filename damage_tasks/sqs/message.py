@@ -1,0 +1,22 @@
+"""What SQS says of a message, read from the properties of the Celery message around it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def sent_at(properties: dict[str, Any]) -> float | None:
+    """When SQS took the message, in seconds since 1970; None if SQS did not deliver it."""
+    stamp = _attributes(properties).get("SentTimestamp")
+    return int(stamp) / 1000 if stamp else None
+
+
+def receives_of(properties: dict[str, Any]) -> int:
+    """How often SQS has delivered the message, this time included."""
+    # Celery's own `redelivered` flag is always false on SQS.
+    return int(_attributes(properties).get("ApproximateReceiveCount", 1))
+
+
+def _attributes(properties: dict[str, Any]) -> dict[str, str]:
+    message = (properties.get("delivery_info") or {}).get("sqs_message") or {}
+    return message.get("Attributes") or {}
