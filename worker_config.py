@@ -64,6 +64,8 @@ worker_max_tasks_per_child = _settings.max_photos_per_process
 worker_max_memory_per_child = _settings.max_process_megabytes * 1024  # KiB
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False
+# What a remote-control command defers must not end the worker.
+worker_consumer = "damage_tasks.worker.consumer:Consumer"
 # Remote control and events need fanout, which SQS does not support, so they use the event bus.
 worker_enable_remote_control = bool(_settings.event_bus_url)
 worker_send_task_events = bool(_settings.event_bus_url)

@@ -22,7 +22,7 @@ app.config_from_object("worker_config")
 app.steps["consumer"].update(
     {
         "damage_tasks.sqs.visibility:VisibilityKeeper",
-        "damage_tasks.event_bus.remote_control:ControlStep",
+        "damage_tasks.event_bus.control_step:ControlStep",
         "damage_tasks.worker.heartbeat:Heartbeat",
         "damage_tasks.worker.warm_up:WarmUp",
     }

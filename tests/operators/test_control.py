@@ -9,7 +9,10 @@ import statistics
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -104,6 +107,47 @@ def test_the_pool_keeps_one_process(watched: Stack) -> None:
     (answer,) = app.control.broadcast("pool_shrink", {"n": 2}, reply=True, timeout=5, limit=1)
     (said,) = answer.values()
     assert said == {"error": "of 2 processes at most 1 may go, not 2"}
+
+
+def command(name: str, **arguments: Any) -> dict[str, str]:
+    """The worker's answer to a remote-control command."""
+    (answer,) = app.control.broadcast(name, arguments, reply=True, timeout=5, limit=1)
+    (said,) = answer.values()
+    return dict(said)
+
+
+@pytest.mark.parametrize("n", [-1, 0, 1000])
+def test_a_pool_that_would_grow_by_none_or_too_many_is_left_alone(watched: Stack, n: int) -> None:
+    assert "cannot add" in command("pool_grow", n=n)["error"]
+
+
+def test_a_queue_that_is_not_the_workers_own_is_refused_and_the_worker_lives(
+    watched: Stack, site: Site
+) -> None:
+    assert watched.flower is not None
+    name = next(iter(app.control.inspect(timeout=5, limit=1).ping() or {}))
+    # Flower's button.
+    request = urllib.request.Request(
+        f"{watched.flower.url}/api/worker/queue/add-consumer/{name}?queue=other",
+        method="POST", data=b"",
+    )  # fmt: skip
+    with suppress(urllib.error.HTTPError), urllib.request.urlopen(request, timeout=20):
+        pass
+    for verb in ("add_consumer", "cancel_consumer"):
+        assert "consumes from damage only, not from other" in command(verb, queue="other")["error"]
+    verdicts([detect_damage.delay(site.serve("/own.jpg", jpeg(seed=21))).id])
+    assert watched.workers[0].returncode is None
+
+
+def test_cancel_consumer_says_why_the_heartbeat_stops_and_add_consumer_goes_on(
+    watched: Stack, site: Site
+) -> None:
+    log = watched.workers[0].log
+    assert "ok" in command("cancel_consumer", queue="damage")
+    wait_until(lambda: "polling of damage stops" in log.read_text(), "the reason in the log")
+    assert "The heartbeat stops with it" in log.read_text()
+    assert "ok" in command("add_consumer", queue="damage")
+    verdicts([detect_damage.delay(site.serve("/again.jpg", jpeg(seed=22))).id])
 
 
 def test_revoke_stops_a_running_photo_and_its_message_becomes_a_dead_letter(

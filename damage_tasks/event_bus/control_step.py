@@ -1,0 +1,106 @@
+"""Executes remote control in the worker: a thread listens on the event bus."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from typing import Any
+
+from celery import bootsteps
+from celery.utils.collections import AttributeDict
+from celery.worker import control as worker_control
+from kombu.log import get_logger
+
+from damage_tasks.event_bus.commands import COMMANDS
+from damage_tasks.event_bus.connection import LONGEST_PAUSE, SENDER, bus_connection, bus_url
+from damage_tasks.event_bus.remote_control import SingleTryProducer
+from damage_tasks.telemetry import redact, redacted
+
+logger = get_logger(__name__)
+
+
+class ControlStep(bootsteps.StartStopStep):
+    """The worker's side: a thread listens on the bus, the main loop executes."""
+
+    name = "BusControl"
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def include_if(self, consumer: Any) -> bool:
+        if bus_url() and consumer.app.conf.worker_enable_remote_control:
+            return True
+        logger.info("no event bus (DAMAGE_EVENT_BUS_URL): no remote control, nothing in Flower")
+        return False
+
+    def __init__(self, consumer: Any, **kwargs: Any) -> None:
+        super().__init__(consumer, **kwargs)
+        self._stopped = threading.Event()
+
+    def start(self, consumer: Any) -> None:
+        mailbox = consumer.app.control.mailbox
+        node = mailbox.Node(
+            consumer.hostname,
+            handlers={**worker_control.Panel.data, **COMMANDS},
+            state=AttributeDict(
+                app=consumer.app, hostname=consumer.hostname, consumer=consumer, tset=set
+            ),
+        )
+
+        def reply(data: Any, exchange: str, routing_key: str, ticket: str, **_: Any) -> None:
+            data = redacted(data)
+            SENDER.submit(
+                lambda bus: mailbox._publish_reply(
+                    data, exchange, routing_key, ticket, channel=bus.channel,
+                    producer=SingleTryProducer(bus.channel, auto_declare=False),
+                    serializer=mailbox.serializer,
+                )
+            )  # fmt: skip
+
+        node.reply = reply
+        self._stopped = threading.Event()
+        threading.Thread(
+            target=self._listen,
+            args=(consumer, node, self._stopped),
+            name="bus-control",
+            daemon=True,
+        ).start()
+
+    def stop(self, consumer: Any) -> None:
+        self._stopped.set()
+
+    shutdown = stop
+
+    def _listen(self, consumer: Any, node: Any, stopped: threading.Event) -> None:
+        def execute(body: Any, message: Any) -> None:
+            consumer.app.clock.forward()
+            try:
+                node.handle_message(body, message)
+            except KeyError as error:
+                logger.error("no such control command: %s", error)
+            except Exception as error:  # WorkerShutdown is a SystemExit and goes up
+                logger.error("control command failed: %s", redact(repr(error)), exc_info=True)
+
+        # What a command touches (pool, consumer) belongs to the main loop.
+        def hand_over(body: Any, message: Any) -> None:
+            consumer.call_soon(execute, body, message)
+
+        pause = 1.0
+        while not stopped.is_set():
+            try:
+                with bus_connection() as bus:
+                    bus.connect()
+                    with node.Consumer(channel=bus.channel(), callbacks=[hand_over]):
+                        logger.info("remote control listens on %s", bus.as_uri())
+                        pause = 1.0
+                        while not stopped.is_set():
+                            with suppress(TimeoutError):
+                                bus.drain_events(timeout=1.0)
+            except Exception as error:
+                if stopped.is_set():
+                    return
+                logger.warning(
+                    "remote control lost the event bus, next try in %.0f s: %s",
+                    pause,
+                    redact(str(error)),
+                )
+                stopped.wait(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
