@@ -79,7 +79,7 @@ class PhotoTooLarge(PhotoRejected):
 
 
 class TooManyPixels(PhotoRejected):
-    """Raised when the photo's header announces more pixels than allowed."""
+    """Raised when a photo has more pixels than allowed, or examining it takes too much memory."""
 
     code = "too_many_pixels"
 
@@ -97,9 +97,15 @@ class NotAPhoto(PhotoRejected):
 
 
 class PhotoUnreadable(PhotoRejected):
-    """Raised when the bytes begin like a photo but are truncated or damaged."""
+    """Raised when a photo's data is not all there: truncated, damaged, a hole or a part lost."""
 
     code = "photo_unreadable"
+
+
+class PhotoUnsupported(PhotoRejected):
+    """Raised when a photo is of a kind that is not examined, such as arithmetic-coded JPEG."""
+
+    code = "photo_unsupported"
 
 
 class MessageMalformed(PhotoRejected):

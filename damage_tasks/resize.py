@@ -31,3 +31,27 @@ def fitting(picture: Pixels, side: int) -> tuple[int, int]:
     height, width = picture.shape[:2]
     scale = min(1.0, side / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def reduce(picture: Pixels, factor: int) -> Pixels:
+    """Each square of ``factor`` x ``factor`` pixels as their mean (H x W x 3 uint8).
+
+    What is left over at the right and at the bottom makes pixels of its own, as in libjpeg.
+    """
+    if factor == 1:
+        return picture
+    height, width = picture.shape[:2]
+    rows, columns = height - height % factor, width - width % factor
+    reduced = np.empty((-(-height // factor), -(-width // factor), 3), np.uint8)
+    for down in (slice(0, rows), slice(rows, height)):
+        for across in (slice(0, columns), slice(columns, width)):
+            part = picture[down, across]
+            if not part.size:
+                continue
+            place = reduced[down.start // factor :, across.start // factor :]
+            if part.shape[0] >= factor:
+                place = place[: part.shape[0] // factor]
+            if part.shape[1] >= factor:
+                place = place[:, : part.shape[1] // factor]
+            place[:] = cv2.resize(part, place.shape[1::-1], interpolation=cv2.INTER_AREA)
+    return reduced

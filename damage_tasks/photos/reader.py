@@ -14,7 +14,7 @@ from damage_tasks.errors import (
     PhotoTooLarge,
     UrlNotAllowed,
 )
-from damage_tasks.photos.decode import Photo, decode
+from damage_tasks.photos.decode import MEBIBYTE, Photo, decode
 from damage_tasks.photos.http_download import HttpDownload
 from damage_tasks.photos.url_policy import FileUrl, HttpUrl, S3Url, parse_url
 from damage_tasks.storage.s3 import Signer, read_object
@@ -55,6 +55,7 @@ class PhotoReader:
             data,
             side=side,
             max_pixels=self._settings.max_photo_pixels,
+            max_memory=self._settings.max_photo_megabytes * MEBIBYTE,
             min_side=self._settings.min_photo_side,
         )
 

@@ -56,10 +56,19 @@ class PhotoSettings(Group):
         32 * 1024 * 1024, "Maximum size of a photo in bytes.", "33554432", ge=1024
     )
     max_photo_pixels: int = setting(
-        64_000_000,
-        "Maximum number of pixels of a photo; checked in its header before it is decoded.",
+        250_000_000,
+        "Maximum number of pixels of a photo of any format; checked in its header before it is "
+        "decoded. Each format also has its own limit: 250 million for JPEG, which is decoded at "
+        "reduced scale, and 65 million for PNG, WebP and HEIC.",
         "64000000",
         ge=10000,
+    )
+    max_photo_megabytes: int = setting(
+        512,
+        "Maximum memory (MiB) for examining one photo, in addition to the memory of the worker "
+        "process; calculated from the photo's header before it is decoded.",
+        "512",
+        ge=64,
     )
     min_photo_side: int = setting(
         64, "Minimum number of pixels on a photo's shorter side.", "64", ge=1

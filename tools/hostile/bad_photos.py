@@ -19,7 +19,7 @@ UNREADABLE = rejected("photo_unreadable")
 TOO_MANY = rejected("too_many_pixels")
 TOO_SMALL = rejected("photo_too_small")
 DAMAGED_BYTES = EXAMINED | rejected(
-    "not_a_photo", "photo_unreadable", "too_many_pixels", "photo_too_small"
+    "not_a_photo", "photo_unreadable", "photo_unsupported", "too_many_pixels", "photo_too_small"
 )
 CUTS = (0.2, 0.6, 0.97)
 FLIPS = 4

@@ -1,0 +1,194 @@
+"""JPEG: strict where libjpeg conceals what is lost, lenient where nothing is.
+
+libjpeg fills what is missing with grey and goes on.  Decoded strictly it refuses, but
+then it refuses much that harms no picture too.  So only what makes the picture is given
+to it: no metadata, no bytes between segments, and an end marker where that is missing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import cv2
+import numpy as np
+import simplejpeg
+
+from damage_tasks.errors import PhotoUnreadable
+from damage_tasks.photos.encoded_photo import MAX_PARTS, EncodedPhoto, Pixels, orientation_of
+from damage_tasks.photos.jpeg_frame import Component, Frame
+
+# Progressive photos have about ten scans.  libjpeg walks over the whole picture once for each,
+# so that a file of a megabyte could keep it busy for minutes.
+MAX_SCANS = 100
+
+# ITU-T T.81, B.1.1.2: in scan data 0xFF is followed by 0x00 or a restart marker (D0 to D7).
+# Those and TEM (01) stand alone, all others but EOI have a length.
+_MARKER = re.compile(rb"\xff([^\x00\x01\xff\xd0-\xd7])")
+_START, _END = b"\xff\xd8", b"\xff\xd9"
+_HUFFMAN_TABLES, _START_OF_SCAN, _END_OF_IMAGE, _COMMENT = 0xC4, 0xDA, 0xD9, 0xFE
+_APPLICATION = range(0xE0, 0xF0)
+_JFIF, _EXIF, _ADOBE = 0xE0, 0xE1, 0xEE
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_PADDED = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
+# 2,091 real photos have 7 zeros in a row at most.
+_HOLE = bytes(16)
+# A scan may itself end in so many zeros.
+_ZEROS_AT_AN_END = 8
+
+
+@dataclass(frozen=True)
+class JpegPhoto(EncodedPhoto):
+    """A JPEG; ``data`` holds the picture's own segments only."""
+
+    # Decoded at an eighth, 200 megapixels cost no more than 12 at full scale.
+    max_pixels: ClassVar[int] = 250_000_000
+
+    components: tuple[Component, ...]
+    several_scans: bool
+
+    def decoding_bytes(self, reduction: int) -> int:
+        width, height = self.reduced(reduction)
+        # Inks are taken apart, multiplied and put together again.
+        each = 15 if len(self.components) == 4 else 3
+        return each * width * height + self._coefficient_bytes()
+
+    def _coefficient_bytes(self) -> int:
+        """libjpeg keeps all coefficients, two bytes each, where they come in several scans."""
+        if not self.several_scans:
+            return 0
+        across = max(component.across for component in self.components)
+        down = max(component.down for component in self.components)
+        columns, rows = -(-self.width // (8 * across)), -(-self.height // (8 * down))
+        return sum(128 * c.across * columns * c.down * rows for c in self.components)
+
+    def pixels(self, reduction: int) -> Pixels:
+        try:
+            return self._decoded(self.data, reduction)
+        except ValueError as error:
+            whole = _without_padding(self.data, str(error))
+            if whole is None:
+                raise
+        return self._decoded(whole, reduction)
+
+    def _decoded(self, data: bytes, reduction: int) -> Pixels:
+        width, height = self.reduced(reduction)
+        four = len(self.components) == 4
+        pixels: Pixels = simplejpeg.decode_jpeg(
+            data,
+            colorspace="CMYK" if four else "BGR",
+            min_height=height,
+            min_width=width,
+            min_factor=reduction,
+        )
+        if pixels.shape[:2] != (height, width):
+            raise ValueError("the header announces another size than the picture has")
+        if not four:
+            return pixels
+        # Inverted, as everybody writes it: 255 is no ink.
+        cyan, magenta, yellow, black = cv2.split(pixels)
+        inks = (cv2.multiply(ink, black, scale=1 / 255) for ink in (yellow, magenta, cyan))
+        return np.asarray(cv2.merge(list(inks)), np.uint8)
+
+
+def open_jpeg(data: bytes) -> JpegPhoto:
+    """The JPEG in ``data``, without whatever does not belong to its picture.
+
+    Raises `PhotoUnreadable` where segments or scans are missing, and
+    `PhotoUnsupported` for kinds that browsers do not show either.
+    """
+    frame = Frame()
+    parts = [_START]
+    exif = jfif = adobe = None
+    for marker, start, body, end in _segments(data):
+        content = data[body:end]
+        if marker == _JFIF and content.startswith(b"JFIF\0"):
+            jfif = content
+        elif marker == _EXIF and content.startswith(b"Exif\0\0"):
+            exif = exif or content
+        elif marker == _ADOBE and content.startswith(b"Adobe") and len(content) >= 12:
+            adobe = content
+        if marker in _APPLICATION or marker == _COMMENT:
+            continue
+        if marker in _FRAMES:
+            frame.begin(marker, content)
+        if marker == _HUFFMAN_TABLES:
+            frame.read_tables(content)
+        if marker == _START_OF_SCAN:
+            header = frame.scan(content)
+            # What zeros at the end are, libjpeg tells.
+            if _HOLE in content.rstrip(b"\0") and not frame.zeros_are_usual(header):
+                raise PhotoUnreadable("the photo is damaged: part of its data is missing")
+            parts += [data[start:body], header, content[len(header) :]]
+        else:
+            parts.append(data[start:end])
+    frame.check_complete()
+    parts[1:1] = _colours(jfif is not None, adobe)
+    parts.append(_END)
+    return JpegPhoto(
+        data=b"".join(parts),
+        width=frame.width,
+        height=frame.height,
+        orientation=orientation_of(exif),
+        components=tuple(frame.components),
+        several_scans=frame.several_scans,
+    )
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Marker, its place, where its content begins and where it ends, as libjpeg finds them.
+
+    A scan reaches to the next marker.  A missing end marker is none of our business: the
+    scans themselves tell whether they are whole.
+    """
+    scans = 0
+    position = 2
+    for _ in range(MAX_PARTS):
+        found = _MARKER.search(data, position)
+        if found is None or found[1][0] == _END_OF_IMAGE:
+            return
+        marker, body = found[1][0], found.end() + 2
+        position = found.end() + int.from_bytes(data[found.end() : body], "big")
+        if position < body or position > len(data):
+            raise PhotoUnreadable("the photo is truncated")
+        end = position
+        if marker == _START_OF_SCAN:
+            scans += 1
+            if scans > MAX_SCANS:
+                break
+            following = _MARKER.search(data, position)
+            end = following.start() if following else len(data)
+        yield marker, found.start(), body, end
+        position = end
+    raise PhotoUnreadable(f"the photo has more than {MAX_SCANS} scans or {MAX_PARTS} segments")
+
+
+def _colours(jfif: bool, adobe: bytes | None) -> list[bytes]:
+    """The segments that tell libjpeg how colours are stored, without what it stumbles over."""
+    segments = []
+    if jfif:
+        segments.append(b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00")
+    if adobe is not None and adobe[11] <= 2:
+        segments.append(b"\xff\xee\x00\x0e" + adobe[:12])
+    return segments
+
+
+def _without_padding(data: bytes, complaint: str) -> bytes | None:
+    """``data`` without the zeros that some cameras write behind a whole picture, if it has them.
+
+    ``complaint`` is libjpeg's, which tells how many bytes it did not need.  A hole of
+    zeros that reaches to the end is longer than that: part of it was taken for the picture.
+    """
+    found = _PADDED.search(complaint)
+    if found is None:
+        return None
+    scan = data[: -len(_END)]
+    end = len(scan) - int(found[1])
+    if (
+        scan[end:].strip(b"\0")
+        or len(scan) - len(scan.rstrip(b"\0")) > int(found[1]) + _ZEROS_AT_AN_END
+    ):
+        return None
+    return scan[:end] + _END
