@@ -50,6 +50,7 @@ chaos: $(VENV)/.dev ## Inject failures while photos arrive, and count the result
 lint: $(VENV)/.dev ## Check style
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache --no-color
 
 typecheck: $(VENV)/.dev ## Check types
 	@$(BIN)/mypy

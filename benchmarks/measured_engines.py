@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 
 from damage_tasks.vision.self_test import open_segmenter
+from model_store.bundle import open_bundle
 from model_store.engines import engines_of
-from model_store.fetch import DEFAULT, open_bundle
+from model_store.fetch import DEFAULT
 
 # Times the default bundle's input: a network that is slower than 100 ms a photo.
 LARGER = 2.5

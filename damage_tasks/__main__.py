@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from importlib.metadata import version
 from typing import Annotated
 
@@ -21,7 +20,7 @@ from damage_tasks.cli import (
     stack,
     submit,
 )
-from damage_tasks.errors import DamageTaskError, ExtraMissing, SettingsError
+from damage_tasks.cli.exit_status import run
 
 cli = typer.Typer(
     name="damage-tasks",
@@ -56,31 +55,12 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; an error prints one line and sets the exit status."""
+    """Run the command line; see `damage_tasks.cli.exit_status`."""
     # On SIGTERM, clean up as after Ctrl-C.
     for ending in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(ending) is signal.SIG_DFL:
             signal.signal(ending, _interrupt)
-    try:
-        cli()
-    except SettingsError as error:
-        print(f"settings: {error}", file=sys.stderr)
-        sys.exit(2)
-    except DamageTaskError as error:
-        print(f"{error.code}: {error}", file=sys.stderr)
-        sys.exit(1)
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith(("damage_tasks", "model_store")):
-            raise
-        missing = ExtraMissing.of(error)
-        print(f"{missing.code}: {missing}", file=sys.stderr)
-        sys.exit(1)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"{where}{error.strerror or error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(cli)
 
 
 def _interrupt(*_: object) -> None:

@@ -8,17 +8,53 @@ again, and anything else ends as ``failed`` in the dead-letter queue.
 
 from __future__ import annotations
 
+from model_store.errors import (
+    BundleError,
+    BundleNotFound,
+    BundleUnavailable,
+    DamageTaskError,
+    EnginesDisagree,
+    ExtraMissing,
+)
 
-class DamageTaskError(Exception):
-    """Raised when damage-tasks cannot do what it was asked; the root of the tree."""
-
-    code = "unexpected"
-
-    def __init__(self, text: str = "") -> None:
-        super().__init__(text or (self.__doc__ or "").splitlines()[0])
-
-    def __str__(self) -> str:
-        return str(self.args[0])
+__all__ = [
+    "BundleError",
+    "BundleNotFound",
+    "BundleUnavailable",
+    "DamageTaskError",
+    "DatabaseError",
+    "DatabaseUnavailable",
+    "DownloadFailed",
+    "EnginesDisagree",
+    "EventBusMissing",
+    "ExtraMissing",
+    "FlowerOpen",
+    "InspectionNotFound",
+    "MessageMalformed",
+    "MetadataInvalid",
+    "NotAPhoto",
+    "PhotoForbidden",
+    "PhotoNotFound",
+    "PhotoRefused",
+    "PhotoRejected",
+    "PhotoTooLarge",
+    "PhotoTooSmall",
+    "PhotoUnreadable",
+    "QueueUnavailable",
+    "QueueUnsafe",
+    "RetriesExhausted",
+    "SettingsError",
+    "StackError",
+    "StorageError",
+    "StorageUnavailable",
+    "TemporaryError",
+    "TimeLimitReached",
+    "TooManyPixels",
+    "TooManyRedirects",
+    "UrlInvalid",
+    "UrlNotAllowed",
+    "WorkerLost",
+]
 
 
 class SettingsError(DamageTaskError):
@@ -198,17 +234,6 @@ class InspectionNotFound(DamageTaskError):
     code = "inspection_not_found"
 
 
-class ExtraMissing(DamageTaskError):
-    """Raised when a feature needs an optional dependency that is not installed."""
-
-    code = "extra_missing"
-
-    @classmethod
-    def of(cls, error: ModuleNotFoundError) -> ExtraMissing:
-        """What to install where an import of the worker's libraries has failed."""
-        return cls(f"needs {error.name}: pip install 'damage-tasks[worker]'")
-
-
 class StackError(DamageTaskError):
     """Raised when a part of the embedded stack does not start."""
 
@@ -225,27 +250,3 @@ class FlowerOpen(DamageTaskError):
     """Raised when Flower would listen beyond loopback without authentication."""
 
     code = "flower_open"
-
-
-class BundleError(DamageTaskError):
-    """Raised when a bundle cannot be fetched, verified or loaded; nothing is served without one."""
-
-    code = "bundle_invalid"
-
-
-class BundleNotFound(BundleError):
-    """Raised when there is no bundle at the given place."""
-
-    code = "bundle_not_found"
-
-
-class EnginesDisagree(BundleError):
-    """Raised when a faster engine says something else of photos than torch does."""
-
-    code = "engines_disagree"
-
-
-class BundleUnavailable(BundleError):
-    """Raised when the model store cannot be reached and the cache does not have the bundle."""
-
-    code = "bundle_unavailable"

@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from model_store.identity import BundleIdentity
+
 CONTRACT_VERSION = 1
 
 
@@ -86,15 +88,6 @@ class Quality:
     brightness: float
     verdict: str  # "good" or "poor"
     reasons: tuple[str, ...] = ()  # of "blurred", "too_dark", "overexposed"
-
-
-@dataclass(frozen=True, slots=True)
-class BundleIdentity:
-    """Which networks examined a photo."""
-
-    name: str
-    version: str
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from damage_tasks.inspection import BundleIdentity, Finding, Inspection
+from damage_tasks.inspection import Finding, Inspection
+from model_store.identity import BundleIdentity
 
 if TYPE_CHECKING:
     from damage_tasks.photos import Photo

@@ -9,10 +9,12 @@ from damage_tasks.pipeline import Pipeline
 from damage_tasks.ports import Pictures, Records
 from damage_tasks.results.celery_backend import open_inspections
 from damage_tasks.settings import Settings
+from damage_tasks.storage.aws_clients import new_client
 from damage_tasks.storage.s3 import Bucket, Signer
 from damage_tasks.vision.segmenter import Segmenter
 from damage_tasks.vision.self_test import open_segmenter
-from model_store.fetch import Bundle, fetch_bundle
+from model_store.bundle import Bundle
+from model_store.fetch import fetch_bundle
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ def build_segmenter(settings: Settings, bundle: Bundle | None = None) -> Segment
 
     Raises as `build_pipeline` does.
     """
-    bundle = bundle or fetch_bundle(settings.bundle, settings.bundle_cache)
+    bundle = bundle or fetch_bundle(settings.bundle, settings.bundle_cache, new_client)
     segmenter = open_segmenter(bundle, settings.engine, settings.threads)
     logger.info("networks run on %s", segmenter.engine)
     return segmenter

@@ -13,21 +13,18 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from damage_tasks.errors import BundleError, BundleNotFound, BundleUnavailable
-from damage_tasks.inspection import BundleIdentity
+from model_store.bundle import Bundle, open_bundle, verify_golden, verify_weights
+from model_store.errors import BundleError, BundleNotFound, BundleUnavailable
 from model_store.manifest import (
     MANIFEST,
     File,
-    Golden,
     Manifest,
     Weights,
     parse_manifest,
-    read_manifest,
 )
-from model_store.sources import Source, folder_of, source_of
+from model_store.sources import ClientFactory, Source, boto3_client, folder_of, source_of
 
 DEFAULT = Path(__file__).parent / "default"
 NO_DEFAULT = (
@@ -35,32 +32,14 @@ NO_DEFAULT = (
     "set DAMAGE_BUNDLE to the folder, s3:// or https:// address of a bundle, "
     "for example to model_store/default in a clone of the source repository"
 )
-MAX_SMALL_FILE = 4 * 1024 * 1024
+MAX_SMALL_FILE_BYTES = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """A verified bundle in a local folder."""
-
-    folder: Path
-    manifest: Manifest
-    digest: str
-
-    @property
-    def identity(self) -> BundleIdentity:
-        """Name, version and digest, as every result carries them."""
-        return BundleIdentity(self.manifest.name, self.manifest.version, self.digest)
-
-    @property
-    def label(self) -> str:
-        """Name, version and the beginning of the digest, for people."""
-        return f"{self.manifest.name} {self.manifest.version} ({self.digest[:12]})"
-
-
-def fetch_bundle(uri: str, cache: Path) -> Bundle:
+def fetch_bundle(uri: str, cache: Path, new_client: ClientFactory = boto3_client) -> Bundle:
     """The bundle at ``uri``, verified: ``default``, a folder, ``s3://...`` or ``https://...``.
 
-    What is not a folder is downloaded into ``cache`` unless it lies there already.
+    What is not a folder is downloaded into ``cache`` unless it is there already; from S3 with
+    the client that ``new_client`` makes.
     Raises `BundleError` (also `BundleNotFound`, `BundleUnavailable`) with one line.
     """
     if uri == "default":
@@ -70,45 +49,7 @@ def fetch_bundle(uri: str, cache: Path) -> Bundle:
     folder = folder_of(uri)
     if folder is not None:
         return open_bundle(folder)
-    return _Cache(cache).fetch(uri, source_of(uri))
-
-
-def open_bundle(folder: Path) -> Bundle:
-    """The bundle in ``folder``, every weights file checked against its sha256."""
-    manifest, digest = read_manifest(folder)
-    for name, file in manifest.large_files():
-        verify_weights(folder, name, file)
-    for golden in manifest.golden:
-        verify_golden(folder, golden)
-    return Bundle(folder, manifest, digest)
-
-
-def verify_golden(folder: Path, golden: Golden) -> None:
-    """Check one golden photo's bytes; raises `BundleError` naming it."""
-    try:
-        data = (folder / golden.photo).read_bytes()
-    except OSError as error:
-        raise BundleError(f"golden photo {golden.photo}: {error.strerror}") from None
-    if hashlib.sha256(data).hexdigest() != golden.sha256:
-        raise BundleError(f"golden photo {golden.photo}: another file than the manifest says")
-
-
-def verify_weights(folder: Path, name: str, weights: Weights | File) -> None:
-    """Check one weights file; raises `BundleError` naming the weights and what is wrong."""
-    path = folder / weights.file
-    try:
-        size = path.stat().st_size
-        if size != weights.bytes:
-            raise BundleError(f"weights {name}: {path} has {size} bytes, not {weights.bytes}")
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise BundleError(f"weights {name}: {path}: {error.strerror}") from None
-    if found != weights.sha256:
-        raise BundleError(
-            f"weights {name}: {path} has sha256 {found[:12]}..., "
-            f"the manifest says {weights.sha256[:12]}...: tampered with or damaged"
-        )
+    return _Cache(cache).fetch(uri, source_of(uri, new_client))
 
 
 class _Cache:
@@ -202,8 +143,8 @@ def _read_all(source: Source, name: str) -> bytes:
     text = b""
     for chunk in source.read(name):
         text += chunk
-        if len(text) > MAX_SMALL_FILE:
-            raise BundleError(f"{name} has more than {MAX_SMALL_FILE} bytes")
+        if len(text) > MAX_SMALL_FILE_BYTES:
+            raise BundleError(f"{name} has more than {MAX_SMALL_FILE_BYTES} bytes")
     return text
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from damage_tasks.errors import BundleError, BundleUnavailable
-from model_store.fetch import Bundle
+from model_store.bundle import Bundle
+from model_store.errors import BundleError, BundleUnavailable
 from model_store.manifest import MANIFEST, Manifest, parse_manifest, read_manifest
-from model_store.sources import folder_of, s3_client
+from model_store.sources import ClientFactory, boto3_client, folder_of, s3_client
 
 CARD = "MODEL_CARD.md"
 CARD_PICTURES = "card"
@@ -28,26 +28,21 @@ class Listed:
     digest: str
 
 
-def publish(bundle: Bundle, store: str) -> str:
+def publish(bundle: Bundle, store: str, new_client: ClientFactory = boto3_client) -> str:
     """Copy a verified bundle to ``<store>/<name>/<version>``; its address.
 
     Weights go first and the manifest last, so that nobody ever sees half a
     bundle.  Raises `BundleError` when the version exists already, which is never
     overwritten, and `BundleUnavailable` when the store cannot be reached.
     """
-    uri = new_address(bundle.manifest, store)
-    target = _target(uri)
+    manifest = bundle.manifest
+    uri = f"{store.rstrip('/')}/{manifest.name}/{manifest.version}"
+    target = _target(uri, new_client)
+    if target.exists(MANIFEST):
+        raise BundleError(f"{uri} exists already; a version is never overwritten: raise it")
     for name in files_of(bundle):
         target.put(name, bundle.folder / name)
     target.put_new(MANIFEST, bundle.folder / MANIFEST)
-    return uri
-
-
-def new_address(manifest: Manifest, store: str) -> str:
-    """Where a bundle goes in ``store``; raises as `publish` does."""
-    uri = f"{store.rstrip('/')}/{manifest.name}/{manifest.version}"
-    if _target(uri).exists(MANIFEST):
-        raise BundleError(f"{uri} exists already; a version is never overwritten: raise it")
     return uri
 
 
@@ -63,7 +58,7 @@ def files_of(bundle: Bundle) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def list_bundles(store: str) -> Iterator[Listed]:
+def list_bundles(store: str, new_client: ClientFactory = boto3_client) -> Iterator[Listed]:
     """The bundles under ``store``, a folder or ``s3://bucket/prefix``, by name and version."""
     folder = folder_of(store)
     if folder is not None:
@@ -71,7 +66,7 @@ def list_bundles(store: str) -> Iterator[Listed]:
             manifest, digest = read_manifest(path.parent)
             yield Listed(str(path.parent), manifest, digest)
         return
-    target = _target(store)
+    target = _target(store, new_client)
     assert isinstance(target, _S3)
     for key, text in target.manifests():
         uri = f"s3://{target.bucket}/{key.removesuffix('/' + MANIFEST)}"
@@ -79,13 +74,13 @@ def list_bundles(store: str) -> Iterator[Listed]:
         yield Listed(uri, manifest, digest)
 
 
-def _target(uri: str) -> _S3 | _Folder:
+def _target(uri: str, new_client: ClientFactory) -> _S3 | _Folder:
     folder = folder_of(uri)
     if folder is not None:
         return _Folder(folder)
     if urlsplit(uri).scheme != "s3":
         raise BundleError(f"{uri}: a store is a folder or s3://bucket/prefix")
-    return _S3(uri)
+    return _S3(uri, new_client)
 
 
 class _Folder:
@@ -104,11 +99,11 @@ class _Folder:
 
 
 class _S3:
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, new_client: ClientFactory) -> None:
         parts = urlsplit(uri)
         self.uri = uri
         self.bucket, self.prefix = parts.netloc, parts.path.strip("/")
-        self._client = s3_client()
+        self._client = s3_client(new_client)
 
     def exists(self, name: str) -> bool:
         with _errors(self.uri):

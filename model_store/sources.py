@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from damage_tasks.errors import BundleError, BundleNotFound, BundleUnavailable
+from model_store.errors import BundleError, BundleNotFound, BundleUnavailable
 
-CHUNK = 1024 * 1024
-TIMEOUT = 20  # seconds without a byte
+if TYPE_CHECKING:
+    from botocore.config import Config
+
+CHUNK_BYTES = 1024 * 1024
+CONNECT_TIMEOUT_SECONDS = 5
+READ_TIMEOUT_SECONDS = 20  # without a byte
+
+# Makes a boto3 client of a service, such as "s3".
+ClientFactory = Callable[[str, "Config"], Any]
+
+
+def boto3_client(service: str, config: Config) -> Any:
+    """A client with a session of its own, as boto3 makes it."""
+    from boto3.session import Session
+
+    return Session().client(service, config=config)
 
 
 class Source(Protocol):
@@ -25,11 +39,11 @@ class Source(Protocol):
         """
 
 
-def source_of(uri: str) -> Source:
+def source_of(uri: str, new_client: ClientFactory = boto3_client) -> Source:
     """The place that ``uri`` names: ``s3://bucket/prefix`` or ``https://host/path``."""
     scheme = urlsplit(uri).scheme
     if scheme == "s3":
-        return S3Source(uri)
+        return S3Source(uri, new_client)
     if scheme == "https":
         return WebSource(uri)
     raise BundleError(f"{uri}: a bundle is `default`, a folder, s3://... or https://...")
@@ -38,8 +52,9 @@ def source_of(uri: str) -> Source:
 class S3Source:
     """A bundle under a prefix of a bucket."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, new_client: ClientFactory = boto3_client) -> None:
         parts = urlsplit(uri)
+        self._new_client = new_client
         self.uri = uri.rstrip("/")
         self.bucket = parts.netloc
         self.prefix = parts.path.strip("/")
@@ -49,11 +64,11 @@ class S3Source:
 
         key = f"{self.prefix}/{name}"
         try:
-            client = s3_client()
+            client = s3_client(self._new_client)
             more = {"Range": f"bytes={offset}-"} if offset else {}
             answer = client.get_object(Bucket=self.bucket, Key=key, **more)
             with closing(answer["Body"]) as body:
-                yield from body.iter_chunks(CHUNK)
+                yield from body.iter_chunks(CHUNK_BYTES)
         except ClientError as error:
             code = error.response["Error"]["Code"]
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -74,7 +89,8 @@ class WebSource:
         import urllib3
 
         headers = {"Range": f"bytes={offset}-"} if offset else {}
-        pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=TIMEOUT))
+        timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS)
+        pool = urllib3.PoolManager(timeout=timeout)
         try:
             answer = pool.request(
                 "GET", f"{self.uri}/{name}", headers=headers, preload_content=False, redirect=False
@@ -86,20 +102,22 @@ class WebSource:
                     raise BundleNotFound(f"{self.uri}/{name}: {answer.status}")
                 # A server without ranges sends the whole file again.
                 skip = offset if answer.status == 200 else 0
-                for chunk in answer.stream(CHUNK):
+                for chunk in answer.stream(CHUNK_BYTES):
                     yield chunk[skip:]
                     skip = max(0, skip - len(chunk))
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise BundleUnavailable(f"{self.uri}/{name}: {error}") from None
 
 
-def s3_client() -> Any:
+def s3_client(new_client: ClientFactory) -> Any:
     """An S3 client with a deadline on every wait."""
     from botocore.config import Config
 
-    from damage_tasks.storage.aws_clients import new_client
-
-    config = Config(connect_timeout=5, read_timeout=TIMEOUT, retries={"total_max_attempts": 3})
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        read_timeout=READ_TIMEOUT_SECONDS,
+        retries={"total_max_attempts": 3},
+    )
     return new_client("s3", config)
 
 

@@ -1,19 +1,17 @@
-"""The training's command line: ``python -m model_training``."""
+"""The command line: ``python -m model_training``."""
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
-from damage_tasks.errors import DamageTaskError, ExtraMissing, SettingsError
-from model_training.cli import (
-    average,
-    commands,
-    curate,
-    engine_commands,
-    evaluate,
-)
+from damage_tasks.cli.exit_status import run
+from model_training.cli.average import average
+from model_training.cli.compare import compare
+from model_training.cli.curate import curate
+from model_training.cli.evaluate import evaluate
+from model_training.cli.export import export
+from model_training.cli.quantise import quantise
+from model_training.cli.train import train
 
 cli = typer.Typer(
     name="model_training",
@@ -23,36 +21,13 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    curate.curate,
-    evaluate.evaluate,
-    commands.train,
-    average.average,
-    commands.export,
-    engine_commands.quantise,
-    engine_commands.compare,
-):
+for command in (curate, train, evaluate, export, average, quantise, compare):
     cli.command()(command)
 
 
 def main() -> None:
-    """Run the command line; errors become one line and an exit status."""
-    try:
-        cli()
-    except SettingsError as error:
-        print(f"settings: {error}", file=sys.stderr)
-        sys.exit(2)
-    except DamageTaskError as error:
-        print(f"{error.code}: {error}", file=sys.stderr)
-        sys.exit(1)
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith(("damage_tasks", "model_store", "model_training")):
-            raise
-        missing = ExtraMissing(f"needs {error.name}: pip install 'damage-tasks[training]'")
-        print(f"{missing.code}: {missing}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    """Run the command line; see `damage_tasks.cli.exit_status`."""
+    run(cli, extra="training")
 
 
 if __name__ == "__main__":

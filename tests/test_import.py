@@ -82,3 +82,15 @@ def test_a_command_whose_libraries_are_missing_says_what_to_install() -> None:
     assert done.stderr.strip().splitlines()[-1] == (
         "extra_missing: needs cv2: pip install 'damage-tasks[worker]'"
     )
+
+
+def test_reading_a_manifest_loads_neither_celery_nor_the_application() -> None:
+    run(
+        "import sys, model_store.manifest;"
+        "others = {'celery', 'kombu', 'boto3', 'damage_tasks', 'numpy', 'torch', 'openvino'};"
+        "assert not others & set(sys.modules), others & set(sys.modules)"
+    )
+
+
+def test_importing_bundles_changes_nothing_in_the_process() -> None:
+    run("import sys, model_store.manifest; assert 'openvino_telemetry' not in sys.modules")

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 
 from damage_tasks.inspection import (
-    BundleIdentity,
     Damage,
     Finding,
     Inspection,
@@ -19,6 +18,7 @@ from damage_tasks.inspection import (
     Severity,
     Verdict,
 )
+from model_store.identity import BundleIdentity
 
 BUNDLE = BundleIdentity("default", "1.0.0", "b" * 64)
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

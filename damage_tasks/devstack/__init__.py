@@ -1,5 +1,6 @@
 """The embedded stack, for development, demonstrations and tests."""
 
+from damage_tasks.devstack.child_processes import clean_environment
 from damage_tasks.devstack.embedded_stack import (
     BUCKET,
     PHOTOS_BUCKET,
@@ -7,7 +8,6 @@ from damage_tasks.devstack.embedded_stack import (
     START_TIMEOUT,
     WORKER_READY,
     Stack,
-    clean_environment,
 )
 
 __all__ = [

@@ -12,7 +12,7 @@ from typing import Any
 
 import boto3
 
-from damage_tasks.devstack.child_processes import Child, free_port
+from damage_tasks.devstack.child_processes import Child, clean_environment, free_port
 from damage_tasks.errors import ExtraMissing, StackError
 from damage_tasks.sqs.queues import create_queues
 
@@ -40,7 +40,6 @@ class Emulator:
         """Start it and wait until it answers; the AWS variables that lead to it."""
         if importlib.util.find_spec("ministack") is None:
             raise ExtraMissing("the stack needs MiniStack: pip install 'damage-tasks[stack]'")
-        from damage_tasks.devstack.embedded_stack import clean_environment
 
         port = free_port()
         self._child = Child(

@@ -6,7 +6,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from damage_tasks.devstack.child_processes import Child, free_port
+from damage_tasks.devstack.child_processes import Child, clean_environment, free_port
 from damage_tasks.errors import ExtraMissing
 
 READY_TIMEOUT = 120  # seconds
@@ -27,7 +27,6 @@ class Bus:
     def __init__(self, log: Path) -> None:
         if importlib.util.find_spec("fakeredis") is None:
             raise ExtraMissing("the stack needs fakeredis: pip install 'damage-tasks[stack]'")
-        from damage_tasks.devstack.embedded_stack import clean_environment
 
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
@@ -55,7 +54,6 @@ class Flower:
     def __init__(
         self, history: Path, log: Path, environment: dict[str, str], port: int | None = None
     ) -> None:
-        from damage_tasks.devstack.embedded_stack import clean_environment
 
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"

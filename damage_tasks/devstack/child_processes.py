@@ -117,3 +117,12 @@ def free_port() -> int:
 
 def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without settings of ours and AWS's that would leak in."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("DAMAGE_", "AWS_"))
+    }

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from damage_tasks.devstack.aws_emulator import Emulator
 from damage_tasks.devstack.bus_and_flower import Bus, Flower
-from damage_tasks.devstack.child_processes import Child
+from damage_tasks.devstack.child_processes import Child, clean_environment
 from damage_tasks.errors import StackError
 
 QUEUE = "damage"
@@ -237,15 +237,6 @@ class Stack:
         unfinished = self.env_file.with_suffix(".part")
         unfinished.write_text("\n".join(lines) + "\n")
         unfinished.rename(self.env_file)
-
-
-def clean_environment() -> dict[str, str]:
-    """This process's environment without settings of ours and AWS's that would leak in."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("DAMAGE_", "AWS_"))
-    }
 
 
 def _migrate(database_url: str) -> None:

@@ -22,8 +22,10 @@ from urllib.parse import urlsplit
 from damage_tasks.errors import EventBusMissing, ExtraMissing, FlowerOpen
 from damage_tasks.event_bus.connection import NO_BUS, bus_connection, bus_url, check_bus
 from damage_tasks.settings import get_settings
+from damage_tasks.sqs.dead_letter_alerts import sends_dead_letter_alerts, start_dead_letter_alerts
 from damage_tasks.sqs.queue_depth import QueueDepth
 from damage_tasks.telemetry import redact
+from damage_tasks.telemetry.slack import open_slack
 
 logger = logging.getLogger(__name__)
 
@@ -151,18 +153,16 @@ def _application(command: Any, options: Any) -> Any:
     from prometheus_client import REGISTRY
 
     from damage_tasks.app import app
-    from damage_tasks.telemetry.live_metrics import LiveFigures
-    from damage_tasks.worker.monitor import dead_letters_are_told_by, watch_dead_letters
-    from damage_tasks.worker.signals import open_slack
+    from damage_tasks.telemetry.live_metrics import LiveMetrics
 
     settings = get_settings()
     depth = QueueDepth(settings.require("queue_url"), settings.region)
     # So the queue's figures are there even while no worker is.
-    REGISTRY.register(LiveFigures(lambda: {"queue": depth.counts()}))
-    slack = open_slack("Flower")
-    if slack is not None and dead_letters_are_told_by("flower"):
+    REGISTRY.register(LiveMetrics(lambda: {"queue": depth.counts()}))
+    slack = open_slack(settings, "Flower")
+    if slack is not None and sends_dead_letter_alerts("flower"):
         slack.start()
-        watch_dead_letters(depth, slack, Path(f"{options.db}.dead-letters"))
+        start_dead_letter_alerts(depth, slack, Path(f"{options.db}.dead-letters"))
 
     class BusEvents(Events):
         """Flower's own opens ``app.connection()``, which is SQS, and waits ever longer."""

@@ -1,1 +1,1 @@
-"""Stored inspections."""
+"""Stored inspections; importing the package alone loads no SQLAlchemy, which callers lack."""

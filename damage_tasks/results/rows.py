@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from damage_tasks.inspection import (
-    BundleIdentity,
     Damage,
     Finding,
     Inspection,
@@ -21,6 +20,7 @@ from damage_tasks.inspection import (
     Verdict,
 )
 from damage_tasks.results.tables import damages, findings
+from model_store.identity import BundleIdentity
 
 MAX_TEXT = 8192
 

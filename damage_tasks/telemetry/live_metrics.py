@@ -23,7 +23,7 @@ COUNTERS = {
 }
 
 
-class LiveFigures(Collector):
+class LiveMetrics(Collector):
     """Gauges and counters of ``look``'s answer, by the names above.
 
     Its ``queue`` is a `damage_tasks.sqs.queue_depth.QueueCounts` or None while SQS does

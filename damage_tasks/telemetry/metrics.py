@@ -148,16 +148,16 @@ def enter_slot(slot: object) -> None:
 def serve_metrics(port: int, live: Callable[[], Mapping[str, Any]]) -> None:
     """Serve all processes' counts, and the parent's ``live`` figures, on ``port``.
 
-    ``live`` is called at each scrape; see `LiveFigures` for what it gives.
+    ``live`` is called at each scrape; see `LiveMetrics` for what it gives.
     """
     from prometheus_client import CollectorRegistry, start_http_server
     from prometheus_client.multiprocess import MultiProcessCollector
 
-    from damage_tasks.telemetry.live_metrics import LiveFigures
+    from damage_tasks.telemetry.live_metrics import LiveMetrics
 
     registry = CollectorRegistry()
     MultiProcessCollector(registry)
-    registry.register(LiveFigures(live))
+    registry.register(LiveMetrics(live))
     try:
         start_http_server(port, registry=registry)
     except OSError as error:

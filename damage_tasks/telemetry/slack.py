@@ -19,9 +19,12 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from damage_tasks.telemetry.logs import redact
+
+if TYPE_CHECKING:
+    from damage_tasks.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -229,3 +232,16 @@ class Slack:
             # The webhook itself is a secret, and errors may quote it.
             logger.warning("alert is not posted: %s", type(error).__name__)
             return False
+
+
+def open_slack(settings: Settings, where: str) -> Slack | None:
+    """Alerts about ``where``, as the settings say; None without a webhook."""
+    if not settings.slack_webhook_url:
+        return None
+    return Slack(
+        settings.slack_webhook_url.get_secret_value(),
+        window=settings.slack_window,
+        where=f"{where} ({settings.environment})",
+        flower_url=settings.flower_url,
+        sentry_url=settings.sentry_url,
+    )

@@ -16,8 +16,8 @@ from damage_tasks.vision.postprocessing import (
     sigmoid,
 )
 from damage_tasks.vision.view import CLIP, Look, Mask, Window
+from model_store.bundle import Bundle
 from model_store.engines import TORCH, load_engine
-from model_store.fetch import Bundle
 from model_store.manifest import Gate
 
 

@@ -18,7 +18,7 @@ from damage_tasks.vision.segmenter import Segmenter
 from model_store.engines import AUTO, candidates
 
 if TYPE_CHECKING:
-    from model_store.fetch import Bundle
+    from model_store.bundle import Bundle
     from model_store.manifest import Golden
 
 logger = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from damage_tasks.worker.signals import bundle_loaded, start_failed
 
 if TYPE_CHECKING:
     from damage_tasks.pipeline import Pipeline
-    from model_store.fetch import Bundle
+    from model_store.bundle import Bundle
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -60,6 +60,7 @@ def _prepare(sender: Any = None, **_: Any) -> None:
     from damage_tasks.event_bus.connection import check_bus
     from damage_tasks.settings import get_settings
     from damage_tasks.sqs.queues import check_queue, sqs_client
+    from damage_tasks.storage.aws_clients import new_client
     from damage_tasks.worker.heartbeat import clear_heartbeat
     from model_store.fetch import fetch_bundle
 
@@ -78,7 +79,9 @@ def _prepare(sender: Any = None, **_: Any) -> None:
         patience = settings.refusal_patience
         queue = _patiently(lambda: check_queue(sqs_client(), settings), patience)
         _max_receives = queue.max_receives
-        _bundle = _patiently(lambda: fetch_bundle(settings.bundle, settings.bundle_cache), patience)
+        _bundle = _patiently(
+            lambda: fetch_bundle(settings.bundle, settings.bundle_cache, new_client), patience
+        )
         logger.info("bundle %s is verified", _bundle.label)
         if "prefork" in str(getattr(sender, "pool_cls", "")):
             _import_for_children(_bundle, settings.engine)

@@ -1,115 +1,41 @@
-"""What the parent of the worker processes sees: outcomes, alerts, figures for Prometheus."""
+"""The outcomes that the parent of the worker processes sees, as alerts and live metrics."""
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from celery.worker import state
 
 from damage_tasks.event_bus.connection import SENDER, bus_url
 from damage_tasks.settings import get_settings
+from damage_tasks.sqs.dead_letter_alerts import sends_dead_letter_alerts, start_dead_letter_alerts
 from damage_tasks.sqs.queue_depth import QueueDepth
-from damage_tasks.telemetry.slack import Alert, Slack
-
-if TYPE_CHECKING:
-    from damage_tasks.worker.heartbeat import Heartbeat
-
-logger = logging.getLogger(__name__)
-
-LOOK = 30.0  # seconds between two looks at the dead-letter queue
-DEAD_LETTERS = "dead letters"  # the cause of an alert
+from damage_tasks.telemetry.slack import Alert, Slack, open_slack
 
 
-class DeadLetterWatch:
-    """Alerts when the dead-letter queue has grown, and says when it is empty again.
-
-    ``memory`` is a file that outlives the process, so that a restart repeats no alert.
-    """
-
-    def __init__(self, depth: QueueDepth, slack: Slack, memory: Path) -> None:
-        self._depth = depth
-        self._slack = slack
-        self._memory = memory
-        self._known = self._remembered()
-
-    def look(self) -> None:
-        """Compare with the last look; growth is one alert."""
-        counts = self._depth.counts()
-        if counts is None or counts.dead_letters == self._known:
-            return
-        grown = counts.dead_letters - self._known
-        if grown > 0:
-            self._slack.alert(
-                Alert(
-                    DEAD_LETTERS,
-                    f"{grown} more in {counts.dead_letter_queue}, {counts.dead_letters} in all. "
-                    "Look: damage-tasks dead-letters list",
-                    lasts=True,
-                )
-            )
-        elif not counts.dead_letters:
-            self._slack.passed(DEAD_LETTERS, f"{counts.dead_letter_queue} is empty")
-        self._known = counts.dead_letters
-        try:
-            self._memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._memory.write_text(f"{self._known}\n")
-        except OSError as error:
-            logger.warning("dead letters are told of again after a restart: %s", error)
-
-    def _remembered(self) -> int:
-        try:
-            return int(self._memory.read_text())
-        except (OSError, ValueError):
-            return 0
-
-    def run(self) -> None:
-        """Look every `LOOK` seconds, for ever; for a thread."""
-        while True:
-            self.look()
-            time.sleep(LOOK)
-
-
-def dead_letters_are_told_by(whom: str) -> bool:
-    """Whether alerts about them are the business of ``flower`` or of a ``worker``."""
-    told_by = get_settings().dead_letter_alerts
-    if told_by == "auto":  # with a bus there is a Flower: once, not once for each pod
-        told_by = "flower" if bus_url() else "worker"
-    return told_by == whom
-
-
-def watch_dead_letters(depth: QueueDepth, slack: Slack, memory: Path) -> None:
-    """Have a thread alert when the dead-letter queue grows."""
-    watch = DeadLetterWatch(depth, slack, memory)
-    threading.Thread(target=watch.run, name="dead-letters", daemon=True).start()
-
-
-class Watch:
+class WorkerMonitor:
     """One for each worker; nothing is on before `start`."""
 
     def __init__(self) -> None:
         self._slack: Slack | None = None
         self._depth: QueueDepth | None = None
-        self.heartbeat: Heartbeat | None = None
+        self.heartbeat_figures: Callable[[], dict[str, Any]] | None = None
         self.last_wait = 0.0  # seconds that the photo taken last had waited
 
     def start(self, hostname: str) -> None:
         """Serve metrics and post alerts, as far as the settings say so."""
         from damage_tasks.telemetry.metrics import serve_metrics
-        from damage_tasks.worker.signals import open_slack
 
         settings = get_settings()
         self._depth = QueueDepth(settings.require("queue_url"), settings.region)
-        self._slack = open_slack(hostname)
+        self._slack = open_slack(settings, hostname)
         if self._slack is not None:
             self._slack.start()
-            if dead_letters_are_told_by("worker"):
+            if sends_dead_letter_alerts("worker"):
                 file = settings.heartbeat_file
                 memory = file.with_name(file.name + ".dead-letters")
-                watch_dead_letters(self._depth, self._slack, memory)
+                start_dead_letter_alerts(self._depth, self._slack, memory)
         if settings.metrics_port:
             serve_metrics(settings.metrics_port, self.figures)
 
@@ -134,12 +60,12 @@ class Watch:
         }
         if bus_url():
             found["events_sent"], found["events_dropped"] = SENDER.sent, SENDER.dropped
-        if self.heartbeat is not None:
-            found.update(self.heartbeat.figures())
+        if self.heartbeat_figures is not None:
+            found.update(self.heartbeat_figures())
         return found
 
 
-WATCH = Watch()
+MONITOR = WorkerMonitor()
 
 
 def cause_of(error: BaseException) -> str:

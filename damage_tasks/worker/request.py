@@ -17,7 +17,7 @@ from damage_tasks.sqs.message import receives_of, sent_at
 from damage_tasks.telemetry import sentry
 from damage_tasks.telemetry.metrics import get_metrics
 from damage_tasks.worker.lifecycle import bundle_version, is_last_receive, photo_lost
-from damage_tasks.worker.monitor import WATCH
+from damage_tasks.worker.monitor import MONITOR
 
 logger = get_logger(__name__)
 
@@ -40,7 +40,7 @@ class Request(CeleryRequest):
         def on_success(self: Request, failed__retval__runtime: Any, **kwargs: Any) -> None:
             celerys(self, failed__retval__runtime, **kwargs)
             if not failed__retval__runtime[0]:
-                WATCH.succeeded()
+                MONITOR.succeeded()
 
         cls.on_success = on_success
 
@@ -74,7 +74,7 @@ class Request(CeleryRequest):
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         sent = sent_at(self._properties)
         if sent is not None:
-            WATCH.last_wait = max(0.0, time.time() - sent)
+            MONITOR.last_wait = max(0.0, time.time() - sent)
         super().on_accepted(pid, time_accepted)
 
     def _success_was_stored(self) -> bool:
@@ -102,7 +102,7 @@ class Request(CeleryRequest):
             self._failed(error)
 
     def _failed(self, error: BaseException) -> None:
-        WATCH.failed(self.id, error)
+        MONITOR.failed(self.id, error)
         if metrics := get_metrics():
             # Of an error without a code no child has lived to tell: that it was lost was
             # written down when the photo was delivered for the last time.

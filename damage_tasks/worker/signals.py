@@ -34,8 +34,7 @@ from damage_tasks.telemetry import (
 from damage_tasks.telemetry.metrics import enter_slot, get_metrics, start_metrics
 
 if TYPE_CHECKING:
-    from damage_tasks.inspection import BundleIdentity
-    from damage_tasks.telemetry.slack import Slack
+    from model_store.identity import BundleIdentity
 
 logger = logging.getLogger(__name__)
 
@@ -86,9 +85,10 @@ def _leave_child(**_: Any) -> None:
 
 @worker_ready.connect
 def _watch(sender: Any = None, **_: Any) -> None:
-    from damage_tasks.worker.monitor import WATCH
+    # Callers import this module too, and need no settings.
+    from damage_tasks.worker.monitor import MONITOR
 
-    WATCH.start(str(getattr(sender, "hostname", "worker")))
+    MONITOR.start(str(getattr(sender, "hostname", "worker")))
 
 
 def bundle_loaded(bundle: BundleIdentity, seconds: float) -> None:
@@ -103,33 +103,16 @@ def bundle_loaded(bundle: BundleIdentity, seconds: float) -> None:
 def start_failed(error: Exception) -> None:
     """Tell Slack and Sentry that this worker, or a process of it, ends before it could work."""
     from damage_tasks.settings import get_settings
-    from damage_tasks.telemetry.slack import Alert
+    from damage_tasks.telemetry.slack import Alert, open_slack
 
     code = getattr(error, "code", "unexpected")
     event = sentry.report(error)
-    slack = open_slack("a worker that does not start")
+    slack = open_slack(get_settings(), "a worker that does not start")
     if slack is not None:
         file = get_settings().heartbeat_file
         alert = Alert(f"worker does not start: {code}", str(error), sentry_event=event)
         slack.alert_at_exit(alert, file.with_name(file.name + ".start-alert"))
     sentry.flush()
-
-
-def open_slack(where: str) -> Slack | None:
-    """Alerts about ``where``, as the settings say; None without a webhook."""
-    from damage_tasks.settings import get_settings
-    from damage_tasks.telemetry.slack import Slack
-
-    settings = get_settings()
-    if not settings.slack_webhook_url:
-        return None
-    return Slack(
-        settings.slack_webhook_url.get_secret_value(),
-        window=settings.slack_window,
-        where=f"{where} ({settings.environment})",
-        flower_url=settings.flower_url,
-        sentry_url=settings.sentry_url,
-    )
 
 
 @task_prerun.connect

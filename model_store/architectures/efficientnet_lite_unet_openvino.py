@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
-from openvino import opset13 as ops
 
-from damage_tasks.errors import BundleError
 from model_store.architectures.efficientnet_lite import EPSILON, LOCAL_SHARE, STEM_CHANNELS, plan
+from model_store.errors import BundleError
+from model_store.openvino_without_telemetry import openvino
+
+ops = openvino.opset13
 
 Tensors = dict[str, NDArray[Any]]
 DECODER_EPSILON = 1e-5  # torch's own

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from damage_tasks.errors import BundleError
+from model_store.errors import BundleError
 
 if TYPE_CHECKING:
     from torch import nn

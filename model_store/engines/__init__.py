@@ -1,18 +1,8 @@
 """Engines: what executes the networks of a bundle."""
 
-from model_store.engines.loading import (
-    AUTO,
-    OPENVINO,
-    REFERENCE,
-    TORCH,
-    Array,
-    Engine,
-    candidates,
-    engines_of,
-    import_engine,
-    load_engine,
-)
-from model_store.networks import INT8
+from model_store.engines.interface import AUTO, OPENVINO, REFERENCE, TORCH, Array, Engine
+from model_store.engines.loading import candidates, engines_of, import_engine, load_engine
+from model_store.manifest import INT8
 
 __all__ = [
     "AUTO",

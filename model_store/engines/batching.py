@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from model_store.engines import Array
+from model_store.engines.interface import Array
 
 LARGEST = 16  # photos
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from damage_tasks.errors import BundleError
-from model_store.engines import Array
+from model_store.engines.interface import Array
+from model_store.errors import BundleError
 
 
 class ExportedEngine:

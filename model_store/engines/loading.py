@@ -1,9 +1,7 @@
-"""Engines: what executes the networks of a bundle.
+"""Which engines can run a bundle on this machine, and loading one.
 
-``encode`` runs what the gates need, ``decode`` the rest, so that an inspection
-which a gate ends costs no more than that.  An engine's library is imported with
-the engine, or by `import_engine` before a fork: a worker that computes with OpenVINO
-never pays for torch.
+An engine's library is imported with the engine, or by `import_engine` before a fork:
+a worker that computes with OpenVINO never pays for torch.
 """
 
 from __future__ import annotations
@@ -12,31 +10,11 @@ import importlib
 import importlib.util
 import runpy
 from pathlib import Path
-from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from damage_tasks.errors import BundleError, ExtraMissing
-from model_store.fetch import Bundle
-from model_store.manifest import Manifest
-from model_store.networks import INT8
-
-Array = NDArray[np.float32]
-
-AUTO, OPENVINO, TORCH = "auto", "openvino", "torch"
-# Torch in fp32 on the CPU: what engines are compared with.  No worker is offered it.
-REFERENCE = "torch-fp32"
-
-
-class Engine(Protocol):
-    """What executes the networks of one weights file; any thread may call it."""
-
-    def encode(self, photo: Array) -> tuple[Any, Array | None]:
-        """State for `decode`, and the score logits (scores,), for a photo (3 x H x W)."""
-
-    def decode(self, state: Any) -> Array:
-        """Mask logits (masks x h x w), h and w a fraction of H and W."""
+from model_store.bundle import Bundle
+from model_store.engines.interface import AUTO, OPENVINO, REFERENCE, TORCH, Engine
+from model_store.errors import BundleError, ExtraMissing
+from model_store.manifest import INT8, Manifest
 
 
 def candidates(manifest: Manifest, wanted: str = "auto") -> list[str]:

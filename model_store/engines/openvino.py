@@ -11,16 +11,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import openvino
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from damage_tasks.errors import BundleError
 from model_store.architectures import build_openvino
-from model_store.engines import Array
-from model_store.fetch import Bundle
-from model_store.manifest import Weights
-from model_store.networks import Converted
+from model_store.bundle import Bundle
+from model_store.engines.interface import Array
+from model_store.errors import BundleError
+from model_store.manifest import Converted, Weights
+from model_store.openvino_without_telemetry import openvino
 
 DEVICE = "CPU"
 ENCODE, DECODE = "encode.xml", "decode.xml"

@@ -15,12 +15,12 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from damage_tasks.errors import BundleError
 from model_store.architectures import build
-from model_store.engines import Array, Engine
+from model_store.bundle import Bundle
 from model_store.engines.batching import BatchingEngine
 from model_store.engines.exported import load_exported
-from model_store.fetch import Bundle
+from model_store.engines.interface import Array, Engine
+from model_store.errors import BundleError
 from model_store.manifest import Weights
 
 

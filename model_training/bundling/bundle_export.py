@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from damage_tasks.vision.segmenter import Segmenter
 from model_store.architectures.efficientnet_lite_unet import EfficientNetLiteUNet
-from model_store.fetch import open_bundle
+from model_store.bundle import open_bundle
 from model_store.manifest import MANIFEST, Input, parse_manifest
 from model_training.bundling.calibration import DIGITS
 from model_training.bundling.decision_parameters import Choices, choose

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
 from damage_tasks.vision.segmenter import Segmenter
-from model_store.fetch import open_bundle
+from model_store.bundle import open_bundle
 from model_store.publishing import CARD, CARD_PICTURES
 from model_training.bundling.model_card_pictures import Album, draw_album
 from model_training.evaluation.detection_metrics import labelled_scores

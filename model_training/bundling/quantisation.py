@@ -16,17 +16,23 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import nncf
-import openvino
 from rich.console import Console
+
+from model_store.openvino_without_telemetry import openvino
+
+# isort: split
+# Imported last: without the line above, NNCF would report to its vendor.
+import nncf
+
+# isort: split
 
 from damage_tasks.errors import BundleError
 from damage_tasks.vision.postprocessing import prepare
 from damage_tasks.vision.segmenter import Segmenter
 from damage_tasks.vision.self_test import check_golden
+from model_store.bundle import Bundle, open_bundle
 from model_store.engines import INT8, OPENVINO, REFERENCE
 from model_store.engines.openvino import DECODE, ENCODE, openvino_models
-from model_store.fetch import Bundle, open_bundle
 from model_store.manifest import MANIFEST, SegmentNetwork, UnionNetwork, parse_manifest
 from model_training.data.labelled_photos import LabelledPhoto
 from model_training.evaluation.engine_comparison import MASK_IOU, Agreement, agreement

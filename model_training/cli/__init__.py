@@ -1,1 +1,1 @@
-"""The commands of ``python -m model_training``."""
+"""The commands of ``python -m model_training``; nothing heavy is imported before one runs."""

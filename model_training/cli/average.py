@@ -1,4 +1,4 @@
-"""``python -m model_training`` average."""
+"""``python -m model_training average``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m model_training`` curate."""
+"""``python -m model_training curate``."""
 
 from __future__ import annotations
 

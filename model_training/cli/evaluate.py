@@ -1,17 +1,17 @@
-"""``python -m model_training`` evaluate.
-
-Nothing heavy is imported before a command runs, so that ``--help`` answers at once.
-"""
+"""``python -m model_training evaluate``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from model_training.cli.options import Photos, read
+
+if TYPE_CHECKING:
+    pass
 
 BUNDLE = "default, a folder, s3:// or https://"
 
@@ -59,6 +59,7 @@ def evaluate(
     --errors errors --against default
     """
     from damage_tasks.settings import get_settings
+    from damage_tasks.storage.aws_clients import new_client
     from damage_tasks.vision.self_test import open_segmenter
     from model_store.fetch import fetch_bundle
     from model_training.evaluation.bundle_evaluation import (
@@ -69,15 +70,19 @@ def evaluate(
         results_of,
         write_report,
     )
-    from model_training.evaluation.contact_sheet import write_contact_sheet
+    from model_training.evaluation.error_page import write_contact_sheet
     from model_training.evaluation.evaluation_report import table
-    from model_training.evaluation.paired import compare_paired, paired_rows
+    from model_training.evaluation.paired_comparison import compare_paired, paired_rows
 
     console = Console()
     chosen = read(photos, split)
     cache = get_settings().bundle_cache
-    segmenter = open_segmenter(fetch_bundle(bundle, cache), engine, threads)
-    other = open_segmenter(fetch_bundle(against, cache), engine, threads) if against else None
+    segmenter = open_segmenter(fetch_bundle(bundle, cache, new_client), engine, threads)
+    other = (
+        open_segmenter(fetch_bundle(against, cache, new_client), engine, threads)
+        if against
+        else None
+    )
     trained = sum(photo.split == "train" for photo in chosen)
     if trained:
         console.print(

@@ -23,7 +23,6 @@ from model_store.architectures.efficientnet_lite_unet import (
 )
 from model_training.data.augmentation import ViewSettings
 from model_training.data.photo_pool import Pool
-from model_training.data.sampling import Mix
 from model_training.data.targets import MASKS, SCORES, Batch
 from model_training.data.vehicle_masks import MEAN, STD, load_imagenet_encoder
 from model_training.fitting.checkpoints import (
@@ -34,6 +33,7 @@ from model_training.fitting.checkpoints import (
     under,
 )
 from model_training.fitting.losses import LossWeights, damage_loss, evidence, local_loss
+from model_training.fitting.sampling import Mix
 
 
 @dataclass(frozen=True, slots=True)

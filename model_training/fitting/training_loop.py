@@ -28,8 +28,8 @@ from torch.multiprocessing.spawn import start_processes
 from model_store.architectures.efficientnet_lite_unet import EfficientNetLiteUNet
 from model_training.data.labelled_photos import LabelledPhoto
 from model_training.data.photo_pool import Pool
-from model_training.data.sampling import Samples
 from model_training.fitting.denormals import flushed_denormals
+from model_training.fitting.sampling import Samples
 from model_training.fitting.trainer import Trainer, TrainingSettings
 
 LATEST = "latest.safetensors"

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from damage_tasks.storage.aws_clients import new_client
 from model_store.fetch import fetch_bundle
 from model_store.manifest import Gate, Locator, Manifest, UnionNetwork
 from model_training.data.targets import MASKS, SCORES
@@ -97,7 +98,7 @@ def read_origin(source: str, cache: Path) -> Origin:
         name = f"{name} ({parts})"
         rows = _rows(MASKS, SCORES, parameters)
         return Origin(name, under("average", tensors), parameters, rows, facts)
-    bundle = fetch_bundle(source, cache)
+    bundle = fetch_bundle(source, cache, new_client)
     name = bundle.manifest.segmenters()[0].weights
     weights = bundle.manifest.weights[name]
     if weights.architecture != ARCHITECTURE:

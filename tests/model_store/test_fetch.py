@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from damage_tasks.errors import BundleError, BundleNotFound, BundleUnavailable
-from model_store.fetch import fetch_bundle, open_bundle
+from model_store.bundle import open_bundle
+from model_store.fetch import fetch_bundle
 from model_store.sources import S3Source
 from tools.small_bundles import change_manifest, write_bundle
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from damage_tasks.cli.bundles import cli
 from damage_tasks.errors import DamageTaskError
-from model_store.__main__ import cli
-from model_store.fetch import open_bundle
+from model_store.bundle import open_bundle
 from tools.small_bundles import change_manifest, write_bundle
 
 
@@ -142,3 +144,28 @@ def test_golden_photos_travel_with_the_bundle(bundle: Path, bucket: str, tmp_pat
         run("pull", uri, "--cache", str(tmp_path / "cache"))
     shutil.rmtree(tmp_path / "cache")
     assert json.loads((bundle / "manifest.json").read_text())["golden"]
+
+
+@pytest.mark.parametrize(
+    "command", ["train", "evaluate", "export", "average", "quantise", "compare"]
+)
+def test_a_command_that_has_moved_names_the_new_one(command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "model_store", command, "folder", "--photos", "photos"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == f"{command} has moved: python -m model_training {command}\n"
+
+
+def test_quantising_while_publishing_has_moved_and_publishes_nothing(
+    bundle: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    words = ["publish", str(bundle), str(store), "--quantise-with", "photos"]
+    result = CliRunner().invoke(cli, words)
+    assert result.exit_code == 2
+    assert f"python -m model_training quantise {bundle} --photos photos" in result.output
+    assert not store.exists()

@@ -11,7 +11,7 @@ import pytest
 from damage_tasks.inspection import Verdict
 from damage_tasks.vision.measurement import conclude
 from damage_tasks.vision.segmenter import Segmenter
-from model_store.fetch import open_bundle
+from model_store.bundle import open_bundle
 from tools.small_bundles import gate, segmenter, write_bundle, write_weights
 
 PARAMETERS = {"masks": 5, "scores": 3, "variant": "lite0", "decoder": [16, 16, 16]}

@@ -199,9 +199,12 @@ def test_a_refused_bomb_costs_no_memory() -> None:
     assert (
         peak_memory("""
 bombs = [
-    files.png(50_000, 50_000), files.heic_of_size(50_000, 50_000),
-    files.jpeg_of_size(65_500, 65_500), files.webp_of_size(16_384, 16_384),
-    files.webp_of_size(9_000, 9_000), files.png(30_000, 1), files.scan_bomb(1000),
+    photo_files.png(50_000, 50_000), photo_files.heic_of_size(50_000, 50_000),
+    photo_files.jpeg_of_size(65_500, 65_500), photo_files.webp_of_size(16_384, 16_384),
+    photo_files.webp_of_size(9_000, 9_000), photo_files.png(30_000, 1), photo_files.scan_bomb(1000),
+    photo_files.png(
+        100, 100, photo_files.chunk(b"zTXt", b"a\\0\\0" + photo_files.zlib.compress(bytes(10**6)))
+    ),
 ]
 open("/proc/self/clear_refs", "w").write("5")
 before = peak()

@@ -13,8 +13,8 @@ import pytest
 from damage_tasks.inspection import Verdict
 from damage_tasks.vision.postprocessing import cut, prepare, refined, sigmoid
 from damage_tasks.vision.segmenter import Segmentation, Segmenter
+from model_store.bundle import open_bundle
 from model_store.engines.torch import TorchEngine
-from model_store.fetch import open_bundle
 from model_store.manifest import Input, MaskPolicy
 from tools.small_bundles import gate, segmenter, write_bundle, write_weights
 

@@ -14,7 +14,7 @@ import pytest
 from damage_tasks.errors import BundleError
 from damage_tasks.vision.segmenter import Segmenter
 from damage_tasks.vision.self_test import check_golden
-from model_store.fetch import open_bundle
+from model_store.bundle import open_bundle
 from tools.pictures import jpeg
 from tools.small_bundles import change_manifest, write_bundle
 

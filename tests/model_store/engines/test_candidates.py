@@ -10,8 +10,8 @@ import pytest
 from damage_tasks.errors import BundleError
 from damage_tasks.vision.segmenter import Segmenter
 from damage_tasks.vision.self_test import open_segmenter
+from model_store.bundle import Bundle, open_bundle
 from model_store.engines import candidates, loading
-from model_store.fetch import Bundle, open_bundle
 from tools.small_bundles import write_bundle
 
 

@@ -19,8 +19,9 @@ from safetensors.numpy import load_file, save_file
 
 from damage_tasks.errors import BundleError
 from damage_tasks.vision.self_test import open_segmenter
+from model_store.bundle import Bundle, open_bundle
 from model_store.engines import load_engine, loading
-from model_store.fetch import Bundle, fetch_bundle, open_bundle
+from model_store.fetch import fetch_bundle
 from model_store.manifest import read_manifest
 from model_store.publishing import publish
 from model_training.bundling import quantisation

@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from damage_tasks.errors import BundleError
+from model_store.bundle import Bundle, open_bundle
 from model_store.engines import REFERENCE, candidates, load_engine
 from model_store.engines.torch import TorchEngine, load_network
-from model_store.fetch import Bundle, open_bundle
 from tools.small_bundles import PARAMETERS, change_manifest, write_bundle, write_weights
 
 PHOTO = np.random.default_rng(0).standard_normal((3, 64, 96), np.float32)

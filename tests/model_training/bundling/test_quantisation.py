@@ -14,13 +14,14 @@ from rich.console import Console
 
 from damage_tasks.errors import BundleError, ExtraMissing
 from damage_tasks.vision.segmenter import Segmenter
+from model_store.bundle import open_bundle
 from model_store.engines import INT8, OPENVINO, REFERENCE
-from model_store.fetch import open_bundle
 from model_store.manifest import MANIFEST
 from model_training.bundling import quantisation
 from model_training.data.labelled_photos import LabelledPhoto
 from model_training.evaluation.engine_comparison import Agreement
 from tests.model_store.test_model_store_cli import run
+from tests.model_training.cli.test_training_cli import run as train
 from tools.small_bundles import write_bundle
 
 GOOD, BAD = Agreement(8, 0.99, 0.001), Agreement(8, 0.9, 0.02)
@@ -118,31 +119,23 @@ def test_int8_from_before_is_gone_when_it_passes_no_more(
     assert int8_in(bundle) is None
 
 
-def test_a_bundle_may_be_quantised_when_it_is_published(
+def test_a_quantised_bundle_is_published_with_its_int8(
     bundle: Path, folder: Path, tmp_path: Path, says: Callable[..., list[str]]
 ) -> None:
     says(GOOD)
     store = tmp_path / "store"
-    run("publish", str(bundle), str(store), "--quantise-with", str(folder))
+    train("quantise", bundle, "--photos", folder)
+    run("publish", str(bundle), str(store))
     published = open_bundle(store / "tiny/1.0.0")
     assert int8_in(published.folder)["agreement"]["mask_iou"] == 0.99
     assert published.digest == open_bundle(bundle).digest
 
 
-def test_a_version_that_exists_is_refused_before_anything_is_quantised(
-    bundle: Path, folder: Path, tmp_path: Path
-) -> None:
-    run("publish", str(bundle), str(tmp_path / "store"))
-    with pytest.raises(BundleError, match="never overwritten"):
-        run("publish", str(bundle), str(tmp_path / "store"), "--quantise-with", str(folder))
-    assert int8_in(bundle) is None
-
-
-def test_without_the_extra_nothing_is_published(
-    bundle: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_without_the_extra_nothing_is_quantised(
+    bundle: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "nncf", None)
     monkeypatch.delitem(sys.modules, quantisation.__name__)
     with pytest.raises(ExtraMissing, match=r"pip install 'damage-tasks\[quantising\]'"):
-        run("publish", str(bundle), str(tmp_path / "store"), "--quantise-with", str(folder))
-    assert not (tmp_path / "store").exists()
+        train("quantise", bundle, "--photos", folder)
+    assert int8_in(bundle) is None

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from damage_tasks.errors import DamageTaskError
 from damage_tasks.vision.segmenter import Segmenter
 from damage_tasks.vision.self_test import check_golden
-from model_store.fetch import open_bundle
+from model_store.bundle import open_bundle
 from model_store.publishing import files_of
 from model_training.__main__ import cli
 from model_training.bundling import bundle_export, model_card_pictures, self_test_photos

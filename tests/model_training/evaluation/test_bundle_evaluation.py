@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from damage_tasks.vision.segmenter import Segmenter
-from model_store.fetch import open_bundle
+from model_store.bundle import open_bundle
 from model_training.data.labelled_photos import LabelledPhoto
 from model_training.evaluation.bundle_evaluation import evaluate, results_of, write_report
 from model_training.evaluation.figures import figures

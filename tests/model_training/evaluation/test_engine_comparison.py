@@ -11,8 +11,8 @@ import pytest
 
 from damage_tasks.errors import EnginesDisagree
 from damage_tasks.vision.segmenter import Segmenter
+from model_store.bundle import open_bundle
 from model_store.engines import REFERENCE
-from model_store.fetch import open_bundle
 from model_training.evaluation import bundle_evaluation, engine_comparison
 from model_training.evaluation.engine_comparison import Agreement, agreement, falls, too_much
 from tests.model_training.cli.test_training_cli import run

@@ -11,8 +11,8 @@ import torch
 from model_training.data.augmentation import ViewSettings
 from model_training.data.labelled_photos import LabelledPhoto
 from model_training.data.photo_pool import Pool
-from model_training.data.sampling import Mix, Samples
 from model_training.fitting.checkpoints import CheckpointError, load_checkpoint
+from model_training.fitting.sampling import Mix, Samples
 from model_training.fitting.trainer import Trainer, TrainingSettings, learning_rate
 from model_training.fitting.training_loop import LOG, STABLE, train
 

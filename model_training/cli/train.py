@@ -1,7 +1,4 @@
-"""``python -m model_training`` train and export.
-
-Nothing heavy is imported before a command runs, so that ``--help`` answers at once.
-"""
+"""``python -m model_training train``."""
 
 from __future__ import annotations
 
@@ -93,7 +90,7 @@ def train(
     """
     from model_training.bundling.bundle_export import ExportSettings
     from model_training.fitting.trainer import TrainingSettings
-    from model_training.fitting.training_run import run_training
+    from model_training.training_run import run_training
 
     defaults = TrainingSettings()
     run_training(
@@ -131,44 +128,3 @@ def train(
         scenery_folder=scenery,
         car_count=drawn_cars,
     )
-
-
-def export(
-    checkpoint: Annotated[
-        Path, typer.Argument(help="A checkpoint, or the folder of a training run.", exists=True)
-    ],
-    photos: Photos,
-    out: Annotated[Path, typer.Option(help="Folder of the bundle.")],
-    version: Version,
-    licence: Licence,
-    training_data: Annotated[str, typer.Option(help="What the weights were trained on.")],
-    name: Name = "damage",
-    description: Description = "",
-    gate_side: GateSide = DEFAULT_GATE_SIDE,
-    sides: Sides = DEFAULT_SIDES,
-) -> None:
-    """Make a bundle of a checkpoint: weights, manifest, golden photos, model card.
-
-    Thresholds, mask policies and calibration are chosen on the photos of the split `val`, which
-    the training must not have seen; so are the figures on the card.
-
-    Example: python -m model_training export runs/a --photos photos --out bundle --version 1.0.0
-    --licence "our own photos" --training-data "4,000 photos of our fleet"
-    """
-    from model_training.bundling.bundle_export import ExportSettings
-    from model_training.bundling.bundle_export import export as write_bundle
-    from model_training.fitting.training_loop import LATEST
-
-    settings = ExportSettings(
-        version=version,
-        licence=licence,
-        training_data=training_data,
-        name=name,
-        description=description,
-        long_side=gate_side,
-        sides=tuple(sides),
-    )
-    console = Console()
-    path = checkpoint / LATEST if checkpoint.is_dir() else checkpoint
-    write_bundle(path, read(photos, "val"), out, settings, console)
-    console.print(f"the bundle is in {out}", highlight=False)

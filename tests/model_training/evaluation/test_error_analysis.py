@@ -12,9 +12,9 @@ from damage_tasks.vision.segmenter import Segmenter
 from model_store.fetch import open_bundle
 from model_training.data.labelled_photos import LabelledPhoto
 from model_training.evaluation.bundle_evaluation import examine_all
-from model_training.evaluation.contact_sheet import write_contact_sheet
-from model_training.evaluation.errors import confusion_rows, error_of, worst_first
-from tests.model_training.evaluation.test_paired import result
+from model_training.evaluation.error_analysis import confusion_rows, error_of, worst_first
+from model_training.evaluation.error_page import write_contact_sheet
+from tests.model_training.evaluation.test_paired_comparison import result
 from tools.small_bundles import gate, segmenter, write_bundle
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from damage_tasks.devstack.aws_emulator import Emulator
 from damage_tasks.settings import get_settings
+from damage_tasks.sqs.dead_letter_alerts import DeadLetterAlerts, sends_dead_letter_alerts
 from damage_tasks.sqs.queue_depth import QueueCounts, QueueDepth
 from damage_tasks.telemetry.slack import Alert
-from damage_tasks.worker.monitor import DeadLetterWatch, dead_letters_are_told_by
 
 
 class Alerts:
@@ -36,17 +36,17 @@ class Counts:
         return QueueCounts("damage", 0, 0, 0, "damage-dead-letters", self.dead_letters)
 
 
-def look(alerts: Alerts, memory: Path, *numbers: int | None) -> None:
+def check(alerts: Alerts, memory: Path, *numbers: int | None) -> None:
     counts = Counts()
-    watch = DeadLetterWatch(counts, alerts, memory)  # type: ignore[arg-type]
+    growth = DeadLetterAlerts(counts, alerts, memory)  # type: ignore[arg-type]
     for number in numbers:
         counts.dead_letters = number
-        watch.look()
+        growth.check()
 
 
 def test_growth_is_told_and_shrinking_is_not(tmp_path: Path) -> None:
     alerts = Alerts()
-    look(alerts, tmp_path / "known", 0, 3, 3, None, 1, 2)
+    check(alerts, tmp_path / "known", 0, 3, 3, None, 1, 2)
     assert [alert.text.split(",")[0] for alert in alerts.seen] == [
         "3 more in damage-dead-letters",
         "1 more in damage-dead-letters",
@@ -56,16 +56,16 @@ def test_growth_is_told_and_shrinking_is_not(tmp_path: Path) -> None:
 
 def test_an_empty_queue_ends_the_alert(tmp_path: Path) -> None:
     alerts = Alerts()
-    look(alerts, tmp_path / "known", 2, 1, 0, 0)
+    check(alerts, tmp_path / "known", 2, 1, 0, 0)
     assert alerts.over == ["dead letters: damage-dead-letters is empty"]
 
 
 def test_a_restart_tells_only_of_what_came_meanwhile(tmp_path: Path) -> None:
     alerts = Alerts()
-    look(alerts, tmp_path / "folder" / "known", 3)
-    look(alerts, tmp_path / "folder" / "known", 3, 3)
+    check(alerts, tmp_path / "folder" / "known", 3)
+    check(alerts, tmp_path / "folder" / "known", 3, 3)
     assert len(alerts.seen) == 1
-    look(alerts, tmp_path / "folder" / "known", 5)
+    check(alerts, tmp_path / "folder" / "known", 5)
     assert alerts.seen[1].text.startswith("2 more")
 
 
@@ -84,8 +84,8 @@ def test_flower_tells_where_there_is_a_bus_unless_told_otherwise(
     monkeypatch.setenv("DAMAGE_DEAD_LETTER_ALERTS", told_by)
     monkeypatch.setenv("DAMAGE_EVENT_BUS_URL", bus)
     get_settings.cache_clear()
-    assert dead_letters_are_told_by("flower") is flower
-    assert dead_letters_are_told_by("worker") is worker
+    assert sends_dead_letter_alerts("flower") is flower
+    assert sends_dead_letter_alerts("worker") is worker
 
 
 def test_counts_come_from_sqs_and_an_sqs_that_is_away_is_no_error(aws: Emulator) -> None:

@@ -11,12 +11,12 @@ from rich.console import Console
 
 from damage_tasks.settings import get_settings
 from model_training.bundling.bundle_export import ExportSettings, export
-from model_training.data.auxiliary_data import drawn_cars, scenery, vehicle_masks
+from model_training.bundling.validation_monitor import validation_monitor
 from model_training.data.labelled_photos import LabelledPhoto, PhotosError, of_split
+from model_training.fitting.auxiliary_data import drawn_cars, scenery, vehicle_masks
 from model_training.fitting.checkpoints import CheckpointError, load_checkpoint
 from model_training.fitting.trainer import TrainingSettings
 from model_training.fitting.training_loop import LATEST, train
-from model_training.fitting.validation_monitor import validation_monitor
 from model_training.fitting.warm_start import write_start
 
 START = "start.safetensors"

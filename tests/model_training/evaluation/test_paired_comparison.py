@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from model_training.evaluation.paired import compare_paired, paired_rows
+from model_training.evaluation.paired_comparison import compare_paired, paired_rows
 from model_training.evaluation.photo_result import PhotoResult
 
 

@@ -13,8 +13,8 @@ from model_training.data.augmentation import ViewSettings, spoil, view_matrix
 from model_training.data.dataset_readers import read_folder
 from model_training.data.labelled_photos import BREAKAGE, DENT, SCRATCH, LabelledPhoto
 from model_training.data.photo_pool import Pool
-from model_training.data.sampling import Mix, Samples
 from model_training.data.targets import MASKS, SCORES
+from model_training.fitting.sampling import Mix, Samples
 from model_training.synthetic.drawn_cars import write_drawn_cars
 
 ONLY: dict[str, Any] = dict.fromkeys(

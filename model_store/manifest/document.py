@@ -14,16 +14,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from damage_tasks.errors import BundleError, BundleNotFound
-from model_store.networks import (
-    Calibration,
+from model_store.errors import BundleError, BundleNotFound
+from model_store.manifest.networks import (
     File,
     Gate,
-    Input,
     Locator,
-    MaskPolicy,
     Network,
-    Output,
     Part,
     Score,
     SegmentNetwork,
@@ -33,27 +29,6 @@ from model_store.networks import (
     Weights,
     inside_the_bundle,
 )
-
-__all__ = [
-    "MANIFEST",
-    "Calibration",
-    "Decision",
-    "Evidence",
-    "File",
-    "Gate",
-    "Golden",
-    "Input",
-    "Locator",
-    "Manifest",
-    "MaskPolicy",
-    "Network",
-    "Output",
-    "SegmentNetwork",
-    "UnionNetwork",
-    "Weights",
-    "parse_manifest",
-    "read_manifest",
-]
 
 MANIFEST = "manifest.json"
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from damage_tasks.vision.segmenter import Segmenter
 from model_training.data.labelled_photos import LabelledPhoto
-from model_training.evaluation.errors import confusion_rows, worst_first, write_photo_table
+from model_training.evaluation.error_analysis import confusion_rows, worst_first, write_photo_table
 from model_training.evaluation.photo_result import (
     NAMES,
     PhotoResult,

@@ -1,49 +1,15 @@
-"""``python -m model_training`` quantise and compare."""
+"""``python -m model_training compare``."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from damage_tasks.errors import EnginesDisagree, ExtraMissing
+from damage_tasks.errors import EnginesDisagree
 from model_training.cli.options import Photos, read
-
-
-def quantise(
-    bundle: Annotated[
-        Path, typer.Argument(help="Folder of the bundle; it is changed.", exists=True)
-    ],
-    photos: Photos,
-) -> None:
-    """Add int8 to a bundle before it is published, for CPUs that multiply bytes (VNNI, AMX).
-
-    Photos of the split `train` calibrate the int8 network, those of `val` show whether its masks
-    are those of the network in fp32 (IoU of 0.98 or more); without splits all do both. 200 photos
-    are enough. An int8 network that fails is left out, and workers use the next engine.
-
-    Needs pip install 'damage-tasks[quantising]'. Takes some minutes.
-
-    Example: python -m model_training quantise bundle --photos photos
-    """
-    from model_store.engines import INT8
-    from model_training.data.labelled_photos import of_split
-
-    try:
-        from model_training.bundling.quantisation import quantise as add_engines
-    except ModuleNotFoundError as error:
-        raise ExtraMissing(
-            f"quantising needs {error.name}: pip install 'damage-tasks[quantising]'"
-        ) from None
-    console = Console(stderr=True, highlight=False)
-    chosen = read(photos)
-    calibration, check = of_split(chosen, "train"), of_split(chosen, "val")
-    found = add_engines(bundle, calibration or chosen, check or chosen, console)
-    if INT8 in found:
-        console.print(f"{bundle} now holds {INT8}; its digest has changed")
 
 
 def compare(
@@ -65,6 +31,7 @@ def compare(
     Example: python -m model_training compare --bundle default --photos photos --split val
     """
     from damage_tasks.settings import get_settings
+    from damage_tasks.storage.aws_clients import new_client
     from damage_tasks.vision.segmenter import Segmenter
     from damage_tasks.vision.self_test import open_segmenter
     from model_store.engines import REFERENCE
@@ -73,7 +40,7 @@ def compare(
     from model_training.evaluation.engine_comparison import agreement, falls, too_much
 
     console = Console(highlight=False)
-    fetched = fetch_bundle(bundle, get_settings().bundle_cache)
+    fetched = fetch_bundle(bundle, get_settings().bundle_cache, new_client)
     reference, other = Segmenter(fetched, engine=REFERENCE), open_segmenter(fetched, engine)
     console.print(f"{fetched.label}: {other.engine} against {REFERENCE}")
     chosen = read(photos, split)

@@ -1,0 +1,172 @@
+"""``python -m model_store``: list, show, verify, pull and publish bundles."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from damage_tasks.cli.exit_status import run
+from model_store.bundle import Bundle
+from model_store.manifest import Gate, Manifest
+
+cli = typer.Typer(
+    name="model_store",
+    help="Bundles of networks: list, show, verify, pull and publish them. A bundle is "
+    "`default`, a folder, s3://bucket/name/version or https://host/name/version.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Uri = Annotated[str, typer.Argument(metavar="BUNDLE", help="default, a folder, s3:// or https://")]
+
+
+@cli.command("list")
+def list_(store: Annotated[str, typer.Argument(help="A folder or s3://bucket/prefix.")]) -> None:
+    """List the bundles in a store."""
+    from damage_tasks.storage.aws_clients import new_client
+    from model_store.publishing import list_bundles
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("name", "version", "created", "networks", "megabytes", "address"):
+        table.add_column(column, overflow="fold")
+    for listed in list_bundles(store, new_client):
+        manifest = listed.manifest
+        table.add_row(
+            manifest.name,
+            manifest.version,
+            manifest.created[:10],
+            str(len(manifest.networks)),
+            f"{_megabytes(manifest):.1f}",
+            listed.uri,
+        )
+    Console().print(table, highlight=False)
+
+
+@cli.command()
+def show(uri: Uri = "default") -> None:
+    """Show what is in a bundle: networks, thresholds, weights, figures."""
+    bundle = _fetch(uri)
+    manifest = bundle.manifest
+    console = Console(highlight=False)
+    console.print(f"[bold]{bundle.label}[/]  {manifest.description}")
+    console.print(f"licence: {manifest.licence}\ntrained on: {manifest.training_data}\n")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("network", "role", "what it does", "weights", "status"):
+        table.add_column(column, overflow="fold")
+    for network in manifest.networks:
+        table.add_row(network.name, network.role, _what(network), network.weights, network.status)
+    console.print(table)
+    for name, weights in manifest.weights.items():
+        console.print(
+            f"\nweights {name}: {weights.file}, {weights.bytes / 1e6:.1f} MB, {weights.format}"
+            f"{', ' + weights.architecture if weights.architecture else ''}, "
+            f"{weights.input.long_side} px, sha256 {weights.sha256[:12]}..."
+        )
+    console.print(f"\ndamaged from score {manifest.decision.threshold} on")
+    console.print(f"golden photos: {len(manifest.golden)}")
+
+
+@cli.command()
+def verify(uri: Uri = "default") -> None:
+    """Check a bundle as a worker does: manifest, checksums, weights, golden photos."""
+    from damage_tasks.vision.self_test import open_segmenter
+    from model_store.engines import engines_of
+
+    bundle = _fetch(uri)
+    names = engines_of(bundle.manifest)
+    for engine in names:
+        open_segmenter(bundle, engine)
+    print(
+        f"ok  {bundle.label}: checksums match, networks load, {len(bundle.manifest.golden)} golden "
+        f"photos as expected on {', '.join(names)}"
+    )
+
+
+@cli.command()
+def pull(
+    uri: Uri,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder to keep it in; DAMAGE_BUNDLE_CACHE by default.")
+    ] = None,
+) -> None:
+    """Fetch a bundle into the cache, verified; prints the folder. Resumes a broken download."""
+    print(_fetch(uri, cache).folder)
+
+
+@cli.command()
+def publish(
+    folder: Annotated[Path, typer.Argument(help="The bundle's folder.")],
+    store: Annotated[str, typer.Argument(help="s3://bucket/prefix, or a folder.")],
+    quantise_with: Annotated[Path | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Verify a bundle and put it into a store as STORE/NAME/VERSION; prints its address.
+
+    Weights first, manifest last; a version that exists is never overwritten.
+    """
+    from damage_tasks.storage.aws_clients import new_client
+    from damage_tasks.vision.self_test import open_segmenter
+    from model_store.bundle import open_bundle
+    from model_store.engines import engines_of
+    from model_store.publishing import publish as upload
+
+    if quantise_with:
+        how = f"python -m model_training quantise {folder} --photos {quantise_with}"
+        print(f"--quantise-with has moved: first {how}", file=sys.stderr)
+        raise typer.Exit(2)
+    bundle = open_bundle(folder)
+    for engine in engines_of(bundle.manifest):
+        open_segmenter(bundle, engine)
+    print(upload(bundle, store, new_client))
+
+
+def _moved(name: str) -> None:
+    @cli.command(
+        name,
+        hidden=True,
+        add_help_option=False,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )
+    def moved() -> None:
+        print(f"{name} has moved: python -m model_training {name}", file=sys.stderr)
+        raise typer.Exit(2)
+
+
+for _name in ("train", "evaluate", "export", "average", "quantise", "compare"):
+    _moved(_name)
+
+
+def _fetch(uri: str, cache: Path | None = None) -> Bundle:
+    from damage_tasks.settings import get_settings
+    from damage_tasks.storage.aws_clients import new_client
+    from model_store.fetch import fetch_bundle
+
+    return fetch_bundle(uri, cache or get_settings().bundle_cache, new_client)
+
+
+def _what(network: object) -> str:
+    if isinstance(network, Gate):
+        if network.ends_with == "none":
+            return f"scores; below {network.threshold} is noted"
+        return f"below {network.threshold}: {network.code or network.ends_with}"
+    policy = getattr(network, "policy", None)
+    kind = getattr(network, "type", "damage of any type")
+    if policy is None:
+        return "finds the vehicle"
+    low = f", grown down to {policy.low}" if policy.low is not None else ""
+    return f"outlines {kind} from {policy.threshold} on{low}"
+
+
+def _megabytes(manifest: Manifest) -> float:
+    return sum(weights.bytes for weights in manifest.weights.values()) / 1e6
+
+
+def main() -> None:
+    """Run ``python -m model_store``."""
+    run(cli)

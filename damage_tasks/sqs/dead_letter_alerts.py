@@ -1,0 +1,81 @@
+"""Alerts about the dead-letter queue."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+from damage_tasks.settings import get_settings
+from damage_tasks.sqs.queue_depth import QueueDepth
+from damage_tasks.telemetry.slack import Alert, Slack
+
+logger = logging.getLogger(__name__)
+
+CHECK_INTERVAL_SECONDS = 30.0
+DEAD_LETTERS = "dead letters"  # the cause of an alert
+
+
+class DeadLetterAlerts:
+    """Alerts when the dead-letter queue has grown, and says when it is empty again.
+
+    ``memory`` is a file that outlives the process, so that a restart repeats no alert.
+    """
+
+    def __init__(self, depth: QueueDepth, slack: Slack, memory: Path) -> None:
+        self._depth = depth
+        self._slack = slack
+        self._memory = memory
+        self._known = self._remembered()
+
+    def check(self) -> None:
+        """Compare with the last count; growth is one alert."""
+        counts = self._depth.counts()
+        if counts is None or counts.dead_letters == self._known:
+            return
+        grown = counts.dead_letters - self._known
+        if grown > 0:
+            self._slack.alert(
+                Alert(
+                    DEAD_LETTERS,
+                    f"{grown} more in {counts.dead_letter_queue}, {counts.dead_letters} in all. "
+                    "Look: damage-tasks dead-letters list",
+                    lasts=True,
+                )
+            )
+        elif not counts.dead_letters:
+            self._slack.passed(DEAD_LETTERS, f"{counts.dead_letter_queue} is empty")
+        self._known = counts.dead_letters
+        try:
+            self._memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._memory.write_text(f"{self._known}\n")
+        except OSError as error:
+            logger.warning("dead letters are told of again after a restart: %s", error)
+
+    def _remembered(self) -> int:
+        try:
+            return int(self._memory.read_text())
+        except (OSError, ValueError):
+            return 0
+
+    def run(self) -> None:
+        """Check every `CHECK_INTERVAL_SECONDS`, for ever; for a thread."""
+        while True:
+            self.check()
+            time.sleep(CHECK_INTERVAL_SECONDS)
+
+
+def sends_dead_letter_alerts(process: str) -> bool:
+    """Whether a ``flower`` or ``worker`` process sends these alerts, by the settings."""
+    settings = get_settings()
+    sender = settings.dead_letter_alerts
+    if sender == "auto":  # with a bus there is a Flower: once, not once for each pod
+        sender = "flower" if settings.event_bus_url else "worker"
+    return sender == process
+
+
+def start_dead_letter_alerts(depth: QueueDepth, slack: Slack, memory: Path) -> None:
+    """Start the thread that alerts when the dead-letter queue grows."""
+    alerts = DeadLetterAlerts(depth, slack, memory)
+    threading.Thread(target=alerts.run, name="dead-letters", daemon=True).start()

@@ -1,0 +1,51 @@
+"""The manifest of a bundle, and the networks that it describes."""
+
+from model_store.manifest.document import (
+    MANIFEST,
+    VERSION,
+    Decision,
+    Evidence,
+    Golden,
+    Manifest,
+    parse_manifest,
+    read_manifest,
+)
+from model_store.manifest.networks import (
+    INT8,
+    Calibration,
+    Converted,
+    File,
+    Gate,
+    Input,
+    Locator,
+    MaskPolicy,
+    Network,
+    Output,
+    SegmentNetwork,
+    UnionNetwork,
+    Weights,
+)
+
+__all__ = [
+    "INT8",
+    "MANIFEST",
+    "VERSION",
+    "Calibration",
+    "Converted",
+    "Decision",
+    "Evidence",
+    "File",
+    "Gate",
+    "Golden",
+    "Input",
+    "Locator",
+    "Manifest",
+    "MaskPolicy",
+    "Network",
+    "Output",
+    "SegmentNetwork",
+    "UnionNetwork",
+    "Weights",
+    "parse_manifest",
+    "read_manifest",
+]

@@ -1,0 +1,63 @@
+"""``python -m model_training export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from model_training.cli.options import (
+    DEFAULT_GATE_SIDE,
+    DEFAULT_SIDES,
+    Description,
+    GateSide,
+    Licence,
+    Name,
+    Photos,
+    Sides,
+    Version,
+    read,
+)
+
+
+def export(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="A checkpoint, or the folder of a training run.", exists=True)
+    ],
+    photos: Photos,
+    out: Annotated[Path, typer.Option(help="Folder of the bundle.")],
+    version: Version,
+    licence: Licence,
+    training_data: Annotated[str, typer.Option(help="What the weights were trained on.")],
+    name: Name = "damage",
+    description: Description = "",
+    gate_side: GateSide = DEFAULT_GATE_SIDE,
+    sides: Sides = DEFAULT_SIDES,
+) -> None:
+    """Make a bundle of a checkpoint: weights, manifest, golden photos, model card.
+
+    Thresholds, mask policies and calibration are chosen on the photos of the split `val`, which
+    the training must not have seen; so are the figures on the card.
+
+    Example: python -m model_training export runs/a --photos photos --out bundle --version 1.0.0
+    --licence "our own photos" --training-data "4,000 photos of our fleet"
+    """
+    from model_training.bundling.bundle_export import ExportSettings
+    from model_training.bundling.bundle_export import export as write_bundle
+    from model_training.fitting.training_loop import LATEST
+
+    settings = ExportSettings(
+        version=version,
+        licence=licence,
+        training_data=training_data,
+        name=name,
+        description=description,
+        long_side=gate_side,
+        sides=tuple(sides),
+    )
+    console = Console()
+    path = checkpoint / LATEST if checkpoint.is_dir() else checkpoint
+    write_bundle(path, read(photos, "val"), out, settings, console)
+    console.print(f"the bundle is in {out}", highlight=False)
