@@ -4,8 +4,10 @@
 """
 
 from damage_tasks.settings import get_settings
+from damage_tasks.sqs.envelope import PLAIN_JSON_TYPE
 
 _settings = get_settings()
+_queue = _settings.queue_name if _settings.queue_url else "damage"
 
 # --- broker: SQS.  The URL contains no credentials: boto3 finds the pod's role, and
 # AWS_ENDPOINT_URL can point to an emulator.
@@ -13,8 +15,9 @@ broker_url = "sqs://"
 broker_transport = "damage_tasks.sqs.transport:Transport"
 broker_transport_options = {
     "region": _settings.region,
-    # With predefined queues, kombu never lists or creates queues.
-    "predefined_queues": {_settings.queue_name: {"url": _settings.require("queue_url")}},
+    # With predefined queues, kombu never lists or creates queues. Without a queue URL, sending
+    # and starting a worker raise `SettingsError`.
+    "predefined_queues": {_queue: {"url": _settings.queue_url or ""}},
     # kombu's asynchronous client times out after 20 s, so a poll must be shorter.
     "fetch_message_attributes": {
         "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"]
@@ -25,21 +28,24 @@ broker_transport_options = {
     "polling_interval": 1,
     "prefetch": _settings.prefetch,
     "refusal_patience": _settings.refusal_patience,
-    # Not for polls, but for calls that block the worker's main loop (ChangeMessageVisibility).
+    # Not for polls, but for calls that block a web request that sends a photo, or the worker's
+    # main loop (ChangeMessageVisibility). They fail after about 5 seconds.
     "client-config": {
-        "connect_timeout": 3,
-        "read_timeout": 5,
-        "retries": {"total_max_attempts": 3, "mode": "standard"},
+        "connect_timeout": 2,
+        "read_timeout": 2.5,
+        "retries": {"total_max_attempts": 2, "mode": "standard"},
     },
 }
+# botocore has retried already.
+task_publish_retry = False
 broker_connection_retry_on_startup = True
-task_default_queue = _settings.queue_name
+task_default_queue = _queue
 task_create_missing_queues = False
 
 # --- messages: JSON only, never pickle.  Callers send kombu's, the front door hands on plain
 task_serializer = "json"
 result_serializer = "json"
-accept_content = ["json", "plain-json"]
+accept_content = ["json", PLAIN_JSON_TYPE]
 
 # --- results: the inspections table is the result backend
 result_backend = "damage_tasks.results.celery_backend:InspectionBackend"

@@ -21,6 +21,7 @@ from damage_tasks.cli import (
     submit,
 )
 from damage_tasks.cli.exit_status import run
+from damage_tasks.settings import refuse_unknown_variables
 
 cli = typer.Typer(
     name="damage-tasks",
@@ -46,12 +47,12 @@ def _version(wanted: bool) -> None:
 
 @cli.callback()
 def _options(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001  # its callback prints it
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    pass
+    refuse_unknown_variables()
 
 
 def main() -> None:

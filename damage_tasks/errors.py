@@ -63,6 +63,12 @@ class SettingsError(DamageTaskError):
     code = "settings_invalid"
 
 
+class CallRefused(DamageTaskError, ValueError):
+    """Raised at the sender for a call that a photo's message cannot carry; nothing was sent."""
+
+    code = "call_refused"
+
+
 # --- the photo's own fault: verdict `rejected`, message deleted, never tried again
 
 

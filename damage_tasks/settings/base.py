@@ -2,12 +2,46 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 PREFIX = "DAMAGE_"
+
+
+# https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables
+_SERVICE_LINK = re.compile(
+    r".+_SERVICE_(HOST|PORT(_.+)?)|.+_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?"
+)
+
+
+def is_service_link(variable: str, value: str) -> bool:
+    """Whether Kubernetes sets ``variable`` to say where a Service is.
+
+    It does so in every pod of a namespace, with ``DAMAGE_API_SERVICE_HOST`` for a Service
+    ``damage-api``.
+    """
+    if variable.endswith("_PORT") and re.match(r"(tcp|udp|sctp)://", value):
+        return True
+    return _SERVICE_LINK.fullmatch(variable) is not None
+
+
+class _WithoutServiceLinks(EnvSettingsSource):
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        found = super()._load_env_vars()
+        return {
+            name: value
+            for name, value in found.items()
+            if not is_service_link(name.upper(), value or "")
+        }
 
 
 class Group(BaseSettings):
@@ -16,6 +50,16 @@ class Group(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="forbid", defer_build=True
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, _WithoutServiceLinks(settings_cls)
 
 
 def setting(default: Any, description: str, example: str, **limits: Any) -> Any:

@@ -8,6 +8,7 @@ from this package.
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import re
 from functools import cache
@@ -18,11 +19,13 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError, field_validator, model_validator
 
 from damage_tasks.errors import SettingsError
-from damage_tasks.settings.base import PREFIX
+from damage_tasks.settings.base import PREFIX, is_service_link
 from damage_tasks.settings.connection_settings import PlaceSettings
 from damage_tasks.settings.monitoring_settings import MonitoringSettings
 from damage_tasks.settings.photo_settings import PhotoSettings
 from damage_tasks.settings.worker_settings import WorkerSettings
+
+logger = logging.getLogger(__name__)
 
 
 # Pydantic lists the fields of the last group first.
@@ -95,13 +98,11 @@ class Settings(MonitoringSettings, WorkerSettings, PhotoSettings, PlaceSettings)
 
     @property
     def region(self) -> str | None:
-        """The AWS region: from boto3's variables, or else from the queue's URL."""
-        named = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-        if named or not self.queue_url:
-            return named
-        host = self.queue_url.split("/")[2]
-        parts = host.split(".")
-        return parts[1] if parts[0] == "sqs" and len(parts) >= 4 else None
+        """The AWS region: the queue URL's own, else boto3's variables."""
+        parts = (self.queue_url or "").partition("://")[2].partition("/")[0].split(".")
+        if parts[0] == "sqs" and len(parts) >= 4:
+            return parts[1]
+        return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
 
     def require(self, field: str) -> str:
         """The setting ``field``; raises `SettingsError` with instructions if it is not set."""
@@ -113,8 +114,11 @@ class Settings(MonitoringSettings, WorkerSettings, PhotoSettings, PlaceSettings)
 
 @cache
 def get_settings() -> Settings:
-    """The settings of this process; raises a `SettingsError` that names the variable."""
-    _refuse_unknown_variables()
+    """The settings of this process; raises `SettingsError` naming the variable."""
+    for problem in unknown_variables():
+        # A caller's process must not stop over a variable of another product; workers and
+        # commands call `refuse_unknown_variables` when they start.
+        logger.warning("%s", problem)
     try:
         return Settings()
     except ValidationError as error:
@@ -126,13 +130,28 @@ def get_settings() -> Settings:
         raise SettingsError(_message(str(first["loc"][0]), problem)) from None
 
 
-def _refuse_unknown_variables() -> None:
+def refuse_unknown_variables() -> None:
+    """Raise `SettingsError` where the environment names a setting that does not exist."""
+    for problem in unknown_variables():
+        raise SettingsError(problem)
+
+
+def unknown_variables() -> list[str]:
+    """What is wrong with the names of variables that look like settings, a sentence each.
+
+    The variables that Kubernetes makes of a Service whose name begins with ``damage`` are
+    none of ours.
+    """
     known = {PREFIX + name.upper() for name in Settings.model_fields}
-    for variable in sorted(os.environ):
-        if variable.startswith(PREFIX) and variable not in known:
+    problems = []
+    for variable, value in sorted(os.environ.items()):
+        if not variable.startswith(PREFIX) or variable in known:
+            continue
+        if not is_service_link(variable, value):
             close = difflib.get_close_matches(variable, known, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
-            raise SettingsError(f"{variable} is not a setting{hint}")
+            problems.append(f"{variable} is not a setting{hint}")
+    return problems
 
 
 def _message(field: str, problem: str) -> str:

@@ -14,20 +14,24 @@ from typing import Any
 
 from kombu.serialization import register
 
+from damage_tasks.sqs.task_names import ARGUMENTS, DETECT_DAMAGE, RECORD_MALFORMED
 from damage_tasks.telemetry import redact, redacted
 
-DETECT_DAMAGE = "detect_damage"
-RECORD_MALFORMED = "record_malformed"
 Json = dict[str, Any]
-
-# Names of the tasks' arguments; the first one must be given.
-ARGUMENTS = {DETECT_DAMAGE: ("url", "metadata"), RECORD_MALFORMED: ("body",)}
 
 # kombu's own JSON gives a meaning to objects of "__type__" and "__value__"; where it does
 # not know the type, Celery drops the message.  Callers' metadata is theirs alone.
 PLAIN_JSON = "plain-json"
 PLAIN_JSON_TYPE = "application/vnd.damage-tasks.plain+json"
-register(PLAIN_JSON, json.dumps, json.loads, PLAIN_JSON_TYPE, "utf-8")
+
+
+def register_plain_json() -> None:
+    """Let kombu read plain JSON in this process: kombu's registry is the whole process's.
+
+    Workers call this before they fork; a caller's process never needs it.
+    """
+    register(PLAIN_JSON, json.dumps, json.loads, PLAIN_JSON_TYPE, "utf-8")
+
 
 TRACE_HEADERS = ("sentry-trace", "baggage")
 KEPT_HEADERS = (

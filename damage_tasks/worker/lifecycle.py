@@ -58,7 +58,8 @@ def _prepare(sender: Any = None, **_: Any) -> None:
     (pytorch/pytorch#17199).
     """
     from damage_tasks.event_bus.connection import check_bus
-    from damage_tasks.settings import get_settings
+    from damage_tasks.settings import get_settings, refuse_unknown_variables
+    from damage_tasks.sqs.envelope import register_plain_json
     from damage_tasks.sqs.queues import check_queue, sqs_client
     from damage_tasks.storage.aws_clients import new_client
     from damage_tasks.worker.heartbeat import clear_heartbeat
@@ -68,6 +69,8 @@ def _prepare(sender: Any = None, **_: Any) -> None:
     _gave_up = multiprocessing.Value("b", 0)
     _examined = multiprocessing.Value("L", 0)
     try:
+        refuse_unknown_variables()
+        register_plain_json()
         settings = get_settings()
         clear_heartbeat(settings.heartbeat_file)
         settings.require("bucket")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from damage_tasks.errors import SettingsError
-from damage_tasks.settings import PREFIX, Settings, get_settings
+from damage_tasks.settings import PREFIX, Settings, get_settings, refuse_unknown_variables
 
 REFERENCE = Path(__file__).parent.parent.parent / "docs/reference/settings.md"
 
@@ -28,7 +29,6 @@ REFERENCE = Path(__file__).parent.parent.parent / "docs/reference/settings.md"
         ("DAMAGE_DATABASE_URL", "postgresql://u:p@h:abc/x", "DAMAGE_DATABASE_URL: is not a URL"),
         ("DAMAGE_EVENT_BUS_URL", "bus", "DAMAGE_EVENT_BUS_URL: is not a URL"),
         ("DAMAGE_OVERLAY_QUALITY", "101", "DAMAGE_OVERLAY_QUALITY: .*less than or equal to 100"),
-        ("DAMAGE_BUKET", "x", "DAMAGE_BUKET is not a setting; did you mean DAMAGE_BUCKET"),
         ("DAMAGE_CLOUDFRONT_HOSTS", "d1.cloudfront.net", "needs DAMAGE_CLOUDFRONT_KEY_PAIR_ID"),
     ],
 )
@@ -65,15 +65,53 @@ def test_lists_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
     assert get_settings().allowed_hosts == ("a.example", "*.b.example")
 
 
-def test_the_region_comes_from_the_queue_unless_aws_names_one(
+def test_a_misspelt_setting_stops_workers_and_commands_and_warns_callers(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    problem = "DAMAGE_BUKET is not a setting; did you mean DAMAGE_BUCKET?"
+    monkeypatch.setenv("DAMAGE_BUKET", "x")
+    with pytest.raises(SettingsError, match=re.escape(problem)):
+        refuse_unknown_variables()
+    get_settings()
+    assert problem in caplog.text
+
+
+SERVICE_LINKS = {
+    "DAMAGE_API_SERVICE_HOST": "10.0.0.7",
+    "DAMAGE_API_SERVICE_PORT": "80",
+    "DAMAGE_API_SERVICE_PORT_HTTP": "80",
+    "DAMAGE_API_PORT": "tcp://10.0.0.7:80",
+    "DAMAGE_API_PORT_80_TCP": "tcp://10.0.0.7:80",
+    "DAMAGE_API_PORT_80_TCP_PROTO": "tcp",
+    "DAMAGE_API_PORT_80_TCP_PORT": "80",
+    "DAMAGE_API_PORT_80_TCP_ADDR": "10.0.0.7",
+    "DAMAGE_TASKS_FLOWER_PORT": "tcp://10.0.0.8:5555",
+    # of a Service "damage-metrics": the name of a setting too
+    "DAMAGE_METRICS_PORT": "tcp://10.0.0.9:9100",
+}
+
+
+def test_the_variables_of_kubernetes_services_are_no_settings(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, value in SERVICE_LINKS.items():
+        monkeypatch.setenv(name, value)
+    refuse_unknown_variables()
+    assert get_settings().metrics_port == Settings.model_fields["metrics_port"].default
+    assert not caplog.records
+
+
+def test_the_region_is_that_of_the_queues_url(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = Settings(queue_url="https://sqs.eu-west-1.amazonaws.com/1/damage")
     assert (settings.region, settings.queue_name) == ("eu-west-1", "damage")
     monkeypatch.setenv("AWS_REGION", "eu-north-1")
-    assert settings.region == "eu-north-1"
+    assert settings.region == "eu-west-1"
+    elsewhere = Settings(queue_url="http://127.0.0.1:4566/000000000000/damage")
+    assert elsewhere.region == "eu-north-1"
     monkeypatch.delenv("AWS_REGION")
-    assert Settings(queue_url="http://127.0.0.1:4566/000000000000/damage").region is None
+    assert elsewhere.region is None
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)

@@ -143,7 +143,9 @@ def test_metadata_is_not_taken_for_kombus_own_types() -> None:
     from kombu.serialization import loads, prepare_accept_content
 
     from damage_tasks import app
+    from damage_tasks.sqs.envelope import register_plain_json
 
+    register_plain_json()
     metadata = {"x": {"__type__": "unknown", "__value__": 1}}
     message = translate(json.dumps({"image_url": URL, **metadata}), "id-1", "damage")
     accept = prepare_accept_content(app.conf.accept_content)

@@ -1,0 +1,125 @@
+"""The messages that this application sends: what a photo's message cannot carry is refused here.
+
+A worker keeps only what a photo needs of a Celery message (see `sqs.envelope`), so a
+chain or a time limit would be dropped without a word, and its sender would wait for ever.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from celery.app.amqp import AMQP
+
+from damage_tasks.errors import CallRefused, MetadataInvalid
+from damage_tasks.settings import get_settings
+from damage_tasks.sqs.task_names import ARGUMENTS, DETECT_DAMAGE
+
+# Celery's options, and what to do without them.
+_READ_THE_RESULT = "wait for the result with .get(), then call the next task"
+_REFUSED = {
+    "chain": _READ_THE_RESULT,
+    "callbacks": _READ_THE_RESULT,
+    "errbacks": "catch the exception that .get() raises",
+    "chord": "send the photos as a group and call the next task when .get() has returned",
+    "time_limit": "the worker's DAMAGE_TIME_LIMIT applies",
+    "soft_time_limit": "the worker's DAMAGE_SOFT_TIME_LIMIT applies",
+    "countdown": "use DelaySeconds=..., at most 900",
+    "eta": "use DelaySeconds=..., at most 900",
+}
+_NAMES = {"callbacks": "link", "errbacks": "link_error"}
+_SIGNATURE = inspect.signature(AMQP.as_task_v2)  # Celery passes most of it by position
+_DEEPEST = 90  # levels; workers accept 100, the message around them included
+
+
+class OutgoingMessages(AMQP):
+    """Celery's messages, checked before they are sent; the application's ``amqp``."""
+
+    def as_task_v2(self, *given: Any, **options: Any) -> Any:
+        """Celery's message for a call; raises `CallRefused`, `MetadataInvalid`, `SettingsError`."""
+        call = _SIGNATURE.bind(self, *given, **options).arguments
+        name = call["name"]
+        if name not in ARGUMENTS:
+            raise CallRefused(
+                f"{name}: workers on this queue run {DETECT_DAMAGE} only; send other tasks "
+                "with an application and a queue of their own"
+            )
+        get_settings().require("queue_url")
+        # Celery itself adds the limits of the configuration.
+        usual = {
+            "time_limit": self.app.conf.task_time_limit,
+            "soft_time_limit": self.app.conf.task_soft_time_limit,
+        }
+        for option, instead in _REFUSED.items():
+            if (value := call.get(option)) and value != usual.get(option):
+                shown = _NAMES.get(option, option)
+                raise CallRefused(f"{name} does not support {shown}: {instead}")
+        if name == DETECT_DAMAGE:
+            check_call(call.get("args") or (), call.get("kwargs") or {})
+        return super().as_task_v2(*given, **options)
+
+
+def check_call(args: Any, kwargs: Mapping[str, Any]) -> None:
+    """Check the arguments of `detect_damage`; raises `CallRefused` or `MetadataInvalid`."""
+    names = ARGUMENTS[DETECT_DAMAGE]
+    given = dict(zip(names, args, strict=False))
+    if len(args) > len(names) or not {*kwargs} <= {*names} - {*given}:
+        raise CallRefused("detect_damage takes a URL and, optionally, metadata")
+    given.update(kwargs)
+    if not isinstance(given.get("url"), str):
+        raise CallRefused(f"url must be a string, not {type(given.get('url')).__name__}")
+    check_json_object(given.get("metadata"), get_settings().max_metadata_bytes)
+
+
+def check_json_object(metadata: Any, most_bytes: int) -> None:
+    """Check that ``metadata`` is None or an object that comes back as it was sent.
+
+    Raises `MetadataInvalid` for anything that JSON would change or cannot carry, and for
+    more than ``most_bytes`` bytes of UTF-8.
+    """
+    if metadata is None:
+        return
+    if not isinstance(metadata, dict):
+        raise MetadataInvalid(f"metadata must be a dict, not {type(metadata).__name__}")
+    _check_value(metadata, "metadata", ())
+    size = len(json.dumps(metadata, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    if size > most_bytes:
+        raise MetadataInvalid(f"metadata has {size} bytes; at most {most_bytes} are allowed")
+
+
+def _check_value(value: Any, path: str, parents: tuple[int, ...]) -> None:
+    if type(value) not in (dict, list):
+        _check_scalar(value, path)
+        return
+    if id(value) in parents:
+        raise MetadataInvalid(f"{path} contains itself")
+    if len(parents) >= _DEEPEST:
+        raise MetadataInvalid(f"metadata is nested more than {_DEEPEST} levels deep")
+    inside = (*parents, id(value))
+    if isinstance(value, list):
+        for number, item in enumerate(value):
+            _check_value(item, f"{path}[{number}]", inside)
+        return
+    for key, item in value.items():
+        if type(key) is not str:
+            raise MetadataInvalid(f"{path} has the key {key!r}; keys must be strings")
+        _check_scalar(key, f"a key of {path}")
+        _check_value(item, f"{path}[{key!r}]", inside)
+
+
+def _check_scalar(value: Any, path: str) -> None:
+    if type(value) is float and not math.isfinite(value):
+        raise MetadataInvalid(f"{path} is {value}, which JSON does not have")
+    if type(value) is str:
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise MetadataInvalid(f"{path} holds half of a surrogate pair") from None
+    elif value is not None and type(value) not in (bool, int, float):
+        raise MetadataInvalid(
+            f"{path} is a {type(value).__name__}; use only dict, list, str, int, float, bool "
+            "and None (convert a UUID, Decimal or date with str())"
+        )

@@ -1,0 +1,104 @@
+"""What a photo's message cannot carry is refused where it is asked for."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from celery import chain, chord
+
+from damage_tasks import app, detect_damage
+from damage_tasks.errors import CallRefused, MetadataInvalid, SettingsError
+from damage_tasks.settings import get_settings
+from damage_tasks.sqs.outgoing import check_json_object
+
+URL = "https://photos.example/car.jpg"
+
+
+@pytest.fixture(autouse=True)
+def queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Nothing listens there: what is refused is refused before anything is sent.
+    monkeypatch.setenv("DAMAGE_QUEUE_URL", "http://127.0.0.1:9/000000000000/damage")
+    get_settings.cache_clear()
+
+
+NOTIFY = app.signature("notify")
+
+CALLS: dict[str, Callable[[], Any]] = {
+    "chain": lambda: (detect_damage.s(URL) | NOTIFY).delay(),
+    "chain()": lambda: chain(detect_damage.s(URL), NOTIFY).apply_async(),
+    "link": lambda: detect_damage.apply_async((URL,), link=NOTIFY),
+    "link_error": lambda: detect_damage.apply_async((URL,), link_error=NOTIFY),
+    "chord": lambda: chord([detect_damage.s(URL)], NOTIFY).apply_async(),
+    "time_limit": lambda: detect_damage.apply_async((URL,), time_limit=5),
+    "soft_time_limit": lambda: detect_damage.apply_async((URL,), soft_time_limit=5),
+    "countdown": lambda: detect_damage.apply_async((URL,), countdown=5),
+    "eta": lambda: detect_damage.apply_async((URL,), eta=datetime.now(UTC)),
+    "a task of another application": lambda: app.send_task("send_invoice", (1,)),
+    "no url": lambda: app.send_task("detect_damage", ()),
+    "a url that is no string": lambda: detect_damage.delay(None),
+    "a third argument": lambda: app.send_task("detect_damage", (URL, {}, 3)),
+    "an unknown argument": lambda: app.send_task("detect_damage", (URL,), {"car": 7}),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
+def test_a_call_that_cannot_be_carried_is_refused_at_the_sender(call: Callable[[], Any]) -> None:
+    with pytest.raises(CallRefused) as refused:
+        call()
+    assert isinstance(refused.value, ValueError)
+    assert "\n" not in str(refused.value)
+
+
+ITSELF: dict[str, Any] = {}
+ITSELF["me"] = ITSELF
+DEEP: Any = 1
+for _ in range(200):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        "text",
+        [1],
+        {"id": uuid.uuid4()},
+        {"at": datetime.now(UTC)},
+        {"price": Decimal("1.5")},
+        {"bytes": b"x"},
+        {"pair": (1, 2)},
+        {"set": {1}},
+        {7: "a key that is no string"},
+        {"a": float("nan")},
+        {"a": [float("inf")]},
+        {"half": "\ud800"},
+        {"\ud800": 1},
+        ITSELF,
+        {"deep": DEEP},
+        {"long": "ä" * 4096},
+    ],
+    ids=lambda value: str(type(value).__name__),
+)
+def test_metadata_that_would_not_come_back_as_it_was_sent_is_refused(metadata: Any) -> None:
+    with pytest.raises(MetadataInvalid):
+        detect_damage.delay(URL, metadata)
+
+
+def test_metadata_of_json_types_is_accepted_as_it_is() -> None:
+    check_json_object(
+        {"a": [1, 2.5, None, True, {"__type__": "uuid", "__value__": "x"}], "ü": "🚗"}, 8192
+    )
+    check_json_object(None, 8192)
+
+
+def test_sending_without_a_queue_says_which_setting_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("DAMAGE_QUEUE_URL")
+    get_settings.cache_clear()
+    with pytest.raises(SettingsError, match="DAMAGE_QUEUE_URL: is not set"):
+        detect_damage.delay(URL)
