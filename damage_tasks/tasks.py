@@ -18,8 +18,8 @@ from damage_tasks.errors import (
     TimeLimitReached,
     WorkerLost,
 )
-from damage_tasks.sqs.envelope import DETECT_DAMAGE, RECORD_MALFORMED
 from damage_tasks.sqs.message import receives_of
+from damage_tasks.sqs.task_names import DETECT_DAMAGE, RECORD_MALFORMED
 from damage_tasks.worker.lifecycle import (
     get_pipeline,
     is_last_receive,

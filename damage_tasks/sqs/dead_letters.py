@@ -14,8 +14,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from damage_tasks.errors import QueueUnavailable
 from damage_tasks.sqs.batches import MAX_ENTRIES, change_visibility
-from damage_tasks.sqs.envelope import DETECT_DAMAGE, translate
+from damage_tasks.sqs.envelope import translate
 from damage_tasks.sqs.queues import Queue
+from damage_tasks.sqs.task_names import DETECT_DAMAGE
 
 # Seconds that a message stays hidden from others while it is looked at; tens of thousands
 # can be listed in that time.
