@@ -21,6 +21,7 @@ __all__ = [
     "BundleError",
     "BundleNotFound",
     "BundleUnavailable",
+    "CallRefused",
     "DamageTaskError",
     "DatabaseError",
     "DatabaseUnavailable",
@@ -40,6 +41,7 @@ __all__ = [
     "PhotoTooLarge",
     "PhotoTooSmall",
     "PhotoUnreadable",
+    "PhotoUnsupported",
     "QueueUnavailable",
     "QueueUnsafe",
     "RetriesExhausted",
@@ -64,7 +66,7 @@ class SettingsError(DamageTaskError):
 
 
 class CallRefused(DamageTaskError, ValueError):
-    """Raised at the sender for a call that a photo's message cannot carry; nothing was sent."""
+    """Raised when a call asks for what a photo's message cannot carry; nothing was sent."""
 
     code = "call_refused"
 

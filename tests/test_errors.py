@@ -37,3 +37,7 @@ def test_the_reference_is_what_the_code_says() -> None:
     from tools.reference import errors_page
 
     assert REFERENCE.read_text() == errors_page(), "run `make docs`"
+
+
+def test_every_error_can_be_imported_from_one_place() -> None:
+    assert {kind.__name__ for kind in ALL} == {*errors.__all__}

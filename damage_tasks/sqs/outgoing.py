@@ -48,16 +48,14 @@ class OutgoingMessages(AMQP):
                 "with an application and a queue of their own"
             )
         get_settings().require("queue_url")
-        # Celery itself adds the limits of the configuration.
-        usual = {
-            "time_limit": self.app.conf.task_time_limit,
-            "soft_time_limit": self.app.conf.task_soft_time_limit,
-        }
+        task = self.app.tasks.get(name)
         for option, instead in _REFUSED.items():
-            if (value := call.get(option)) and value != usual.get(option):
+            # Celery itself adds the task's own limits.
+            if (value := call.get(option)) and value != getattr(task, option, None):
                 shown = _NAMES.get(option, option)
                 raise CallRefused(f"{name} does not support {shown}: {instead}")
-        if name == DETECT_DAMAGE:
+        # A worker's retry was accepted when it came, by the rules for messages of any language.
+        if name == DETECT_DAMAGE and not call.get("retries"):
             check_call(call.get("args") or (), call.get("kwargs") or {})
         return super().as_task_v2(*given, **options)
 

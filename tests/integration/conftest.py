@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from kombu import pools
 
 from damage_tasks import app
+from damage_tasks.app import read_worker_config
 from damage_tasks.devstack import Stack
 from tests.conftest import new_database
 
@@ -50,7 +50,7 @@ def use(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
         return
     # Celery reads its settings once; to it, another stack is another broker.
     pools.reset()
-    sys.modules.pop("worker_config", None)
+    read_worker_config.cache_clear()
     vars(app).pop("amqp", None)
     app._pool = app._conf = None
 

@@ -102,3 +102,8 @@ def test_sending_without_a_queue_says_which_setting_is_missing(
     get_settings.cache_clear()
     with pytest.raises(SettingsError, match="DAMAGE_QUEUE_URL: is not set"):
         detect_damage.delay(URL)
+
+
+def test_what_a_worker_tries_again_is_not_checked_by_the_rules_for_senders() -> None:
+    # Of any language's JSON a worker accepts some more levels than a sender may use.
+    app.amqp.create_task_message("id-1", "detect_damage", (URL, {"deep": DEEP}), retries=1)
