@@ -50,7 +50,7 @@ chaos: $(VENV)/.dev ## Inject failures while photos arrive, and count the result
 lint: $(VENV)/.dev ## Check style
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/lint-imports --no-cache --no-color
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 typecheck: $(VENV)/.dev ## Check types
 	@$(BIN)/mypy
