@@ -1,4 +1,4 @@
-"""``damage-tasks check``: can this machine do its work?"""
+"""``damage-tasks check``: verify that a worker could run on this machine."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from damage_tasks.settings import Settings, get_settings
 
 
 def run() -> None:
-    """Check that queue, store, database and bundle can be reached; one line each.
+    """Check that the queue, the store, the database and the bundle can be reached; one line each.
 
-    The exit status is 1 if any cannot.
+    The exit status is 1 if any of them cannot.
     """
     settings = get_settings()
     console = Console(highlight=False, soft_wrap=True)
@@ -37,7 +37,7 @@ def run() -> None:
             failed = True
             console.print(f"[red]wrong[/] {name:<9}{escape(str(ExtraMissing.of(error)))}")
         except Exception as error:
-            # Whatever a client library raises, the line must say so and the rest go on.
+            # Report whatever a client library raises, and continue with the other checks.
             failed = True
             console.print(f"[red]wrong[/] {name:<9}{type(error).__name__}: {escape(str(error))}")
         else:
@@ -72,7 +72,7 @@ def _database(settings: Settings) -> str:
 
     _, _, file = settings.database_url.partition("sqlite:///")
     if file and not Path(file).exists():
-        # To open it would make it.
+        # Opening it would create it.
         raise DatabaseError(f"there is no {file}; run `damage-tasks migrate`")
     open_inspections().check()
     current, newest = revisions(settings.database_url)
@@ -89,5 +89,5 @@ def _bundle(settings: Settings) -> str:
     bundle = segmenter.bundle
     names = ", ".join(network.name for network in bundle.manifest.networks)
     golden = len(bundle.manifest.golden)
-    tested = f"{golden} golden photos are as expected" if golden else "it has no golden photos"
+    tested = f"{golden} golden photos pass" if golden else "no golden photos"
     return f"{bundle.label} on {segmenter.engine}: {names}; {tested}"

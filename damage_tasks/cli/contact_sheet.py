@@ -1,4 +1,4 @@
-"""A page with every photo beside its overlay."""
+"""An HTML page with every photo next to its overlay."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from damage_tasks.cli.results_table import describe
 from damage_tasks.errors import PhotoRejected
 from damage_tasks.photos import decode
 
-OVERLAYS, THUMBNAILS = "overlays", "thumbnails"  # folders beside the page
+OVERLAYS, THUMBNAILS = "overlays", "thumbnails"  # folders next to the page
 THUMBNAIL = 1024  # pixels
 
 PAGE = """<!doctype html>
@@ -78,12 +78,12 @@ def write_contact_sheet(out: Path, results: list[tuple[str, Path, dict[str, Any]
 
 def _picture(path: str | None, name: str) -> str:
     if path is None:
-        return '<div class="missing">no picture</div>'
+        return '<div class="missing">no image</div>'
     return f'<a href="{quote(path)}"><img src="{quote(path)}" alt="{escape(name)}"></a>'
 
 
 def _thumbnail(source: Path, target: Path) -> bool:
-    # Browsers show no HEIC, and a page of 12 MP photos would not scroll.
+    # Browsers cannot show HEIC, and a page of 12 MP photos would scroll slowly.
     try:
         photo = decode(source.read_bytes(), side=THUMBNAIL, min_side=1)
     except (PhotoRejected, OSError):

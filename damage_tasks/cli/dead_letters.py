@@ -1,4 +1,4 @@
-"""``damage-tasks dead-letters``: look at what failed, and send it again or drop it."""
+"""``damage-tasks dead-letters``: list failed messages, and replay or drop them."""
 
 from __future__ import annotations
 
@@ -22,17 +22,25 @@ from damage_tasks.sqs.dead_letters import DeadLetter, DeadLetters
 from damage_tasks.sqs.queues import check_queue, dead_letter_queue, sqs_client
 from damage_tasks.telemetry import redact
 
-cli = typer.Typer(help="Messages that were given up, with their reasons.", no_args_is_help=True)
+cli = typer.Typer(help="List, show, replay and drop dead letters.", no_args_is_help=True)
 
 PATIENCE = 3  # letters
 
-Reason = Annotated[list[str] | None, typer.Option(help="Only this reason's code; may be repeated.")]
-Photo = Annotated[str | None, typer.Option(help="Only photos whose URL matches, with * and ?.")]
-Since = Annotated[str | None, typer.Option(help="Only sent after this: 2h, 3d or 2026-11-22.")]
-Until = Annotated[str | None, typer.Option(help="Only sent before this: 2h, 3d or 2026-11-22.")]
-Id = Annotated[list[str] | None, typer.Option("--id", help="Only this one; may be repeated.")]
-Limit = Annotated[int | None, typer.Option(min=1, help="Look at this many at most.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Reason = Annotated[
+    list[str] | None, typer.Option(help="Only letters with this reason code; may be repeated.")
+]
+Photo = Annotated[
+    str | None, typer.Option(help="Only photos whose URL matches; use * and ? as wildcards.")
+]
+Since = Annotated[
+    str | None, typer.Option(help="Only letters sent after this: 2h, 3d or 2026-11-22.")
+]
+Until = Annotated[
+    str | None, typer.Option(help="Only letters sent before this: 2h, 3d or 2026-11-22.")
+]
+Id = Annotated[list[str] | None, typer.Option("--id", help="Only this id; may be repeated.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Maximum number of letters to read.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 @cli.command("list")
@@ -42,7 +50,9 @@ def list_(
     since: Since = None,
     until: Until = None,
     limit: Limit = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per line.")
+    ] = False,
 ) -> None:
     """List dead letters with their reasons, and count them by reason.
 
@@ -74,7 +84,7 @@ def list_(
 
 @cli.command()
 def show(id: Annotated[str, typer.Argument(help="The inspection's id.")]) -> None:
-    """Show one dead letter: its message, and what was recorded of it."""
+    """Show one dead letter: its message and the recorded inspection."""
     with _letters().held() as held:
         for letter in _with_reasons(held):
             if letter.id == id:
@@ -93,9 +103,9 @@ def replay(
     limit: Limit = None,
     yes: Yes = False,
 ) -> None:
-    """Send dead letters through the front door again, under the same ids.
+    """Send dead letters to the queue again, under the same ids.
 
-    A photo that has a verdict by then is not counted twice.
+    A photo that already has a verdict is not counted twice.
 
     Example: damage-tasks dead-letters replay --reason retries_exhausted
     """
@@ -112,7 +122,7 @@ def drop(
     limit: Limit = None,
     yes: Yes = False,
 ) -> None:
-    """Remove dead letters for good; their inspections keep the reason."""
+    """Delete dead letters permanently; their inspections keep the reason."""
     _each("drop", DeadLetters.drop, yes, id, limit, (reason, photo, since, until))
 
 
@@ -133,7 +143,8 @@ def _each(
             except QueueUnavailable as error:
                 failed.append(letter)
                 print(f"{letter.id} stays: {error}", file=sys.stderr)
-                if failed == chosen[:PATIENCE]:  # none has worked: it is not the letters
+                # None has succeeded, so the letters are not the cause.
+                if failed == chosen[:PATIENCE]:
                     raise
     print(f"{verb}: {len(chosen) - len(failed)}")
     if failed:
@@ -202,5 +213,5 @@ def _moment(text: str | None, option: str) -> datetime | None:
             return datetime.now(UTC) - ago
         moment = datetime.fromisoformat(text)
     except (ValueError, OverflowError):
-        raise typer.BadParameter(f"{option} is like 2h, 3d or 2026-11-22T12:00") from None
+        raise typer.BadParameter(f"{option} must be like 2h, 3d or 2026-11-22T12:00") from None
     return moment if moment.tzinfo else moment.astimezone()

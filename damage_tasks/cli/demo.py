@@ -1,4 +1,4 @@
-"""``damage-tasks demo``: the whole product on this machine, start to end."""
+"""``damage-tasks demo``: run the whole product once on this machine."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ if TYPE_CHECKING:
 
 def run(
     photos: Annotated[
-        str, typer.Option(help="A folder, a file or a glob pattern; without it, drawn samples.")
+        str, typer.Option(help="A folder, a file or a glob pattern; by default, sample photos.")
     ] = "",
     out: Annotated[Path, typer.Option(help="Folder for results and overlays.")] = Path("out"),
-    count: Annotated[int, typer.Option(min=1, max=500, help="How many samples to draw.")] = 12,
+    count: Annotated[int, typer.Option(min=1, max=500, help="Number of sample photos.")] = 12,
     processes: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes; one for each core by default.")
+        int | None,
+        typer.Option(min=1, help="Number of worker processes; by default one more than cores."),
     ] = None,
 ) -> None:
-    """Examine photos through a real queue, store, database and worker, then stop them all.
+    """Examine photos with a real queue, object store, database and worker, then stop them.
 
     Writes OUT/results.json (a list of results), OUT/overlays/*.jpg and
-    OUT/index.html (photo beside overlay).
+    OUT/index.html (each photo next to its overlay).
 
     Example: damage-tasks demo --photos ~/Pictures/car --out out
     """
@@ -42,17 +43,17 @@ def run(
     console = Console(stderr=True, highlight=False)
     named = list(unique_names(_files(photos, out))) if photos else []
     out.mkdir(parents=True, exist_ok=True)
-    # Beside the results, so that the logs are found where something has failed.
+    # Next to the results, so that the logs are easy to find if something has failed.
     work = Path(tempfile.mkdtemp(prefix="stack-", dir=out))
     succeeded = False
     try:
         if not photos:
             console.print(
-                f"No PHOTOS given: examining {count} sample photos that this project draws "
-                "itself.\nTry your own: make demo PHOTOS=folder"
+                f"No photos given: examining {count} sample photos.\n"
+                "To use your own: make demo PHOTOS=folder"
             )
             named = list(unique_names(_samples(work / "samples", count)))
-        with console.status("starting queue, store, database and worker"):
+        with console.status("starting the queue, object store, database and worker"):
             stack = Stack(work, processes=processes)
             stack.__enter__()
         try:
@@ -64,7 +65,7 @@ def run(
         missing = len(named) - len(results)
         succeeded = not failed and not missing
     except KeyboardInterrupt:
-        succeeded = True  # nobody wants the logs
+        succeeded = True  # no need to keep the logs
         raise
     finally:
         if succeeded:
@@ -73,8 +74,7 @@ def run(
     console.print(f"Open {out / 'index.html'} to see photos and overlays.", soft_wrap=True)
     if not succeeded:
         console.print(
-            f"[red]{failed} photos have failed, {missing} have no verdict;[/] "
-            f"logs: {work / 'logs'}",
+            f"[red]{failed} photos failed, {missing} have no verdict.[/] Logs: {work / 'logs'}",
             soft_wrap=True,
         )
         raise typer.Exit(1)
@@ -85,7 +85,7 @@ def _inspect(
 ) -> list[tuple[str, dict[str, Any]]]:
     from damage_tasks.cli.contact_sheet import OVERLAYS, write_contact_sheet
 
-    # Before anything reads the settings: they are read once.
+    # Before anything reads the settings, which are read only once.
     os.environ.update(stack.environment)
     from damage_tasks import detect_damage
 
@@ -112,7 +112,9 @@ def _files(photos: str, out: Path) -> list[str]:
 
     urls = find_photos([photos])
     if not photos.startswith("file://") and "://" in photos:
-        raise typer.BadParameter(f"the demo takes files: damage-tasks detect {photos} --out {out}")
+        raise typer.BadParameter(
+            f"the demo needs files; for URLs use: damage-tasks detect {photos} --out {out}"
+        )
     written = {(out / folder).resolve() for folder in (OVERLAYS, THUMBNAILS)}
     for path in map(path_of, urls):
         if path.resolve().parent in written:
@@ -121,7 +123,7 @@ def _files(photos: str, out: Path) -> list[str]:
 
 
 def _forget_last_run(out: Path) -> None:
-    """Remove the pictures that an earlier demo has left in ``out``, and no others."""
+    """Remove the pictures that an earlier demo left in ``out``, and no others."""
     from damage_tasks.cli.contact_sheet import OVERLAYS, THUMBNAILS
 
     try:

@@ -1,4 +1,4 @@
-"""``damage-tasks detect``: the same pipeline, here and now, without a queue."""
+"""``damage-tasks detect``: run the pipeline on photos directly, without a queue."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ def run(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
     bundle: Annotated[
-        str | None, typer.Option(help="Another bundle: a folder or s3://... (DAMAGE_BUNDLE).")
+        str | None,
+        typer.Option(help="Bundle to use: a folder or s3://...; by default DAMAGE_BUNDLE."),
     ] = None,
 ) -> None:
-    """Examine photos here, without queue, S3 or database.
+    """Examine photos on this machine, without a queue, S3 or a database.
 
-    Writes for each photo NAME.json (the result), NAME.overlay.jpg (outlines and
+    For each photo, writes NAME.json (the result), NAME.overlay.jpg (outlines and
     legend) and NAME.mask.png (class ids, 0 is undamaged). A photo that cannot be
-    read ends as `rejected` with a code. The exit status is 1 if any has `failed`.
+    decoded is `rejected` with a code. The exit status is 1 if any photo `failed`.
 
     Example: damage-tasks detect car.jpg --out out
     """
@@ -69,7 +70,7 @@ def _pipeline(pictures: _Folder, bundle: str | None) -> Pipeline:
     from damage_tasks.wiring import build_pipeline
 
     settings = get_settings()
-    # Whoever types a path may read it.
+    # The user may read any path that they can enter here.
     changes: dict[str, Any] = {"file_roots": ("/",), "bundle": bundle or settings.bundle}
     return build_pipeline(
         settings.model_copy(update=changes), pictures=pictures, inspections=_Nothing()
@@ -77,7 +78,7 @@ def _pipeline(pictures: _Folder, bundle: str | None) -> Pipeline:
 
 
 class _Folder:
-    """Pictures as files named after the photo."""
+    """Writes images as files named after the photo."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -92,7 +93,7 @@ class _Folder:
 
 
 class _Nothing:
-    """No database: nothing is known and nothing is kept."""
+    """Stands in for the database: knows no inspections and stores none."""
 
     def find(self, id: str) -> Inspection | None:
         return None

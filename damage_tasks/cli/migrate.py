@@ -1,10 +1,10 @@
-"""``damage-tasks migrate``: bring the database to the newest schema."""
+"""``damage-tasks migrate``: upgrade the database to the latest schema."""
 
 from __future__ import annotations
 
 
 def run() -> None:
-    """Create or update the tables in DAMAGE_DATABASE_URL. Safe to run again."""
+    """Create or upgrade the tables in DAMAGE_DATABASE_URL. Running it again is safe."""
     from damage_tasks.results.schema_upgrade import migrate
     from damage_tasks.settings import get_settings
 

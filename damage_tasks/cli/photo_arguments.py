@@ -1,4 +1,4 @@
-"""Which photos the words on a command line mean."""
+"""Finds the photos that command-line arguments refer to."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".heic", ".heif"
 
 
 def find_photos(words: Iterable[str]) -> list[str]:
-    """The URLs of photos: URLs as they are, files, the photos in folders, and glob patterns.
+    """The URLs of photos: URLs unchanged, files, the photos in folders, and glob patterns.
 
-    Raises `typer.BadParameter` when a word names nothing.
+    Raises `typer.BadParameter` if an argument matches nothing.
     """
     urls: list[str] = []
     for word in words:
@@ -39,7 +39,7 @@ def find_photos(words: Iterable[str]) -> list[str]:
 
 
 def path_of(url: str) -> Path:
-    """The path in ``url``, which may be no URL at all: that is for the pipeline to say."""
+    """The path in ``url``; an invalid URL is left for the pipeline to report."""
     try:
         return Path(unquote(urlsplit(url).path))
     except ValueError:
@@ -47,7 +47,7 @@ def path_of(url: str) -> Path:
 
 
 def unique_names(urls: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Each URL with a file name of its own: its last part without the suffix."""
+    """Each URL with a unique file name: its last part without the suffix."""
     taken: set[str] = set()
     for url in urls:
         last = path_of(url).stem or "photo"

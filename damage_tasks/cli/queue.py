@@ -1,4 +1,4 @@
-"""``damage-tasks queue``: make and check the pair of SQS queues."""
+"""``damage-tasks queue``: create and check the SQS queue and its dead-letter queue."""
 
 from __future__ import annotations
 
@@ -16,25 +16,33 @@ from damage_tasks.sqs.queues import (
     sqs_client,
 )
 
-cli = typer.Typer(help="Make and check the pair of SQS queues.", no_args_is_help=True)
+cli = typer.Typer(
+    help="Create and check the SQS queue and its dead-letter queue.", no_args_is_help=True
+)
 
 
 @cli.command()
 def create(
     name: Annotated[
-        str | None, typer.Argument(help="Name of the queue; that of DAMAGE_QUEUE_URL by default.")
+        str | None,
+        typer.Argument(help="Name of the queue; by default the one in DAMAGE_QUEUE_URL."),
     ] = None,
     visibility_timeout: Annotated[
         int | None,
-        typer.Option(min=1, max=43_200, help="Seconds; by default fits DAMAGE_TIME_LIMIT."),
+        typer.Option(
+            min=1,
+            max=43_200,
+            help="Visibility timeout in seconds; by default derived from DAMAGE_TIME_LIMIT.",
+        ),
     ] = None,
     max_receives: Annotated[
-        int, typer.Option(min=2, max=1000, help="Deliveries until a message is a dead letter.")
+        int,
+        typer.Option(min=2, max=1000, help="Deliveries before a message becomes a dead letter."),
     ] = MAX_RECEIVES,
 ) -> None:
-    """Create the queue and its dead-letter queue, or set their attributes right.
+    """Create the queue and its dead-letter queue, or correct their attributes.
 
-    Safe to run again. Prints the line to put into the environment.
+    Running it again is safe. Prints the line to add to the environment.
     """
     settings = get_settings()
     timeout = visibility_timeout or 2 * settings.time_limit
@@ -44,10 +52,9 @@ def create(
 
 @cli.command()
 def check() -> None:
-    """Check that no photo can be lost or doubled on the queue; show its counts.
+    """Check that the queue cannot lose or duplicate photos, and show its counts.
 
-    The exit status is 1 if an attribute is wrong. A worker makes the same check at
-    its start.
+    The exit status is 1 if an attribute is wrong. Workers run the same check at startup.
     """
     settings, sqs = get_settings(), sqs_client()
     queue = check_queue(sqs, settings)

@@ -1,4 +1,4 @@
-"""Results as a table in the terminal."""
+"""Prints results as a table in the terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COLOURS = {"damaged": "yellow", "clean": "green", "rejected": "magenta", "failed
 
 
 def print_results(console: Console, results: Iterable[tuple[str, dict[str, Any]]]) -> None:
-    """One row a photo: name, verdict, damages or reason, seconds."""
+    """Print one row per photo: name, verdict, damages or reason, seconds."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("photo", overflow="fold")
     table.add_column("verdict")
@@ -42,7 +42,7 @@ def print_results(console: Console, results: Iterable[tuple[str, dict[str, Any]]
 
 
 def describe(result: dict[str, Any]) -> str:
-    """What was found in a few words: "2 dent, 1 scratch", or the reason."""
+    """A short summary of the result: "2 dent, 1 scratch", or the reason."""
     if result["reason"]:
         return f"{result['reason']['code']}: {result['reason']['text']}"
     counts = Counter(damage["type"] for damage in result["damages"])

@@ -21,7 +21,7 @@ def run(
         bool, typer.Option("--json", help="Print the whole result as JSON.")
     ] = False,
 ) -> None:
-    """Show what is stored of one photo.
+    """Show everything stored about one photo.
 
     Example: damage-tasks show 0c1e6c9a-... --json
     """

@@ -15,23 +15,25 @@ def run(
         Path, typer.Option("--dir", help="Folder for stack.env, the database and the logs.")
     ] = Path("var"),
     processes: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes; one for each core by default.")
+        int | None,
+        typer.Option(min=1, help="Number of worker processes; by default one more than cores."),
     ] = None,
     database_url: Annotated[
-        str | None, typer.Option(help="A PostgreSQL instead of the SQLite file.")
+        str | None,
+        typer.Option(help="URL of a PostgreSQL database to use instead of the SQLite file."),
     ] = None,
 ) -> None:
-    """Start queue, store, database, worker and Flower on this machine; Ctrl-C stops them all.
+    """Start a queue, object store, database, worker and Flower; Ctrl-C stops them all.
 
     In another shell, `set -a; . var/stack.env` makes every command, worker and
-    Python prompt use this stack. Nothing listens beyond loopback.
+    Python program use this stack. It listens on loopback only.
 
     Example: damage-tasks stack --processes 1
     """
     from damage_tasks.devstack import Stack
 
     console = Console(stderr=True, highlight=False)
-    with console.status("starting queue, store, database, worker and Flower"):
+    with console.status("starting the queue, object store, database, worker and Flower"):
         stack = Stack(
             folder, processes=processes, database_url=database_url, show_worker=True, flower=True
         )
@@ -40,7 +42,7 @@ def run(
         shown = stack.env_file
         if shown.is_relative_to(Path.cwd()):
             shown = shown.relative_to(Path.cwd())
-        console.print("[bold]the stack is ready.[/] In another shell:\n")
+        console.print("[bold]The stack is ready.[/] In another shell, run:\n")
         console.print(f"  set -a; . {shown}; set +a")
         console.print("  damage-tasks submit file:///path/to/car.jpg --wait\n")
         if stack.flower:
@@ -52,6 +54,6 @@ def run(
     except KeyboardInterrupt:
         pass
     finally:
-        with console.status("stopping; photos in hand are finished first"):
+        with console.status("stopping; finishing photos in progress first"):
             stack.stop()
-    console.print("everything is stopped.")
+    console.print("Everything is stopped.")

@@ -15,7 +15,7 @@ from rich.console import Console
 from damage_tasks.cli.results_table import print_results, progress_bar
 from damage_tasks.errors import QueueUnavailable
 
-POLL = 0.5  # seconds between two looks at the database
+POLL = 0.5  # seconds between checks of the database
 
 
 def run(
@@ -24,42 +24,42 @@ def run(
         Path | None,
         typer.Option(
             "--from",
-            help="A file with one photo a line: a URL, or JSON like the raw message "
+            help="File with one photo per line: a URL, or JSON like the raw message "
             '`{"image_url": "https://...", "car_id": 7}`. `-` reads standard input.',
         ),
     ] = None,
     metadata: Annotated[
-        str | None, typer.Option(help="JSON object to store with every photo.")
+        str | None, typer.Option(help="JSON object to store as metadata with every photo.")
     ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for the verdicts and print them.")
     ] = False,
     timeout: Annotated[
-        float, typer.Option(help="Seconds to wait for a further verdict before giving up.")
+        float, typer.Option(help="Maximum seconds to wait for the next verdict.")
     ] = 300,
 ) -> None:
-    """Put photos on the queue; prints one inspection id a line.
+    """Put photos on the queue; prints one inspection id per line.
 
-    With --wait it shows progress, prints the verdicts, and the exit status is 1 if
-    any photo has failed or no verdict came in time.
+    With --wait, it shows progress and prints the verdicts. The exit status is then 1 if any photo
+    failed or a verdict did not arrive in time.
 
     Example: damage-tasks submit https://photos.example/car.jpg --wait
     """
     requests = list(_requests(urls or [], source, metadata))
     if not requests:
-        raise typer.BadParameter("name at least one URL, or --from FILE")
+        raise typer.BadParameter("give at least one URL, or --from FILE")
     for url, _ in requests:
         if "://" not in url:
             raise typer.BadParameter(
-                f"{url} is no URL; workers may not see this machine's files. "
-                f"Here and now: damage-tasks detect {url}"
+                f"{url} is not a URL; workers may be unable to read this machine's files. "
+                f"To examine it here: damage-tasks detect {url}"
             )
     console = Console(stderr=True)
     sent: dict[str, str] = {}
     try:
         _send(console, requests, sent)
     finally:
-        # Also of those that went before the queue was gone.
+        # Also print the ids that were sent before the queue failed.
         if not wait:
             for id in sent:
                 print(id)
@@ -87,7 +87,7 @@ def _send(
                 sent[detect_damage.delay(url, extra).id] = url
             except Exception as error:
                 raise QueueUnavailable(
-                    f"{queue}: {error}; {len(sent)} of {len(requests)} photos are sent"
+                    f"{queue}: {error}; {len(sent)} of {len(requests)} photos were sent"
                 ) from None
 
 
@@ -97,10 +97,10 @@ def wait_for(
     timeout: float,
     check: Callable[[], None] = lambda: None,
 ) -> dict[str, dict[str, Any]]:
-    """Results by id, in the order of ``ids``, once all are there.
+    """Results by id, in the order of ``ids``, once all have arrived.
 
-    Gives up when ``timeout`` seconds have passed without a further one; ``check`` is
-    called at each look and may raise.
+    Stops when no further result has arrived for ``timeout`` seconds. ``check`` is called before
+    each query and may raise.
     """
     from damage_tasks import get_inspection
 
@@ -158,5 +158,5 @@ def _object(text: str, where: str) -> dict[str, Any]:
     except ValueError as error:
         raise typer.BadParameter(f"{where} is not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise typer.BadParameter(f"{where} is no JSON object")
+        raise typer.BadParameter(f"{where} is not a JSON object")
     return value

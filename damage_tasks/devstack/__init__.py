@@ -1,4 +1,4 @@
-"""The embedded stack, for development, demonstrations and tests."""
+"""The embedded stack for development, demonstrations and tests."""
 
 from damage_tasks.devstack.child_processes import clean_environment
 from damage_tasks.devstack.embedded_stack import (

@@ -1,4 +1,4 @@
-"""SQS and S3 on a loopback port: MiniStack, spoken to like AWS."""
+"""SQS and S3 on a loopback port: the MiniStack emulator."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VISIBILITY_TIMEOUT = 180
 
 
 class Emulator:
-    """One emulator process; everything in it is gone when it stops."""
+    """One emulator process; its data is lost when it stops."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
@@ -37,7 +37,7 @@ class Emulator:
         return self._child.pid
 
     def start(self) -> dict[str, str]:
-        """Start it and wait until it answers; the AWS variables that lead to it."""
+        """Start it, wait until it answers, and return the AWS variables that point to it."""
         if importlib.util.find_spec("ministack") is None:
             raise ExtraMissing("the stack needs MiniStack: pip install 'damage-tasks[stack]'")
 
@@ -48,12 +48,12 @@ class Emulator:
             log=self._log,
             environment={
                 **clean_environment(),
-                # Its default listens on every address.
+                # By default it listens on every address.
                 "BIND_HOST": "127.0.0.1",
                 "MINISTACK_HOST": "127.0.0.1",
                 "GATEWAY_PORT": str(port),
                 "SERVICES": "sqs,s3",
-                # MiniStack 1.5 listens for MQTT on every address, whatever the others say.
+                # MiniStack 1.5 listens for MQTT on every address, regardless of the other settings.
                 "IOT_MTLS_ENABLED": "0",
                 "MINISTACK_REGION": REGION,
             },
@@ -72,7 +72,7 @@ class Emulator:
         return self.environment
 
     def client(self, service: str) -> Any:
-        """A boto3 client for ``sqs`` or ``s3``; to make one takes longer than most calls."""
+        """A boto3 client for ``sqs`` or ``s3``; creating one takes longer than most calls."""
         if service not in self._clients:
             self._clients[service] = boto3.session.Session().client(
                 service,
@@ -84,7 +84,7 @@ class Emulator:
         return self._clients[service]
 
     def create_queues(self, name: str, visibility_timeout: int = VISIBILITY_TIMEOUT) -> str:
-        """Create the queue ``name`` and its dead-letter queue; the queue's URL."""
+        """Create the queue ``name`` and its dead-letter queue; return the queue's URL."""
         return create_queues(self.client("sqs"), name, visibility_timeout)
 
     def create_bucket(self, name: str) -> None:
@@ -92,9 +92,9 @@ class Emulator:
         self.client("s3").create_bucket(Bucket=name)
 
     def stop(self) -> None:
-        """End it."""
+        """Stop it."""
         if self._child is not None:
-            # It keeps nothing, so there is nothing to finish.
+            # It stores nothing, so it can be killed.
             self._child.kill()
             self._child = None
 
@@ -108,4 +108,4 @@ class Emulator:
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)
-        raise StackError(f"the SQS and S3 emulator does not answer: see {self._log}")
+        raise StackError(f"the SQS and S3 emulator does not answer; see {self._log}")

@@ -16,13 +16,13 @@ import sys
 from fakeredis import TcpFakeServer
 server = TcpFakeServer(("127.0.0.1", int(sys.argv[1])), server_type="redis")
 server.daemon_threads = True
-print("the event bus listens", flush=True)
+print("the event bus is listening", flush=True)
 server.serve_forever()
 """
 
 
 class Bus:
-    """A Redis protocol server in a child process: enough for events and remote control."""
+    """A server for the Redis protocol in a child process, for events and remote control."""
 
     def __init__(self, log: Path) -> None:
         if importlib.util.find_spec("fakeredis") is None:
@@ -39,8 +39,8 @@ class Bus:
         self.child.start()
 
     def wait(self) -> None:
-        """Wait until it listens; `StackError` when it does not."""
-        self.child.wait_for("the event bus listens", READY_TIMEOUT)
+        """Wait until it listens; raises `StackError` if it does not."""
+        self.child.wait_for("the event bus is listening", READY_TIMEOUT)
 
     def stop(self) -> None:
         """End it."""
@@ -67,10 +67,10 @@ class Flower:
         self.child.start()
 
     def wait(self) -> None:
-        """Wait until it answers; `StackError` when it does not."""
+        """Wait until it answers; raises `StackError` if it does not."""
         self.child.wait_for("Visit me at", READY_TIMEOUT)
 
     def stop(self) -> None:
-        """End it; it saves its history first."""
+        """Stop it; it saves its history first."""
         self.child.terminate()
         self.child.wait(timeout=10)

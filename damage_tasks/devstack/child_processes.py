@@ -1,4 +1,4 @@
-"""Child processes: started with a log, watched until ready, and never left behind."""
+"""Child processes with a log file, a readiness check, and guaranteed cleanup."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PR_SET_PDEATHSIG = 1  # prctl(2), Linux only
 
 
 class Child:
-    """A program that runs beside us, its output in ``log``."""
+    """A program that runs in the background and writes its output to ``log``."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Child:
         return self._process.pid
 
     def start(self) -> None:
-        """Start it, in a session of its own so that Ctrl-C reaches only us."""
+        """Start it in its own session, so that Ctrl-C reaches only this process."""
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 self._command,
@@ -58,31 +58,31 @@ class Child:
             threading.Thread(target=self._follow, name=f"{self.name} log", daemon=True).start()
 
     def wait_for(self, text: str, timeout: float) -> None:
-        """Wait until ``text`` stands in the log; `StackError` when it does not come."""
+        """Wait until ``text`` appears in the log; raises `StackError` if it does not."""
         end = time.monotonic() + timeout
         while text not in self.log.read_text(errors="replace"):
             self.check()
             if time.monotonic() > end:
-                raise StackError(f"{self.name} is not ready after {timeout:.0f} s: see {self.log}")
+                raise StackError(f"{self.name} is not ready after {timeout:.0f} s; see {self.log}")
             time.sleep(0.05)
 
     def check(self) -> None:
-        """Raise `StackError` where it has ended."""
+        """Raise `StackError` if it has exited."""
         if self.returncode is not None:
             raise StackError(f"{self.name} ended: {self._last_line()} (see {self.log})")
 
     @property
     def returncode(self) -> int | None:
-        """How it ended, or None while it runs."""
+        """Its exit status, or None while it is running."""
         return self._process.poll() if self._process else None
 
     def terminate(self) -> None:
-        """Ask it to end (SIGTERM); a worker finishes its photos first."""
+        """Send SIGTERM; a worker finishes its photos first."""
         if self._process and self._process.poll() is None:
             self._process.terminate()
 
     def wait(self, timeout: float) -> int:
-        """Wait for its end; after ``timeout`` seconds it and its children are killed."""
+        """Wait until it exits; after ``timeout`` seconds, kill it and its children."""
         assert self._process is not None
         try:
             return self._process.wait(timeout)
@@ -90,7 +90,7 @@ class Child:
             return self.kill()
 
     def kill(self) -> int:
-        """End it and its children at once (SIGKILL)."""
+        """Kill it and its children at once (SIGKILL)."""
         assert self._process is not None
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -109,7 +109,7 @@ class Child:
 
 
 def free_port() -> int:
-    """A loopback port that nothing listens on."""
+    """A free port on loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

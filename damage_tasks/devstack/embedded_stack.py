@@ -1,8 +1,8 @@
-"""The embedded stack: everything the product needs, as child processes on loopback ports.
+"""The embedded stack: everything that the product needs, as child processes on loopback ports.
 
-An emulator speaks SQS and S3 over HTTP, SQLite keeps the inspections, and a real
-Celery worker examines photos; Flower watches it over an event bus where that is
-wanted.  For development, demonstrations and tests.
+An emulator provides SQS and S3 over HTTP, SQLite stores the inspections, and a real Celery worker
+examines photos. Optionally, Flower watches it over an event bus. For development, demonstrations
+and tests.
 """
 
 from __future__ import annotations
@@ -24,20 +24,18 @@ QUEUE = "damage"
 BUCKET = "damage-overlays"
 PHOTOS_BUCKET = "damage-photos"
 WORKER_READY = "worker is ready"
-START_TIMEOUT = 300  # seconds; on busy machines torch alone takes a minute to import
+START_TIMEOUT = 300  # seconds; on a busy machine, importing torch alone takes a minute
 
 
 class Stack:
-    """Starts on entry, stops all it started on exit.
+    """Context manager that starts the stack on entry and stops it on exit.
 
-    ``folder`` holds the database, the logs and ``stack.env``; a second stack in
-    the same folder takes ``stack-2.env``, and so on.  ``database_url`` replaces
-    the SQLite file.  ``show_worker`` lets the worker write to this terminal.
-    ``flower`` starts Flower too, with an event bus unless ``settings`` name one, and
-    puts both into ``stack.env``.
-    ``emulator`` is one that runs already and goes on running; ``app`` is the
-    Celery application that the workers run.
-    Raises `StackError` naming the part that does not start and its log.
+    ``folder`` contains the database, the logs and ``stack.env``; a second stack in the same folder
+    uses ``stack-2.env``, and so on.  ``database_url`` replaces the SQLite file.  With
+    ``show_worker``, the worker writes to this terminal.  ``flower`` also starts Flower, with an
+    event bus unless ``settings`` contains one, and adds both to ``stack.env``.  ``emulator`` is a
+    running emulator that is not stopped; ``app`` is the Celery application of the workers.  Raises
+    a `StackError` that names the part that does not start and its log.
     """
 
     def __init__(
@@ -55,7 +53,7 @@ class Stack:
         settings: dict[str, str] | None = None,
     ) -> None:
         self.folder = folder.absolute()
-        # One more than cores: one waits for downloads, uploads and the database meanwhile.
+        # One more than cores, because some wait for downloads, uploads and the database.
         self.processes = processes or (os.cpu_count() or 1) + 1
         self.worker_count = workers
         self.database_url = database_url
@@ -75,7 +73,7 @@ class Stack:
 
     @property
     def env_file(self) -> Path:
-        """The file that makes a shell use this stack."""
+        """The file of variables that point a shell to this stack."""
         return self.folder / f"stack{self._suffix}.env"
 
     def __enter__(self) -> Self:
@@ -108,7 +106,7 @@ class Stack:
             "DAMAGE_QUEUE_URL": queue_url,
             "DAMAGE_BUCKET": BUCKET,
             "DAMAGE_DATABASE_URL": database,
-            # Nothing but this machine can reach the stack, so its own photos may be used.
+            # Only this machine can reach the stack, so it may read local photos.
             "DAMAGE_ALLOW_HTTP": "true",
             "DAMAGE_ALLOW_PRIVATE_ADDRESSES": "true",
             "DAMAGE_FILE_ROOTS": "/",
@@ -129,7 +127,7 @@ class Stack:
         self._write_env_file()
 
     def start_worker(self) -> Child:
-        """Start one more worker; it is not waited for."""
+        """Start another worker without waiting for it."""
         number = len(self.workers) + 1
         log = self.folder / f"logs{self._suffix}" / f"worker-{number}.log"
         on_terminal = self.show_worker and sys.stderr.isatty()
@@ -152,12 +150,12 @@ class Stack:
         return worker
 
     def check_workers(self) -> None:
-        """Raise `StackError` where a worker has ended by itself."""
+        """Raise `StackError` if a worker has exited by itself."""
         for worker in self.workers:
             worker.check()
 
     def start_flower(self) -> Flower:
-        """Start Flower, once more where it was stopped; it is not waited for."""
+        """Start Flower, or restart it, without waiting for it."""
         log = self.folder / f"logs{self._suffix}" / "flower.log"
         port = self.flower.port if self.flower else None
         self.flower = Flower(self.folder / f"flower{self._suffix}", log, self.environment, port)
@@ -169,7 +167,7 @@ class Stack:
         return self._emulator.client(service)
 
     def upload(self, name: str, photo: Path) -> str:
-        """Put a photo into the stack's own bucket; its ``s3://`` URL."""
+        """Upload a photo to the stack's own bucket and return its ``s3://`` URL."""
         key = f"{name}{photo.suffix}"
         self.client("s3").upload_file(str(photo), PHOTOS_BUCKET, key)
         return f"s3://{PHOTOS_BUCKET}/{quote(key)}"
@@ -182,11 +180,11 @@ class Stack:
         return data
 
     def stop(self) -> None:
-        """Stop everything this stack started; may be called again.
+        """Stop everything that this stack started; calling it again is safe.
 
-        Photos in hand are finished first, unless a second Ctrl-C comes meanwhile.
+        Photos in progress are finished first, unless Ctrl-C is pressed again.
         """
-        if self._lock is not None:  # else the file is another stack's
+        if self._lock is not None:  # otherwise the file belongs to another stack
             self.env_file.unlink(missing_ok=True)
         try:
             for worker in self.workers:
@@ -230,7 +228,7 @@ class Stack:
         if self.flower:
             named["FLOWER_URL"] = self.flower.url
         lines = [f"{name}={shlex.quote(value)}" for name, value in named.items()]
-        # So that `damage-tasks` and `python` are those of this installation.
+        # So that `damage-tasks` and `python` come from this installation.
         commands = str(Path(sys.executable).parent)
         if commands not in os.get_exec_path():
             lines.append(f'PATH={shlex.quote(commands)}:"$PATH"')

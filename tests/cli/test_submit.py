@@ -20,7 +20,7 @@ def test_a_path_is_not_sent(word: str, tmp_path: Path) -> None:
         done = CliRunner().invoke(cli, ["submit", *words])
         assert done.exit_code == 2
         text = " ".join(done.output.replace("│", " ").split())
-        assert f"{word} is no URL" in text
+        assert f"{word} is not a URL" in text
         assert f"damage-tasks detect {word}" in text
 
 
@@ -36,4 +36,4 @@ def test_a_queue_that_is_away_is_one_line(monkeypatch: pytest.MonkeyPatch) -> No
     assert "Traceback" not in done.stderr
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith(f"queue_unavailable: {endpoint}")
-    assert last.endswith("0 of 1 photos are sent")
+    assert last.endswith("0 of 1 photos were sent")
