@@ -80,7 +80,7 @@ def simulate(expected: Series, fleet: Fleet, seed: int = 0) -> Outcome:
     """The last day of ``expected`` (photos a second), after the days before it as a warm-up."""
     rng = np.random.default_rng(seed)
     arrivals = rng.poisson(expected).astype(float)
-    scaler = _Scaler(fleet, rng, storm_at=len(expected) - DAY + PEAK_HOUR * 3600)
+    scaler = Scaler(fleet, rng, storm_at=len(expected) - DAY + PEAK_HOUR * 3600)
     finished, backlog, pods, nodes = (np.zeros(len(arrivals)) for _ in range(4))
     waiting = 0.0
     for second, new in enumerate(arrivals):
@@ -95,7 +95,7 @@ def simulate(expected: Series, fleet: Fleet, seed: int = 0) -> Outcome:
     return Outcome(arrivals[day], finished[day], backlog[day], pods[day], nodes[day], ages[day])
 
 
-class _Scaler:
+class Scaler:
     """KEDA and the autoscaler behind it, with the chart's `behavior`."""
 
     CALM = 300  # seconds before pods go
@@ -143,7 +143,7 @@ class _Scaler:
             calm = max(wish for _, wish in self.wishes)
             fewer = max(calm, self.wanted - max(1, self.wanted // 4))
             if fewer < self.wanted:
-                self._stop(self.wanted - fewer)
+                self.stop_pods(self.wanted - fewer)
                 self.wanted = fewer
 
     def _start(self, second: int, pods: int, extra: float) -> None:
@@ -151,7 +151,7 @@ class _Scaler:
             self.starting.append((second + self.fleet.pod_start + extra, pods))
             self.starting = deque(sorted(self.starting))
 
-    def _stop(self, pods: int) -> None:
+    def stop_pods(self, pods: int) -> None:
         """Pods that do not work yet go first, as Kubernetes chooses."""
         while pods and self.starting:
             ready, number = self.starting.pop()

@@ -30,7 +30,7 @@ class Program:
 
 
 def _from_kubectl_layer(wheel: bytes) -> bytes:
-    """helm out of AWS CDK's kubectl layer: a wheel, in it a tarball, in it a zip."""
+    """Extract helm from AWS CDK's kubectl layer: a wheel, in it a tarball, in it a zip."""
     with zipfile.ZipFile(io.BytesIO(wheel)) as outer:
         name = next(name for name in outer.namelist() if name.endswith(".jsii.tgz"))
         tarball = outer.read(name)

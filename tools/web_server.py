@@ -18,6 +18,7 @@ Page = Callable[[BaseHTTPRequestHandler], None]
 
 
 def settings_with(**changes: Any) -> Settings:
+    """Settings with small limits that allow a server on this machine, with ``changes``."""
     relaxed = {
         "allow_http": True,
         "allow_private_addresses": True,
@@ -29,6 +30,7 @@ def settings_with(**changes: Any) -> Settings:
 
 
 def get(url: str, **changes: Any) -> bytes:
+    """Download ``url`` with `settings_with` of ``changes``."""
     settings = settings_with(**changes)
     place = parse_url(url, settings)
     assert isinstance(place, HttpUrl)
@@ -50,4 +52,5 @@ def raw(answer: bytes, *, then: bytes = b"", pause: float = 0.0) -> Page:
 
 
 def head(status: str = "200 OK", *headers: str) -> bytes:
+    """The status line and the headers of an HTTP response."""
     return "\r\n".join([f"HTTP/1.1 {status}", *headers, "", ""]).encode()

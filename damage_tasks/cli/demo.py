@@ -95,7 +95,7 @@ def _inspect(
     }
     found = wait_for(console, list(sent), timeout=120, check=stack.check_workers)
     results = [(sent[id], result) for id, result in found.items()]
-    _forget_last_run(out)
+    forget_last_run(out)
     overlays = out / OVERLAYS
     overlays.mkdir(exist_ok=True)
     for (name, _), result in results:
@@ -122,7 +122,7 @@ def _files(photos: str, out: Path) -> list[str]:
     return urls
 
 
-def _forget_last_run(out: Path) -> None:
+def forget_last_run(out: Path) -> None:
     """Remove the pictures that an earlier demo left in ``out``, and no others."""
     from damage_tasks.cli.contact_sheet import OVERLAYS, THUMBNAILS
 

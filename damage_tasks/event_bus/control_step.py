@@ -77,7 +77,7 @@ class ControlStep(bootsteps.StartStopStep):
             except KeyError as error:
                 logger.error("no such control command: %s", error)
             except Exception as error:  # WorkerShutdown is a SystemExit and goes up
-                logger.error("control command failed: %s", redact(repr(error)), exc_info=True)
+                logger.exception("control command failed: %s", redact(repr(error)))
 
         # What a command touches (pool, consumer) belongs to the main loop.
         def hand_over(body: Any, message: Any) -> None:

@@ -56,12 +56,13 @@ class JpegPhoto(EncodedPhoto):
         return each * width * height + self._coefficient_bytes()
 
     def _coefficient_bytes(self) -> int:
-        """libjpeg keeps all coefficients, two bytes each, where they come in several scans."""
+        """Memory of the coefficients: libjpeg keeps all of them if they come in several scans."""
         if not self.several_scans:
             return 0
         across = max(component.across for component in self.components)
         down = max(component.down for component in self.components)
         columns, rows = -(-self.width // (8 * across)), -(-self.height // (8 * down))
+        # Blocks of 64 coefficients of two bytes.
         return sum(128 * c.across * columns * c.down * rows for c in self.components)
 
     def pixels(self, reduction: int) -> Pixels:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
 
 from damage_tasks.inspection import (
     Damage,
@@ -21,6 +20,9 @@ from damage_tasks.inspection import (
 )
 from damage_tasks.results.tables import damages, findings
 from model_store.identity import BundleIdentity
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Row
 
 MAX_TEXT = 8192
 

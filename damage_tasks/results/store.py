@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection
 
 from damage_tasks.inspection import Finding, Inspection, Verdict
 from damage_tasks.results.database import create_engine, database_errors
@@ -22,6 +21,9 @@ from damage_tasks.results.rows import (
 )
 from damage_tasks.results.tables import damages, findings, inspections
 
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
 
 class Inspections:
     """The database of inspections, PostgreSQL or SQLite; one connection per process.
@@ -31,8 +33,8 @@ class Inspections:
     """
 
     def __init__(self, url: str) -> None:
-        self._engine = create_engine(url)
-        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
+        self.engine = create_engine(url)
+        dialect = postgresql if self.engine.dialect.name == "postgresql" else sqlite
         # Made once: SQLAlchemy takes as long to make them as to execute them.
         insert = dialect.insert(inspections)
         self._insert_inspection = insert.on_conflict_do_update(
@@ -49,7 +51,7 @@ class Inspections:
 
     def close(self) -> None:
         """Give back the connection."""
-        self._engine.dispose()
+        self.engine.dispose()
 
     def save(self, inspection: Inspection) -> Inspection:
         """Store ``inspection`` with its finding and damages, in one transaction.
@@ -115,7 +117,7 @@ class Inspections:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        with database_errors(), self._engine.begin() as connection:
+        with database_errors(), self.engine.begin() as connection:
             yield connection
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.session
-from botocore.config import Config
 from botocore.loaders import Loader, create_loader
+
+if TYPE_CHECKING:
+    from botocore.config import Config
 
 _KINDS = ("service-2", "endpoint-rule-set-1")  # of files that every client needs
 

@@ -201,7 +201,7 @@ class TextFormatter(logging.Formatter):
     """Time, level, event and what goes with it, in columns."""
 
     def format(self, record: logging.LogRecord) -> str:
-        time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
+        time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         parts = [f"{time} {record.levelname:<7} {redact(record.getMessage())}"]
         found = {**(_photo.get() or {}), **_extra(record)}
         parts += [f"{key}={_plain(value)}" for key, value in found.items()]

@@ -51,7 +51,10 @@ class Segmentation:
 
 
 class Segmenter:
-    """The networks of one bundle, loaded once per process; ``engine`` executes them."""
+    """The networks of one bundle, loaded once per process; ``engine`` executes them.
+
+    ``engines`` has one for each of the manifest's weights, by their name.
+    """
 
     def __init__(self, bundle: Bundle, threads: int = 1, engine: str = TORCH) -> None:
         cv2.setNumThreads(threads)
@@ -60,7 +63,7 @@ class Segmenter:
         self.identity = bundle.identity
         self.types = bundle.manifest.types
         self.decision = bundle.manifest.decision
-        self._engines = {
+        self.engines = {
             name: load_engine(bundle, name, threads, engine) for name in bundle.manifest.weights
         }
 
@@ -123,7 +126,7 @@ class Segmenter:
         return masks
 
     def _look(self, pixels: Pixels, window: Window | None = None) -> Look:
-        return Look(self._engines, self.bundle.manifest.weights, pixels, window)
+        return Look(self.engines, self.bundle.manifest.weights, pixels, window)
 
 
 def _give_unclaimed(masks: Mapping[str, Mask], union: Mask, types: Sequence[str]) -> None:

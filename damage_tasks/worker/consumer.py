@@ -27,6 +27,6 @@ class Consumer(CeleryConsumer):
             try:
                 callback(*args, **kwargs)
             except Exception as error:
-                logger.error("a deferred command failed: %s", redact(repr(error)), exc_info=True)
+                logger.exception("a deferred command failed: %s", redact(repr(error)))
 
         return super().call_soon(guarded)

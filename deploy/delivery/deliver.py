@@ -32,7 +32,7 @@ class Refused(Exception):
 
 def plan(ref: str, run: int | None = None, root: Path = ROOT) -> dict[str, str]:
     """The environment and the version that ``ref`` delivers; raises `Refused`."""
-    version = _version_of(root)
+    version = version_of(root)
     if ref == "refs/heads/release":
         if run is None:
             raise Refused("a release candidate needs the number of the run")
@@ -66,7 +66,8 @@ def write(environment: str, version: str, folder: Path, root: Path = ROOT) -> No
     (target / "fleet.yaml").write_text(text.replace(UNSET, f"version: {version}"))
 
 
-def _version_of(root: Path) -> str:
+def version_of(root: Path) -> str:
+    """The version that setup.cfg and helm/Chart.yaml agree on; raises `Refused`."""
     package = configparser.ConfigParser()
     package.read(root / "setup.cfg")
     version = package["metadata"]["version"]

@@ -16,6 +16,7 @@ VISIBILITY_TIMEOUT = 180
 
 
 def main() -> None:
+    """Create what is missing."""
     queue = os.environ["DAMAGE_QUEUE_URL"].rpartition("/")[2]
     print("queue", create_queues(boto3.client("sqs"), queue, VISIBILITY_TIMEOUT))
 

@@ -19,6 +19,7 @@ BUCKET = "damage-photos"
 
 
 def main() -> int:
+    """Send the photos and wait for their verdicts."""
     with tempfile.TemporaryDirectory() as folder:
         photos = [Path(name) for name in sys.argv[1:]] or write_samples(folder, 4)
         s3 = boto3.client("s3")

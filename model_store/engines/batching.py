@@ -28,7 +28,9 @@ class Batched(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Job:
+class Job:
+    """A value for one photo, and the call that computes it for all photos of a batch."""
+
     run: Callable[[Sequence[Any]], Sequence[Any]]
     shape: tuple[int, ...]
     value: Any
@@ -45,24 +47,30 @@ class BatchingEngine:
 
     def __init__(self, engine: Batched) -> None:
         self._engine = engine
-        self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         threading.Thread(target=self._work, name="batches", daemon=True).start()
 
     def encode(self, photo: Array) -> tuple[Any, Array | None]:
-        state, scores = self._submit(_Job(self._engine.encode_batch, photo.shape, photo))
+        state, scores = self.submit(Job(self._engine.encode_batch, photo.shape, photo))
         return (photo.shape, state), scores
 
     def decode(self, state: Any) -> Array:
         shape, features = state
-        masks: Array = self._submit(_Job(self._engine.decode_batch, shape, features))
+        masks: Array = self.submit(Job(self._engine.decode_batch, shape, features))
         return masks
 
-    def _submit(self, job: _Job) -> Any:
+    @property
+    def waiting(self) -> int:
+        """The number of photos that wait for the device."""
+        return self._jobs.qsize()
+
+    def submit(self, job: Job) -> Any:
+        """Compute ``job`` in the next batch that it fits into; raises what it raises."""
         self._jobs.put(job)
         return job.done.result()
 
     def _work(self) -> None:
-        waiting: list[_Job] = []
+        waiting: list[Job] = []
         while True:
             if not waiting:
                 waiting.append(self._jobs.get())
@@ -75,7 +83,7 @@ class BatchingEngine:
             _run(batch)
 
 
-def _run(batch: list[_Job]) -> None:
+def _run(batch: list[Job]) -> None:
     try:
         found = batch[0].run([job.value for job in batch])
     except Exception as error:

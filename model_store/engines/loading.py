@@ -26,7 +26,7 @@ def candidates(manifest: Manifest, wanted: str = "auto") -> list[str]:
     """
     runnable = engines_of(manifest)
     if wanted == AUTO:
-        if _torch_is_for_cuda() and _has_gpu():
+        if torch_is_for_cuda() and has_gpu():
             return [TORCH, *(name for name in runnable if name != TORCH)]
         return runnable
     if wanted in runnable:
@@ -34,7 +34,7 @@ def candidates(manifest: Manifest, wanted: str = "auto") -> list[str]:
     if wanted not in (INT8, OPENVINO):
         known = ", ".join((AUTO, INT8, OPENVINO, TORCH))
         raise BundleError(f"there is no engine {wanted}: {known}")
-    if not _is_installed():
+    if not openvino_is_installed():
         raise ExtraMissing(f"engine {wanted} needs: pip install 'damage-tasks[openvino]'")
     what_to_do = "`python -m model_training quantise` adds it, or " if wanted == INT8 else ""
     raise BundleError(
@@ -45,14 +45,14 @@ def candidates(manifest: Manifest, wanted: str = "auto") -> list[str]:
 
 def engines_of(manifest: Manifest) -> list[str]:
     """The engines that can run a bundle here, the fastest first; torch always can."""
-    if not _is_installed():
+    if not openvino_is_installed():
         return [TORCH]
     weights = manifest.weights.values()
     held = [
         *([INT8] if any(INT8 in one.engines for one in weights) else []),
         *([OPENVINO] if any(one.architecture for one in weights) else []),
     ]
-    return [*(held if _multiplies_bytes() else reversed(held)), TORCH]
+    return [*(held if cpu_multiplies_int8() else reversed(held)), TORCH]
 
 
 def import_engine(manifest: Manifest, wanted: str = AUTO) -> None:
@@ -89,7 +89,7 @@ def load_engine(bundle: Bundle, name: str, threads: int = 1, engine: str = TORCH
         raise BundleError(f"weights {name}: {error}") from None
 
 
-def _multiplies_bytes() -> bool:
+def cpu_multiplies_int8() -> bool:
     """Whether this CPU has instructions for int8 (VNNI, AMX or Arm's i8mm).
 
     Without, int8 networks whose first layers stay in fp32 are no faster than fp32.
@@ -101,11 +101,13 @@ def _multiplies_bytes() -> bool:
     return not words.isdisjoint({"avx512_vnni", "avx_vnni", "amx_int8", "i8mm"})
 
 
-def _is_installed() -> bool:
+def openvino_is_installed() -> bool:
+    """Whether OpenVINO can be imported, without importing it."""
     return importlib.util.find_spec("openvino") is not None
 
 
-def _torch_is_for_cuda() -> bool:
+def torch_is_for_cuda() -> bool:
+    """Whether the installed torch was built for CUDA, without importing it."""
     # Read from the file that its build writes: importing torch takes a second and 150 MB,
     # and its package's version is the same for CUDA and the CPU on PyPI and conda.
     found = importlib.util.find_spec("torch")
@@ -117,8 +119,9 @@ def _torch_is_for_cuda() -> bool:
         return False
 
 
-def _has_gpu() -> bool:
-    # Asked of the driver, for the same reason.
+def has_gpu() -> bool:
+    """Whether the CUDA driver finds a GPU."""
+    # Not through torch: importing it takes a second and 150 MB.
     import ctypes
 
     try:

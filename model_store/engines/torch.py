@@ -39,7 +39,7 @@ def load_torch(
         return TorchEngine(network)
     if torch.cuda.is_available():
         return BatchingEngine(TorchEngine(network, torch.float16, "cuda"))
-    return TorchEngine(network, _fastest_type())
+    return TorchEngine(network, fastest_type())
 
 
 class TorchEngine:
@@ -118,7 +118,8 @@ def fold_batch_norms(network: nn.Module) -> nn.Module:
     return network
 
 
-def _fastest_type() -> torch.dtype:
+def fastest_type() -> torch.dtype:
+    """The faster of bfloat16 and float32 on this CPU."""
     # Without instructions for it, bfloat16 is emulated and slower than fp32.
     native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return torch.bfloat16 if native else torch.float32

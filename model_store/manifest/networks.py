@@ -14,6 +14,7 @@ Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
 
 
 def inside_the_bundle(file: str) -> str:
+    """``file`` if it is a relative path that stays inside the bundle; raises ``ValueError``."""
     path = PurePosixPath(file)
     if path.is_absolute() or ".." in path.parts or "\\" in file or not path.name:
         raise ValueError("must be a path inside the bundle")
@@ -21,6 +22,8 @@ def inside_the_bundle(file: str) -> str:
 
 
 class Part(BaseModel):
+    """A part of the manifest: frozen, and without unknown keys."""
+
     # A misspelt key must not be silently ignored: it may be a threshold.
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -29,7 +29,9 @@ THIN = ("scratch", "spacing")  # damage whose faint borders a plain threshold wo
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """``gate``: (scale, offset) of its Platt calibration; ``evidence``: (gate scale,
+    """The calibrations and thresholds of a bundle.
+
+    ``gate``: (scale, offset) of its Platt calibration; ``evidence``: (gate scale,
     evidence scale, offset) of the damage score; ``policies``: the manifest's mask
     policy by channel name; ``overlaps``: the IoU on the validation photos that each
     policy reached; ``curves``: precision and recall of its pixels by threshold.

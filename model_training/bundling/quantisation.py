@@ -74,7 +74,7 @@ def quantise(
     samples = {
         name: list(_samples(bundle, name, models, calibration)) for name, models in full.items()
     }
-    for words, scope in _SCOPES:
+    for words, scope in SCOPES:
         console.print(f"quantising {words} with {len(next(iter(samples.values())))} photos")
         models = {name: scope(full[name], samples[name]) for name in full}
         try:
@@ -142,7 +142,7 @@ def _only_the_encoder(models: Models, samples: list[Any]) -> Models:
     return _quantised(encoder, [photo for photo, _ in samples], early), decoder
 
 
-_SCOPES: tuple[tuple[str, Callable[[Models, list[Any]], Models]], ...] = (
+SCOPES: tuple[tuple[str, Callable[[Models, list[Any]], Models]], ...] = (
     ("everything", _all),
     ("all but the first convolutions and the last", _all_but_the_ends),
     ("the encoder but its first convolutions", _only_the_encoder),

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from model_training.cli.options import Photos, read
-
-if TYPE_CHECKING:
-    pass
 
 BUNDLE = "default, a folder, s3:// or https://"
 

@@ -107,7 +107,7 @@ class LabelledPhoto:
 
 
 def split_by_id(photo_id: str, val_share: float = 0.1) -> str:
-    """ "val" for ``val_share`` of all ids and "train" for the rest; the same on every machine."""
+    """Assign ``val_share`` of all ids to "val" and the rest to "train", alike on every machine."""
     number = int(hashlib.sha256(photo_id.encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
     return "val" if number < val_share else "train"
 

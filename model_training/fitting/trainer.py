@@ -130,7 +130,7 @@ class Trainer:
             self.optimiser.step()
         self.step += 1
         self._follow()
-        self._mine(batch, masks, scores)
+        self.prefer_false_alarms(batch, masks, scores)
         return {
             "loss": float(loss.detach()),
             **{name: float(part.detach()) for name, part in parts.items()},
@@ -192,8 +192,8 @@ class Trainer:
                 self.average[name].copy_(value)
 
     @torch.no_grad()
-    def _mine(self, batch: Batch, masks: Tensor, scores: Tensor) -> None:
-        """Clean photos that look damaged are drawn up to six times as often."""
+    def prefer_false_alarms(self, batch: Batch, masks: Tensor, scores: Tensor) -> None:
+        """Draw clean photos that look damaged up to six times as often."""
         suspicion = torch.maximum(evidence(masks), scores[:, 0].sigmoid())
         for index, clean, value in zip(batch.photos, batch.clean, suspicion, strict=True):
             if clean:

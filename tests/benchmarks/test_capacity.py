@@ -11,7 +11,7 @@ from benchmarks.fleet_costs import Prices, dollars, loads
 from benchmarks.queue_simulation import (
     DAY,
     Fleet,
-    _Scaler,
+    Scaler,
     ages_of,
     daily_curve,
     simulate,
@@ -75,10 +75,10 @@ def test_costs_and_loads_grow_with_photos() -> None:
 
 
 def test_pods_that_are_still_starting_go_before_those_that_work() -> None:
-    scaler = _Scaler(FLEET, np.random.default_rng(0), storm_at=-1)
+    scaler = Scaler(FLEET, np.random.default_rng(0), storm_at=-1)
     scaler.running, scaler.wanted = 2, 9
     scaler.starting.extend([(10.0, 3), (20.0, 4)])
-    scaler._stop(6)
+    scaler.stop_pods(6)
     assert (scaler.running, list(scaler.starting)) == (2, [(10.0, 1)])
-    scaler._stop(2)
+    scaler.stop_pods(2)
     assert (scaler.running, list(scaler.starting)) == (1, [])

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
 from damage_tasks.cli.contact_sheet import write_contact_sheet
-from damage_tasks.cli.demo import _forget_last_run
+from damage_tasks.cli.demo import forget_last_run
 from tools.pictures import jpeg
 
 REJECTED = {
@@ -57,11 +57,11 @@ def test_an_earlier_demos_pictures_are_removed_and_others_kept(tmp_path: Path) -
     last = [{"metadata": {"photo": "old"}}, {"metadata": {"photo": "../mine"}}]
     (tmp_path / "overlays/mine.jpg").rename(tmp_path / "overlays/kept.jpg")
     (tmp_path / "results.json").write_text(json.dumps(last))
-    _forget_last_run(tmp_path)
+    forget_last_run(tmp_path)
     assert [p.name for p in (tmp_path / "overlays").iterdir()] == ["kept.jpg"]
     assert (tmp_path / "mine.jpg").exists()
     (tmp_path / "results.json").write_text('{"not": "ours"}')
-    _forget_last_run(tmp_path)
+    forget_last_run(tmp_path)
     assert (tmp_path / "overlays/kept.jpg").exists()
 
 

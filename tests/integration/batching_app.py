@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from damage_tasks import app
 from damage_tasks.sqs import transport
 from model_store.engines import Array, torch
-from model_store.engines.batching import BatchingEngine, _Job
+from model_store.engines.batching import BatchingEngine, Job
 
 __all__ = ["app"]
 
@@ -36,13 +37,17 @@ class Device(torch.TorchEngine):
 def _load(bundle: Any, weights: Any, *_: Any, **__: Any) -> BatchingEngine:
     engine = BatchingEngine(Device(torch.load_network(bundle, weights)))
 
+    busy = threading.Event()
+
     def be_busy(_: Sequence[None]) -> list[None]:
+        busy.set()
         end = time.monotonic() + 60
-        while engine._jobs.qsize() < int(os.environ["THREADS"]) and time.monotonic() < end:
+        while engine.waiting < int(os.environ["THREADS"]) and time.monotonic() < end:
             time.sleep(0.01)
         return [None]
 
-    engine._jobs.put(_Job(be_busy, (), None))
+    threading.Thread(target=engine.submit, args=(Job(be_busy, (), None),), daemon=True).start()
+    assert busy.wait(30)
     return engine
 
 

@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 from damage_tasks.cli.bundles import cli
 from damage_tasks.errors import DamageTaskError
 from model_store.bundle import open_bundle
+from model_store.publishing import publish
+from model_store.sources import boto3_client
 from tools.small_bundles import change_manifest, write_bundle
 
 
@@ -63,23 +65,20 @@ def test_a_version_is_never_overwritten(bundle: Path, bucket: str) -> None:
     run("publish", str(bundle), f"s3://{bucket}")
 
 
-def test_the_manifest_is_uploaded_last(
-    bundle: Path, bucket: str, aws: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from model_store import publishing
+def test_the_manifest_is_uploaded_last(bundle: Path, bucket: str, aws: Any) -> None:
+    uploaded: list[str] = []
 
-    order: list[str] = []
-    for name in ("put", "put_new"):
-        genuine = getattr(publishing._S3, name)
+    def recording_client(service: str, config: Any) -> Any:
+        client = boto3_client(service, config)
+        client.meta.events.register(
+            "provide-client-params.s3.PutObject",
+            lambda params, **_: uploaded.append(params["Key"].rpartition("/")[2]),
+        )
+        return client
 
-        def recorded(self: Any, file: str, source: Path, genuine: Any = genuine) -> None:
-            order.append(file)
-            genuine(self, file, source)
-
-        monkeypatch.setattr(publishing._S3, name, recorded)
-    run("publish", str(bundle), f"s3://{bucket}")
-    assert sorted(order[:-1]) == ["MODEL_CARD.md", "weights.safetensors"]
-    assert order[-1] == "manifest.json"
+    publish(open_bundle(bundle), f"s3://{bucket}", recording_client)
+    assert sorted(uploaded[:-1]) == ["MODEL_CARD.md", "weights.safetensors"]
+    assert uploaded[-1] == "manifest.json"
 
 
 def test_what_is_tampered_with_is_not_published(bundle: Path, bucket: str, aws: Any) -> None:

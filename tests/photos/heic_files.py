@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from tools.photo_files import encode
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 def heic_grid(picture: Image.Image, tile: int) -> bytes:

@@ -167,7 +167,7 @@ def test_package_and_chart_have_one_version(repository: Repository) -> None:
     (repository.root / "helm/Chart.yaml").write_text("name: x\nversion: 9.9.9\n")
     with pytest.raises(deliver.Refused, match=r"Chart.yaml says 9.9.9"):
         repository.plan("refs/heads/release")
-    assert deliver._version_of(ROOT)
+    assert deliver.version_of(ROOT)
 
 
 def test_a_delivery_is_one_commit_that_holds_the_bundle_alone(repository: Repository) -> None:

@@ -25,7 +25,7 @@ def store(database_url: str) -> Iterator[Inspections]:
 
 
 def rows(store: Inspections, table: sa.Table) -> int:
-    with store._engine.connect() as connection:
+    with store.engine.connect() as connection:
         return connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
 
 
@@ -146,7 +146,7 @@ def test_a_forked_process_does_not_speak_over_its_parents_connection(
     store = Inspections(migrated_postgres_url)
 
     def session() -> int:
-        with store._engine.connect() as connection:
+        with store.engine.connect() as connection:
             return int(connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one())
 
     parents = session()
@@ -230,8 +230,8 @@ def test_a_clean_photo_costs_one_look_up_and_one_transaction_of_two_statements(
     def note(_: object, __: object, statement: str, *___: object) -> None:
         said.append(" ".join(statement.split()[:3]))
 
-    sa.event.listen(store._engine, "before_cursor_execute", note)
-    sa.event.listen(store._engine, "commit", lambda _: said.append("commit"))
+    sa.event.listen(store.engine, "before_cursor_execute", note)
+    sa.event.listen(store.engine, "commit", lambda _: said.append("commit"))
     new = inspection("task-1", replace(finding(), verdict=Verdict.CLEAN), verdict=Verdict.CLEAN)
     assert new.photo.sha256
     assert new.bundle

@@ -246,7 +246,7 @@ def test_a_small_vehicle_is_looked_at_closely_and_its_masks_lie_where_it_is(
         return Spot.encode(spot, photo)
 
     monkeypatch.setattr(spot, "encode", encode)
-    monkeypatch.setattr(looker, "_engines", {"trunk": spot})
+    monkeypatch.setattr(looker, "engines", {"trunk": spot})
     photo = np.zeros((400, 800, 3), np.uint8)
     photo[200:300, 100:300] = 255
     mask = looker.segment(photo).masks["dent"]

@@ -25,13 +25,33 @@ class Photo:
         self.time_start = None if age is None else time.time() - age
 
 
+class Clock:
+    """The heartbeat's clocks, ``ahead`` seconds fast."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def time(self) -> float:
+        return time.time() + self.ahead
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(heartbeat, "time", clock)
+    return clock
+
+
 @pytest.fixture
 def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Heartbeat]:
     """A heartbeat over two processes that are up, with nothing in hand."""
     monkeypatch.setenv("DAMAGE_HEARTBEAT_FILE", str(tmp_path / "run/heartbeat"))
     consumer = SimpleNamespace(pool=SimpleNamespace(num_processes=2), task_buckets={})
     step = Heartbeat(consumer)
-    monkeypatch.setattr(step, "_processes_up", lambda: 2)
+    monkeypatch.setattr(heartbeat, "processes_up", lambda _: 2)
     yield step
     HELD.clear()
     state.reserved_requests.clear()
@@ -61,32 +81,32 @@ def test_an_answered_poll_is_a_heartbeat_and_makes_ready(step: Heartbeat) -> Non
 def test_a_worker_that_still_loads_is_alive_and_not_ready(
     step: Heartbeat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(step, "_processes_up", lambda: 1)
+    monkeypatch.setattr(heartbeat, "processes_up", lambda _: 1)
     step.polled()
     assert step.file.exists()
     assert not ready_file(step.file).exists()
 
 
 def test_processes_missing_for_longer_than_they_may_load(
-    step: Heartbeat, monkeypatch: pytest.MonkeyPatch
+    step: Heartbeat, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(step, "_processes_up", lambda: 1)
-    step._all_up -= 1000
+    monkeypatch.setattr(heartbeat, "processes_up", lambda _: 1)
+    clock.ahead += 1000
     step.polled()
     assert not step.file.exists()
     assert "processes are missing" in (step.trouble or "")
-    monkeypatch.setattr(step, "_processes_up", lambda: 2)
+    monkeypatch.setattr(heartbeat, "processes_up", lambda _: 2)
     step.polled()
     assert step.file.exists()
 
 
-def test_busy_inside_the_time_limit_and_beyond(step: Heartbeat) -> None:
+def test_busy_inside_the_time_limit_and_beyond(step: Heartbeat, clock: Clock) -> None:
     take(Photo(10), Photo(89))
     step.busy()
     assert step.file.exists()
     step.file.unlink()
     take(Photo(90 + heartbeat.SLACK + 1))
-    step._written = 0
+    clock.ahead += 2  # it is written once a second
     step.busy()
     assert "has been running for" in (step.trouble or "")
     assert not step.file.exists()
@@ -94,12 +114,12 @@ def test_busy_inside_the_time_limit_and_beyond(step: Heartbeat) -> None:
     assert not step.file.exists()
 
 
-def test_a_photo_that_an_idle_process_does_not_take(step: Heartbeat) -> None:
+def test_a_photo_that_an_idle_process_does_not_take(step: Heartbeat, clock: Clock) -> None:
     take(Photo(1))
     take(Photo(), running=False)
     step.polled()
     assert step.file.exists()
-    step._stuck_since = {id: at - 31 for id, at in step._stuck_since.items()}
+    clock.ahead += heartbeat.START_LIMIT + 1
     step.polled()
     assert "is not taken by any process" in (step.trouble or "")
     # With every process busy it may wait.

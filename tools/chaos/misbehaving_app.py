@@ -10,15 +10,16 @@ from __future__ import annotations
 import os
 import signal
 import time
+from typing import Any
 
-from damage_tasks import app
+from damage_tasks import app, wiring
 from damage_tasks.errors import BundleError
 from damage_tasks.photos import PhotoReader
-from damage_tasks.worker import lifecycle
+from damage_tasks.pipeline import Pipeline
 
 __all__ = ["app"]
 
-_download, _load = PhotoReader.download, lifecycle._load
+_download, _build_pipeline = PhotoReader.download, wiring.build_pipeline
 _eaten: list[bytes] = []
 
 
@@ -38,12 +39,12 @@ def _misbehave(self: PhotoReader, url: str) -> bytes:
     return _download(self, url)
 
 
-def _load_badly() -> object:
+def _load_badly(*args: Any, **kwargs: Any) -> Pipeline:
     time.sleep(float(os.environ.get("SLOW_LOAD", 0)))
     if os.environ.get("FAIL_LOAD"):
         raise BundleError("weights.safetensors is damaged")
-    return _load()
+    return _build_pipeline(*args, **kwargs)
 
 
-lifecycle._load = _load_badly  # type: ignore[assignment]
+wiring.build_pipeline = _load_badly
 PhotoReader.download = _misbehave  # type: ignore[method-assign]

@@ -48,7 +48,7 @@ def test_what_gathers_while_the_device_is_busy_is_the_next_batch() -> None:
         first = threads.submit(engine.encode, photo(1))
         assert device.busy.wait(30)
         later = [threads.submit(engine.encode, photo(n)) for n in range(2, 8)]
-        while engine._jobs.qsize() < 6:
+        while engine.waiting < 6:
             pass
         device.free.set()
         found = [job.result(30)[1] for job in (first, *later)]
@@ -63,7 +63,7 @@ def test_photos_of_another_shape_are_another_batch() -> None:
         jobs = [threads.submit(engine.encode, photo(0, side=4))]
         assert device.busy.wait(30)
         jobs += [threads.submit(engine.encode, photo(1, side=side)) for side in (4, 6, 4)]
-        while engine._jobs.qsize() < 3:
+        while engine.waiting < 3:
             pass
         device.free.set()
         shapes = sorted(job.result(30)[0][0] for job in jobs)
@@ -78,7 +78,7 @@ def test_a_bad_photo_fails_alone() -> None:
         first = threads.submit(engine.encode, photo(0))
         assert device.busy.wait(30)
         good, bad = (threads.submit(engine.encode, photo(value)) for value in (1, -1))
-        while engine._jobs.qsize() < 2:
+        while engine.waiting < 2:
             pass
         device.free.set()
         assert first.result(30)

@@ -22,8 +22,8 @@ def bundle(tmp_path: Path) -> Bundle:
 
 def has(monkeypatch: pytest.MonkeyPatch, *, gpu: bool, torch_for_cuda: bool) -> None:
     """Make this machine one with or without a GPU, and torch a build for it or for the CPU."""
-    monkeypatch.setattr(loading, "_has_gpu", lambda: gpu)
-    monkeypatch.setattr(loading, "_torch_is_for_cuda", lambda: torch_for_cuda)
+    monkeypatch.setattr(loading, "has_gpu", lambda: gpu)
+    monkeypatch.setattr(loading, "torch_is_for_cuda", lambda: torch_for_cuda)
 
 
 def test_on_a_gpu_torch_comes_first_and_the_others_follow(
@@ -73,10 +73,10 @@ def test_what_torch_was_built_for_is_read_and_torch_not_imported(
         (tmp_path / "torch/version.py").write_text(version)
     monkeypatch.delitem(sys.modules, "torch", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
-    assert loading._torch_is_for_cuda() is for_cuda
+    assert loading.torch_is_for_cuda() is for_cuda
 
 
 def test_this_torch_says_itself_what_it_was_built_for() -> None:
     import torch
 
-    assert loading._torch_is_for_cuda() is bool(torch.version.cuda)
+    assert loading.torch_is_for_cuda() is bool(torch.version.cuda)

@@ -91,17 +91,17 @@ def test_photos_of_any_shape_run_and_do_not_disturb_each_other(quantised: Bundle
 
 @pytest.fixture(autouse=True)
 def cpu_with_int8(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "_multiplies_bytes", lambda: True)
+    monkeypatch.setattr(loading, "cpu_multiplies_int8", lambda: True)
 
 
 def test_auto_takes_the_fastest_engine_that_the_bundle_holds(
     quantised: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert open_segmenter(quantised).engine == "openvino-int8"
-    monkeypatch.setattr(loading, "_multiplies_bytes", lambda: False)
+    monkeypatch.setattr(loading, "cpu_multiplies_int8", lambda: False)
     assert open_segmenter(quantised).engine == "openvino"
     assert open_segmenter(open_bundle(write_bundle(tmp_path))).engine == "openvino"
-    monkeypatch.setattr(loading, "_is_installed", lambda: False)
+    monkeypatch.setattr(loading, "openvino_is_installed", lambda: False)
     assert open_segmenter(quantised).engine == "torch"
 
 
@@ -206,7 +206,7 @@ def test_int8_that_changes_the_masks_is_left_out(
     folder = write_bundle(tmp_path / "bundle")
     some = photos(tmp_path)
     monkeypatch.setattr(engine_comparison, "MASK_IOU", 1.1)
-    monkeypatch.setattr(quantisation, "_SCOPES", quantisation._SCOPES[-1:])
+    monkeypatch.setattr(quantisation, "SCOPES", quantisation.SCOPES[-1:])
     found = quantise(folder, some, some, Console(quiet=True))
     assert list(found) == ["openvino"]
     weights = json.loads((folder / "manifest.json").read_text())["weights"]["trunk"]

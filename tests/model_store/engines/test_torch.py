@@ -50,7 +50,7 @@ def test_the_reference_is_fp32_on_the_cpu_whatever_is_faster(
 ) -> None:
     bundle = open_bundle(write_bundle(tmp_path))
     exact = TorchEngine(load_network(bundle, bundle.manifest.weights["trunk"]), torch.float32)
-    monkeypatch.setattr("model_store.engines.torch._fastest_type", lambda: torch.bfloat16)
+    monkeypatch.setattr("model_store.engines.torch.fastest_type", lambda: torch.bfloat16)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     rounded = load_engine(bundle, "trunk")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

@@ -31,7 +31,7 @@ GOOD, BAD = Agreement(8, 0.99, 0.001), Agreement(8, 0.9, 0.02)
 def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A bundle for a ladder of three scopes that change nothing, for speed."""
     scopes = [(f"scope {n}", lambda models, samples: models) for n in (1, 2, 3)]
-    monkeypatch.setattr(quantisation, "_SCOPES", scopes)
+    monkeypatch.setattr(quantisation, "SCOPES", scopes)
     return write_bundle(tmp_path / "bundle")
 
 

@@ -118,10 +118,10 @@ def test_clean_photos_that_look_damaged_come_more_often(photos: list[LabelledPho
     mix = Mix(**dict.fromkeys(shares, 0.0), clean_close=1.0, sizes=((64, 64),))
     batch = Samples(pool, 4, 0, mix, SETTINGS.views).at(0)
     certain = torch.full((4, 6, 16, 16), 20.0)
-    trainer._mine(batch, certain, torch.zeros(4, 3))
+    trainer.prefer_false_alarms(batch, certain, torch.zeros(4, 3))
     index = int(batch.photos[0])
     assert pool.priority[index] > 2
-    trainer._mine(batch, -certain, torch.full((4, 3), -20.0))
+    trainer.prefer_false_alarms(batch, -certain, torch.full((4, 3), -20.0))
     assert pool.priority[index] < 3
 
 
