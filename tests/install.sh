@@ -1,9 +1,9 @@
 #!/bin/sh
-# Installs the Debian packages that some tests need: a browser, Redis, Prometheus. `make test` runs
-# this script. It does nothing if they are installed; only root can install them.
+# Installs the Debian packages that some tests need: a browser, Redis, Prometheus, PgBouncer. `make test`
+# runs this script. It does nothing if they are installed; only root can install them.
 set -eu
 missing=
-for pair in chromium:chromium redis-server:redis-server promtool:prometheus; do
+for pair in chromium:chromium redis-server:redis-server promtool:prometheus pgbouncer:pgbouncer; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
 done
 [ -n "$missing" ] || exit 0

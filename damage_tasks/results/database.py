@@ -15,11 +15,26 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from damage_tasks.errors import DatabaseError, DatabaseUnavailable
+from damage_tasks.results.refusals import is_final_refusal
 
 CONNECT_TIMEOUT = 5  # seconds
 STATEMENT_TIMEOUT = 15  # seconds
 # A server that hangs does not end its statements itself.
 ANSWER_TIMEOUT = STATEMENT_TIMEOUT + 5  # seconds
+
+# Parameters that poolers accept too; those of the URL take precedence.
+PARAMETERS = {
+    "connect_timeout": CONNECT_TIMEOUT,
+    "application_name": "damage-tasks",
+    # A database host that vanished is noticed after 30 s, not hours.
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+
+_NOT_MIGRATED = frozenset({"42P01", "42703"})  # no such table, no such column
+_NEW_TRANSACTION = "damage_tasks_new_transaction"
 
 
 def create_engine(url: str) -> sa.Engine:
@@ -32,23 +47,17 @@ def create_engine(url: str) -> sa.Engine:
         sa.event.listen(engine, "connect", _prepare_sqlite)
         return engine
     _bound_waiting()
+    given = sa.make_url(url).query
     engine = sa.create_engine(
         url,
         pool_size=1,
         max_overflow=4,
         pool_pre_ping=True,
         pool_recycle=900,
-        connect_args={
-            "connect_timeout": CONNECT_TIMEOUT,
-            "options": f"-c statement_timeout={STATEMENT_TIMEOUT * 1000}",
-            "application_name": "damage-tasks",
-            # A database host that vanished is noticed after 30 s, not hours.
-            "keepalives_idle": 15,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 30_000,
-        },
+        connect_args={name: value for name, value in PARAMETERS.items() if name not in given},
     )
+    if "statement_timeout" not in str(given.get("options", "")):
+        _limit_statements(engine)
     sa.event.listen(engine, "handle_error", _leave_old_primary)
     _leave_to_parent(engine)
     return engine
@@ -61,16 +70,40 @@ def database_errors() -> Iterator[None]:
         yield
     except DBAPIError as error:
         text = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "lost"
-        if "no such table" in text or "does not exist" in text:
+        code = getattr(error.orig, "pgcode", None) or ""
+        if text.startswith(("no such table", "no such column")) or code in _NOT_MIGRATED:
             raise DatabaseError(f"{text}; run `damage-tasks migrate`") from error
         temporary = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
-        if temporary or error.connection_invalidated:
+        if not is_final_refusal(code, str(error.orig)) and (
+            temporary or error.connection_invalidated
+        ):
             raise DatabaseUnavailable(text) from error
         raise DatabaseError(text) from error
     except sa.exc.TimeoutError as error:
         raise DatabaseUnavailable("no free database connection") from error
     except SQLAlchemyError as error:
         raise DatabaseError(str(error)) from error
+
+
+def _limit_statements(engine: sa.Engine) -> None:
+    """Limit the statements of each transaction, in the round trip of its first statement.
+
+    Poolers refuse the limit as a start-up parameter, and between transactions they give the
+    session, with everything that was SET in it, to another client.
+    """
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        connection.info[_NEW_TRANSACTION] = True
+
+    @sa.event.listens_for(engine, "before_cursor_execute", retval=True)
+    def execute(
+        connection: sa.Connection, _cursor: Any, statement: str, parameters: Any, *_: Any
+    ) -> tuple[str, Any]:
+        if connection.info.pop(_NEW_TRANSACTION, False):
+            limit = f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT * 1000}"
+            statement = f"{limit}; {statement}"
+        return statement, parameters
 
 
 def _leave_to_parent(engine: sa.Engine) -> None:
