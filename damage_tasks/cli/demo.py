@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from damage_tasks.cli.photo_arguments import find_photos, path_of, unique_names
+from damage_tasks.cli.photo_arguments import (
+    describe_skipped,
+    find_photos,
+    path_of,
+    printable,
+    unique_names,
+)
 from damage_tasks.cli.results_table import print_results
 from damage_tasks.cli.submit import wait_for
 
@@ -41,7 +47,7 @@ def run(
     from damage_tasks.devstack import Stack
 
     console = Console(stderr=True, highlight=False)
-    named = list(unique_names(_files(photos, out))) if photos else []
+    named = list(unique_names(_files(console, photos, out))) if photos else []
     out.mkdir(parents=True, exist_ok=True)
     # Next to the results, so that the logs are easy to find if something has failed.
     work = Path(tempfile.mkdtemp(prefix="stack-", dir=out))
@@ -107,10 +113,10 @@ def _inspect(
     return [(name, result) for (name, _), result in results]
 
 
-def _files(photos: str, out: Path) -> list[str]:
+def _files(console: Console, photos: str, out: Path) -> list[str]:
     from damage_tasks.cli.contact_sheet import OVERLAYS, THUMBNAILS
 
-    urls = find_photos([photos])
+    urls, skipped = find_photos([photos])
     if not photos.startswith("file://") and "://" in photos:
         raise typer.BadParameter(
             f"the demo needs files; for URLs use: damage-tasks detect {photos} --out {out}"
@@ -118,7 +124,11 @@ def _files(photos: str, out: Path) -> list[str]:
     written = {(out / folder).resolve() for folder in (OVERLAYS, THUMBNAILS)}
     for path in map(path_of, urls):
         if path.resolve().parent in written:
-            raise typer.BadParameter(f"{path} would be overwritten: choose another --out")
+            raise typer.BadParameter(
+                f"{printable(path)} would be overwritten: choose another --out"
+            )
+    if skipped:
+        console.print(describe_skipped(skipped), markup=False, soft_wrap=True)
     return urls
 
 
@@ -140,4 +150,4 @@ def _samples(folder: Path, count: int) -> list[str]:
     from damage_tasks.samples import write_samples
 
     write_samples(folder, count)
-    return find_photos([str(folder)])
+    return find_photos([str(folder)]).urls

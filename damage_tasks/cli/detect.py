@@ -10,7 +10,7 @@ from urllib.parse import quote
 import typer
 from rich.console import Console
 
-from damage_tasks.cli.photo_arguments import find_photos, unique_names
+from damage_tasks.cli.photo_arguments import describe_skipped, find_photos, unique_names
 from damage_tasks.cli.results_table import print_results, progress_bar
 from damage_tasks.inspection import Finding, Inspection
 
@@ -37,7 +37,7 @@ def run(
     Example: damage-tasks detect car.jpg --out out
     """
     console = Console(stderr=True)
-    sources = find_photos(photos)
+    sources, skipped = find_photos(photos)
     pictures = _Folder(out)
     with console.status("loading the bundle"):
         pipeline = _pipeline(pictures, bundle)
@@ -51,6 +51,8 @@ def run(
             (out / f"{name}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False))
             results.append((name, result))
     print_results(Console(), results)
+    if skipped:
+        console.print(describe_skipped(skipped), highlight=False, markup=False, soft_wrap=True)
     console.print(f"results are in {out}/", highlight=False)
     if any(result["verdict"] == "failed" for _, result in results):
         raise typer.Exit(1)

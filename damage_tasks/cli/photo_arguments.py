@@ -3,58 +3,97 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from typing import NamedTuple
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 import typer
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".heic", ".heif"})
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".mpo"}
+    | {".png", ".webp", ".heic", ".heif", ".hif"}
+)
+MAX_NAME = 200  # bytes; file systems allow 255, and suffixes follow
+SHOWN = 5  # names of skipped files
 
 
-def find_photos(words: Iterable[str]) -> list[str]:
-    """The URLs of photos: URLs unchanged, files, the photos in folders, and glob patterns.
+class FoundPhotos(NamedTuple):
+    """The URLs of photos, and what lies beside them in folders and is no photo."""
 
-    Raises `typer.BadParameter` if an argument matches nothing.
+    urls: list[str]
+    skipped: list[Path]
+
+
+def find_photos(words: Iterable[str]) -> FoundPhotos:
+    """URLs as they are, files, the photos in folders, and the files that glob patterns match.
+
+    Raises `typer.BadParameter` when a word names nothing.
     """
     urls: list[str] = []
+    skipped: list[Path] = []
     for word in words:
         if "://" in word:
             urls.append(word)
             continue
         path = Path(word).expanduser()
         if path.is_dir():
-            found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+            inside = sorted(path.iterdir())
+            found = [entry for entry in inside if _is_photo(entry)]
+            skipped += [entry for entry in inside if not _is_photo(entry)]
             if not found:
-                raise typer.BadParameter(f"no photos in {word} ({', '.join(sorted(SUFFIXES))})")
+                raise typer.BadParameter(
+                    f"no photos in {printable(path)} ({', '.join(sorted(SUFFIXES))})"
+                )
         elif path.exists():
             found = [path]
         else:
             found = sorted(p for p in map(Path, glob.glob(str(path))) if p.is_file())  # noqa: PTH207  # a whole pattern
             if not found:
-                raise typer.BadParameter(f"{word}: no such file, folder or URL")
-        urls += [f"file://{quote(str(p.absolute()))}" for p in found]
-    return urls
+                raise typer.BadParameter(f"{printable(path)}: no such file, folder or URL")
+        urls += [f"file://{quote(os.fsencode(p.absolute()))}" for p in found]
+    return FoundPhotos(urls, skipped)
+
+
+def describe_skipped(skipped: Sequence[Path]) -> str:
+    """One line that counts and names what was skipped; empty if nothing was."""
+    if not skipped:
+        return ""
+    names = [printable(path.name) + ("/" if path.is_dir() else "") for path in skipped[:SHOWN]]
+    rest = f" and {len(skipped) - SHOWN} more" if len(skipped) > SHOWN else ""
+    return f"skipped {len(skipped)} without a photo's suffix: {', '.join(names)}{rest}"
+
+
+def printable(path: Path | str) -> str:
+    """A path as text that any terminal takes, whatever the bytes of its name."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def path_of(url: str) -> Path:
-    """The path in ``url``; an invalid URL is left for the pipeline to report."""
+    """The path in ``url``, which may be no URL at all: that is for the pipeline to say."""
     try:
-        return Path(unquote(urlsplit(url).path))
+        return Path(os.fsdecode(unquote_to_bytes(urlsplit(url).path)))
     except ValueError:
         return Path(url.rpartition("/")[2])
 
 
 def unique_names(urls: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Each URL with a unique file name: its last part without the suffix."""
+    """Each URL with a file name of its own: its last part without the suffix."""
     taken: set[str] = set()
     for url in urls:
         last = path_of(url).stem or "photo"
-        stem = re.sub(r"[^\w.-]+", "_", last)[:100]
+        stem = re.sub(r"[^\w.-]+", "_", last).encode()[:MAX_NAME].decode("utf-8", "ignore")
         name, number = stem, 1
         while name.lower() in taken:
             number += 1
             name = f"{stem}-{number}"
         taken.add(name.lower())
         yield name, url
+
+
+def _is_photo(path: Path) -> bool:
+    # macOS keeps a file's attributes beside it as ._NAME on foreign file systems.
+    is_named_so = path.suffix.lower() in SUFFIXES and not path.name.startswith("._")
+    return is_named_so and path.is_file()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +10,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from damage_tasks.cli.request_list import parse_object, read_requests
 from damage_tasks.cli.results_table import print_results, progress_bar
-from damage_tasks.errors import QueueUnavailable
+from damage_tasks.errors import CallRefused, MetadataInvalid, QueueUnavailable
 
 POLL = 0.5  # seconds between checks of the database
 
@@ -127,36 +126,17 @@ def wait_for(
 def _requests(
     urls: list[str], source: Path | None, metadata: str | None
 ) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    common = _object(metadata, "--metadata") if metadata else None
-    for url in urls:
-        yield url, common
-    if source is None:
-        return
-    text = sys.stdin.read() if str(source) == "-" else _read(source)
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip()
-        if line.startswith("{"):
-            request = _object(line, f"line {number}")
-            url = request.pop("image_url", None)
-            if not isinstance(url, str):
-                raise typer.BadParameter(f"line {number} has no image_url")
-            yield url, {**(common or {}), **request}
-        elif line and not line.startswith("#"):
-            yield line, common
+    """Each photo's URL and metadata, checked as `detect_damage.delay` checks them."""
+    from damage_tasks.sqs.outgoing import check_call
 
-
-def _read(source: Path) -> str:
-    try:
-        return source.read_text()
-    except OSError as error:
-        raise typer.BadParameter(f"{source}: {error.strerror}") from None
-
-
-def _object(text: str, where: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{where} is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise typer.BadParameter(f"{where} is not a JSON object")
-    return value
+    common = parse_object(metadata, "--metadata") if metadata else {}
+    requests = [("", url, {}) for url in urls]
+    if source is not None:
+        requests += read_requests(source)
+    for where, url, own in requests:
+        request = (url, {**common, **own} or None)
+        try:
+            check_call(request, {})
+        except (CallRefused, MetadataInvalid) as error:
+            raise typer.BadParameter(f"{where or url}: {error}") from None
+        yield request

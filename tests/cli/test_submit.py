@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
+from damage_tasks.cli.request_list import read_requests
 from damage_tasks.devstack.child_processes import free_port
 from tests.integration.test_cli import run
 
@@ -37,3 +40,63 @@ def test_a_queue_that_is_away_is_one_line(monkeypatch: pytest.MonkeyPatch) -> No
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith(f"queue_unavailable: {endpoint}")
     assert last.endswith("0 of 1 photos were sent")
+
+
+CALL = '{"image_url": "s3://damage-photos/j.jpg", "note": "%s"}\n'
+
+
+def requests(tmp_path: Path, data: bytes) -> list[tuple[str, str, dict[str, Any]]]:
+    file = tmp_path / "requests"
+    file.write_bytes(data)
+    return list(read_requests(file))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_a_byte_order_mark_is_no_part_of_the_first_line(
+    encoding: str, line_end: str, tmp_path: Path
+) -> None:
+    text = f"s3://b/ä.jpg{line_end}# a comment{line_end}{CALL % 'Tür'}"
+    assert requests(tmp_path, text.encode(encoding)) == [
+        ("line 1", "s3://b/ä.jpg", {}),
+        ("line 3", "s3://damage-photos/j.jpg", {"note": "Tür"}),
+    ]
+
+
+@pytest.mark.parametrize("character", ["\x85", "\u2028", "\u2029", "\x0b", "\x1c"])
+def test_only_line_ends_end_a_line(character: str, tmp_path: Path) -> None:
+    text = f"s3://b/1.jpg\ns3://b/{character}2.jpg\n"
+    assert [url for _, url, _ in requests(tmp_path, text.encode())] == [
+        "s3://b/1.jpg",
+        f"s3://b/{character}2.jpg",
+    ]
+    if character > "\x1f":  # JSON itself has the others escaped
+        ((_, _, metadata),) = requests(tmp_path, (CALL % f"a{character}b").encode())
+        assert metadata == {"note": f"a{character}b"}
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"s3://b/1.jpg\n" + (CALL % "Sch\xe4den").encode("latin-1"), "line 2 of .* is not UTF-8"),
+        ("s3://b/1.jpg\n".encode("utf-16-le"), "iconv -f UTF-16LE"),
+        ("s3://b/1.jpg\n".encode("utf-16")[:-1], "is not UTF-16"),
+        (b'{"image_url": 7}\n', "line 1 has no image_url"),
+        (b"{]\n", "line 1 is not JSON"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_clear_error(
+    data: bytes, problem: str, tmp_path: Path
+) -> None:
+    with pytest.raises(typer.BadParameter, match=problem):
+        requests(tmp_path, data)
+
+
+def test_metadata_that_cannot_be_sent_names_its_line_before_any_photo_is_sent(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "requests"
+    file.write_text("s3://b/1.jpg\n" + CALL % ("x" * 9000))
+    done = CliRunner().invoke(cli, ["submit", "--from", str(file)])
+    assert done.exit_code == 2
+    assert "line 2: metadata has" in " ".join(done.output.replace("│", " ").split())
