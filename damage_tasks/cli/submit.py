@@ -130,7 +130,7 @@ def _requests(
     from damage_tasks.sqs.outgoing import check_call
 
     common = parse_object(metadata, "--metadata") if metadata else {}
-    requests = [("", url, {}) for url in urls]
+    requests: list[tuple[str, str, dict[str, Any]]] = [("", url, {}) for url in urls]
     if source is not None:
         requests += read_requests(source)
     for where, url, own in requests:
