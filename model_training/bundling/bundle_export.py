@@ -43,6 +43,7 @@ from model_training.synthetic.drawn_spacing import cars_with_spacing, opened_bor
 ARCHITECTURE = "efficientnet_lite_unet"
 WEIGHTS = "weights/damage.safetensors"
 SPACING_SEED, CAR_SEED, CARS = 5, 80_000, 20  # others than the evaluation's
+EXPERIMENTAL = ("spacing",)  # until its figures allow more
 TRUNK = "damage"  # the name of the one weights file that all networks share
 
 
@@ -52,6 +53,7 @@ class ExportSettings:
 
     ``long_side``: the gates' input; ``sides``: the segmenters' inputs, whose
     probabilities are averaged.  ``experimental``: segmenters that must not decide.
+    ``curated``: folders that `curate` made, whose decisions the model card lists.
     """
 
     version: str
@@ -61,7 +63,8 @@ class ExportSettings:
     description: str = ""
     long_side: int = 352
     sides: tuple[int, ...] = (352, 512)
-    experimental: tuple[str, ...] = ("spacing",)
+    experimental: tuple[str, ...] = EXPERIMENTAL
+    curated: tuple[Path, ...] = ()
 
 
 @flushed_denormals()
@@ -93,7 +96,7 @@ def export(
     manifest["metrics"] = {"validation": figures(report)}
     _write_manifest(out, manifest)
     report["bundle"]["digest"] = open_bundle(out).digest
-    write_card(out, manifest, report, chosen.curves, facts)
+    write_card(out, manifest, report, chosen.curves, facts, settings.curated)
     return report
 
 

@@ -10,18 +10,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from sklearn.metrics import precision_recall_curve
-
 from damage_tasks.vision.segmenter import Segmenter
 from model_store.bundle import open_bundle
 from model_store.publishing import CARD, CARD_PICTURES
 from model_training.bundling.model_card_pictures import Album, draw_album
-from model_training.evaluation.detection_metrics import labelled_scores
+from model_training.bundling.model_card_plots import (
+    Curves,
+    plot_gate,
+    plot_precision_recall,
+    plot_types,
+)
+from model_training.data.curation_files import TABLE, read_curations, write_decisions
 from model_training.evaluation.evaluation_report import breakdown_rows, figure_rows, other_figures
-
-Curves = Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 
 def write_card(
@@ -30,11 +30,13 @@ def write_card(
     report: dict[str, Any],
     curves: Curves,
     facts: dict[str, Any],
+    curated: Sequence[Path] = (),
 ) -> None:
     """Write ``MODEL_CARD.md`` and its pictures into the bundle's folder ``out``.
 
     ``report``: the bundle's evaluation; ``curves``: precision and recall of the
-    pixels by type; ``facts``: the checkpoint's.
+    pixels by type; ``facts``: the checkpoint's; ``curated``: folders that
+    `data.curation_files.write_curation` made.
     """
     pictures = out / CARD_PICTURES
     pictures.mkdir(parents=True, exist_ok=True)
@@ -42,80 +44,18 @@ def write_card(
     plot_precision_recall(report, pictures / "precision-recall.png")
     plot_types(curves, pictures / "types.png")
     album = draw_album(Segmenter(open_bundle(out)), pictures)
-    (out / CARD).write_text(_text(manifest, report, album, facts), encoding="utf-8")
-
-
-def plot_gate(report: dict[str, Any], manifest: dict[str, Any], path: Path) -> None:
-    """Recall and false alarms of the damage gate by its threshold."""
-    scores = report["gate_scores"]
-    gate = next(n for n in manifest["networks"] if n["name"] == report["damage_gate"])
-    thresholds = np.geomspace(1e-3, 1, 300)
-    figure, axes = _figure()
-    for group, label, colour in (
-        ("damaged", "damaged photos that pass (recall)", "#1b7837"),
-        ("clean", "whole clean cars that pass", "#2166ac"),
-        ("close_up", "close-ups of clean cars that pass", "#92c5de"),
-    ):
-        values = np.array(scores.get(group, []))
-        if len(values):
-            share = [(values >= t).mean() for t in thresholds]
-            axes.plot(thresholds, share, label=label, color=colour)
-    axes.axvline(gate["threshold"], color="black", linestyle=":", label="the gate's threshold")
-    axes.set_xscale("log")
-    axes.set_xlabel("gate's score")
-    axes.set_ylabel("share")
-    _save(figure, axes, path)
-
-
-def plot_precision_recall(report: dict[str, Any], path: Path) -> None:
-    """Precision by recall of the damage score, as if as many photos were clean as here."""
-    scores = report["scores"]
-    figure, axes = _figure()
-    for group, label, colour in (
-        ("clean", "against whole clean cars", "#2166ac"),
-        ("close_up", "against close-ups of clean cars", "#b2182b"),
-    ):
-        if scores.get("damaged") and scores.get(group):
-            precision, recall, _ = precision_recall_curve(
-                *labelled_scores(scores["damaged"], scores[group])
-            )
-            axes.plot(recall, precision, label=label, color=colour)
-    axes.set_xlabel("recall of damaged photos")
-    axes.set_ylabel("precision")
-    axes.set_xlim(0.5, 1.005)
-    _save(figure, axes, path)
-
-
-def plot_types(curves: Curves, path: Path) -> None:
-    """Precision by recall of the masks' pixels, every photo counting alike."""
-    figure, axes = _figure()
-    colours = {"any": "black", "scratch": "#2166ac", "dent": "#1b7837", "breakage": "#b2182b"}
-    for name, (precision, recall) in curves.items():
-        style = "--" if name == "spacing" else "-"
-        label = f"{name} (drawn)" if name == "spacing" else name
-        axes.plot(recall, precision, style, label=label, color=colours.get(name, "#762a83"))
-    axes.set_xlabel("recall of damaged pixels")
-    axes.set_ylabel("precision")
-    _save(figure, axes, path)
-
-
-def _figure() -> tuple[Any, Any]:
-    from matplotlib.figure import Figure  # no pyplot: no display, no global state
-
-    figure = Figure(figsize=(6.4, 4), dpi=110, layout="constrained")
-    axes = figure.add_subplot()
-    axes.grid(alpha=0.3)
-    return figure, axes
-
-
-def _save(figure: Any, axes: Any, path: Path) -> None:
-    axes.set_ylim(0, 1.02)
-    axes.legend(loc="lower left", fontsize=8)
-    figure.savefig(path)
+    curations = read_curations(curated)
+    write_decisions(curated, pictures / TABLE)
+    text = _text(manifest, report, album, facts, curations)
+    (out / CARD).write_text(text, encoding="utf-8")
 
 
 def _text(
-    manifest: dict[str, Any], report: dict[str, Any], album: Album, facts: dict[str, Any]
+    manifest: dict[str, Any],
+    report: dict[str, Any],
+    album: Album,
+    facts: dict[str, Any],
+    curations: Sequence[Mapping[str, Any]],
 ) -> str:
     weights = manifest["weights"]["damage"]
     settings = facts["settings"]
@@ -146,6 +86,7 @@ def _text(
             "",
             manifest["training_data"],
             "",
+            *_curation(curations),
             "## Rights",
             "",
             manifest["licence"],
@@ -185,7 +126,8 @@ def _text(
             "",
             "## Limits",
             "",
-            *LIMITS,
+            *_limits(manifest, report),
+            *(f"- {note}" for found in curations for note in found["notes"]),
             "",
         ]
     )
@@ -229,19 +171,46 @@ def _failures(report: dict[str, Any], album: Album) -> list[str]:
     return lines
 
 
-LIMITS = (
-    "- **Spacing rests on drawn damage alone**: no public photos of it exist. Its network is",
-    "  marked experimental.",
-    "- Damaged and clean photos come from different sources, and most damaged ones are",
-    "  close-ups; expect more false alarms on a fleet's own uploads (dirt, reflections, night).",
-    "- Outlines in the training data are loose hulls, and so are the masks.",
-    "- Breakage was learned from few photos, most of them of glass; broken bumpers often count",
-    "  as dent there.",
-    "- The vehicle network learned from pseudo-labels (ImageNet evidence and GrabCut) and from",
-    "  few pictures without a vehicle. It rejects nothing by default.",
-    "- The quality network learned from photos that were blurred, shaken, darkened or",
-    "  over-exposed by computation.",
-)
+def _limits(manifest: dict[str, Any], report: dict[str, Any]) -> list[str]:
+    lines = []
+    for network in manifest["networks"]:
+        if network["role"] == "segment" and network.get("status") == "experimental":
+            figure = report["figures"].get(f"{network['type']}_iou")
+            photos = figure["photos"] if figure else 0
+            lines.append(
+                f"- **The {network['name']} network is marked experimental**: validation photos "
+                f"that show this damage: {photos}."
+            )
+    return lines + LIMITS
+
+
+LIMITS = [
+    "- Damaged and clean photos come from different sources; expect more false alarms on a "
+    "fleet's own uploads (dirt, reflections, night).",
+    "- Masks are as tight or loose as the outlines that they were learned from.",
+    "- What is a dent and what is breakage differs by source: torn bumpers count as either.",
+    "- The vehicle network learned from pseudo-labels (ImageNet evidence and GrabCut) and from "
+    "few pictures without a vehicle. It rejects nothing by default.",
+    "- The quality network learned from photos that were blurred, shaken, darkened or "
+    "over-exposed by computation.",
+]
+
+
+def _curation(curations: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not curations:
+        return []
+    rows = [
+        [entry["world"], entry["action"], entry["reason"], entry["split"], entry["photos"]]
+        for found in curations
+        for entry in found["decisions"]
+    ]
+    return [
+        "Photos that were left out or changed, and why "
+        f"([every single one]({CARD_PICTURES}/{TABLE})):",
+        "",
+        *_table(("world", "what", "reason", "split", "photos"), rows),
+        "",
+    ]
 
 
 def _sides(manifest: dict[str, Any]) -> str:

@@ -28,15 +28,15 @@ def curate(
 
     The rules weigh photos by source, apply a review of the labels, say what classes mean, and hold
     photos back. No group and no photo stays on two sides of the split, not even mirrored or
-    cropped. OUT/manifest.csv is what `train` and `evaluate` take; OUT/curation.csv says what became
-    of each photo that was left out or changed, and the model card counts them. Photos stay where
-    they are.
+    cropped. OUT/manifest.csv is what `train` and `evaluate` take; OUT/curation.csv lists
+    each photo that was left out or changed, with the reason; the model card counts them. Photos
+    are not copied.
 
     Example: python -m model_training curate model_training/recipes/default.toml
     --set stock=photos --set phone=photos-2 --out curated
     """
     from model_training.data.curation import curate as apply
-    from model_training.data.curation import write_curation
+    from model_training.data.curation_files import write_curation
     from model_training.data.curation_rules import read_rules
     from model_training.evaluation.evaluation_report import table
 

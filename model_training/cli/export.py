@@ -17,7 +17,9 @@ from model_training.cli.options import (
     Name,
     Photos,
     Sides,
+    Stable,
     Version,
+    experimental,
     read,
 )
 
@@ -35,6 +37,7 @@ def export(
     description: Description = "",
     gate_side: GateSide = DEFAULT_GATE_SIDE,
     sides: Sides = DEFAULT_SIDES,
+    stable: Stable = None,
 ) -> None:
     """Make a bundle of a checkpoint: weights, manifest, golden photos, model card.
 
@@ -56,6 +59,8 @@ def export(
         description=description,
         long_side=gate_side,
         sides=tuple(sides),
+        experimental=experimental(stable),
+        curated=tuple(photos),
     )
     console = Console()
     path = checkpoint / LATEST if checkpoint.is_dir() else checkpoint

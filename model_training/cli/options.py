@@ -49,6 +49,13 @@ Sides = Annotated[
         min=32,
     ),
 ]
+Stable = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A type whose network may affect the verdict although it is experimental by "
+        "default: spacing, if its figures allow it."
+    ),
+]
 DEFAULT_GATE_SIDE = 352
 DEFAULT_SIDES = [352, 512]
 
@@ -58,6 +65,18 @@ def channels(decoder: str) -> list[int]:
     if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*){2}", decoder):
         raise typer.BadParameter("three numbers, such as 128,64,48", param_hint="--decoder")
     return [int(number) for number in decoder.split(",")]
+
+
+def experimental(stable: Sequence[str] | None) -> tuple[str, ...]:
+    """The types whose networks stay experimental.  Raises `typer.BadParameter`."""
+    from model_training.bundling.bundle_export import EXPERIMENTAL
+    from model_training.data.labelled_photos import CLASS_IDS
+
+    if unknown := set(stable or ()) - CLASS_IDS.keys():
+        raise typer.BadParameter(
+            f"{', '.join(sorted(unknown))}: one of {', '.join(CLASS_IDS)}", param_hint="--stable"
+        )
+    return tuple(name for name in EXPERIMENTAL if name not in (stable or ()))
 
 
 def read(folders: Sequence[Path], split: str = "") -> list[LabelledPhoto]:

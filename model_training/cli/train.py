@@ -17,8 +17,10 @@ from model_training.cli.options import (
     Name,
     Photos,
     Sides,
+    Stable,
     Version,
     channels,
+    experimental,
     read,
 )
 
@@ -78,6 +80,7 @@ def train(
     description: Description = "",
     gate_side: GateSide = DEFAULT_GATE_SIDE,
     sides: Sides = DEFAULT_SIDES,
+    stable: Stable = None,
 ) -> None:
     """Train networks on labelled photos and write a complete bundle.
 
@@ -121,6 +124,8 @@ def train(
             description=description,
             long_side=gate_side,
             sides=tuple(sides),
+            experimental=experimental(stable),
+            curated=tuple(photos),
         ),
         out or run / "bundle",
         Console(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from rich.console import Console
 
@@ -20,10 +18,7 @@ from model_training.data.dataset_readers import read_photos
 from model_training.data.duplicates import Duplicate, find_duplicates
 from model_training.data.labelled_photos import UNTYPED, LabelledPhoto, PhotosError, split_by_id
 
-MANIFEST, TABLE, SUMMARY, MASKS = "manifest.csv", "curation.csv", "curation.json", "masks"
-COLUMNS = (
-    "id", "image", "mask", "kind", "split", "weight", "broken_parts", "source", "world", "group",
-)  # fmt: skip
+MANIFEST = "manifest.csv"
 LEFT_OUT, CHANGED = "left out", "changed"
 
 
@@ -42,13 +37,15 @@ class Decision:
 class Curation:
     """The photos that stay, and what was decided of the others.
 
-    ``new_ids``: by photo id, class ids of the mask by what they become.
+    ``new_ids``: by photo id, class ids of the mask by what they become; ``notes``: what
+    the rules say of the sets as a whole.
     """
 
     photos: list[LabelledPhoto] = field(default_factory=list)
     new_ids: dict[str, dict[int, int]] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
     duplicates: list[Duplicate] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
 
     def leave_out(self, photo: LabelledPhoto, reason: str) -> None:
         """Note that ``photo`` is left out."""
@@ -56,9 +53,12 @@ class Curation:
 
     def summary(self) -> dict[str, Any]:
         """Counts for the model card."""
-        counted = Counter((d.world, d.action, d.reason, d.split) for d in self.decisions)
+        counted = Counter(
+            (d.world, d.action, d.reason.split(":")[0], d.split) for d in self.decisions
+        )
         kept = Counter((p.world, p.source, p.split, p.kind, p.weight) for p in self.photos)
         return {
+            "notes": list(self.notes),
             "decisions": [
                 {"world": w, "action": a, "reason": r, "split": s, "photos": n}
                 for (w, a, r, s), n in sorted(counted.items())
@@ -84,7 +84,7 @@ def curate(
     `find_duplicates`.  Raises `PhotosError`.
     """
     _check_names(folders, rules)
-    found = Curation()
+    found = Curation(notes=rules.notes)
     for name, of_set in rules.sets.items():
         _apply(folders[name], of_set, found)
     _check_ids(found.photos)
@@ -99,30 +99,6 @@ def curate(
         )
         _drop_duplicates(found, rules.duplicates.keep)
     return found
-
-
-def write_curation(found: Curation, out: Path) -> None:
-    """Write ``out``: `MANIFEST`, changed masks, every decision (`TABLE`) and counts (`SUMMARY`).
-
-    Photos, and masks that did not change, stay where they are.
-    """
-    (out / MASKS).mkdir(parents=True, exist_ok=True)
-    with (out / MANIFEST).open("w", newline="", encoding="utf-8") as lines:
-        writer = csv.writer(lines)
-        writer.writerow(COLUMNS)
-        for photo in found.photos:
-            mask = _mask_of(photo, found.new_ids.get(photo.id, {}), out / MASKS)
-            broken = "yes" if photo.broken_parts else ""
-            writer.writerow(
-                [photo.id, photo.path.resolve(), mask, photo.kind, photo.split,
-                 f"{photo.weight:g}", broken, photo.source, photo.world, photo.group]
-            )  # fmt: skip
-    with (out / TABLE).open("w", newline="", encoding="utf-8") as lines:
-        writer = csv.writer(lines)
-        writer.writerow(("id", "world", "split", "action", "reason"))
-        writer.writerows((d.id, d.world, d.split, d.action, d.reason) for d in found.decisions)
-    text = json.dumps(found.summary(), indent=1, ensure_ascii=False) + "\n"
-    (out / SUMMARY).write_text(text, encoding="utf-8")
 
 
 def _check_names(folders: Mapping[str, Path], rules: CurationRules) -> None:
@@ -198,7 +174,7 @@ def _keep_groups_on_one_side(found: Curation) -> None:
     kept = []
     for photo in found.photos:
         if photo.split == "train" and photo.group in held_back:
-            found.leave_out(photo, "its group stands in val")
+            found.leave_out(photo, "its group is in val")
         else:
             kept.append(photo)
     found.photos = kept
@@ -208,28 +184,11 @@ def _drop_duplicates(found: Curation, keep: str) -> None:
     reasons: dict[str, str] = {}
     for pair in found.duplicates:
         dropped, kept = (pair.train, pair.val) if keep == "val" else (pair.val, pair.train)
-        reasons.setdefault(dropped, f"the same photo stands in {keep}: {kept}")
+        reasons.setdefault(dropped, f"the same photo is in {keep}: {kept}")
     for photo in found.photos:
         if photo.id in reasons:
             found.leave_out(photo, reasons[photo.id])
     found.photos = [photo for photo in found.photos if photo.id not in reasons]
-
-
-def _mask_of(photo: LabelledPhoto, new_ids: Mapping[int, int], folder: Path) -> str:
-    """The photo's mask: its own where nothing changes, or one written to ``folder``."""
-    if photo.kind == "negative":
-        return ""
-    if photo.mask_path is not None and not new_ids:
-        return str(photo.mask_path.resolve())
-    _, ids = photo.read()
-    table = np.arange(256, dtype=np.uint8)
-    for old, new in new_ids.items():
-        table[old] = new
-    if photo.mask_path is not None and not np.isin(ids, [*new_ids]).any():
-        return str(photo.mask_path.resolve())
-    path = folder / f"{photo.id}.png"
-    cv2.imwrite(str(path), table[ids])
-    return str(path.resolve())
 
 
 def _rows(path: Path) -> dict[str, dict[str, str]]:

@@ -103,10 +103,14 @@ class Duplicates(_Part):
 
 
 class CurationRules(_Part):
-    """All rules; ``sets`` by the name under which a set's folder is given."""
+    """All rules; ``sets`` by the name under which a set's folder is given.
+
+    ``notes``: what the model card says of the sets' limits.
+    """
 
     sets: dict[str, SetRules] = Field(min_length=1)
     duplicates: Duplicates = Duplicates()
+    notes: tuple[str, ...] = ()
 
 
 def read_rules(path: Path) -> CurationRules:

@@ -43,6 +43,14 @@ def few_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle_export, "CARS", 1)
 
 
+RULES = """
+notes = ["Panels are drawn."]
+[sets.panels]
+world = "factory"
+[[sets.panels.rules]]
+where = { id = "^0$" }
+drop = "too blurred"
+"""
 TRAIN = ("--batch", "2", "--processes", "1", "--drawn-cars", "2", "--decoder", "16,16,16")
 BUNDLE = ("--version", "1.0.0", "--licence", "none", "--gate-side", "64", "--side", "96")
 
@@ -50,8 +58,12 @@ BUNDLE = ("--version", "1.0.0", "--licence", "none", "--gate-side", "64", "--sid
 def test_a_training_ends_in_a_bundle_that_serves(
     folder: Path, tmp_path: Path, few_drawings: None
 ) -> None:
-    command = ("train", "--photos", folder, "--run", tmp_path / "run", *TRAIN, *BUNDLE)
-    run(*command, "--steps", "2", "--monitor-every", "2")
+    rules = tmp_path / "rules.toml"
+    rules.write_text(RULES)
+    curated = tmp_path / "curated"
+    run("curate", rules, "--set", f"panels={folder}", "--out", curated, "--no-duplicates")
+    command = ("train", "--photos", curated, "--run", tmp_path / "run", *TRAIN, *BUNDLE)
+    run(*command, "--steps", "2", "--monitor-every", "2", "--stable", "spacing")
     bundle = open_bundle(tmp_path / "run/bundle")
     manifest = bundle.manifest
     assert [network.name for network in manifest.networks] == [
@@ -65,7 +77,11 @@ def test_a_training_ends_in_a_bundle_that_serves(
     text = (bundle.folder / "MODEL_CARD.md").read_text()
     assert all(f"({picture})" in text for picture in pictures)
     assert "damaged validation photos are called clean" in text
+    assert "| factory | left out | too blurred | train | 1 |" in text
+    assert "- Panels are drawn." in text
+    assert "card/curation.csv" in set(files_of(bundle))
     assert manifest.metrics["validation"]
+    assert {network.status for network in manifest.segmenters()} == {"stable"}
     policies = {network.type: network.policy for network in manifest.segmenters()}
     assert policies["dent"].kind == "threshold"
     assert policies["spacing"].kind == "hysteresis"
@@ -165,6 +181,7 @@ def test_what_is_missing_is_said_with_its_remedy(folder: Path) -> None:
         (("--decoder", "1,2"), "three numbers, such as 128,64,48"),
         (("--variant", "lite7"), "lite7"),
         (("--seed", "-1"), "--seed"),
+        (("--stable", "rust"), "rust: one of scratch, dent, spacing, breakage"),
     ],
 )
 def test_a_wrong_option_is_told_before_anything_is_made(

@@ -1,0 +1,83 @@
+"""A curation on disk: the manifest that a training reads, and what became of which photo."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from model_training.data.curation import MANIFEST, Curation
+from model_training.data.labelled_photos import LabelledPhoto
+
+TABLE, SUMMARY, MASKS = "curation.csv", "curation.json", "masks"
+COLUMNS = (
+    "id", "image", "mask", "kind", "split", "weight", "broken_parts", "source", "world", "group",
+)  # fmt: skip
+DECISION_COLUMNS = ("id", "world", "split", "action", "reason")
+
+
+def write_curation(found: Curation, out: Path) -> None:
+    """Write ``out``: `MANIFEST`, changed masks, every decision (`TABLE`) and counts (`SUMMARY`).
+
+    Photos, and masks that did not change, stay where they are.
+    """
+    (out / MASKS).mkdir(parents=True, exist_ok=True)
+    with (out / MANIFEST).open("w", newline="", encoding="utf-8") as lines:
+        writer = csv.writer(lines)
+        writer.writerow(COLUMNS)
+        for photo in found.photos:
+            mask = _mask_of(photo, found.new_ids.get(photo.id, {}), out / MASKS)
+            broken = "yes" if photo.broken_parts else ""
+            writer.writerow(
+                [photo.id, photo.path.resolve(), mask, photo.kind, photo.split,
+                 f"{photo.weight:g}", broken, photo.source, photo.world, photo.group]
+            )  # fmt: skip
+    with (out / TABLE).open("w", newline="", encoding="utf-8") as lines:
+        writer = csv.writer(lines)
+        writer.writerow(DECISION_COLUMNS)
+        writer.writerows((d.id, d.world, d.split, d.action, d.reason) for d in found.decisions)
+    text = json.dumps(found.summary(), indent=1, ensure_ascii=False) + "\n"
+    (out / SUMMARY).write_text(text, encoding="utf-8")
+
+
+def read_curations(folders: Sequence[Path]) -> list[Mapping[str, Any]]:
+    """The `SUMMARY` of each of ``folders`` that is a curation."""
+    paths = [folder / SUMMARY for folder in folders]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
+
+
+def write_decisions(folders: Sequence[Path], out: Path) -> None:
+    """Write the decisions of all curations in ``folders`` to ``out``, if there are any."""
+    tables = [folder / TABLE for folder in folders if (folder / TABLE).exists()]
+    if not tables:
+        return
+    rows: list[Mapping[str, str]] = []
+    for table in tables:
+        with table.open(newline="", encoding="utf-8") as lines:
+            rows += csv.DictReader(lines)
+    with out.open("w", newline="", encoding="utf-8") as lines:
+        writer = csv.DictWriter(lines, DECISION_COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _mask_of(photo: LabelledPhoto, new_ids: Mapping[int, int], folder: Path) -> str:
+    """The photo's mask: its own where nothing changes, or one written to ``folder``."""
+    if photo.kind == "negative":
+        return ""
+    if photo.mask_path is not None and not new_ids:
+        return str(photo.mask_path.resolve())
+    _, ids = photo.read()
+    table = np.arange(256, dtype=np.uint8)
+    for old, new in new_ids.items():
+        table[old] = new
+    if photo.mask_path is not None and not np.isin(ids, [*new_ids]).any():
+        return str(photo.mask_path.resolve())
+    path = folder / f"{photo.id}.png"
+    cv2.imwrite(str(path), table[ids])
+    return str(path.resolve())
