@@ -65,11 +65,23 @@ class _Cache:
                 return self._offline(name, error)
             manifest, digest = parse_manifest(text, f"{uri}/{MANIFEST}")
             folder = self.root / "bundles" / digest
-            if not folder.is_dir():
-                self._download(source, manifest, text, folder)
-            bundle = self._open(digest)
-            _write_atomically(name, digest.encode())
+            try:
+                if not folder.is_dir():
+                    self._download(source, manifest, text, folder)
+                bundle = self._open(digest)
+                _write_atomically(name, digest.encode())
+            except OSError as error:
+                raise self._unwritable(manifest, error) from None
             return bundle
+
+    def _unwritable(self, manifest: Manifest, error: OSError) -> BundleError:
+        need = sum(file.bytes for _, file in manifest.large_files())
+        free = shutil.disk_usage(self.root).free
+        return BundleError(
+            f"cache {self.root}: {error.strerror}; {manifest.name} {manifest.version} needs "
+            f"{_megabytes(need)}, and {_megabytes(free)} are free; make room there, or set "
+            "DAMAGE_BUNDLE_CACHE to another folder"
+        )
 
     def _open(self, digest: str) -> Bundle:
         folder = self.root / "bundles" / digest
@@ -137,6 +149,10 @@ def _download_weights(source: Source, name: str, weights: Weights | File, folder
     except BundleError:
         path.unlink()  # or the next attempt would resume what is wrong
         raise
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
 
 
 def _read_all(source: Source, name: str) -> bytes:

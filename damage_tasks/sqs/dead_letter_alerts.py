@@ -28,6 +28,7 @@ class DeadLetterAlerts:
         self._slack = slack
         self._memory = memory
         self._known = self._remembered()
+        self._is_unwritable = False
 
     def check(self) -> None:
         """Compare with the last count; growth is one alert."""
@@ -47,11 +48,20 @@ class DeadLetterAlerts:
         elif not counts.dead_letters:
             self._slack.passed(DEAD_LETTERS, f"{counts.dead_letter_queue} is empty")
         self._known = counts.dead_letters
+        self._remember()
+
+    def _remember(self) -> None:
+        unfinished = self._memory.with_name(self._memory.name + ".part")
         try:
             self._memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._memory.write_text(f"{self._known}\n")
+            unfinished.write_text(f"{self._known}\n")
+            unfinished.replace(self._memory)
         except OSError as error:
-            logger.warning("dead letters are told of again after a restart: %s", error)
+            if not self._is_unwritable:
+                logger.warning("a restart will repeat alerts about dead letters: %s", error)
+            self._is_unwritable = True
+        else:
+            self._is_unwritable = False
 
     def _remembered(self) -> int:
         try:

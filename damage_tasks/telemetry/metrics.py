@@ -1,21 +1,19 @@
 """Metrics for Prometheus, counted over all processes of a worker.
 
-Each process keeps its counts in files of a folder that is emptied at the worker's
-start; the parent adds them up when it is scraped.  The files belong to the slot of a
-process, not to its id, so that replaced processes leave none behind.
+Each process keeps its counts in memory that it shares with the parent, which adds them up
+when it is scraped.  The memory belongs to the slot of a process, not to its id, so that a
+replacement continues the counts.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import shutil
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from damage_tasks.inspection import Inspection
+    from damage_tasks.telemetry.shared_metrics import SharedMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -25,8 +23,8 @@ BYTES = tuple(1024 * 4**n for n in range(3, 10))  # 64 KiB to 256 MiB
 MEGAPIXELS = (0.1, 0.3, 1, 2, 4, 8, 12, 16, 24, 48, 64)
 SCORES = (*(n / 20 for n in range(1, 20)), 0.99, 1.0)
 
-_slot = "parent"
 _metrics: Metrics | None = None
+_shared: SharedMetrics | None = None
 
 
 class Metrics:
@@ -127,22 +125,22 @@ def get_metrics() -> Metrics | None:
     return _metrics
 
 
-def start_metrics(folder: Path) -> None:
-    """In the parent, before it forks: empty ``folder`` and keep all counts in it."""
-    global _metrics
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700, parents=True)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+def start_metrics(processes: int) -> None:
+    """In the parent, before it forks: share all counts with at most ``processes`` children."""
+    global _metrics, _shared
     from prometheus_client import values
 
-    values.ValueClass = values.MultiProcessValue(process_identifier=lambda: _slot)
+    from damage_tasks.telemetry.shared_metrics import SharedMetrics
+
+    _shared = SharedMetrics(1 + processes)  # the first slot is the parent's
+    values.ValueClass = _shared.value_class()
     _metrics = Metrics()
 
 
-def enter_slot(slot: object) -> None:
-    """In a child, before it counts anything: ``slot`` is its place among the processes."""
-    global _slot
-    _slot = f"process-{slot}"
+def enter_slot(slot: int) -> None:
+    """In a child, before it counts anything: ``slot`` is its place among the processes, from 0."""
+    if _shared is not None:
+        _shared.enter(1 + slot)
 
 
 def serve_metrics(port: int, live: Callable[[], Mapping[str, Any]]) -> None:
@@ -151,12 +149,12 @@ def serve_metrics(port: int, live: Callable[[], Mapping[str, Any]]) -> None:
     ``live`` is called at each scrape; see `LiveMetrics` for what it gives.
     """
     from prometheus_client import CollectorRegistry, start_http_server
-    from prometheus_client.multiprocess import MultiProcessCollector
 
     from damage_tasks.telemetry.live_metrics import LiveMetrics
 
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)
+    if _shared is not None:
+        registry.register(_shared)
     registry.register(LiveMetrics(live))
     try:
         start_http_server(port, registry=registry)

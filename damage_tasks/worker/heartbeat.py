@@ -8,6 +8,7 @@ polling hangs (celery/celery#4079, celery/celery#5072).
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ class Heartbeat(bootsteps.StartStopStep):
         self._written = 0.0
         self._drain_timer: Any = None
         self._polled_at: float | None = None
+        self._is_unwritable = False
         self.trouble: str | None = None
         self.polls = 0
 
@@ -170,13 +172,23 @@ class Heartbeat(bootsteps.StartStopStep):
         return True
 
     def _touch(self, file: Path, text: str = "") -> None:
-        unfinished = file.with_name(file.name + ".part")
         try:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            unfinished.write_text(text)
-            unfinished.replace(file)
+            # In place and always of the same size, which needs no room on a full disk.  Where
+            # there was none from the start, the probe reads the time of the empty file.
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                os.utime(descriptor)
+                os.pwrite(descriptor, text.encode(), 0)
+            finally:
+                os.close(descriptor)
         except OSError as error:
-            logger.error("heartbeat is not written: %s", error)
+            if not self._is_unwritable:
+                logger.warning("heartbeat is not written: %s", error)
+            self._is_unwritable = True
+        else:
+            # Of an empty file one cannot tell.
+            self._is_unwritable = self._is_unwritable and not text
 
     def _cancel_timer(self) -> None:
         if self._drain_timer is not None:

@@ -70,7 +70,9 @@ def _start(sender: Any = None, **_: Any) -> None:
     )  # fmt: skip
     sentry.start_sentry(settings.sentry_dsn, settings.environment, settings.sentry_traces_rate)
     if settings.metrics_port:
-        start_metrics(settings.heartbeat_file.with_name(settings.heartbeat_file.name + ".metrics"))
+        from damage_tasks.event_bus.commands import MAX_PROCESSES
+
+        start_metrics(MAX_PROCESSES)
 
 
 @worker_process_init.connect

@@ -105,6 +105,18 @@ def test_a_cold_cache_without_store_says_so(
         fetch_bundle(uri, cache)
 
 
+def test_a_full_disk_names_the_folder_and_what_is_needed(
+    uri: str, bundle: Path, tiny_disk: Path
+) -> None:
+    need = (bundle / "weights.safetensors").stat().st_size / 1e6
+    with pytest.raises(BundleError) as full:
+        fetch_bundle(uri, tiny_disk / "cache")
+    assert str(full.value) == (
+        f"cache {tiny_disk}/cache: No space left on device; tiny 1.0.0 needs {need:.1f} MB, and "
+        "0.0 MB are free; make room there, or set DAMAGE_BUNDLE_CACHE to another folder"
+    )
+
+
 def test_a_broken_download_is_resumed(
     uri: str, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,15 @@ def test_a_restart_tells_only_of_what_came_meanwhile(tmp_path: Path) -> None:
     assert alerts.seen[1].text.startswith("2 more")
 
 
+def test_a_full_disk_costs_the_memory_only_and_is_one_warning(
+    full_disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    alerts = Alerts()
+    check(alerts, full_disk / "known", 1, 2, 3)
+    assert len(alerts.seen) == 3
+    assert len([r for r in caplog.records if "a restart will repeat" in r.message]) == 1
+
+
 @pytest.mark.parametrize(
     ("told_by", "bus", "flower", "worker"),
     [

@@ -1,54 +1,112 @@
-"""Counts of all processes add up, and replaced processes leave no files behind."""
+"""Counts of all processes add up in memory; a full or cleaned disk does not matter."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
-PROGRAM = """
+import pytest
+
+START = """
 import os, sys
-from pathlib import Path
 from damage_tasks.telemetry import metrics
 
-folder = Path(sys.argv[1])
-metrics.start_metrics(folder)
-assert not (folder / "left-over.db").exists()
+metrics.start_metrics(processes=2)
 figures = metrics.get_metrics()
-for slot in (0, 1, 0, 1, 0):  # three processes one after the other in slot 0
+
+def in_process(slot, count):
     pid = os.fork()
     if not pid:
         metrics.enter_slot(slot)
-        figures.retried("database_unavailable")
-        figures.waited(3)
-        figures.gate_exits.labels("damage").inc()
-        figures.loaded("default", "1.0.0", "f" * 64, 2.5)
+        count()
         os._exit(0)
-    os.waitpid(pid, 0)
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
-registry = CollectorRegistry()
-MultiProcessCollector(registry)
-print(generate_latest(registry).decode())
-print(*sorted({path.stem.split("_")[-1] for path in folder.iterdir()}))
+    assert os.waitpid(pid, 0)[1] == 0
+
+def show():
+    from prometheus_client import CollectorRegistry, generate_latest
+    registry = CollectorRegistry()
+    registry.register(metrics._shared)
+    print(generate_latest(registry).decode())
 """
 
 
-def test_counts_of_replaced_processes_go_on_in_the_same_files(tmp_path: Path) -> None:
-    folder = tmp_path / "metrics"
-    folder.mkdir()
-    (folder / "left-over.db").touch()
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(folder)], capture_output=True, text=True, check=False
+@pytest.fixture
+def printed() -> Callable[[str], list[str]]:
+    """The lines that a program prints after START."""
+
+    def run(program: str) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", START + program], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return [*done.stdout.splitlines(), *done.stderr.splitlines()]
+
+    return run
+
+
+def test_counts_of_replaced_processes_go_on_in_the_same_slot(printed: Any) -> None:
+    lines = printed(
+        """
+def count():
+    figures.retried("database_unavailable")
+    figures.waited(3)
+    figures.gate_exits.labels("damage").inc()
+    figures.loaded("default", "1.0.0", "f" * 64, 2.5)
+
+figures.retried("database_unavailable")  # the parent counts too
+for slot in (0, 1, 0, 1, 0):  # three processes one after the other in slot 0
+    in_process(slot, count)
+in_process(0, lambda: figures.loaded("default", "1.0.0", "f" * 64, 1.5))
+show()
+"""
     )
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert 'damage_retries_total{reason="database_unavailable"} 5.0' in lines
+    assert 'damage_retries_total{reason="database_unavailable"} 6.0' in lines
+    assert 'damage_queue_wait_seconds_bucket{le="2.0"} 0.0' in lines
+    assert 'damage_queue_wait_seconds_bucket{le="5.0"} 5.0' in lines
+    assert 'damage_queue_wait_seconds_bucket{le="+Inf"} 5.0' in lines
     assert "damage_queue_wait_seconds_count 5.0" in lines
+    assert "damage_queue_wait_seconds_sum 15.0" in lines
     assert 'damage_gate_exits_total{network="damage"} 5.0' in lines
-    assert "damage_model_load_seconds 2.5" in lines
+    assert "damage_model_load_seconds 1.5" in lines
     assert f'damage_bundle_info{{digest="{"f" * 12}",name="default",version="1.0.0"}} 1.0' in lines
-    assert lines[-1] == "parent process-0 process-1"
+
+
+def test_a_killed_process_leaves_its_counts_whole(printed: Any) -> None:
+    lines = printed(
+        """
+import signal, time
+pid = os.fork()
+if not pid:
+    metrics.enter_slot(0)
+    while True:
+        figures.retries.labels(f"reason-{time.monotonic_ns() % 500}").inc()
+time.sleep(0.2)
+os.kill(pid, signal.SIGKILL)
+os.waitpid(pid, 0)
+in_process(0, lambda: figures.retried("last"))
+show()
+"""
+    )
+    assert 'damage_retries_total{reason="last"} 1.0' in lines
+
+
+def test_figures_without_room_are_lost_with_one_warning(printed: Any) -> None:
+    lines = printed(
+        """
+def count():
+    for number in range(10_000):
+        figures.retried(f"reason-{number}")
+
+in_process(0, count)
+in_process(2, count)  # there is no such slot
+show()
+"""
+    )
+    assert 'damage_retries_total{reason="reason-0"} 1.0' in lines
+    assert not any("reason-9999" in line for line in lines)
+    assert len([line for line in lines if "there is room for" in line]) == 1
 
 
 def test_nothing_is_counted_and_nothing_imported_where_metrics_are_off() -> None:

@@ -63,9 +63,13 @@ class TestProbe:
         assert probe("ready", file)[0]
         assert not probe("ready", self.beat(tmp_path, 200))[0]
 
-    def test_a_cut_off_file_is_no_heartbeat(self, tmp_path: Path) -> None:
+    def test_of_an_empty_file_as_a_full_disk_leaves_it_the_time_counts(
+        self, tmp_path: Path
+    ) -> None:
         file = tmp_path / "heartbeat"
-        file.write_text("")
+        file.touch()
+        assert probe("live", file)[0]
+        os.utime(file, (time.time() - 200,) * 2)
         assert not probe("live", file)[0]
 
     def test_it_is_cheap(self, tmp_path: Path) -> None:
