@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from damage_tasks.contract import InspectionResult
 
 
-def get_inspection(id: str) -> dict[str, Any] | None:
+def get_inspection(id: str) -> InspectionResult | None:
     """The result of the inspection with this ``id`` (the task id); None until there is a verdict.
 
     ``docs/reference/inspection.schema.json`` describes the dictionary.
@@ -15,4 +18,4 @@ def get_inspection(id: str) -> dict[str, Any] | None:
     from damage_tasks.results.celery_backend import open_inspections
 
     inspection = open_inspections().find(id)
-    return inspection.to_dict() if inspection else None
+    return cast("InspectionResult", inspection.to_dict()) if inspection else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ ARTICLE = """<article>
 """
 
 
-def write_contact_sheet(out: Path, results: list[tuple[str, Path, dict[str, Any]]]) -> Path:
+def write_contact_sheet(out: Path, results: Iterable[tuple[str, Path, Mapping[str, Any]]]) -> Path:
     """Write ``out/index.html`` and ``out/thumbnails/*.jpg`` for (name, photo, result) triples.
 
     Overlays are expected in ``out/overlays/NAME.jpg``.

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -23,6 +23,7 @@ from damage_tasks.cli.results_table import print_results
 from damage_tasks.cli.submit import wait_for
 
 if TYPE_CHECKING:
+    from damage_tasks.contract import InspectionResult
     from damage_tasks.devstack import Stack
 
 
@@ -88,7 +89,7 @@ def run(
 
 def _inspect(
     console: Console, stack: Stack, named: list[tuple[str, str]], out: Path
-) -> list[tuple[str, dict[str, Any]]]:
+) -> list[tuple[str, InspectionResult]]:
     from damage_tasks.cli.contact_sheet import OVERLAYS, write_contact_sheet
 
     # Before anything reads the settings, which are read only once.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -21,7 +21,7 @@ from rich.table import Table
 COLOURS = {"damaged": "yellow", "clean": "green", "rejected": "magenta", "failed": "red"}
 
 
-def print_results(console: Console, results: Iterable[tuple[str, dict[str, Any]]]) -> None:
+def print_results(console: Console, results: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
     """Print one row per photo: name, verdict, damages or reason, seconds."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("photo", overflow="fold")
@@ -41,7 +41,7 @@ def print_results(console: Console, results: Iterable[tuple[str, dict[str, Any]]
     console.print(table)
 
 
-def describe(result: dict[str, Any]) -> str:
+def describe(result: Mapping[str, Any]) -> str:
     """A short summary of the result: "2 dent, 1 scratch", or the reason."""
     if result["reason"]:
         return f"{result['reason']['code']}: {result['reason']['text']}"

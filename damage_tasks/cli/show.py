@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -41,7 +41,7 @@ def run(
     Console().print(table, highlight=False)
 
 
-def _rows(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _rows(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     verdict, bundle, quality = result["verdict"], result["bundle"], result["quality"]
     yield "photo", escape(str(result["photo"]["url"]))
     yield "verdict", f"[{COLOURS[verdict]}]{verdict}[/]"

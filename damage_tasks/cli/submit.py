@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,6 +13,9 @@ from rich.console import Console
 from damage_tasks.cli.request_list import parse_object, read_requests
 from damage_tasks.cli.results_table import print_results, progress_bar
 from damage_tasks.errors import CallRefused, MetadataInvalid, QueueUnavailable
+
+if TYPE_CHECKING:
+    from damage_tasks.contract import InspectionResult
 
 POLL = 0.5  # seconds between checks of the database
 
@@ -95,7 +98,7 @@ def wait_for(
     ids: list[str],
     timeout: float,
     check: Callable[[], None] = lambda: None,
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, InspectionResult]:
     """Results by id, in the order of ``ids``, once all have arrived.
 
     Stops when no further result has arrived for ``timeout`` seconds. ``check`` is called before
@@ -103,7 +106,7 @@ def wait_for(
     """
     from damage_tasks import get_inspection
 
-    results: dict[str, dict[str, Any]] = {}
+    results: dict[str, InspectionResult] = {}
     end = time.monotonic() + timeout
     with progress_bar(console) as progress:
         bar = progress.add_task("inspected", total=len(ids))

@@ -1,4 +1,4 @@
-"""An AWS account on loopback that knows CloudFormation, IAM and CloudWatch too."""
+"""An AWS account on loopback that knows CloudFormation, IAM and CloudWatch too, and the wheel."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import boto3
 import pytest
 
 from damage_tasks.devstack.child_processes import Child, free_port
+from tests.platform.wheel import build_wheel
 
 REGION = "eu-central-1"
 SERVICES = "cloudformation,cloudwatch,iam,s3,sns,sqs,sts"
@@ -118,3 +119,9 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     account = Account(tmp_path_factory.mktemp("account") / "emulator.log")
     yield account
     account.stop()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of the packages."""
+    return build_wheel(tmp_path_factory.mktemp("package"))

@@ -3,45 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
-import pytest
-
 from tests.platform.template import ROOT
+from tests.platform.wheel import PACKAGES
 
-PACKAGES = ["damage_tasks", "model_store", "model_training"]
 BUNDLE = ROOT / "model_store/default"
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of a clean copy of the packages."""
-    source = tmp_path_factory.mktemp("source")
-    for name in PACKAGES:
-        shutil.copytree(
-            ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
-        )
-    for name in (
-        "LICENSE",
-        "NOTICE",
-        "README.md",
-        "pyproject.toml",
-        "setup.cfg",
-        "worker_config.py",
-    ):
-        shutil.copy(ROOT / name, source)
-    folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
-         "--disable-pip-version-check", "--wheel-dir", folder, source],
-        check=True,
-    )  # fmt: skip
-    (file,) = folder.iterdir()
-    return file
 
 
 def test_it_contains_every_file_of_the_packages_except_the_default_bundle(wheel: Path) -> None:

@@ -1,0 +1,154 @@
+"""The contract with callers as types: how `detect_damage` is called and what comes back.
+
+Celery has no type hints, so without these a type checker knows nothing of a call.
+``docs/reference/inspection.schema.json`` describes the fields of a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal, Protocol, overload
+
+# pydantic, and so a caller's FastAPI, accepts typing's own only from Python 3.12 on.
+from typing_extensions import TypedDict
+
+Metadata = dict[str, Any]
+
+
+class PhotoResult(TypedDict):
+    """The photo; everything but ``url`` is None if the photo could not be read."""
+
+    url: str | None
+    sha256: str | None
+    bytes: int | None
+    width: int | None
+    height: int | None
+
+
+class DamageResult(TypedDict):
+    """One damage, in pixels of the upright photo; ``bbox`` is x, y, width, height."""
+
+    type: str
+    confidence: float
+    severity: Literal["minor", "moderate", "severe"]
+    area_px: int
+    area_ratio: float
+    bbox: list[int]
+    polygon: list[list[int]]
+
+
+class ReasonResult(TypedDict):
+    """Why a photo was rejected or failed."""
+
+    code: str
+    text: str
+
+
+class QualityResult(TypedDict):
+    """Whether the photo is good enough for a reliable result."""
+
+    blur: float
+    brightness: float
+    verdict: Literal["good", "poor"]
+    reasons: list[Literal["blurred", "too_dark", "overexposed"]]
+
+
+class BundleResult(TypedDict):
+    """The bundle of networks that examined the photo."""
+
+    name: str
+    version: str
+    digest: str
+
+
+class InspectionResult(TypedDict):
+    """The result of `detect_damage`."""
+
+    contract: Literal[1]
+    id: str
+    photo: PhotoResult
+    verdict: Literal["damaged", "clean", "rejected", "failed"]
+    damage_score: float | None
+    decided_by: str | None
+    scores: dict[str, float]
+    reason: ReasonResult | None
+    damages: list[DamageResult]
+    quality: QualityResult | None
+    overlay_url: str | None
+    mask_url: str | None
+    bundle: BundleResult | None
+    reused: bool
+    timings_ms: dict[str, float]
+    attempts: int
+    metadata: Metadata
+    finished_at: str | None
+
+
+class PendingInspection(Protocol):
+    """Celery's ``AsyncResult`` of one call; ``id`` is the inspection's id."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def result(self) -> InspectionResult | Exception | None: ...
+    @overload
+    def get(
+        self, timeout: float | None = None, propagate: Literal[True] = True, interval: float = 0.5
+    ) -> InspectionResult: ...
+    @overload
+    def get(
+        self, timeout: float | None = None, *, propagate: bool, interval: float = 0.5
+    ) -> InspectionResult | Exception: ...
+    def ready(self) -> bool: ...
+    def successful(self) -> bool: ...
+    def failed(self) -> bool: ...
+    def forget(self) -> None: ...
+    def revoke(self) -> None: ...
+
+
+class CallArguments(TypedDict, total=False):
+    """The arguments of `detect_damage` by name."""
+
+    url: str
+    metadata: Metadata | None
+
+
+class DetectDamage(Protocol):
+    """The task `detect_damage`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def app(self) -> Any: ...
+    def __call__(self, url: str, metadata: Metadata | None = None) -> InspectionResult: ...
+    def delay(self, url: str, metadata: Metadata | None = None) -> PendingInspection: ...
+    def apply_async(
+        self,
+        args: tuple[str] | tuple[str, Metadata | None] | list[str | Metadata | None] = ...,
+        kwargs: CallArguments | None = None,
+        task_id: str | None = None,
+        *,
+        DelaySeconds: int = ...,  # noqa: N803  # SQS's own names
+        MessageGroupId: str = ...,  # noqa: N803
+        expires: float | datetime | None = None,
+        headers: Mapping[str, Any] | None = None,
+        shadow: str | None = None,
+        retry: bool = ...,
+    ) -> PendingInspection: ...
+    def apply(
+        self,
+        args: tuple[str] | tuple[str, Metadata | None] | list[str | Metadata | None] = ...,
+        kwargs: CallArguments | None = None,
+        *,
+        task_id: str | None = None,
+        throw: bool | None = None,
+    ) -> PendingInspection: ...
+    def s(self, url: str, metadata: Metadata | None = None) -> Any: ...
+    def si(self, url: str, metadata: Metadata | None = None) -> Any: ...
+    def signature(self, args: Any = None, *others: Any, **options: Any) -> Any: ...
+    def AsyncResult(self, task_id: str) -> PendingInspection: ...  # noqa: N802  # Celery's name
