@@ -29,6 +29,7 @@ __all__ = [
     "EnginesDisagree",
     "EventBusMissing",
     "ExtraMissing",
+    "FlowerDatabaseInUse",
     "FlowerOpen",
     "InspectionNotFound",
     "MessageMalformed",
@@ -258,3 +259,9 @@ class FlowerOpen(DamageTaskError):
     """Raised when Flower would listen beyond loopback without authentication."""
 
     code = "flower_open"
+
+
+class FlowerDatabaseInUse(DamageTaskError):
+    """Raised when another Flower already keeps its history in the same database."""
+
+    code = "flower_database_in_use"

@@ -8,19 +8,22 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
-import ipaddress
 import logging
-import os
 import signal
 import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from damage_tasks.errors import EventBusMissing, ExtraMissing, FlowerOpen
+from damage_tasks.errors import EventBusMissing, ExtraMissing
 from damage_tasks.event_bus.connection import NO_BUS, bus_connection, bus_url, check_bus
+from damage_tasks.flower.access import (
+    claim_database,
+    is_from_other_site,
+    is_own_host,
+    refuse_open_house,
+)
 from damage_tasks.settings import get_settings
 from damage_tasks.sqs.dead_letter_alerts import sends_dead_letter_alerts, start_dead_letter_alerts
 from damage_tasks.sqs.queue_depth import QueueDepth
@@ -46,8 +49,9 @@ DEFAULTS = {
 def serve(arguments: Iterable[str]) -> None:
     """Run Flower until it is terminated.
 
-    ``arguments`` are Flower's own options.  Raises `EventBusMissing`, `ExtraMissing`, or
-    `FlowerOpen` when it would listen beyond loopback without authentication.
+    ``arguments`` are Flower's own options.  Raises `EventBusMissing`, `ExtraMissing`,
+    `FlowerOpen` when it would listen beyond loopback without authentication, or
+    `FlowerDatabaseInUse`.
     """
     if not bus_url():
         raise EventBusMissing(NO_BUS)
@@ -67,47 +71,15 @@ def serve(arguments: Iterable[str]) -> None:
     refuse_open_house(options)
     command.extract_settings()
     command.setup_logging()
-    _make_folder(options)
+    lock = claim_database(Path(options.db)) if options.persistent else contextlib.nullcontext()
 
     application = _application(command, options)
     atexit.register(application.stop)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     port = application.start_http_server()
     logger.info("Visit me at http://%s:%s", options.address, port)
-    with contextlib.suppress(KeyboardInterrupt, SystemExit):
+    with lock, contextlib.suppress(KeyboardInterrupt, SystemExit):
         application.start()
-
-
-def refuse_open_house(options: Any) -> None:
-    """Raise `FlowerOpen` unless Flower is on loopback, on a socket, or asks who is there."""
-    given = options.basic_auth or []
-    if any(given):
-        if not all(user and password for user, _, password in (g.partition(":") for g in given)):
-            raise FlowerOpen("FLOWER_BASIC_AUTH is user:password; neither may be empty")
-        return
-    if options.auth:
-        if not options.auth_provider:
-            raise FlowerOpen("FLOWER_AUTH needs FLOWER_AUTH_PROVIDER: nobody could log in")
-        return
-    if options.unix_socket or is_loopback(options.address):
-        options.basic_auth = []
-        # Who reaches it there may press its buttons; other sites' pages may not.
-        os.environ.setdefault("FLOWER_UNAUTHENTICATED_API", "true")
-        return
-    raise FlowerOpen(
-        f"Flower would listen on {options.address or 'every address'} without authentication; "
-        "give FLOWER_BASIC_AUTH=user:password, or FLOWER_AUTH and an OAuth provider"
-    )
-
-
-def is_loopback(address: str) -> bool:
-    """Whether only this machine can reach ``address``; Flower's empty one is every address."""
-    if address == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 class QueuePair:
@@ -143,6 +115,23 @@ class QueuePair:
                 }
             )
         return rows
+
+
+def _refuse_other_sites(handlers: Any) -> None:
+    """Without authentication Flower takes commands from any web page, and lets it read answers."""
+    import tornado.web
+
+    stock_check = handlers.check_xsrf_cookie
+
+    def check(handler: Any) -> None:
+        if is_from_other_site(handler.request.headers, handler.request.host):
+            raise tornado.web.HTTPError(403, "Cross-site request forbidden")
+        stock_check(handler)
+
+    handlers.check_xsrf_cookie = check
+    handlers.set_default_headers = lambda handler: handler.set_header(
+        "X-Content-Type-Options", "nosniff"
+    )
 
 
 def _application(command: Any, options: Any) -> Any:
@@ -190,21 +179,14 @@ def _application(command: Any, options: Any) -> Any:
         def workers_online(self) -> int:
             return sum(worker.alive for worker in self.events.state.workers.values())
 
-    def refuse_other_sites(handler: Any) -> None:
-        # Without authentication Flower takes commands from any web page.
-        headers = handler.request.headers
-        site = headers.get("Sec-Fetch-Site", "none")
-        origin = urlsplit(headers.get("Origin", "")).netloc
-        if site not in ("same-origin", "none") or origin not in ("", handler.request.host):
-            raise tornado.web.HTTPError(403, "Cross-site request forbidden")
-        stock_check(handler)
+        def find_handler(self, request: Any, **kwargs: Any) -> Any:
+            if is_own_host(request.host_name, options, settings.flower_url):
+                return super().find_handler(request, **kwargs)
+            return self.get_handler_delegate(
+                request, tornado.web.ErrorHandler, {"status_code": 403}
+            )
 
-    stock_check = BaseHandler.check_xsrf_cookie
-    BaseHandler.check_xsrf_cookie = refuse_other_sites
-    # Without authentication Flower lets any web page read its answers too.
-    BaseHandler.set_default_headers = lambda handler: handler.set_header(
-        "X-Content-Type-Options", "nosniff"
-    )
+    _refuse_other_sites(BaseHandler)
     BaseHandler.get_broker = lambda handler: QueuePair(
         depth, lambda: handler.application.workers_online
     )
@@ -223,8 +205,3 @@ def _application(command: Any, options: Any) -> Any:
         max_tasks_in_memory=options.max_tasks,
     )
     return SqsFlower(capp=app, options=options, events=events, io_loop=loop, **command.settings)
-
-
-def _make_folder(options: Any) -> None:
-    if options.persistent:
-        Path(options.db).absolute().parent.mkdir(parents=True, exist_ok=True)

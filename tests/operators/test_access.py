@@ -18,7 +18,7 @@ from damage_tasks.devstack import Stack
 from damage_tasks.devstack.child_processes import Child, free_port
 from damage_tasks.errors import FlowerOpen, SettingsError
 from damage_tasks.event_bus.connection import check_bus
-from damage_tasks.flower.application import is_loopback, refuse_open_house
+from damage_tasks.flower.access import is_loopback, is_own_host, refuse_open_house
 from damage_tasks.settings import get_settings
 from tests.operators.conftest import wait_until
 
@@ -67,6 +67,19 @@ def test_a_bus_that_can_carry_no_events_is_named(
     get_settings.cache_clear()
     with pytest.raises(SettingsError, match=f"DAMAGE_EVENT_BUS_URL: .*{complaint}"):
         check_bus()
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [("localhost", True), ("127.0.0.1", True), ("127.8.8.8", True), ("[::1]", True),
+     ("flower.acme.example", True), ("evil.example", False), ("", False), ("10.0.0.7", False),
+     ("localhost.evil.example", False), ("127.0.0.1.evil.example", False)],
+)  # fmt: skip
+def test_without_a_password_only_its_own_names_reach_flower(host: str, own: bool) -> None:
+    options = SimpleNamespace(unix_socket="", basic_auth=[], auth="", address="127.0.0.1")
+    assert is_own_host(host, options, "https://flower.acme.example/ops") is own
+    options.basic_auth = ["ops:secret"]
+    assert is_own_host(host, options, None)
 
 
 def flower(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -140,6 +153,33 @@ def test_other_web_pages_cannot_give_commands(watched: Stack) -> None:
         urllib.request.urlopen(old, timeout=20)
     assert refused.value.code == 403
     refused.value.close()
+
+
+@pytest.mark.xdist_group("watched")
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/api/tasks"), ("GET", "/tasks"), ("GET", "/metrics"),
+     ("GET", "/static/css/flower.css"), ("POST", "/api/worker/pool/grow/worker1@vm?n=1"),
+     ("GET", "/none")],
+)  # fmt: skip
+def test_a_foreign_host_header_reads_and_changes_nothing(
+    watched: Stack, method: str, path: str
+) -> None:
+    assert watched.flower is not None
+    request = urllib.request.Request(watched.flower.url + path, method=method)
+    # A web site whose name leads to loopback: to the browser, this is the site itself.
+    request.add_header("Host", f"evil.example:{watched.flower.port}")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=20)
+    assert refused.value.code == 403
+    refused.value.close()
+
+
+@pytest.mark.xdist_group("watched")
+def test_a_second_flower_on_the_same_database_is_refused(watched: Stack) -> None:
+    second = flower(f"--db={watched.folder}/flower", f"--port={free_port()}", **watched.environment)
+    assert second.returncode == 1
+    assert second.stderr.startswith("flower_database_in_use: another Flower keeps its history in")
 
 
 @pytest.mark.xdist_group("watched")

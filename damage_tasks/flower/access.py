@@ -1,0 +1,83 @@
+"""Who may use Flower: nobody beyond loopback without a password, and no other web site's pages."""
+
+from __future__ import annotations
+
+import fcntl
+import ipaddress
+import os
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from damage_tasks.errors import FlowerDatabaseInUse, FlowerOpen
+
+
+def refuse_open_house(options: Any) -> None:
+    """Raise `FlowerOpen` unless Flower is on loopback, on a socket, or asks who is there."""
+    given = options.basic_auth or []
+    if any(given):
+        if not all(user and password for user, _, password in (g.partition(":") for g in given)):
+            raise FlowerOpen("FLOWER_BASIC_AUTH is user:password; neither may be empty")
+        return
+    if options.auth:
+        if not options.auth_provider:
+            raise FlowerOpen("FLOWER_AUTH needs FLOWER_AUTH_PROVIDER: nobody could log in")
+        return
+    if options.unix_socket or is_loopback(options.address):
+        options.basic_auth = []
+        # Who reaches it there may press its buttons; other sites' pages may not.
+        os.environ.setdefault("FLOWER_UNAUTHENTICATED_API", "true")
+        return
+    raise FlowerOpen(
+        f"Flower would listen on {options.address or 'every address'} without authentication; "
+        "give FLOWER_BASIC_AUTH=user:password, or FLOWER_AUTH and an OAuth provider"
+    )
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine can reach ``address``; Flower's empty one is every address."""
+    if address == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def is_own_host(host: str, options: Any, public_url: str | None) -> bool:
+    """Whether a request whose Host header names ``host`` (without a port) means this Flower.
+
+    Without authentication, a web site could give its own name a loopback address and so have
+    its pages read Flower's answers and press its buttons (DNS rebinding).  ``public_url`` is
+    where operators find Flower (DAMAGE_FLOWER_URL).
+    """
+    if options.basic_auth or options.auth or options.unix_socket:
+        return True
+    own = {options.address, urlsplit(public_url or "").hostname}
+    return host in own or is_loopback(host.strip("[]"))
+
+
+def is_from_other_site(headers: Any, host: str) -> bool:
+    """Whether a browser sent this request for another site's page; ``host`` includes the port."""
+    site = headers.get("Sec-Fetch-Site", "none")
+    origin = urlsplit(headers.get("Origin", "")).netloc
+    return site not in ("same-origin", "none") or origin not in ("", host)
+
+
+def claim_database(database: Path) -> IO[str]:
+    """A lock on Flower's ``database`` that ends with the process, or when it is closed.
+
+    Raises `FlowerDatabaseInUse` while another Flower has it: the one that stops last would
+    overwrite what the other has stored.
+    """
+    database.absolute().parent.mkdir(parents=True, exist_ok=True)
+    lock = database.with_name(database.name + ".lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise FlowerDatabaseInUse(
+            f"another Flower keeps its history in {database}; stop it, or give this one a "
+            "database of its own (--db or FLOWER_DB)"
+        ) from None
+    return lock
