@@ -11,6 +11,7 @@ from rich.console import Console
 from model_training.cli.options import (
     DEFAULT_GATE_SIDE,
     DEFAULT_SIDES,
+    Classes,
     Description,
     GateSide,
     Licence,
@@ -38,6 +39,7 @@ def export(
     gate_side: GateSide = DEFAULT_GATE_SIDE,
     sides: Sides = DEFAULT_SIDES,
     stable: Stable = None,
+    classes: Classes = None,
 ) -> None:
     """Make a bundle of a checkpoint: weights, manifest, golden photos, model card.
 
@@ -64,5 +66,5 @@ def export(
     )
     console = Console()
     path = checkpoint / LATEST if checkpoint.is_dir() else checkpoint
-    write_bundle(path, read(photos, "val"), out, settings, console)
+    write_bundle(path, read(photos, "val", classes), out, settings, console)
     console.print(f"the bundle is in {out}", highlight=False)

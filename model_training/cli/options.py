@@ -25,10 +25,22 @@ Photos = Annotated[
     list[Path],
     typer.Option(
         "--photos",
-        help="Folder of labelled photos: manifest.csv, SOCAR-style JSON, COCO or Supervisely. "
-        "May be given more than once.",
+        help="Folder of labelled photos: manifest.csv, COCO, Supervisely, CVAT for images, "
+        "LabelMe, YOLO or SOCAR-style JSON. May be given more than once.",
         exists=True,
         file_okay=False,
+    ),
+]
+Classes = Annotated[
+    Path | None,
+    typer.Option(
+        "--classes",
+        metavar="FILE",
+        help="JSON file that says what classes of the labels mean, by name or number, such as "
+        '{"tire flat": "ignore", "3": "dent"}: scratch, dent, spacing, breakage, unknown, ignore '
+        "(photos that show nothing else are skipped) or undamaged (they are clean).",
+        exists=True,
+        dir_okay=False,
     ),
 ]
 Version = Annotated[
@@ -79,12 +91,23 @@ def experimental(stable: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(name for name in EXPERIMENTAL if name not in (stable or ()))
 
 
-def read(folders: Sequence[Path], split: str = "") -> list[LabelledPhoto]:
-    """The photos of ``split``, or all, in ``folders``; raises `PhotosError` when there are none."""
-    from model_training.data.dataset_readers import read_photos
+def read(
+    folders: Sequence[Path], split: str = "", classes: Path | None = None
+) -> list[LabelledPhoto]:
+    """The photos of ``split``, or all, in ``folders``; prints what was read to stderr.
+
+    Raises `PhotosError` if there are none.
+    """
+    from model_training.data.damage_classes import read_classes
+    from model_training.data.dataset_readers import read_dataset
     from model_training.data.labelled_photos import PhotosError, of_split
 
-    found = [photo for folder in folders for photo in read_photos(folder)]
+    meanings = read_classes(classes) if classes else None
+    found: list[LabelledPhoto] = []
+    for folder in folders:
+        dataset = read_dataset(folder, meanings)
+        typer.echo(dataset.report(), err=True)
+        found += dataset.photos
     chosen = of_split(found, split) if split else found
     if not chosen:
         where = ", ".join(str(folder) for folder in folders)

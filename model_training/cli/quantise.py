@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from damage_tasks.errors import ExtraMissing
-from model_training.cli.options import Photos, read
+from model_training.cli.options import Classes, Photos, read
 
 
 def quantise(
@@ -17,6 +17,7 @@ def quantise(
         Path, typer.Argument(help="Folder of the bundle; it is changed.", exists=True)
     ],
     photos: Photos,
+    classes: Classes = None,
 ) -> None:
     """Add int8 to a bundle before it is published, for CPUs that multiply bytes (VNNI, AMX).
 
@@ -38,7 +39,7 @@ def quantise(
             f"quantising needs {error.name}: pip install 'damage-tasks[quantising]'"
         ) from None
     console = Console(stderr=True, highlight=False)
-    chosen = read(photos)
+    chosen = read(photos, classes=classes)
     calibration, check = of_split(chosen, "train"), of_split(chosen, "val")
     found = add_engines(bundle, calibration or chosen, check or chosen, console)
     if INT8 in found:

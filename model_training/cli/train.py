@@ -11,6 +11,7 @@ from rich.console import Console
 from model_training.cli.options import (
     DEFAULT_GATE_SIDE,
     DEFAULT_SIDES,
+    Classes,
     Description,
     GateSide,
     Licence,
@@ -81,6 +82,7 @@ def train(
     gate_side: GateSide = DEFAULT_GATE_SIDE,
     sides: Sides = DEFAULT_SIDES,
     stable: Stable = None,
+    classes: Classes = None,
 ) -> None:
     """Train networks on labelled photos and write a complete bundle.
 
@@ -97,7 +99,7 @@ def train(
 
     defaults = TrainingSettings()
     run_training(
-        read(photos),
+        read(photos, classes=classes),
         run,
         TrainingSettings(
             steps=steps,

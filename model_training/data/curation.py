@@ -14,7 +14,7 @@ import numpy as np
 from rich.console import Console
 
 from model_training.data.curation_rules import CurationRules, Rule, SetRules
-from model_training.data.dataset_readers import read_photos
+from model_training.data.dataset_readers import read_dataset
 from model_training.data.duplicates import Duplicate, find_duplicates
 from model_training.data.labelled_photos import UNTYPED, LabelledPhoto, PhotosError, split_by_id
 
@@ -117,7 +117,7 @@ def _check_ids(photos: Iterable[LabelledPhoto]) -> None:
 def _apply(folder: Path, rules: SetRules, found: Curation) -> None:
     rows = _rows(folder / MANIFEST)
     flags = _review(folder / rules.review) if rules.review else {}
-    for photo in read_photos(folder):
+    for photo in read_dataset(folder).photos:
         row = {"id": photo.id, "kind": photo.kind, "split": photo.split, "group": photo.group}
         row |= {k: v for k, v in rows.get(photo.id, {}).items() if v}
         matching = [r for r in rules.rules if r.matches(row, flags.get(photo.id, ()))]

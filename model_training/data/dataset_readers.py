@@ -1,60 +1,124 @@
-"""Readers of labelled photos: our own folder, SOCAR-style JSON, COCO and Supervisely."""
+"""Reads folders of labelled photos, whatever format the labels are in.
+
+A photo with damage whose outline is not known must never be read as a clean car,
+nor as one whose other damages are all there are: it is skipped and counted.
+"""
 
 from __future__ import annotations
 
 import csv
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
+import cv2
+import numpy as np
+
+from model_training.data.damage_classes import (
+    IGNORED,
+    MEANINGS,
+    UNDAMAGED,
+    DamageClasses,
+    class_id,
+)
+from model_training.data.label_formats.coco import is_coco, read_coco
+from model_training.data.label_formats.cvat import cvat_files, read_cvat
+from model_training.data.label_formats.label import Label, read_json
+from model_training.data.label_formats.labelme import is_labelme, read_labelme
+from model_training.data.label_formats.photo_files import PhotoFiles
+from model_training.data.label_formats.socar import is_socar, read_socar
+from model_training.data.label_formats.supervisely import read_supervisely, supervisely_files
+from model_training.data.label_formats.yolo import read_yolo, yolo_folders
 from model_training.data.labelled_photos import (
-    BREAKAGE,
-    DENT,
     KINDS,
-    SCRATCH,
-    SPACING,
     UNTYPED,
     LabelledPhoto,
     PhotosError,
     Region,
+    photo_size,
     split_by_id,
 )
 
-# What data sets call their classes (lower case, words joined by one space).
-CLASS_NAMES: Mapping[str, int] = {
-    **dict.fromkeys(("scratch", "scratches", "paint chip", "flaking", "스크래치"), SCRATCH),
-    **dict.fromkeys(("dent", "dents", "deformation", "crushed", "덴트", "찌그러짐"), DENT),
-    **dict.fromkeys(("spacing", "separated", "gap", "이격"), SPACING),
-    **dict.fromkeys(("breakage", "broken", "broken part", "crack", "cracked", "파손"), BREAKAGE),
-    **dict.fromkeys(("missing part", "glass", "glass shatter", "lamp broken"), BREAKAGE),
-    **dict.fromkeys(("damage", "corrosion"), UNTYPED),
-}
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-Names = Mapping[str, int]
+MANIFEST = "manifest.csv"
+JSON_FORMATS = (
+    ("COCO", is_coco, read_coco),
+    ("LabelMe", is_labelme, read_labelme),
+    ("SOCAR-style JSON", is_socar, read_socar),
+)
+FORMATS = "manifest.csv, COCO, Supervisely, CVAT for images, LabelMe, YOLO, SOCAR-style JSON"
+AUGMENTED = ".rf."  # Roboflow: several altered copies of a photo, on one side of a split
+LEAST_AREA = 1.0  # px; a smaller outline is an error, such as corners in other units
 
 
-def read_photos(folder: Path, names: Names = CLASS_NAMES) -> list[LabelledPhoto]:
-    """The labelled photos of ``folder``, whichever of the four formats it is in.
+T = TypeVar("T")
 
-    A ``manifest.csv`` is our own format; a folder ``ann`` (at any depth) is
-    Supervisely; a JSON file with ``annotations`` and ``categories`` is COCO; any
-    other JSON is SOCAR-style.  Raises `PhotosError` when it is none of them.
+
+@dataclass(slots=True)
+class Dataset:
+    """The photos of a folder, and what its labels said.
+
+    ``objects``: how many objects of each (meaning, class as the label names it);
+    ``skipped``: how many photos were left out, by reason; ``repeated``: file names
+    that several photos have, and that are no id therefore.
     """
-    if (folder / "manifest.csv").exists():
-        return read_folder(folder)
-    if any(path.is_dir() for path in folder.rglob("ann")):
-        return read_supervisely(folder, names)
-    documents = sorted(folder.rglob("*.json"))
-    if not documents:
-        raise PhotosError(f"{folder}: neither manifest.csv nor JSON labels")
-    photos: list[LabelledPhoto] = []
-    for path in documents:
-        document = _json(path)
-        is_coco = isinstance(document, dict) and {"annotations", "categories"} <= document.keys()
-        read = read_coco if is_coco else read_socar
-        photos += read(path, folder, names)
-    return photos
+
+    folder: Path
+    formats: tuple[str, ...]
+    photos: list[LabelledPhoto] = field(default_factory=list)
+    objects: Counter[tuple[str, str]] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    repeated: frozenset[str] = frozenset()
+
+    def report(self) -> str:
+        """What was read, in a few lines."""
+        kinds = Counter(photo.kind for photo in self.photos)
+        counted = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind])
+        lines = [f"{self.folder}: {', '.join(self.formats)}; {len(self.photos)} photos: {counted}"]
+        for meaning in MEANINGS:
+            classes = {name: n for (m, name), n in self.objects.items() if m == meaning}
+            if classes:
+                names = ", ".join(f"{name} {n}" for name, n in sorted(classes.items()))
+                lines.append(f"  {meaning}: {sum(classes.values())} ({names})")
+        lines += [f"  skipped {n} photos: {reason}" for reason, n in self.skipped.most_common()]
+        return "\n".join(lines)
+
+
+def read_dataset(folder: Path, classes: DamageClasses | None = None) -> Dataset:
+    """The labelled photos of ``folder``; the format is recognised by its files.
+
+    Raises `PhotosError` if it is none of `FORMATS`, if classes are not known, or if
+    no photo can be used.
+    """
+    if (folder / MANIFEST).exists():
+        return Dataset(folder, (MANIFEST,), read_folder(folder))
+    labels = list(_labels(folder))
+    images = [label.image for _, label in labels]
+    found = Dataset(
+        folder,
+        tuple(dict.fromkeys(name for name, _ in labels)),
+        repeated=frozenset(_twice(path.stem for path in set(images))),
+    )
+    if twice := _twice(images):
+        raise PhotosError(f"{folder}: {len(twice)} photos are labelled twice, such as {twice[0]}")
+    classes = classes or DamageClasses()
+    _check_classes(folder, [label for _, label in labels], classes)
+    for _, label in labels:
+        photo = _photo(label, classes, found)
+        if photo is not None:
+            found.photos.append(photo)
+    if not found.photos:
+        reasons = "; ".join(f"{n}: {reason}" for reason, n in found.skipped.most_common())
+        raise PhotosError(
+            f"{folder}: {', '.join(found.formats) or 'no labels'}: no photo can be used ({reasons})"
+        )
+    return found
+
+
+def read_photos(folder: Path, classes: DamageClasses | None = None) -> list[LabelledPhoto]:
+    """The photos of `read_dataset`."""
+    return read_dataset(folder, classes).photos
 
 
 def read_folder(folder: Path) -> list[LabelledPhoto]:
@@ -67,7 +131,7 @@ def read_folder(folder: Path) -> list[LabelledPhoto]:
     missing parts have outlines of their own), source, world and group (see
     `LabelledPhoto`).  Raises `PhotosError`.
     """
-    table = folder / "manifest.csv"
+    table = folder / MANIFEST
     try:
         with table.open(newline="", encoding="utf-8") as lines:
             rows = list(csv.DictReader(lines))
@@ -79,6 +143,8 @@ def read_folder(folder: Path) -> list[LabelledPhoto]:
             kind = row["kind"]
             if kind not in KINDS:
                 raise PhotosError(f"{table}:{number}: unknown kind {kind!r}")
+            if kind in ("typed", "untyped") and not row["mask"]:
+                raise PhotosError(f"{table}:{number}: a {kind} photo needs a mask")
             photos.append(
                 LabelledPhoto(
                     id=row["id"],
@@ -98,130 +164,94 @@ def read_folder(folder: Path) -> list[LabelledPhoto]:
     return photos
 
 
-def read_socar(path: Path, folder: Path, names: Names = CLASS_NAMES) -> list[LabelledPhoto]:
-    """SOCAR-style labels: one object, or a list of them, a photo.
-
-    ``{"image_id", "damage_level": 0 or 1, "regions": [{"points": [[x, y]...],
-    "class_name"}]}``; ``points`` may also be ``{"x": [...], "y": [...]}``.  The
-    photo is found in ``folder`` by ``image_id``, with or without its suffix.
-    Raises `PhotosError`.
-    """
-    document = _json(path)
-    find = _finder(folder)
-    photos = []
-    for entry in document if isinstance(document, list) else [document]:
-        try:
-            regions = tuple(
-                Region(_class_id(r["class_name"], names, path), _corners(r["points"], path))
-                for r in entry.get("regions", ())
-            )
-            name = str(entry["image_id"])
-        except (KeyError, TypeError, AttributeError) as error:
-            raise PhotosError(f"{path}: no SOCAR-style label: {error!r}") from None
-        if bool(entry.get("damage_level", bool(regions))) != bool(regions):
-            continue  # damaged without outlines teaches nothing, and harms as a clean photo
-        photos.append(_photo(find(name, path), regions))
-    return photos
-
-
-def read_coco(path: Path, folder: Path, names: Names = CLASS_NAMES) -> list[LabelledPhoto]:
-    """COCO instances with polygons; run-length masks are refused.  Raises `PhotosError`."""
-    document = _json(path)
-    find = _finder(folder)
-    try:
-        classes = {c["id"]: _class_id(c["name"], names, path) for c in document["categories"]}
-        regions: dict[Any, list[Region]] = {image["id"]: [] for image in document["images"]}
-        for annotation in document["annotations"]:
-            polygons = annotation["segmentation"]
-            if not isinstance(polygons, list):
-                raise PhotosError(f"{path}: run-length masks are not supported")
-            for flat in polygons:
-                corners = _corners(list(zip(flat[::2], flat[1::2], strict=True)), path)
-                class_id = classes[annotation["category_id"]]
-                regions[annotation["image_id"]].append(Region(class_id, corners))
-        return [
-            _photo(find(image["file_name"], path), tuple(regions[image["id"]]))
-            for image in document["images"]
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise PhotosError(f"{path}: no COCO labels: {error!r}") from None
+def _labels(folder: Path) -> Iterator[tuple[str, Label]]:
+    """Every label below ``folder``, with the name of its format."""
+    if paths := supervisely_files(folder):
+        yield from (("Supervisely", label) for label in read_supervisely(paths))
+        return
+    files = PhotoFiles(folder)
+    if documents := cvat_files(folder):
+        for path, root in documents:
+            yield from (("CVAT for images", label) for label in read_cvat(root, path, files))
+        return
+    if folders := yolo_folders(folder):
+        for labels in folders:
+            yield from (("YOLO", label) for label in read_yolo(folder, labels))
+        return
+    jsons = sorted(folder.rglob("*.json"))
+    if not jsons:
+        raise PhotosError(f"{folder}: no labels in any of these formats: {FORMATS}")
+    for path in jsons:
+        document = read_json(path)
+        for name, recognises, read in JSON_FORMATS:
+            if recognises(document):
+                yield from ((name, label) for label in read(document, path, files))
+                break
+        else:
+            raise PhotosError(f"{path}: neither COCO, LabelMe nor SOCAR-style JSON")
 
 
-def read_supervisely(folder: Path, names: Names = CLASS_NAMES) -> list[LabelledPhoto]:
-    """A Supervisely project: ``ann/PHOTO.json`` beside ``img/PHOTO``.
-
-    Objects that are no polygon, or of a class not in ``names``, are left out (the
-    Humans in the Loop set also names car parts).  Raises `PhotosError`.
-    """
-    photos = []
-    for path in sorted(folder.rglob("ann/*.json")):
-        document = _json(path)
-        regions = []
-        for thing in document.get("objects", ()):
-            class_id = names.get(_word(thing.get("classTitle", "")))
-            if class_id is not None and thing.get("geometryType", "polygon") == "polygon":
-                corners = _corners(thing["points"]["exterior"], path)
-                regions.append(Region(class_id, corners))
-        image = path.parent.parent / "img" / path.stem
-        if not image.exists():
-            raise PhotosError(f"{path}: no photo {image}")
-        photos.append(_photo(image, tuple(regions)))
-    return photos
+def _twice(values: Iterable[T]) -> list[T]:
+    return [value for value, count in Counter(values).items() if count > 1]
 
 
-def _photo(path: Path, regions: Sequence[Region]) -> LabelledPhoto:
+def _check_classes(folder: Path, labels: list[Label], classes: DamageClasses) -> None:
+    unknown = Counter(
+        thing.class_name
+        for label in labels
+        for thing in label.objects
+        if classes.meaning(thing) is None
+    )
+    if unknown:
+        counted = ", ".join(f"{name} ({n} objects)" for name, n in unknown.most_common())
+        entries = ", ".join(f'"{name}": ...' for name in unknown)
+        raise PhotosError(
+            f"{folder}: unknown classes: {counted}; give --classes FILE with {{{entries}}}, "
+            f"each one of {', '.join(MEANINGS)}"
+        )
+
+
+def _photo(label: Label, classes: DamageClasses, found: Dataset) -> LabelledPhoto | None:
+    """The photo of ``label``, or None (and counted as skipped) if it cannot be used."""
+    regions, other_shapes, meanings = [], set(), set()
+    for thing in label.objects:
+        meaning = str(classes.meaning(thing))
+        meanings.add(meaning)
+        found.objects[meaning, thing.class_name] += 1
+        if meaning in (IGNORED, UNDAMAGED):
+            continue
+        outlines = [corners for corners in thing.polygons if _area(corners) >= LEAST_AREA]
+        if not outlines:
+            other_shapes.add("an outline without area" if thing.polygons else thing.shape)
+        regions += [Region(class_id(meaning), corners) for corners in outlines]
+    reason = ""
+    if other_shapes:
+        reason = f"damage without an outline ({', '.join(sorted(other_shapes))})"
+    elif label.damaged and not regions:
+        reason = "said to be damaged, but nothing is outlined"
+    elif label.damaged is False and regions:
+        reason = "said to be clean, but damage is outlined"
+    elif not regions and IGNORED in meanings and label.damaged is None:
+        reason = "nothing but ignored classes is labelled, so it may be damaged"
+    elif label.size is not None and label.size != photo_size(label.image):
+        reason = "its size is not the one in the label"
+    if reason:
+        found.skipped[reason] += 1
+        return None
     untyped = any(region.class_id == UNTYPED for region in regions)
+    name = str(label.image.relative_to(found.folder).with_suffix(""))
+    original = label.image.stem.split(AUGMENTED)[0]
     return LabelledPhoto(
-        id=path.stem,
-        path=path,
+        id=name.replace("/", "-") if label.image.stem in found.repeated else label.image.stem,
+        path=label.image,
         kind="untyped" if untyped else "typed" if regions else "negative",
-        split=split_by_id(path.stem),
+        split=split_by_id(original),
         regions=tuple(regions),
+        group=original if AUGMENTED in label.image.stem else "",
     )
 
 
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PhotosError(f"{path}: no JSON: {error}") from None
-
-
-def _word(name: str) -> str:
-    return " ".join(name.lower().replace("_", " ").replace("-", " ").split())
-
-
-def _class_id(name: str, names: Names, path: Path) -> int:
-    class_id = names.get(_word(name))
-    if class_id is None:
-        raise PhotosError(f"{path}: unknown damage class {name!r}")
-    return class_id
-
-
-def _corners(points: Any, path: Path) -> tuple[tuple[float, float], ...]:
-    if isinstance(points, dict):
-        points = list(zip(points["x"], points["y"], strict=True))
-    corners = tuple((float(x), float(y)) for x, y in points)
+def _area(corners: tuple[tuple[float, float], ...]) -> float:
     if len(corners) < 3:
-        raise PhotosError(f"{path}: an outline needs three corners")
-    return corners
-
-
-def _finder(folder: Path) -> Callable[[str, Path], Path]:
-    files: dict[str, Path] = {}
-    for path in _images(folder):
-        files.setdefault(path.name, path)
-        files.setdefault(path.stem, path)
-
-    def find(name: str, label: Path) -> Path:
-        found = files.get(Path(name).name)
-        if found is None:
-            raise PhotosError(f"{label}: no photo named {name} in {folder}")
-        return found
-
-    return find
-
-
-def _images(folder: Path) -> Iterator[Path]:
-    paths: Iterable[Path] = sorted(folder.rglob("*"))
-    return (path for path in paths if path.suffix.lower() in SUFFIXES)
+        return 0.0
+    return float(abs(cv2.contourArea(np.array(corners, np.float32))))

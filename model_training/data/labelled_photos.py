@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from damage_tasks.errors import DamageTaskError
 
@@ -23,6 +24,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 # Class ids of masks on disk; 0 is undamaged.
 SCRATCH, DENT, SPACING, BREAKAGE, UNTYPED = 1, 2, 3, 4, 5
 CLASS_IDS = {"scratch": SCRATCH, "dent": DENT, "spacing": SPACING, "breakage": BREAKAGE}
+ORIENTATION = 0x0112  # EXIF
 
 
 class PhotosError(DamageTaskError):
@@ -104,6 +106,19 @@ class LabelledPhoto:
             corners = np.round(np.array(region.corners)).astype(np.int32)
             cv2.fillPoly(mask, [corners], int(region.class_id))
         return mask
+
+
+def photo_size(path: Path) -> tuple[int, int]:
+    """(width, height) of a photo in px, rotated as its EXIF says; only its header is read.
+
+    Raises `PhotosError`.
+    """
+    try:
+        with Image.open(path) as photo:
+            turned = photo.getexif().get(ORIENTATION, 1) >= 5
+            return (photo.height, photo.width) if turned else (photo.width, photo.height)
+    except (OSError, ValueError) as error:
+        raise PhotosError(f"{path}: cannot be read as a photo: {error}") from None
 
 
 def split_by_id(photo_id: str, val_share: float = 0.1) -> str:
