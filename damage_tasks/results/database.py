@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
-import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +14,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from damage_tasks.errors import DatabaseError, DatabaseUnavailable
 from damage_tasks.results.refusals import is_final_refusal
-
-CONNECT_TIMEOUT = 5  # seconds
-STATEMENT_TIMEOUT = 15  # seconds
-# A server that hangs does not end its statements itself.
-ANSWER_TIMEOUT = STATEMENT_TIMEOUT + 5  # seconds
+from damage_tasks.results.waiting import CONNECT_TIMEOUT, STATEMENT_TIMEOUT, WatchedConnection
 
 # Parameters that poolers accept too; those of the URL take precedence.
 PARAMETERS = {
@@ -46,7 +40,6 @@ def create_engine(url: str) -> sa.Engine:
         engine = sa.create_engine(url, connect_args={"timeout": STATEMENT_TIMEOUT})
         sa.event.listen(engine, "connect", _prepare_sqlite)
         return engine
-    _bound_waiting()
     given = sa.make_url(url).query
     engine = sa.create_engine(
         url,
@@ -54,7 +47,10 @@ def create_engine(url: str) -> sa.Engine:
         max_overflow=4,
         pool_pre_ping=True,
         pool_recycle=900,
-        connect_args={name: value for name, value in PARAMETERS.items() if name not in given},
+        connect_args={
+            "connection_factory": WatchedConnection,
+            **{name: value for name, value in PARAMETERS.items() if name not in given},
+        },
     )
     if "statement_timeout" not in str(given.get("options", "")):
         _limit_statements(engine)
@@ -124,29 +120,6 @@ def _leave_old_primary(context: sa.ExceptionContext) -> None:
     """After a failover, connect anew: who was the primary may answer on, read-only."""
     if "in a read-only transaction" in str(context.original_exception):
         context.is_disconnect = True
-
-
-def _bound_waiting() -> None:
-    """Give psycopg2 a deadline for every answer, and let time limits interrupt it.
-
-    libpq waits for ever, deaf to signals, where a server is frozen or the network
-    swallows its answer while the other end still acknowledges.
-    """
-    from psycopg2 import OperationalError, extensions
-
-    reasons = {extensions.POLL_READ: select.POLLIN, extensions.POLL_WRITE: select.POLLOUT}
-
-    def wait(connection: Any) -> None:
-        connecting = connection.status == extensions.STATUS_SETUP
-        patience = CONNECT_TIMEOUT if connecting else ANSWER_TIMEOUT
-        deadline = time.monotonic() + patience
-        while (state := connection.poll()) != extensions.POLL_OK:
-            poll = select.poll()
-            poll.register(connection.fileno(), reasons[state])
-            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                raise OperationalError(f"no answer after {patience} s")
-
-    extensions.set_wait_callback(wait)
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
