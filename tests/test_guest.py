@@ -106,3 +106,21 @@ def test_a_service_link_of_kubernetes_does_not_keep_a_photo_from_being_sent(
         DAMAGE_API_SERVICE_HOST="10.0.0.7",
         DAMAGE_TASKS_FLOWER_PORT="tcp://10.0.0.8:5555",
     )
+
+
+def test_reading_a_verdict_without_a_database_url_says_so_and_makes_no_file(
+    tmp_path: Path,
+) -> None:
+    program = (
+        "from damage_tasks import detect_damage, get_inspection\n"
+        "from damage_tasks.errors import SettingsError\n"
+        "for read in (get_inspection, lambda id: detect_damage.AsyncResult(id).get(timeout=1)):\n"
+        "    try:\n"
+        "        read('1')\n"
+        "    except SettingsError as error:\n"
+        "        assert 'DAMAGE_DATABASE_URL: is not set' in str(error), error\n"
+        "    else:\n"
+        "        raise AssertionError\n"
+    )
+    run(program, tmp_path, DAMAGE_QUEUE_URL="http://127.0.0.1:9/000000000000/damage")
+    assert not list(tmp_path.iterdir())

@@ -34,11 +34,12 @@ def test_sending_a_photo_loads_nothing_heavy() -> None:
 
 
 def test_the_parent_imports_for_its_children_and_runs_nothing(
-    aws: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    aws: Any, database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     # Threads would not survive the fork, neither would a driver that has been asked for GPUs.
     monkeypatch.setenv("DAMAGE_QUEUE_URL", aws.create_queues("import-test"))
     monkeypatch.setenv("DAMAGE_BUCKET", "any")
+    monkeypatch.setenv("DAMAGE_DATABASE_URL", database_url)
     monkeypatch.setenv("DAMAGE_HEARTBEAT_FILE", str(tmp_path / "heartbeat"))
     monkeypatch.setenv("DAMAGE_THREADS", "2")
     prepare = (

@@ -2,7 +2,8 @@
 
 `make caller PYTHON=python3.13` installs the package into an environment of its own and runs this
 file there. It sends a photo's URL with `.delay` to a server on this machine that answers as SQS
-does, and reads a bundle's manifest. It needs nothing but the standard library and the package.
+does, runs `damage-tasks check`, examines a photo here (which must name the extra that is missing),
+and reads a bundle's manifest. It needs nothing but the standard library and the package.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import platform
 import sys
 import tempfile
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.metadata import version
 from pathlib import Path
@@ -23,18 +26,33 @@ from typing import ClassVar
 MANIFEST = Path(__file__).parent.parent / "model_store/default/manifest.json"
 
 
+ATTRIBUTES = {
+    "VisibilityTimeout": "300",
+    "MessageRetentionPeriod": "1209600",
+    "ApproximateNumberOfMessages": "1",
+    "ApproximateNumberOfMessagesNotVisible": "0",
+    "ApproximateNumberOfMessagesDelayed": "0",
+}
+
+
 class Queue(BaseHTTPRequestHandler):
-    """Answers SendMessage and keeps the bodies."""
+    """Answers SendMessage and GetQueueAttributes, and keeps the bodies."""
 
     bodies: ClassVar[list[str]] = []
 
     def do_POST(self) -> None:
         """Take one message."""
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.headers["X-Amz-Target"].endswith(".GetQueueAttributes"):
+            self._answer({"Attributes": ATTRIBUTES})
+            return
         body = request["MessageBody"]
         self.bodies.append(body)
         digest = hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
-        answer = json.dumps({"MessageId": "1", "MD5OfMessageBody": digest}).encode()
+        self._answer({"MessageId": "1", "MD5OfMessageBody": digest})
+
+    def _answer(self, value: dict[str, object]) -> None:
+        answer = json.dumps(value).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/x-amz-json-1.0")
         self.send_header("Content-Length", str(len(answer)))
@@ -45,8 +63,9 @@ class Queue(BaseHTTPRequestHandler):
         """Stay quiet."""
 
 
-def send() -> dict[str, object]:
-    """Send one photo with `.delay`; the decoded body of the message that arrived."""
+@contextmanager
+def queue() -> Iterator[None]:
+    """Run the server, with this process's environment leading to it."""
     server = HTTPServer(("127.0.0.1", 0), Queue)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     endpoint = f"http://127.0.0.1:{server.server_port}"
@@ -58,16 +77,55 @@ def send() -> dict[str, object]:
         AWS_SECRET_ACCESS_KEY="test",
         DAMAGE_QUEUE_URL=f"{endpoint}/000000000000/damage",
     )
+    yield
+    server.shutdown()
+    server.server_close()
+
+
+def send() -> dict[str, object]:
+    """Send one photo with `.delay`; the decoded body of the message that arrived."""
     from damage_tasks import detect_damage
 
     sent = detect_damage.delay("https://photos.example/car.jpg", {"car_id": 7})
-    server.shutdown()
-    server.server_close()
     (body,) = Queue.bodies
     text = body if body.startswith("{") else base64.b64decode(body).decode()
     message: dict[str, object] = json.loads(text)
     assert sent.id in text
     return message
+
+
+def check() -> None:
+    """Run `damage-tasks check`, which must find that everything a caller needs is there."""
+    from typer.testing import CliRunner
+
+    from damage_tasks.__main__ import cli
+
+    run = CliRunner().invoke(cli, ["check"])
+    assert run.exit_code == 0, run.output
+    first, *others = run.output.splitlines()
+    assert first.split()[:2] == ["ok", "queue"], run.output
+    skipped = [line.split()[1] for line in others if line.startswith("skipped")]
+    assert skipped == ["store", "database", "bundle"], run.output
+
+
+def examine_here() -> None:
+    """Run the task in this process, which must say what to install."""
+    from damage_tasks import detect_damage, get_inspection
+    from damage_tasks.errors import ExtraMissing
+
+    url = "https://photos.example/car.jpg"
+    calls: list[tuple[str, Callable[[], object]]] = [
+        ("worker", lambda: detect_damage(url)),
+        ("worker", lambda: detect_damage.apply((url,)).get()),
+        ("results", lambda: get_inspection("1")),
+    ]
+    for extra, call in calls:
+        problem = ""
+        try:
+            call()
+        except ExtraMissing as error:
+            problem = str(error)
+        assert f"pip install 'damage-tasks[{extra}]'" in problem, problem
 
 
 def main() -> None:
@@ -77,10 +135,14 @@ def main() -> None:
     manifest, _ = parse_manifest(MANIFEST.read_bytes(), str(MANIFEST))
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        send()
+        with queue():
+            send()
+            check()
+            examine_here()
     sys.stdout.write(
-        f"Python {platform.python_version()}: damage-tasks {version('damage-tasks')} sends photos "
-        f"and reads the manifest of {manifest.name} {manifest.version}\n"
+        f"Python {platform.python_version()}: damage-tasks {version('damage-tasks')} sends photos, "
+        "passes `damage-tasks check` and reads the manifest of "
+        f"{manifest.name} {manifest.version}\n"
     )
 
 

@@ -3,47 +3,94 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from damage_tasks.errors import DamageTaskError, DatabaseError, ExtraMissing
+from damage_tasks.errors import (
+    DamageTaskError,
+    DatabaseError,
+    ExtraMissing,
+    QueueUnavailable,
+)
 from damage_tasks.settings import Settings, get_settings
+
+WORKER_MODULES = ("alembic", "cv2", "numpy", "simplejpeg", "torch")
+WRONG = "[red]wrong[/]  "
+
+
+class NotChecked(Exception):
+    """Raised by a check that does not apply to this installation; the text says why."""
 
 
 def run() -> None:
     """Check that the queue, the store, the database and the bundle can be reached; one line each.
 
-    The exit status is 1 if any of them cannot.
+    An installation without the worker's libraries is a caller's: only what callers use is
+    checked. The exit status is 1 if any check fails.
     """
     settings = get_settings()
     console = Console(highlight=False, soft_wrap=True)
+    for_worker = is_worker_installation()
     checks: list[tuple[str, Callable[[Settings], str]]] = [
-        ("queue", _queue),
-        ("store", _store),
-        ("database", _database),
-        ("bundle", _bundle),
+        ("queue", _queue if for_worker else _callers_queue),
+        ("store", _store if for_worker else _workers_only),
+        ("database", _database if for_worker else _callers_database),
+        ("bundle", _bundle if for_worker else _workers_only),
     ]
     failed = False
     for name, check in checks:
         try:
-            answer = check(settings)
+            label, text = "[green]ok[/]     ", check(settings)
+        except NotChecked as reason:
+            label, text = "[yellow]skipped[/]", str(reason)
         except DamageTaskError as error:
-            failed = True
-            console.print(f"[red]wrong[/] {name:<9}{escape(str(error))}")
+            failed, label, text = True, WRONG, str(error)
         except ModuleNotFoundError as error:
-            failed = True
-            console.print(f"[red]wrong[/] {name:<9}{escape(str(ExtraMissing.of(error)))}")
+            failed, label, text = True, WRONG, str(ExtraMissing.of(error))
         except Exception as error:
             # Report whatever a client library raises, and continue with the other checks.
-            failed = True
-            console.print(f"[red]wrong[/] {name:<9}{type(error).__name__}: {escape(str(error))}")
-        else:
-            console.print(f"[green]ok[/]    {name:<9}{escape(answer)}")
+            failed, label, text = True, WRONG, f"{type(error).__name__}: {error}"
+        console.print(f"{label} {name:<9}{escape(text)}")
+    if not for_worker:
+        console.print("This is a caller's installation: it has none of the worker's libraries.")
     if failed:
         raise typer.Exit(1)
+
+
+def is_worker_installation() -> bool:
+    """Whether any library is installed that only workers need."""
+    return any(find_spec(name) for name in WORKER_MODULES)
+
+
+def _workers_only(_: Settings) -> str:
+    raise NotChecked("only workers use it: pip install 'damage-tasks[worker]'")
+
+
+def _callers_queue(settings: Settings) -> str:
+    try:
+        return _queue(settings)
+    except QueueUnavailable as error:
+        if "AccessDenied" not in str(error):
+            raise
+        # Sending is all that a caller needs to be allowed, and the only way to try it is to send.
+        raise NotChecked(f"{settings.queue_url} does not let us read its attributes") from None
+
+
+def _callers_database(settings: Settings) -> str:
+    from damage_tasks.results.celery_backend import open_inspections
+
+    if settings.database_url is None:
+        raise NotChecked("DAMAGE_DATABASE_URL is not set, so verdicts cannot be read here")
+    try:
+        _require_file(settings)
+        open_inspections().check()
+    except ExtraMissing as error:
+        raise NotChecked(str(error)) from None
+    return f"{_kind(settings)}: verdicts can be read"
 
 
 def _queue(settings: Settings) -> str:
@@ -70,16 +117,23 @@ def _database(settings: Settings) -> str:
     from damage_tasks.results.celery_backend import open_inspections
     from damage_tasks.results.schema_upgrade import revisions
 
-    _, _, file = settings.database_url.partition("sqlite:///")
+    _require_file(settings)
+    open_inspections().check()
+    current, newest = revisions(settings.require("database_url"))
+    if current != newest:
+        raise DatabaseError(f"revision {current}, newest is {newest}; run `damage-tasks migrate`")
+    return f"{_kind(settings)}: reachable, revision {current}"
+
+
+def _require_file(settings: Settings) -> None:
+    _, _, file = settings.require("database_url").partition("sqlite:///")
     if file and not Path(file).exists():
         # Opening it would create it.
         raise DatabaseError(f"there is no {file}; run `damage-tasks migrate`")
-    open_inspections().check()
-    current, newest = revisions(settings.database_url)
-    if current != newest:
-        raise DatabaseError(f"revision {current}, newest is {newest}; run `damage-tasks migrate`")
-    kind = settings.database_url.split(":", 1)[0].split("+", 1)[0]
-    return f"{kind}: reachable, revision {current}"
+
+
+def _kind(settings: Settings) -> str:
+    return settings.require("database_url").split(":", 1)[0].split("+", 1)[0]
 
 
 def _bundle(settings: Settings) -> str:

@@ -8,4 +8,4 @@ def run() -> None:
     from damage_tasks.results.schema_upgrade import migrate
     from damage_tasks.settings import get_settings
 
-    print(f"the database is at revision {migrate(get_settings().database_url)}")
+    print(f"the database is at revision {migrate(get_settings().require('database_url'))}")

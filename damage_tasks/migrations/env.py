@@ -23,7 +23,7 @@ def _migrate(connection: sa.Connection) -> None:
         context.run_migrations()
 
 
-url = context.config.attributes.get("url") or get_settings().database_url
+url = context.config.attributes.get("url") or get_settings().require("database_url")
 engine = create_engine(url)
 with engine.connect() as connection:
     _migrate(connection)

@@ -29,7 +29,7 @@ def open_inspections() -> Inspections:
         raise ExtraMissing(
             f"reading inspections needs {error.name}: pip install 'damage-tasks[results]'"
         ) from None
-    return Inspections(get_settings().database_url)
+    return Inspections(get_settings().require("database_url"))
 
 
 class InspectionBackend(SyncBackendMixin, Backend):

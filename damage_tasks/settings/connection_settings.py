@@ -20,10 +20,11 @@ class PlaceSettings(Group):
         "S3 bucket for overlays and masks. Required by workers.",
         "acme-damage-overlays",
     )
-    database_url: str = setting(
-        "sqlite:///var/damage.db",
-        "Database for inspections: PostgreSQL in production, SQLite on a single machine. "
-        "`postgresql://` means `postgresql+psycopg2://`.",
+    database_url: str | None = setting(
+        None,
+        "Database for inspections: PostgreSQL in production, SQLite (`sqlite:///damage.db`) on a "
+        "single machine. `postgresql://` means `postgresql+psycopg2://`. Required by workers and "
+        "for reading results.",
         "postgresql+psycopg2://damage:secret@db.internal:5432/damage",
     )
     overlay_base_url: str | None = setting(

@@ -52,7 +52,9 @@ class Settings(MonitoringSettings, WorkerSettings, PhotoSettings, PlaceSettings)
 
     @field_validator("database_url")
     @classmethod
-    def _names_its_driver(cls, value: str) -> str:
+    def _names_its_driver(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         # SQLAlchemy 2.1 uses psycopg 3 for a plain `postgresql://`; we install psycopg2.
         for scheme in ("postgresql://", "postgres://"):
             if value.startswith(scheme):

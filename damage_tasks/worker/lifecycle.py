@@ -15,8 +15,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import billiard
 from celery.signals import task_prerun, worker_init, worker_process_init, worker_shutdown
 
-from damage_tasks.errors import BundleUnavailable, DamageTaskError, QueueUnavailable
+from damage_tasks.errors import (
+    BundleUnavailable,
+    DamageTaskError,
+    DatabaseUnavailable,
+    ExtraMissing,
+    QueueUnavailable,
+)
 from damage_tasks.telemetry import write_at_once
+from damage_tasks.worker.malloc import keep_freed_memory
 from damage_tasks.worker.signals import bundle_loaded, start_failed
 
 if TYPE_CHECKING:
@@ -58,6 +65,7 @@ def _prepare(sender: Any = None, **_: Any) -> None:
     (pytorch/pytorch#17199).
     """
     from damage_tasks.event_bus.connection import check_bus
+    from damage_tasks.results.waiting import make_waiting_interruptible
     from damage_tasks.settings import get_settings, refuse_unknown_variables
     from damage_tasks.sqs.envelope import register_plain_json
     from damage_tasks.sqs.queues import check_queue, sqs_client
@@ -71,6 +79,7 @@ def _prepare(sender: Any = None, **_: Any) -> None:
     try:
         refuse_unknown_variables()
         register_plain_json()
+        make_waiting_interruptible()
         settings = get_settings()
         clear_heartbeat(settings.heartbeat_file)
         settings.require("bucket")
@@ -82,6 +91,7 @@ def _prepare(sender: Any = None, **_: Any) -> None:
         patience = settings.refusal_patience
         queue = _patiently(lambda: check_queue(sqs_client(), settings), patience)
         _max_receives = queue.max_receives
+        _check_database()
         _bundle = _patiently(
             lambda: fetch_bundle(settings.bundle, settings.bundle_cache, new_client), patience
         )
@@ -89,11 +99,26 @@ def _prepare(sender: Any = None, **_: Any) -> None:
         if "prefork" in str(getattr(sender, "pool_cls", "")):
             _import_for_children(_bundle, settings.engine)
         else:
+            keep_freed_memory()
             get_pipeline()
     except DamageTaskError as error:
         write_at_once(f"worker does not start: {error.code}: {error}", logging.CRITICAL)
         start_failed(error)
         raise SystemExit(1) from None
+
+
+def _check_database() -> None:
+    """Raise what keeps this worker from ever storing a verdict; an outage passes."""
+    from damage_tasks.results.celery_backend import open_inspections
+
+    inspections = open_inspections()
+    try:
+        inspections.check()
+    except DatabaseUnavailable as error:
+        logger.warning("database is unavailable: %s", error)
+    finally:
+        # Processes that are forked later must not share the connection.
+        inspections.close()
 
 
 def _import_for_children(bundle: Bundle, engine: str) -> None:
@@ -127,6 +152,7 @@ def _patiently(act: Callable[[], T], seconds: float) -> T:
 @worker_process_init.connect
 def _load_in_child(**_: Any) -> None:
     try:
+        keep_freed_memory()
         get_pipeline()
     except Exception as error:
         # Celery only logs what a handler raises, and would then serve without a
@@ -214,8 +240,10 @@ def _exit_with_status(sender: Any = None, **_: Any) -> None:
 
 def _load() -> Pipeline:
     from damage_tasks.settings import get_settings
-    from damage_tasks.wiring import build_pipeline
-    from damage_tasks.worker.malloc import keep_freed_memory
 
-    keep_freed_memory()
+    try:
+        from damage_tasks.wiring import build_pipeline
+    except ModuleNotFoundError as error:
+        # A caller has run the task itself, in its own process.
+        raise ExtraMissing.of(error) from None
     return build_pipeline(get_settings(), bundle=_bundle)

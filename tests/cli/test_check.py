@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
+from damage_tasks.cli.check import WORKER_MODULES
 
 
 def test_a_database_that_is_not_there_is_not_made(
@@ -23,14 +27,49 @@ def test_a_database_that_is_not_there_is_not_made(
     assert not file.parent.exists()
 
 
-def test_a_light_installation_is_told_what_to_install() -> None:
+def check_without(modules: Iterable[str], **environment: str) -> tuple[int, dict[str, str]]:
+    """The exit status of a check where ``modules`` are not installed, and its lines by name."""
     program = (
-        "import sys; sys.modules['cv2'] = None; sys.argv = ['x', 'check'];"
-        "from damage_tasks.__main__ import main; main()"
+        f"import sys; sys.modules.update(dict.fromkeys({list(modules)}));"
+        "sys.argv = ['x', 'check']; from damage_tasks.__main__ import main; main()"
     )
     run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+        [sys.executable, "-c", program],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert run.returncode == 1
-    (line,) = [line for line in run.stdout.splitlines() if " bundle " in line]
-    assert "pip install 'damage-tasks[worker]'" in line
+    lines = (line.split(None, 2) for line in run.stdout.splitlines())
+    return run.returncode, {words[1]: " ".join([words[0], *words[2:]]) for words in lines}
+
+
+def test_a_worker_with_a_library_missing_is_told_what_to_install() -> None:
+    status, lines = check_without(["cv2"])
+    assert status == 1
+    assert lines["bundle"].startswith("wrong needs cv2: pip install 'damage-tasks[worker]'")
+
+
+def test_a_caller_who_reads_verdicts_is_checked_for_what_it_needs(
+    aws: Any, migrated_postgres_url: str
+) -> None:
+    status, lines = check_without(
+        WORKER_MODULES,
+        DAMAGE_QUEUE_URL=aws.create_queues("check-caller"),
+        DAMAGE_DATABASE_URL=migrated_postgres_url,
+    )
+    assert status == 0, lines
+    assert lines["queue"].startswith("ok http")
+    assert lines["database"] == "ok postgresql: verdicts can be read"
+    assert lines["store"] == lines["bundle"]
+    assert lines["store"].startswith("skipped only workers use it")
+
+
+def test_a_caller_whose_database_has_no_tables_is_told_so(aws: Any, postgres_url: str) -> None:
+    status, lines = check_without(
+        WORKER_MODULES,
+        DAMAGE_QUEUE_URL=aws.create_queues("check-tables"),
+        DAMAGE_DATABASE_URL=postgres_url,
+    )
+    assert status == 1
+    assert "run `damage-tasks migrate`" in lines["database"]

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
+
+from damage_tasks.devstack.child_processes import free_port
 
 LOOK = """
 from damage_tasks.worker.lifecycle import get_pipeline
@@ -37,3 +42,49 @@ def test_opencv_and_torch_compute_with_as_many_threads_as_the_setting_says(
         env={**os.environ, **settings}, capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     assert answer.stdout.split() == [threads, threads]
+
+
+START = """
+import damage_tasks.worker.lifecycle as worker
+
+worker._prepare(sender=type("pool", (), {"pool_cls": "celery.concurrency.prefork:TaskPool"}))
+print("started")
+"""
+
+
+def start(aws: Any, database_url: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    settings = {
+        "DAMAGE_QUEUE_URL": aws.create_queues(f"start-{uuid.uuid4().hex[:8]}"),
+        "DAMAGE_BUCKET": "pictures",
+        "DAMAGE_DATABASE_URL": database_url,
+        "DAMAGE_HEARTBEAT_FILE": str(folder / "heartbeat"),
+    }
+    return subprocess.run(
+        [sys.executable, "-c", START],
+        env={**os.environ, **settings}, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+
+
+def test_a_worker_does_not_start_with_a_database_that_refuses_it(
+    aws: Any, postgres_server: str, tmp_path: Path
+) -> None:
+    missing = sa.make_url(postgres_server).set(database="nowhere")
+    run = start(aws, missing.render_as_string(hide_password=False), tmp_path)
+    assert run.returncode == 1
+    (line,) = run.stderr.splitlines()
+    assert "worker does not start: database_error: " in line
+    assert 'database \\"nowhere\\" does not exist' in line
+
+
+def test_a_worker_does_not_start_without_tables(
+    aws: Any, postgres_url: str, tmp_path: Path
+) -> None:
+    run = start(aws, postgres_url, tmp_path)
+    assert run.returncode == 1
+    assert "run `damage-tasks migrate`" in run.stderr
+
+
+def test_a_worker_starts_while_its_database_is_unavailable(aws: Any, tmp_path: Path) -> None:
+    run = start(aws, f"postgresql://x:y@127.0.0.1:{free_port()}/damage", tmp_path)
+    assert run.stdout == "started\n", run.stderr
+    assert "database is unavailable" in run.stderr
