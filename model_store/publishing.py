@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +45,42 @@ def publish(bundle: Bundle, store: str, new_client: ClientFactory = boto3_client
         target.put(name, bundle.folder / name)
     target.put_new(MANIFEST, bundle.folder / MANIFEST)
     return uri
+
+
+def check_finished(bundle: Bundle) -> None:
+    """Raise `BundleError` that names all that a bundle lacks before workers may run it."""
+    manifest = bundle.manifest
+    missing = [
+        f"{name} is empty" for name in ("licence", "training_data") if not getattr(manifest, name)
+    ]
+    if not manifest.golden:
+        missing.append("no golden photos, so workers could not tell whether its networks work")
+    if missing:
+        raise BundleError(f"{bundle.folder} is unfinished: {'; '.join(missing)}")
+
+
+def check_evaluated(bundle: Bundle, evaluation: Path | None = None) -> None:
+    """Raise `BundleError` unless the bundle was measured.
+
+    The figures are in its manifest, or in ``evaluation``: what `model_training
+    evaluate --out` wrote for this very bundle.
+    """
+    if evaluation is None:
+        if not bundle.manifest.metrics:
+            raise BundleError(
+                f"{bundle.folder} has no figures of an evaluation: measure it with python -m "
+                "model_training evaluate and give --evaluation FILE, or publish it with --force"
+            )
+        return
+    try:
+        digest = json.loads(evaluation.read_text(encoding="utf-8"))["bundle"]["digest"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{evaluation}: not written by evaluate: {error!r}") from None
+    if digest != bundle.digest:
+        raise BundleError(
+            f"{evaluation}: figures of another bundle or of an earlier state of this one "
+            f"({digest[:12]}, not {bundle.digest[:12]}); evaluate it again"
+        )
 
 
 def files_of(bundle: Bundle) -> list[str]:

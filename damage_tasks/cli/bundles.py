@@ -104,16 +104,31 @@ def pull(
 def publish(
     folder: Annotated[Path, typer.Argument(help="The bundle's folder.")],
     store: Annotated[str, typer.Argument(help="s3://bucket/prefix, or a folder.")],
+    evaluation: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Figures of this bundle, written by python -m model_training evaluate; needed if "
+            "the manifest has none.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Publish a bundle that was never evaluated.")
+    ] = False,
     quantise_with: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Verify a bundle and put it into a store as STORE/NAME/VERSION; prints its address.
 
-    Weights first, manifest last; a version that exists is never overwritten.
+    Weights first, manifest last; a version that exists is never overwritten. A bundle without
+    golden photos, licence or training_data is refused.
     """
     from damage_tasks.storage.aws_clients import new_client
     from damage_tasks.vision.self_test import open_segmenter
     from model_store.bundle import open_bundle
     from model_store.engines import engines_of
+    from model_store.publishing import check_evaluated, check_finished
     from model_store.publishing import publish as upload
 
     if quantise_with:
@@ -121,6 +136,9 @@ def publish(
         print(f"--quantise-with has moved: first {how}", file=sys.stderr)
         raise typer.Exit(2)
     bundle = open_bundle(folder)
+    check_finished(bundle)
+    if not force:
+        check_evaluated(bundle, evaluation)
     for engine in engines_of(bundle.manifest):
         open_segmenter(bundle, engine)
     print(upload(bundle, store, new_client))

@@ -101,26 +101,30 @@ class Manifest(Part):
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Manifest:
+        if problems := list(self._misfits()):
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _misfits(self) -> Iterator[str]:
         names = [network.name for network in self.networks]
         if len(set(names)) != len(names):
-            raise ValueError("two networks have the same name")
+            yield "two networks have the same name"
         for network in self.networks:
             if network.weights not in self.weights:
-                raise ValueError(f"network {network.name}: no weights named {network.weights}")
+                yield f"network {network.name}: no weights named {network.weights}"
             if isinstance(network, SegmentNetwork) and network.type not in self.types:
-                raise ValueError(f"network {network.name}: type {network.type} is not in types")
+                yield f"network {network.name}: type {network.type} is not in types"
         if not any(isinstance(n, SegmentNetwork) for n in self.networks):
-            raise ValueError("a bundle needs at least one segment network")
+            yield "a bundle needs at least one segment network"
         if self.decision.gate not in {gate.name for gate in self.gates()}:
-            raise ValueError(f"decision: no gate named {self.decision.gate}")
+            yield f"decision: no gate named {self.decision.gate}"
         if sum(isinstance(n, UnionNetwork) for n in self.networks) > 1:
-            raise ValueError("a bundle has at most one union network")
+            yield "a bundle has at most one union network"
         if sum(isinstance(n, Locator) for n in self.networks) > 1:
-            raise ValueError("a bundle has at most one locate network")
+            yield "a bundle has at most one locate network"
         evidence = self.decision.evidence
         if evidence and (self.union is None or self.union.name != evidence.network):
-            raise ValueError(f"decision: no union network named {evidence.network}")
-        return self
+            yield f"decision: no union network named {evidence.network}"
 
     def large_files(self) -> Iterator[tuple[str, Weights | File]]:
         """Every file but the golden photos, with the name of its weights."""
@@ -153,7 +157,7 @@ def parse_manifest(text: bytes, where: str) -> tuple[Manifest, str]:
     """The manifest in ``text`` and its digest (sha256 of the bytes, hex).
 
     The digest covers the weights too, since the manifest names their sha256.
-    Raises `BundleError` with one line that names the place and the key.
+    Raises `BundleError` with one line that names the place and every wrong key.
     """
     try:
         document = json.loads(text)
@@ -162,9 +166,8 @@ def parse_manifest(text: bytes, where: str) -> tuple[Manifest, str]:
     try:
         manifest = Manifest.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "manifest"
-        raise BundleError(f"{where}: {key}: {first['msg']}{_more(error)}") from None
+        problems = "; ".join(_problem(found["loc"], found["msg"]) for found in error.errors())
+        raise BundleError(f"{where}: {problems}") from None
     return manifest, hashlib.sha256(text).hexdigest()
 
 
@@ -178,6 +181,5 @@ def read_manifest(folder: Path) -> tuple[Manifest, str]:
     return parse_manifest(text, str(path))
 
 
-def _more(error: ValidationError) -> str:
-    others = error.error_count() - 1
-    return f" (and {others} more)" if others else ""
+def _problem(key: tuple[str | int, ...], text: str) -> str:
+    return f"{'.'.join(map(str, key)) or 'manifest'}: {text.removeprefix('Value error, ')}"

@@ -78,6 +78,26 @@ def test_a_wrong_part_is_named(
     assert "\n" not in str(error.value)
 
 
+def test_every_wrong_part_is_named_at_once(document: dict[str, Any]) -> None:
+    document |= {"version": "one", "treshold": 1}
+    document["networks"] = [gate(threshold=1.5), segmenter("dent", -1)]
+    with pytest.raises(BundleError) as error:
+        parse(document)
+    named = ("version", "treshold", "networks.0.gate.threshold", "networks.1.segment.output")
+    assert [key for key in named if f"{key}" not in str(error.value)] == []
+
+
+def test_every_part_that_does_not_fit_is_named_at_once(document: dict[str, Any]) -> None:
+    document["networks"] = [gate(weights="none"), segmenter("rust", 1)]
+    document["decision"] = {"gate": "quality", "threshold": 0.5}
+    with pytest.raises(BundleError) as error:
+        parse(document)
+    assert str(error.value) == (
+        "here: manifest: network damage: no weights named none; network rust: type rust is not "
+        "in types; decision: no gate named quality"
+    )
+
+
 @pytest.mark.parametrize("file", ["../weights.safetensors", "/etc/passwd", "a\\b", "", "a/../../b"])
 def test_weights_stay_inside_the_bundle(document: dict[str, Any], file: str) -> None:
     document["weights"]["trunk"]["file"] = file

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,13 +17,27 @@ from damage_tasks.errors import DamageTaskError
 from model_store.bundle import open_bundle
 from model_store.publishing import publish
 from model_store.sources import boto3_client
+from tools.pictures import jpeg
 from tools.small_bundles import change_manifest, write_bundle
+
+GOLDEN = {
+    "photo": "golden/a.jpg",
+    "sha256": hashlib.sha256(jpeg(128, 96)).hexdigest(),
+    "verdict": "damaged",
+    "damage_score": 0.5,
+    "score_tolerance": 1.0,
+    "areas": {"dent": 0.5, "scratch": 0.5},
+    "area_tolerance": 0.6,
+}
+FIGURES = {"validation": {"auc": 0.5}}
 
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    folder = write_bundle(tmp_path / "bundle")
+    folder = write_bundle(tmp_path / "bundle", golden=[GOLDEN], metrics=FIGURES)
     (folder / "MODEL_CARD.md").write_text("# A tiny bundle\n")
+    (folder / "golden").mkdir()
+    (folder / "golden/a.jpg").write_bytes(jpeg(128, 96))
     return folder
 
 
@@ -77,7 +91,7 @@ def test_the_manifest_is_uploaded_last(bundle: Path, bucket: str, aws: Any) -> N
         return client
 
     publish(open_bundle(bundle), f"s3://{bucket}", recording_client)
-    assert sorted(uploaded[:-1]) == ["MODEL_CARD.md", "weights.safetensors"]
+    assert sorted(uploaded[:-1]) == ["MODEL_CARD.md", "a.jpg", "weights.safetensors"]
     assert uploaded[-1] == "manifest.json"
 
 
@@ -90,12 +104,41 @@ def test_what_is_tampered_with_is_not_published(bundle: Path, bucket: str, aws: 
     assert not aws.client("s3").list_objects_v2(Bucket=bucket).get("Contents")
 
 
+def test_a_bundle_that_was_never_evaluated_needs_figures_or_force(
+    bundle: Path, tmp_path: Path
+) -> None:
+    change_manifest(bundle, metrics={})
+    store, evaluation = str(tmp_path / "store"), tmp_path / "evaluation.json"
+    with pytest.raises(DamageTaskError, match="no figures of an evaluation.*--force"):
+        run("publish", str(bundle), store)
+    evaluation.write_text(json.dumps({"bundle": {"digest": "0" * 64}}))
+    with pytest.raises(DamageTaskError, match="figures of another bundle"):
+        run("publish", str(bundle), store, "--evaluation", str(evaluation))
+    evaluation.write_text("{}")
+    with pytest.raises(DamageTaskError, match="not written by evaluate"):
+        run("publish", str(bundle), store, "--evaluation", str(evaluation))
+    assert not Path(store).exists()
+    evaluation.write_text(json.dumps({"bundle": {"digest": open_bundle(bundle).digest}}))
+    run("publish", str(bundle), store, "--evaluation", str(evaluation))
+    run("publish", str(bundle), f"{store}-2", "--force")
+
+
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_an_unfinished_bundle_is_refused(
+    force: tuple[str, ...], bundle: Path, tmp_path: Path
+) -> None:
+    change_manifest(bundle, golden=[], licence="")
+    with pytest.raises(DamageTaskError, match="unfinished: licence is empty; no golden photos"):
+        run("publish", str(bundle), str(tmp_path / "store"), *force)
+    assert not (tmp_path / "store").exists()
+
+
 def test_a_bundle_may_come_from_a_web_server(bundle: Path, site: Any, tmp_path: Path) -> None:
     from model_store.fetch import _Cache
     from model_store.sources import WebSource
 
-    for path in bundle.iterdir():
-        site.serve(f"/tiny/{path.name}", path.read_bytes())
+    for path in bundle.rglob("*.*"):
+        site.serve(f"/tiny/{path.relative_to(bundle)}", path.read_bytes())
     # https:// in earnest; the test's server has no certificate.
     source = WebSource(f"{site.url}/tiny")
     fetched = _Cache(tmp_path / "cache").fetch(source.uri, source)
@@ -119,30 +162,12 @@ def test_the_default_bundle_verifies() -> None:
 
 
 def test_golden_photos_travel_with_the_bundle(bundle: Path, bucket: str, tmp_path: Path) -> None:
-    import hashlib
-
-    from tools.pictures import jpeg
-
-    (bundle / "golden").mkdir()
-    (bundle / "golden/a.jpg").write_bytes(jpeg(128, 96))
-    golden = {
-        "photo": "golden/a.jpg",
-        "sha256": hashlib.sha256(jpeg(128, 96)).hexdigest(),
-        "verdict": "damaged",
-        "damage_score": 0.5,
-        "score_tolerance": 1.0,
-        "areas": {"dent": 0.5, "scratch": 0.5},
-        "area_tolerance": 0.6,
-    }
-    change_manifest(bundle, golden=[golden])
     uri = run("publish", str(bundle), f"s3://{bucket}")
     pulled = Path(run("pull", uri, "--cache", str(tmp_path / "cache")))
     assert (pulled / "golden/a.jpg").read_bytes() == jpeg(128, 96)
     (pulled / "golden/a.jpg").write_bytes(b"x")
     with pytest.raises(DamageTaskError, match="golden photo golden/a.jpg"):
         run("pull", uri, "--cache", str(tmp_path / "cache"))
-    shutil.rmtree(tmp_path / "cache")
-    assert json.loads((bundle / "manifest.json").read_text())["golden"]
 
 
 @pytest.mark.parametrize(

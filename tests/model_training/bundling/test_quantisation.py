@@ -17,10 +17,10 @@ from damage_tasks.vision.segmenter import Segmenter
 from model_store.bundle import open_bundle
 from model_store.engines import INT8, OPENVINO, REFERENCE
 from model_store.manifest import MANIFEST
+from model_store.publishing import publish
 from model_training.bundling import quantisation
 from model_training.data.labelled_photos import LabelledPhoto
 from model_training.evaluation.engine_comparison import Agreement
-from tests.model_store.test_model_store_cli import run
 from tests.model_training.cli.test_training_cli import run as train
 from tools.small_bundles import write_bundle
 
@@ -125,7 +125,7 @@ def test_a_quantised_bundle_is_published_with_its_int8(
     says(GOOD)
     store = tmp_path / "store"
     train("quantise", bundle, "--photos", folder)
-    run("publish", str(bundle), str(store))
+    publish(open_bundle(bundle), str(store))
     published = open_bundle(store / "tiny/1.0.0")
     assert int8_in(published.folder)["agreement"]["mask_iou"] == 0.99
     assert published.digest == open_bundle(bundle).digest
