@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from collections import Counter
@@ -20,11 +21,12 @@ from damage_tasks.errors import InspectionNotFound, QueueUnavailable
 from damage_tasks.settings import get_settings
 from damage_tasks.sqs.dead_letters import DeadLetter, DeadLetters
 from damage_tasks.sqs.queues import check_queue, dead_letter_queue, sqs_client
-from damage_tasks.telemetry import redact
+from damage_tasks.telemetry import one_line, redact, redacted
 
 cli = typer.Typer(help="List, show, replay and drop dead letters.", no_args_is_help=True)
 
 PATIENCE = 3  # letters
+NARROWEST_PHOTO = 20  # characters of the column of URLs
 
 Reason = Annotated[
     list[str] | None, typer.Option(help="Only letters with this reason code; may be repeated.")
@@ -60,23 +62,19 @@ def list_(
     """
     letters = _letters()
     counts: Counter[str] = Counter()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("id", "sent", "reason", "attempts", "photo"):
-        table.add_column(column, overflow="fold")
+    shown_letters: list[dict[str, Any]] = []
     with letters.held(limit) as held:
         for letter in _matching(held, reason, photo, since, until):
             counts[letter.reason] += 1
             if as_json:
                 print(json.dumps(_shown(letter)))
             else:
-                shown = _shown(letter)
-                table.add_row(*(escape(str(shown[key] or "")) for key in
-                                ("id", "sent", "reason", "attempts", "photo_url")))  # fmt: skip
+                shown_letters.append(_shown(letter))
     if as_json:
         return
     console = Console()
-    if counts:
-        console.print(table, highlight=False)
+    if shown_letters:
+        _print_table(console, shown_letters)
     console.print(f"dead letters: {counts.total()}", highlight=False)
     for code, count in counts.most_common():
         console.print(f"  {code}: {count}", highlight=False)
@@ -85,12 +83,22 @@ def list_(
 @cli.command()
 def show(id: Annotated[str, typer.Argument(help="The inspection's id.")]) -> None:
     """Show one dead letter: its message and the recorded inspection."""
+    letter = find_dead_letter(id)
+    if letter is None:
+        raise InspectionNotFound(f"no dead letter {id}")
+    print(json.dumps(letter, indent=1))
+
+
+def find_dead_letter(id: str) -> dict[str, Any] | None:
+    """The dead letter of inspection ``id`` as plain data without secrets; None if there is none.
+
+    Its ``message`` is the parsed body, with the call that Celery sends in base64 decoded.
+    """
     with _letters().held() as held:
         for letter in _with_reasons(held):
             if letter.id == id:
-                print(json.dumps({**_shown(letter), "body": redact(letter.body)}, indent=1))
-                return
-    raise InspectionNotFound(f"no dead letter {id}")
+                return {**_shown(letter), "message": redacted(_readable(letter.body))}
+    return None
 
 
 @cli.command()
@@ -142,7 +150,7 @@ def _each(
                 act(letters, letter)
             except QueueUnavailable as error:
                 failed.append(letter)
-                print(f"{letter.id} stays: {error}", file=sys.stderr)
+                print(one_line(f"{letter.id} stays: {error}"), file=sys.stderr)
                 # None has succeeded, so the letters are not the cause.
                 if failed == chosen[:PATIENCE]:
                     raise
@@ -199,6 +207,35 @@ def _shown(letter: DeadLetter) -> dict[str, Any]:
     shown["sent"] = letter.sent.isoformat(timespec="seconds")
     shown["photo_url"] = redact(letter.photo_url) if letter.photo_url else None
     return shown
+
+
+def _readable(body: str) -> Any:
+    try:
+        message = json.loads(body)
+        if isinstance(message, dict) and isinstance(message.get("body"), str):
+            message["body"] = json.loads(base64.b64decode(message["body"], validate=True))
+    except (ValueError, RecursionError):
+        return body
+    return message
+
+
+def _print_table(console: Console, letters: list[dict[str, Any]]) -> None:
+    """The ids are never wrapped or cut off, whatever the terminal's width: they are copied."""
+    rows = [
+        [one_line(str(letter[key] or "")) for key in ("id", "sent", "reason", "attempts")]
+        for letter in letters
+    ]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    names = ("id", "sent", "reason", "attempts")
+    widths = [max(len(name), *(len(row[n]) for row in rows)) for n, name in enumerate(names)]
+    for name, width in zip(names, widths, strict=True):
+        table.add_column(name, no_wrap=True, min_width=width)
+    table.add_column("photo", overflow="fold", min_width=NARROWEST_PHOTO)
+    for row, letter in zip(rows, letters, strict=True):
+        table.add_row(*map(escape, row), escape(one_line(str(letter["photo_url"] or ""))))
+    gaps = len(names)
+    console.width = max(console.width, sum(widths) + gaps + NARROWEST_PHOTO)
+    console.print(table, highlight=False)
 
 
 def _moment(text: str | None, option: str) -> datetime | None:

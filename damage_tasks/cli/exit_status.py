@@ -7,6 +7,7 @@ import sys
 import typer
 
 from damage_tasks.errors import DamageTaskError, ExtraMissing, SettingsError
+from damage_tasks.telemetry import escape_controls, redact
 
 
 def run(cli: typer.Typer, extra: str = "worker") -> None:
@@ -33,5 +34,5 @@ def run(cli: typer.Typer, extra: str = "worker") -> None:
 
 
 def _exit(line: str, status: int = 1) -> None:
-    print(line, file=sys.stderr)
+    print(escape_controls(redact(line), keep="\n"), file=sys.stderr)
     sys.exit(status)

@@ -18,6 +18,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from damage_tasks.telemetry import one_line
+
 COLOURS = {"damaged": "yellow", "clean": "green", "rejected": "magenta", "failed": "red"}
 
 
@@ -32,10 +34,10 @@ def print_results(console: Console, results: Iterable[tuple[str, Mapping[str, An
     for name, result in results:
         verdict, score = result["verdict"], result["damage_score"]
         table.add_row(
-            escape(name),
+            escape(one_line(name)),
             f"[{COLOURS[verdict]}]{verdict}[/]",
             "" if score is None else f"{score:.2f}",
-            escape(describe(result)),
+            escape(one_line(describe(result))),
             f"{sum(result['timings_ms'].values()) / 1000:.2f}",
         )
     console.print(table)

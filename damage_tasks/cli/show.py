@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -11,8 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from damage_tasks.cli.dead_letters import find_dead_letter
 from damage_tasks.cli.results_table import COLOURS
-from damage_tasks.errors import InspectionNotFound
+from damage_tasks.errors import InspectionNotFound, QueueUnavailable, SettingsError
+from damage_tasks.telemetry import escape_controls, one_line, redacted
 
 
 def run(
@@ -27,26 +30,43 @@ def run(
     """
     from damage_tasks import get_inspection
 
-    result = get_inspection(id)
+    result = redacted(get_inspection(id)) or _dead_letter(id)
     if result is None:
         raise InspectionNotFound(f"no inspection {id}; it may still be on the queue")
     if as_json:
-        print(json.dumps(result, indent=1, ensure_ascii=False))
+        text = json.dumps(result, indent=1, ensure_ascii=False)
+        print(escape_controls(text, keep="\n"))
         return
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
-    for name, text in _rows(result):
-        table.add_row(name, text)
+    rows = _rows(result) if "verdict" in result else result.items()
+    for name, text in rows:
+        shown = escape(one_line(str(text)))
+        colour = COLOURS.get(shown) if name == "verdict" else None
+        table.add_row(escape(one_line(name)), f"[{colour}]{shown}[/]" if colour else shown)
     Console().print(table, highlight=False)
+
+
+def _dead_letter(id: str) -> dict[str, Any] | None:
+    """What is known of a photo without a verdict that is a dead letter: a revoked one, say."""
+    with suppress(QueueUnavailable, SettingsError):
+        letter = find_dead_letter(id)
+        if letter is not None:
+            return {
+                **letter,
+                "state": "dead letter without a verdict: revoked, or its messages were lost",
+                "to examine it": f"damage-tasks dead-letters replay --id {id}",
+            }
+    return None
 
 
 def _rows(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     verdict, bundle, quality = result["verdict"], result["bundle"], result["quality"]
-    yield "photo", escape(str(result["photo"]["url"]))
-    yield "verdict", f"[{COLOURS[verdict]}]{verdict}[/]"
+    yield "photo", result["photo"]["url"]
+    yield "verdict", verdict
     if reason := result["reason"]:
-        yield "reason", escape(f"{reason['code']}: {reason['text']}")
+        yield "reason", f"{reason['code']}: {reason['text']}"
     if result["damage_score"] is not None:
         yield "score", f"{result['damage_score']:.3f}, decided by {result['decided_by']}"
     for damage in result["damages"]:
@@ -65,5 +85,5 @@ def _rows(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "ms", ", ".join(f"{name} {ms:.0f}" for name, ms in result["timings_ms"].items())
     yield "attempts", str(result["attempts"])
     if result["metadata"]:
-        yield "metadata", escape(json.dumps(result["metadata"], ensure_ascii=False))
+        yield "metadata", json.dumps(result["metadata"], ensure_ascii=False)
     yield "finished", str(result["finished_at"])

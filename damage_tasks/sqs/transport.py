@@ -255,8 +255,11 @@ class Channel(SQS.Channel):
 
     def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
         message = self.qos._delivered.get(delivery_tag)
+        if message is None:
+            # Handed back already, and then its process was lost: kombu would raise a KeyError.
+            return
         super().basic_reject(delivery_tag, requeue=requeue)
-        if message is not None and not requeue:
+        if not requeue:
             self._restore_at_beginning(message)
 
     def _delete_rejected_message(self, delivery_tag: str) -> None:

@@ -10,17 +10,18 @@ from damage_tasks.telemetry.logs import (
     log_crashes,
     name_worker,
     photo_in_hand,
-    redact,
-    redacted,
     write_at_once,
 )
+from damage_tasks.telemetry.redaction import escape_controls, one_line, redact, redacted
 
 __all__ = [
     "JsonFormatter",
     "TextFormatter",
     "configure_logging",
+    "escape_controls",
     "log_crashes",
     "name_worker",
+    "one_line",
     "photo_in_hand",
     "redact",
     "redacted",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import sys
+import textwrap
 import threading
 import traceback
 from collections.abc import Iterator
@@ -17,84 +17,13 @@ from types import TracebackType
 from typing import Any
 
 from damage_tasks.errors import SettingsError
+from damage_tasks.telemetry.redaction import one_line, redact, redacted
 
 # Attributes that every log record has; anything else was given by `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "data"}
 
-_WORD = re.compile(r"\S+")
-# What is secret by its name: parameters of URLs that a space or a missing scheme has torn
-# apart or that another URL quotes, and keys of callers' metadata.
-_WORDS = (
-    r"[\w-]*(?:signature|tokens?|secret|password|passwd|pwd|credentials?|authorization|cookie"
-    r"|(?:api|access|private|secret|session)[_-]?key)"
-)
-_NAME = rf"(?:x-(?:amz|goog)-[\w-]+|sig|auth|policy|key-pair-id|awsaccesskeyid|{_WORDS})"
-_PARAMETER = re.compile(
-    rf"(?i)((?:(?<![\w-])|(?<=%3f)|(?<=%26)){_NAME}(?:=|%3d))(?:(?!%26)[^\s&\"'\\])+"
-)
-# Not "ExpiredToken: ..." of AWS: such words are names of secrets where they are quoted.
-_HEADER = re.compile(
-    rf"(?i)((?:(?<![\w-])(?:password|passwd|pwd|authorization|cookie|secret)|[\"']{_WORDS}[\"'])"
-    r"\s*:\s*[\"']?)(?:(?:bearer|basic)\s+)?[^\s\"',}]+"
-)
-_SECRET_KEY = re.compile(rf"(?i){_NAME}")
-_USER = re.compile(r"://[^\s/@]*@")
-_SECRETS = re.compile(r"[?#]")
-REDACTED = "[redacted]"
-_CLOSING = "\"')]}>,;."
-
 _photo: ContextVar[dict[str, str] | None] = ContextVar("photo", default=None)
 _worker: dict[str, str] = {}
-
-
-def redact(text: str) -> str:
-    """``text`` without the query strings, fragments and credentials of the URLs in it.
-
-    Query strings may hold signatures and tokens.  Everything up to the next space is
-    taken for one, since quotes may stand in a URL too; beyond it, parameters that are
-    secret by their names.  Takes time in proportion to the length, as texts are the
-    callers'.
-    """
-    if "://" in text:
-        text = _WORD.sub(_redact_word, text)
-    if "=" in text or "%" in text:
-        text = _PARAMETER.sub(rf"\1{REDACTED}", text)
-    return _HEADER.sub(rf"\1{REDACTED}", text) if ":" in text else text
-
-
-def redacted(value: Any) -> Any:
-    """A copy of plain data with every string in it redacted, and what secret keys hold."""
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, dict):
-        return {
-            key: REDACTED if _SECRET_KEY.fullmatch(str(key)) else redacted(item)
-            for key, item in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [redacted(item) for item in value]
-    return value
-
-
-def _redact_word(found: re.Match[str]) -> str:
-    before, mark, url = found[0].partition("://")
-    if not mark:
-        return before
-    secrets = _SECRETS.search(url)
-    if secrets is not None and not url[secrets.start() :].startswith(f"?{REDACTED}"):
-        tail = url[len(url.rstrip(_CLOSING)) :] if url[-1] in _CLOSING else ""
-        url = f"{url[: secrets.start()]}?{REDACTED}{tail}"
-    return before + _USER.sub(f"://{REDACTED}@", mark + _without_user(url))
-
-
-def _without_user(url: str) -> str:
-    """What follows ``://`` without user and password, quoted as they must be or not."""
-    authority = url.partition("/")[0]
-    where = authority if "@" in authority else url
-    port = authority.partition(":")[2]
-    if "@" not in where or (where is url and (not port or port.isdigit())):
-        return url
-    return f"{REDACTED}@{url[where.rindex('@') + 1 :]}"
 
 
 def name_worker(name: str) -> None:
@@ -108,7 +37,7 @@ def photo_in_hand(task_id: str, metadata: Any) -> Iterator[None]:
     found = {"task_id": task_id}
     request_id = metadata.get("request_id") if isinstance(metadata, dict) else None
     if isinstance(request_id, str | int):
-        found["request_id"] = str(request_id)[:200]
+        found["request_id"] = redact(str(request_id)[:200])
     token = _photo.set(found)
     try:
         yield
@@ -202,12 +131,15 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
-        parts = [f"{time} {record.levelname:<7} {redact(record.getMessage())}"]
+        parts = [f"{time} {record.levelname:<7} {one_line(record.getMessage())}"]
         found = {**(_photo.get() or {}), **_extra(record)}
         parts += [f"{key}={_plain(value)}" for key, value in found.items()]
         line = " ".join(parts)
         if record.exc_info and record.exc_info[0]:
-            line += "\n" + redact("".join(traceback.format_exception(*record.exc_info))).rstrip()
+            # Indented, so that no text of an error can pass for a line of its own.
+            found_trace = "".join(traceback.format_exception(*record.exc_info)).rstrip()
+            lines = "\n".join(map(one_line, found_trace.split("\n")))
+            line += "\n" + textwrap.indent(lines, "  ", lambda _: True)
         return line
 
 
@@ -221,5 +153,5 @@ def _extra(record: logging.LogRecord) -> dict[str, Any]:
 
 def _plain(value: Any) -> str:
     if isinstance(value, dict):
-        return ",".join(f"{key}:{item}" for key, item in value.items())
-    return str(value)
+        value = ",".join(f"{key}:{item}" for key, item in value.items())
+    return one_line(str(value))

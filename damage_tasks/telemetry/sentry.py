@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from damage_tasks.telemetry.logs import redacted
+from damage_tasks.telemetry.redaction import redacted
 
 _on = False
 # What the parent says of a child that could not tell.

@@ -21,7 +21,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from damage_tasks.telemetry.logs import redact
+from damage_tasks.telemetry.redaction import redact
 
 if TYPE_CHECKING:
     from damage_tasks.settings import Settings

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from damage_tasks.devstack import Stack
+from damage_tasks.sqs.envelope import translate
+from tests.operators.conftest import wait_until
 from tools.pictures import jpeg
 from tools.web_site import Site
 
@@ -52,6 +54,50 @@ def test_submit_waits_and_shows_verdicts_and_show_tells_more(
     result = json.loads(shown.stdout)
     assert (result["id"], result["metadata"], result["reused"]) == (id, {"car": 8}, True)
     assert result["verdict"] in run("show", id, stack=stack).stdout
+
+
+def test_show_passes_neither_secrets_nor_control_characters(stack: Stack, site: Site) -> None:
+    photo = site.serve("/signed.jpg", jpeg(seed=78)) + "?Signature=hunter2"
+    metadata = json.dumps({"note": "\x1b[2J\x9b31m\u202e", "token": "hunter2"})
+    done = run("submit", photo, "--metadata", metadata, "--wait", stack=stack)
+    assert done.returncode == 0, done.stderr
+    (id,) = run("submit", photo, "--metadata", metadata, stack=stack).stdout.split()
+    wait_until(lambda: not run("show", id, stack=stack).returncode, "the verdict")
+    for output in (done, run("show", id, stack=stack), run("show", id, "--json", stack=stack)):
+        assert "hunter2" not in output.stdout + output.stderr
+        assert not {"\x1b", "\x9b", "\u202e"} & set(output.stdout)
+    shown = json.loads(run("show", id, "--json", stack=stack).stdout)
+    assert shown["metadata"] == {"note": "\x1b[2J\x9b31m\u202e", "token": "[redacted]"}
+
+
+def test_a_dead_letter_is_found_shown_without_secrets_and_its_id_never_wrapped(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = "5f0c6d1e-8f0a-4b34-9d5e-7a0f4d1f2a3b"
+    url = "https://photos.example/a/very/long/path/to/a/photo.jpg?Signature=hunter2"
+    message = json.dumps({"image_url": url, "api_key": "hunter2"})
+    body = json.dumps(translate(message, id, "damage"))
+    stack.client("sqs").send_message(
+        QueueUrl=stack.environment["DAMAGE_QUEUE_URL"] + "-dead-letters", MessageBody=body
+    )
+    try:
+        monkeypatch.setitem(stack.environment, "COLUMNS", "60")
+        listed = run("dead-letters", "list", stack=stack).stdout
+        assert any(line.startswith(f"{id} ") for line in listed.splitlines()), listed
+        dead = run("dead-letters", "show", id, stack=stack)
+        assert json.loads(dead.stdout)["message"]["body"][0] == [
+            "https://photos.example/a/very/long/path/to/a/photo.jpg?[redacted]",
+            {"api_key": "[redacted]"},
+        ]
+        # As that of a photo that was revoked before it had a verdict.
+        shown = run("show", id, stack=stack)
+        assert shown.returncode == 0, shown.stderr
+        assert "dead letter without a verdict" in " ".join(shown.stdout.split())
+        for output in (listed, dead.stdout, shown.stdout):
+            assert "hunter2" not in output
+    finally:
+        dropped = run("dead-letters", "drop", "--id", id, "--yes", stack=stack)
+    assert dropped.stdout.endswith("drop: 1\n"), dropped.stderr
 
 
 def test_show_of_an_unknown_id_is_one_clear_line(stack: Stack) -> None:

@@ -77,3 +77,13 @@ def test_what_nobody_has_begun_is_visible_at_once(
     hand_back_unstarted(channel)
     assert list(channel.in_hand()) == [tags[0]]
     assert visible(aws, queue_url) == 10
+
+
+def test_a_process_lost_after_its_photo_was_handed_back_changes_nothing(
+    channel: Channel, queue_url: str, aws: Any
+) -> None:
+    (tag,) = take(channel, aws, queue_url, 1)
+    channel.hand_back([tag])
+    # As Celery does when it finds out that the process has ended.
+    channel.basic_reject(tag, requeue=True)
+    assert visible(aws, queue_url) == 1

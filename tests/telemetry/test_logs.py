@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import subprocess
@@ -10,7 +11,13 @@ import time
 
 import pytest
 
-from damage_tasks.telemetry import JsonFormatter, TextFormatter, redact
+from damage_tasks.telemetry import (
+    JsonFormatter,
+    TextFormatter,
+    escape_controls,
+    photo_in_hand,
+    redact,
+)
 
 
 def record(message: str = "photo inspected", **extra: object) -> logging.LogRecord:
@@ -65,12 +72,53 @@ def test_signatures_and_passwords_are_cut_out_of_urls(text: str, safe: str) -> N
     assert redact(text) == safe
 
 
+@pytest.mark.parametrize("padding", ["=", ""])
+def test_secrets_in_base64_are_seen(padding: str) -> None:
+    call = [["https://x/y.jpg?Signature=hunter2"], {"metadata": {"car": 7}}, {}]
+    encoded = base64.b64encode(json.dumps(call).encode()).decode().rstrip("=") + padding
+    assert redact(f'{{"body": "{encoded}"}}').startswith('{"body": "[redacted]')
+    harmless = base64.b64encode(json.dumps([["https://x/y.jpg"], {}, {}]).encode()).decode()
+    assert redact(harmless) == harmless
+
+
+def test_what_does_not_print_is_escaped() -> None:
+    assert escape_controls("a\nb\x1b[31m\u202e\x9b\U000e0001 ü") == (
+        r"a\nb\u001b[31m\u202e\u009b\udb40\udc01 ü"
+    )
+    assert escape_controls("a\nb", keep="\n") == "a\nb"
+
+
+FORGED = "seen\n12:00:00 CRITICAL worker stops\x1b[2J"
+
+
+def test_no_text_of_a_caller_can_forge_a_line_of_the_log() -> None:
+    with photo_in_hand("t", {"request_id": FORGED}):
+        line = TextFormatter().format(record(FORGED, reason=FORGED, fields={"a": FORGED}))
+    assert len(line.splitlines()) == 1
+    assert line.isprintable()
+
+
+def test_no_text_of_an_error_can_forge_a_line_of_the_log() -> None:
+    try:
+        raise ValueError(FORGED)
+    except ValueError:
+        text = TextFormatter().format(record("it broke", exc_info=sys.exc_info()))
+    assert "ValueError: seen" in text
+    assert all(line.startswith("  ") for line in text.splitlines()[1:])
+    assert "\x1b" not in text
+
+
+def test_a_request_id_is_free_of_secrets() -> None:
+    with photo_in_hand("t", {"request_id": "https://x/y?Signature=hunter2"}):
+        assert "hunter2" not in JsonFormatter().format(record())
+
+
 @pytest.mark.parametrize(
     "text",
     ["a." * 100_000, "x://" * 60_000, "a://x?" + ")" * 200_000 + " x", "a://" + "x@" * 100_000,
      "://a:" * 40_000, "password:" * 20_000, "%3f" * 60_000, "://" + "a:" * 100_000,
      "x" * 200_000 + " a://b?", "a-" * 100_000 + "=", "token" * 40_000, "x-amz-" * 40_000,
-      "://" * 80_000, "?" * 200_000 + "://x"],
+      "eyJ" * 60_000, "W1si" * 60_000, "://" * 80_000, "?" * 200_000 + "://x"],
     ids=lambda text: text[:8],
 )  # fmt: skip
 def test_a_long_text_takes_no_longer_than_its_length(text: str) -> None:

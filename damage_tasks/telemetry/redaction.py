@@ -1,0 +1,109 @@
+"""What leaves the process passes through here: no secrets, no control characters."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import Any
+
+_WORD = re.compile(r"\S+")
+# What is secret by its name: parameters of URLs that a space or a missing scheme has torn
+# apart or that another URL quotes, and keys of callers' metadata.
+_WORDS = (
+    r"[\w-]*(?:signature|tokens?|secret|password|passwd|pwd|credentials?|authorization|cookie"
+    r"|(?:api|access|private|secret|session)[_-]?key)"
+)
+_NAME = rf"(?:x-(?:amz|goog)-[\w-]+|sig|auth|policy|key-pair-id|awsaccesskeyid|{_WORDS})"
+_PARAMETER = re.compile(
+    rf"(?i)((?:(?<![\w-])|(?<=%3f)|(?<=%26)){_NAME}(?:=|%3d))(?:(?!%26)[^\s&\"'\\])+"
+)
+# Not "ExpiredToken: ..." of AWS: such words are names of secrets where they are quoted.
+_HEADER = re.compile(
+    rf"(?i)((?:(?<![\w-])(?:password|passwd|pwd|authorization|cookie|secret)|[\"']{_WORDS}[\"'])"
+    r"\s*:\s*[\"']?)(?:(?:bearer|basic)\s+)?[^\s\"',}]+"
+)
+_SECRET_KEY = re.compile(rf"(?i){_NAME}")
+_USER = re.compile(r"://[^\s/@]*@")
+_SECRETS = re.compile(r"[?#]")
+# JSON in base64, as Celery sends a call's arguments: it begins with `[[`, `[{`, `["` or `{"`.
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/])(?:W[13y]|ey)[A-Za-z0-9+/]{24,}={0,2}")
+REDACTED = "[redacted]"
+_CLOSING = "\"')]}>,;."
+
+
+def redact(text: str) -> str:
+    """``text`` without the query strings, fragments and credentials of the URLs in it.
+
+    Query strings may hold signatures and tokens.  Everything up to the next space is
+    taken for one, since quotes may stand in a URL too; beyond it, parameters that are
+    secret by their names; and JSON in base64 that
+    holds any of these.  Takes time in proportion to the length, as texts are the
+    callers'.
+    """
+    if "://" in text:
+        text = _WORD.sub(_redact_word, text)
+    text = _BASE64.sub(_redact_encoded, text)
+    if "=" in text or "%" in text:
+        text = _PARAMETER.sub(rf"\1{REDACTED}", text)
+    return _HEADER.sub(rf"\1{REDACTED}", text) if ":" in text else text
+
+
+def redacted(value: Any) -> Any:
+    """A copy of plain data with every string in it redacted, and what secret keys hold."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {
+            key: REDACTED if _SECRET_KEY.fullmatch(str(key)) else redacted(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [redacted(item) for item in value]
+    return value
+
+
+def one_line(text: str) -> str:
+    """``text`` redacted, and every character that does not print as JSON escapes it.
+
+    A newline could forge a line of the log, and an escape sequence could change the terminal.
+    """
+    return escape_controls(redact(text))
+
+
+def escape_controls(text: str, keep: str = "") -> str:
+    """``text`` with characters that do not print, but for those in ``keep``, as JSON escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else json.dumps(c)[1:-1] for c in text)
+
+
+def _redact_encoded(found: re.Match[str]) -> str:
+    # The padding may have been cut off.
+    encoded = found[0].rstrip("=")
+    try:
+        text = base64.b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+    except ValueError:
+        return found[0]
+    return found[0] if redact(text) == text else REDACTED
+
+
+def _redact_word(found: re.Match[str]) -> str:
+    before, mark, url = found[0].partition("://")
+    if not mark:
+        return before
+    secrets = _SECRETS.search(url)
+    if secrets is not None and not url[secrets.start() :].startswith(f"?{REDACTED}"):
+        tail = url[len(url.rstrip(_CLOSING)) :] if url[-1] in _CLOSING else ""
+        url = f"{url[: secrets.start()]}?{REDACTED}{tail}"
+    return before + _USER.sub(f"://{REDACTED}@", mark + _without_user(url))
+
+
+def _without_user(url: str) -> str:
+    """What follows ``://`` without user and password, quoted as they must be or not."""
+    authority = url.partition("/")[0]
+    where = authority if "@" in authority else url
+    port = authority.partition(":")[2]
+    if "@" not in where or (where is url and (not port or port.isdigit())):
+        return url
+    return f"{REDACTED}@{url[where.rindex('@') + 1 :]}"
