@@ -67,7 +67,7 @@ class SettingsError(DamageTaskError):
 
 
 class CallRefused(DamageTaskError, ValueError):
-    """Raised when a call asks for what a photo's message cannot carry; nothing was sent."""
+    """Raised when a call asks for something that is not supported; nothing was sent."""
 
     code = "call_refused"
 

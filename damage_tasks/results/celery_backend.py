@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from celery import states
 from celery.backends.base import Backend, SyncBackendMixin
 
-from damage_tasks.errors import DamageTaskError, ExtraMissing
+from damage_tasks.errors import CallRefused, DamageTaskError, ExtraMissing
 from damage_tasks.inspection import Verdict
 from damage_tasks.settings import get_settings
 
@@ -49,3 +49,15 @@ class InspectionBackend(SyncBackendMixin, Backend):
 
     def _forget(self, task_id: str) -> None:
         """Inspections are records: they are not forgotten with a Celery result."""
+
+    def _save_group(self, group_id: str, result: Any) -> None:
+        raise CallRefused(
+            f"group {group_id} cannot be saved: keep the ids of its results, "
+            "[result.id for result in group_result], and read each with get_inspection(id)"
+        )
+
+    def _restore_group(self, group_id: str) -> None:
+        raise CallRefused(f"group {group_id} cannot be restored: groups are not saved")
+
+    def _delete_group(self, group_id: str) -> None:
+        """Groups are not saved, so there is nothing to delete."""

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-from damage_tasks.errors import SettingsError
+from damage_tasks.errors import CallRefused, MetadataInvalid, SettingsError
 from damage_tasks.telemetry.redaction import one_line, redact, redacted
 
 # Attributes that every log record has; anything else was given by `extra`.
@@ -95,7 +95,8 @@ def _log_crash(
     if not logging.getLogger().handlers:
         configure_logging()
     logger = logging.getLogger("damage_tasks")
-    if isinstance(error, SettingsError):
+    if isinstance(error, SettingsError | CallRefused | MetadataInvalid):
+        # The text says what to do; a traceback would hide it.
         logger.critical("%s: %s", error.code, error)
     else:
         logger.critical("crashed", exc_info=(kind, error, trace))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,6 +13,7 @@ from typing import Any
 
 import pytest
 from celery import chain, chord
+from celery.result import GroupResult
 
 from damage_tasks import app, detect_damage
 from damage_tasks.errors import CallRefused, MetadataInvalid, SettingsError
@@ -107,3 +111,33 @@ def test_sending_without_a_queue_says_which_setting_is_missing(
 def test_what_a_worker_tries_again_is_not_checked_by_the_rules_for_senders() -> None:
     # Of any language's JSON a worker accepts some more levels than a sender may use.
     app.amqp.create_task_message("id-1", "detect_damage", (URL, {"deep": DEEP}), retries=1)
+
+
+def test_a_group_says_why_it_cannot_be_saved() -> None:
+    results = GroupResult("group-1", [app.AsyncResult("1"), app.AsyncResult("2")], app=app)
+    with pytest.raises(CallRefused, match=r"keep the ids of its results.*get_inspection"):
+        results.save()
+    with pytest.raises(CallRefused, match="groups are not saved"):
+        GroupResult.restore("group-1", app=app)
+    results.delete()
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--countdown", "5"], "call_refused: detect_damage does not support countdown: use Del"),
+        (["--eta", "2030-01-01T00:00:00"], "call_refused: detect_damage does not support eta"),
+        (["--kwargs", '{"metadata": {"x": NaN}}'], "metadata_invalid: metadata['x'] is nan"),
+    ],
+)
+def test_the_celery_command_says_in_one_line_what_it_cannot_send(
+    words: list[str], line: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "damage_tasks", "call", "detect_damage",
+         "--args", '["https://photos.example/car.jpg"]', *words],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    (text,) = done.stderr.splitlines()
+    assert line in json.loads(text)["event"]
