@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,9 +19,9 @@ from safetensors.torch import load_file, save_file
 from damage_tasks.vision.segmenter import Segmenter
 from model_store.architectures.efficientnet_lite_unet import EfficientNetLiteUNet
 from model_store.bundle import open_bundle
-from model_store.manifest import MANIFEST, Input, parse_manifest
-from model_training.bundling.calibration import DIGITS
+from model_store.manifest import Input
 from model_training.bundling.decision_parameters import Choices, choose
+from model_training.bundling.manifest_file import write_manifest
 from model_training.bundling.model_card import write_card
 from model_training.bundling.self_test_photos import write_golden
 from model_training.bundling.validation_predictions import (
@@ -89,12 +88,12 @@ def export(
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     chosen = choose(_predictions(network, photos, settings, console))
     manifest = _manifest(entry, chosen, settings, facts)
-    _write_manifest(out, manifest)
+    write_manifest(out, manifest)
     manifest["golden"] = write_golden(out, Segmenter(open_bundle(out)), console)
-    _write_manifest(out, manifest)
+    write_manifest(out, manifest)
     report = evaluate(Segmenter(open_bundle(out)), photos, console=console)
     manifest["metrics"] = {"validation": figures(report)}
-    _write_manifest(out, manifest)
+    write_manifest(out, manifest)
     report["bundle"]["digest"] = open_bundle(out).digest
     write_card(out, manifest, report, chosen.curves, facts, settings.curated)
     return report
@@ -236,20 +235,6 @@ def _mask(name: str) -> dict[str, Any]:
 
 def _network(name: str, role: str, output: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"name": name, "role": role, "weights": TRUNK, "output": output, **more}
-
-
-def _write_manifest(out: Path, manifest: dict[str, Any]) -> None:
-    text = (json.dumps(_rounded(manifest), indent=1, ensure_ascii=False) + "\n").encode()
-    parse_manifest(text, str(out / MANIFEST))  # never leave a manifest that cannot be read
-    (out / MANIFEST).write_bytes(text)
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _rounded(v) for key, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_rounded(v) for v in value]
-    return round(value, DIGITS) if isinstance(value, float) else value
 
 
 def _as_shipped(path: Path) -> dict[str, torch.Tensor]:

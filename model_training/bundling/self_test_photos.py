@@ -17,8 +17,10 @@ from damage_tasks.inspection import Verdict
 from damage_tasks.photos import decode
 from damage_tasks.samples.car_photo import Sample, draw_sample
 from damage_tasks.vision.measurement import Conclusion, conclude
-from damage_tasks.vision.segmenter import Segmentation, Segmenter
+from damage_tasks.vision.segmenter import Segmenter
+from model_training.data.label_formats.photo_files import SUFFIXES
 
+GOLDEN = "golden"
 SIZE = (640, 480)
 FIRST_SEED = 50_000  # neither the samples shown to people nor those of the training
 TRIES = 40
@@ -42,7 +44,7 @@ def write_golden(
     furthest from the threshold is taken with the wrong answer, and ``console``
     told: it still proves that a machine computes what this one did.
     """
-    folder = out / "golden"
+    folder = out / GOLDEN
     folder.mkdir(parents=True, exist_ok=True)
     entries = []
     for name, damages in KINDS.items():
@@ -56,6 +58,12 @@ def write_golden(
     return entries
 
 
+def golden_entries(out: Path, segmenter: Segmenter) -> list[dict[str, Any]]:
+    """The entries for the photos that lie in ``out/golden``, with what the bundle says of them."""
+    paths = sorted(path for path in (out / GOLDEN).glob("*") if path.suffix.lower() in SUFFIXES)
+    return [_entry(path.name, path.read_bytes(), segmenter) for path in paths]
+
+
 def _golden(
     name: str, damages: tuple[str, ...], folder: Path, segmenter: Segmenter
 ) -> tuple[dict[str, Any], bool]:
@@ -67,43 +75,44 @@ def _golden(
         sample = draw_sample(seed, size=SIZE, damages=damages)
         quality = [cv2.IMWRITE_JPEG_QUALITY, 90]
         data = cv2.imencode(".jpg", sample.photo, quality)[1].tobytes()
-        found = segmenter.segment(decode(data, side=segmenter.side).pixels)
-        conclusion = conclude(found, SIZE, segmenter.decision, segmenter.types)
-        areas = _areas(conclusion, segmenter)
-        right = _is_right(sample, found, conclusion, areas, segmenter)
-        margin = abs(found.damage_score - segmenter.decision.threshold)
+        new = _entry(path.name, data, segmenter)
+        right = _is_right(sample, new, segmenter)
+        margin = abs(new["damage_score"] - segmenter.decision.threshold)
         if right or margin > furthest:
-            best, furthest = data, margin
-            entry = {
-                "photo": f"golden/{path.name}",
-                "sha256": hashlib.sha256(data).hexdigest(),
-                "verdict": str(conclusion.verdict),
-                "damage_score": found.damage_score,
-                "score_tolerance": SCORE_TOLERANCE,
-                "areas": areas,
-                "area_tolerance": AREA_TOLERANCE,
-                "scores": dict(found.scores),
-            }
+            best, furthest, entry = data, margin, new
         if right:
             break
     path.write_bytes(best)
     return entry, right
 
 
-def _is_right(
-    sample: Sample,
-    found: Segmentation,
-    conclusion: Conclusion,
-    areas: dict[str, float],
-    segmenter: Segmenter,
-) -> bool:
+def _entry(name: str, data: bytes, segmenter: Segmenter) -> dict[str, Any]:
+    """The manifest's entry for the photo ``data``: what the bundle says of it."""
+    photo = decode(data, side=segmenter.side)
+    found = segmenter.segment(photo.pixels)
+    size = (photo.width, photo.height)
+    conclusion = conclude(found, size, segmenter.decision, segmenter.types)
+    return {
+        "photo": f"{GOLDEN}/{name}",
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "verdict": str(conclusion.verdict),
+        "damage_score": found.damage_score,
+        "score_tolerance": SCORE_TOLERANCE,
+        "areas": _areas(conclusion, segmenter),
+        "area_tolerance": AREA_TOLERANCE,
+        "scores": dict(found.scores),
+    }
+
+
+def _is_right(sample: Sample, entry: dict[str, Any], segmenter: Segmenter) -> bool:
     """The right verdict and type, and far enough from the threshold for the tolerance."""
-    if conclusion.verdict is not sample.expected:
+    score, areas, threshold = entry["damage_score"], entry["areas"], segmenter.decision.threshold
+    if entry["verdict"] != sample.expected:
         return False
     if sample.expected is Verdict.CLEAN:
-        return found.damage_score < segmenter.decision.threshold - SCORE_TOLERANCE
+        return bool(score < threshold - SCORE_TOLERANCE)
     return (
-        found.damage_score > segmenter.decision.threshold + SCORE_TOLERANCE
+        score > threshold + SCORE_TOLERANCE
         and bool(areas)
         and max(areas, key=lambda name: areas[name]) in sample.types
     )

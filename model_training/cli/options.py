@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from model_training.data.labelled_photos import LabelledPhoto
 
 
-def _version(value: str) -> str:
-    if not re.match(VERSION, value):
+def check_version(value: str) -> str:
+    """``value`` if it is a version, or empty.  Raises `typer.BadParameter`."""
+    if value and not re.match(VERSION, value):
         raise typer.BadParameter("three numbers, such as 1.4.0")
     return value
 
@@ -44,7 +45,7 @@ Classes = Annotated[
     ),
 ]
 Version = Annotated[
-    str, typer.Option(help="The bundle's version, such as 1.4.0.", callback=_version)
+    str, typer.Option(help="The bundle's version, such as 1.4.0.", callback=check_version)
 ]
 Licence = Annotated[
     str, typer.Option(help="What may be done with the weights, given the photos' rights.")

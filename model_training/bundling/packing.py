@@ -1,0 +1,115 @@
+"""The manifest of a bundle of one's own networks, written from the weights in a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from damage_tasks.vision.segmenter import Segmenter
+from model_store.bundle import Bundle, open_bundle
+from model_store.errors import BundleError
+from model_store.manifest import MANIFEST
+from model_training.bundling.manifest_file import write_manifest
+from model_training.bundling.self_test_photos import golden_entries, write_golden
+from model_training.data.labelled_photos import CLASS_IDS
+
+FORMATS = {".pt2": "exported_program", ".safetensors": "safetensors"}
+THRESHOLD = 0.5
+SCORE, MASK = ({"kind": kind, "channel": 0} for kind in ("score", "mask"))
+# What a network does, by the name of its weights file, in the order in which networks run.
+ROLES: Mapping[str, Mapping[str, Any]] = {
+    "quality": {"role": "gate", "output": SCORE, "threshold": THRESHOLD},
+    "vehicle": {"role": "gate", "output": SCORE, "threshold": THRESHOLD},
+    "damage": {"role": "gate", "output": SCORE, "threshold": THRESHOLD, "ends_with": "clean"},
+    "place": {"role": "locate", "output": MASK, "threshold": THRESHOLD},
+    "any": {"role": "union", "output": MASK, "policy": {"threshold": THRESHOLD}},
+    **{
+        name: {"role": "segment", "output": MASK, "type": name, "policy": {"threshold": THRESHOLD}}
+        for name in CLASS_IDS
+    },
+}
+
+
+def pack(
+    folder: Path, facts: Mapping[str, str], long_side: int, console: Console | None = None
+) -> Bundle:
+    """Write the manifest of the networks in ``folder``, and their golden photos.
+
+    What a ``manifest.json`` there already says is kept; sizes, checksums and golden
+    outcomes are computed, and everything else that is missing gets a default.
+    ``facts``: name, version, licence ..., which come before what the manifest says.
+    ``long_side``: the input size of weights that it does not describe, px.  Photos in
+    ``folder/golden`` become the golden photos; drawn ones are made if there are none.
+    Raises `BundleError`.
+    """
+    manifest = {**_draft(folder), **facts}
+    manifest.setdefault("schema", 1)
+    manifest["created"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    changed = _describe_weights(folder, manifest, long_side)
+    if changed or "golden" not in manifest:
+        manifest.pop("metrics", None)  # figures of other weights
+    manifest.setdefault("networks", _networks(manifest["weights"]))
+    manifest.setdefault("types", [n["type"] for n in manifest["networks"] if "type" in n])
+    manifest.setdefault("decision", {"gate": "damage", "threshold": THRESHOLD})
+    manifest["golden"] = []
+    write_manifest(folder, manifest)
+    segmenter = Segmenter(open_bundle(folder))
+    manifest["golden"] = golden_entries(folder, segmenter) or write_golden(
+        folder, segmenter, console
+    )
+    write_manifest(folder, manifest)
+    return open_bundle(folder)
+
+
+def _draft(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    try:
+        draft = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise BundleError(f"{path}: not JSON: {error}") from None
+    if not isinstance(draft, dict):
+        raise BundleError(f"{path}: not a manifest")
+    return draft
+
+
+def _describe_weights(folder: Path, manifest: dict[str, Any], long_side: int) -> bool:
+    """Complete the manifest's entries of weights files; whether a file has changed."""
+    weights: dict[str, Any] = manifest.setdefault("weights", {})
+    known = {entry.get("file") for entry in weights.values()}
+    for path in sorted(folder.rglob("*")):
+        file = path.relative_to(folder).as_posix()
+        if path.suffix in FORMATS and file not in known:
+            weights[path.stem] = {
+                "file": file,
+                "format": FORMATS[path.suffix],
+                "input": {"long_side": long_side},
+            }
+    if not weights:
+        raise BundleError(f"{folder}: no weights ({', '.join(FORMATS)})")
+    changed = False
+    for name, entry in weights.items():
+        path = folder / str(entry.get("file"))
+        if not path.is_file():
+            raise BundleError(f"weights {name}: no file {path}")
+        with path.open("rb") as file_:
+            found = hashlib.file_digest(file_, "sha256").hexdigest()
+        if entry.get("sha256") != found:
+            changed = True
+            entry.pop("engines", None)  # made from other weights
+        entry |= {"sha256": found, "bytes": path.stat().st_size}
+    return changed
+
+
+def _networks(weights: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if unknown := weights.keys() - ROLES.keys():
+        raise BundleError(
+            f"what do the networks in {', '.join(sorted(unknown))} do? Name each file by what it "
+            f"does ({', '.join(ROLES)}), or describe the networks in {MANIFEST}"
+        )
+    return [{"name": n, "weights": n, **role} for n, role in ROLES.items() if n in weights]

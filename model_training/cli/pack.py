@@ -1,0 +1,52 @@
+"""``python -m model_training pack``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from model_training.cli.options import check_version
+
+
+def pack(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder with the weights.", exists=True, file_okay=False)
+    ],
+    name: Annotated[str, typer.Option(help="The bundle's name.")] = "",
+    version: Annotated[
+        str, typer.Option(help="The bundle's version, such as 1.4.0.", callback=check_version)
+    ] = "",
+    licence: Annotated[str, typer.Option(help="What may be done with the weights.")] = "",
+    training_data: Annotated[str, typer.Option(help="What the weights were trained on.")] = "",
+    description: Annotated[str, typer.Option(help="A line about the bundle.")] = "",
+    long_side: Annotated[
+        int, typer.Option(help="Long side of the input of all networks, px.", min=32)
+    ] = 512,
+) -> None:
+    """Make a bundle of your own networks: write the manifest and the golden photos into a folder.
+
+    Each file of weights is named by what its network does: scratch.pt2, dent.pt2, spacing.pt2,
+    breakage.pt2 (masks), damage.pt2 (the score that decides), and, if you have them, quality.pt2,
+    vehicle.pt2 (scores), place.pt2 (mask of the vehicle), any.pt2 (mask of any damage). All
+    thresholds are 0.5 at first: change them in manifest.json, and run pack again. It keeps what
+    the manifest says and computes sizes, checksums and the outcomes of the golden photos.
+
+    Example: python -m model_training pack bundle --name damage --version 1.0.0
+    --licence "our own photos" --training-data "4,000 photos of our fleet"
+    """
+    from model_training.bundling.packing import pack as write_bundle
+
+    given = {"name": name, "version": version, "licence": licence}
+    given |= {"training_data": training_data, "description": description}
+    console = Console(highlight=False)
+    facts = {key: value for key, value in given.items() if value}
+    bundle = write_bundle(folder, facts, long_side, console)
+    console.print(
+        f"{bundle.label} has {len(bundle.manifest.networks)} networks and "
+        f"{len(bundle.manifest.golden)} golden photos; next: python -m model_training evaluate "
+        f"--bundle {folder} --photos PHOTOS",
+        soft_wrap=True,
+    )
