@@ -1,9 +1,9 @@
-"""Every error of the product: one tree, each with a stable ``code``.
+"""All errors of damage-tasks in one tree, each with a stable ``code``.
 
 Codes are part of the contract (``docs/reference/errors.md``): they are stored
 with the inspection and callers may act on them.  The three branches decide what
-happens to a message: a `PhotoRejected` is a verdict, a `TemporaryError` is tried
-again, and anything else ends as ``failed`` in the dead-letter queue.
+happens to a message: a `PhotoRejected` is a verdict, a `TemporaryError` is retried,
+and anything else ends as ``failed`` in the dead-letter queue.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ __all__ = [
 
 
 class SettingsError(DamageTaskError):
-    """Raised when a setting is missing or wrong; the text names the variable."""
+    """Raised when a setting is missing or invalid; the message names the variable."""
 
     code = "settings_invalid"
 
@@ -72,17 +72,17 @@ class CallRefused(DamageTaskError, ValueError):
     code = "call_refused"
 
 
-# --- the photo's own fault: verdict `rejected`, message deleted, never tried again
+# --- the photo is at fault: verdict `rejected`, message deleted, never retried
 
 
 class PhotoRejected(DamageTaskError):
-    """Raised when a photo can never be examined, however often it is tried."""
+    """Raised when a photo can never be examined, so that a retry would be useless."""
 
     code = "photo_rejected"
 
 
 class UrlInvalid(PhotoRejected):
-    """Raised when the photo's address is not a URL that can be understood."""
+    """Raised when the photo's address is not a valid URL."""
 
     code = "url_invalid"
 
@@ -100,13 +100,13 @@ class PhotoNotFound(PhotoRejected):
 
 
 class PhotoForbidden(PhotoRejected):
-    """Raised when the photo's owner does not let us read it (401, 403, AccessDenied)."""
+    """Raised when access to the photo is denied (401, 403, AccessDenied)."""
 
     code = "photo_forbidden"
 
 
 class PhotoRefused(PhotoRejected):
-    """Raised when the photo's server answers with another final error (4xx)."""
+    """Raised when the photo's server returns another permanent error (4xx)."""
 
     code = "photo_refused"
 
@@ -136,103 +136,103 @@ class PhotoTooSmall(PhotoRejected):
 
 
 class NotAPhoto(PhotoRejected):
-    """Raised when the bytes are no JPEG, PNG, WebP or HEIC photo."""
+    """Raised when the data is not a JPEG, PNG, WebP or HEIC photo."""
 
     code = "not_a_photo"
 
 
 class PhotoUnreadable(PhotoRejected):
-    """Raised when a photo's data is not all there: truncated, damaged, a hole or a part lost."""
+    """Raised when a photo's data is truncated, damaged or incomplete."""
 
     code = "photo_unreadable"
 
 
 class PhotoUnsupported(PhotoRejected):
-    """Raised when a photo is of a kind that is not examined, such as arithmetic-coded JPEG."""
+    """Raised when a photo's encoding is not supported, such as arithmetic-coded JPEG."""
 
     code = "photo_unsupported"
 
 
 class MessageMalformed(PhotoRejected):
-    """Raised when a message on the queue is no request to inspect a photo."""
+    """Raised when a message on the queue is not a valid request to inspect a photo."""
 
     code = "message_malformed"
 
 
 class MetadataInvalid(PhotoRejected):
-    """Raised when the caller's metadata is no JSON object or larger than allowed."""
+    """Raised when the caller's metadata is not a JSON object or is larger than allowed."""
 
     code = "metadata_invalid"
 
 
-# --- not the photo's fault and likely to pass: tried again with a growing delay
+# --- the photo is not at fault and the cause may pass: retried with a growing delay
 
 
 class TemporaryError(DamageTaskError):
-    """Raised when something outside is away and a later attempt may succeed."""
+    """Raised when an external service is unavailable and a later attempt may succeed."""
 
     code = "temporary"
 
 
 class DownloadFailed(TemporaryError):
-    """Raised when the photo's server cannot be reached, is too slow or answers 5xx or 429."""
+    """Raised when the photo's server is unreachable, is too slow or returns 5xx or 429."""
 
     code = "download_failed"
 
 
 class StorageUnavailable(TemporaryError):
-    """Raised when S3 cannot be reached, throttles or answers 5xx."""
+    """Raised when S3 is unreachable, throttles the request or returns 5xx."""
 
     code = "storage_unavailable"
 
 
 class DatabaseUnavailable(TemporaryError):
-    """Raised when the database cannot be reached or drops the connection."""
+    """Raised when the database is unreachable or drops the connection."""
 
     code = "database_unavailable"
 
 
 class RetriesExhausted(DamageTaskError):
-    """Raised when every attempt met a temporary error; the text names the last one."""
+    """Raised when every attempt failed with a temporary error; the message names the last one."""
 
     code = "retries_exhausted"
 
 
 class WorkerLost(DamageTaskError):
-    """Raised when the process that examined a photo was killed each time it was tried."""
+    """Raised when every process that examined the photo was killed."""
 
     code = "worker_lost"
 
 
 class TimeLimitReached(DamageTaskError):
-    """Raised when examining one photo took longer than the soft time limit."""
+    """Raised when examining a photo took longer than the soft time limit."""
 
     code = "time_limit"
 
 
-# --- the worker's or the operator's side
+# --- the cause is in the deployment or the worker
 
 
 class StorageError(DamageTaskError):
-    """Raised when S3 refuses a request for good (no such bucket, access denied)."""
+    """Raised when S3 permanently rejects a request (no such bucket, access denied)."""
 
     code = "storage_error"
 
 
 class DatabaseError(DamageTaskError):
-    """Raised when the database refuses a statement for good (schema missing, no rights)."""
+    """Raised when the database permanently rejects a statement (missing schema or privileges)."""
 
     code = "database_error"
 
 
 class QueueUnsafe(DamageTaskError):
-    """Raised when the SQS queue's own attributes would lose or double photos; names them."""
+    """Raised when attributes of the SQS queue could lose or duplicate photos; names them."""
 
     code = "queue_unsafe"
 
 
 class QueueUnavailable(DamageTaskError):
-    """Raised when the SQS queue cannot be reached, does not exist or may not be read."""
+    """Raised when the SQS queue is unreachable, does not exist or denies access."""
 
     code = "queue_unavailable"
 
@@ -244,13 +244,13 @@ class InspectionNotFound(DamageTaskError):
 
 
 class StackError(DamageTaskError):
-    """Raised when a part of the embedded stack does not start."""
+    """Raised when part of the embedded stack does not start."""
 
     code = "stack_failed"
 
 
 class EventBusMissing(DamageTaskError):
-    """Raised when Flower or remote control is used and DAMAGE_EVENT_BUS_URL is not set."""
+    """Raised when Flower or remote control is used but DAMAGE_EVENT_BUS_URL is not set."""
 
     code = "event_bus_missing"
 

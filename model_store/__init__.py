@@ -1,4 +1,4 @@
-"""Bundles of networks: what they are, where they come from, and how they run.
+"""Bundles of networks: their format, where they are stored, and how they run.
 
 `manifest` describes a bundle, `bundle` verifies one, `fetch` downloads and caches it,
 `publishing` uploads it, and `architectures` and `engines` execute its networks.

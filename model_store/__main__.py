@@ -1,4 +1,4 @@
-"""``python -m model_store``; the commands need the application, which can run a bundle."""
+"""``python -m model_store``; its commands live in the application, which can run a bundle."""
 
 from damage_tasks.cli.bundles import main
 

@@ -21,17 +21,20 @@ class Bundle:
 
     @property
     def identity(self) -> BundleIdentity:
-        """Name, version and digest, as every result carries them."""
+        """Name, version and digest, as recorded with every result."""
         return BundleIdentity(self.manifest.name, self.manifest.version, self.digest)
 
     @property
     def label(self) -> str:
-        """Name, version and the beginning of the digest, for people."""
+        """Name, version and the first 12 digits of the digest, for display."""
         return f"{self.manifest.name} {self.manifest.version} ({self.digest[:12]})"
 
 
 def open_bundle(folder: Path) -> Bundle:
-    """The bundle in ``folder``, every weights file checked against its sha256."""
+    """The bundle in ``folder``, with the sha256 of every weights file verified.
+
+    Raises `BundleError`, or `BundleNotFound` when the folder has no manifest.
+    """
     manifest, digest = read_manifest(folder)
     for name, file in manifest.large_files():
         verify_weights(folder, name, file)
@@ -41,28 +44,28 @@ def open_bundle(folder: Path) -> Bundle:
 
 
 def verify_golden(folder: Path, golden: Golden) -> None:
-    """Check one golden photo's bytes; raises `BundleError` naming it."""
+    """Verify the checksum of one golden photo; raises `BundleError` that names it."""
     try:
         data = (folder / golden.photo).read_bytes()
     except OSError as error:
         raise BundleError(f"golden photo {golden.photo}: {error.strerror}") from None
     if hashlib.sha256(data).hexdigest() != golden.sha256:
-        raise BundleError(f"golden photo {golden.photo}: another file than the manifest says")
+        raise BundleError(f"golden photo {golden.photo}: sha256 differs from the manifest")
 
 
 def verify_weights(folder: Path, name: str, weights: Weights | File) -> None:
-    """Check one weights file; raises `BundleError` naming the weights and what is wrong."""
+    """Verify one weights file; raises `BundleError` with its name and the mismatch."""
     path = folder / weights.file
     try:
         size = path.stat().st_size
         if size != weights.bytes:
-            raise BundleError(f"weights {name}: {path} has {size} bytes, not {weights.bytes}")
+            raise BundleError(f"weights {name}: {path} has {size} bytes instead of {weights.bytes}")
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise BundleError(f"weights {name}: {path}: {error.strerror}") from None
     if found != weights.sha256:
         raise BundleError(
-            f"weights {name}: {path} has sha256 {found[:12]}..., "
-            f"the manifest says {weights.sha256[:12]}...: tampered with or damaged"
+            f"weights {name}: {path} has sha256 {found[:12]}..., but the manifest says "
+            f"{weights.sha256[:12]}...: the file is damaged or was changed"
         )

@@ -1,7 +1,7 @@
 """The root of the error tree, and the errors of bundles and engines.
 
 Codes are part of the contract (``docs/reference/errors.md``).  `damage_tasks.errors`
-has the rest of the tree and offers these too.
+defines the rest of the tree and re-exports these.
 """
 
 from __future__ import annotations
@@ -17,15 +17,21 @@ __all__ = [
 
 
 class DamageTaskError(Exception):
-    """Raised when damage-tasks cannot do what it was asked; the root of the tree."""
+    """Raised when damage-tasks cannot do what was requested; the root of the tree."""
 
     code = "unexpected"
 
     def __init__(self, text: str = "") -> None:
-        super().__init__(text or (self.__doc__ or "").splitlines()[0])
+        super().__init__(text or _default_text(type(self)))
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+def _default_text(kind: type[DamageTaskError]) -> str:
+    """The class's docstring as a message: "Raised when X." becomes "X"."""
+    line = (kind.__doc__ or "").splitlines()[0]
+    return line.removeprefix("Raised when ").removesuffix(".")
 
 
 class ExtraMissing(DamageTaskError):
@@ -35,29 +41,29 @@ class ExtraMissing(DamageTaskError):
 
     @classmethod
     def of(cls, error: ModuleNotFoundError) -> ExtraMissing:
-        """What to install where an import of the worker's libraries has failed."""
+        """The install command for a library whose import failed with ``error``."""
         return cls(f"needs {error.name}: pip install 'damage-tasks[worker]'")
 
 
 class BundleError(DamageTaskError):
-    """Raised when a bundle cannot be fetched, verified or loaded; nothing is served without one."""
+    """Raised when a bundle cannot be fetched, verified or loaded; workers need one to run."""
 
     code = "bundle_invalid"
 
 
 class BundleNotFound(BundleError):
-    """Raised when there is no bundle at the given place."""
+    """Raised when there is no bundle at the given address."""
 
     code = "bundle_not_found"
 
 
 class EnginesDisagree(BundleError):
-    """Raised when a faster engine says something else of photos than torch does."""
+    """Raised when a faster engine's results differ from torch's."""
 
     code = "engines_disagree"
 
 
 class BundleUnavailable(BundleError):
-    """Raised when the model store cannot be reached and the cache does not have the bundle."""
+    """Raised when the model store is unreachable and the cache does not contain the bundle."""
 
     code = "bundle_unavailable"

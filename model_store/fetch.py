@@ -1,8 +1,8 @@
-"""Fetches bundles: verified by checksum, cached atomically, once for all workers of a machine.
+"""Fetches bundles: verified by checksum and cached atomically, once per machine.
 
-In the cache a bundle lies under its digest, so another version never overwrites
-one that a worker is reading; ``names/`` remembers which digest an address had, so
-that a worker can start while the store is away.
+The cache stores a bundle under its digest, so another version never overwrites
+one that a worker is reading.  ``names/`` records the last digest of each address, so
+a worker can start while the store is unavailable.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ MAX_SMALL_FILE_BYTES = 4 * 1024 * 1024
 
 
 def fetch_bundle(uri: str, cache: Path, new_client: ClientFactory = boto3_client) -> Bundle:
-    """The bundle at ``uri``, verified: ``default``, a folder, ``s3://...`` or ``https://...``.
+    """The verified bundle at ``uri``: ``default``, a folder, ``s3://...`` or ``https://...``.
 
-    What is not a folder is downloaded into ``cache`` unless it is there already; from S3 with
-    the client that ``new_client`` makes.
-    Raises `BundleError` (also `BundleNotFound`, `BundleUnavailable`) with one line.
+    Remote bundles are downloaded into ``cache`` unless they are already there; from S3, with
+    the client that ``new_client`` creates.
+    Raises `BundleError`, `BundleNotFound` or `BundleUnavailable` with a one-line message.
     """
     if uri == "default":
         if not DEFAULT.is_dir():
@@ -88,7 +88,7 @@ class _Cache:
         try:
             bundle = open_bundle(folder)
         except BundleError as error:
-            raise BundleError(f"{error}; remove {folder} to have it fetched again") from None
+            raise BundleError(f"{error}; remove {folder} to download it again") from None
         if bundle.digest != digest:
             raise BundleError(f"{bundle.folder} has digest {bundle.digest[:12]}...: remove it")
         return bundle
@@ -97,11 +97,13 @@ class _Cache:
         try:
             digest = name.read_text()
         except FileNotFoundError:
-            raise BundleUnavailable(f"{error}; and {self.root} does not hold it") from None
+            raise BundleUnavailable(
+                f"{error}, and {self.root} does not contain the bundle"
+            ) from None
         return self._open(digest)
 
     def _download(self, source: Source, manifest: Manifest, text: bytes, folder: Path) -> None:
-        # The unfinished folder stays after a broken download, and is resumed.
+        # A broken download leaves its unfinished folder, so that the next attempt can resume it.
         unfinished = folder.with_suffix(".part")
         for name, file in manifest.large_files():
             _download_weights(source, name, file, unfinished)
@@ -115,7 +117,7 @@ class _Cache:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One download at a time on a machine; the lock ends with the process."""
+        """Allow one download at a time on a machine; the lock ends with the process."""
         try:
             for part in ("bundles", "names"):
                 (self.root / part).mkdir(parents=True, exist_ok=True)
@@ -147,7 +149,7 @@ def _download_weights(source: Source, name: str, weights: Weights | File, folder
     try:
         verify_weights(folder, name, weights)
     except BundleError:
-        path.unlink()  # or the next attempt would resume what is wrong
+        path.unlink()  # otherwise the next attempt would resume the wrong data
         raise
 
 

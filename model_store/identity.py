@@ -1,4 +1,4 @@
-"""Which bundle examined a photo."""
+"""Identifies the bundle that examined a photo."""
 
 from __future__ import annotations
 

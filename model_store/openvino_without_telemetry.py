@@ -1,4 +1,4 @@
-"""OpenVINO, imported so that it reports nothing to its vendor.
+"""Imports OpenVINO without its telemetry.
 
 OpenVINO and NNCF send every import and conversion to a server, unless the package
 ``openvino_telemetry`` appears to be missing.  Import OpenVINO from here, before NNCF.

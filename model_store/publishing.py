@@ -1,4 +1,4 @@
-"""Puts bundles into a store, ``<store>/<name>/<version>``, and lists what is there."""
+"""Uploads bundles to a store as ``<store>/<name>/<version>`` and lists them."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class Listed:
 
 
 def publish(bundle: Bundle, store: str, new_client: ClientFactory = boto3_client) -> str:
-    """Copy a verified bundle to ``<store>/<name>/<version>``; its address.
+    """Copy a verified bundle to ``<store>/<name>/<version>`` and return that address.
 
-    Weights go first and the manifest last, so that nobody ever sees half a
-    bundle.  Raises `BundleError` when the version exists already, which is never
-    overwritten, and `BundleUnavailable` when the store cannot be reached.
+    The manifest is uploaded last, so readers never see an incomplete bundle.  Raises
+    `BundleError` when the version already exists (versions are never overwritten) and
+    `BundleUnavailable` when the store cannot be reached.
     """
     manifest = bundle.manifest
     uri = f"{store.rstrip('/')}/{manifest.name}/{manifest.version}"
     target = _target(uri, new_client)
     if target.exists(MANIFEST):
-        raise BundleError(f"{uri} exists already; a version is never overwritten: raise it")
+        raise BundleError(f"{uri} already exists; publish a new version instead")
     for name in files_of(bundle):
         target.put(name, bundle.folder / name)
     target.put_new(MANIFEST, bundle.folder / MANIFEST)
@@ -84,7 +84,7 @@ def check_evaluated(bundle: Bundle, evaluation: Path | None = None) -> None:
 
 
 def files_of(bundle: Bundle) -> list[str]:
-    """A bundle's files without its manifest: weights, golden photos, the card and its pictures."""
+    """A bundle's files except its manifest: weights, golden photos, the card and its pictures."""
     manifest = bundle.manifest
     names = [file.file for _, file in manifest.large_files()]
     names += [golden.photo for golden in manifest.golden]
@@ -116,7 +116,7 @@ def _target(uri: str, new_client: ClientFactory) -> _S3 | _Folder:
     if folder is not None:
         return _Folder(folder)
     if urlsplit(uri).scheme != "s3":
-        raise BundleError(f"{uri}: a store is a folder or s3://bucket/prefix")
+        raise BundleError(f"{uri}: a store must be a folder or s3://bucket/prefix")
     return _S3(uri, new_client)
 
 
@@ -154,7 +154,7 @@ class _S3:
             self._client.put_object(Bucket=self.bucket, Key=self._key(name), Body=file)
 
     def put_new(self, name: str, source: Path) -> None:
-        # If another publisher was faster, S3 itself refuses the second manifest.
+        # If another publisher was faster, S3 refuses the second manifest.
         with _errors(self.uri):
             self._client.put_object(
                 Bucket=self.bucket,
@@ -189,7 +189,7 @@ def _errors(uri: str) -> Iterator[Any]:
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code in ("PreconditionFailed", "ConditionalRequestConflict"):
-            raise BundleError(f"{uri} exists already; a version is never overwritten") from None
+            raise BundleError(f"{uri} already exists; versions cannot be overwritten") from None
         raise BundleUnavailable(f"{uri}: {code}") from None
     except (BotoCoreError, OSError) as error:
         raise BundleUnavailable(f"{uri}: {error}") from None

@@ -1,4 +1,4 @@
-"""Where bundles are kept: a folder, an S3 bucket or a web server."""
+"""Places that bundles are fetched from: an S3 bucket or a web server."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ CHUNK_BYTES = 1024 * 1024
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 20  # without a byte
 
-# Makes a boto3 client of a service, such as "s3".
+# Creates a boto3 client for a service such as "s3".
 ClientFactory = Callable[[str, "Config"], Any]
 
 
 def boto3_client(service: str, config: Config) -> Any:
-    """A client with a session of its own, as boto3 makes it."""
+    """A boto3 client with its own session."""
     from boto3.session import Session
 
     return Session().client(service, config=config)
 
 
 class Source(Protocol):
-    """A place that holds one bundle's files."""
+    """A place that stores one bundle's files."""
 
     def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
-        """The bytes of file ``name`` from ``offset`` on.
+        """The bytes of file ``name`` starting at ``offset``.
 
-        Raises `BundleNotFound` when it is not there, `BundleUnavailable` when the
+        Raises `BundleNotFound` when the file does not exist, `BundleUnavailable` when the
         place cannot be reached.
         """
 
 
 def source_of(uri: str, new_client: ClientFactory = boto3_client) -> Source:
-    """The place that ``uri`` names: ``s3://bucket/prefix`` or ``https://host/path``."""
+    """The source at ``uri``: ``s3://bucket/prefix`` or ``https://host/path``."""
     scheme = urlsplit(uri).scheme
     if scheme == "s3":
         return S3Source(uri, new_client)
     if scheme == "https":
         return WebSource(uri)
-    raise BundleError(f"{uri}: a bundle is `default`, a folder, s3://... or https://...")
+    raise BundleError(f"{uri}: a bundle must be `default`, a folder, s3://... or https://...")
 
 
 class S3Source:
@@ -100,7 +100,7 @@ class WebSource:
                     raise BundleUnavailable(f"{self.uri}/{name}: {answer.status}")
                 if answer.status not in (200, 206):
                     raise BundleNotFound(f"{self.uri}/{name}: {answer.status}")
-                # A server without ranges sends the whole file again.
+                # A server without range support sends the whole file again.
                 skip = offset if answer.status == 200 else 0
                 for chunk in answer.stream(CHUNK_BYTES):
                     yield chunk[skip:]
@@ -110,7 +110,7 @@ class WebSource:
 
 
 def s3_client(new_client: ClientFactory) -> Any:
-    """An S3 client with a deadline on every wait."""
+    """An S3 client with a timeout on every operation."""
     from botocore.config import Config
 
     config = Config(
@@ -122,7 +122,7 @@ def s3_client(new_client: ClientFactory) -> Any:
 
 
 def folder_of(uri: str) -> Path | None:
-    """The local folder that ``uri`` names, if it names one."""
+    """The local folder that ``uri`` refers to, if it is one."""
     parts = urlsplit(uri)
     if parts.scheme == "file":
         return Path(parts.path)

@@ -24,8 +24,8 @@ def test_no_two_errors_have_the_same_code() -> None:
     assert len(set(codes)) == len(codes)
 
 
-def test_an_error_without_text_explains_itself() -> None:
-    assert str(errors.PhotoNotFound()).startswith("Raised when there is nothing")
+def test_an_error_without_text_has_a_default_message() -> None:
+    assert str(errors.PhotoNotFound()).startswith("there is nothing at the photo's address")
 
 
 @pytest.mark.parametrize("kind", ALL)

@@ -1,4 +1,4 @@
-"""Numbered labels that stand beside their damage and cover none."""
+"""Numbered labels next to the damages, placed so that they cover none."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from damage_tasks.inspection import Damage
 from damage_tasks.overlay.outlines import DARK, LIGHT, Pen, Picture, Points, Style
 from damage_tasks.overlay.text import percent, text_width, write
 
-# Above this share of the picture, words would hide the car: then the numbers and
-# the legend have to do.
+# If the labels covered more of the picture than this, their text would hide the car: then
+# only the numbers are drawn, and the legend explains them.
 CROWDED = 0.12
 
 
@@ -41,7 +41,7 @@ def draw_labels(
     styles: Sequence[Style],
     pen: Pen,
 ) -> None:
-    """Number each damage: on free paint as near as possible, with a leader if need be.
+    """Number each damage on the nearest free paint, with a leader line if needed.
 
     ``around`` holds, for each damage, the points of the line around it.
     """
@@ -63,7 +63,7 @@ def draw_labels(
         column, row = _nearest_free(taken, region, columns, rows)
         taken[row : row + rows, column : column + columns] += len(labels)
         places.append((column * cell, row * cell))
-    # All leaders first: none may cross out a number.
+    # All leaders first, so that none crosses a number.
     for label, place, points, style in zip(labels, places, around, styles, strict=True):
         _draw_leader(stage, label, place, points, style, pen)
     for label, place, style in zip(labels, places, styles, strict=True):
@@ -94,7 +94,7 @@ def _nearest_free(
     at = np.argwhere(region)
     top, middle = at[:, 0].min(), at[:, 1].mean()
     y, x = np.ogrid[: last_row + 1, : last_column + 1]
-    # Of places equally near, one above the damage reads best.
+    # Of equally near places, one above the damage reads best.
     drift = np.hypot(y + rows - top, x + columns / 2 - middle)
     cost = (1e4 * covered + distance)[: last_row + 1, : last_column + 1] + 0.05 * drift
     row, column = np.unravel_index(np.argmin(cost), cost.shape)

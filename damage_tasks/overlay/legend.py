@@ -1,4 +1,4 @@
-"""The strip below the photo: verdict, score, and every type that was found."""
+"""The legend below the photo: verdict, score and every damage type found."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def legend_strip(
     pen: Pen,
     width: int,
 ) -> Picture:
-    """Draw the legend, ``width`` pixels wide and as high as it needs: uint8 BGR."""
+    """Draw the legend, ``width`` pixels wide and as high as needed: uint8 BGR."""
     pad, line_height = round(0.5 * pen.text), round(1.7 * pen.text)
     places: list[tuple[int, int, _Entry]] = []
     x, row = pad, 0

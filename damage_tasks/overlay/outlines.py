@@ -1,6 +1,6 @@
-"""Lines that show on any paint: styles, pen sizes, and the way around a damage.
+"""Outlines visible on any paint: styles, line widths and the path around a damage.
 
-Colours are those of Okabe and Ito ("Color Universal Design", 2008,
+Colours are from Okabe and Ito ("Color Universal Design", 2008,
 https://jfly.uni-koeln.de/color/), ordered so that the first ones stay furthest
 apart under simulated protanopia, deuteranopia and tritanopia.
 """
@@ -30,8 +30,8 @@ PALETTE: tuple[Colour, ...] = (
     (178, 114, 0),
     (115, 158, 0),
 )
-# Dashes as (begin, end) within a period, all in line widths.  Seven colours and
-# four patterns have no common factor: 28 types before a pair comes back.
+# Dashes as (begin, end) within a period, in line widths.  The numbers of colours (seven) and
+# patterns (four) are coprime, so a combination repeats only after 28 types.
 PATTERNS: tuple[tuple[int, tuple[tuple[int, int], ...]], ...] = (
     (1, ()),
     (9, ((0, 6),)),
@@ -44,7 +44,7 @@ _DISC = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How one damage type is drawn: BGR colour, and dashes unless there are none."""
+    """How one damage type is drawn: BGR colour and dashes, if any."""
 
     colour: Colour
     period: int
@@ -56,13 +56,13 @@ class Style:
 
 
 def style_of(class_id: int) -> Style:
-    """The style of a damage type by its class id (1 and up): the same for every bundle."""
+    """The style of a damage type by class id (1 and up); the same for every bundle."""
     return Style(PALETTE[(class_id - 1) % len(PALETTE)], *PATTERNS[(class_id - 1) % len(PATTERNS)])
 
 
 @dataclass(frozen=True, slots=True)
 class Pen:
-    """Sizes in pixels that follow the picture's size."""
+    """Line widths and distances in pixels, scaled to the picture's size."""
 
     text: int
     core: int
@@ -78,12 +78,12 @@ class Pen:
 
     @property
     def line(self) -> int:
-        """Width of a line with its light and dark halo."""
+        """Width of a line including its light and dark halo."""
         return self.core + 4 * self.halo
 
     @property
     def offset(self) -> float:
-        """From the damage's rim to the middle of its outline: a gap of bare paint remains."""
+        """Distance from the damage's edge to the middle of its outline; leaves paint visible."""
         return self.line / 2 + self.core + 1.5
 
     def draw(self, picture: Picture, lines: list[Line], closed: bool = True) -> None:
@@ -113,15 +113,15 @@ class Pen:
 
 
 def outline_around(polygon: Points, pen: Pen, size: tuple[int, int]) -> Points:
-    """A smooth closed line at ``pen.offset`` around ``polygon``.
+    """A smooth closed line at distance ``pen.offset`` around ``polygon``.
 
-    ``polygon`` is N x 2 (x, y) in pixels of a picture of ``size`` (width, height);
-    the line, M x 2, stays inside that picture.
+    ``polygon`` is N x 2 (x, y) in pixels of a picture of ``size`` (width, height).
+    The line, M x 2, stays inside that picture.
     """
     limit = np.array(size) - 1.0
-    # A raster of three cells per offset is as fine as a smooth line needs, and its
-    # cost does not grow with the picture.  The disc reaches one cell further: that
-    # is what rounding and smoothing may take away.
+    # A raster of three cells per offset is fine enough for a smooth line, and its cost does not
+    # grow with the picture.  The disc reaches one cell further, because rounding and smoothing
+    # may shrink the outline by that much.
     cell = pen.offset / 3
     cells = np.rint(np.clip(polygon, 0, limit) / cell).astype(np.int32)
     corner = cells.min(axis=0) - 8
@@ -132,17 +132,17 @@ def outline_around(polygon: Points, pen: Pen, size: tuple[int, int]) -> Points:
     rim = (max(found, key=len)[:, 0, :] + corner) * cell
     wrapped = np.vstack([rim[-2:], rim, rim[:2]])
     smooth = np.mean([wrapped[i : len(rim) + i] for i in range(5)], axis=0)
-    # Half the drawing time is spent at joints: keep those that the eye can see.
+    # Joints take half the drawing time, so keep only those that the eye can see.
     smooth = cv2.approxPolyDP(smooth.astype(np.float32), 0.15 * pen.core, True)[:, 0, :]
     margin = np.minimum(pen.line / 2, limit / 2)
     return np.clip(smooth, margin, limit - margin)
 
 
 def frame_corners(outline: Points, pen: Pen, size: tuple[int, int]) -> list[Points]:
-    """Four corner ticks around an outline too small to be found at a glance; else none.
+    """Four corner ticks around an outline too small to notice at a glance; otherwise none.
 
-    They replace the outline, which would hide a speck more than show it.  Each
-    tick has its corner in the middle, and the corners go round.
+    They replace the outline, which would hide such a small damage.  Each
+    tick has its corner in the middle, and the corners are in order around the outline.
     """
     low, high = outline.min(axis=0), outline.max(axis=0)
     if max(high - low) > 1.3 * pen.text:

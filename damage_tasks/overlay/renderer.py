@@ -1,7 +1,7 @@
-"""The picture that inspectors look at: the photo, the damages' outlines, a legend below.
+"""Renders the image for inspectors: the photo, outlined damages and a legend below.
 
-Outlines run just outside a damage, so that no pixel of it is painted over, and
-labels stand beside it.  Type is told by colour, by line pattern and by word.
+Outlines run just outside each damage, so that no damaged pixel is painted over, and
+labels are placed next to it.  Colour, line pattern and text each identify the type.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ def render_overlay(
     damage_score: float,
     side: int = 1024,
 ) -> Picture:
-    """Draw the damages' outlines and numbers and a legend; ``photo`` itself stays as it is.
+    """Draw the outlines and numbers of damages, and a legend; ``photo`` is not modified.
 
     ``photo`` is uint8, H x W x 3, BGR, and may have been decoded at a reduced
     scale; damages are in pixels of the full photo, whose (width, height) is
     ``photo_size``.  ``types`` are the bundle's damage types, class id 1 first;
-    a type that is missing there is drawn in the next free style.
+    a type missing from it is drawn in the next free style.
     ``damage_score`` is 0 to 1.
 
-    Returns uint8 BGR: at its top left the photo with a longer side of ``side``
-    pixels (never more than was given; 0 keeps the size), below it the legend, and
-    dark margins where a photo is smaller than 240 x 96.  Damages are numbered
-    from 1 in the given order.  Raises `ValueError` when ``photo`` is another kind
-    of array.
+    Returns uint8 BGR: the photo at the top left with a longer side of ``side``
+    pixels (never enlarged; 0 keeps the size), the legend below it, and
+    dark margins if the photo is smaller than 240 x 96.  Damages are numbered
+    from 1 in the given order.  Raises `ValueError` when ``photo`` has the wrong dtype
+    or shape.
     """
     if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
-        raise ValueError(f"a photo is uint8 H x W x 3, not {photo.dtype} {photo.shape}")
+        raise ValueError(f"a photo must be uint8 H x W x 3, not {photo.dtype} {photo.shape}")
     picture = shrink(photo, fitting(photo, side)) if side else photo
     height, width = picture.shape[:2]
     stage_width, stage_height = max(width, SMALLEST_STAGE[0]), max(height, SMALLEST_STAGE[1])
@@ -84,12 +84,12 @@ def encode_jpeg(picture: Picture, quality: int = 85) -> bytes:
 
 
 def class_mask_png(mask: Picture) -> bytes:
-    """Encode a class mask (uint8, H x W, 0 for background, else class ids) without loss.
+    """Encode a class mask (uint8, H x W, 0 for background, otherwise class ids) losslessly.
 
-    The PNG has one 8-bit channel whose values are the class ids, so that
-    ``cv2.imread(path, cv2.IMREAD_UNCHANGED)`` gives the same array back.  Raises
-    `ValueError` when ``mask`` is another kind of array.
+    The PNG has one 8-bit channel whose values are the class ids, so
+    ``cv2.imread(path, cv2.IMREAD_UNCHANGED)`` returns the same array.  Raises
+    `ValueError` when ``mask`` has the wrong dtype or shape.
     """
     if mask.dtype != np.uint8 or mask.ndim != 2 or not mask.size:
-        raise ValueError(f"a class mask is uint8 H x W, not {mask.dtype} {mask.shape}")
+        raise ValueError(f"a class mask must be uint8 H x W, not {mask.dtype} {mask.shape}")
     return cv2.imencode(".png", mask)[1].tobytes()

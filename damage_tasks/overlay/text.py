@@ -1,4 +1,4 @@
-"""Text in pictures, in the TrueType font that OpenCV 5 carries."""
+"""Text in pictures, in the TrueType font bundled with OpenCV 5."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import cv2
 
 from damage_tasks.overlay.outlines import Colour, Pen, Picture
 
-_WEIGHT = 600  # semi-bold: thin strokes are lost when a phone shrinks the picture
+_WEIGHT = 600  # semi-bold: thin strokes vanish when a phone scales the picture down
 
 
 def write(picture: Picture, text: str, at: tuple[int, int], pen: Pen, colour: Colour) -> None:
-    """Write ``text`` into ``picture`` with the left end of its base line ``at`` (x, y)."""
+    """Write ``text`` into ``picture`` with its baseline starting ``at`` (x, y)."""
     cv2.putText(picture, text, at, colour, _font(), pen.text, _WEIGHT)
 
 
@@ -21,10 +21,10 @@ def text_width(text: str, pen: Pen) -> int:
 
 
 def percent(share: float) -> str:
-    """``share`` (0 to 1) in words that never round a doubt away: "99 %", not "100 %"."""
+    """``share`` (0 to 1) as a percentage that never rounds up to certainty: "99 %", not "100 %"."""
     return f"{min(max(round(100 * share), int(share > 0)), 100 - int(share < 1))} %"
 
 
 def _font() -> cv2.FontFace:
-    # A font object keeps state while it writes, so threads must not share one.
+    # A font object has state while it writes, so threads must not share one.
     return cv2.FontFace("sans")

@@ -15,7 +15,7 @@ SIDE = 256
 # Of real car photos 99 % measure 300 and more, 180 and more if enlarged from 250 pixels; blurred
 # with a radius of 1 % of their width 99 % measure 17 and less.
 BLURRED_BELOW = 50.0
-# Their median.  Half the light is half the contrast and a quarter of its variance.
+# Median of those photos.  Half the light means half the contrast and a quarter of the variance.
 USUAL_BRIGHTNESS = 0.45
 # 99 % of real car photos have 0.24 and more.
 DARK_BELOW = 0.12

@@ -1,1 +1,1 @@
-"""From pixels to damages: networks, masks, measurement."""
+"""From pixels to damages: networks, masks and measurement."""

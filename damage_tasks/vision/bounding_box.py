@@ -1,4 +1,4 @@
-"""Where a mask has anything: most have little, and only there it is looked at."""
+"""Bounding box of a mask's true pixels, so that later steps can skip the rest."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ Box = tuple[slice, slice]  # rows and columns
 
 
 def box_around(mask: NDArray[np.bool_], margin: int = 0) -> Box | None:
-    """The rows and columns of the true pixels of ``mask`` (H x W), and ``margin`` pixels more.
+    """Rows and columns that contain all true pixels of ``mask`` (H x W), plus ``margin`` pixels.
 
-    None where there are none.
+    None if no pixel is true.
     """
     left, top, across, down = cv2.boundingRect(mask.view(np.uint8))
     if not across:

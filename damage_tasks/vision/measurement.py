@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from damage_tasks.vision.view import Mask
     from model_store.manifest import Decision
 
-# Of a region's size; a smoother outline is as exact as the mask itself.
+# Share of a region's size; a finer outline would not be more accurate than the mask.
 OUTLINE_TOLERANCE = 0.01
 MAX_DAMAGES = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """What an inspection comes to: its verdict, damages and class mask (H x W uint8 ids)."""
+    """The outcome of an inspection: verdict, damages and class mask (H x W uint8 ids)."""
 
     verdict: Verdict
     damages: tuple[Damage, ...]
@@ -37,8 +37,8 @@ def conclude(
 ) -> Conclusion:
     """The verdict and damages of a photo of ``photo_size`` (width, height).
 
-    A photo is damaged when its score reaches the decision's threshold and a
-    region is left; otherwise no region counts.
+    A photo is damaged if its score reaches the decision's threshold and at least one
+    region remains; otherwise no region counts.
     """
     width, height = found.size
     undamaged = np.zeros((height, width), np.uint8)
@@ -57,9 +57,9 @@ def measure(
 ) -> tuple[tuple[Damage, ...], dict[str, NDArray[np.bool_]]]:
     """The damages in ``masks``, largest first, and the masks without the dropped regions.
 
-    ``photo_size`` is the (width, height) that outlines and areas are given in.
-    Regions below their policy's ``min_area_ratio`` are dropped, and the smallest
-    beyond 100.
+    Outlines and areas refer to a photo of ``photo_size`` (width, height).
+    Regions below their policy's ``min_area_ratio`` are dropped, as are the smallest
+    if there are more than 100.
     """
     damages: list[Damage] = []
     kept = {}
@@ -77,10 +77,10 @@ def class_mask(
     types: Sequence[str],
     size: tuple[int, int],
 ) -> NDArray[np.uint8]:
-    """One class id a pixel (H x W uint8): 1 + the type's place in ``types``, 0 undamaged.
+    """One class id per pixel (H x W uint8): 1 + the type's index in ``types``, 0 for undamaged.
 
-    Where masks overlap, the type whose probability is the largest multiple of what its
-    policy asks for wins.
+    Where masks overlap, the type whose probability is the largest multiple of its policy's
+    threshold wins.
     ``size`` is (width, height).
     """
     ids = np.zeros(size[::-1], np.uint8)

@@ -1,4 +1,4 @@
-"""Arrays in and out of networks: photos become inputs, logits become masks."""
+"""Inputs and outputs of networks: photos become inputs, logits become masks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Pixels = NDArray[np.uint8]
 Probabilities = NDArray[np.float32]
 
 # Of the guided filter: its window as a share of the longer side, and how strong an
-# edge must be to hold a mask back (variance of values from 0 to 1).
+# edge must be to stop a mask (variance of values from 0 to 1).
 GUIDE_RADIUS = 0.008
 GUIDE_EDGE = 1e-3
 
@@ -40,13 +40,13 @@ def prepare(pixels: Pixels, form: Input, long_side: int | None = None) -> Probab
 
 @lru_cache(maxsize=64)
 def _normalised(mean: tuple[float, ...], std: tuple[float, ...]) -> list[Probabilities]:
-    """For each channel the input of each of a pixel's 256 values."""
+    """For each channel, the input value for each of a pixel's 256 values."""
     values = np.arange(256, dtype=np.float32) / np.float32(255)
     return [(values - np.float32(m)) / np.float32(s) for m, s in zip(mean, std, strict=True)]
 
 
 def cut(probabilities: Probabilities, policy: MaskPolicy) -> NDArray[np.bool_]:
-    """The mask (H x W bool) that ``policy`` cuts from probabilities (H x W, 0 to 1)."""
+    """The mask (H x W bool) that ``policy`` derives from probabilities (H x W, 0 to 1)."""
     sure = probabilities >= policy.threshold
     if policy.kind == "threshold" or policy.low is None or not sure.any():
         return sure
@@ -59,15 +59,15 @@ def cut(probabilities: Probabilities, policy: MaskPolicy) -> NDArray[np.bool_]:
 
 
 def refined(probabilities: Probabilities, photo: Pixels, faint: float = 0.0) -> Probabilities:
-    """Probabilities (H x W) that follow the edges of ``photo`` (H x W x 3 uint8, BGR).
+    """Probabilities (H x W) adjusted to the edges of ``photo`` (H x W x 3 uint8, BGR).
 
-    A guided filter (He, Sun and Tang, ECCV 2010): what a CRF was used for, in a
-    few milliseconds.  Where none nearby reaches ``faint`` they stay as they are.
+    Uses a guided filter (He, Sun and Tang, ECCV 2010), which does a CRF's work in a
+    few milliseconds.  Regions where no nearby probability reaches ``faint`` are unchanged.
     """
     radius = max(2, round(GUIDE_RADIUS * max(probabilities.shape)))
     found = probabilities >= faint
-    # A pixel's value comes from two radiuses around it: so far it is worth filtering,
-    # and so much further the pixels are needed.
+    # A pixel's value depends on pixels up to two radii away: filter that far, and provide
+    # the same distance again as input.
     changed, needed = box_around(found, 2 * radius), box_around(found, 4 * radius)
     if changed is None or needed is None:
         return probabilities
@@ -103,9 +103,9 @@ def sigmoid(logits: Any) -> Any:
 
 
 def add_sigmoid(total: Probabilities, logits: Probabilities) -> None:
-    """Add the logistic function of ``logits`` to ``total``, both H x W float32; logits are lost.
+    """Add the logistic function of ``logits`` to ``total`` (both H x W float32), in place.
 
-    `sigmoid` in a fifth of the time, for pictures.
+    Overwrites ``logits``.  For images, this takes a fifth of the time of `sigmoid`.
     """
     np.negative(logits, out=logits)
     cv2.exp(logits, logits)  # infinite beyond -88, and 1 / infinity is 0

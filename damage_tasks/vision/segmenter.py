@@ -1,4 +1,4 @@
-"""From a photo's pixels to scores and masks: runs the networks of a bundle."""
+"""Runs a bundle's networks on a photo's pixels to get scores and masks."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from model_store.manifest import Gate
 
 @dataclass(frozen=True)
 class Segmentation:
-    """What the networks say of a photo.
+    """The networks' results for a photo.
 
-    ``ended`` is the verdict of the gate that ended the inspection, if one did;
+    ``ended`` is the verdict of the gate that ended the inspection, if one did.
     ``size`` is the (width, height) of the masks, which may be smaller than the
-    photo; ``find_masks`` makes `masks`.
+    photo; ``find_masks`` computes `masks`.
     """
 
     damage_score: float
@@ -40,9 +40,9 @@ class Segmentation:
 
     @property
     def masks(self) -> Mapping[str, Mask]:
-        """By damage type; made when they are asked for: most photos have no damage to measure."""
-        # Not cached_property: before Python 3.12 its lock lets one photo of the process at a time
-        # compute, and a GPU would get no batches of masks.
+        """Masks by damage type, computed on first use: most photos have nothing to measure."""
+        # Not cached_property: before Python 3.12 its lock would let only one photo of the process
+        # compute at a time, so a GPU would never receive batches of masks.
         found: dict[str, Any] = vars(self)
         if "masks" not in found:
             found["masks"] = self.find_masks()
@@ -81,8 +81,8 @@ class Segmenter:
     def segment(self, pixels: Pixels) -> Segmentation:
         """Scores and masks of a photo (H x W x 3 uint8, BGR).
 
-        Gates run first, in the manifest's order; a trunk that several networks
-        share runs once.
+        Gates run first, in the manifest's order; a trunk shared by several networks
+        runs once.
         """
         manifest = self.bundle.manifest
         look = self._look(pixels)
@@ -130,7 +130,7 @@ class Segmenter:
 
 
 def _give_unclaimed(masks: Mapping[str, Mask], union: Mask, types: Sequence[str]) -> None:
-    """Give damaged pixels that no type claims to the likeliest of ``types``, in place."""
+    """Assign damaged pixels that no type claims to the likeliest of ``types``, in place."""
     where = box_around(union.pixels)
     if where is None or not types:
         return

@@ -1,7 +1,7 @@
-"""Golden photos: a bundle proves itself on small pictures before it serves.
+"""Runs a bundle's golden photos, small pictures with known outcomes, before it serves.
 
-They are the warm-up of a worker process too: the first photo of a customer is not
-the one that pays for memory and caches.
+They also warm up a worker process, so that its first real photo does not
+pay for memory allocation and caches.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ logger = logging.getLogger(__name__)
 
 
 def open_segmenter(bundle: Bundle, engine: str = AUTO, threads: int = 1) -> Segmenter:
-    """The networks of ``bundle`` on an engine that has passed the golden photos.
+    """The networks of ``bundle`` on an engine that passed the golden photos.
 
-    With ``auto`` that is the fastest one that passes.  Raises `BundleError` when
+    With ``auto`` this is the fastest engine that passes.  Raises `BundleError` when
     none does, `ExtraMissing` when the engine's library is missing.
     """
     names = candidates(bundle.manifest, engine)
@@ -44,10 +44,10 @@ def open_segmenter(bundle: Bundle, engine: str = AUTO, threads: int = 1) -> Segm
 
 
 def check_golden(segmenter: Segmenter) -> int:
-    """Examine the bundle's golden photos; how many there are.
+    """Examine the bundle's golden photos and return their number.
 
-    Raises `BundleError` that names the first one whose outcome is another than the
-    manifest says.
+    Raises `BundleError` naming the first photo whose outcome differs from the
+    manifest.
     """
     golden = segmenter.bundle.manifest.golden
     for photo in golden:
@@ -62,19 +62,19 @@ def _difference(segmenter: Segmenter, golden: Golden) -> str | None:
         data = (segmenter.bundle.folder / golden.photo).read_bytes()
         photo = decode(data, side=segmenter.side)
     except (OSError, PhotoRejected) as error:
-        return f"cannot be read: {error}"
+        return f"cannot be decoded: {error}"
     found = segmenter.segment(photo.pixels)
     size = (photo.width, photo.height)
     conclusion = conclude(found, size, segmenter.decision, segmenter.types)
     if conclusion.verdict != golden.verdict:
-        return f"is {conclusion.verdict}, not {golden.verdict}"
+        return f"is {conclusion.verdict} instead of {golden.verdict}"
     if abs(found.damage_score - golden.damage_score) > golden.score_tolerance:
-        return f"has damage score {found.damage_score:.3f}, not {golden.damage_score:.3f}"
+        return f"has damage score {found.damage_score:.3f} instead of {golden.damage_score:.3f}"
     for name, score in golden.scores.items():
         if abs(found.scores.get(name, -1.0) - score) > golden.score_tolerance:
-            return f"has {name} score {found.scores.get(name)}, not {score:.3f}"
+            return f"has {name} score {found.scores.get(name)} instead of {score:.3f}"
     for number, type in enumerate(segmenter.types, 1):
         area, expected = float(np.mean(conclusion.mask == number)), golden.areas.get(type, 0.0)
         if abs(area - expected) > golden.area_tolerance:
-            return f"shows {type} on {area:.1%} of it, not {expected:.1%}"
+            return f"shows {type} on {area:.1%} of it instead of {expected:.1%}"
     return None

@@ -1,4 +1,4 @@
-"""One view of a photo on its way through the networks."""
+"""One view of a photo (the whole photo or a crop) and the networks' results for it."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from model_store.manifest import Gate, Locator, MaskPolicy, SegmentNetwork, Unio
 
 Window = tuple[int, int, int, int]
 
-CLIP = 8.0  # logits beyond are no surer
-FAINT = 0.5  # times the lowest probability that counts: refinement does not lift less to it
-WORKING_SIDE = 1024  # pixels; masks are cut at this size, which outlines do not need more of
+CLIP = 8.0  # limit for logits: beyond it, certainty no longer grows
+FAINT = 0.5  # times the lowest probability that counts; refinement cannot raise lower values to it
+WORKING_SIDE = 1024  # pixels; masks are computed at this size, which is fine enough for outlines
 
 
 class Mask:
     """One type's damage: ``pixels`` (H x W bool) and its ``probabilities`` (H x W, 0 to 1).
 
-    Probabilities may be given as a function that is called when they are asked for:
-    most masks are empty, and nobody does.
+    Probabilities may be given as a function that is called on first use,
+    because most masks are empty and never need them.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class Mask:
         return self._probabilities
 
     def claims(self, where: Box) -> Probabilities:
-        """How strongly the type claims the pixels there, comparable between types."""
+        """How strongly the type claims the pixels in ``where``, comparable between types."""
         return self.probabilities[where] / np.float32(max(self.policy.lowest, 1e-3))
 
 
 class Look:
-    """What the networks say of one view; nothing is computed twice.
+    """The networks' results for one view; nothing is computed twice.
 
     ``window`` is the part of the photo that the view shows, in pixels of the masks:
     x, y, width, height.
@@ -89,11 +89,11 @@ class Look:
         return float(calibrated(logits[gate.output.channel], gate.calibration))
 
     def mask(self, network: SegmentNetwork | UnionNetwork, size: tuple[int, int]) -> Mask:
-        """The network's mask, with the ``size`` (width, height) of the whole photo."""
+        """The network's mask at ``size`` (width, height) of the whole photo."""
         strongest = [float(sigmoid(logits.max())) for logits in self._logits(network)]
         likeliest = sum(strongest) / len(strongest)
         if likeliest < network.policy.threshold:
-            # No pixel between others is surer than they are; refinement moves borders only.
+            # An interpolated pixel is never surer than its neighbours; refining only moves borders.
             nothing = np.zeros(size[::-1], np.bool_)
             return Mask(nothing, lambda: self._probabilities(network, size), network.policy)
         found = self._probabilities(network, size)
@@ -106,7 +106,7 @@ class Look:
         found = np.zeros((height, width), np.float32)
         sides = self._sides(network)
         for logits in self._logits(network):
-            # Logits, not probabilities: an outline between two pixels stays where it is.
+            # Resize logits, not probabilities, so that an outline between two pixels stays put.
             large = cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR)
             add_sigmoid(found, np.asarray(large, np.float32))
         found /= len(sides)
@@ -122,7 +122,7 @@ class Look:
         return found
 
     def evidence(self, union: UnionNetwork, share: float) -> float:
-        """The logit of the mean of the strongest ``share`` of pixels, averaged over sizes."""
+        """The logit of the mean of the strongest ``share`` of pixels, averaged over input sizes."""
         found = []
         for logits in self._logits(union):
             count = max(4, round(share * logits.size))
@@ -132,7 +132,7 @@ class Look:
         return sum(found) / len(found)
 
     def vehicle(self, locator: Locator) -> Window | None:
-        """The window around the vehicle, in pixels of the masks, if it is worth a closer look."""
+        """The window around the vehicle, in pixels of the masks, if a crop is worthwhile."""
         if not locator.crop_below:
             return None
         logits = self._decode(locator.weights, self._side(locator.weights))

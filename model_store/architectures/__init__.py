@@ -1,4 +1,4 @@
-"""The network architectures that safetensors weights may name."""
+"""The network architectures that a bundle's safetensors weights can use."""
 
 from model_store.architectures.registry import ARCHITECTURES, build, build_openvino
 

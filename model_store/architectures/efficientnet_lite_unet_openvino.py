@@ -1,8 +1,8 @@
-"""The EfficientNet-Lite U-Net as OpenVINO's models, made from its tensors without torch.
+"""The EfficientNet-Lite U-Net as OpenVINO models, built from its tensors without torch.
 
-The same network as `efficientnet_lite_unet`, operation by operation, so that weights
-need no conversion and a worker that computes with OpenVINO never imports torch.
-Batch norms are computed into the convolutions before them.
+It repeats `efficientnet_lite_unet` operation by operation, so weights need no
+conversion and a worker that runs OpenVINO never imports torch.
+Batch norms are folded into the preceding convolutions.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from model_store.openvino_without_telemetry import openvino
 ops = openvino.opset13
 
 Tensors = dict[str, NDArray[Any]]
-DECODER_EPSILON = 1e-5  # torch's own
+DECODER_EPSILON = 1e-5  # torch's default
 PLANE = np.array([2, 3], np.int64)  # the axes of height and width
 
 
@@ -35,11 +35,11 @@ def efficientnet_lite_unet(
     score_strides: Sequence[int] = (32,),
     local: int = 0,
 ) -> tuple[Any, Any]:
-    """Models of ``encode`` and ``decode``, for photos of any shape.
+    """Models of ``encode`` and ``decode`` for photos of any shape.
 
-    ``encode`` takes photos (N x 3 x H x W float) and gives what ``decode`` needs and,
-    last, the score logits (N x scores).  Parameters are those of `EfficientNetLiteUNet`.
-    Raises `BundleError` when a tensor is missing, has another shape or is of no use.
+    ``encode`` takes photos (N x 3 x H x W float) and returns the inputs of ``decode``,
+    followed by the score logits (N x scores).  Parameters are those of `EfficientNetLiteUNet`.
+    Raises `BundleError` when a tensor is missing, unused or of the wrong shape.
     """
     given = _Given(tensors)
     photo = ops.parameter([-1, 3, -1, -1], np.float32)
@@ -74,7 +74,7 @@ def efficientnet_lite_unet(
 
 
 class _Given:
-    """The tensors of a weights file, in fp32, each taken once and of the shape expected."""
+    """The tensors of a weights file in fp32; each is taken once, and its shape is checked."""
 
     def __init__(self, tensors: Tensors) -> None:
         self._tensors = {k: v for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
@@ -82,18 +82,18 @@ class _Given:
     def take(self, name: str, *shape: int) -> NDArray[np.float32]:
         tensor = self._tensors.pop(name, None)
         if tensor is None:
-            raise BundleError(f"lacks {name}")
+            raise BundleError(f"missing tensor {name}")
         if tensor.shape != shape:
-            raise BundleError(f"{name} has shape {tensor.shape}, not {shape}")
+            raise BundleError(f"{name} has shape {tensor.shape} instead of {shape}")
         return tensor.astype(np.float32)
 
     def all_used(self) -> None:
         if self._tensors:
-            raise BundleError(f"has a surplus {min(self._tensors)}")
+            raise BundleError(f"unexpected tensor {min(self._tensors)}")
 
 
 def _encoder(given: _Given, variant: str, photo: Any) -> dict[int, Any]:
-    """What the encoder finds at strides 4, 8, 16 and 32."""
+    """Encoder features by stride: 4, 8, 16 and 32."""
     shape = (STEM_CHANNELS, 3, 3, 3)
     x = _normed(given, "encoder._conv_stem", "encoder._bn0", photo, shape, 2, EPSILON)
     x = ops.clamp(x, 0, 6)
@@ -134,7 +134,7 @@ def _block(given: _Given, name: str, x: Any, channels: int, out: int, depth: int
 def _normed(
     given: _Given, name: str, norm: str, x: Any, shape: tuple[int, ...], stride: int, eps: float
 ) -> Any:
-    """A convolution with its batch norm computed into it."""
+    """A convolution with its batch norm folded in."""
     out = shape[0]
     weight = given.take(f"{name}.weight", *shape)
     scale, shift, mean, variance = (
@@ -153,7 +153,7 @@ def _convolved(
     x: Any, weight: NDArray[np.float32], bias: NDArray[np.float32], stride: int = 1
 ) -> Any:
     kernel = weight.shape[2]
-    # "Same" padding as TensorFlow's: the odd pixel goes to the right and bottom.
+    # TensorFlow's "same" padding: an odd pixel goes to the right and bottom.
     before = (kernel - stride) // 2
     after = kernel - stride - before
     where = [stride, stride], [before, before], [after, after], [1, 1]

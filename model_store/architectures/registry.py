@@ -1,7 +1,7 @@
-"""The network architectures that safetensors weights may name.
+"""The network architectures that safetensors weights can name.
 
-Each as a module of torch and as models of OpenVINO, which is imported only where asked
-for: a worker that computes with OpenVINO never pays for torch.
+Each one is available as a torch module and as OpenVINO models.  The libraries are imported
+on first use, so a worker that runs OpenVINO never loads torch.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ ARCHITECTURES = ("efficientnet_lite_unet",)
 
 
 def build(name: str, parameters: dict[str, Any]) -> nn.Module:
-    """A network of architecture ``name`` with untrained weights, for torch.
+    """An untrained torch network of architecture ``name``.
 
-    Raises `BundleError` when the name or a parameter is not known.
+    Raises `BundleError` for an unknown name or parameter.
     """
     _check(name)
     from model_store.architectures.efficientnet_lite_unet import EfficientNetLiteUNet
@@ -33,9 +33,9 @@ def build(name: str, parameters: dict[str, Any]) -> nn.Module:
 def build_openvino(
     name: str, parameters: dict[str, Any], tensors: dict[str, Any]
 ) -> tuple[Any, Any]:
-    """OpenVINO's models of ``encode`` and ``decode`` with the weights ``tensors`` (arrays by name).
+    """OpenVINO models of ``encode`` and ``decode`` with the weights ``tensors`` (arrays by name).
 
-    Raises `BundleError` when the name or a parameter is not known, or tensors do not fit.
+    Raises `BundleError` for an unknown name or parameter, or when the tensors do not fit.
     """
     _check(name)
     from model_store.architectures.efficientnet_lite_unet_openvino import efficientnet_lite_unet
@@ -46,7 +46,7 @@ def build_openvino(
 def _check(name: str) -> None:
     if name not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
-        raise BundleError(f"architecture {name} is not known; known: {known}")
+        raise BundleError(f"unknown architecture {name}; known: {known}")
 
 
 def _called(name: str, make: Callable[[], T]) -> T:

@@ -1,4 +1,4 @@
-"""Engines: what executes the networks of a bundle."""
+"""Engines that execute the networks of a bundle."""
 
 from model_store.engines.interface import AUTO, OPENVINO, REFERENCE, TORCH, Array, Engine
 from model_store.engines.loading import candidates, engines_of, import_engine, load_engine

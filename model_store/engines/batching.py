@@ -1,6 +1,6 @@
-"""Micro-batching: photos that wait for one device at the same time are computed together.
+"""Micro-batching: photos waiting for the same device are computed in one batch.
 
-For GPUs.  On a CPU a batch costs as much as its photos one after the other.
+For GPUs.  On a CPU, a batch takes as long as its photos one after the other.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LARGEST = 16  # photos
 
 
 class Batched(Protocol):
-    """An engine that takes several photos of one shape at once."""
+    """An engine that can compute several photos of one shape at once."""
 
     def encode_batch(self, photos: Sequence[Array]) -> list[tuple[Any, Array]]:
         """`Engine.encode` of each photo."""
@@ -38,11 +38,11 @@ class Job:
 
 
 class BatchingEngine:
-    """Looks like one engine to each thread; one thread of its own does the computing.
+    """Gives each thread the interface of one engine; a single background thread computes.
 
-    Nobody waits for company: what has gathered while the device was busy is the next
-    batch, up to 16 photos of the same shape.  A batch that fails is computed once
-    more photo by photo, so that each has its own outcome.
+    It never waits for a batch to fill: the next batch is whatever arrived while the device
+    was busy, up to 16 photos of the same shape.  A batch that fails is computed again photo
+    by photo, so that each photo gets its own outcome.
     """
 
     def __init__(self, engine: Batched) -> None:

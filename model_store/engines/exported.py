@@ -1,4 +1,4 @@
-"""Programs of torch.export: any architecture, with its own code."""
+"""Programs of torch.export: any architecture, shipped with its own code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from model_store.errors import BundleError
 
 
 class ExportedEngine:
-    """A program that gives masks and scores at once."""
+    """A program that computes masks and scores in one call."""
 
     def __init__(self, program: Any) -> None:
         self._program = program
@@ -30,19 +30,19 @@ class ExportedEngine:
 
     def decode(self, state: Any) -> Array:
         if state is None:
-            raise BundleError("the program gives no masks")
+            raise BundleError("the program has no mask output")
         return state
 
 
 def load_exported(path: Path) -> ExportedEngine:
     """The engine for the exported program in ``path``.
 
-    An exported program is executable code: its sha256 must have been compared with
-    the one pinned in the manifest before (`open_bundle`).  Raises `BundleError`.
+    An exported program is executable code, so its sha256 must already have been verified
+    against the manifest (`open_bundle`).  Raises `BundleError`.
     """
     try:
         return ExportedEngine(torch.export.load(path).module())
     except Exception as error:
         raise BundleError(
-            f"{path.name} is no exported program for torch {torch.__version__}: {error}"
+            f"{path.name} is not an exported program for torch {torch.__version__}: {error}"
         ) from None

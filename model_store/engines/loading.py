@@ -1,7 +1,7 @@
-"""Which engines can run a bundle on this machine, and loading one.
+"""Chooses and loads the engine that runs a bundle on this machine.
 
-An engine's library is imported with the engine, or by `import_engine` before a fork:
-a worker that computes with OpenVINO never pays for torch.
+An engine's library is imported with the engine, or before a fork by `import_engine`,
+so a worker that runs OpenVINO never loads torch.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from model_store.manifest import INT8, Manifest
 
 
 def candidates(manifest: Manifest, wanted: str = "auto") -> list[str]:
-    """The engines to try for a bundle, the fastest first.
+    """The engines to try for a bundle, fastest first.
 
-    ``wanted`` is ``auto`` or the one engine to use.  On a GPU torch comes first, and the
-    others follow for bundles that half precision changes too much.  Raises `BundleError`
-    when the bundle has nothing for that engine, `ExtraMissing` when its library is missing.
+    ``wanted`` is ``auto`` or the name of one engine.  On a GPU torch comes first; the others
+    follow because half precision changes some bundles too much.  Raises `BundleError`
+    when the bundle does not support the engine, `ExtraMissing` when its library is missing.
     """
     runnable = engines_of(manifest)
     if wanted == AUTO:
@@ -38,7 +38,7 @@ def candidates(manifest: Manifest, wanted: str = "auto") -> list[str]:
         raise ExtraMissing(f"engine {wanted} needs: pip install 'damage-tasks[openvino]'")
     what_to_do = "`python -m model_training quantise` adds it, or " if wanted == INT8 else ""
     raise BundleError(
-        f"bundle {manifest.name} {manifest.version} holds nothing for engine {wanted}: "
+        f"bundle {manifest.name} {manifest.version} does not support engine {wanted}: "
         f"{what_to_do}set DAMAGE_ENGINE=auto"
     )
 
@@ -56,10 +56,10 @@ def engines_of(manifest: Manifest) -> list[str]:
 
 
 def import_engine(manifest: Manifest, wanted: str = AUTO) -> None:
-    """Import what the likeliest engine needs, and run nothing of it.
+    """Import the library of the engine most likely to be used, without running anything.
 
-    Processes that are forked afterwards share it.  A GPU is not looked for: a driver that
-    the parent has asked serves none of its children.
+    Processes forked afterwards share it.  This does not look for a GPU: once the parent has
+    initialised the driver, its children cannot use it.
     """
     runnable = engines_of(manifest)
     name = wanted if wanted in runnable else runnable[0]
@@ -69,8 +69,8 @@ def import_engine(manifest: Manifest, wanted: str = AUTO) -> None:
 def load_engine(bundle: Bundle, name: str, threads: int = 1, engine: str = TORCH) -> Engine:
     """The engine for the weights ``name`` of a verified bundle.
 
-    Weights that hold nothing for int8 run in floating point, exported programs on torch
-    whatever ``engine`` says.  Raises `BundleError` naming the weights and what does not fit.
+    Weights without an int8 version run in floating point, and exported programs run on torch
+    whatever ``engine`` is.  Raises `BundleError` with the weights' name and the reason.
     """
     weights = bundle.manifest.weights[name]
     try:
@@ -92,7 +92,7 @@ def load_engine(bundle: Bundle, name: str, threads: int = 1, engine: str = TORCH
 def cpu_multiplies_int8() -> bool:
     """Whether this CPU has instructions for int8 (VNNI, AMX or Arm's i8mm).
 
-    Without, int8 networks whose first layers stay in fp32 are no faster than fp32.
+    Without them, int8 networks whose first layers stay in fp32 are no faster than fp32.
     """
     try:
         words = set(Path("/proc/cpuinfo").read_text().split())

@@ -1,7 +1,7 @@
 """The OpenVINO engine: ``encode`` and ``decode`` as two models.
 
-One model serves photos of every shape: on the CPU, models of a fixed shape are no
-more than 5 % faster, and each shape would cost a compilation.
+One model handles photos of every shape: on the CPU, models of a fixed shape are at
+most 5 % faster, and each shape would have to be compiled.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def load_openvino(bundle: Bundle, weights: Weights, threads: int = 1) -> OpenVin
 
 
 def openvino_models(bundle: Bundle, weights: Weights) -> tuple[Any, Any]:
-    """The architecture of safetensors ``weights`` as models of ``encode`` and ``decode``.
+    """Models of ``encode`` and ``decode`` for safetensors ``weights``.
 
     Raises `BundleError`.
     """
@@ -40,7 +40,7 @@ def openvino_models(bundle: Bundle, weights: Weights) -> tuple[Any, Any]:
     try:
         tensors = load_file(bundle.folder / weights.file)
     except (SafetensorError, OSError) as error:
-        raise BundleError(f"{weights.file} is no safetensors file: {error}") from None
+        raise BundleError(f"{weights.file} is not a safetensors file: {error}") from None
     try:
         return build_openvino(weights.architecture, weights.parameters, tensors)
     except BundleError as error:
@@ -53,14 +53,14 @@ def load_converted(folder: Path, converted: Converted, threads: int = 1) -> Open
     try:
         return OpenVinoEngine(*(_compiled(paths[name], threads) for name in (ENCODE, DECODE)))
     except KeyError as error:
-        raise BundleError(f"the converted network lacks {error}") from None
-    except RuntimeError as error:  # OpenVINO has no errors of its own
+        raise BundleError(f"the converted network is missing {error}") from None
+    except RuntimeError as error:  # OpenVINO has no error classes of its own
         text = str(error).strip().splitlines()[-1]
         raise BundleError(f"OpenVINO {openvino.__version__} cannot load it: {text}") from None
 
 
 class OpenVinoEngine:
-    """Two compiled models; each thread has requests of its own."""
+    """Two compiled models; each thread has its own inference requests."""
 
     def __init__(self, encoder: Any, decoder: Any) -> None:
         self._encoder, self._decoder = encoder, decoder
@@ -70,7 +70,7 @@ class OpenVinoEngine:
         request = self._request("encode", self._encoder)
         request.set_input_tensor(openvino.Tensor(photo[None], shared_memory=True))
         request.infer()
-        # The last output is the scores.  Copied: the request's next photo overwrites them.
+        # The last output holds the scores.  Copied, because the next photo overwrites it.
         *state, scores = (tensor.data.copy() for tensor in request.output_tensors)
         return state, scores[0]
 
@@ -99,7 +99,7 @@ def _compiled(model: Any, threads: int) -> Any:
         {
             "NUM_STREAMS": "1",
             "INFERENCE_NUM_THREADS": threads,
-            # Each process would pin its one thread to the same core.
+            # Without this, every process would pin its thread to the same core.
             "ENABLE_CPU_PINNING": False,
             "INFERENCE_PRECISION_HINT": "bf16" if "BF16" in capabilities else "f32",
         },

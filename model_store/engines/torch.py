@@ -1,7 +1,7 @@
-"""The torch engine: executes known architectures, whatever the machine has.
+"""The torch engine: runs the known architectures on any machine.
 
-Channels-last with folded batch norms; bfloat16 where the CPU computes with it, half
-precision on CUDA, where photos that wait at the same time are computed as one batch.
+Uses channels-last memory and folded batch norms; bfloat16 on CPUs with instructions for it,
+half precision on CUDA, where photos waiting at the same time are computed as one batch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from model_store.manifest import Weights
 def load_torch(
     bundle: Bundle, weights: Weights, threads: int = 1, *, exact: bool = False
 ) -> Engine:
-    """The engine for ``weights`` of a verified bundle, if ``exact`` in fp32 on the CPU.
+    """The engine for ``weights`` of a verified bundle; with ``exact``, in fp32 on the CPU.
 
     Raises `BundleError`.
     """
@@ -43,7 +43,7 @@ def load_torch(
 
 
 class TorchEngine:
-    """A known architecture with its weights, eager; ``network`` is changed in place."""
+    """A known architecture with its weights in eager mode; ``network`` is modified in place."""
 
     def __init__(
         self, network: Any, dtype: torch.dtype = torch.float32, device: str = "cpu"
@@ -85,15 +85,15 @@ def load_network(bundle: Bundle, weights: Weights) -> nn.Module:
     try:
         tensors = load_file(bundle.folder / weights.file)
     except (SafetensorError, OSError) as error:
-        raise BundleError(f"{weights.file} is no safetensors file: {error}") from None
+        raise BundleError(f"{weights.file} is not a safetensors file: {error}") from None
     network = build(weights.architecture, weights.parameters)
     tensors = {key: value.float() for key, value in tensors.items()}
-    # num_batches_tracked is only of use to training and need not be shipped.
+    # num_batches_tracked is only used in training and may be missing.
     expected = {k for k in network.state_dict() if not k.endswith("num_batches_tracked")}
     missing, surplus = expected - tensors.keys(), tensors.keys() - network.state_dict().keys()
     if missing or surplus:
         odd = min(missing or surplus)
-        what = "lacks" if missing else "has a surplus"
+        what = "missing tensor" if missing else "unexpected tensor"
         raise BundleError(f"{weights.file} does not fit {weights.architecture}: {what} {odd}")
     try:
         network.load_state_dict(tensors, strict=False)
@@ -104,9 +104,9 @@ def load_network(bundle: Bundle, weights: Weights) -> nn.Module:
 
 
 def fold_batch_norms(network: nn.Module) -> nn.Module:
-    """``network`` (in evaluation mode), each batch norm computed into the convolution before it.
+    """``network`` (in evaluation mode) with each batch norm folded into the preceding convolution.
 
-    Our architectures register a batch norm right after the convolution that it follows.
+    Our architectures register each batch norm right after its convolution.
     """
     for parent in list(network.modules()):
         before: tuple[str, nn.Module] | None = None

@@ -1,4 +1,4 @@
-"""The manifest of a bundle, and the networks that it describes."""
+"""The manifest of a bundle and the networks that it describes."""
 
 from model_store.manifest.document import (
     MANIFEST,

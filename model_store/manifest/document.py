@@ -1,7 +1,7 @@
-"""The manifest of a bundle: what is in it, and what every part must look like.
+"""The manifest of a bundle: its contents and the rules for each part.
 
 ``manifest.json`` is validated against these models; their JSON schema is
-``docs/reference/manifest.schema.json``.  Nothing here reads weights.
+``docs/reference/manifest.schema.json``.  Nothing in this module reads weights.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ VERSION = r"^\d+\.\d+\.\d+([.+-][0-9A-Za-z.+-]+)?$"
 
 
 class Evidence(Part):
-    """How the union network's mask changes the gate's score.
+    """How the union network's mask adjusts the gate's score.
 
     With g the gate's calibrated logit and z the logit of the mean of the ``share``
     strongest pixels (averaged over the union's input sizes), both within -8 to 8,
@@ -51,10 +51,10 @@ class Evidence(Part):
 
 
 class Decision(Part):
-    """When a photo counts as damaged: its score reaches ``threshold`` and a region is left.
+    """When a photo counts as damaged: its score reaches ``threshold`` and a region remains.
 
-    The score is that of ``gate``, with ``evidence`` weighed in when it let the
-    photo pass.
+    The score is that of ``gate``, adjusted by ``evidence`` if the photo passed the
+    gate.
     """
 
     threshold: Score
@@ -63,10 +63,10 @@ class Decision(Part):
 
 
 class Golden(Part):
-    """A small picture with a known outcome, examined before a worker takes photos.
+    """A small picture with a known outcome, examined before a worker accepts photos.
 
-    ``areas`` are the shares of the photo that each type covers in the class mask;
-    types that are not named cover nothing.  Tolerances are absolute.
+    ``areas`` maps each type to the share of the photo that it covers in the class mask;
+    types not listed cover nothing.  Tolerances are absolute.
     """
 
     photo: str
@@ -82,7 +82,7 @@ class Golden(Part):
 
 
 class Manifest(Part):
-    """A bundle: named, versioned, checksummed.  Networks run in the order given."""
+    """A bundle: named, versioned and checksummed.  Networks run in the listed order."""
 
     schema_version: Literal[1] = Field(alias="schema")
     name: Slug
@@ -91,7 +91,7 @@ class Manifest(Part):
     licence: str
     training_data: str
     description: str = ""
-    # Damage types by class id, beginning with 1; 0 is undamaged.
+    # Damage types by class id, starting at 1; 0 means undamaged.
     types: tuple[Slug, ...] = Field(min_length=1, max_length=254)
     weights: dict[Slug, Weights] = Field(min_length=1)
     networks: tuple[Network, ...] = Field(min_length=1)
@@ -127,7 +127,7 @@ class Manifest(Part):
             yield f"decision: no union network named {evidence.network}"
 
     def large_files(self) -> Iterator[tuple[str, Weights | File]]:
-        """Every file but the golden photos, with the name of its weights."""
+        """Every file except the golden photos, with the name of its weights."""
         for name, weights in self.weights.items():
             yield name, weights
             for converted in weights.engines.values():
@@ -140,7 +140,7 @@ class Manifest(Part):
 
     @property
     def union(self) -> UnionNetwork | None:
-        """The network that outlines damage of whatever type, if there is one."""
+        """The network that outlines damage of any type, if there is one."""
         return next((n for n in self.networks if isinstance(n, UnionNetwork)), None)
 
     @property

@@ -1,4 +1,4 @@
-"""The parts of a manifest: weights, and the networks that they are."""
+"""The parts of a manifest: weights files and the networks in them."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ INT8: Literal["openvino-int8"] = "openvino-int8"
 
 
 class Converted(Part):
-    """A network once more, in an engine's format, as `model_training quantise` writes it.
+    """The same network in an engine's own format, as `model_training quantise` writes it.
 
-    ``agreement`` is how far its masks are those of the weights in fp32.
+    ``agreement`` measures how closely its masks match those of the fp32 weights.
     """
 
     files: tuple[File, ...] = Field(min_length=1)
@@ -65,12 +65,12 @@ class Converted(Part):
 
 
 class Weights(Part):
-    """One weights file and what is needed to run it.
+    """One weights file and how to run it.
 
     ``safetensors`` needs an ``architecture`` that `model_store.architectures`
-    knows, with its ``parameters``; ``exported_program`` (torch.export) brings
-    its own.  Either gives mask logits (N x masks x h x w) and score logits
-    (N x scores), or one of the two.  ``engines`` holds the same network quantised.
+    knows, with its ``parameters``; ``exported_program`` (torch.export) contains
+    its own.  Both return mask logits (N x masks x h x w), score logits
+    (N x scores), or both.  ``engines`` holds quantised versions of the network.
     """
 
     file: str
@@ -88,18 +88,18 @@ class Weights(Part):
     @classmethod
     def _is_no_pickle(cls, file: str) -> str:
         if re.search(r"\.(pt|pth|pkl|pickle|ckpt|bin|joblib|npy)$", file):
-            raise ValueError("pickled weights are refused: convert them to safetensors")
+            raise ValueError("pickled weights are not accepted; convert them to safetensors")
         return file
 
     @model_validator(mode="after")
     def _architecture_fits_the_format(self) -> Weights:
         if (self.format == "safetensors") != (self.architecture is not None):
-            raise ValueError("architecture goes with safetensors, and only with it")
+            raise ValueError("architecture is required for safetensors and invalid without it")
         return self
 
 
 class Output(Part):
-    """Which of its weights' outputs a network is: a score or a mask channel."""
+    """Which output of its weights a network uses: a score or a mask channel."""
 
     kind: Literal["score", "mask"]
     channel: int = Field(ge=0)
@@ -115,12 +115,11 @@ class Calibration(Part):
 class MaskPolicy(Part):
     """How a segmenter's probabilities become a mask.
 
-    ``threshold``: pixels at or above ``threshold``.  ``hysteresis``: regions at
-    or above ``low`` that hold a pixel at or above ``threshold``, for thin
-    damage whose borders are faint; with ``refine`` the probabilities first
-    follow the photo's edges (guided filter, He et al., ECCV 2010), which is
-    what a CRF was used for.  Regions below ``min_area_ratio`` of the photo are
-    dropped.
+    ``threshold`` selects the pixels at or above ``threshold``.  ``hysteresis`` selects regions
+    at or above ``low`` that contain a pixel at or above ``threshold``, which suits thin
+    damage with faint borders.  With ``refine``, the probabilities first follow the photo's
+    edges (guided filter, He et al., ECCV 2010).  Regions smaller than ``min_area_ratio`` of
+    the photo are dropped.
     """
 
     kind: Literal["threshold", "hysteresis"] = "threshold"
@@ -131,13 +130,13 @@ class MaskPolicy(Part):
 
     @property
     def lowest(self) -> float:
-        """The least probability of a pixel that the mask may hold."""
+        """The lowest probability that a pixel of the mask can have."""
         return self.threshold if self.low is None else self.low
 
     @model_validator(mode="after")
     def _low_goes_with_hysteresis(self) -> MaskPolicy:
         if (self.kind == "hysteresis") != (self.low is not None):
-            raise ValueError("low goes with hysteresis, and only with it")
+            raise ValueError("low is required for hysteresis and invalid without it")
         if self.low is not None and self.low > self.threshold:
             raise ValueError("low must not exceed threshold")
         return self
@@ -167,17 +166,17 @@ class Gate(_Network):
     @model_validator(mode="after")
     def _is_a_gate(self) -> Gate:
         if self.output.kind != "score":
-            raise ValueError("a gate's output is a score")
+            raise ValueError("a gate's output must be a score")
         if (self.ends_with == "rejected") != (self.code is not None):
-            raise ValueError("code goes with ends_with rejected, and only with it")
+            raise ValueError("code is required for ends_with rejected and invalid without it")
         return self
 
 
 class Locator(_Network):
-    """A network whose mask tells where the vehicle is; what is outside is not examined.
+    """A network whose mask shows where the vehicle is; everything outside is ignored.
 
-    The photo is cropped to the mask at ``threshold`` with ``margin`` of its
-    size around it, where that is less than ``crop_below`` of the photo.
+    The photo is cropped to the mask at ``threshold`` plus a ``margin`` relative to the mask's
+    size, if the result is less than ``crop_below`` of the photo.
     """
 
     role: Literal["locate"]
@@ -188,15 +187,15 @@ class Locator(_Network):
     @model_validator(mode="after")
     def _is_a_locator(self) -> Locator:
         if self.output.kind != "mask":
-            raise ValueError("a locator's output is a mask")
+            raise ValueError("a locator's output must be a mask")
         return self
 
 
 class SegmentNetwork(_Network):
     """A network that outlines one type of damage.
 
-    ``long_sides`` overrides the weights' input size; with several, the
-    probabilities of all are averaged.
+    ``long_sides`` overrides the weights' input size; if it lists several, their
+    probabilities are averaged.
     """
 
     role: Literal["segment"]
@@ -207,15 +206,15 @@ class SegmentNetwork(_Network):
     @model_validator(mode="after")
     def _is_a_segmenter(self) -> SegmentNetwork:
         if self.output.kind != "mask":
-            raise ValueError("a segmenter's output is a mask")
+            raise ValueError("a segmenter's output must be a mask")
         return self
 
 
 class UnionNetwork(_Network):
-    """A network that outlines damage of whatever type.
+    """A network that outlines damage of any type.
 
-    Pixels of its mask that no type claims go to the likeliest stable type; its
-    strongest pixels are the evidence that `Evidence` weighs.
+    Pixels of its mask that no type claims are given to the likeliest stable type; its
+    strongest pixels are the input of `Evidence`.
     """
 
     role: Literal["union"]
@@ -225,7 +224,7 @@ class UnionNetwork(_Network):
     @model_validator(mode="after")
     def _is_a_union(self) -> UnionNetwork:
         if self.output.kind != "mask":
-            raise ValueError("a union's output is a mask")
+            raise ValueError("a union's output must be a mask")
         return self
 
 

@@ -59,14 +59,14 @@ def test_broken_json_is_refused() -> None:
         ({"networks": [gate(), segmenter("dent", 1, weights="none")]}, "no weights named none"),
         ({"decision": {"gate": "quality", "threshold": 0.5}}, "no gate named quality"),
         ({"networks": [gate(threshold=1.5), segmenter("dent", 1)]}, "threshold"),
-        ({"networks": [gate(ends_with="rejected"), segmenter("dent", 1)]}, "code goes with"),
+        ({"networks": [gate(ends_with="rejected"), segmenter("dent", 1)]}, "code is required for"),
         (
             {"networks": [gate(output={"kind": "mask", "channel": 0}), segmenter("dent", 1)]},
-            "a gate's output is a score",
+            "a gate's output must be a score",
         ),
         (
             {"networks": [gate(), segmenter("dent", 1, policy={"threshold": 0.5, "low": 0.2})]},
-            "low goes with hysteresis",
+            "low is required for hysteresis",
         ),
     ],
 )
@@ -108,7 +108,7 @@ def test_weights_stay_inside_the_bundle(document: dict[str, Any], file: str) -> 
 @pytest.mark.parametrize("file", ["w.pt", "w.pth", "w.pkl", "w.ckpt", "w.bin"])
 def test_pickled_weights_are_refused(document: dict[str, Any], file: str) -> None:
     document["weights"]["trunk"]["file"] = file
-    with pytest.raises(BundleError, match="pickled weights are refused"):
+    with pytest.raises(BundleError, match="pickled weights are not accepted"):
         parse(document)
 
 

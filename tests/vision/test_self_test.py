@@ -48,12 +48,12 @@ def test_a_bundle_without_golden_photos_passes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"verdict": "clean"}, "golden photo golden.jpg: is damaged, not clean"),
-        ({"damage_score": 1.0, "score_tolerance": 0.0}, "has damage score .* not 1.000"),
-        ({"areas": {}, "area_tolerance": 0.0}, "shows (scratch|dent) on .* not 0.0%"),
+        ({"verdict": "clean"}, "golden photo golden.jpg: is damaged instead of clean"),
+        ({"damage_score": 1.0, "score_tolerance": 0.0}, "has damage score .* instead of 1.000"),
+        ({"areas": {}, "area_tolerance": 0.0}, "shows (scratch|dent) on .* instead of 0.0%"),
         ({"scores": {"damage": 0.0}, "score_tolerance": 1e-9, "damage_score": 0.0}, "score"),
         ({"scores": {"none": 0.5}}, "has none score None"),
-        ({"sha256": "0" * 64}, "another file than the manifest says"),
+        ({"sha256": "0" * 64}, "sha256 differs from the manifest"),
         ({"photo": "other.jpg"}, "golden photo other.jpg: No such file"),
     ],
 )
@@ -81,5 +81,5 @@ def test_a_worker_process_refuses_to_serve_on_a_mismatch(aws: Any, tmp_path: Pat
         check=False,
     )
     assert worker.returncode != 0
-    assert "golden photo golden.jpg: is damaged, not clean" in worker.stderr
+    assert "golden photo golden.jpg: is damaged instead of clean" in worker.stderr
     assert "worker is ready" not in worker.stderr
