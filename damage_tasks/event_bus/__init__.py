@@ -1,1 +1,1 @@
-"""Celery's events and remote control, on Redis beside SQS."""
+"""Celery's events and remote control over Redis, in addition to SQS."""

@@ -1,9 +1,9 @@
-"""The event bus: Celery's events on a second connection, beside SQS and off the photos' way.
+"""The event bus: Celery's events on a second connection, separate from SQS.
 
-SQS has no fanout, so neither events nor remote control can travel on it
-(mher/flower#687).  Here they go over Redis, or any other kombu transport with
-fanout.  One daemon thread does all sending from a bounded queue: while the bus is
-away events are dropped and counted, and photos go on at full speed.
+SQS has no fanout, so it can carry neither events nor remote control
+(mher/flower#687).  They go over Redis instead, or any other kombu transport with
+fanout.  One daemon thread sends everything from a bounded queue: while the bus is
+unavailable, events are dropped and counted, and photos are processed at full speed.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from damage_tasks.telemetry import redact, redacted
 logger = get_logger(__name__)
 
 NO_BUS = "set DAMAGE_EVENT_BUS_URL: SQS carries neither events nor remote control"
-HELD = 5000  # messages that wait for the bus, at most
-LONGEST_PAUSE = 30.0  # seconds between two tries to reach a bus that is away
-GOODBYE = 1.0  # seconds that a stopping worker waits for its last events to leave
+HELD = 5000  # maximum number of messages waiting for the bus
+LONGEST_PAUSE = 30.0  # seconds between attempts to reconnect
+GOODBYE = 1.0  # seconds that a stopping worker waits for its last events to be sent
 
 _REDIS = {
     "socket_connect_timeout": 2,
     "socket_timeout": 5,
     "socket_keepalive": True,
-    # A bus whose machine is gone says nothing: ask after 20 s, give up after 35 s.
+    # If the bus's machine disappears, no error arrives: probe after 20 s, give up after 35 s.
     "socket_keepalive_options": {
         getattr(socket, name): value
         for name, value in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
@@ -47,17 +47,17 @@ _REDIS = {
     "health_check_interval": 25,
     "retry_on_timeout": False,
 }
-# Without these kombu would try for ever to reach a bus that is away.
+# Without these, kombu would try forever to reach an unavailable bus.
 _IMPATIENT = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
 
 
 def bus_url() -> str | None:
-    """Where the event bus is, or None when none is configured."""
+    """The event bus's URL, or None if none is configured."""
     return get_settings().event_bus_url or None
 
 
 def check_bus() -> None:
-    """Raise `SettingsError` when DAMAGE_EVENT_BUS_URL names nothing that can carry events."""
+    """Raise `SettingsError` when DAMAGE_EVENT_BUS_URL names a transport without fanout."""
     if not bus_url():
         return
     try:
@@ -73,7 +73,7 @@ def check_bus() -> None:
 def bus_connection() -> Connection:
     """A new connection to the event bus, not yet opened.
 
-    Every operation on it raises within seconds when the bus is away.
+    Every operation on it raises within seconds if the bus is unavailable.
     """
     url = bus_url()
     assert url, "no event bus is configured"
@@ -94,7 +94,7 @@ class Sender:
         self.dropped = 0
 
     def submit(self, send: Callable[[Producer], None]) -> None:
-        """Have ``send`` called with a producer on the bus; dropped when the bus is away."""
+        """Have ``send`` called with a producer on the bus; dropped if the bus is unavailable."""
         if self._pid != os.getpid():
             self._start()
         try:
@@ -114,7 +114,7 @@ class Sender:
         with self._start_lock:
             if self._pid == os.getpid():
                 return
-            # What a parent process had queued is the parent's to send.
+            # Messages queued before the fork are sent by the parent.
             self._queue = queue.Queue(self._queue.maxsize)
             self._pid = os.getpid()
             threading.Thread(target=self._run, name="bus-sender", daemon=True).start()
@@ -143,7 +143,7 @@ class Sender:
                 self.dropped += 1
                 if not closed_until:
                     logger.warning(
-                        "event bus is away: events are dropped, photos go on: %s",
+                        "event bus is unavailable: dropping events, still processing photos: %s",
                         redact(str(error)),
                     )
                 _close(connection)
@@ -158,16 +158,16 @@ SENDER = Sender()
 
 
 class Dispatcher(EventDispatcher):
-    """Hands a worker's events to the bus; does nothing when there is none."""
+    """Sends a worker's events to the bus; does nothing if none is configured."""
 
     def __init__(self, connection: Any = None, hostname: Any = None, enabled: bool = True,
                  *args: Any, **kwargs: Any) -> None:  # fmt: skip
         super().__init__(connection, hostname, enabled and bool(bus_url()), *args, **kwargs)
-        # Celery has fanout for Redis only and a topic exchange elsewhere.
+        # Celery uses fanout for Redis only and a topic exchange elsewhere.
         self.exchange.type = "fanout"
 
     def enable(self) -> None:
-        # Celery's own opens a producer, here on SQS.
+        # Celery's method would open a producer on SQS.
         with self.mutex:
             self._closed = False
             self.enabled = bool(bus_url())
@@ -179,7 +179,7 @@ class Dispatcher(EventDispatcher):
         if not bus_url():
             return
         exchange, serializer, headers = self.exchange, self.serializer, self.headers
-        # Signed URLs stand in arguments, results and tracebacks.
+        # Arguments, results and tracebacks contain signed URLs.
         event = redacted(event)
 
         def send(bus: Producer) -> None:
@@ -202,7 +202,7 @@ class Dispatcher(EventDispatcher):
 
 
 class Receiver(EventReceiver):
-    """Receives events from the bus, whatever connection it is given."""
+    """Receives events from the bus, whichever connection it is given."""
 
     def __init__(self, channel: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(bus_connection() if bus_url() else channel, *args, **kwargs)

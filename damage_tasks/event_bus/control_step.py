@@ -20,7 +20,7 @@ logger = get_logger(__name__)
 
 
 class ControlStep(bootsteps.StartStopStep):
-    """The worker's side: a thread listens on the bus, the main loop executes."""
+    """Remote control in the worker: a thread listens on the bus, the main loop executes."""
 
     name = "BusControl"
     requires = ("celery.worker.consumer.tasks:Tasks",)
@@ -28,7 +28,7 @@ class ControlStep(bootsteps.StartStopStep):
     def include_if(self, consumer: Any) -> bool:
         if bus_url() and consumer.app.conf.worker_enable_remote_control:
             return True
-        logger.info("no event bus (DAMAGE_EVENT_BUS_URL): no remote control, nothing in Flower")
+        logger.info("no event bus (DAMAGE_EVENT_BUS_URL): no remote control, no events for Flower")
         return False
 
     def __init__(self, consumer: Any, **kwargs: Any) -> None:
@@ -79,7 +79,7 @@ class ControlStep(bootsteps.StartStopStep):
             except Exception as error:  # WorkerShutdown is a SystemExit and goes up
                 logger.exception("control command failed: %s", redact(repr(error)))
 
-        # What a command touches (pool, consumer) belongs to the main loop.
+        # Commands touch the pool and the consumer, which belong to the main loop.
         def hand_over(body: Any, message: Any) -> None:
             consumer.call_soon(execute, body, message)
 
@@ -89,7 +89,7 @@ class ControlStep(bootsteps.StartStopStep):
                 with bus_connection() as bus:
                     bus.connect()
                     with node.Consumer(channel=bus.channel(), callbacks=[hand_over]):
-                        logger.info("remote control listens on %s", bus.as_uri())
+                        logger.info("remote control is listening on %s", bus.as_uri())
                         pause = 1.0
                         while not stopped.is_set():
                             with suppress(TimeoutError):
@@ -98,7 +98,7 @@ class ControlStep(bootsteps.StartStopStep):
                 if stopped.is_set():
                     return
                 logger.warning(
-                    "remote control lost the event bus, next try in %.0f s: %s",
+                    "remote control lost the event bus; next attempt in %.0f s: %s",
                     pause,
                     redact(str(error)),
                 )

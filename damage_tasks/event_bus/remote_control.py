@@ -15,14 +15,14 @@ from damage_tasks.event_bus.connection import NO_BUS, bus_connection, bus_url
 
 
 class SingleTryProducer(Producer):
-    """Publishes once: kombu's mailbox would try for ever while the bus is away."""
+    """Publishes once: kombu's mailbox would retry forever while the bus is unavailable."""
 
     def publish(self, *args: Any, **kwargs: Any) -> Any:
         return super().publish(*args, **{**kwargs, "retry": False})
 
 
 class Mailbox(KombuMailbox):
-    """Sends commands with a producer on the bus; the stock one would send them to SQS."""
+    """Sends commands with a producer on the bus; the default mailbox would send them to SQS."""
 
     @contextmanager
     def producer_or_acquire(self, producer: Any = None, channel: Any = None) -> Iterator[Any]:
@@ -35,7 +35,7 @@ class Control(CeleryControl):
     Mailbox = Mailbox
 
     def _after_fork(self) -> None:
-        """Nothing to forget: there is no pool of producers."""
+        """Nothing to reset: there is no pool of producers."""
 
     def broadcast(self, command: str, arguments: Any = None, destination: Any = None,
                   connection: Any = None, *args: Any, channel: Any = None,

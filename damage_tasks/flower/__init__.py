@@ -1,1 +1,1 @@
-"""Flower for an SQS application."""
+"""Flower for an application on SQS."""

@@ -1,6 +1,6 @@
-"""Flower on an SQS application: its events from the bus, its Broker tab from SQS.
+"""Flower for an application on SQS: events from the bus, Broker tab from SQS.
 
-Written for Flower 2.2, whose own start is ``flower.command.flower``.
+Written for Flower 2.2, whose own entry point is ``flower.command.flower``.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from damage_tasks.telemetry.slack import open_slack
 
 logger = logging.getLogger(__name__)
 
-LONGEST_PAUSE = 5.0  # seconds between two tries to reach a bus that is away
+LONGEST_PAUSE = 5.0  # seconds between attempts to reconnect
 DEFAULTS = {
     "address": "127.0.0.1",
     "persistent": True,
     "db": "var/flower",
     "state_save_interval": 30_000,  # milliseconds
     "max_tasks": 20_000,
-    # Spot nodes leave their workers behind in the list.
+    # Workers on spot nodes would otherwise stay in the list after they are gone.
     "purge_offline_workers": 3600,
     # The name is nearly always the same, so it comes last.
     "tasks_columns": "uuid,state,args,runtime,received,worker,name",
@@ -66,7 +66,7 @@ def serve(arguments: Iterable[str]) -> None:
     for name, value in DEFAULTS.items():
         setattr(options, name, value)
     command.apply_env_options()
-    # Tornado would take a program's name and, without arguments, sys.argv.
+    # Tornado expects a program name and, without arguments, would use sys.argv.
     command.apply_options("damage-tasks flower", list(arguments))
     refuse_open_house(options)
     command.extract_settings()
@@ -83,7 +83,7 @@ def serve(arguments: Iterable[str]) -> None:
 
 
 class QueuePair:
-    """What Flower asks a broker for: rows of its Broker tab and of ``/api/queues/length``."""
+    """Implements Flower's broker: rows of its Broker tab and of ``/api/queues/length``."""
 
     def __init__(self, depth: QueueDepth, consumers: Any) -> None:
         self._depth = depth
@@ -146,7 +146,7 @@ def _application(command: Any, options: Any) -> Any:
 
     settings = get_settings()
     depth = QueueDepth(settings.require("queue_url"), settings.region)
-    # So the queue's figures are there even while no worker is.
+    # Shows the queue's figures even while no worker is running.
     REGISTRY.register(LiveMetrics(lambda: {"queue": depth.counts()}))
     slack = open_slack(settings, "Flower")
     if slack is not None and sends_dead_letter_alerts("flower"):
@@ -154,18 +154,18 @@ def _application(command: Any, options: Any) -> Any:
         start_dead_letter_alerts(depth, slack, Path(f"{options.db}.dead-letters"))
 
     class BusEvents(Events):
-        """Flower's own opens ``app.connection()``, which is SQS, and waits ever longer."""
+        """Reads events from the bus; Flower's own class would use ``app.connection()``, SQS."""
 
         def run(self) -> None:
             pause = 1.0
             while True:
                 try:
                     receiver = self.capp.events.Receiver(None, handlers={"*": self.on_event})
-                    logger.info("events arrive from %s", receiver.connection.as_uri())
+                    logger.info("receiving events from %s", receiver.connection.as_uri())
                     pause = 1.0
                     receiver.capture(limit=None, timeout=None, wakeup=True)
                 except Exception as error:
-                    logger.warning("lost the event bus, next try in %.0f s: %s",
+                    logger.warning("lost the event bus; next attempt in %.0f s: %s",
                                    pause, redact(str(error)))  # fmt: skip
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)

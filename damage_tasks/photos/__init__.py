@@ -1,4 +1,4 @@
-"""Photos: from a URL to pixels, with every limit on the way."""
+"""Photos: download and decoding, with limits at every step."""
 
 from damage_tasks.photos.decode import Photo, decode
 from damage_tasks.photos.reader import PhotoReader

@@ -1,4 +1,4 @@
-"""From a photo's bytes to its pixels: header first, then only as much as is needed."""
+"""Decodes a photo's bytes: reads the header first, then no more pixels than needed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from damage_tasks.photos.formats import open_photo
 from damage_tasks.photos.quality import judge
 from damage_tasks.resize import fitting, shrink
 
-# A picture this much smaller than asked for is not worth decoding four times the pixels.
+# If halving leaves a picture this close to the requested size, decode it at half size.
 ENOUGH = 0.75
 MEBIBYTE = 1024 * 1024
-# Of each decoded pixel: the pixel, its copy in an overlay of the photo's own size, and that
-# overlay's JPEG, of which OpenCV makes three copies.
+# Bytes per decoded pixel: the pixel, its copy in a full-size overlay, and that overlay's
+# JPEG, of which OpenCV makes three copies.
 _LATER_BYTES = 12
-# EXIF orientation (EXIF 2.32, tag 0x0112) as cv2.flip and cv2.rotate.
+# EXIF orientation (EXIF 2.32, tag 0x0112) as arguments of cv2.flip and cv2.rotate.
 _FLIPS = {2: 1, 4: 0, 5: 1, 7: 1}
 _TURNS = {
     3: cv2.ROTATE_180,
@@ -37,7 +37,7 @@ class Photo:
     """A decoded photo.
 
     ``pixels`` is H x W x 3 uint8, BGR, upright, possibly at reduced scale;
-    ``width`` and ``height`` are those of the whole photo, upright.
+    ``width`` and ``height`` are those of the full photo, upright.
     """
 
     pixels: NDArray[np.uint8]
@@ -54,16 +54,16 @@ def decode(
     max_memory: int = 512 * MEBIBYTE,
     min_side: int = 64,
 ) -> Photo:
-    """The picture in ``data``, a JPEG, PNG, WebP or HEIC file, judged by its bytes.
+    """The picture in ``data``, a JPEG, PNG, WebP or HEIC file, identified by its content.
 
-    Its longer side gets at most ``side`` pixels (0: full scale); a JPEG is decoded at a
-    half, a quarter or an eighth where that leaves about as many.  Transparent
+    Its longer side gets at most ``side`` pixels (0: full scale).  A JPEG is decoded at a
+    half, a quarter or an eighth of its size if that leaves about as many.  Transparent
     parts become white, 16-bit values lose their lower byte, grey and CMYK become
-    BGR; of an animation the first frame is taken.  Only EXIF turns a photo, as in
-    browsers; a HEIC is turned by its own boxes.
+    BGR; of an animation, the first frame is used.  As in browsers, only EXIF rotates a
+    photo; a HEIC is rotated by its own boxes.
 
-    ``max_pixels`` is a limit below each format's own.  ``max_memory`` (bytes) is the most
-    that decoding and what follows may take; the header tells what they will.
+    ``max_pixels`` applies in addition to each format's own limit.  ``max_memory`` (bytes) limits
+    what decoding and the later stages may allocate, as estimated from the header.
 
     Raises `NotAPhoto`, `PhotoUnsupported`, `PhotoUnreadable`, `TooManyPixels` or
     `PhotoTooSmall`.
@@ -92,16 +92,16 @@ def _check_size(
     pixels = photo.width * photo.height
     allowed = min(photo.max_pixels, max_pixels or photo.max_pixels)
     if pixels > allowed:
-        raise TooManyPixels(f"{size}; {allowed} pixels are allowed")
+        raise TooManyPixels(f"{size}; at most {allowed} pixels are allowed")
     if min(photo.width, photo.height) < min_side:
-        raise PhotoTooSmall(f"{size}; the shorter side needs {min_side}")
+        raise PhotoTooSmall(f"{size}; the shorter side must have at least {min_side} pixels")
     width, height = photo.reduced(reduction)
     working = max(photo.decoding_bytes(reduction), _LATER_BYTES * width * height)
     memory = len(photo.data) + working
     if memory > max_memory:
         raise TooManyPixels(
             f"{size}; examining it takes {memory // MEBIBYTE} MiB of memory, "
-            f"and {max_memory // MEBIBYTE} are allowed"
+            f"but only {max_memory // MEBIBYTE} are allowed"
         )
 
 

@@ -1,4 +1,4 @@
-"""A photo's file, checked and not yet decoded: the base of all formats."""
+"""A photo's file, checked but not decoded: the base class of all formats."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 
-# What decoders raise on damaged bytes.  Not Exception: that would swallow a time limit,
-# which Celery raises in the middle of whatever is running.
+# Errors that decoders raise for damaged data.  Not Exception, which would swallow the time
+# limit that Celery raises in the middle of whatever is running.
 DECODER_ERRORS = (
     ArithmeticError,
     AssertionError,
@@ -33,10 +33,10 @@ DECODER_ERRORS = (
 # Every chunk or segment costs some microseconds, however short it is.
 MAX_PARTS = 100_000
 
-# Rows that are converted at once, so that there is no second copy of a large picture; a
-# multiple of every reduction.
+# Rows converted at a time, so that a large picture is never held twice; a multiple of
+# every reduction.
 BAND = 64
-# What such a band takes for each pixel of the photo's width.
+# Bytes that such a band takes per pixel of the photo's width.
 BAND_BYTES = 32 * BAND
 
 # EXIF 2.32: tag 0x0112.
@@ -46,10 +46,10 @@ _WHOLE_NUMBERS = {1: "B", 3: "H", 4: "L"}
 
 @dataclass(frozen=True)
 class EncodedPhoto(ABC):
-    """A photo whose header was read and whose file was found whole; nothing is decoded.
+    """A photo whose header was read and whose file is complete; nothing is decoded yet.
 
     ``width`` and ``height`` are those of the stored picture, and ``orientation`` (1 to 8)
-    is how EXIF says that it must be turned.
+    is the EXIF orientation.
     """
 
     max_pixels: ClassVar[int]
@@ -61,23 +61,23 @@ class EncodedPhoto(ABC):
 
     @abstractmethod
     def decoding_bytes(self, reduction: int) -> int:
-        """The most memory that `pixels` takes at once, its result included."""
+        """Peak memory of `pixels` in bytes, including its result."""
 
     @abstractmethod
     def pixels(self, reduction: int) -> Pixels:
         """H x W x 3 uint8, BGR, ``reduction`` (1, 2, 4 or 8) times smaller than stored.
 
         Transparent parts are white.  Raises `PhotoUnreadable` or one of
-        `DECODER_ERRORS` where the picture is not whole.
+        `DECODER_ERRORS` if the picture is incomplete.
         """
 
     def reduced(self, reduction: int) -> tuple[int, int]:
-        """The (width, height) of `pixels`; what is left over makes one more."""
+        """The (width, height) of `pixels`, rounded up."""
         return -(-self.width // reduction), -(-self.height // reduction)
 
 
 def orientation_of(exif: bytes | None) -> int:
-    """The orientation (1 to 8) in an EXIF block; 1 where it is missing or makes no sense.
+    """The orientation (1 to 8) in an EXIF block; 1 if it is missing or invalid.
 
     Only EXIF counts, as in browsers: Pillow's `getexif` would read XMP too.
     """
@@ -99,7 +99,7 @@ def orientation_of(exif: bytes | None) -> int:
 
 
 def on_white(picture: Pixels) -> Pixels:
-    """A picture with transparency (H x W x 4 uint8, BGRA) on white ground (H x W x 3, BGR)."""
+    """A transparent picture (H x W x 4 uint8, BGRA) on a white background (H x W x 3, BGR)."""
     pixels = np.empty((*picture.shape[:2], 3), np.uint8)
     for top in range(0, len(picture), BAND):
         band = picture[top : top + BAND].astype(np.uint16)

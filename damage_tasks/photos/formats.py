@@ -1,4 +1,4 @@
-"""Which kind of photo some bytes are, judged by the bytes only."""
+"""Recognises a photo's format by its bytes alone."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from damage_tasks.photos.webp import open_webp
 
 
 def open_photo(data: bytes) -> EncodedPhoto:
-    """The photo in ``data``, checked, its header read; no pixel is decoded.
+    """The photo in ``data`` with its header read and its file checked, not yet decoded.
 
-    Raises `NotAPhoto`, `PhotoUnsupported`, or `PhotoUnreadable` when it is truncated or
+    Raises `NotAPhoto`, `PhotoUnsupported`, or `PhotoUnreadable` when the file is truncated or
     its header is damaged.
     """
     kind: Callable[[bytes], EncodedPhoto]
@@ -28,7 +28,7 @@ def open_photo(data: bytes) -> EncodedPhoto:
     elif is_heic(data):
         kind = open_heic
     else:
-        raise NotAPhoto("the bytes are no JPEG, PNG, WebP or HEIC photo")
+        raise NotAPhoto("the data is not a JPEG, PNG, WebP or HEIC photo")
     try:
         return kind(data)
     except DECODER_ERRORS as error:

@@ -1,8 +1,8 @@
-"""HEIC: decoded by libheif, which conceals what is lost and tells Python nothing about it.
+"""HEIC: decoded by libheif, which hides missing data and reports no errors to Python.
 
-So the file's own structure is checked: each item's data lies inside the file, its NAL units
-follow each other without a gap, and none has bytes that HEVC never writes (ITU-T H.265,
-7.4.2: 00 00 00, 00 00 01 and 00 00 02), of which a hole of zeros is made.
+Therefore the file's own structure is checked: each item's data must lie inside the file, its
+NAL units must be contiguous, and none may contain bytes that HEVC never writes (ITU-T H.265,
+7.4.2: 00 00 00, 00 00 01 and 00 00 02), which a hole of zeros consists of.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from damage_tasks.photos.encoded_photo import BAND_BYTES, MAX_PARTS, EncodedPhot
 from damage_tasks.photos.heif_items import Extent, read_items
 from damage_tasks.resize import reduce
 
-# A process has one core, and only the photo itself is of use.
+# A process has one core, and only the photo itself is needed.
 pillow_heif.options.DECODE_THREADS = 1
 pillow_heif.options.THUMBNAILS = False
 pillow_heif.options.DEPTH_IMAGES = False
@@ -28,13 +28,13 @@ pillow_heif.options.AUX_IMAGES = False
 
 _BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 _NEVER_WRITTEN = (b"\0\0\0", b"\0\0\1", b"\0\0\2")
-# Some encoders fill up the last word of a NAL unit.
+# Some encoders pad the last word of a NAL unit.
 _FILLING = 3
 
 
 @dataclass(frozen=True)
 class HeicPhoto(EncodedPhoto):
-    """A HEIC; its decoder has turned it already."""
+    """A HEIC; its decoder has already rotated it."""
 
     max_pixels: ClassVar[int] = 65_000_000
 
@@ -51,7 +51,7 @@ class HeicPhoto(EncodedPhoto):
     def pixels(self, reduction: int) -> Pixels:
         pixels = np.asarray(self.image)
         if pixels.shape[1::-1] != (self.width, self.height):
-            raise ValueError("the header announces another size than the picture has")
+            raise ValueError("the picture's size differs from the header's")
         if pixels.ndim == 2:
             pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR))
         elif pixels.shape[2] == 4:
@@ -60,7 +60,7 @@ class HeicPhoto(EncodedPhoto):
 
 
 def is_heic(data: bytes) -> bool:
-    """Whether the file says that it holds HEVC pictures."""
+    """Whether the file declares that it contains HEVC pictures."""
     # ISO/IEC 14496-12, 4.3: size, "ftyp", major brand, version, compatible brands.
     if data[4:8] != b"ftyp":
         return False
@@ -88,7 +88,7 @@ def open_heic(data: bytes) -> HeicPhoto:
 def _check(data: bytes) -> None:
     items = read_items(data)
     if items is None:
-        return  # libheif will say what is wrong, or knows more than we do
+        return  # libheif will report the error, or supports what this reader does not
     for extent in items.extents:
         if extent.end > len(data):
             raise PhotoUnreadable("the photo is truncated")
@@ -106,13 +106,13 @@ def _check_units(data: bytes, extents: Iterable[Extent], length_bytes: int) -> i
         start = position + length_bytes
         position = start + int.from_bytes(coded[position:start], "big")
         if position > len(coded) or position < start + 2:
-            raise PhotoUnreadable("the photo is damaged: its NAL units do not fit")
+            raise PhotoUnreadable("the photo is damaged: its NAL units do not match its size")
         end = position
         while coded[end - 1] == 0 and position - end < _FILLING:
             end -= 1
         for pattern in _NEVER_WRITTEN:
             if coded.find(pattern, start, end) >= 0:
-                raise PhotoUnreadable("the photo is damaged: part of its data is missing")
+                raise PhotoUnreadable("the photo is damaged: some of its data is missing")
         units += 1
         if units > MAX_PARTS:
             break

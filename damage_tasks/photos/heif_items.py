@@ -1,4 +1,4 @@
-"""Where the pictures of a HEIF file lie (ISO/IEC 14496-12, 8.11, and 23008-12, 6)."""
+"""Locates the pictures in a HEIF file (ISO/IEC 14496-12, 8.11, and 23008-12, 6)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Extent(NamedTuple):
 
 @dataclass(frozen=True)
 class Items:
-    """What a file says of its items.
+    """The items of a HEIF file.
 
     ``extents`` are those of all items; ``pictures`` those of each HEVC picture that the
-    primary item is made of: itself or its tiles.  Lengths of NAL units have
-    ``length_bytes``.
+    primary item consists of: itself or its tiles.  The lengths of NAL units have
+    ``length_bytes`` bytes.
     """
 
     extents: tuple[Extent, ...]
@@ -33,7 +33,7 @@ class Items:
 
 
 class _Reader:
-    """Big-endian numbers, one after the other; raises `PhotoUnreadable` beyond the end."""
+    """Reads consecutive big-endian numbers; raises `PhotoUnreadable` beyond the end."""
 
     def __init__(self, data: bytes, start: int, end: int) -> None:
         self.data, self.position, self.end = data, start, end
@@ -50,9 +50,9 @@ class _Reader:
 
 
 def read_items(data: bytes) -> Items | None:
-    """The items of the file; None where it has no index of them.
+    """The items of the file; None if it has no item index.
 
-    Raises `PhotoUnreadable` where the index makes no sense.
+    Raises `PhotoUnreadable` if the index is invalid.
     """
     index = next((box for kind, *box in _boxes(data, 0, len(data)) if kind == b"meta"), None)
     if index is None:
@@ -76,14 +76,14 @@ def read_items(data: bytes) -> Items | None:
     ]
     return Items(
         extents=tuple(extent for extents in places.values() for extent in extents),
-        # Nothing is known of pictures whose lengths are written in several ways.
+        # Pictures whose NAL unit lengths have different widths cannot be checked.
         pictures=tuple(pictures) if len(lengths) == 1 else (),
         length_bytes=min(lengths, default=4),
     )
 
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Type, start and end of the content of each box, as far as they make sense."""
+    """Type, content start and content end of each box, up to the first invalid one."""
     for _ in range(MAX_ITEMS):
         if start + 8 > end:
             return
@@ -119,7 +119,7 @@ def _kinds(data: bytes, start: int, end: int) -> dict[int, bytes]:
 def _places(
     box: _Reader, index_data: tuple[int, int], length: int
 ) -> dict[int, tuple[Extent, ...]]:
-    """The extents of each item that lies in the file itself."""
+    """The extents of each item stored in the file itself."""
     version = box.version()
     sizes = box.number(2)
     offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
@@ -149,7 +149,7 @@ def _places(
 
 
 def _tiles(data: bytes, start: int, end: int) -> dict[int, list[int]]:
-    """Which items each derived item is made of."""
+    """The items that each derived item is made of."""
     size = 2 if _Reader(data, start, end).version() == 0 else 4
     tiles = {}
     for kind, first, last in _boxes(data, start + 4, end):
@@ -161,7 +161,7 @@ def _tiles(data: bytes, start: int, end: int) -> dict[int, list[int]]:
 
 
 def _length_bytes(data: bytes, start: int, end: int) -> set[int]:
-    """How many bytes the lengths of NAL units have, by all decoder configurations."""
+    """The widths of NAL unit lengths in all decoder configurations, in bytes."""
     return {
         1 + (data[first + 21] & 3)
         for kind, *properties in _boxes(data, start, end)

@@ -1,7 +1,7 @@
-"""Downloads over HTTP with libcurl, which keeps every limit itself.
+"""Downloads over HTTP with libcurl, which enforces all limits.
 
-libcurl hands over the address it is about to connect to, so the address that is
-checked is the one that is used; its clocks bound a download that drips.
+libcurl reports each address before it connects, so the address that is
+checked is the one that is used; its timeouts also stop slow, dripping downloads.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from damage_tasks.settings import Settings
     from damage_tasks.storage.s3 import Signer
 
-STALLED_BELOW = 1024  # bytes a second
+STALLED_BELOW = 1024  # bytes per second
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-# HTTP/0.9 or no HTTP at all, contradicting lengths, unknown transfer encodings and (100, for
-# which pycurl has no name) more headers than libcurl takes.
+# Response errors: HTTP/0.9 or no HTTP at all, contradicting lengths, unknown transfer encodings,
+# and more headers than libcurl accepts (100, for which pycurl has no name).
 NOT_HTTP = frozenset({
     pycurl.E_UNSUPPORTED_PROTOCOL,
     pycurl.E_FTP_WEIRD_SERVER_REPLY,
@@ -48,7 +48,7 @@ NOT_HTTP = frozenset({
 
 
 class HttpDownload:
-    """Keeps one libcurl handle a thread, so that connections are used again."""
+    """Keeps one libcurl handle per thread, so that connections are reused."""
 
     def __init__(self, settings: Settings, signer: Signer) -> None:
         self._settings = settings
@@ -56,7 +56,7 @@ class HttpDownload:
         self._kept = threading.local()
 
     def get(self, url: HttpUrl) -> bytes:
-        """The body at ``url``, redirects followed one by one, each checked like the first.
+        """The body at ``url``; follows redirects one at a time and checks each like the first URL.
 
         Raises a `PhotoRejected` or `DownloadFailed`.
         """
@@ -75,7 +75,7 @@ class HttpDownload:
     def _target(self, url: HttpUrl, location: bytes) -> HttpUrl:
         target = parse_url(redirect_target(url.text, location), self._settings)
         if not isinstance(target, HttpUrl):
-            raise UrlNotAllowed("the photo's address redirects away from the web")
+            raise UrlNotAllowed("the photo's address redirects to a scheme other than http(s)")
         return target
 
     def _request(self, url: HttpUrl, deadline: float) -> Answer:
@@ -97,20 +97,20 @@ class HttpDownload:
         except pycurl.error as error:
             if answer.interrupted is not None:
                 raise answer.interrupted from None
-            # What an error or a redirect says stands, however its body ends.
+            # The status of an error or a redirect is valid even if the body is incomplete.
             if answer.status < 300 or not answer.has_head:
                 raise self._as_ours(error, url, answer, guard) from None
         finally:
-            curl.reset()  # lets go of the answer, keeps the connections
+            curl.reset()  # releases the response but keeps the connections
         if not answer.has_head:
-            raise DownloadFailed("the answer breaks off in its headers")
+            raise DownloadFailed("the response ends within its headers")
         return answer
 
     def _handle(self) -> pycurl.Curl:
         kept = self._kept
         if getattr(kept, "process", None) != os.getpid():
-            # After a fork the connections are still the parent's: they must not be used, and
-            # not closed either, which would end the parent's TLS sessions.
+            # After a fork the connections belong to the parent: they must not be used, nor
+            # closed, which would end the parent's TLS sessions.
             kept.parents = getattr(kept, "curl", None)
             kept.curl, kept.process = pycurl.Curl(), os.getpid()
         return kept.curl
@@ -129,7 +129,7 @@ class HttpDownload:
         curl.setopt(pycurl.LOW_SPEED_LIMIT, STALLED_BELOW)
         curl.setopt(pycurl.LOW_SPEED_TIME, max(1, round(settings.stall_timeout)))
         curl.setopt(pycurl.MAXFILESIZE_LARGE, settings.max_photo_bytes)
-        # A proxy from the environment would connect in our stead, unchecked.
+        # A proxy from the environment would connect on our behalf, without our address check.
         curl.setopt(pycurl.PROXY, "")
 
     def _as_ours(
@@ -143,19 +143,19 @@ class HttpDownload:
         if number in NOT_HTTP:
             return PhotoRefused(f"the photo's server does not speak HTTP: {text}")
         if number == pycurl.E_URL_MALFORMAT:
-            return UrlInvalid("libcurl cannot read the URL")
+            return UrlInvalid("libcurl cannot parse the URL")
         if number == pycurl.E_COULDNT_CONNECT and guard.refused:
-            # Which address it is would tell a caller about our network.
+            # Do not name the address: it would tell a caller about our network.
             return UrlNotAllowed(
                 f"{url.host} has no public address (DAMAGE_ALLOW_PRIVATE_ADDRESSES)"
             )
         if number == pycurl.E_COULDNT_RESOLVE_HOST and _does_not_exist(url.host):
-            return PhotoNotFound(f"there is no host {url.host}")
+            return PhotoNotFound(f"host {url.host} does not exist")
         return DownloadFailed(f"{text or 'download failed'} (curl {number})")
 
 
 class _Guard(ExitStack):
-    """Opens sockets for libcurl, to allowed addresses only."""
+    """Opens sockets for libcurl, only to allowed addresses."""
 
     def __init__(self, allow_private: bool) -> None:
         super().__init__()
@@ -163,7 +163,7 @@ class _Guard(ExitStack):
         self._allow_private = allow_private
 
     def open(self, _purpose: int, to: Any) -> Any:
-        """A socket for the address ``to.addr``, which libcurl connects to next."""
+        """A socket for the address ``to.addr``, to which libcurl connects next."""
         if self._allow_private or is_public(to.addr[0]):
             # libcurl works with a duplicate; this one is closed with the guard.
             return self.enter_context(socket.socket(to.family, to.socktype, to.protocol))
@@ -172,7 +172,7 @@ class _Guard(ExitStack):
 
 
 def _does_not_exist(host: str) -> bool:
-    # libcurl does not say whether the name does not exist or DNS is away.
+    # libcurl does not distinguish a name that does not exist from an unavailable DNS server.
     try:
         socket.getaddrinfo(host, 443, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
@@ -183,7 +183,7 @@ def _does_not_exist(host: str) -> bool:
 
 
 def _ca_file() -> str:
-    # The variables that boto3 and requests know too, for companies with their own CA.
+    # The variables that boto3 and requests also read, for companies with their own CA.
     return (
         os.environ.get("SSL_CERT_FILE") or os.environ.get("REQUESTS_CA_BUNDLE") or certifi.where()
     )

@@ -1,4 +1,4 @@
-"""What a photo's server answers, taken from libcurl piece by piece."""
+"""The response of a photo's server, received from libcurl in pieces."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from damage_tasks.errors import (
 )
 
 MAX_HEADERS = 64 * 1024
-# Bodies of redirects and errors are read up to here, to keep the connection for the next photo.
+# Read this much of a redirect's or error's body, to keep the connection for the next photo.
 MAX_OTHER_BODY = 64 * 1024
 AGAIN = frozenset({408, 425, 429})
 _STATUS = re.compile(rb"HTTP/\S+ +(\d{3})")
 
 
 class Answer:
-    """What the server says, as long as it is not too much."""
+    """The server's response, up to a size limit."""
 
     def __init__(self, limit: int) -> None:
         self.status = 0
@@ -36,7 +36,7 @@ class Answer:
         self._header_bytes = 0
 
     def taking(self, take: Callable[[bytes], int | None]) -> Callable[[bytes], int | None]:
-        """``take`` for libcurl, which only prints what is raised in it: a time limit, say."""
+        """``take`` as a callback for libcurl, which only prints exceptions such as a time limit."""
 
         def guarded(data: bytes) -> int | None:
             try:
@@ -48,8 +48,8 @@ class Answer:
         return guarded
 
     def write(self, data: bytes) -> int | None:
-        """A piece of the body; -1 makes libcurl end the transfer."""
-        # Before 8.4 libcurl itself looks only at the size that is announced.
+        """Take a piece of the body; returning -1 makes libcurl end the transfer."""
+        # Before 8.4, libcurl itself only checks the announced size.
         if self.body.tell() + len(data) > (self._limit if self.status < 300 else MAX_OTHER_BODY):
             self.problem = too_large(self._limit)
             return -1
@@ -57,10 +57,10 @@ class Answer:
         return None
 
     def header(self, line: bytes) -> int | None:
-        """A line of the head; there may be several heads (100, 103), the last one counts."""
+        """Take a header line; with several header blocks (100, 103), the last one counts."""
         self._header_bytes += len(line)
         if self._header_bytes > MAX_HEADERS:
-            self.problem = PhotoRefused("the photo's server sends endless headers")
+            self.problem = PhotoRefused("the photo's server sends too many headers")
             return -1
         name, _, value = line.partition(b":")
         if status := _STATUS.match(line):
@@ -73,11 +73,11 @@ class Answer:
 
 
 def body_of(answer: Answer) -> bytes:
-    """The photo; raises a `PhotoRejected` or `DownloadFailed` where the status is an error."""
+    """The photo; raises a `PhotoRejected` or `DownloadFailed` for an error status."""
     status = answer.status
     if 200 <= status < 300:
         return answer.body.getvalue()
-    text = f"the photo's server answers {status}"
+    text = f"the photo's server returned {status}"
     if status in (404, 410):
         raise PhotoNotFound(text)
     if status in (401, 403, 407):
@@ -88,5 +88,5 @@ def body_of(answer: Answer) -> bytes:
 
 
 def too_large(limit: int) -> PhotoTooLarge:
-    """The error of a photo of more than ``limit`` bytes."""
+    """The error for a photo of more than ``limit`` bytes."""
     return PhotoTooLarge(f"photo has more than {limit} bytes")

@@ -1,8 +1,8 @@
-"""JPEG: strict where libjpeg conceals what is lost, lenient where nothing is.
+"""JPEG: strict about data that libjpeg would silently replace, lenient about everything else.
 
-libjpeg fills what is missing with grey and goes on.  Decoded strictly it refuses, but
-then it refuses much that harms no picture too.  So only what makes the picture is given
-to it: no metadata, no bytes between segments, and an end marker where that is missing.
+libjpeg fills in missing data with grey and carries on.  Its strict mode fails, but also
+for much that harms no picture.  So it only receives what the picture consists of: no
+metadata, no bytes between segments, and an end marker if that is missing.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from damage_tasks.errors import PhotoUnreadable
 from damage_tasks.photos.encoded_photo import MAX_PARTS, EncodedPhoto, Pixels, orientation_of
 from damage_tasks.photos.jpeg_frame import Component, Frame
 
-# Progressive photos have about ten scans.  libjpeg walks over the whole picture once for each,
-# so that a file of a megabyte could keep it busy for minutes.
+# Progressive photos have about ten scans.  libjpeg processes the whole picture once per scan,
+# so a file of one megabyte could keep it busy for minutes.
 MAX_SCANS = 100
 
 # ITU-T T.81, B.1.1.2: in scan data 0xFF is followed by 0x00 or a restart marker (D0 to D7).
-# Those and TEM (01) stand alone, all others but EOI have a length.
+# Those and TEM (01) stand alone; all others except EOI have a length.
 _MARKER = re.compile(rb"\xff([^\x00\x01\xff\xd0-\xd7])")
 _START, _END = b"\xff\xd8", b"\xff\xd9"
 _HUFFMAN_TABLES, _START_OF_SCAN, _END_OF_IMAGE, _COMMENT = 0xC4, 0xDA, 0xD9, 0xFE
@@ -33,15 +33,15 @@ _APPLICATION = range(0xE0, 0xF0)
 _JFIF, _EXIF, _ADOBE = 0xE0, 0xE1, 0xEE
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _PADDED = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
-# 2,091 real photos have 7 zeros in a row at most.
+# 2,091 real photos have at most 7 zeros in a row.
 _HOLE = bytes(16)
-# A scan may itself end in so many zeros.
+# A scan may itself end in this many zeros.
 _ZEROS_AT_AN_END = 8
 
 
 @dataclass(frozen=True)
 class JpegPhoto(EncodedPhoto):
-    """A JPEG; ``data`` holds the picture's own segments only."""
+    """A JPEG; ``data`` contains only the picture's own segments."""
 
     # Decoded at an eighth, 200 megapixels cost no more than 12 at full scale.
     max_pixels: ClassVar[int] = 250_000_000
@@ -51,7 +51,7 @@ class JpegPhoto(EncodedPhoto):
 
     def decoding_bytes(self, reduction: int) -> int:
         width, height = self.reduced(reduction)
-        # Inks are taken apart, multiplied and put together again.
+        # CMYK channels are split, multiplied and merged again.
         each = 15 if len(self.components) == 4 else 3
         return each * width * height + self._coefficient_bytes()
 
@@ -85,20 +85,20 @@ class JpegPhoto(EncodedPhoto):
             min_factor=reduction,
         )
         if pixels.shape[:2] != (height, width):
-            raise ValueError("the header announces another size than the picture has")
+            raise ValueError("the picture's size differs from the header's")
         if not four:
             return pixels
-        # Inverted, as everybody writes it: 255 is no ink.
+        # CMYK is stored inverted in practice: 255 means no ink.
         cyan, magenta, yellow, black = cv2.split(pixels)
         inks = (cv2.multiply(ink, black, scale=1 / 255) for ink in (yellow, magenta, cyan))
         return np.asarray(cv2.merge(list(inks)), np.uint8)
 
 
 def open_jpeg(data: bytes) -> JpegPhoto:
-    """The JPEG in ``data``, without whatever does not belong to its picture.
+    """The JPEG in ``data``, reduced to what belongs to its picture.
 
-    Raises `PhotoUnreadable` where segments or scans are missing, and
-    `PhotoUnsupported` for kinds that browsers do not show either.
+    Raises `PhotoUnreadable` if segments or scans are missing, and
+    `PhotoUnsupported` for formats that browsers do not show either.
     """
     frame = Frame()
     parts = [_START]
@@ -119,9 +119,9 @@ def open_jpeg(data: bytes) -> JpegPhoto:
             frame.read_tables(content)
         if marker == _START_OF_SCAN:
             header = frame.scan(content)
-            # What zeros at the end are, libjpeg tells.
+            # libjpeg decides whether zeros at the end are missing data.
             if _HOLE in content.rstrip(b"\0") and not frame.zeros_are_usual(header):
-                raise PhotoUnreadable("the photo is damaged: part of its data is missing")
+                raise PhotoUnreadable("the photo is damaged: some of its data is missing")
             parts += [data[start:body], header, content[len(header) :]]
         else:
             parts.append(data[start:end])
@@ -139,10 +139,10 @@ def open_jpeg(data: bytes) -> JpegPhoto:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Marker, its place, where its content begins and where it ends, as libjpeg finds them.
+    """Marker, position, content start and content end of each segment, as libjpeg finds them.
 
-    A scan reaches to the next marker.  A missing end marker is none of our business: the
-    scans themselves tell whether they are whole.
+    A scan extends to the next marker.  A missing end marker is ignored: the scans
+    themselves show whether they are complete.
     """
     scans = 0
     position = 2
@@ -167,7 +167,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _colours(jfif: bool, adobe: bytes | None) -> list[bytes]:
-    """The segments that tell libjpeg how colours are stored, without what it stumbles over."""
+    """The segments that define how colours are stored, without those that libjpeg rejects."""
     segments = []
     if jfif:
         segments.append(b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00")
@@ -177,10 +177,10 @@ def _colours(jfif: bool, adobe: bytes | None) -> list[bytes]:
 
 
 def _without_padding(data: bytes, complaint: str) -> bytes | None:
-    """``data`` without the zeros that some cameras write behind a whole picture, if it has them.
+    """``data`` without the zeros that some cameras append to a complete picture, or None.
 
-    ``complaint`` is libjpeg's, which tells how many bytes it did not need.  A hole of
-    zeros that reaches to the end is longer than that: part of it was taken for the picture.
+    ``complaint`` is libjpeg's warning, which says how many bytes it did not use.  A hole of
+    zeros that reaches the end is longer: part of it was decoded as picture data.
     """
     found = _PADDED.search(complaint)
     if found is None:

@@ -1,4 +1,4 @@
-"""What the frame of a JPEG announces, and whether its scans bring all of it (ITU-T T.81)."""
+"""A JPEG's frame header, and whether the scans deliver all that it announces (ITU-T T.81)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _END_OF_BLOCK = 0
 
 @dataclass(frozen=True)
 class Component:
-    """A colour of the picture and its sampling factors, 1 to 4."""
+    """A colour component of the picture and its sampling factors, 1 to 4."""
 
     id: int
     across: int
@@ -26,16 +26,16 @@ class Component:
 
 @dataclass
 class Frame:
-    """What the frame header announces, and which coefficients the scans have brought."""
+    """The frame header's contents, and the coefficients that the scans have delivered."""
 
     width: int = 0
     height: int = 0
     progressive: bool = False
     several_scans: bool = False
     components: list[Component] = field(default_factory=list)
-    # By component: how many low bits of each of the 64 coefficients have not come yet.
+    # By component: how many low bits of each of the 64 coefficients are still missing.
     missing: dict[int, list[int]] = field(default_factory=dict)
-    # By AC table: what the code of zeros only stands for.
+    # By AC table: what the code that consists only of zeros means.
     zero_symbols: dict[int, int] = field(default_factory=dict)
 
     def begin(self, marker: int, content: bytes) -> None:
@@ -46,7 +46,7 @@ class Frame:
         if len(content) < 6 or content[5] not in (1, 3, 4) or len(content) < 6 + 3 * content[5]:
             raise PhotoUnreadable("the photo's frame header is damaged")
         if content[0] == 12:
-            raise PhotoUnsupported("JPEG of 12 bits a colour is not supported")
+            raise PhotoUnsupported("JPEG with 12 bits per colour is not supported")
         self.progressive = marker == _PROGRESSIVE
         self.height = int.from_bytes(content[1:3], "big")
         self.width = int.from_bytes(content[3:5], "big")
@@ -58,7 +58,7 @@ class Frame:
             self.missing[id] = [14] * 64
 
     def read_tables(self, content: bytes) -> None:
-        """Note what zeros mean in the Huffman tables of a segment (T.81, B.2.4.2)."""
+        """Record what zeros mean in the Huffman tables of a segment (T.81, B.2.4.2)."""
         position = 0
         while position + 17 < len(content):
             kind, count = content[position], sum(content[position + 1 : position + 17])
@@ -67,24 +67,24 @@ class Frame:
             position += 17 + count
 
     def zeros_are_usual(self, header: bytes) -> bool:
-        """Whether flat parts of a picture make long runs of zeros in a scan.
+        """Whether flat areas of a picture produce long runs of zeros in a scan.
 
-        They do where zeros end a block, as in tables made for the photo.  In the tables
-        that T.81 suggests they make noise of each block of luminance.
+        They do if zeros encode the end of a block, as in tables optimised for the photo.  With the
+        tables suggested by T.81, zeros decode to noise in each luminance block.
         """
         tables = [selectors & 15 for selectors in header[2 : 1 + 2 * header[0] : 2]]
         symbols = {self.zero_symbols.get(table, _END_OF_BLOCK) for table in tables}
         return self.progressive or symbols <= {_END_OF_BLOCK}
 
     def scan(self, content: bytes) -> bytes:
-        """Count a scan's coefficients; its header, with what sequential scans must say."""
+        """Record a scan's coefficients; returns its header, normalised for sequential scans."""
         count = content[0] if content else 0
         header = content[: 4 + 2 * count]
         if not count or len(header) < 4 + 2 * count:
-            raise PhotoUnreadable("a scan's header is damaged")
+            raise PhotoUnreadable("a scan header of the photo is damaged")
         first, last, bits = header[-3:]
         if not self.progressive:
-            # Some cameras write other values, which nothing depends on.
+            # Some cameras write other values, but nothing depends on them.
             first, last, bits = 0, 63, 0
             header = header[:-3] + bytes((first, last, bits))
         self.several_scans |= self.progressive or count < len(self.components)
@@ -95,7 +95,7 @@ class Frame:
         return header
 
     def check_complete(self) -> None:
-        """Raises `PhotoUnreadable` where a coefficient of any component never came."""
+        """Raises `PhotoUnreadable` if a coefficient of any component is missing."""
         if not self.components:
             raise PhotoUnreadable("the photo is truncated")
         if any(any(bits) for bits in self.missing.values()):

@@ -1,4 +1,4 @@
-"""PNG: only the chunks that make the picture, each with its checksum, as browsers take it."""
+"""PNG: only the chunks needed for the picture, with checksums verified as browsers do."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PICTURE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 
 @dataclass(frozen=True)
 class PngPhoto(EncodedPhoto):
-    """A PNG; ``data`` holds the picture's own chunks only."""
+    """A PNG; ``data`` contains only the picture's own chunks."""
 
     max_pixels: ClassVar[int] = 65_000_000
 
@@ -45,7 +45,7 @@ class PngPhoto(EncodedPhoto):
         width, height = self.reduced(reduction)
         pixels: Pixels = np.empty((height, width, 3), np.uint8)
         for top in range(0, self.height, BAND):
-            # By bands, so that there is no second copy of a large picture.
+            # In bands, so that a large picture is never held twice.
             band = picture.crop((0, top, self.width, min(top + BAND, self.height)))
             rows = reduce(_bgr(band), reduction)
             pixels[top // reduction :][: len(rows)] = rows
@@ -55,7 +55,7 @@ class PngPhoto(EncodedPhoto):
 def open_png(data: bytes) -> PngPhoto:
     """The PNG in ``data`` without text, profiles and animation.
 
-    Raises `PhotoUnreadable` where a chunk of the picture is missing or has changed.
+    Raises `PhotoUnreadable` if a chunk of the picture is missing or fails its checksum.
     """
     parts = [_SIGNATURE]
     kinds = set()
@@ -65,11 +65,11 @@ def open_png(data: bytes) -> PngPhoto:
             exif = bytes(content)
         if kind in _PICTURE:
             if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:], "big"):
-                raise PhotoUnreadable(f"the photo is damaged: its {kind.decode()} has changed")
+                raise PhotoUnreadable(f"the photo is damaged: wrong checksum of {kind.decode()}")
             parts.append(bytes(chunk))
             kinds.add(kind)
         elif not kind[:1].islower():
-            raise PhotoUnreadable("the photo has a chunk that is critical and unknown")
+            raise PhotoUnreadable("the photo has an unknown critical chunk")
     if kinds.isdisjoint({b"IDAT"}) or not data[8:].startswith(b"\0\0\0\rIHDR"):
         raise PhotoUnreadable("the photo's header is damaged")
     return PngPhoto(
@@ -81,7 +81,7 @@ def open_png(data: bytes) -> PngPhoto:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, memoryview]]:
-    """Kind, content and whole of each chunk; a missing end is none of our business here."""
+    """Kind, content and full bytes of each chunk; a missing end is not detected here."""
     view = memoryview(data)
     position = len(_SIGNATURE)
     for _ in range(MAX_PARTS):

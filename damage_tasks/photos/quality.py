@@ -1,4 +1,4 @@
-"""Whether a photo is good enough to be trusted: sharp, and neither dark nor burnt out."""
+"""Photo quality: sharpness and exposure."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 from damage_tasks.inspection import Quality
 from damage_tasks.resize import fitting, shrink
 
-# Pixels.  Blur depends on scale, so it is measured at one that small photos have too: there a
-# sharp photo that was enlarged is as sharp as any.
+# Pixels.  Blur depends on scale, so it is measured at a scale that small photos have too: at
+# this scale a sharp photo that was enlarged is as sharp as any other.
 SIDE = 256
-# Of real car photos 99 % measure 300 and more, 180 and more if enlarged from 250 pixels; blurred
-# with a radius of 1 % of their width 99 % measure 17 and less.
+# Of real car photos, 99 % score at least 300, and at least 180 if enlarged from 250 pixels.
+# Blurred with a radius of 1 % of their width, 99 % score at most 17.
 BLURRED_BELOW = 50.0
 # Median of those photos.  Half the light means half the contrast and a quarter of the variance.
 USUAL_BRIGHTNESS = 0.45
-# 99 % of real car photos have 0.24 and more.
+# 99 % of real car photos have at least 0.24.
 DARK_BELOW = 0.12
-# Studio photos on white ground reach a half.
+# Studio photos on a white background reach one half.
 BURNT_VALUE = 250
 BURNT_SHARE = 0.6
 
@@ -28,7 +28,7 @@ def judge(pixels: NDArray[np.uint8]) -> Quality:
     """The quality of a photo (H x W x 3 uint8, BGR).
 
     Blur is the variance of the Laplacian (Pech-Pacheco et al., ICPR 2000) of the
-    grey picture at 256 px, brightness its mean luma from 0 to 1.
+    grey picture at 256 px; brightness is its mean luma, 0 to 1.
     """
     small = shrink(pixels, fitting(pixels, SIDE), smooth=True)
     grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)

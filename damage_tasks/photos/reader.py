@@ -1,4 +1,4 @@
-"""Reads photos from wherever the settings allow."""
+"""Reads photos from the sources that the settings allow."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PhotoReader:
     def download(self, url: str) -> bytes:
         """The bytes at ``url``: ``https://``, ``s3://``, or ``http://`` and ``file://`` if allowed.
 
-        Raises a `PhotoRejected` (final) or a `TemporaryError` (worth a retry).
+        Raises a `PhotoRejected` (permanent) or a `TemporaryError` (worth a retry).
         """
         place = parse_url(url, self._settings)
         match place:
@@ -62,16 +62,16 @@ class PhotoReader:
 
 def _read_file(path: Path, limit: int) -> bytes:
     try:
-        # Not blocking: a pipe in an allowed folder must not hold the worker.  No link: the
-        # path was resolved when it was checked, so one must have been put there since.
+        # Non-blocking, so that a pipe in an allowed folder cannot block the worker.  No symbolic
+        # links: the path was resolved when it was checked, so a link must be newer than the check.
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     except PermissionError:
-        raise PhotoForbidden("the file must not be read") from None
+        raise PhotoForbidden("permission to read the file is denied") from None
     except OSError as error:
-        raise PhotoNotFound(f"there is no such file: {error.strerror}") from None
+        raise PhotoNotFound(f"the file does not exist: {error.strerror}") from None
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise UrlNotAllowed("it is no regular file")
+            raise UrlNotAllowed("the path is not a regular file")
         with open(file, "rb", closefd=False) as stream:
             data = stream.read(limit + 1)
     except OSError as error:

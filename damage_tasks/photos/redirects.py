@@ -1,4 +1,4 @@
-"""Where a redirect leads, read as libcurl reads it."""
+"""Resolves redirects in the same way as libcurl."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _LOCATION = re.compile(
 
 
 def redirect_target(url: str, location: bytes) -> str:
-    """The URL that the Location header ``location`` of an answer from ``url`` names.
+    """The URL that a redirect from ``url`` with the Location header ``location`` leads to.
 
-    Spaces, control characters and bytes that are no ASCII, which servers should escape and
-    often do not, are escaped in its path and query.  Raises `UrlInvalid` where it is no URL.
+    Escapes spaces, control characters and non-ASCII bytes in path and query, because servers
+    often fail to.  Raises `UrlInvalid` if the result is not a URL.
     """
     parts = _LOCATION.fullmatch(_SLASHES.sub(rb"\1//", location, count=1))
     assert parts is not None  # it matches any bytes
@@ -27,7 +27,7 @@ def redirect_target(url: str, location: bytes) -> str:
         origin = (parts["origin"] or b"").decode()
         return urljoin(url, origin + _escape(parts["path"], "%20") + _escape(parts["query"], "+"))
     except ValueError:
-        raise UrlInvalid("the photo's address redirects to no URL") from None
+        raise UrlInvalid("the photo's address redirects to an invalid URL") from None
 
 
 def _escape(part: bytes, space: str) -> str:

@@ -1,8 +1,8 @@
-"""Which addresses photos may come from.
+"""Checks which addresses photos may come from.
 
-A URL is taken apart once, strictly, and put together again, so that no two
-parsers can read it differently; the IP address is checked when the connection is
-made, so that a name cannot point elsewhere in between (DNS rebinding).
+A URL is parsed once, strictly, and rebuilt from its parts, so that no two
+parsers can disagree about it.  The IP address is checked when the connection is
+made, so a name cannot be redirected in between (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ALLOWED_HOST = re.compile(r"(?P<name>.*?)(:(?P<port>\d+))?")
 
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
-# What `ipaddress` calls global in some releases of Python, or clouds answer to from inside:
+# Addresses that some releases of `ipaddress` call global, or that clouds serve internally:
 # 192.0.0.192 is Oracle's metadata service, 168.63.129.16 Azure's.
 _NOT_PUBLIC = tuple(
     ipaddress.ip_network(text)
@@ -40,7 +40,7 @@ _6TO4 = ipaddress.IPv6Network("2002::/16")
 
 @dataclass(frozen=True, slots=True)
 class HttpUrl:
-    """An address on a web server; ``text`` is the URL as it will be requested."""
+    """An address on a web server; ``text`` is the URL exactly as it will be requested."""
 
     text: str
     host: str
@@ -57,28 +57,28 @@ class S3Url:
 
 @dataclass(frozen=True, slots=True)
 class FileUrl:
-    """A file, symbolic links followed, inside an allowed folder."""
+    """A file inside an allowed folder, with symbolic links resolved."""
 
     path: Path
 
 
 def parse_url(url: object, settings: Settings) -> HttpUrl | S3Url | FileUrl:
-    """The place that ``url`` names.
+    """The location that ``url`` refers to.
 
-    Raises `UrlInvalid` when it cannot be understood, `UrlNotAllowed` when the
+    Raises `UrlInvalid` when it cannot be parsed, `UrlNotAllowed` when the
     settings do not allow it.
     """
     if not isinstance(url, str):
-        raise UrlInvalid(f"a photo's URL must be text, not {type(url).__name__}")
+        raise UrlInvalid(f"a photo's URL must be a string, not {type(url).__name__}")
     if not url or len(url) > MAX_URL:
-        raise UrlInvalid(f"a photo's URL has 1 to {MAX_URL} characters, not {len(url)}")
+        raise UrlInvalid(f"a photo's URL must have 1 to {MAX_URL} characters, not {len(url)}")
     if "\\" in url or any(character.isspace() or ord(character) < 32 for character in url):
-        raise UrlInvalid("a photo's URL holds no spaces, control characters or backslashes")
+        raise UrlInvalid("a photo's URL must not contain spaces, control characters or backslashes")
     try:
         url.encode()
         parts = urlsplit(url)
     except ValueError:
-        # Python's text would quote the host part, where passwords are.
+        # Python's message would quote the host part, which may contain a password.
         raise UrlInvalid("the URL's host is malformed") from None
     match parts.scheme:
         case "https" | "http":
@@ -88,7 +88,7 @@ def parse_url(url: object, settings: Settings) -> HttpUrl | S3Url | FileUrl:
         case "file":
             return _file_url(parts, settings)
         case "":
-            raise UrlInvalid("a photo's URL begins with https:// or s3://")
+            raise UrlInvalid("a photo's URL must begin with https:// or s3://")
     raise UrlNotAllowed(f"{parts.scheme}:// is not allowed; use https:// or s3://")
 
 
@@ -101,7 +101,7 @@ def _http_url(parts: SplitResult, settings: Settings) -> HttpUrl:
         name, port = split_port(parts.netloc)
         host = normalize_host(name)
     except ValueError as error:
-        raise UrlInvalid(f"the URL names no host: {error}") from None
+        raise UrlInvalid(f"the URL has no valid host: {error}") from None
     port = port or DEFAULT_PORTS[parts.scheme]
     _check_host(host, port, parts.scheme, settings)
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
@@ -117,7 +117,7 @@ def _check_host(host: str, port: int, scheme: str, settings: Settings) -> None:
             raise UrlNotAllowed(f"host {host}:{port} is not in DAMAGE_ALLOWED_HOSTS")
     elif port != default and not settings.allow_private_addresses:
         raise UrlNotAllowed(
-            f"port {port} is not allowed; name the host with its port in DAMAGE_ALLOWED_HOSTS"
+            f"port {port} is not allowed; add the host with its port to DAMAGE_ALLOWED_HOSTS"
         )
 
 
@@ -131,19 +131,19 @@ def _matches(host: str, port: int, entry: str, default: int) -> bool:
 
 
 def _s3_url(url: str, settings: Settings) -> S3Url:
-    # "?" and "#" belong to the key.
+    # "?" and "#" are part of the key.
     bucket, _, quoted = url.partition("://")[2].partition("/")
     if not is_bucket_name(bucket):
-        raise UrlInvalid("an s3:// URL is s3://BUCKET/KEY")
+        raise UrlInvalid("an s3:// URL must have the form s3://BUCKET/KEY")
     try:
         key = unquote(quoted, errors="strict")
     except UnicodeDecodeError:
-        raise UrlInvalid("an S3 key is UTF-8, percent-encoded where needed") from None
+        raise UrlInvalid("an S3 key must be UTF-8, percent-encoded where needed") from None
     if not key or len(key.encode()) > 1024:
-        raise UrlInvalid("an S3 key has 1 to 1024 bytes")
-    # Where buckets are folders of one host, ".." could lead to a bucket that is not allowed.
+        raise UrlInvalid("an S3 key must have 1 to 1024 bytes")
+    # If buckets are folders of one host, ".." could lead to a bucket that is not allowed.
     if not {".", ".."}.isdisjoint(key.split("/")):
-        raise UrlInvalid('an S3 key has no parts named "." or ".."')
+        raise UrlInvalid('an S3 key must not have parts named "." or ".."')
     if settings.allowed_buckets and bucket not in settings.allowed_buckets:
         raise UrlNotAllowed(f"bucket {bucket} is not in DAMAGE_ALLOWED_BUCKETS")
     return S3Url(bucket, key)
@@ -153,26 +153,26 @@ def _file_url(parts: SplitResult, settings: Settings) -> FileUrl:
     if not settings.file_roots:
         raise UrlNotAllowed("file:// is not allowed (DAMAGE_FILE_ROOTS)")
     if parts.netloc not in ("", "localhost"):
-        raise UrlInvalid("a file:// URL names no host: file:///path")
+        raise UrlInvalid("a file:// URL must not name a host: file:///path")
     name = os.fsdecode(unquote_to_bytes(parts.path))
     if not name.startswith("/"):
-        raise UrlInvalid("a file:// URL is file:///path")
+        raise UrlInvalid("a file:// URL must have the form file:///path")
     try:
         path = Path(name).resolve()
         allowed = any(path.is_relative_to(Path(root).resolve()) for root in settings.file_roots)
     except (OSError, RuntimeError, ValueError) as error:  # too long, a loop of links, a NUL
-        raise UrlInvalid(f"not the path of a file: {type(error).__name__}") from None
+        raise UrlInvalid(f"not a valid file path: {type(error).__name__}") from None
     if not allowed:
         raise UrlNotAllowed("the file is outside DAMAGE_FILE_ROOTS")
     return FileUrl(path)
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address may be reached by photos of any caller.
+    """Whether photos of any caller may be fetched from an IP address.
 
     Private, loopback, link-local (the cloud's metadata service), shared, reserved
-    and multicast addresses are not, nor IPv6 addresses that carry one of them, nor
-    what else answers in clouds alone.
+    and multicast addresses are not public, nor are IPv6 addresses that embed one of them or
+    addresses that only answer inside clouds.
     """
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):

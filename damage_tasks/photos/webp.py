@@ -1,8 +1,8 @@
-"""WebP: the first picture of a file, decoded twice to see that none of its data is missing.
+"""WebP: the first picture of a file, decoded twice to verify that none of its data is missing.
 
 libwebp notices when it needs more data than there is, but not when it needs less.  Data
-that was lost or changed in the middle makes it need more or less, and hardly ever the same.
-So the picture is decoded without its last bytes too: a whole one cannot do without them.
+lost or changed in the middle makes it need more or less, and hardly ever the same amount.
+So the picture is also decoded without its last bytes, which must fail if it is complete.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from damage_tasks.photos.encoded_photo import (
 )
 from damage_tasks.resize import reduce
 
-# Bytes.  Encoders write one or two more than are needed.
+# Bytes.  Encoders write one or two more than needed.
 _LAST = 8
 _LOSSY, _LOSSLESS, _ALPHA = b"VP8 ", b"VP8L", b"ALPH"
 _EXTENDED, _FRAME, _EXIF = b"VP8X", b"ANMF", b"EXIF"
@@ -37,8 +37,8 @@ _HAS_ALPHA = 0x10
 class WebpPhoto(EncodedPhoto):
     """A WebP; ``data`` is the bitstream of its first picture.
 
-    That one has the ``size`` (width, height) and, in an animation, lies at ``corner``
-    (x, y) of the photo.
+    That picture has ``size`` (width, height) and, in an animation, its ``corner``
+    (x, y) in the photo.
     """
 
     max_pixels: ClassVar[int] = 65_000_000
@@ -50,13 +50,13 @@ class WebpPhoto(EncodedPhoto):
 
     @property
     def transparent(self) -> bool:
-        """Whether any part may be seen through."""
+        """Whether any part of the photo may be transparent."""
         if self.kind == _LOSSLESS:
             return bool(self.data[4] & _HAS_ALPHA)
         return self.alpha is not None
 
     def decoding_bytes(self, reduction: int) -> int:
-        # OpenCV has two copies for a while, libwebp its own of a lossless picture.
+        # OpenCV temporarily holds two copies; libwebp holds another of a lossless picture.
         each = 12 if self.kind == _LOSSLESS else 6
         if self.transparent:
             each = 14
@@ -67,12 +67,12 @@ class WebpPhoto(EncodedPhoto):
 
     def pixels(self, reduction: int) -> Pixels:
         if self._decoded(self.data[:-_LAST]) is not None:
-            raise PhotoUnreadable("the photo is damaged: some of its data does not belong there")
+            raise PhotoUnreadable("the photo is damaged: it has surplus data")
         pixels = self._decoded(self.data)
         if pixels is None:
             raise PhotoUnreadable("the photo is damaged or truncated")
         if pixels.shape[1::-1] != self.size:
-            raise ValueError("the header announces another size than the picture has")
+            raise ValueError("the picture's size differs from the header's")
         if pixels.shape[2] == 4:
             pixels = on_white(pixels)
         if self.size != (self.width, self.height):
@@ -97,10 +97,10 @@ class WebpPhoto(EncodedPhoto):
 def open_webp(data: bytes) -> WebpPhoto:
     """The first picture of the WebP in ``data``.
 
-    Raises `PhotoUnreadable` where the file is shorter than it says.
+    Raises `PhotoUnreadable` if the file is shorter than it declares.
     """
     end = 8 + _number(data[4:8])
-    # The last chunk's padding is left out at times.
+    # The last chunk's padding is sometimes missing.
     if end > len(data) + 1:
         raise PhotoUnreadable("the photo is truncated")
     chunks: dict[bytes, bytes] = {}
@@ -158,14 +158,14 @@ def _size(data: bytes) -> tuple[int, int]:
 
 
 def _size_of_lossy(bitstream: bytes) -> tuple[int, int]:
-    # RFC 6386, 9.1: a frame tag of three bytes, the start code, two times 14 bits.
+    # RFC 6386, 9.1: a frame tag of three bytes, the start code, then two 14-bit numbers.
     if bitstream[3:6] != b"\x9d\x01\x2a" or len(bitstream) < 10:
         raise PhotoUnreadable("the photo's header is damaged")
     return _number(bitstream[6:8]) & 0x3FFF, _number(bitstream[8:10]) & 0x3FFF
 
 
 def _size_of_lossless(bitstream: bytes) -> tuple[int, int]:
-    # RFC 9649, 3.4: a signature, two times 14 bits, each one less than it is.
+    # RFC 9649, 3.4: a signature, then two 14-bit numbers, each one less than the size.
     if bitstream[:1] != b"\x2f" or len(bitstream) < 5:
         raise PhotoUnreadable("the photo's header is damaged")
     bits = _number(bitstream[1:5])

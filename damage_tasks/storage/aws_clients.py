@@ -1,4 +1,4 @@
-"""AWS clients, made of definitions that botocore reads only once, also for forked processes."""
+"""AWS clients whose service definitions are read once and shared with forked processes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _KINDS = ("service-2", "endpoint-rule-set-1")  # of files that every client need
 
 
 def new_client(service: str, config: Config, region: str | None = None) -> Any:
-    """A client of ``service`` (``s3``, ``sqs``) with a session of its own.
+    """A client for ``service`` (``s3``, ``sqs``) with its own session.
 
-    Credentials, region and endpoint are boto3's own variables.  boto3's default session
-    must not be set up by two threads at once.
+    Credentials, region and endpoint come from boto3's own variables.  Two threads must not
+    initialise boto3's default session at the same time.
     """
     session = botocore.session.get_session()
     session.register_component("data_loader", _definitions())
@@ -29,12 +29,12 @@ def new_client(service: str, config: Config, region: str | None = None) -> Any:
 
 
 def read_definitions(service: str) -> None:
-    """Read what `new_client` needs of ``service``.
+    """Read the definitions that `new_client` needs for ``service``.
 
-    Processes that are forked afterwards share it: 16 MB and 0.1 s less for each.
+    Processes forked afterwards share them, which saves each 16 MB and 0.1 s.
     """
     for kind in _KINDS:
-        # As `new_client` asks: it is remembered by the arguments.
+        # With the same arguments as `new_client`, because they are the key of the cache.
         _definitions().load_service_model(service, kind, api_version=None)
 
 

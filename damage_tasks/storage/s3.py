@@ -1,4 +1,4 @@
-"""S3 and CloudFront: the only place that talks to them for photos and overlays."""
+"""Access to S3 and CloudFront for photos and overlays."""
 
 from __future__ import annotations
 
@@ -43,32 +43,32 @@ _BUSY = frozenset({"SlowDown", "Throttling", "ThrottlingException", "RequestTime
 
 @cache
 def s3_client() -> Any:
-    """This process's S3 client; credentials, region and endpoint are boto3's own variables."""
+    """This process's S3 client; boto3's own variables set credentials, region and endpoint."""
     return new_client(
         "s3",
         Config(
             connect_timeout=5,
             read_timeout=READ_TIMEOUT,
-            # The second attempt is for kept connections that have gone stale; what lasts longer
-            # is tried again by the queue.
+            # The second attempt covers kept-alive connections that have gone stale; the queue
+            # retries errors that last longer.
             retries={"total_max_attempts": 2, "mode": "standard"},
         ),
     )
 
 
-# Two processes must not speak over the same kept connections.
+# Two processes must not share kept-alive connections.
 os.register_at_fork(after_in_child=s3_client.cache_clear)
 
 
 class Bucket:
-    """A bucket that pictures are written to."""
+    """A bucket for images that the worker writes."""
 
     def __init__(self, name: str, base_url: str | None = None) -> None:
         self.name = name
         self.base_url = base_url.rstrip("/") if base_url else None
 
     def put(self, key: str, data: bytes, content_type: str) -> str:
-        """Store ``data`` under ``key``; its ``https://`` address if known, else ``s3://``.
+        """Store ``data`` under ``key``; returns its ``https://`` address if known, else ``s3://``.
 
         Raises `StorageUnavailable` or `StorageError`.
         """
@@ -88,26 +88,22 @@ class Bucket:
 
 
 def read_object(bucket: str, key: str, *, limit: int, timeout: float) -> bytes:
-    """The photo ``s3://bucket/key``, at most ``limit`` bytes, in ``timeout`` seconds.
-
-    Raises `PhotoNotFound`, `PhotoForbidden`, `PhotoTooLarge`, `StorageUnavailable`
-    or `StorageError`.
-    """
+    """The photo ``s3://bucket/key``, at most ``limit`` bytes, within ``timeout`` seconds."""
     where = f"s3://{bucket}/{key}"
     deadline = time.monotonic() + timeout
     try:
         with _s3_errors(where):
             answer = s3_client().get_object(Bucket=bucket, Key=key)
             size = answer.get("ContentLength")
-            # boto3's time-outs are for one read of the socket and begin anew with every byte;
-            # `read1` of the stream below returns what is there, so that the clock is seen.
+            # boto3's timeouts cover a single socket read and restart with every byte received;
+            # `read1` of the stream returns what has arrived, so the deadline can be checked.
             with answer["Body"] as stream:
                 data = bytearray()
                 while size is None or len(data) < size:
                     if max(size or 0, len(data)) > limit:
                         raise PhotoTooLarge(f"photo has more than {limit} bytes")
                     if time.monotonic() > deadline:
-                        raise StorageUnavailable(f"{where}: not read after {timeout:g} s")
+                        raise StorageUnavailable(f"{where}: not read within {timeout:g} s")
                     chunk = stream.read1(CHUNK)
                     if not chunk:
                         break
@@ -124,7 +120,7 @@ def read_object(bucket: str, key: str, *, limit: int, timeout: float) -> bytes:
 
 @contextmanager
 def _s3_errors(where: str) -> Iterator[None]:
-    """S3's errors as ours; a missing or forbidden object stays a ClientError."""
+    """Translate S3's errors; a missing or forbidden object stays a ClientError."""
     try:
         yield
     except ClientError as error:
@@ -140,7 +136,7 @@ def _s3_errors(where: str) -> Iterator[None]:
 
 
 class Signer:
-    """Signs the URLs of our CloudFront hosts.
+    """Signs URLs of our CloudFront hosts.
 
     https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-signed-urls.html
     """
@@ -158,7 +154,7 @@ class Signer:
             )
 
     def sign(self, url: str, host: str) -> str:
-        """``url``, signed if ``host`` is one of ours and the caller has not signed it."""
+        """``url``, signed if ``host`` is one of ours and the URL has no signature yet."""
         if self._signer is None or host.lower() not in self._hosts or "Key-Pair-Id=" in url:
             return url
         return self._signer.generate_presigned_url(
@@ -167,7 +163,7 @@ class Signer:
 
 
 def _rsa_signer(key: str) -> Any:
-    # cryptography is heavy and only needed where CloudFront is used.
+    # Importing cryptography is slow and only needed with CloudFront.
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
@@ -176,9 +172,9 @@ def _rsa_signer(key: str) -> Any:
         private = serialization.load_pem_private_key(text.encode(), password=None)
     except (OSError, ValueError, TypeError) as error:
         raise SettingsError(
-            f"DAMAGE_CLOUDFRONT_PRIVATE_KEY: no readable PEM key ({type(error).__name__})."
+            f"DAMAGE_CLOUDFRONT_PRIVATE_KEY: not a readable PEM key ({type(error).__name__})."
         ) from None
     if not isinstance(private, rsa.RSAPrivateKey):
         raise SettingsError("DAMAGE_CLOUDFRONT_PRIVATE_KEY: must be an RSA key.")
-    # CloudFront verifies SHA-1 with PKCS#1 v1.5 and nothing else.
+    # CloudFront accepts only SHA-1 with PKCS#1 v1.5.
     return lambda message: private.sign(message, padding.PKCS1v15(), hashes.SHA1())  # noqa: S303

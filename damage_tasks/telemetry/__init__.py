@@ -1,6 +1,6 @@
-"""What operators see: logs, errors and traces in Sentry, alerts in Slack, metrics.
+"""Observability: logs, errors and traces in Sentry, alerts in Slack, metrics.
 
-Nothing here may delay a photo, and nothing heavy is imported before it is used.
+Nothing here may delay a photo, and heavy libraries are imported only when used.
 """
 
 from damage_tasks.telemetry.logs import (

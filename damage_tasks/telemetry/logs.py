@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line for machines, readable columns on a terminal."""
+"""Logs: JSON, one object per line, or readable columns on a terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Any
 from damage_tasks.errors import CallRefused, MetadataInvalid, SettingsError
 from damage_tasks.telemetry.redaction import one_line, redact, redacted
 
-# Attributes that every log record has; anything else was given by `extra`.
+# Attributes of every log record; anything else came in through `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "data"}
 
 _photo: ContextVar[dict[str, str] | None] = ContextVar("photo", default=None)
@@ -27,13 +27,13 @@ _worker: dict[str, str] = {}
 
 
 def name_worker(name: str) -> None:
-    """Say which worker all further records of this process come from."""
+    """Set the worker's name for all later records of this process."""
     _worker["worker"] = name
 
 
 @contextmanager
 def photo_in_hand(task_id: str, metadata: Any) -> Iterator[None]:
-    """Name the photo, and the caller's ``request_id`` from its metadata, in every record inside."""
+    """Add the photo's id, and ``request_id`` from the caller's metadata, to every record inside."""
     found = {"task_id": task_id}
     request_id = metadata.get("request_id") if isinstance(metadata, dict) else None
     if isinstance(request_id, str | int):
@@ -55,9 +55,9 @@ def configure_logging(level: str = "INFO", form: str = "auto") -> None:
     root.setLevel(level)
     for noisy in ("botocore", "boto3", "urllib3", "s3transfer", "PIL"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
-    # It repeats every result; "photo inspected" has said what matters.
+    # Celery's trace logger repeats every result, which "photo inspected" already reports.
     logging.getLogger("celery.app.trace").setLevel(max(logging.WARNING, root.level))
-    # billiard keeps its own from propagating: it says when a process has ended.
+    # billiard's logger does not propagate by default, but it reports when a process ends.
     pool = logging.getLogger("multiprocessing")
     pool.handlers[:], pool.propagate = [handler], False
     pool.setLevel(max(logging.WARNING, root.level))
@@ -66,16 +66,16 @@ def configure_logging(level: str = "INFO", form: str = "auto") -> None:
 
 
 def log_crashes() -> None:
-    """Make what ends this process, or a thread of it, one record of the log."""
+    """Log an uncaught exception of this process or of a thread as one record."""
     sys.excepthook = _log_crash
     threading.excepthook = _log_thread_crash
 
 
 def write_at_once(text: str, level: int = logging.INFO) -> None:
-    """Write a line of the log past the loggers.
+    """Write a line to the log, bypassing the loggers.
 
-    For signal handlers, which may have interrupted a log call, and for errors that Sentry
-    is told of already: it listens to the loggers.
+    For signal handlers, which may have interrupted a logging call, and for errors already
+    reported to Sentry, which listens to the loggers.
     """
     if not logging.getLogger().handlers:
         configure_logging()
@@ -89,7 +89,7 @@ def write_at_once(text: str, level: int = logging.INFO) -> None:
 def _log_crash(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """A crash is one record too, not lines that a log shipper tears apart."""
+    """Log a crash as one record, so that log shippers do not split it into lines."""
     if issubclass(kind, KeyboardInterrupt):
         return
     if not logging.getLogger().handlers:
@@ -108,7 +108,7 @@ def _log_thread_crash(args: threading.ExceptHookArgs) -> None:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line; a traceback stays inside its record."""
+    """One JSON object per line; a traceback stays inside its record."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {
@@ -128,7 +128,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Time, level, event and what goes with it, in columns."""
+    """Time, level, event and extra fields in columns."""
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")

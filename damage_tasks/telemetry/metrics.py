@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, counted over all processes of a worker.
+"""Prometheus metrics, summed over all processes of a worker.
 
 Each process keeps its counts in memory that it shares with the parent, which adds them up
 when it is scraped.  The memory belongs to the slot of a process, not to its id, so that a
@@ -28,7 +28,7 @@ _shared: SharedMetrics | None = None
 
 
 class Metrics:
-    """The figures of photos; one instance for a worker, made before it forks."""
+    """The metrics of photos; one instance per worker, created before it forks."""
 
     def __init__(self) -> None:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -46,19 +46,19 @@ class Metrics:
         self.photos = counter("photos", "Photos by verdict and reason.", "verdict", "reason")
         self.reused = counter("photos_reused", "Photos whose finding was already known.")
         self.failures = counter(
-            "failed_deliveries", "Deliveries of photos that came to no verdict.", "reason"
+            "failed_deliveries", "Deliveries of photos that ended without a verdict.", "reason"
         )
-        self.retries = counter("retries", "Photos put back for another try.", "reason")
+        self.retries = counter("retries", "Photos returned to the queue for a retry.", "reason")
         self.decisions = counter(
-            "decisions", "Photos by the network that ended the examination.", "network", "verdict"
+            "decisions", "Photos by the network that decided the verdict.", "network", "verdict"
         )
         self.gate_exits = counter("gate_exits", "Photos that a gate ended early.", "network")
         self.damages = counter("damages", "Damages found.", "type", "severity")
         self.stages = histogram("stage_seconds", "Seconds in each stage.", SECONDS, "stage")
-        self.seconds = histogram("photo_seconds", "Seconds of a photo, all stages.", SECONDS)
+        self.seconds = histogram("photo_seconds", "Seconds per photo, all stages.", SECONDS)
         self.waits = histogram("queue_wait_seconds", "Seconds a photo waited in SQS.", WAITS)
-        self.bytes = histogram("photo_bytes", "Size of photos.", BYTES)
-        self.megapixels = histogram("photo_megapixels", "Size of photos.", MEGAPIXELS)
+        self.bytes = histogram("photo_bytes", "Size of photos in bytes.", BYTES)
+        self.megapixels = histogram("photo_megapixels", "Size of photos in megapixels.", MEGAPIXELS)
         self.score = histogram("score", "Damage score of examined photos.", SCORES)
         self.network_scores = histogram(
             "network_score", "Scores of the networks.", SCORES, "network"
@@ -68,12 +68,12 @@ class Metrics:
             multiprocess_mode="mostrecent", registry=registry,
         )  # fmt: skip
         self.bundle = Gauge(
-            "damage_bundle_info", "The bundle that serves.", ["name", "version", "digest"],
+            "damage_bundle_info", "The bundle in use.", ["name", "version", "digest"],
             multiprocess_mode="mostrecent", registry=registry,
         )  # fmt: skip
 
     def examined(self, inspection: Inspection, milliseconds: Mapping[str, float]) -> None:
-        """Count a photo with its verdict; ``milliseconds`` are those of its stages."""
+        """Count a photo by its verdict; ``milliseconds`` maps its stages to their durations."""
         reason = inspection.reason.code if inspection.reason else ""
         self.photos.labels(str(inspection.verdict), reason).inc()
         for stage, spent in milliseconds.items():
@@ -100,28 +100,28 @@ class Metrics:
     def failed(self, reason: str, *, for_good: bool) -> None:
         """Count a delivery that failed because of ``reason``, an error's code.
 
-        ``for_good``: it was the last one, and the photo becomes a dead letter.
+        ``for_good`` means that it was the last attempt and the photo becomes a dead letter.
         """
         self.failures.labels(reason).inc()
         if for_good:
             self.photos.labels("failed", reason).inc()
 
     def waited(self, seconds: float) -> None:
-        """Count how long a photo had waited in the queue before it was taken."""
+        """Record how long a photo waited in the queue before it was received."""
         self.waits.observe(max(0.0, seconds))
 
     def retried(self, reason: str) -> None:
-        """Count a photo that is tried again later because of ``reason``, an error's code."""
+        """Count a photo that is retried later because of ``reason``, an error's code."""
         self.retries.labels(reason).inc()
 
     def loaded(self, name: str, version: str, digest: str, seconds: float) -> None:
-        """Say which bundle serves and how long it took to load."""
+        """Record which bundle is in use and how long it took to load."""
         self.load.set(seconds)
         self.bundle.labels(name, version, digest[:12]).set(1)
 
 
 def get_metrics() -> Metrics | None:
-    """This worker's metrics; None where they are off."""
+    """This worker's metrics, or None if they are disabled."""
     return _metrics
 
 
@@ -144,9 +144,9 @@ def enter_slot(slot: int) -> None:
 
 
 def serve_metrics(port: int, live: Callable[[], Mapping[str, Any]]) -> None:
-    """Serve all processes' counts, and the parent's ``live`` figures, on ``port``.
+    """Serve all processes' counts and the parent's ``live`` metrics on ``port``.
 
-    ``live`` is called at each scrape; see `LiveMetrics` for what it gives.
+    ``live`` is called at each scrape; see `LiveMetrics` for its result.
     """
     from prometheus_client import CollectorRegistry, start_http_server
 
@@ -159,4 +159,4 @@ def serve_metrics(port: int, live: Callable[[], Mapping[str, Any]]) -> None:
     try:
         start_http_server(port, registry=registry)
     except OSError as error:
-        logger.error("no metrics: port %d cannot be had: %s", port, error)
+        logger.error("metrics are disabled: cannot listen on port %d: %s", port, error)

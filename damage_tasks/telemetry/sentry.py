@@ -1,4 +1,4 @@
-"""Errors and traces to Sentry; does nothing unless `start_sentry` was called with a DSN."""
+"""Reports errors and traces to Sentry; does nothing unless `start_sentry` was called with a DSN."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 from damage_tasks.telemetry.redaction import redacted
 
 _on = False
-# What the parent says of a child that could not tell.
+# Error types that the parent reports for a child that could not.
 _CODES = {"WorkerLostError": "worker_lost", "TimeLimitExceeded": "time_limit"}
-FLUSH = 2.0  # seconds that an ending process waits for its last events to leave
+FLUSH = 2.0  # seconds that an ending process waits for its last events to be sent
 
 
 def start_sentry(dsn: str | None, environment: str, traces_rate: float) -> None:
     """Send this process's errors, and the traces of a share of photos, to ``dsn``.
 
-    To be called in the parent before it forks: Celery's tracers are built before a
+    Call in the parent before it forks: Celery builds its tracers before a
     child can run anything.
     """
     global _on
@@ -29,7 +29,7 @@ def start_sentry(dsn: str | None, environment: str, traces_rate: float) -> None:
     from sentry_sdk.integrations.celery import CeleryIntegration
     from sentry_sdk.integrations.logging import ignore_logger
 
-    # billiard's word that a process has ended; its photo, if it had one, is reported.
+    # billiard logs that a process ended; the error of its photo, if any, is reported separately.
     ignore_logger("multiprocessing")
     sentry_sdk.init(
         dsn,
@@ -40,7 +40,7 @@ def start_sentry(dsn: str | None, environment: str, traces_rate: float) -> None:
         auto_enabling_integrations=False,
         before_send=_scrub,
         before_send_transaction=_scrub,
-        # Locals hold signed URLs and settings.
+        # Local variables contain signed URLs and settings.
         include_local_variables=False,
         send_default_pii=False,
         shutdown_timeout=FLUSH,
@@ -49,7 +49,7 @@ def start_sentry(dsn: str | None, environment: str, traces_rate: float) -> None:
 
 
 def release() -> str:
-    """``damage-tasks@VERSION`` of what is installed."""
+    """``damage-tasks@VERSION`` of the installed package."""
     try:
         return f"damage-tasks@{version('damage-tasks')}"
     except PackageNotFoundError:
@@ -58,7 +58,7 @@ def release() -> str:
 
 @contextmanager
 def traced_stage(name: str) -> Iterator[None]:
-    """A span of the photo's trace; an error inside is known to come from stage ``name``."""
+    """A span of the photo's trace; errors inside are attributed to stage ``name``."""
     if not _on:
         try:
             yield
@@ -77,7 +77,7 @@ def traced_stage(name: str) -> Iterator[None]:
 
 
 def tag_photo(**tags: Any) -> None:
-    """Mark what is sent from here on for this photo: its id, the bundle, attempts."""
+    """Tag all later events of this photo, for example with its id, bundle and attempts."""
     if _on:
         import sentry_sdk
 
@@ -86,7 +86,7 @@ def tag_photo(**tags: Any) -> None:
 
 @contextmanager
 def about_photo(**tags: str) -> Iterator[None]:
-    """What is sent inside is marked, as by `tag_photo`; what is sent later is not."""
+    """Tag the events sent inside, like `tag_photo`, but not later ones."""
     if not _on:
         yield
         return
@@ -98,7 +98,7 @@ def about_photo(**tags: str) -> Iterator[None]:
 
 
 def report(error: BaseException) -> str | None:
-    """Send ``error``; the id of Sentry's event, or None without Sentry."""
+    """Send ``error`` and return the id of Sentry's event, or None without Sentry."""
     if not _on:
         return None
     import sentry_sdk
@@ -107,7 +107,7 @@ def report(error: BaseException) -> str | None:
 
 
 def last_event() -> str | None:
-    """The id of the event that this process has just sent; None without Sentry."""
+    """The id of the event that this process sent last, or None without Sentry."""
     if not _on:
         return None
     import sentry_sdk
@@ -116,7 +116,7 @@ def last_event() -> str | None:
 
 
 def stage_of(error: BaseException | None) -> str | None:
-    """The stage that ``error``, or what caused it, came from."""
+    """The stage in which ``error``, or its cause, occurred."""
     while error is not None:
         stage = getattr(error, "damage_stage", None)
         if stage:
@@ -126,7 +126,7 @@ def stage_of(error: BaseException | None) -> str | None:
 
 
 def flush() -> None:
-    """Wait a moment for what was reported to leave; for processes about to end."""
+    """Wait briefly for pending events to be sent; for processes about to end."""
     if _on and "sentry_sdk" in sys.modules:
         import sentry_sdk
 
@@ -142,7 +142,7 @@ def _scrub(event: Any, hint: dict[str, Any]) -> Any:
     from billiard.einfo import ExceptionWithTraceback
 
     error = (hint.get("exc_info") or (None, None))[1]
-    if isinstance(error, ExceptionWithTraceback):  # what billiard raises for a child
+    if isinstance(error, ExceptionWithTraceback):  # billiard's wrapper for a child's error
         error = error.exc
     if error is not None:
         tags = event.setdefault("tags", {})

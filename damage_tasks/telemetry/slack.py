@@ -1,9 +1,9 @@
-"""Alerts to Slack: grouped by cause, limited in rate, sent by a thread of their own.
+"""Alerts to Slack: grouped by cause, rate-limited and sent by a background thread.
 
-The first failure of a cause is posted at once with a link to its task and its Sentry
-event.  What follows within the window is counted and posted as one summary; when a
-window passes without any and photos succeed, the recovery is posted.  What Slack does not
-take is posted again later.
+The first failure of a cause is posted immediately, with links to its task and its Sentry
+event.  Further failures within the window are counted and posted as one summary.  When a
+window passes without any while photos succeed, the recovery is posted.  Messages that Slack
+does not accept are posted again later.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-HELD = 1000  # alerts that wait for the thread, at most
+HELD = 1000  # maximum number of alerts waiting for the thread
 POST_TIMEOUT = 5.0  # seconds
-LONGEST_PAUSE = 30.0  # seconds before a first alert is tried again
+LONGEST_PAUSE = 30.0  # seconds before a first alert is retried
 LONGEST_TEXT = 600  # characters of the first example
 
 
@@ -38,7 +38,7 @@ LONGEST_TEXT = 600  # characters of the first example
 class Alert:
     """One failure; alerts of the same ``cause`` are grouped.
 
-    ``lasts``: photos that succeed do not end it, only `Slack.passed` does.
+    ``lasts`` means that only `Slack.passed` ends the cause, not successful photos.
     """
 
     cause: str
@@ -56,13 +56,13 @@ class _Passed:
 
 @dataclass
 class _Group:
-    first: str | None  # the alert that opened it, until Slack has taken it
+    first: str | None  # the group's first alert, until Slack has accepted it
     opened: float
-    due: float  # when there is something to post
+    due: float  # time of the next post
     suppressed: int = 0
     total: int = 1
     lasts: bool = False
-    passed: str | None = None  # what to say when it is over
+    passed: str | None = None  # the recovery message
     successes: int = 0
     tasks: list[str] = field(default_factory=list)
 
@@ -90,45 +90,45 @@ class Slack:
         self.dropped = 0
 
     def start(self) -> None:
-        """Start the thread that posts."""
+        """Start the background thread."""
         threading.Thread(target=self._run, name="slack", daemon=True).start()
 
     def alert(self, alert: Alert) -> None:
-        """Count ``alert``, and post it where it is the first of its cause."""
+        """Count ``alert`` and post it if it is the first of its cause."""
         try:
             self._queue.put_nowait(alert)
         except queue.Full:
             self.dropped += 1
 
     def succeeded(self) -> None:
-        """A photo was examined: a cause that no longer shows up has passed."""
+        """Record that a photo was examined: a cause without new failures is then over."""
         self._successes += 1
 
     def passed(self, cause: str, text: str) -> None:
-        """Say that ``cause`` is over, where it was posted; its next alert is a first one."""
+        """Report that ``cause`` is over, if it was posted; its next alert starts a new group."""
         try:
             self._queue.put_nowait(_Passed(cause, text))
         except queue.Full:
             self.dropped += 1
 
     def alert_at_exit(self, alert: Alert, memory: Path) -> None:
-        """Post ``alert`` now, for a process about to end; ``memory`` outlives it.
+        """Post ``alert`` now, for a process about to end; ``memory`` is a file that outlives it.
 
-        A worker that fails at each of its starts is posted once a window.
+        A worker that fails at every start is reported once per window.
         """
         try:
             last = memory.stat().st_mtime if memory.exists() else 0.0
             if time.time() - last < self._window:
                 return
         except OSError as error:
-            logger.warning("alerts at the start are not limited: %s", error)
+            logger.warning("alerts at startup are not rate-limited: %s", error)
         if not self._post(self._first(alert)):
             return
         try:
             memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             memory.touch()
         except OSError as error:
-            logger.warning("alerts at the start are not limited: %s", error)
+            logger.warning("alerts at startup are not rate-limited: %s", error)
 
     def _run(self) -> None:
         while True:
@@ -143,8 +143,8 @@ class Slack:
                     self._take(told)
                 self._post_due()
             except Exception:
-                # A mistake of ours: the thread must live, for the alerts to come.
-                logger.exception("an alert could not be handled")
+                # A bug of ours: the thread must survive it, for later alerts.
+                logger.exception("an alert could not be processed")
 
     def _pause(self) -> float:
         due = [group.due for group in self._groups.values()]
@@ -192,7 +192,7 @@ class Slack:
                 ):
                     group.suppressed, group.tasks = 0, []
             elif (not group.lasts and self._successes > group.successes) and self._post(
-                f":white_check_mark: *{cause}* has passed on {self._where}: {group.total} "
+                f":white_check_mark: *{cause}* is over on {self._where}: {group.total} "
                 f"in {minutes:.0f} min, {self._successes - group.successes} photos "
                 "examined since"
             ):
@@ -214,7 +214,7 @@ class Slack:
         return f"<{self._flower}/task/{id}|{id}>" if self._flower else id
 
     def _post(self, text: str) -> bool:
-        """Whether Slack has taken it, or refuses it for good."""
+        """Post ``text``; true if Slack accepted it or permanently rejected it."""
         body: dict[str, Any] = {"text": text}
         request = urllib.request.Request(  # noqa: S310 - the operator's own setting
             self._webhook,
@@ -225,17 +225,17 @@ class Slack:
             with urllib.request.urlopen(request, timeout=POST_TIMEOUT):  # noqa: S310
                 return True
         except urllib.error.HTTPError as error:
-            logger.warning("alert is not posted: Slack answers %d", error.code)
+            logger.warning("alert was not posted: Slack returned %d", error.code)
             error.close()
             return 400 <= error.code < 500 and error.code != HTTPStatus.TOO_MANY_REQUESTS
         except (OSError, ValueError, HTTPException) as error:
-            # The webhook itself is a secret, and errors may quote it.
-            logger.warning("alert is not posted: %s", type(error).__name__)
+            # The webhook's URL is a secret, and errors may quote it.
+            logger.warning("alert was not posted: %s", type(error).__name__)
             return False
 
 
 def open_slack(settings: Settings, where: str) -> Slack | None:
-    """Alerts about ``where``, as the settings say; None without a webhook."""
+    """Alerts about ``where``, as configured in the settings; None without a webhook."""
     if not settings.slack_webhook_url:
         return None
     return Slack(

@@ -39,7 +39,7 @@ def test_beyond_loopback_flower_asks_who_is_there(address: str) -> None:
     options.basic_auth = ["ops:secret"]
     refuse_open_house(options)
     options.basic_auth, options.auth = None, ".*@acme.example"
-    with pytest.raises(FlowerOpen, match="nobody could log in"):
+    with pytest.raises(FlowerOpen, match="nobody can log in"):
         refuse_open_house(options)
     options.auth_provider = "flower.views.auth.GoogleAuth2LoginHandler"
     refuse_open_house(options)

@@ -106,7 +106,7 @@ def test_the_pool_grows_and_shrinks(watched: Stack) -> None:
 def test_the_pool_keeps_one_process(watched: Stack) -> None:
     (answer,) = app.control.broadcast("pool_shrink", {"n": 2}, reply=True, timeout=5, limit=1)
     (said,) = answer.values()
-    assert said == {"error": "of 2 processes at most 1 may go, not 2"}
+    assert said == {"error": "at most 1 of 2 processes can be removed, not 2"}
 
 
 def command(name: str, **arguments: Any) -> dict[str, str]:
@@ -232,5 +232,5 @@ def test_photos_go_on_at_full_speed_while_the_bus_is_hung_or_dead(
 
     wait_until(fills_again, "Flower filling again", 90)
     log = watched.workers[0].log.read_text()
-    assert "event bus is away: events are dropped, photos go on" in log
+    assert "event bus is unavailable: dropping events, still processing photos" in log
     assert "event bus is back;" in log

@@ -317,7 +317,7 @@ def test_the_limits_are_read_from_the_header() -> None:
     decode(data, max_pixels=64_000, min_side=200)
     with pytest.raises(TooManyPixels, match="320x200; 63999 pixels"):
         decode(data, max_pixels=63_999)
-    with pytest.raises(PhotoTooSmall, match="320x200; the shorter side needs 201"):
+    with pytest.raises(PhotoTooSmall, match="320x200; the shorter side must have at least 201"):
         decode(data, min_side=201)
 
 

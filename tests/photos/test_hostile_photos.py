@@ -176,7 +176,7 @@ def test_a_decoder_that_finds_another_size_than_it_said_is_not_believed(
 ) -> None:
     other = np.zeros((9, 9, 3), np.uint8)
     monkeypatch.setattr("simplejpeg.decode_jpeg", lambda *_, **__: other)
-    with pytest.raises(PhotoUnreadable, match="another size"):
+    with pytest.raises(PhotoUnreadable, match="differs from the header's"):
         decode(PHOTOS["jpeg"])
 
 

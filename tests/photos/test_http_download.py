@@ -97,7 +97,7 @@ def test_a_hint_is_no_redirect(site: Site) -> None:
 def test_a_status_decides_whether_it_is_tried_again(
     site: Site, status: int, error: type[DamageTaskError]
 ) -> None:
-    with pytest.raises(error, match=f"answers {status}"):
+    with pytest.raises(error, match=f"returned {status}"):
         get(site.serve("/a", b"", status))
 
 

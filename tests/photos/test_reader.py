@@ -84,7 +84,7 @@ def test_the_time_limit_holds_for_buckets_too(
 
     monkeypatch.setenv("AWS_ENDPOINT_URL", site.url)
     site.pages["/photos/a"] = drip
-    with pytest.raises(StorageUnavailable, match="not read after"):
+    with pytest.raises(StorageUnavailable, match="not read within"):
         reader(download_timeout=0.3).download("s3://photos/a")
 
 
@@ -123,7 +123,7 @@ def test_folders_pipes_and_devices_are_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     photos = reader(file_roots=(str(tmp_path), "/dev"))
     for path in (tmp_path, tmp_path / "pipe", "/dev/zero"):
-        with pytest.raises(UrlNotAllowed, match="no regular file"):
+        with pytest.raises(UrlNotAllowed, match="not a regular file"):
             photos.download(f"file://{path}")
 
 

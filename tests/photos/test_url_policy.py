@@ -101,7 +101,7 @@ def test_text_that_is_no_web_address_is_invalid(url: str) -> None:
 
 @pytest.mark.parametrize("url", [None, 7, b"https://acme.example/a", ["https://a.example"], {}])
 def test_what_is_no_text_is_invalid(url: object) -> None:
-    with pytest.raises(UrlInvalid, match="must be text"):
+    with pytest.raises(UrlInvalid, match="must be a string"):
         parse_url(url, Settings())
 
 

@@ -187,7 +187,7 @@ def test_a_body_that_drips_is_given_up_when_the_time_is_up(endpoint: Site) -> No
 
     endpoint.pages["/photos/a"] = page
     begin = time.monotonic()
-    with pytest.raises(StorageUnavailable, match=r"not read after 0\.4 s"):
+    with pytest.raises(StorageUnavailable, match=r"not read within 0\.4 s"):
         read("photos", "a", timeout=0.4)
     assert time.monotonic() - begin < 15
 

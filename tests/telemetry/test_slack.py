@@ -25,6 +25,6 @@ def test_an_answer_that_is_no_http_and_a_webhook_that_is_no_url_are_told_without
     memory = tmp_path / "alerted"
     with caplog.at_level(logging.WARNING):
         slack.alert_at_exit(Alert("bundle_invalid", "it is damaged"), memory)
-    assert "alert is not posted" in caplog.text
+    assert "alert was not posted" in caplog.text
     assert "secret" not in caplog.text
     assert not memory.exists()
