@@ -33,7 +33,7 @@ def candidates(manifest: Manifest, wanted: str = "auto") -> list[str]:
         return [wanted]
     if wanted not in (INT8, OPENVINO):
         known = ", ".join((AUTO, INT8, OPENVINO, TORCH))
-        raise BundleError(f"there is no engine {wanted}: {known}")
+        raise BundleError(f"unknown engine {wanted}: {known}")
     if not openvino_is_installed():
         raise ExtraMissing(f"engine {wanted} needs: pip install 'damage-tasks[openvino]'")
     what_to_do = "`python -m model_training quantise` adds it, or " if wanted == INT8 else ""
@@ -44,7 +44,7 @@ def candidates(manifest: Manifest, wanted: str = "auto") -> list[str]:
 
 
 def engines_of(manifest: Manifest) -> list[str]:
-    """The engines that can run a bundle here, the fastest first; torch always can."""
+    """The engines that can run a bundle on this machine, fastest first; torch always can."""
     if not openvino_is_installed():
         return [TORCH]
     weights = manifest.weights.values()
@@ -90,7 +90,7 @@ def load_engine(bundle: Bundle, name: str, threads: int = 1, engine: str = TORCH
 
 
 def cpu_multiplies_int8() -> bool:
-    """Whether this CPU has instructions for int8 (VNNI, AMX or Arm's i8mm).
+    """Whether this CPU has int8 instructions (VNNI, AMX or Arm's i8mm).
 
     Without them, int8 networks whose first layers stay in fp32 are no faster than fp32.
     """
@@ -108,8 +108,8 @@ def openvino_is_installed() -> bool:
 
 def torch_is_for_cuda() -> bool:
     """Whether the installed torch was built for CUDA, without importing it."""
-    # Read from the file that its build writes: importing torch takes a second and 150 MB,
-    # and its package's version is the same for CUDA and the CPU on PyPI and conda.
+    # Read from the file that torch's build writes: importing torch takes a second and 150 MB,
+    # and the package's version does not distinguish CUDA from CPU builds on PyPI and conda.
     found = importlib.util.find_spec("torch")
     if found is None or not found.origin:
         return False

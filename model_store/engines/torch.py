@@ -120,6 +120,6 @@ def fold_batch_norms(network: nn.Module) -> nn.Module:
 
 def fastest_type() -> torch.dtype:
     """The faster of bfloat16 and float32 on this CPU."""
-    # Without instructions for it, bfloat16 is emulated and slower than fp32.
+    # On CPUs without bfloat16 instructions it is emulated, and slower than fp32.
     native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return torch.bfloat16 if native else torch.float32

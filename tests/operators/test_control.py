@@ -145,7 +145,7 @@ def test_cancel_consumer_says_why_the_heartbeat_stops_and_add_consumer_goes_on(
     log = watched.workers[0].log
     assert "ok" in command("cancel_consumer", queue="damage")
     wait_until(lambda: "polling of damage stops" in log.read_text(), "the reason in the log")
-    assert "The heartbeat stops with it" in log.read_text()
+    assert "The heartbeat stops as well" in log.read_text()
     assert "ok" in command("add_consumer", queue="damage")
     verdicts([detect_damage.delay(site.serve("/again.jpg", jpeg(seed=22))).id])
 
