@@ -1,7 +1,7 @@
 """Prometheus metrics, summed over all processes of a worker.
 
-Each process keeps its counts in memory that it shares with the parent, which adds them up
-when it is scraped.  The memory belongs to the slot of a process, not to its id, so that a
+Each process keeps its counts in memory shared with the parent, which sums them at
+each scrape.  The memory belongs to a process's slot rather than its id, so that a
 replacement continues the counts.
 """
 
@@ -126,7 +126,7 @@ def get_metrics() -> Metrics | None:
 
 
 def start_metrics(processes: int) -> None:
-    """In the parent, before it forks: share all counts with at most ``processes`` children."""
+    """Share all counts with at most ``processes`` children; call in the parent, before it forks."""
     global _metrics, _shared
     from prometheus_client import values
 
@@ -138,7 +138,7 @@ def start_metrics(processes: int) -> None:
 
 
 def enter_slot(slot: int) -> None:
-    """In a child, before it counts anything: ``slot`` is its place among the processes, from 0."""
+    """Set this child's ``slot`` among the processes, from 0; call before it counts anything."""
     if _shared is not None:
         _shared.enter(1 + slot)
 
