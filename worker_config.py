@@ -23,12 +23,12 @@ broker_transport_options = {
         "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"]
     },
     "wait_time_seconds": 10,
-    # Pause after an empty answer; with 0, an endpoint without long polling would be polled in a
-    # loop.
+    # Pause after an empty response; with 0, an endpoint without long polling would be polled in
+    # a busy loop.
     "polling_interval": 1,
     "prefetch": _settings.prefetch,
     "refusal_patience": _settings.refusal_patience,
-    # Not for polls, but for calls that block a web request that sends a photo, or the worker's
+    # Does not affect polls, only calls that block a web request sending a photo or the worker's
     # main loop (ChangeMessageVisibility). They fail after about 5 seconds.
     "client-config": {
         "connect_timeout": 2,
@@ -36,7 +36,7 @@ broker_transport_options = {
         "retries": {"total_max_attempts": 2, "mode": "standard"},
     },
 }
-# botocore has retried already.
+# botocore already retries.
 task_publish_retry = False
 broker_connection_retry_on_startup = True
 task_default_queue = _queue

@@ -34,9 +34,9 @@ def fitting(picture: Pixels, side: int) -> tuple[int, int]:
 
 
 def reduce(picture: Pixels, factor: int) -> Pixels:
-    """Each square of ``factor`` x ``factor`` pixels as their mean (H x W x 3 uint8).
+    """The mean of each square of ``factor`` x ``factor`` pixels (H x W x 3 uint8).
 
-    What is left over at the right and at the bottom makes pixels of its own, as in libjpeg.
+    Incomplete squares at the right and bottom edges become pixels of their own, as in libjpeg.
     """
     if factor == 1:
         return picture

@@ -1,1 +1,1 @@
-"""Training and evaluation of bundles: from labelled photos to a bundle and its figures."""
+"""Training and evaluation of bundles, starting from labelled photos."""

@@ -16,7 +16,7 @@ from model_training.cli.train import train
 
 cli = typer.Typer(
     name="model_training",
-    help="Makes bundles of networks from labelled photos, and measures them.",
+    help="Creates bundles of networks from labelled photos and measures them.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,

@@ -1,4 +1,4 @@
-"""A whole training from a folder of labelled photos to a finished bundle."""
+"""A complete training, from a folder of labelled photos to a finished bundle."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def run_training(
     scenery_folder: Path | None = None,
     car_count: int = 160,
 ) -> None:
-    """Prepare, train and export; goes on where ``run`` left off.
+    """Prepare, train and export; continues an existing training in ``run``.
 
-    ``init``: a bundle or checkpoint to begin with.  Raises `PhotosError` when a
-    split lacks damaged or clean photos, and `CheckpointError` when ``run`` holds a
-    training of another network.
+    ``init``: a bundle or checkpoint to start with.  Raises `PhotosError` when a
+    split lacks damaged or clean photos, and `CheckpointError` when ``run`` contains a
+    training of a different network.
     """
-    torch.set_num_threads(1)  # a pool of threads would not survive the fork
+    torch.set_num_threads(1)  # a thread pool would not survive the fork
     learned, held_back = of_split(photos, "train"), of_split(photos, "val")
     for split, found in (("train", learned), ("val", held_back)):
         _check(split, found)
@@ -54,17 +54,17 @@ def run_training(
     if init and not (run / LATEST).exists():
         start = run / START
         share = write_start(init, settings, start, get_settings().bundle_cache)
-        console.print(f"{share:.0%} of the parameters begin as in {init}", highlight=False)
+        console.print(f"{share:.0%} of the parameters start as in {init}", highlight=False)
     described = _described(learned, more)
     console.print(
-        f"training on {described}; {len(held_back)} photos held back to choose by",
+        f"training on {described}; {len(held_back)} photos held back for validation",
         highlight=False,
     )
     last = train([*learned, *more], run, settings, masks, validation_monitor(held_back), start)
     given = bundle.training_data.rstrip(". ")
     bundle = replace(bundle, training_data=f"{given}. {described}" if given else described)
     export(last, held_back, out, bundle, console)
-    console.print(f"the bundle is in {out}", highlight=False)
+    console.print(f"wrote the bundle to {out}", highlight=False)
 
 
 def _check(split: str, photos: Sequence[LabelledPhoto]) -> None:
@@ -72,7 +72,7 @@ def _check(split: str, photos: Sequence[LabelledPhoto]) -> None:
     clean = sum(photo.kind == "negative" for photo in photos)
     if not damaged or not clean:
         raise PhotosError(
-            f"split {split}: {damaged} damaged and {clean} clean photos; both kinds are needed"
+            f"split {split}: {damaged} damaged and {clean} clean photos; both kinds are required"
         )
 
 
@@ -83,7 +83,7 @@ def _check_run(latest: Path, settings: TrainingSettings) -> None:
     network = {**facts["settings"]["network"]}
     if network != {**settings.network}:
         raise CheckpointError(
-            f"{latest}: a training of another network ({network}); choose another folder"
+            f"{latest}: a training of a different network ({network}); choose another folder"
         )
 
 

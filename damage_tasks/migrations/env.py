@@ -7,7 +7,7 @@ from damage_tasks.results.database import create_engine
 from damage_tasks.results.tables import metadata
 from damage_tasks.settings import get_settings
 
-# Any number, the same for all migrations: two that start at once take turns.
+# An arbitrary number, the same for all migrations, so that concurrent ones take turns.
 LOCK = 4715001
 
 

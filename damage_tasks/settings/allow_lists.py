@@ -1,4 +1,4 @@
-"""Entries of the lists of allowed hosts and buckets: normalised, and refused if none can match."""
+"""Entries of the lists of allowed hosts and buckets: normalised, or rejected if invalid."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _BUCKET = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 def is_bucket_name(name: str) -> bool:
-    """Whether S3 allows a bucket of that name."""
+    """Whether S3 allows a bucket with that name."""
     return _BUCKET.fullmatch(name) is not None
 
 
 def allowed_host(entry: str) -> str:
-    """``HOST``, ``HOST:PORT`` or ``*.HOST``, its host as `normalize_host` writes it.
+    """``HOST``, ``HOST:PORT`` or ``*.HOST``, with the host in the form of `normalize_host`.
 
-    Raises `ValueError` where no photo's URL can match ``entry``.
+    Raises `ValueError` if no photo's URL can match ``entry``.
     """
     if entry == "*":
         raise ValueError('"*" matches nothing; leave the list empty to allow every public host')
@@ -36,7 +36,7 @@ def allowed_host(entry: str) -> str:
 
 
 def signed_host(entry: str) -> str:
-    """A host whose URLs are signed, as `normalize_host` writes it; `ValueError` if none can be."""
+    """A host whose URLs are signed, in the form of `normalize_host`; `ValueError` if invalid."""
     try:
         return normalize_host(entry)
     except ValueError as error:
@@ -46,19 +46,19 @@ def signed_host(entry: str) -> str:
 def allowed_bucket(entry: str) -> str:
     """``entry`` if a bucket can have that name; else `ValueError`."""
     if not is_bucket_name(entry):
-        raise ValueError(_never(entry, "it is no bucket name", "BUCKET, in lower case"))
+        raise ValueError(_never(entry, "it is not a bucket name", "BUCKET, in lower case"))
     return entry
 
 
 def allowed_folder(entry: str) -> str:
-    """A folder's path, ``~`` expanded; `ValueError` for a URL."""
+    """A folder's path with ``~`` expanded; raises `ValueError` for a URL."""
     if "://" in entry:
-        raise ValueError(_never(entry, "it is no path", "/FOLDER"))
+        raise ValueError(_never(entry, "it is not a path", "/FOLDER"))
     return str(Path(entry).expanduser())
 
 
 def _never(entry: str, why: object, expected: str) -> str:
-    # In front of "@" there may be a password.
+    # There may be a password before "@".
     shown = entry.rpartition("@")[2]
     return f'"{shown}" can never match a photo URL: {why}; expected {expected}'
 

@@ -24,9 +24,9 @@ _SERVICE_LINK = re.compile(
 
 
 def is_service_link(variable: str, value: str) -> bool:
-    """Whether Kubernetes sets ``variable`` to say where a Service is.
+    """Whether Kubernetes sets ``variable`` to announce a Service.
 
-    It does so in every pod of a namespace, with ``DAMAGE_API_SERVICE_HOST`` for a Service
+    In every pod of a namespace it sets, for example, ``DAMAGE_API_SERVICE_HOST`` for a Service
     ``damage-api``.
     """
     if variable.endswith("_PORT") and re.match(r"(tcp|udp|sctp)://", value):

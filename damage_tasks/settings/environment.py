@@ -133,16 +133,16 @@ def get_settings() -> Settings:
 
 
 def refuse_unknown_variables() -> None:
-    """Raise `SettingsError` where the environment names a setting that does not exist."""
+    """Raise `SettingsError` if the environment names a setting that does not exist."""
     for problem in unknown_variables():
         raise SettingsError(problem)
 
 
 def unknown_variables() -> list[str]:
-    """What is wrong with the names of variables that look like settings, a sentence each.
+    """One sentence for each unknown variable that looks like a setting.
 
-    The variables that Kubernetes makes of a Service whose name begins with ``damage`` are
-    none of ours.
+    Ignores the variables that Kubernetes sets for a Service whose name begins with
+    ``damage``.
     """
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     problems = []

@@ -13,38 +13,38 @@ _HOST_AND_PORT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]*)(?::([0-9]{0,5}))?")
 
 
 def split_port(text: str) -> tuple[str, int | None]:
-    """Host and port of ``HOST`` or ``HOST:PORT``; `ValueError` where it is neither."""
+    """Host and port of ``HOST`` or ``HOST:PORT``; raises `ValueError` for anything else."""
     found = _HOST_AND_PORT.fullmatch(text)
     if found is None:
         raise ValueError("the host or port is malformed")
     port = int(found[2]) if found[2] else None
     if port is not None and not 0 < port < 65536:
-        raise ValueError(f"there is no port {port}")
+        raise ValueError(f"{port} is not a valid port")
     return found[1], port
 
 
 def normalize_host(name: str) -> str:
-    """``name`` in the one spelling that hosts are compared and requested in.
+    """``name`` in the normal form used to compare and request hosts.
 
     ASCII, lower case, no trailing dot; IPv4 addresses as four decimal numbers, IPv6
-    addresses in brackets.  Raises `ValueError` where ``name`` is no host.
+    addresses in brackets.  Raises `ValueError` if ``name`` is not a host.
     """
     if name.startswith("[") and name.endswith("]"):
         return f"[{ipaddress.IPv6Address(name[1:-1])}]"
     host = (name if name.isascii() else _to_ascii(name)).lower().removesuffix(".")
     if not _HOST.fullmatch(host):
-        raise ValueError("it is no host name")
+        raise ValueError("it is not a host name")
     # https://url.spec.whatwg.org/#ends-in-a-number-checker
     if _NUMBER.fullmatch(host.rpartition(".")[2]):
         try:
             return str(ipaddress.IPv4Address(socket.inet_aton(host)))
         except OSError:
-            raise ValueError("it is no IPv4 address") from None
+            raise ValueError("it is not an IPv4 address") from None
     return host
 
 
 def _to_ascii(name: str) -> str:
-    # Not needed for most names, and its tables are large.
+    # Imported here because most names do not need it and its tables are large.
     import idna
 
     mapped = idna.uts46_remap(name, std3_rules=False, transitional=False)
@@ -54,11 +54,11 @@ def _to_ascii(name: str) -> str:
 def _label_to_ascii(label: str) -> str:
     import idna
 
-    # Underscores and hyphens where IDNA has none are common in host names.
+    # Host names often contain underscores and hyphens where IDNA forbids them.
     if label.isascii():
         return label
     try:
         return idna.alabel(label).decode()
     except idna.InvalidCodepoint:
-        # Symbols, which IDNA 2008 excludes and UTS 46 keeps.
+        # Symbols, which IDNA 2008 excludes and UTS 46 allows.
         return "xn--" + label.encode("punycode").decode()

@@ -15,7 +15,7 @@ from damage_tasks.settings.allow_lists import (
 )
 from damage_tasks.settings.base import Group, setting
 
-# "a, b" in the environment; pydantic-settings alone would want JSON.
+# "a, b" in the environment; by default pydantic-settings would expect JSON.
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(allowed_host)], ...], NoDecode]
 SignedHosts = Annotated[tuple[Annotated[str, AfterValidator(signed_host)], ...], NoDecode]
 Buckets = Annotated[tuple[Annotated[str, AfterValidator(allowed_bucket)], ...], NoDecode]

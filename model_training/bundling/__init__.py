@@ -1,1 +1,1 @@
-"""From a checkpoint to a bundle: thresholds, quantisation, model card."""
+"""Turns a checkpoint into a bundle: thresholds, quantisation, model card."""

@@ -41,18 +41,18 @@ from model_training.synthetic.drawn_spacing import cars_with_spacing, opened_bor
 
 ARCHITECTURE = "efficientnet_lite_unet"
 WEIGHTS = "weights/damage.safetensors"
-SPACING_SEED, CAR_SEED, CARS = 5, 80_000, 20  # others than the evaluation's
-EXPERIMENTAL = ("spacing",)  # until its figures allow more
-TRUNK = "damage"  # the name of the one weights file that all networks share
+SPACING_SEED, CAR_SEED, CARS = 5, 80_000, 20  # different from those of the evaluation
+EXPERIMENTAL = ("spacing",)  # until its figures are good enough
+TRUNK = "damage"  # the name of the single weights file shared by all networks
 
 
 @dataclass(frozen=True, slots=True)
 class ExportSettings:
-    """What a bundle says of itself, and the sizes its networks run at.
+    """What a bundle declares about itself, and the input sizes of its networks.
 
     ``long_side``: the gates' input; ``sides``: the segmenters' inputs, whose
-    probabilities are averaged.  ``experimental``: segmenters that must not decide.
-    ``curated``: folders that `curate` made, whose decisions the model card lists.
+    probabilities are averaged.  ``experimental``: segmenters that must not affect the verdict.
+    ``curated``: folders written by `curate`, whose decisions the model card lists.
     """
 
     version: str
@@ -74,13 +74,13 @@ def export(
     settings: ExportSettings,
     console: Console | None = None,
 ) -> dict[str, Any]:
-    """Write the bundle of ``checkpoint``'s averaged weights to ``out``; its evaluation.
+    """Write the bundle of ``checkpoint``'s averaged weights to ``out``; returns its evaluation.
 
-    Everything that is chosen is chosen on ``photos``, which must be validation
-    photos: the training must not have seen them, and a test set must stay unseen.
+    All parameters are chosen on ``photos``, which must be validation
+    photos: not used in training, and not the test set, which must stay unseen.
     Raises `CheckpointError`.
     """
-    # Threads that meet after every layer wait for each other on a machine that works.
+    # Threads that synchronise after every layer wait for each other on a busy machine.
     torch.set_num_threads(1)
     network, parameters, facts = read_network(checkpoint)
     entry = write_weights(network, parameters, out, settings)
@@ -123,7 +123,7 @@ def _predictions(
 def read_network(
     checkpoint: Path,
 ) -> tuple[EfficientNetLiteUNet, dict[str, Any], dict[str, Any]]:
-    """The averaged network of a checkpoint, its parameters, and the checkpoint's facts."""
+    """The averaged network of a checkpoint, its parameters, and the checkpoint's metadata."""
     tensors, facts = load_checkpoint(checkpoint)
     parameters = dict(facts["settings"]["network"])
     network = EfficientNetLiteUNet(**parameters)
@@ -134,7 +134,7 @@ def read_network(
 def write_weights(
     network: torch.nn.Module, parameters: dict[str, Any], out: Path, settings: ExportSettings
 ) -> dict[str, Any]:
-    """Write the weights as fp16 safetensors; their entry in the manifest."""
+    """Write the weights as fp16 safetensors; returns their entry for the manifest."""
     path = out / WEIGHTS
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {
@@ -143,7 +143,7 @@ def write_weights(
         if not name.endswith("num_batches_tracked")  # only training needs it
     }
     save_file(tensors, path)
-    path.chmod(0o644)  # other users' workers read it too
+    path.chmod(0o644)  # workers of other users must be able to read it
     return {
         "file": WEIGHTS,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),

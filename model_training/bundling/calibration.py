@@ -1,4 +1,4 @@
-"""What is chosen on validation photos: calibration, thresholds, the damage score."""
+"""Parameters chosen on validation photos: calibration, thresholds, the damage score."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ FEW_PHOTOS = 15  # too few for a threshold far from 0.5
 def logistic_fit(
     features: Floats, labels: Floats, weights: Floats | None = None, ridge: float = 1e-2
 ) -> NDArray[np.float64]:
-    """Logistic regression by Newton's method: coefficients, then the offset.
+    """Logistic regression by Newton's method; returns the coefficients, then the offset.
 
-    ``features`` N x D, ``labels`` and ``weights`` N.  Labels are drawn in from 0
+    ``features`` N x D, ``labels`` and ``weights`` N.  Labels are moved slightly inwards from 0
     and 1 as Platt (1999) advises, so that separable scores stay finite.
     """
     x = np.column_stack([np.asarray(features, np.float64), np.ones(len(labels))])
@@ -50,34 +50,34 @@ def logit(probability: Floats) -> NDArray[np.float64]:
 
 
 def balanced(labels: Sequence[bool]) -> NDArray[np.float64]:
-    """Weights under which both labels count alike, N in total."""
+    """Weights that give both labels the same total; they sum to N."""
     y = np.asarray(labels, bool)
     return np.where(y, len(y) / 2 / max(y.sum(), 1), len(y) / 2 / max((~y).sum(), 1))
 
 
 @dataclass(slots=True)
 class ThresholdSweep:
-    """Pooled overlap of one mask channel at every threshold, without keeping the masks."""
+    """Pooled overlap of one mask channel at every threshold, without storing the masks."""
 
     hits: NDArray[np.float64] = field(default_factory=lambda: np.zeros(BINS))
     misses: NDArray[np.float64] = field(default_factory=lambda: np.zeros(BINS))
     photos: int = 0  # with true pixels
 
     def add(self, probability: Floats, truth: NDArray[np.bool_]) -> None:
-        """Count one photo (H x W, 0 to 1, and H x W bool); all photos count alike."""
+        """Add one photo (H x W, 0 to 1, and H x W bool); all photos have the same weight."""
         bins = np.minimum((probability * BINS).astype(np.int64), BINS - 1)
         self.hits += np.bincount(bins[truth], minlength=BINS) / truth.size
         self.misses += np.bincount(bins[~truth], minlength=BINS) / truth.size
         self.photos += bool(truth.any())
 
     def iou(self) -> NDArray[np.float64]:
-        """IoU when everything at or above bin / `BINS` is the mask."""
+        """IoU if the mask is everything at or above bin / `BINS`."""
         inside = np.cumsum(self.hits[::-1])[::-1]
         outside = np.cumsum(self.misses[::-1])[::-1]
         return inside / np.maximum(self.hits.sum() + outside, 1e-12)
 
     def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Precision and recall of the pixels, by rising threshold."""
+        """Precision and recall of the pixels, by increasing threshold."""
         inside = np.cumsum(self.hits[::-1])[::-1]
         outside = np.cumsum(self.misses[::-1])[::-1]
         precision = inside / np.maximum(inside + outside, 1e-12)
@@ -86,8 +86,8 @@ class ThresholdSweep:
     def best(self) -> tuple[float, float]:
         """The threshold with the highest IoU, and that IoU.
 
-        It lies between 0.2 and 0.8, nearer to 0.5 where few photos show the damage;
-        of a plateau (within 0.002) the middle is taken.  Both generalise better.
+        It lies between 0.2 and 0.8, and closer to 0.5 if few photos show the damage;
+        the middle of a plateau (within 0.002) is used.  Both generalise better.
         """
         low, high = (0.35, 0.65) if self.photos < FEW_PHOTOS else (0.2, 0.8)
         iou = self.iou()
@@ -100,16 +100,16 @@ class ThresholdSweep:
 def gate_threshold(damaged: Floats, recall: float = 0.99, margin: float = 0.5) -> float:
     """A gate's threshold that at least ``recall`` of the ``damaged`` scores reach.
 
-    With fewer than 1 / (1 - recall) photos all of them do.  The lowest score of a
+    With fewer than 1 / (1 - recall) photos, all of them do.  The lowest score of a
     small sample is an optimistic estimate, so the threshold lies at ``margin`` of
-    the odds of the next one; where the lowest is further away than that, just
+    the odds of the next one; if the lowest is further away than that, just
     below it.
     """
     ordered = np.sort(np.asarray(damaged, np.float64))
     lost = int((1 - recall) * len(ordered))
     after = min(lost + 1, len(ordered) - 1)
     found = min(_odds_times(ordered[lost], 0.95), _odds_times(ordered[after], margin))
-    return math.floor(found * 10**DIGITS) / 10**DIGITS  # a manifest must not round it up
+    return math.floor(found * 10**DIGITS) / 10**DIGITS  # rounding up could lose a photo
 
 
 def _odds_times(probability: float, factor: float) -> float:

@@ -1,4 +1,4 @@
-"""What a bundle's manifest says beyond the weights, chosen on validation photos alone."""
+"""A manifest's parameters besides the weights, chosen on validation photos only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from model_training.data.targets import MASKS, SCORES
 
 Floats = NDArray[np.float64]
 
-THIN = ("scratch", "spacing")  # damage whose faint borders a plain threshold would cut
+THIN = ("scratch", "spacing")  # damage whose faint borders a plain threshold would cut off
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Choices:
 
     ``gate``: (scale, offset) of its Platt calibration; ``evidence``: (gate scale,
     evidence scale, offset) of the damage score; ``policies``: the manifest's mask
-    policy by channel name; ``overlaps``: the IoU on the validation photos that each
-    policy reached; ``curves``: precision and recall of its pixels by threshold.
+    policies by channel name; ``overlaps``: the IoU that each policy
+    reached on the validation photos; ``curves``: precision and recall of its pixels by threshold.
     """
 
     gate: tuple[float, float]
@@ -49,8 +49,8 @@ class Choices:
 def choose(predictions: Sequence[Prediction]) -> Choices:
     """Calibration and thresholds for ``predictions`` of validation photos.
 
-    Scores are calibrated with damaged and clean views counting alike, so 0.5 is the
-    point where both are as likely, not the share of damage in a fleet's photos.
+    Scores are calibrated with the same total weight for damaged and clean views, so 0.5 means
+    that both are equally likely, whatever the share of damage in a fleet's photos.
     """
     seen = [p for p in predictions if p.group != "drawn"]
     channel = SCORES.index("damage")
@@ -104,9 +104,9 @@ def mask_policies(
 def mask_thresholds(
     predictions: Sequence[Prediction],
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """The threshold of the highest pooled IoU for each mask channel, and that IoU.
+    """The threshold with the highest pooled IoU for each mask channel, and that IoU.
 
-    Channels without any true pixel get 0.5 and no IoU.
+    Channels without true pixels get 0.5 and no IoU.
     """
     return _best(_threshold_sweeps(predictions))
 
@@ -132,10 +132,10 @@ def _best(sweeps: Mapping[str, ThresholdSweep]) -> tuple[dict[str, float], dict[
 def _judged(
     predictions: Sequence[Prediction], name: str
 ) -> Iterator[tuple[Prediction, NDArray[np.bool_]]]:
-    """The predictions that channel ``name`` is judged on, with the true mask.
+    """The predictions used to judge channel ``name``, with the true mask.
 
-    Types are judged on photos whose damage has types; spacing, of which no photos
-    may exist, on drawn damage too.
+    Types are judged on photos with typed damage; spacing, which may occur in no photo, also
+    on drawn damage.
     """
     for prediction in predictions:
         kinds = ("typed", "untyped") if name == "any" else ("typed",)
@@ -147,9 +147,9 @@ def _judged(
 
 
 def best_separation(positive: Floats, negative: Floats) -> float:
-    """The threshold with the highest recall minus false alarms (Youden, 1950).
+    """The threshold with the highest recall minus false alarm rate (Youden, 1950).
 
-    Of all such thresholds the middle one, which generalises better.
+    If several are equally good, the middle one, which generalises better.
     """
     candidates = np.linspace(0.02, 0.98, 97)
     recall = np.array([(positive >= t).mean() for t in candidates])

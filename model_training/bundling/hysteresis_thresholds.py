@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 
 LOWS = np.round(np.arange(0.2, 0.71, 0.05), 3)
-HIGHS = np.round(np.arange(0.2, 0.81, 0.05), 3)  # higher fits single photos
+HIGHS = np.round(np.arange(0.2, 0.81, 0.05), 3)  # higher values overfit single photos
 
 
 @dataclass(slots=True)
 class HysteresisSweep:
-    """Pooled overlap at every pair of thresholds, without keeping the masks."""
+    """Pooled overlap at every pair of thresholds, without storing the masks."""
 
     hits: NDArray[np.float64] = field(default_factory=lambda: np.zeros((len(LOWS), len(HIGHS))))
     claims: NDArray[np.float64] = field(default_factory=lambda: np.zeros((len(LOWS), len(HIGHS))))
     truth: float = 0.0
 
     def add(self, probability: Floats, truth: NDArray[np.bool_]) -> None:
-        """Count one photo (H x W, 0 to 1, and H x W bool); all photos count alike."""
+        """Add one photo (H x W, 0 to 1, and H x W bool); all photos have the same weight."""
         self.truth += float(truth.mean())
         for row, low in enumerate(LOWS):
             faint = (probability >= low).astype(np.uint8)
@@ -43,7 +43,7 @@ class HysteresisSweep:
     def best(self) -> tuple[float, float, float]:
         """The pair (low, high) with the highest IoU, and that IoU; low never exceeds high.
 
-        Of a plateau of high (within 0.002) the middle is taken, which generalises better.
+        The middle of a plateau of high (within 0.002) is used, because it generalises better.
         """
         iou = self.hits / np.maximum(self.claims + self.truth - self.hits, 1e-12)
         iou[LOWS[:, None] > HIGHS] = -1

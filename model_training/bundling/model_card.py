@@ -1,6 +1,6 @@
-"""The model card: what the weights are, what they were trained on, what they reach.
+"""The model card: what the weights are, how they were trained and how good they are.
 
-Its pictures are plots and drawn cars; no photo of the training set is shown.
+Its images are plots and drawn cars; no photo of the training set is shown.
 Headings follow Mitchell et al., "Model Cards for Model Reporting", arXiv:1810.03993.
 """
 
@@ -35,8 +35,8 @@ def write_card(
     """Write ``MODEL_CARD.md`` and its pictures into the bundle's folder ``out``.
 
     ``report``: the bundle's evaluation; ``curves``: precision and recall of the
-    pixels by type; ``facts``: the checkpoint's; ``curated``: folders that
-    `data.curation_files.write_curation` made.
+    pixels by type; ``facts``: the checkpoint's metadata; ``curated``: folders written by
+    `data.curation_files.write_curation`.
     """
     pictures = out / CARD_PICTURES
     pictures.mkdir(parents=True, exist_ok=True)
@@ -73,9 +73,9 @@ def _text(
                 [
                     ("architecture", f"EfficientNet-Lite U-Net, {weights['parameters']}"),
                     ("weights", f"{weights['bytes'] / 1e6:.1f} MB, fp16 safetensors"),
-                    ("gates see", f"{weights['input']['long_side']} px on the longer side, RGB"),
-                    ("segmenters see", f"{_sides(manifest)} px, probabilities averaged"),
-                    ("the mean of", ", ".join(facts["mean_of"]))
+                    ("gate input", f"{weights['input']['long_side']} px on the longer side, RGB"),
+                    ("segmenter input", f"{_sides(manifest)} px, probabilities averaged"),
+                    ("mean of", ", ".join(facts["mean_of"]))
                     if "mean_of" in facts
                     else ("trained for", f"{facts['step']} steps of {settings['batch']} views"),
                     ("seed", str(settings["seed"])),
@@ -96,9 +96,9 @@ def _text(
             "On the validation photos, "
             + ", ".join(f"{n} {g.replace('_', '-')}" for g, n in report["photos"].items())
             + ", through the code that the product runs, on CPU. Thresholds were chosen on the "
-            "same photos, so the figures flatter a little. Every photo's area counts alike, at up "
-            "to 640 px. Brackets hold 95 % intervals: Wilson's for shares of photos; for the rest "
-            "photos are resampled, those of one claim together.",
+            "same photos, so the figures are slightly optimistic. All photos have the same weight, "
+            "at up to 640 px. Brackets contain 95 % intervals: Wilson's for shares of photos; "
+            "otherwise by resampling photos, those of one claim together.",
             "",
             *_table(*figure_rows(report)),
             "",
@@ -115,8 +115,8 @@ def _text(
             "",
             "## Examples",
             "",
-            "Drawn cars, with what the bundle says of them, right or wrong; the seeds were fixed "
-            "before the training. (The photos' rights forbid showing them.)",
+            "Drawn cars with the bundle's results, right or wrong; the seeds were fixed "
+            "before the training. (The rights to the training photos do not permit showing them.)",
             "",
             f"![Drawn cars with outlines]({CARD_PICTURES}/examples.jpg)",
             "",
@@ -145,8 +145,8 @@ def _failures(report: dict[str, Any], album: Album) -> list[str]:
     damaged = report["photos"].get("damaged", 0)
     missed = round((1 - report["recall_at_decision"]) * damaged)
     lines = [
-        f"- {missed} of {damaged} damaged validation photos are called clean. By how much of the "
-        "photo is damaged: "
+        f"- {missed} of {damaged} damaged validation photos are classified as clean. By damaged "
+        "share of the photo: "
         + "; ".join(
             f"{name}: {count - found} of {count}"
             for name, (found, count) in report["recall_by_area"].items()
@@ -156,10 +156,10 @@ def _failures(report: dict[str, Any], album: Album) -> list[str]:
     for view, title in (("clean", "whole clean cars"), ("close_up", "close-ups of clean cars")):
         count = report["photos"].get(view, 0)
         wrong = round(report["views"][view]["false_alarms_at_decision"] * count)
-        lines.append(f"- {wrong} of {count} {title} are called damaged.")
+        lines.append(f"- {wrong} of {count} {title} are classified as damaged.")
     lines.append(
-        f"- Of {album.clean} clean drawn cars {album.alarms} are called damaged, of "
-        f"{album.damaged} damaged ones {album.missed} clean."
+        f"- Of {album.clean} clean drawn cars {album.alarms} are classified as damaged, of "
+        f"{album.damaged} damaged ones {album.missed} as clean."
     )
     if album.shown:
         lines += [
@@ -187,12 +187,12 @@ def _limits(manifest: dict[str, Any], report: dict[str, Any]) -> list[str]:
 LIMITS = [
     "- Damaged and clean photos come from different sources; expect more false alarms on a "
     "fleet's own uploads (dirt, reflections, night).",
-    "- Masks are as tight or loose as the outlines that they were learned from.",
-    "- What is a dent and what is breakage differs by source: torn bumpers count as either.",
-    "- The vehicle network learned from pseudo-labels (ImageNet evidence and GrabCut) and from "
+    "- Masks are as tight or loose as the outlines in the training data.",
+    "- Sources distinguish dents from breakage differently: torn bumpers may count as either.",
+    "- The vehicle network was trained on pseudo-labels (ImageNet evidence and GrabCut) and on "
     "few pictures without a vehicle. It rejects nothing by default.",
-    "- The quality network learned from photos that were blurred, shaken, darkened or "
-    "over-exposed by computation.",
+    "- The quality network was trained on photos that were blurred, shaken, darkened or "
+    "over-exposed artificially.",
 ]
 
 
@@ -205,8 +205,7 @@ def _curation(curations: Sequence[Mapping[str, Any]]) -> list[str]:
         for entry in found["decisions"]
     ]
     return [
-        "Photos that were left out or changed, and why "
-        f"([every single one]({CARD_PICTURES}/{TABLE})):",
+        f"Photos that were excluded or changed, and why ([full list]({CARD_PICTURES}/{TABLE})):",
         "",
         *_table(("world", "what", "reason", "split", "photos"), rows),
         "",

@@ -1,4 +1,4 @@
-"""Pictures for the model card: drawn cars with what a bundle finds on them."""
+"""Images for the model card: drawn cars with the damage that a bundle finds on them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from damage_tasks.vision.segmenter import Segmenter
 
 Photo = NDArray[np.uint8]
 
-SIZE = (640, 480)  # px, width and height
+SIZE = (640, 480)  # pixels, width and height
 TILE = (480, 440)
 # Chosen before any training, never by result.
 EXAMPLES = range(60_001, 60_009)
-MORE = range(60_009, 60_041)  # looked through for failures too
+MORE = range(60_009, 60_041)  # also searched for failures
 MOST_FAILURES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Album:
-    """How many drawn cars were looked at, how many got a wrong verdict, and how many are shown."""
+    """How many drawn cars were examined, how many got a wrong verdict, and how many are shown."""
 
     clean: int
     alarms: int
@@ -38,7 +38,7 @@ class Album:
 
 
 def draw_album(segmenter: Segmenter, folder: Path) -> Album:
-    """Write ``examples.jpg`` and, where a verdict is wrong, ``failures.jpg``."""
+    """Write ``examples.jpg`` and, if a verdict is wrong, ``failures.jpg``."""
     examples: list[Photo] = []
     failures: list[Photo] = []
     looked = {Verdict.CLEAN: 0, Verdict.DAMAGED: 0}

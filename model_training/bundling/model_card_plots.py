@@ -1,4 +1,4 @@
-"""The model card's plots: the gate, the damage score, the masks' pixels."""
+"""The model card's plots: the gate, the damage score and the masks' pixels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Curves = Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 
 def plot_gate(report: dict[str, Any], manifest: dict[str, Any], path: Path) -> None:
-    """Recall and false alarms of the damage gate by its threshold."""
+    """Plot recall and false alarms of the damage gate by threshold."""
     scores = report["gate_scores"]
     gate = next(n for n in manifest["networks"] if n["name"] == report["damage_gate"])
     thresholds = np.geomspace(1e-3, 1, 300)
@@ -38,7 +38,7 @@ def plot_gate(report: dict[str, Any], manifest: dict[str, Any], path: Path) -> N
 
 
 def plot_precision_recall(report: dict[str, Any], path: Path) -> None:
-    """Precision by recall of the damage score, as if as many photos were clean as here."""
+    """Plot precision by recall of the damage score, for equally many clean and damaged photos."""
     scores = report["scores"]
     figure, axes = _figure()
     for group, label, colour in (
@@ -57,7 +57,7 @@ def plot_precision_recall(report: dict[str, Any], path: Path) -> None:
 
 
 def plot_types(curves: Curves, path: Path) -> None:
-    """Precision by recall of the masks' pixels, every photo counting alike."""
+    """Plot precision by recall of the masks' pixels; every photo has the same weight."""
     figure, axes = _figure()
     colours = {"any": "black", "scratch": "#2166ac", "dent": "#1b7837", "breakage": "#b2182b"}
     for name, (precision, recall) in curves.items():

@@ -1,10 +1,10 @@
 """Adds OpenVINO's int8 models to a bundle.
 
 Post-training quantisation with calibration photos (Jacob et al., arXiv:1712.05877, as
-NNCF does it).  What loses too much against fp32 is not shipped: first the whole
+implemented by NNCF).  Networks that lose too much against fp32 are not shipped: first the whole
 network is quantised, then all but its first convolutions and the last, then only the
-encoder, and where even that does not agree, or fails a golden photo, the bundle gets no
-int8 at all.
+encoder.  If even that does not agree with fp32, or fails a golden photo, the bundle gets no
+int8 version.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rich.console import Console
 from model_store.openvino_without_telemetry import openvino
 
 # isort: split
-# Imported last: without the line above, NNCF would report to its vendor.
+# Imported last: in the sorted order, NNCF would send telemetry to its vendor.
 import nncf
 
 # isort: split
@@ -51,11 +51,11 @@ def quantise(
     check: Sequence[LabelledPhoto],
     console: Console,
 ) -> dict[str, Agreement]:
-    """Add int8 models to the bundle in ``folder``; how each engine agrees with fp32 torch.
+    """Add int8 models to the bundle in ``folder``; returns each engine's agreement with fp32.
 
-    ``calibration`` photos give the ranges of values, ``check`` photos decide whether
-    masks agree; they should not be the same.  The manifest names int8 only when it has
-    passed, also where this is interrupted.  Raises `BundleError` when no weights of the
+    ``calibration`` photos determine the ranges of values, ``check`` photos whether
+    masks agree; they should not be the same.  The manifest lists int8 only once it has
+    passed, even if this call is interrupted.  Raises `BundleError` when no weights of the
     bundle can be quantised.
     """
     _remove(folder)
@@ -80,19 +80,19 @@ def quantise(
         try:
             found[INT8] = _add(folder, models, photos, reference)
         except BundleError as error:
-            console.print(f"{INT8}, {words}, is left out: {error}", style="yellow")
+            console.print(f"{INT8}, {words}, is not used: {error}", style="yellow")
             continue
         console.print(f"{INT8}, {words}: {found[INT8]}")
         break
     else:
-        console.print("no int8: workers use the next engine", style="yellow")
+        console.print("no int8 version: workers use the next engine", style="yellow")
     return found
 
 
 def _samples(
     bundle: Bundle, name: str, models: Models, photos: Sequence[LabelledPhoto]
 ) -> Iterator[tuple[Any, tuple[Any, ...]]]:
-    """Inputs of encoder and decoder, at each size that the networks run at in turn."""
+    """Inputs of encoder and decoder, cycling through the sizes at which the networks run."""
     form = bundle.manifest.weights[name].input
     sides = {form.long_side}
     for network in bundle.manifest.networks:
@@ -114,7 +114,7 @@ def _quantised(model: Any, inputs: list[Any], kept: Sequence[str] = ()) -> Any:
         subset_size=len(inputs),
         ignored_scope=nncf.IgnoredScope(names=list(kept)),
         advanced_parameters=nncf.AdvancedQuantizationParameters(
-            # CPUs without VNNI add products of 8 bits in 16 bits, which must not overflow.
+            # CPUs without VNNI sum 8-bit products in 16 bits, which must not overflow.
             overflow_fix=nncf.OverflowFix.ENABLE,
         ),
     )
@@ -145,12 +145,12 @@ def _only_the_encoder(models: Models, samples: list[Any]) -> Models:
 SCOPES: tuple[tuple[str, Callable[[Models, list[Any]], Models]], ...] = (
     ("everything", _all),
     ("all but the first convolutions and the last", _all_but_the_ends),
-    ("the encoder but its first convolutions", _only_the_encoder),
+    ("the encoder except its first convolutions", _only_the_encoder),
 )
 
 
 def _convolutions(model: Any) -> list[str]:
-    """Names of the convolutions, in the order they are computed."""
+    """Names of the convolutions in execution order."""
     return [
         node.get_friendly_name()
         for node in model.get_ordered_ops()
@@ -161,10 +161,10 @@ def _convolutions(model: Any) -> list[str]:
 def _add(
     folder: Path, found: dict[str, Models], photos: list[Any], reference: Segmenter
 ) -> Agreement:
-    """Write models and manifest; how the bundle then agrees with ``reference``.
+    """Write models and manifest; returns the bundle's agreement with ``reference``.
 
-    Raises `BundleError` where golden photos fail or masks do not agree.  Nothing that
-    is raised, an interruption neither, leaves anything of int8 behind.
+    Raises `BundleError` if golden photos fail or masks do not agree.  Any exception, including an
+    interruption, removes all int8 files.
     """
     try:
         entries = {name: _written(folder, name, models) for name, models in found.items()}
@@ -173,7 +173,7 @@ def _add(
         check_golden(segmenter)
         agreed = agreement(reference, segmenter, photos)
         if not agreed.good:
-            raise BundleError(f"{agreed}; an IoU of {MASK_IOU} is asked for")
+            raise BundleError(f"{agreed}; an IoU of {MASK_IOU} is required")
         for entry in entries.values():
             entry["agreement"] = agreed.figures()
         _change(folder, entries)
@@ -184,7 +184,7 @@ def _add(
 
 
 def _written(folder: Path, name: str, models: Models) -> dict[str, Any]:
-    """The manifest's entry of ``models``, written for the weights ``name``."""
+    """Write ``models`` for the weights ``name``; returns their entry for the manifest."""
     files = []
     for model, file in zip(models, (ENCODE, DECODE), strict=True):
         path = folder / "engines" / INT8 / name / file
@@ -195,14 +195,14 @@ def _written(folder: Path, name: str, models: Models) -> dict[str, Any]:
 
 
 def _remove(folder: Path) -> None:
-    """Leave nothing of int8 in manifest and folder."""
+    """Remove int8 from the manifest and the folder."""
     _change(folder, {})
-    # Not overwritten by what comes next: OpenVINO maps the files of a loaded model.
+    # Do not overwrite the files later instead: OpenVINO maps the files of a loaded model.
     shutil.rmtree(folder / "engines", ignore_errors=True)
 
 
 def _change(folder: Path, entries: dict[str, Any]) -> None:
-    """Say in the manifest that ``entries``, by weights, are what there is of int8."""
+    """Record in the manifest that ``entries``, by weights, are the int8 versions."""
     path = folder / MANIFEST
     document = json.loads(path.read_bytes())
     for name, weights in document["weights"].items():
@@ -223,6 +223,6 @@ def _entry(folder: Path, path: Path) -> dict[str, Any]:
 
 
 def _some(photos: Sequence[LabelledPhoto], count: int) -> list[LabelledPhoto]:
-    """``count`` photos from all over the list."""
+    """``count`` photos, evenly spread over the list."""
     step = max(1.0, len(photos) / count)
     return [photos[int(n * step)] for n in range(min(count, len(photos)))]

@@ -1,7 +1,7 @@
-"""Golden photos: small drawn pictures with what the bundle must say of them.
+"""Golden photos: small drawn pictures with the results that the bundle must produce.
 
-The worker examines them before it serves; another answer means that the machine,
-the engine or the weights are not what was shipped.
+The worker examines them before it serves; a different result means that the machine,
+the engine or the weights differ from what was shipped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from model_training.data.label_formats.photo_files import SUFFIXES
 
 GOLDEN = "golden"
 SIZE = (640, 480)
-FIRST_SEED = 50_000  # neither the samples shown to people nor those of the training
+FIRST_SEED = 50_000  # used neither for published samples nor for training
 TRIES = 40
 KINDS: dict[str, tuple[str, ...]] = {
     "clean": (),
@@ -37,12 +37,12 @@ AREA_TOLERANCE = 0.02
 def write_golden(
     out: Path, segmenter: Segmenter, console: Console | None = None
 ) -> list[dict[str, Any]]:
-    """Draw the golden photos into ``out/golden``; their entries for the manifest.
+    """Draw the golden photos into ``out/golden``; returns their entries for the manifest.
 
-    For each kind the first drawn photo is taken whose verdict and type the bundle
-    gets right, and clearly so.  Where it gets none right, the photo whose score is
-    furthest from the threshold is taken with the wrong answer, and ``console``
-    told: it still proves that a machine computes what this one did.
+    For each kind, uses the first drawn photo whose verdict and type the bundle
+    gets clearly right.  If it gets none right, uses the photo whose score is
+    furthest from the threshold, with the wrong result, and warns on ``console``:
+    it still proves that a machine computes the same as this one.
     """
     folder = out / GOLDEN
     folder.mkdir(parents=True, exist_ok=True)

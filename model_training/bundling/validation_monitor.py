@@ -1,4 +1,4 @@
-"""Figures on validation photos while a training runs: coarse, but quick."""
+"""Quick, coarse figures on validation photos during training."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from model_training.fitting.training_loop import Monitor
 def validation_monitor(photos: Sequence[LabelledPhoto], long_side: int = 352) -> Monitor:
     """A monitor for `train`: IoU by type at the best threshold, AUC, false alarms.
 
-    They flatter, since the thresholds are the best ones for ``photos``, and are meant
-    for comparing steps of one training.
+    The figures are optimistic, since the thresholds are the best ones for ``photos``; use them
+    to compare steps of one training.
     """
 
     def monitor(_: int, network: EfficientNetLiteUNet) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A network's raw outputs on validation photos, kept to choose thresholds by."""
+"""A network's raw outputs on validation photos, kept for choosing thresholds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from model_training.data.labelled_photos import LabelledPhoto
 Photo = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-SIDE = 640  # photos are compared at up to this long side
+SIDE = 640  # photos are compared with at most this long side
 EVIDENCE_SHARE = 0.005
 
 
@@ -32,7 +32,7 @@ class Prediction:
 
     ``scores``: logits at the gate's side (S); ``masks``: mask logits at each of the
     segmenters' sides (C x h x w); ``ids``: true class ids (H x W uint8) of
-    ``photo`` (H x W x 3 uint8, BGR), none where no mask is judged; ``group``:
+    ``photo`` (H x W x 3 uint8, BGR), none if no mask is judged; ``group``:
     "damaged", "clean", "close_up" or "drawn".
     """
 

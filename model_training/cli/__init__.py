@@ -1,1 +1,1 @@
-"""The commands of ``python -m model_training``; nothing heavy is imported before one runs."""
+"""The commands of ``python -m model_training``; heavy libraries are imported when one runs."""

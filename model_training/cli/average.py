@@ -13,18 +13,18 @@ def average(
     sources: Annotated[
         list[str],
         typer.Argument(
-            help="Trainings that began alike: their folders, checkpoints, or bundles of them. "
-            "One named twice counts twice."
+            help="Trainings with the same start: their folders, checkpoints or bundles. "
+            "One given twice counts twice."
         ),
     ],
     out: Annotated[
-        Path, typer.Option(help="The checkpoint that `export` takes, a file.", dir_okay=False)
+        Path, typer.Option(help="The checkpoint file to write, for `export`.", dir_okay=False)
     ],
 ) -> None:
-    """Take the mean of several trainings: it is better than each of them.
+    """Average the weights of several trainings; the mean is better than each of them.
 
-    They must have begun alike: with the same bundle (`train --init`), under other seeds. The last
-    source that is a training gives the settings that the model card names.
+    They must have the same start: the same bundle (`train --init`) with different seeds. The last
+    source that is a training provides the settings that the model card names.
 
     Example: python -m model_training average default runs/a runs/b --out runs/mean.safetensors
     """
@@ -34,4 +34,4 @@ def average(
     tensors, facts = weight_averaging.mean_of(sources, get_settings().bundle_cache)
     out.parent.mkdir(parents=True, exist_ok=True)
     weight_averaging.save(tensors, facts, out)
-    Console(highlight=False).print(f"the mean of {', '.join(facts['mean_of'])} is in {out}")
+    Console(highlight=False).print(f"wrote the mean of {', '.join(facts['mean_of'])} to {out}")

@@ -17,16 +17,16 @@ def compare(
     bundle: Annotated[str, typer.Option(help="default, a folder, s3:// or https://")] = "default",
     engine: Annotated[
         str,
-        typer.Option(help="torch, openvino, openvino-int8; auto: what a worker here takes."),
+        typer.Option(help="torch, openvino, openvino-int8; auto: what a worker here would use."),
     ] = "auto",
     split: Annotated[
-        str, typer.Option(help="Only the photos of this split (train, val ...); all by default.")
+        str, typer.Option(help="Only the photos of this split (train, val ...); by default all.")
     ] = "",
     classes: Classes = None,
 ) -> None:
     """Compare an engine with torch in fp32 on the CPU: masks, and the figures of `evaluate`.
 
-    Fails (exit status 1) when masks agree with an IoU below 0.98, or when an AUC falls by more
+    Fails (exit status 1) if the masks' agreement (IoU) is below 0.98, an AUC falls by more
     than 0.005 or an IoU by more than 0.01.
 
     Example: python -m model_training compare --bundle default --photos photos --split val

@@ -11,7 +11,7 @@ from rich.console import Console
 
 def curate(
     rules: Annotated[
-        Path, typer.Argument(help="The rules, a TOML file.", exists=True, dir_okay=False)
+        Path, typer.Argument(help="A TOML file with the rules.", exists=True, dir_okay=False)
     ],
     sets: Annotated[
         list[str],
@@ -21,15 +21,15 @@ def curate(
         Path, typer.Option(help="Folder for the manifest, changed masks and the report.")
     ],
     duplicates: Annotated[
-        bool, typer.Option(help="Look for photos that stand on both sides of the split.")
+        bool, typer.Option(help="Search for photos that are on both sides of the split.")
     ] = True,
 ) -> None:
-    """Make one set of labelled photos of several, by rules.
+    """Combine several sets of labelled photos into one, according to rules.
 
-    The rules weigh photos by source, apply a review of the labels, say what classes mean, and hold
-    photos back. No group and no photo stays on two sides of the split, not even mirrored or
-    cropped. OUT/manifest.csv is what `train` and `evaluate` take; OUT/curation.csv lists
-    each photo that was left out or changed, with the reason; the model card counts them. Photos
+    The rules weight photos by source, apply a review of the labels, map classes to types, and hold
+    photos back. No group and no photo remains on both sides of the split, not even mirrored or
+    cropped. OUT/manifest.csv is the input of `train` and `evaluate`; OUT/curation.csv lists
+    each photo that was excluded or changed, with the reason; the model card counts them. Photos
     are not copied.
 
     Example: python -m model_training curate model_training/recipes/default.toml
@@ -49,15 +49,15 @@ def curate(
     for pair in found.duplicates:
         how = "mirrored, " if pair.mirrored else ""
         console.print(
-            f"val {pair.val} and train {pair.train}: {how}{pair.inliers} features in place, "
-            f"pixels correlate by {pair.correlation:.2f}, hashes differ in {pair.hash_distance} "
+            f"val {pair.val} and train {pair.train}: {how}{pair.inliers} matching features, "
+            f"pixel correlation {pair.correlation:.2f}, hashes differ in {pair.hash_distance} "
             "of 64 bits"
         )
-    console.print(f"{len(found.photos)} photos are in {out}")
+    console.print(f"{out}: {len(found.photos)} photos")
 
 
 def _named_folder(given: str) -> tuple[str, Path]:
     name, _, folder = given.partition("=")
     if not folder or not Path(folder).is_dir():
-        raise typer.BadParameter(f"{given}: NAME=FOLDER is needed", param_hint="--set")
+        raise typer.BadParameter(f"{given}: must be NAME=FOLDER", param_hint="--set")
     return name, Path(folder)

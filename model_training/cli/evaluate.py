@@ -17,17 +17,15 @@ def evaluate(
     photos: Photos,
     bundle: Annotated[str, typer.Option(help=BUNDLE)] = "default",
     split: Annotated[
-        str, typer.Option(help="Only the photos of this split (train, val ...); all by default.")
+        str, typer.Option(help="Only the photos of this split (train, val ...); by default all.")
     ] = "",
-    out: Annotated[Path, typer.Option(help="Where the figures go as JSON.")] = Path(
-        "evaluation.json"
-    ),
+    out: Annotated[Path, typer.Option(help="JSON file for the figures.")] = Path("evaluation.json"),
     errors: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
             help="Folder for a page of the worst photos by kind of error, the confusion of types, "
-            "and a table of all photos. It shows the photos: mind their rights.",
+            "and a table of all photos. It shows the photos, so mind their rights.",
             file_okay=False,
         ),
     ] = None,
@@ -46,12 +44,12 @@ def evaluate(
     ] = "torch",
     classes: Classes = None,
 ) -> None:
-    """Measure a bundle on labelled photos: prints tables, writes JSON.
+    """Measure a bundle on labelled photos; prints tables and writes JSON.
 
-    IoU and Dice, pooled and of a photo, at the manifest's own thresholds; AUC; damaged photos
-    called clean and false alarms at those thresholds and at 95 and 99 % recall; clean photos that
-    the gate ends; processor time. Each with a 95 % interval, and by world, source, type, damaged
-    area and light.
+    Reports IoU and Dice, pooled and per photo, at the manifest's own thresholds; AUC; missed
+    damage and false alarms at those thresholds and at 95 and 99 % recall; clean photos that
+    the gate ends; processor time. Each has a 95 % interval, and is broken down by world, source,
+    type, damaged area and light.
 
     Example: python -m model_training evaluate --bundle runs/a/bundle --photos photos --split val
     --errors errors --against default
@@ -84,8 +82,8 @@ def evaluate(
     trained = sum(photo.split == "train" for photo in chosen)
     if trained:
         console.print(
-            f"{trained} of {len(chosen)} photos are of the split 'train': what a network was "
-            "trained on flatters it (--split val)",
+            f"{trained} of {len(chosen)} photos are in the split 'train': figures on a network's "
+            "training photos are too good (use --split val)",
             style="yellow",
         )
     report = measure(segmenter, chosen, console, synthetic=synthetic)
@@ -94,7 +92,7 @@ def evaluate(
         report["against"] = {"bundle": other.bundle.label, **found.as_json()}
         console.print(table(f"against {other.bundle.label}", *paired_rows(found)))
     write_report(report, out)
-    console.print(f"figures are in {out}", highlight=False)
+    console.print(f"wrote the figures to {out}", highlight=False)
     if errors is not None:
         page = write_contact_sheet(errors, segmenter, chosen, results_of(report))
-        console.print(f"errors are in {page}", highlight=False)
+        console.print(f"wrote the errors to {page}", highlight=False)

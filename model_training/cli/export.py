@@ -33,7 +33,7 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder of the bundle.")],
     version: Version,
     licence: Licence,
-    training_data: Annotated[str, typer.Option(help="What the weights were trained on.")],
+    training_data: Annotated[str, typer.Option(help="A description of the training data.")],
     name: Name = "damage",
     description: Description = "",
     gate_side: GateSide = DEFAULT_GATE_SIDE,
@@ -41,10 +41,10 @@ def export(
     stable: Stable = None,
     classes: Classes = None,
 ) -> None:
-    """Make a bundle of a checkpoint: weights, manifest, golden photos, model card.
+    """Create a bundle from a checkpoint: weights, manifest, golden photos, model card.
 
     Thresholds, mask policies and calibration are chosen on the photos of the split `val`, which
-    the training must not have seen; so are the figures on the card.
+    must not have been used in training; the figures on the card come from the same photos.
 
     Example: python -m model_training export runs/a --photos photos --out bundle --version 1.0.0
     --licence "our own photos" --training-data "4,000 photos of our fleet"

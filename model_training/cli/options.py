@@ -1,4 +1,4 @@
-"""Options that several commands of ``python -m model_training`` share."""
+"""Options shared by several commands of ``python -m model_training``."""
 
 from __future__ import annotations
 
@@ -48,25 +48,25 @@ Version = Annotated[
     str, typer.Option(help="The bundle's version, such as 1.4.0.", callback=check_version)
 ]
 Licence = Annotated[
-    str, typer.Option(help="What may be done with the weights, given the photos' rights.")
+    str, typer.Option(help="Permitted use of the weights, given the rights to the photos.")
 ]
 Name = Annotated[str, typer.Option(help="The bundle's name.")]
-Description = Annotated[str, typer.Option(help="A line about the bundle.")]
-GateSide = Annotated[int, typer.Option(help="Long side that the gates see, px.", min=32)]
+Description = Annotated[str, typer.Option(help="A one-line description of the bundle.")]
+GateSide = Annotated[int, typer.Option(help="Longer side of the gates' input, pixels.", min=32)]
 Sides = Annotated[
     list[int],
     typer.Option(
         "--side",
-        help="Long side that the segmenters see, px; given more than once, their probabilities "
-        "are averaged.",
+        help="Longer side of the segmenters' input, pixels; if given more than once, the "
+        "probabilities are averaged.",
         min=32,
     ),
 ]
 Stable = Annotated[
     list[str] | None,
     typer.Option(
-        help="A type whose network may affect the verdict although it is experimental by "
-        "default: spacing, if its figures allow it."
+        help="A type that may affect the verdict although it is experimental by default, if its "
+        "figures allow it: spacing.",
     ),
 ]
 DEFAULT_GATE_SIDE = 352
@@ -76,7 +76,7 @@ DEFAULT_SIDES = [352, 512]
 def channels(decoder: str) -> list[int]:
     """The numbers in ``--decoder``.  Raises `typer.BadParameter`."""
     if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*){2}", decoder):
-        raise typer.BadParameter("three numbers, such as 128,64,48", param_hint="--decoder")
+        raise typer.BadParameter("must be three numbers, such as 128,64,48", param_hint="--decoder")
     return [int(number) for number in decoder.split(",")]
 
 
@@ -87,7 +87,8 @@ def experimental(stable: Sequence[str] | None) -> tuple[str, ...]:
 
     if unknown := set(stable or ()) - CLASS_IDS.keys():
         raise typer.BadParameter(
-            f"{', '.join(sorted(unknown))}: one of {', '.join(CLASS_IDS)}", param_hint="--stable"
+            f"{', '.join(sorted(unknown))}: must be one of {', '.join(CLASS_IDS)}",
+            param_hint="--stable",
         )
     return tuple(name for name in EXPERIMENTAL if name not in (stable or ()))
 
@@ -112,5 +113,5 @@ def read(
     chosen = of_split(found, split) if split else found
     if not chosen:
         where = ", ".join(str(folder) for folder in folders)
-        raise PhotosError(f"{where}: no photos{f' of the split {split}' if split else ''}")
+        raise PhotosError(f"{where}: no photos{f' in the split {split}' if split else ''}")
     return chosen

@@ -14,18 +14,18 @@ from model_training.cli.options import Classes, Photos, read
 
 def quantise(
     bundle: Annotated[
-        Path, typer.Argument(help="Folder of the bundle; it is changed.", exists=True)
+        Path, typer.Argument(help="Folder of the bundle, which is changed in place.", exists=True)
     ],
     photos: Photos,
     classes: Classes = None,
 ) -> None:
-    """Add int8 to a bundle before it is published, for CPUs that multiply bytes (VNNI, AMX).
+    """Add int8 to a bundle before it is published, for CPUs with int8 instructions (VNNI, AMX).
 
-    Photos of the split `train` calibrate the int8 network, those of `val` show whether its masks
-    are those of the network in fp32 (IoU of 0.98 or more); without splits all do both. 200 photos
-    are enough. An int8 network that fails is left out, and workers use the next engine.
+    Photos of the split `train` calibrate the int8 network; those of `val` check that its masks
+    agree with the fp32 network (IoU of at least 0.98). Without splits, all photos do both. 200 are
+    enough. If the int8 network fails the check, it is discarded and workers use the next engine.
 
-    Needs pip install 'damage-tasks[quantising]'. Takes some minutes.
+    Requires pip install 'damage-tasks[quantising]'. Takes some minutes.
 
     Example: python -m model_training quantise bundle --photos photos
     """
@@ -43,4 +43,4 @@ def quantise(
     calibration, check = of_split(chosen, "train"), of_split(chosen, "val")
     found = add_engines(bundle, calibration or chosen, check or chosen, console)
     if INT8 in found:
-        console.print(f"{bundle} now holds {INT8}; its digest has changed")
+        console.print(f"{bundle} now contains {INT8}; its digest has changed")

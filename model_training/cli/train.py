@@ -29,23 +29,23 @@ from model_training.cli.options import (
 def train(
     photos: Photos,
     run: Annotated[
-        Path, typer.Option(help="Folder for checkpoints and log; goes on where it left off.")
+        Path, typer.Option(help="Folder for checkpoints and log; an existing training continues.")
     ],
     version: Version,
     licence: Licence,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the finished bundle; RUN/bundle by default.")
+        Path | None, typer.Option(help="Folder of the finished bundle; by default RUN/bundle.")
     ] = None,
-    steps: Annotated[int, typer.Option(help="Training steps in all.", min=2)] = 20_000,
+    steps: Annotated[int, typer.Option(help="Total number of training steps.", min=2)] = 20_000,
     decay_steps: Annotated[
         int | None,
-        typer.Option(help="Steps at the end in which the learning rate falls; a fifth by default."),
+        typer.Option(help="Final steps in which the learning rate decays; by default a fifth."),
     ] = None,
-    batch: Annotated[int, typer.Option(help="Views a step.", min=1)] = 16,
+    batch: Annotated[int, typer.Option(help="Views per step.", min=1)] = 16,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1.2e-3,
     variant: Annotated[
         Literal["lite0", "lite1", "lite2"],
-        typer.Option(help="Encoder: the larger, the slower and better."),
+        typer.Option(help="Encoder; larger ones are slower and better."),
     ] = "lite0",
     decoder: Annotated[
         str, typer.Option(help="The decoder's channels at strides 16, 8 and 4.")
@@ -53,8 +53,8 @@ def train(
     init: Annotated[
         str,
         typer.Option(
-            help="Begin with the weights of a bundle, training or checkpoint, as far as they fit; "
-            "ImageNet weights otherwise."
+            help="Start with the weights of a bundle, training or checkpoint, as far as they fit; "
+            "by default with ImageNet weights."
         ),
     ] = "",
     scenery: Annotated[
@@ -65,13 +65,13 @@ def train(
             file_okay=False,
         ),
     ] = None,
-    drawn_cars: Annotated[int, typer.Option(help="Drawn cars to add.", min=0)] = 160,
+    drawn_cars: Annotated[int, typer.Option(help="Number of drawn cars to add.", min=0)] = 160,
     frozen_blocks: Annotated[
-        int, typer.Option(help="First encoder blocks to leave alone; 3 is a third faster.", min=0)
+        int, typer.Option(help="First encoder blocks to freeze; 3 makes it a third faster.", min=0)
     ] = 0,
-    seed: Annotated[int, typer.Option(help="Decides what is drawn at random.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random numbers.", min=0)] = 0,
     processes: Annotated[
-        int, typer.Option(help="Processes of one thread that share each batch.", min=1)
+        int, typer.Option(help="Single-threaded processes that share each batch.", min=1)
     ] = 2,
     checkpoint_every: Annotated[int, typer.Option(help="Steps.", min=1)] = 300,
     monitor_every: Annotated[
@@ -86,9 +86,10 @@ def train(
 ) -> None:
     """Train networks on labelled photos and write a complete bundle.
 
-    Photos of the split `train` are learned from; those of `val` choose thresholds and give the
-    model card's figures. Vehicle masks and drawn cars are made first, once. Stop it at any time:
-    the same command goes on from the last checkpoint. RUN/log.jsonl has losses and figures.
+    Photos of the split `train` are used for training; those of `val` for choosing thresholds and
+    for the model card's figures. Vehicle masks and drawn cars are created once, first. You can stop
+    it at any time: the same command continues from the last checkpoint. RUN/log.jsonl contains
+    losses and figures.
 
     Example: python -m model_training train --photos photos --run runs/a --version 1.0.0
     --licence "our own photos"

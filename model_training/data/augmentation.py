@@ -1,6 +1,6 @@
 """Training views: a crop of a photo under random geometry, light and compression.
 
-A view is cut with one warp (scale, rotation, mirror, place), so each pixel is
+A view is cut with a single warp (scale, rotation, mirroring, position), so each pixel is
 interpolated once; albumentations then changes light, sharpness and compression.
 """
 
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # no request at import
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # no network request at import
 import albumentations as A
 
 Photo = NDArray[np.uint8]
@@ -24,14 +24,14 @@ Random = np.random.Generator
 
 @dataclass(frozen=True, slots=True)
 class ViewSettings:
-    """How views are cut: scales are of the photo's long side to ``long_side`` px."""
+    """How views are cut; scales relate the photo's longer side to ``long_side`` px."""
 
     long_side: int = 400
     smallest: float = 0.68
     largest: float = 1.7
     close_up: tuple[float, float] = (1.3, 3.2)
     tilt: float = 8.0  # standard deviation of the rotation, degrees
-    turned: float = 0.15  # share of views on their side or head
+    turned: float = 0.15  # share of views rotated by 90 or 180 degrees
 
 
 def view_matrix(
@@ -45,8 +45,8 @@ def view_matrix(
     """A 2 x 3 matrix from photo to view pixels.
 
     ``shape`` and ``size`` are (height, width) of photo and view; ``centre``
-    (x, y) of the photo falls near the view's middle, but where the photo is large
-    enough the view stays inside it.
+    (x, y) of the photo falls near the view's middle.  If the photo is large
+    enough, the view stays inside it.
     """
     height, width = shape
     if close_up:
@@ -61,7 +61,7 @@ def view_matrix(
     matrix[0] *= math.exp(rng.normal(0, 0.1))  # aspect
     spread = np.array([size[1], size[0]]) * rng.uniform(-0.3, 0.3, 2)
     matrix[:, 2] += np.array([size[1], size[0]]) / 2 + spread - matrix @ [*centre, 1.0]
-    # Pull the view back inside the photo; centre it where the photo is too small.
+    # Move the view back inside the photo; centre it if the photo is too small.
     corners = matrix @ np.array([[0, width, width, 0], [0, 0, height, height], [1, 1, 1, 1.0]])
     low, high = corners.min(1), corners.max(1)
     for axis, extent in enumerate((size[1], size[0])):
@@ -84,10 +84,10 @@ def cut(
 ) -> tuple[Photo, Mask]:
     """The view of ``photo`` and of its label ``layer`` (H x W uint8), both at ``size``.
 
-    Beyond the photo's border both are mirrored, so that mirrored damage keeps its label.
+    Both are mirrored beyond the photo's border, so that mirrored damage keeps its label.
     """
     shrink = math.sqrt(abs(np.linalg.det(matrix[:, :2])))
-    if shrink < 0.6:  # one bilinear tap would alias
+    if shrink < 0.6:  # bilinear sampling alone would alias
         photo = cv2.GaussianBlur(photo, (0, 0), 0.35 / shrink)
     to = (size[1], size[0])
     border = cv2.BORDER_REFLECT_101
@@ -97,7 +97,7 @@ def cut(
 
 
 def photometric(strength: float = 1.0) -> A.Compose:
-    """Light, colour, sharpness and compression as phones and web sites change them."""
+    """Changes of light, colour, sharpness and compression, as phones and web sites make them."""
     s = strength
     return A.Compose(
         [
@@ -121,7 +121,7 @@ def photometric(strength: float = 1.0) -> A.Compose:
 
 
 def perspective() -> A.Compose:
-    """A slight change of the camera's place."""
+    """A slight change of the camera's position."""
     return A.Compose(
         [A.Perspective((0.02, 0.07), fit_output=False, border_mode=cv2.BORDER_REFLECT_101, p=0.2)]
     )
@@ -138,7 +138,7 @@ def close_up(photo: Photo, rng: Random) -> Photo:
 
 
 def spoil(view: Photo, rng: Random) -> Photo:
-    """``view`` as a photo nobody can judge: blurred, shaken, dark or over-exposed."""
+    """``view`` made unusable: blurred, shaken, dark or over-exposed."""
     side = max(view.shape[:2])
     fault = rng.choice(["blur", "shake", "dark", "bright"])
     if fault == "blur":

@@ -1,4 +1,4 @@
-"""Several sets of labelled photos as one, by rules: what is left out, and what counts how much."""
+"""Combines several sets of labelled photos by rules that exclude, change or weight photos."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LEFT_OUT, CHANGED = "left out", "changed"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What became of one photo, and why."""
+    """What was decided about one photo, and why."""
 
     id: str
     world: str
@@ -35,10 +35,10 @@ class Decision:
 
 @dataclass(slots=True)
 class Curation:
-    """The photos that stay, and what was decided of the others.
+    """The remaining photos, and the decisions about all others.
 
-    ``new_ids``: by photo id, class ids of the mask by what they become; ``notes``: what
-    the rules say of the sets as a whole.
+    ``new_ids``: by photo id, a mapping from the mask's class ids to new ones; ``notes``: the
+    rules' remarks about whole sets.
     """
 
     photos: list[LabelledPhoto] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Curation:
     notes: tuple[str, ...] = ()
 
     def leave_out(self, photo: LabelledPhoto, reason: str) -> None:
-        """Note that ``photo`` is left out."""
+        """Record that ``photo`` is excluded."""
         self.decisions.append(Decision(photo.id, photo.world, photo.split, LEFT_OUT, reason))
 
     def summary(self) -> dict[str, Any]:
@@ -77,10 +77,10 @@ def curate(
     *,
     duplicates: bool = True,
 ) -> Curation:
-    """Apply ``rules`` to the sets in ``folders`` (by the names that the rules give them).
+    """Apply ``rules`` to the sets in ``folders``, keyed by the names that the rules use.
 
-    Then no group stays on two sides of the split (that of val stays), and, with
-    ``duplicates``, no photo: neither as it is, nor mirrored, nor cropped; see
+    Afterwards no group remains on both sides of the split (the val side is kept) and, with
+    ``duplicates``, no photo: neither unchanged, nor mirrored, nor cropped; see
     `find_duplicates`.  Raises `PhotosError`.
     """
     _check_names(folders, rules)
@@ -103,7 +103,7 @@ def curate(
 
 def _check_names(folders: Mapping[str, Path], rules: CurationRules) -> None:
     if missing := rules.sets.keys() - folders.keys():
-        raise PhotosError(f"no folder is given for the set {', '.join(sorted(missing))}")
+        raise PhotosError(f"no folder given for the set {', '.join(sorted(missing))}")
     if unknown := folders.keys() - rules.sets.keys():
         raise PhotosError(f"the rules have no set named {', '.join(sorted(unknown))}")
 
@@ -111,7 +111,7 @@ def _check_names(folders: Mapping[str, Path], rules: CurationRules) -> None:
 def _check_ids(photos: Iterable[LabelledPhoto]) -> None:
     twice = [id for id, count in Counter(photo.id for photo in photos).items() if count > 1]
     if twice:
-        raise PhotosError(f"{len(twice)} ids stand for two photos, such as {twice[0]!r}")
+        raise PhotosError(f"{len(twice)} ids belong to more than one photo, such as {twice[0]!r}")
 
 
 def _apply(folder: Path, rules: SetRules, found: Curation) -> None:
@@ -156,7 +156,7 @@ def _changed(
 
 
 def _described(old: LabelledPhoto, new: LabelledPhoto, matching: Sequence[Rule]) -> list[str]:
-    """What changed, as far as it is one photo's and not that of its whole source."""
+    """The changes that concern this photo rather than its whole source."""
     reviewed = [rule for rule in matching if rule.reviewed]
     changes = []
     if any(rule.untyped for rule in reviewed):

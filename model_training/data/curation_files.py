@@ -1,4 +1,4 @@
-"""A curation on disk: the manifest that a training reads, and what became of which photo."""
+"""Writes a curation to disk: the manifest for training, and the decision about each photo."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ DECISION_COLUMNS = ("id", "world", "split", "action", "reason")
 
 
 def write_curation(found: Curation, out: Path) -> None:
-    """Write ``out``: `MANIFEST`, changed masks, every decision (`TABLE`) and counts (`SUMMARY`).
+    """Write `MANIFEST`, changed masks, all decisions (`TABLE`) and counts (`SUMMARY`) to ``out``.
 
-    Photos, and masks that did not change, stay where they are.
+    Photos and unchanged masks stay where they are.
     """
     (out / MASKS).mkdir(parents=True, exist_ok=True)
     with (out / MANIFEST).open("w", newline="", encoding="utf-8") as lines:
@@ -46,7 +46,7 @@ def write_curation(found: Curation, out: Path) -> None:
 
 
 def read_curations(folders: Sequence[Path]) -> list[Mapping[str, Any]]:
-    """The `SUMMARY` of each of ``folders`` that is a curation."""
+    """The `SUMMARY` of each folder in ``folders`` that contains a curation."""
     paths = [folder / SUMMARY for folder in folders]
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
 
@@ -67,7 +67,7 @@ def write_decisions(folders: Sequence[Path], out: Path) -> None:
 
 
 def _mask_of(photo: LabelledPhoto, new_ids: Mapping[int, int], folder: Path) -> str:
-    """The photo's mask: its own where nothing changes, or one written to ``folder``."""
+    """The photo's own mask if nothing changes, otherwise one written to ``folder``."""
     if photo.kind == "negative":
         return ""
     if photo.mask_path is not None and not new_ids:

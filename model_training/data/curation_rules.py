@@ -1,4 +1,4 @@
-"""The rules of a curation: what becomes of which labelled photo, read from TOML."""
+"""The rules of a curation, which decide about labelled photos; read from TOML."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ TypeName = Literal["scratch", "dent", "spacing", "breakage"]
 
 
 class _Part(BaseModel):
-    # A misspelt key must not be silently ignored: photos would stay that should go.
+    # A misspelt key must not be silently ignored: photos might stay that should go.
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Rule(_Part):
-    """What becomes of the photos that ``where`` matches.
+    """What to do with the photos that ``where`` matches.
 
-    ``where``: regular expressions by column of the set's manifest (searched for, not
-    matched whole); ``flag`` and ``note`` are those of the set's label review, and both
-    must come from one of its lines.  A photo that several rules match gets the effects
+    ``where``: regular expressions by column of the set's manifest (searched, not
+    matched in full).  ``flag`` and ``note`` refer to the set's label review, and both
+    must match the same line of it.  A photo that several rules match gets the effects
     of all of them.
 
-    ``drop``: the reason why it is left out.  ``weight``: multiplies how often a training
-    looks at it.  ``untyped``: its damage counts as damage of unknown type.
-    ``broken_parts``: whether its source outlines broken and missing parts of their own.
+    ``drop``: the reason for excluding the photo.  ``weight``: multiplies how often training
+    uses it.  ``untyped``: its damage counts as damage of unknown type.
+    ``broken_parts``: whether its source outlines broken and missing parts separately.
     ``classes``: class ids of its mask that mean another type.  ``held_back``: the share
     of its groups that moves to the split ``val``.
     """
@@ -55,7 +55,7 @@ class Rule(_Part):
 
     @property
     def reviewed(self) -> bool:
-        """Whether it acts on a label review."""
+        """Whether it depends on a label review."""
         return "flag" in self.where
 
     def matches(self, row: Mapping[str, str], flags: Iterable[tuple[str, str]]) -> bool:
@@ -72,14 +72,14 @@ class Rule(_Part):
         )
 
     def new_ids(self) -> dict[int, int]:
-        """Class ids of the mask by what they become."""
+        """A mapping from the mask's class ids to new ones."""
         return {old: CLASS_IDS[name] for old, name in self.classes.items()}
 
 
 class SetRules(_Part):
     """The rules for one set of photos.
 
-    ``world``: the kind of photos these are; figures are split by it.  ``source``: a
+    ``world``: the kind of photos, by which figures are split.  ``source``: a
     regular expression that finds a photo's source in its id.  ``review``: a CSV file in
     the set's folder with the columns id, flag and note.
     """
@@ -91,10 +91,10 @@ class SetRules(_Part):
 
 
 class Duplicates(_Part):
-    """What becomes of photos that stand on both sides of the split.
+    """What to do with photos that are on both sides of the split.
 
-    ``keep``: the side whose copy stays.  ``inliers``: local features that must lie in
-    the same places of both photos; ``correlation``: of the pixels where they overlap.
+    ``keep``: the side whose copy stays.  ``inliers``: minimum number of matching local features;
+    ``correlation``: minimum correlation of the pixels where the photos overlap.
     """
 
     keep: Literal["val", "train"] = "val"
@@ -105,7 +105,7 @@ class Duplicates(_Part):
 class CurationRules(_Part):
     """All rules; ``sets`` by the name under which a set's folder is given.
 
-    ``notes``: what the model card says of the sets' limits.
+    ``notes``: the sets' limitations, for the model card.
     """
 
     sets: dict[str, SetRules] = Field(min_length=1)
@@ -114,7 +114,7 @@ class CurationRules(_Part):
 
 
 def read_rules(path: Path) -> CurationRules:
-    """The rules in the TOML file ``path``.  Raises `PhotosError` naming every wrong key."""
+    """The rules in the TOML file ``path``.  Raises `PhotosError` naming every invalid key."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
         return CurationRules.model_validate(document)

@@ -125,10 +125,10 @@ def read_folder(folder: Path) -> list[LabelledPhoto]:
     """The photos of a folder with ``manifest.csv``.
 
     Columns: id, image, mask (paths in the folder; mask may be empty for clean
-    photos), kind (one of `labelled_photos.KINDS`) and split (train or val; where it
-    is missing, one tenth by the id's hash is val).  These may be missing: weight (how
-    often a training looks at the photo; 1), broken_parts ("yes" where broken and
-    missing parts have outlines of their own), source, world and group (see
+    photos), kind (one of `labelled_photos.KINDS`) and split (train or val; if it
+    is missing, a tenth of the photos is val, chosen by the id's hash).  Optional: weight (how
+    often training uses the photo; 1), broken_parts ("yes" if broken and
+    missing parts are outlined separately), source, world and group (see
     `LabelledPhoto`).  Raises `PhotosError`.
     """
     table = folder / MANIFEST

@@ -1,8 +1,8 @@
-"""Photos that stand on both sides of a split: as they are, mirrored, cropped or scaled.
+"""Finds photos that are on both sides of a split: unchanged, mirrored, cropped or scaled.
 
-A perceptual hash finds whole copies.  Crops have another hash: they are found by local
-features (ORB; Rublee et al., ICCV 2011).  Both only propose pairs; a pair counts when a
-homography (RANSAC) puts enough features in place and the pixels then correlate.
+A perceptual hash finds whole copies.  Crops have a different hash, so they are found by local
+features (ORB; Rublee et al., ICCV 2011).  Both only propose pairs; a pair counts if a
+homography (RANSAC) aligns enough features and the pixels then correlate.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ Descriptors = NDArray[np.uint8]  # N x 32
 Points = NDArray[np.float32]  # N x 2
 
 SIDE = 400  # px; photos are compared at this long side
-COARSE, FINE = 160, 700  # local features of a photo: to find pairs by, and to compare a pair by
+COARSE, FINE = 160, 700  # local features per photo: to propose pairs, and to compare a pair
 HASH_DISTANCE = 12  # of 64 bits
 DESCRIPTOR_DISTANCE = 48  # of 256 bits
-VOTES, CANDIDATES = 5, 6  # features in common that make a candidate; candidates a photo
-RATIO = 0.8  # Lowe's ratio of the nearest to the second
+VOTES, CANDIDATES = 5, 6  # common features that make a candidate; candidates per photo
+RATIO = 0.8  # Lowe's ratio of the nearest to the second nearest
 REPROJECTION = 4.0  # px
 LEAST_OVERLAP = 0.08  # of the smaller photo
 LEAST_CONTRAST = 4.0  # grey values; flat surfaces correlate with anything
@@ -37,7 +37,7 @@ LEAST_CONTRAST = 4.0  # grey values; flat surfaces correlate with anything
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """A photo of val and its copy in train; how well they agree once one lies on the other."""
+    """A photo of val and its copy in train, and how well they agree once aligned."""
 
     val: str
     train: str
@@ -60,10 +60,10 @@ def find_duplicates(
     correlation: float = 0.75,
     console: Console | None = None,
 ) -> list[Duplicate]:
-    """The pairs of ``val`` and ``train`` photos that are the same photo, best first.
+    """The pairs of ``val`` and ``train`` photos that show the same photo, best first.
 
-    A pair needs ``inliers`` local features in the same places, and a ``correlation`` of
-    the pixels where the photos overlap.  Raises `PhotosError` when a photo cannot be read.
+    A pair needs ``inliers`` aligned local features and a ``correlation`` of
+    the pixels where the photos overlap.  Raises `PhotosError` when a photo cannot be decoded.
     """
     if not val or not train:
         return []
@@ -91,7 +91,7 @@ def read_grey(photo: LabelledPhoto) -> Grey:
 
 
 def perceptual_hash(grey: Grey) -> np.uint64:
-    """64 bits that change little when a photo is scaled or compressed (pHash)."""
+    """64 bits that change little if a photo is scaled or compressed (pHash)."""
     small = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
     low = cv2.dct(small)[:8, :8].ravel()
     bits = low > np.median(low[1:])
@@ -99,9 +99,9 @@ def perceptual_hash(grey: Grey) -> np.uint64:
 
 
 def compare(one: Grey, other: Grey) -> tuple[int, float]:
-    """Features in the same places of both photos, and the correlation of the overlap (-1 to 1).
+    """Number of aligned features of two photos, and the correlation of their overlap (-1 to 1).
 
-    (0, 0) where no homography, or no plausible one, takes one photo to the other.
+    (0, 0) if no plausible homography maps one photo to the other.
     """
     (points, first), (places, second) = _features(one, FINE), _features(other, FINE)
     if len(first) < 4 or len(second) < 4:
@@ -112,11 +112,11 @@ def compare(one: Grey, other: Grey) -> tuple[int, float]:
         return 0, 0.0
     source = np.array([points[m.queryIdx] for m in good], np.float32)
     target = np.array([places[m.trainIdx] for m in good], np.float32)
-    cv2.setRNGSeed(0)  # or the same photos would agree now and not then
+    cv2.setRNGSeed(0)  # otherwise the result would depend on earlier calls
     matrix, inside = cv2.findHomography(source, target, cv2.RANSAC, REPROJECTION)
     if matrix is None or not _is_plausible(matrix, one.shape):
         return 0, 0.0
-    # Many features on one spot (a logo, a plate) show one thing and not one photo.
+    # Many features in one spot (a logo, a plate) show the same object, not the same photo.
     spots = np.unique(np.round(target[inside.ravel() > 0] / 8), axis=0)
     return len(spots), _correlation(one, other, matrix)
 
@@ -134,7 +134,7 @@ class _Search:
         self._index.build(np.vstack([s.descriptors for s in known]), lsh, 9)  # 9: Hamming
 
     def candidates(self, signature: _Signature) -> list[int]:
-        """Places of the photos that may be copies, the likeliest first."""
+        """Indices of the photos that may be copies, likeliest first."""
         distances = np.bitwise_count(self._hashes ^ signature.hash)
         alike = np.flatnonzero(distances <= HASH_DISTANCE)
         alike = alike[np.argsort(distances[alike], kind="stable")][:CANDIDATES]
@@ -174,7 +174,7 @@ def _is_plausible(matrix: NDArray[np.float64], shape: tuple[int, ...]) -> bool:
     if not np.isfinite(there).all() or not cv2.isContourConvex(there.astype(np.float32)):
         return False
     scale = cv2.contourArea(there, oriented=True) / (width * height)
-    return 0.02 < scale < 50  # never mirrored: mirrored copies are compared mirrored
+    return 0.02 < scale < 50  # never mirrored: mirrored copies are compared separately
 
 
 def _correlation(one: Grey, other: Grey, matrix: NDArray[np.float64]) -> float:

@@ -1,4 +1,4 @@
-"""Labelled photos: what a training or evaluation photo is, whatever it was read from."""
+"""Labelled photos for training and evaluation, independent of the format they were read from."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Mask = NDArray[np.uint8]
 Kind = Literal["typed", "untyped", "negative", "drawn", "scenery"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-# Class ids of masks on disk; 0 is undamaged.
+# Class ids of mask files; 0 means undamaged.
 SCRATCH, DENT, SPACING, BREAKAGE, UNTYPED = 1, 2, 3, 4, 5
 CLASS_IDS = {"scratch": SCRATCH, "dent": DENT, "spacing": SPACING, "breakage": BREAKAGE}
 ORIENTATION = 0x0112  # EXIF
 
 
 class PhotosError(DamageTaskError):
-    """Raised when a folder of labelled photos cannot be read; the text names the file."""
+    """Raised when a folder of labelled photos cannot be read; the message names the file."""
 
     code = "photos_invalid"
 
@@ -46,13 +46,13 @@ class LabelledPhoto:
     """A photo on disk with its damage, as a mask file or as outlines.
 
     ``kind``: "typed" (every damage has its type), "untyped" (outlines whose type
-    nobody wrote down), "negative" (a clean car), "drawn" (a drawn car with all its
-    damage, or none) or "scenery" (no vehicle at all).  ``weight``: how often a
-    training looks at it, relative to other photos.  ``broken_parts``: whether
-    broken and missing parts have outlines of their own; where they have not, a
+    was not recorded), "negative" (a clean car), "drawn" (a drawn car with all its
+    damage, or none) or "scenery" (no vehicle at all).  ``weight``: how often
+    training uses it, relative to other photos.  ``broken_parts``: whether
+    broken and missing parts are outlined separately; if they are not, the
     source counts torn bumpers as dents.  ``source``: the data set it came from, and
-    ``world`` the kind of photos that these are ("phone", "stock" ...); figures are
-    split by both.  ``group``: photos of one claim or car, which may not be on two
+    ``world`` the kind of photo ("phone", "stock" ...); figures are
+    split by both.  ``group``: photos of one claim or car, which must not be on both
     sides of a split.
     """
 
@@ -74,18 +74,18 @@ class LabelledPhoto:
 
     @property
     def judged(self) -> bool:
-        """Whether figures may rest on it: a real photo of a vehicle, damaged or clean."""
+        """Whether it counts in evaluations: a real photo of a vehicle, damaged or clean."""
         return self.damaged or self.kind == "negative"
 
     def read(self, longest: int | None = None) -> tuple[Photo, Mask]:
         """The photo (H x W x 3 uint8, BGR) and its class ids (H x W uint8).
 
-        With ``longest`` the longer side is scaled down to at most that many px.
-        Raises `PhotosError` when either cannot be decoded or their sizes differ.
+        With ``longest``, the longer side is scaled down to at most that many pixels.
+        Raises `PhotosError` if either cannot be decoded or their sizes differ.
         """
         photo = cv2.imread(str(self.path), cv2.IMREAD_COLOR)
         if photo is None:
-            raise PhotosError(f"{self.path}: cannot be read as a photo")
+            raise PhotosError(f"{self.path}: cannot be decoded as a photo")
         mask = self._mask(photo.shape[:2])
         scale = longest / max(photo.shape[:2]) if longest else 1.0
         if scale < 1:
@@ -98,7 +98,7 @@ class LabelledPhoto:
         if self.mask_path is not None:
             mask = cv2.imread(str(self.mask_path), cv2.IMREAD_GRAYSCALE)
             if mask is None or mask.shape != shape:
-                raise PhotosError(f"{self.mask_path}: no mask of the photo's size")
+                raise PhotosError(f"{self.mask_path}: not a mask of the photo's size")
             return np.asarray(mask, np.uint8)
         mask = np.zeros(shape, np.uint8)
         # Large regions first, so that a scratch inside a dent stays visible.
@@ -122,7 +122,7 @@ def photo_size(path: Path) -> tuple[int, int]:
 
 
 def split_by_id(photo_id: str, val_share: float = 0.1) -> str:
-    """Assign ``val_share`` of all ids to "val" and the rest to "train", alike on every machine."""
+    """Assign ``val_share`` of all ids to "val", the rest to "train"; equal on all machines."""
     number = int(hashlib.sha256(photo_id.encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
     return "val" if number < val_share else "train"
 

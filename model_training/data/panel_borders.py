@@ -10,11 +10,11 @@ Photo = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 Path = NDArray[np.float32]
 
-# The search runs at this long side, so that its pixel limits mean the same for every photo.
+# The search uses this long side, so that its pixel limits mean the same for every photo.
 SEARCH_SIDE = 480
 SHORTEST = 28  # px at SEARCH_SIDE
-DARKER = 7  # grey levels that the line must be darker than both sides
-LIKE = 38  # largest difference of the sides' mean colour, grey levels
+DARKER = 7  # grey levels by which the line must be darker than both sides
+LIKE = 38  # largest difference between the sides' mean colours, grey levels
 MOST_BENT = 1.35  # arc over chord
 
 
@@ -22,7 +22,7 @@ def find_panel_borders(photo: Photo, vehicle: Mask) -> list[Path]:
     """Borders between panels, longest first: each N x 2 float32 (x, y), about 1 px apart.
 
     ``photo`` is H x W x 3 uint8, BGR; ``vehicle`` H x W uint8, 0 or 1.  A border
-    is a thin dark line with like-coloured paint on both sides.
+    is a thin dark line between paint of similar colour.
     """
     height, width = photo.shape[:2]
     scale = SEARCH_SIDE / max(height, width)
@@ -47,7 +47,7 @@ def find_panel_borders(photo: Photo, vehicle: Mask) -> list[Path]:
 
 
 def thin(mask: Mask) -> Mask:
-    """The one pixel wide skeleton of ``mask`` (Zhang & Suen, CACM 1984); uint8 0 or 1."""
+    """The skeleton of ``mask``, one pixel wide (Zhang & Suen, CACM 1984); uint8 0 or 1."""
     image = np.pad(mask.astype(bool), 1)
     while True:
         before = image.sum()
@@ -67,7 +67,7 @@ def thin(mask: Mask) -> Mask:
 
 
 def trace(lines: Mask) -> list[Path]:
-    """The branches of a skeleton as paths N x 2 float32 (x, y); crossings cut them."""
+    """The branches of a skeleton as paths N x 2 float32 (x, y), split at crossings."""
     neighbours = cv2.filter2D(lines, cv2.CV_8U, np.ones((3, 3)), borderType=cv2.BORDER_CONSTANT)
     branches = lines & (neighbours <= 3).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(branches, connectivity=8)
@@ -89,7 +89,7 @@ def normals(path: Path) -> NDArray[np.float32]:
 
 
 def smoothed(path: Path, reach: int = 4) -> Path:
-    """``path`` under a moving average over 2 * ``reach`` + 1 points."""
+    """``path`` smoothed by a moving average over 2 * ``reach`` + 1 points."""
     padded = np.pad(
         path.astype(np.float32), ((reach, reach), (0, 0)), mode="reflect", reflect_type="odd"
     )
@@ -126,7 +126,7 @@ def _ordered(points: NDArray[np.int_]) -> Path:
 
 
 def _straight_pieces(path: Path) -> list[Path]:
-    """``path`` smoothed, and halved until it is nearly straight or too short."""
+    """``path`` smoothed, and halved repeatedly until it is nearly straight or too short."""
     if len(path) < SHORTEST:
         return []
     chord = float(np.linalg.norm(path[-1] - path[0]))
@@ -137,7 +137,7 @@ def _straight_pieces(path: Path) -> list[Path]:
 
 
 def _between_panels(path: Path, photo: NDArray[np.float32]) -> bool:
-    """Whether both sides of ``path`` are alike and lighter than the path."""
+    """Whether both sides of ``path`` have similar colours and are lighter than the path."""
     across = normals(path)
 
     def mean_at(offset: float) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""All training photos in memory, and how likely each is looked at."""
+"""All training photos in memory, and the probability of drawing each one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Entry:
 
 @dataclass(slots=True)
 class Pool:
-    """All training photos in memory and how likely each is drawn.
+    """All training photos in memory, and the probability of drawing each one.
 
     ``priority`` is shared with the training process, which raises it for clean
     photos that look damaged to the network (hard negatives).
@@ -67,7 +67,7 @@ class Pool:
         return pool
 
     def choose(self, indices: Sequence[int], rng: Random) -> int:
-        """One of ``indices``, in proportion to its priority."""
+        """One of ``indices``, with probability proportional to its priority."""
         chosen = np.asarray(indices)
         weights = self.priority.numpy()[chosen].astype(np.float64)
         weights = weights * np.array([self.entries[index].weight for index in indices])
@@ -92,7 +92,7 @@ def _entry(photo: LabelledPhoto, vehicle: Mask | None, longest: int) -> Entry:
 
 
 def _rarity(entry: Entry) -> float:
-    """Photos of rarer types are drawn more often."""
+    """Weight by the rarity of the photo's types, so that rare ones are drawn more often."""
     if (entry.label & TYPE_BITS[SPACING]).any():
         return 6.0
     return 1.4 if (entry.label & (TYPE_BITS[SCRATCH] | TYPE_BITS[DENT])).any() else 1.0

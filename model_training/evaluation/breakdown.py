@@ -15,9 +15,9 @@ LIGHTS = (("dark", 0.0, 75.0), ("even", 75.0, 165.0), ("bright", 165.0, 256.0))
 
 
 def breakdown(results: Sequence[PhotoResult]) -> Breakdown:
-    """Figures by kind of photo and value: ``{"world": {"phone": figures, ...}, ...}``.
+    """Figures by property and value: ``{"world": {"phone": figures, ...}, ...}``.
 
-    Kinds that no photo states are left out.  Type and area say nothing of clean photos.
+    Properties that no photo has are omitted.  Clean photos have neither type nor damaged area.
     """
     whole = [result for result in results if result.view == "whole"]
     kinds: dict[str, Callable[[PhotoResult], Iterator[str]]] = {
@@ -39,12 +39,12 @@ def breakdown(results: Sequence[PhotoResult]) -> Breakdown:
 
 
 def types_of(result: PhotoResult) -> Iterator[str]:
-    """The types of damage that the photo truly shows."""
+    """The types of damage that the photo actually shows."""
     return (name for name, overlap in result.types.items() if overlap[2] > 0)
 
 
 def _place(name: str) -> tuple[int, str]:
-    """Ranges in their order, names by the alphabet."""
+    """Sort key: ranges in their order, names alphabetically."""
     ranges = [known for known, _, _ in (*AREAS, *LIGHTS)]
     return (ranges.index(name) if name in ranges else 0), name
 

@@ -1,7 +1,7 @@
-"""Evaluation of a bundle on labelled photos, through the code that the product runs.
+"""Evaluation of a bundle on labelled photos, using the code that the product runs.
 
-Clean cars are scored twice: as whole photos, and as close-up crops, since most
-damaged photos are close-ups and a score could cheat on that.
+Clean cars are scored twice, as whole photos and as close-up crops, because most
+damaged photos are close-ups and a score could exploit that.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from model_training.synthetic.drawn_spacing import opened_borders
 Photo = NDArray[np.uint8]
 
 RECALLS = (0.90, 0.95, 0.99)
-SPACING_SEED = 77  # another than thresholds are chosen with
+SPACING_SEED = 77  # different from the one for choosing thresholds
 CLOSE_UP_SEED = 9
 GROUPS = ("damaged", "clean", "close_up")
 
@@ -51,15 +51,15 @@ def evaluate(
     """Figures of ``segmenter``'s bundle on ``photos``; prints them to ``console``.
 
     Masks are compared at up to 640 px with the masks of the product's own verdict:
-    what a gate or the decision ends counts as undamaged.  Every photo's area
-    counts alike ("pooled"); ``native`` counts pixels of the photo instead.  With
-    ``synthetic`` spacing is also measured on drawn damage, and quality on photos that
-    were spoilt.  Raises `ExtraMissing` without the ImageNet weights that drawing spacing
-    needs.
+    photos that a gate or the decision ends count as undamaged.  Every photo's area
+    has the same weight ("pooled"); ``native`` counts pixels of the photo instead.  With
+    ``synthetic``, spacing is also measured on drawn damage, and quality on spoilt
+    photos.  Raises `ExtraMissing` without the ImageNet weights needed for drawing
+    spacing.
     """
     manifest = segmenter.bundle.manifest
     has_spacing = synthetic and "spacing" in {network.type for network in manifest.segmenters()}
-    classifier = imagenet_classifier() if has_spacing else None  # first, since it may be missing
+    classifier = imagenet_classifier() if has_spacing else None  # first, because it may be missing
     results, cleans = examine_all(segmenter, photos, console)
     report = report_of(segmenter, results)
     if classifier is not None:
@@ -75,13 +75,13 @@ def evaluate(
 
 
 def write_report(report: Mapping[str, Any], out: Path) -> None:
-    """Write ``report`` as JSON; what could not be measured is null."""
+    """Write ``report`` as JSON; values that could not be measured are null."""
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(_without_nan(report), indent=1) + "\n", encoding="utf-8")
 
 
 def results_of(report: Mapping[str, Any]) -> list[PhotoResult]:
-    """The results of single photos that ``report`` holds."""
+    """The results of single photos in ``report``."""
     return [PhotoResult(**entry) for entry in report["by_photo"]]
 
 
@@ -110,7 +110,7 @@ def examine_all(
 
 
 def report_of(segmenter: Segmenter, results: Sequence[PhotoResult]) -> dict[str, Any]:
-    """Everything that ``results`` show, as plain values; what has no value is NaN."""
+    """All figures that ``results`` yield, as plain values; NaN if undefined."""
     manifest = segmenter.bundle.manifest
     groups = {name: [r for r in results if _group(r) == name] for name in GROUPS}
     groups = {name: found for name, found in groups.items() if found}
@@ -214,7 +214,7 @@ def _rounded(values: Sequence[float]) -> list[float]:
 
 
 def _without_nan(value: Any) -> Any:
-    """JSON has no NaN: what could not be measured is null."""
+    """Replace NaN, which JSON lacks, by null."""
     if isinstance(value, Mapping):
         return {key: _without_nan(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):

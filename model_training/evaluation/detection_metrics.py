@@ -1,4 +1,4 @@
-"""What is measured of scores and masks, and how sure the figures are."""
+"""Metrics of scores and masks, and their confidence intervals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROUNDS = 400
 
 @dataclass(slots=True)
 class Overlap:
-    """Pooled overlap of predicted and true masks; areas in any unit that suits."""
+    """Pooled overlap of predicted and true masks; areas in any unit."""
 
     intersection: float = 0.0
     predicted: float = 0.0
@@ -26,7 +26,7 @@ class Overlap:
     photos: int = 0
 
     def add(self, mask: NDArray[np.bool_], truth: NDArray[np.bool_], weight: float = 1.0) -> None:
-        """Count one photo's masks (H x W bool); ``weight``: the area of a pixel."""
+        """Add one photo's masks (H x W bool); ``weight``: the area of a pixel."""
         self.intersection += weight * float(np.count_nonzero(mask & truth))
         self.predicted += weight * float(np.count_nonzero(mask))
         self.true += weight * float(np.count_nonzero(truth))
@@ -34,21 +34,21 @@ class Overlap:
 
     @property
     def iou(self) -> float:
-        """Intersection over union, 0 to 1; 0 where there is nothing."""
+        """Intersection over union, 0 to 1; 0 if both are empty."""
         union = self.predicted + self.true - self.intersection
         return self.intersection / union if union else 0.0
 
     @property
     def dice(self) -> float:
-        """Dice coefficient (F1 of the pixels), 0 to 1; 0 where there is nothing."""
+        """Dice coefficient (F1 of the pixels), 0 to 1; 0 if both are empty."""
         total = self.predicted + self.true
         return 2 * self.intersection / total if total else 0.0
 
 
 def roc_auc(positive: Scores, negative: Scores) -> float:
-    """Area under the ROC curve: the chance that a positive outranks a negative.
+    """Area under the ROC curve: the probability that a positive outranks a negative.
 
-    Ties count half.  NaN where either is empty.
+    Ties count half.  NaN if either is empty.
     """
     if not len(positive) or not len(negative):
         return float("nan")
@@ -58,7 +58,7 @@ def roc_auc(positive: Scores, negative: Scores) -> float:
 def labelled_scores(
     positive: Scores, negative: Scores
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Truth and scores of both together, as scikit-learn takes them."""
+    """Truth and scores of both together, in scikit-learn's form."""
     truth = np.repeat([True, False], [len(positive), len(negative)])
     return truth, np.concatenate([np.asarray(positive, float), np.asarray(negative, float)])
 
@@ -78,7 +78,7 @@ def false_alarms(positive: Scores, negative: Scores, recall: float) -> float:
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson, 1927); NaN where nothing was counted."""
+    """95 % interval of a share (Wilson, 1927); NaN if the count is zero."""
     if not count:
         return float("nan"), float("nan")
     interval = binomtest(hits, count).proportion_ci(method="wilson")
@@ -86,7 +86,7 @@ def wilson(hits: int, count: int) -> tuple[float, float]:
 
 
 def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> tuple[int, int, float]:
-    """Cases of ``first`` alone, of ``second`` alone, and the p-value of their difference.
+    """Cases of ``first`` only, of ``second`` only, and the p-value of their difference.
 
     Exact (binomial), for judgements of the same photos by two bundles (McNemar, 1947).
     """
@@ -114,9 +114,9 @@ def bootstrap(
     rounds: int = ROUNDS,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """95 % interval of ``statistic``, which gets the indices of the photos that are drawn.
+    """95 % interval of ``statistic``, a function of the indices of the drawn photos.
 
-    NaN where it has no value; samples without one (no clean photo drawn ...) are left out.
+    NaN if it is undefined; samples without a value (no clean photo drawn ...) are skipped.
     """
     if not len(clusters):
         return float("nan"), float("nan")

@@ -1,4 +1,4 @@
-"""Whether two engines say the same of photos, and what the faster one costs in quality."""
+"""Compares two engines' results, and measures the quality lost with the faster one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from model_training.evaluation.synthetic_figures import without_gates
 
 Photo = NDArray[np.uint8]
 
-# What a faster engine may cost.
+# Maximum loss of quality with a faster engine.
 MASK_IOU = 0.98
 AUC_FALL = 0.005
 IOU_FALL = 0.01
@@ -22,10 +22,10 @@ IOU_FALL = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How the masks and scores of an engine are those of another.
+    """How closely the masks and scores of two engines agree.
 
-    ``mask_iou`` pools the pixels of all types' masks over all photos, each photo's
-    area counting alike; ``score`` is the mean absolute difference of damage scores.
+    ``mask_iou`` pools the pixels of all types' masks over all photos, with the same weight for
+    each photo's area; ``score`` is the mean absolute difference of damage scores.
     """
 
     photos: int
@@ -34,11 +34,11 @@ class Agreement:
 
     @property
     def good(self) -> bool:
-        """Whether the masks may be called the same."""
+        """Whether the masks agree closely enough."""
         return self.mask_iou >= MASK_IOU
 
     def figures(self) -> dict[str, float]:
-        """As the manifest keeps it."""
+        """The figures as stored in the manifest."""
         return {name: round(float(value), 4) for name, value in asdict(self).items()}
 
     def __str__(self) -> str:
@@ -49,9 +49,9 @@ class Agreement:
 
 
 def agreement(reference: Segmenter, other: Segmenter, photos: Iterable[Photo]) -> Agreement:
-    """How ``other``'s engine agrees with ``reference``'s on photos (H x W x 3 uint8, BGR).
+    """The agreement of ``other``'s engine with ``reference``'s on photos (H x W x 3 uint8, BGR).
 
-    Masks are compared whatever the gates say.
+    Masks are compared regardless of the gates.
     """
     first, second = without_gates(reference), without_gates(other)
     both = either = 0.0
@@ -69,7 +69,7 @@ def agreement(reference: Segmenter, other: Segmenter, photos: Iterable[Photo]) -
 
 
 def falls(reference: dict[str, Any], other: dict[str, Any]) -> dict[str, float]:
-    """By how much each figure of an evaluation is worse in ``other`` (negative: better)."""
+    """How much worse each figure of an evaluation is in ``other`` (negative: better)."""
     found = {
         f"{view} {name}": reference["views"][view][name] - other["views"][view][name]
         for view in reference["views"]
@@ -81,7 +81,7 @@ def falls(reference: dict[str, Any], other: dict[str, Any]) -> dict[str, float]:
 
 
 def too_much(falls: dict[str, float]) -> list[str]:
-    """The figures that fell further than they may."""
+    """The figures that fell by more than allowed."""
     return [
         name
         for name, fall in falls.items()

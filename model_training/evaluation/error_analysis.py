@@ -1,4 +1,4 @@
-"""What a bundle got wrong: by kind of error, and which types it takes for which."""
+"""A bundle's errors by kind, and the confusion of damage types."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from model_training.evaluation.breakdown import types_of
 from model_training.evaluation.photo_result import NAMES, UNDAMAGED, PhotoResult
 
 SMALL = 0.02  # of the photo
-# From the worst kind of error on.
+# Worst kind of error first.
 KINDS = (
     "missed",
     "missed, small",
@@ -28,10 +28,10 @@ COLUMNS = (
 
 
 def error_of(result: PhotoResult) -> str:
-    """The kind of error that ``result`` shows, one of `KINDS`; "" where it is right.
+    """The kind of error in ``result``, one of `KINDS`; "" if it is right.
 
     ``elsewhere``: less than a tenth of the damage is outlined; ``outlined too large``
-    and ``in part``: the outline holds the damage or lies in it, and not much more;
+    and ``in part``: the outline contains the damage or lies inside it;
     ``loose``: an IoU below 0.4 for none of these reasons.
     """
     if not result.damaged:
@@ -53,7 +53,7 @@ def error_of(result: PhotoResult) -> str:
 
 
 def worst_first(results: Sequence[PhotoResult]) -> dict[str, list[PhotoResult]]:
-    """The wrong results by kind of error, in each the worst first."""
+    """The wrong results by kind of error, each list worst first."""
     found: dict[str, list[PhotoResult]] = {kind: [] for kind in KINDS}
     for result in results:
         if error := error_of(result):
@@ -71,7 +71,7 @@ def worst_first(results: Sequence[PhotoResult]) -> dict[str, list[PhotoResult]]:
 def confusion_rows(results: Sequence[PhotoResult]) -> tuple[list[str], list[list[str]]]:
     """Head and rows of the confusion of types: where each true type's area went, in percent.
 
-    The row of what is undamaged has its area in photos' worth in place of percent.
+    The row of undamaged area gives its size in whole photos instead of percent.
     """
     sums = {name: dict.fromkeys(NAMES, 0.0) for name in NAMES}
     for result in results:
@@ -93,7 +93,7 @@ def confusion_rows(results: Sequence[PhotoResult]) -> tuple[list[str], list[list
 
 
 def write_photo_table(results: Sequence[PhotoResult], path: Path) -> None:
-    """A CSV row for each whole photo."""
+    """Write a CSV file with one row per whole photo."""
     with path.open("w", newline="", encoding="utf-8") as lines:
         writer = csv.writer(lines)
         writer.writerow(COLUMNS)

@@ -1,4 +1,4 @@
-"""A page of the photos that a bundle got wrong, with true and predicted outlines."""
+"""An HTML page of the photos that a bundle got wrong, with true and predicted outlines."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ ended by {{ tile.result.ended_by }}{% endif %}<br>
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One photo on the page; ``true`` and ``predicted`` name the types it shows."""
+    """One photo on the page; ``true`` and ``predicted`` list its types."""
 
     result: PhotoResult
     picture: str
@@ -87,10 +87,10 @@ def write_contact_sheet(
     photos: Sequence[LabelledPhoto],
     results: Sequence[PhotoResult],
 ) -> Path:
-    """Write the page of errors, its pictures and the table of photos; the page's path.
+    """Write the page of errors, its images and the table of photos; returns the page's path.
 
-    ``results``: those of ``segmenter`` on ``photos``.  The pictures show the photos, so
-    the folder must not be published where their rights forbid it.
+    ``results``: those of ``segmenter`` on ``photos``.  The images show the photos, so
+    do not publish the folder unless their rights permit it.
     """
     (folder / PICTURES).mkdir(parents=True, exist_ok=True)
     whole = [result for result in results if result.view == "whole"]

@@ -1,4 +1,4 @@
-"""The evaluation's figures as a table, by world, beside the goals of the default bundle."""
+"""The evaluation's figures as a table, by world, next to the goals of the default bundle."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from rich.table import Table
 LABELS = {
     "any_iou": "any damage, pooled IoU",
     "any_dice": "any damage, pooled Dice",
-    "photo_iou": "any damage, mean IoU of a photo",
+    "photo_iou": "any damage, mean IoU per photo",
     "scratch_iou": "scratch IoU",
     "dent_iou": "dent IoU",
     "spacing_iou": "spacing IoU",
     "breakage_iou": "breakage IoU",
     "auc": "AUC, damaged against clean",
-    "missed": "damaged photos called clean",
+    "missed": "damaged photos classified as clean",
     "false_alarms": "false alarms at the manifest's threshold",
     "false_alarms_at_95": "false alarms at 95 % recall",
     "false_alarms_at_99": "false alarms at 99 % recall",
     "ended_by_gate_at_99": "clean photos ended by the gate, at 99 % recall of it",
     "ended_by_gate": "clean photos ended by the gate, at its threshold",
-    "cpu_ms_clean": "processor time of the networks, a clean photo",
+    "cpu_ms_clean": "processor time of the networks per clean photo",
 }
 PERCENT = (
     "missed",
@@ -68,7 +68,7 @@ VIEWS = {"clean": "whole cars", "close_up": "close-ups"}
 
 
 def figures(report: Mapping[str, Any]) -> dict[str, str]:
-    """The report's figures by name, as text, in the order in which they are read."""
+    """The report's figures by name, as text, in display order."""
     rows = named(report["figures"])
     for world, found in worlds(report).items():
         rows |= {f"{world}: {name}": value for name, value in named(found).items()}
@@ -76,13 +76,13 @@ def figures(report: Mapping[str, Any]) -> dict[str, str]:
 
 
 def worlds(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures by world; none where all photos are of one."""
+    """The figures by world; empty if all photos belong to one."""
     found = report["breakdown"].get("world", {})
     return dict(found) if len(found) > 1 else {}
 
 
 def named(found: Mapping[str, Any]) -> dict[str, str]:
-    """Figures by their names for people, as text with their interval."""
+    """Figures by display name, as text with their interval."""
     return {LABELS[key]: as_text(key, found[key]) for key in LABELS if key in found}
 
 
@@ -117,14 +117,16 @@ def other_figures(report: Mapping[str, Any]) -> dict[str, str]:
                 f"{drawn['iou']:.3f} ({drawn['photos']:.0f} views)"
             )
     if report.get("quality"):
-        rows["quality AUC, photos against the same spoilt"] = f"{report['quality']['auc']:.4f}"
+        rows["quality AUC, photos against the same photos spoilt"] = (
+            f"{report['quality']['auc']:.4f}"
+        )
     for group, seconds in report["seconds_per_photo"].items():
-        rows[f"median time a photo, {VIEWS.get(group, group)}"] = f"{1000 * seconds:.0f} ms"
+        rows[f"median time per photo, {VIEWS.get(group, group)}"] = f"{1000 * seconds:.0f} ms"
     return rows
 
 
 def figure_rows(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of the table of figures: all photos, then each world beside its goal."""
+    """Head and rows of the table of figures: all photos, then each world next to its goal."""
     by_world = worlds(report)
     head = ["figure", "all photos"]
     for world in by_world:
@@ -143,7 +145,7 @@ def figure_rows(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 
 def breakdown_rows(report: Mapping[str, Any], kind: str) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of a table by ``kind`` of photo: what was missed, alarms, overlap."""
+    """Head and rows of a table by ``kind`` of photo: missed damage, false alarms, overlap."""
     keys = ("missed", "false_alarms", "any_iou", "photo_iou")
     rows = []
     for value, found in report["breakdown"][kind].items():
@@ -159,7 +161,7 @@ def breakdown_rows(report: Mapping[str, Any], kind: str) -> tuple[list[str], lis
 
 
 def print_report(report: Mapping[str, Any], console: Console) -> None:
-    """Print the figures as tables, with the goals where there are any."""
+    """Print the figures as tables, with goals if there are any."""
     bundle = report["bundle"]
     console.print(
         table(f"{bundle['name']} {bundle['version']} ({bundle['digest'][:12]})",
@@ -172,7 +174,7 @@ def print_report(report: Mapping[str, Any], console: Console) -> None:
 
 
 def table(title: str, head: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
-    """A table for the console; the first column is text and the others figures."""
+    """A table for the console; the first column is text, the others are figures."""
     made = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
     for number, name in enumerate(head):
         made.add_column(name, justify="right" if number else "left", overflow="fold")

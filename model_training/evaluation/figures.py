@@ -22,12 +22,12 @@ from model_training.evaluation.photo_result import PhotoResult
 Floats = NDArray[np.float64]
 RECALLS = (0.95, 0.99)
 GATE_RECALL = 0.99
-LEAST = 5  # damaged photos; recall of fewer says nothing
+LEAST = 5  # damaged photos; the recall of fewer is meaningless
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A value with its 95 % interval and the number of photos that it rests on."""
+    """A value with its 95 % interval and the number of photos it is based on."""
 
     value: float
     low: float
@@ -40,7 +40,7 @@ class Figure:
 
 
 class Results:
-    """Results of whole photos as arrays, by photo; what every statistic is computed from."""
+    """Results of whole photos as arrays, by photo; the input of every statistic."""
 
     def __init__(self, results: Sequence[PhotoResult]) -> None:
         whole = [result for result in results if result.view == "whole"]
@@ -53,7 +53,7 @@ class Results:
         self.cpu_s = np.array([r.cpu_s for r in whole], float)
         self.any = np.array([r.any for r in whole], float).reshape(-1, 3)
         self.iou = np.array([r.iou for r in whole], float)
-        # Only photos whose damage has types say what a type's mask is worth.
+        # Only photos with typed damage tell how good a type's mask is.
         self.types: dict[str, Floats] = {}
         for name in CLASS_IDS:
             if any(r.types.get(name, (0, 0, 0))[2] > 0 for r in whole):
@@ -68,7 +68,7 @@ Statistic = Callable[[Results, Indices], float]
 
 
 def statistics(results: Results) -> dict[str, Statistic]:
-    """The statistics that ``results`` can give, by name; NaN where a sample has no value."""
+    """The statistics available for ``results``, by name; NaN if a sample has no value."""
     found: dict[str, Statistic] = {}
     damaged, clean = results.damaged.any(), (~results.damaged).any()
     if damaged:
@@ -95,7 +95,7 @@ def statistics(results: Results) -> dict[str, Statistic]:
     return found
 
 
-# Shares of photos, whose interval is Wilson's; the others' comes from resampled photos.
+# Shares of photos use Wilson's interval; all others are resampled.
 OF_DAMAGED = ("missed",)
 OF_CLEAN = (
     "false_alarms",
@@ -114,13 +114,13 @@ def _alarms_at(recall: float) -> Statistic:
 
 
 def figures(results: Sequence[PhotoResult]) -> dict[str, Figure]:
-    """The figures of ``results`` by name, in the order in which they are read.
+    """The figures of ``results`` by name, in display order.
 
-    Overlaps are pooled, every photo's area counting alike.  ``missed``: damaged photos
+    Overlaps are pooled, with the same weight for every photo's area.  ``missed``: damaged photos
     whose verdict is clean; ``false_alarms``: clean photos whose verdict is damaged, at
-    the manifest's threshold, and at the thresholds of 95 and 99 % recall of these
+    the manifest's threshold, and at the thresholds for 95 and 99 % recall of these
     photos; ``ended_by_gate``: clean photos that a gate ended, at the manifest's
-    threshold and at that of 99 % recall of the gate.
+    threshold and at the one for 99 % recall of the gate.
     """
     table = Results(results)
     everything = np.arange(len(table))

@@ -1,4 +1,4 @@
-"""Two bundles on the same photos: what differs, and whether that may be chance."""
+"""Compares two bundles on the same photos, with the significance of each difference."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Difference:
 
     @property
     def sure(self) -> bool:
-        """Whether the interval excludes that nothing has changed."""
+        """Whether the interval excludes zero."""
         return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """Verdicts that differ: wrong with one bundle alone; ``p`` of McNemar's exact test."""
+    """Verdicts that are wrong with only one bundle; ``p`` of McNemar's exact test."""
 
     wrong_here: int
     wrong_there: int
@@ -42,7 +42,7 @@ class Changed:
 class PairedComparison:
     """``figures`` by name; ``missed`` damaged photos and ``false_alarms`` that changed.
 
-    ``cpu_ratio``: the networks' processor time on clean photos, against the other's.
+    ``cpu_ratio``: the networks' processor time on clean photos, relative to the other bundle.
     """
 
     figures: Mapping[str, Difference]
@@ -58,14 +58,14 @@ class PairedComparison:
 def compare_paired(
     results: Sequence[PhotoResult], against: Sequence[PhotoResult]
 ) -> PairedComparison:
-    """Compare two bundles' results of the same photos.
+    """Compare two bundles' results on the same photos.
 
-    Intervals resample photos (those of one claim together), the same for both bundles,
-    so that what is hard for both cancels out.  Raises `ValueError` when the photos differ.
+    Intervals resample photos (those of one claim together), identically for both bundles,
+    so that photos hard for both cancel out.  Raises `ValueError` when the photos differ.
     """
     here, there = _whole(results), _whole(against)
     if [r.id for r in here] != [r.id for r in there]:
-        raise ValueError("the results are not of the same photos")
+        raise ValueError("the results are for different photos")
     one, other = Results(here), Results(there)
     everything = np.arange(len(one))
     of_other = statistics(other)
@@ -94,7 +94,7 @@ def compare_paired(
 
 
 def paired_rows(found: PairedComparison) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of the table of differences, for people."""
+    """Head and rows of the table of differences, for display."""
     rows = []
     for key, difference in found.figures.items():
         unit = 100.0 if key in PERCENT else 1.0
@@ -109,8 +109,8 @@ def paired_rows(found: PairedComparison) -> tuple[list[str], list[list[str]]]:
             ]
         )
     for label, changed in (
-        ("damaged photos missed by one bundle alone", found.missed),
-        ("clean photos called damaged by one bundle alone", found.false_alarms),
+        ("damaged photos missed by one bundle only", found.missed),
+        ("clean photos classified as damaged by one bundle only", found.false_alarms),
     ):
         note = "" if changed.p < 0.05 else "may be chance"
         rows.append([label, str(changed.wrong_here), str(changed.wrong_there),

@@ -1,4 +1,4 @@
-"""What a bundle says of one labelled photo, beside what is true."""
+"""A bundle's result for one labelled photo, compared with the truth."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from model_training.data.labelled_photos import CLASS_IDS, LabelledPhoto
 Photo = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 
-SIDE = 640  # photos are compared at up to this long side, so that none outweighs the rest
+SIDE = 640  # photos are compared with at most this long side, so that none dominates
 UNDAMAGED = "undamaged"
 UNTYPED = "unknown type"
 NAMES = (UNDAMAGED, *CLASS_IDS, UNTYPED)  # by class id of a label's mask
@@ -30,14 +30,14 @@ Overlap = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class PhotoResult:
-    """One view of a labelled photo, examined as the product does.
+    """One view of a labelled photo, examined as in the product.
 
     ``view``: the "whole" photo or a "close_up" crop of a clean one.  ``area``: the
     share of the photo that is damaged.  ``brightness``: mean grey value, 0 to 255.
     ``found``: whether the verdict is damaged.  ``ended_by``: the gate that ended the
     inspection, or "".  ``any``: overlap of the damage of all types, and ``native``
-    the same in the photo's own pixels; ``types``: by type, of photos whose damage has
-    types; ``confusion``: share of the photo by true and then predicted type.
+    the same in the photo's own pixels; ``types``: by type, for photos with typed
+    damage; ``confusion``: share of the photo by true and then predicted type.
     ``cpu_s``: processor time of the networks; ``seconds``: wall time of the
     inspection.
     """
@@ -64,12 +64,12 @@ class PhotoResult:
 
     @property
     def cluster(self) -> str:
-        """What is resampled together: photos of one claim are no independent evidence."""
+        """The unit of resampling: photos of one claim are not independent evidence."""
         return self.group or self.id
 
     @property
     def iou(self) -> float:
-        """IoU of the photo's damage of all types, 0 to 1; 0 where there is none."""
+        """IoU of the photo's damage of all types, 0 to 1; 0 if there is none."""
         return iou(self.any)
 
     def as_json(self) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def examine(
 
 
 def iou(overlap: Overlap) -> float:
-    """Intersection over union, 0 to 1; 0 where there is nothing."""
+    """Intersection over union, 0 to 1; 0 if both are empty."""
     intersection, predicted, true = overlap
     union = predicted + true - intersection
     return intersection / union if union else 0.0
@@ -136,13 +136,13 @@ def compared_size(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def resized(mask: Mask, shape: tuple[int, ...]) -> Mask:
-    """Class ids (H x W uint8) scaled to ``shape`` without mixing them."""
+    """Class ids (H x W uint8) scaled to ``shape`` without interpolation."""
     size = (shape[1], shape[0])
     return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
 def _label_ids(mask: Mask, types: tuple[str, ...]) -> Mask:
-    """A bundle's class ids as those of the labels; other types become damage of unknown type."""
+    """Convert a bundle's class ids to the labels' ids; other types become "untyped" damage."""
     table = np.zeros(256, np.uint8)
     for place, name in enumerate(types, 1):
         table[place] = CLASS_IDS.get(name, NAMES.index(UNTYPED))

@@ -1,4 +1,4 @@
-"""Figures that no labelled photos give: drawn spacing, and photos that were spoilt."""
+"""Figures that labelled photos cannot provide: drawn spacing, and spoilt photos."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Photo = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 
 QUALITY_PHOTOS = 60
-CAR_SEED, CARS = 70_000, 40  # neither golden photos nor cars of a training
+CAR_SEED, CARS = 70_000, 40  # different from golden photos and training cars
 
 
 def spacing_on_cars(segmenter: Segmenter, console: Console | None = None) -> dict[str, float]:
@@ -35,9 +35,9 @@ def spacing_on_cars(segmenter: Segmenter, console: Console | None = None) -> dic
 def spacing_on_drawn(segmenter: Segmenter, views: Iterable[tuple[Photo, Mask]]) -> dict[str, float]:
     """IoU of the spacing network on ``views`` with drawn spacing and its mask (0 or 1).
 
-    The masks are those of the network's own policy, whatever the gate says, since
-    one drawn gap on a whole car is often too small for the gate.  ``passed`` is the
-    share that the gates let by.
+    The masks come from the network's own policy, regardless of the gate, because
+    a single drawn gap on a whole car is often too small for the gate.  ``passed`` is the
+    share that the gates let through.
     """
     always = without_gates(segmenter)
     ending = [gate for gate in segmenter.bundle.manifest.gates() if gate.ends_with != "none"]
@@ -59,7 +59,7 @@ def spacing_on_drawn(segmenter: Segmenter, views: Iterable[tuple[Photo, Mask]]) 
 
 
 def without_gates(segmenter: Segmenter) -> Segmenter:
-    """The same bundle with gates that end nothing."""
+    """The same bundle with gates that never end an inspection."""
     manifest = segmenter.bundle.manifest
     open_networks = tuple(
         network.model_copy(update={"ends_with": "none", "code": None})
@@ -74,7 +74,7 @@ def without_gates(segmenter: Segmenter) -> Segmenter:
 def quality_on_spoilt(
     segmenter: Segmenter, photos: Sequence[Photo], seed: int = 5
 ) -> dict[str, float]:
-    """AUC of the ``quality`` gate: photos as they are against the same photos spoilt."""
+    """AUC of the ``quality`` gate: original photos against the same photos spoilt."""
     if "quality" not in {gate.name for gate in segmenter.bundle.manifest.gates()}:
         return {}
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""What a training needs beside labelled photos: vehicle masks, drawn cars, scenery."""
+"""Training data besides labelled photos: vehicle masks, drawn cars, scenery."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from model_training.synthetic.drawn_cars import write_drawn_cars
 
 Mask = NDArray[np.uint8]
 
-LONGEST = 640  # px; what `Pool` keeps of a photo
-# A picture of one colour says nothing about what a vehicle is.
+LONGEST = 640  # px; the size at which `Pool` stores a photo
+# A picture of a single colour does not show what a vehicle is not.
 LEAST_CONTRAST = 20.0
 
 
@@ -29,7 +29,7 @@ def vehicle_masks(
 ) -> dict[str, Mask]:
     """Pseudo-labels of the vehicle on the clean photos among ``photos``, by id.
 
-    Masks are H x W uint8, 0 or 1, at up to 640 px; ``cache`` keeps them as PNG.
+    Masks are H x W uint8, 0 or 1, at up to 640 px; ``cache`` stores them as PNG.
     Raises `ExtraMissing` without the ImageNet weights.
     """
     cache.mkdir(parents=True, exist_ok=True)
@@ -49,14 +49,14 @@ def vehicle_masks(
 
 
 def drawn_cars(folder: Path, count: int, console: Console | None = None) -> list[LabelledPhoto]:
-    """``count`` drawn cars for training, drawn into ``folder`` unless they lie there."""
+    """``count`` drawn cars for training, drawn into ``folder`` unless they already exist."""
     if not (folder / "manifest.csv").exists():
         write_drawn_cars(folder, count, console=console)
     return of_split(read_folder(folder), "train")
 
 
 def scenery(folder: Path) -> list[LabelledPhoto]:
-    """The pictures in ``folder`` as photos without a vehicle; pictures of one colour are left out.
+    """The pictures in ``folder`` as photos without a vehicle, except those of a single colour.
 
     Raises `PhotosError` when there are none.
     """

@@ -1,8 +1,8 @@
-"""Checkpoints: everything a training needs to go on, in one safetensors file.
+"""Checkpoints: everything needed to continue a training, in one safetensors file.
 
-No pickle: tensors are stored as they are, and the few plain values as JSON in the
-file's metadata.  Written beside the target and renamed, so that a training that
-is cut off while writing keeps its last checkpoint.
+No pickle: tensors are stored unchanged, and the few plain values as JSON in the
+file's metadata.  The file is written next to its target and renamed, so a training that
+is interrupted while writing keeps its last checkpoint.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from damage_tasks.errors import DamageTaskError
 
 
 class CheckpointError(DamageTaskError):
-    """Raised when a checkpoint cannot be read; the text names the file."""
+    """Raised when a checkpoint cannot be read; the message names the file."""
 
     code = "checkpoint_invalid"
 
@@ -36,13 +36,13 @@ def save_checkpoint(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What `save_checkpoint` wrote.  Raises `CheckpointError`."""
+    """The contents of a file written by `save_checkpoint`.  Raises `CheckpointError`."""
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             facts = json.loads((file.metadata() or {})["facts"])
     except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise CheckpointError(f"{path}: no checkpoint of a training: {error}") from None
+        raise CheckpointError(f"{path}: not a training checkpoint: {error}") from None
     return tensors, facts
 
 
@@ -66,12 +66,12 @@ def restore_optimiser(
             continue
         state = {"step": tensors[f"step.{name}"].clone()}
         for key in ("exp_avg", "exp_avg_sq"):
-            # fused steps need the moments laid out in memory as the parameter is
+            # Fused steps need the moments in the same memory layout as the parameter.
             state[key] = torch.empty_like(parameter).copy_(tensors[f"{key}.{name}"])
         optimiser.state[parameter] = state
 
 
 def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose name begins with ``prefix.``, without it."""
+    """The tensors whose name begins with ``prefix.``, with the prefix removed."""
     start = prefix + "."
     return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}

@@ -1,4 +1,4 @@
-"""Denormal numbers, which CPUs compute with up to 100 times slower."""
+"""Denormal numbers, with which CPUs compute up to 100 times more slowly."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import torch
 
 @contextmanager
 def flushed_denormals() -> Iterator[None]:
-    """Have this thread treat denormal numbers as zero, and only until the block ends.
+    """Make this thread treat denormal numbers as zero until the block ends.
 
-    Weights and moments that decay become denormal. The flag is the thread's, so whatever else
-    the process computes afterwards would be affected too.
+    Decaying weights and moments become denormal. The flag belongs to the thread, so it
+    must be reset for whatever the process computes afterwards.
     """
     torch.set_flush_denormal(True)
     try:

@@ -11,10 +11,10 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """What each part of the loss counts; ``masks`` and ``scores`` by channel."""
+    """The weight of each part of the loss; ``masks`` and ``scores`` by channel."""
 
     masks: tuple[float, ...] = (1.0, 0.9, 0.9, 0.7, 0.6, 0.3)
-    # A gap covers one pixel in a thousand: counted alike it learns to be silent.
+    # A gap covers one pixel in a thousand: with equal weight, the network would ignore it.
     positive: tuple[float, ...] = (1.0, 1.0, 1.0, 8.0, 1.0, 1.0)
     smooth: tuple[float, ...] = (30.0, 30.0, 30.0, 3.0, 30.0, 30.0)
     scores: tuple[float, ...] = (0.5, 0.15, 0.15)
@@ -26,9 +26,9 @@ class LossWeights:
 def soft_dice(probability: Tensor, target: Tensor, weight: Tensor, smooth: Tensor) -> Tensor:
     """1 - Dice of each channel over the whole batch (Milletari et al., arXiv:1606.04797).
 
-    The first three are N x C x H x W, ``smooth`` and the result have C values.
-    Pooled over the batch, because pooled overlap is what the evaluation reports; 0
-    for a channel that the batch does not show, which cross-entropy keeps quiet.
+    The first three are N x C x H x W; ``smooth`` and the result have C values.
+    Pooled over the batch, because the evaluation reports pooled overlap; 0
+    for a channel absent from the batch, which cross-entropy keeps low.
     """
     p, t = probability * weight, target * weight
     overlap = (p * t).sum((0, 2, 3))
@@ -73,7 +73,7 @@ def local_loss(cells: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Cross-entropy of the damage score's map against the ``any`` mask.
 
     ``cells``: N x 1 x h x w logits; ``target`` and ``weight``: N x 1 x H x W, 0 to
-    1.  A cell counts as damaged when a quarter of it is.
+    1.  A cell counts as damaged if a quarter of it is.
     """
     size = (cells.shape[2], cells.shape[3])
     wanted = (4 * F.adaptive_avg_pool2d(target, size)).clamp(max=1)
@@ -83,7 +83,7 @@ def local_loss(cells: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
 @torch.no_grad()
 def evidence(masks: Tensor, share: float = 0.005) -> Tensor:
-    """How strongly the ``any`` mask fires: mean probability of its top ``share`` (N values)."""
+    """Strength of the ``any`` mask: the mean probability of its top ``share`` (N values)."""
     flat = masks[:, 0].sigmoid().flatten(1)
     count = max(4, int(flat.shape[1] * share))
     return flat.topk(count, dim=1).values.mean(1)

@@ -1,4 +1,4 @@
-"""Training samples: which photo is looked at next, how closely, and what is known of it."""
+"""Training samples: which photo is drawn next, how it is cropped, and its labels."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Photo = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 Random = np.random.Generator
 
-# Kinds of sample, as shares in `Mix`.
+# Kinds of sample, with shares in `Mix`.
 DAMAGED, CLEAN_CLOSE, CLEAN_WHOLE, BACKGROUND, DRAWN, DRAWN_CAR, TRANSPLANTED, UNMARKED = range(8)
 
 
@@ -46,7 +46,7 @@ class Mix:
     """Shares of the kinds of sample, and how they are drawn; the shares sum to 1."""
 
     damaged: float = 0.50
-    unmarked: float = 0.09  # undamaged places of damaged photos
+    unmarked: float = 0.09  # undamaged parts of damaged photos
     clean_close: float = 0.12
     clean_whole: float = 0.10
     background: float = 0.02
@@ -55,16 +55,16 @@ class Mix:
     transplanted: float = 0.08
     drawn_spacing: float = 0.55  # share of drawn samples that open a panel border
     spoilt: float = 0.07
-    pasted: float = 0.3  # share of views with a part of another pasted in
-    damaged_close: float = 0.2  # share of damaged photos cut like close-ups
+    pasted: float = 0.3  # share of views with part of another one pasted in
+    damaged_close: float = 0.2  # share of damaged photos cropped like close-ups
     # (height, width) of a batch; close to each other in area
     sizes: tuple[tuple[int, int], ...] = ((288, 288), (256, 320), (256, 320), (320, 256))
 
 
 class Samples:
-    """Batches without end; batch ``i`` depends on ``seed`` and ``i`` alone.
+    """An endless sequence of batches; batch ``i`` depends only on ``seed`` and ``i``.
 
-    (And on the pool's priorities, which the training changes.)
+    (And on the pool's priorities, which change during training.)
     """
 
     def __init__(self, pool: Pool, batch: int, seed: int, mix: Mix, views: ViewSettings) -> None:
@@ -182,7 +182,7 @@ def draw_damage(entry: Entry, spacing_share: float, rng: Random) -> tuple[Photo,
 
 
 def _centre(label: Mask, kind: int, rng: Random) -> tuple[float, float]:
-    """Where to look: mostly at damage, on clean photos at the vehicle, or beside it."""
+    """The crop's centre: mostly at damage, on clean photos at the vehicle, or next to it."""
     height, width = label.shape
     wanted: NDArray[np.bool_] | None = None
     if kind in (DAMAGED, DRAWN, DRAWN_CAR, TRANSPLANTED) and rng.random() < 0.75:
@@ -199,7 +199,7 @@ def _centre(label: Mask, kind: int, rng: Random) -> tuple[float, float]:
 
 
 def _far_from_damage(label: Mask) -> NDArray[np.bool_]:
-    """The places at least a sixth of the photo's longer side away from any damage."""
+    """Pixels at least a sixth of the photo's longer side away from any damage."""
     free = np.where(label & ANY > 0, 0, 1).astype(np.uint8)
     small = cv2.resize(free, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_NEAREST)
     distance = cv2.distanceTransform(small, cv2.DIST_L2, 3)

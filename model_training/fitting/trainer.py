@@ -38,7 +38,7 @@ from model_training.fitting.sampling import Mix
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """Everything that decides what a training ends with, apart from the photos."""
+    """All settings that determine the result of a training, apart from the photos."""
 
     steps: int = 20_000
     decay_steps: int = 4_000
@@ -50,7 +50,7 @@ class TrainingSettings:
     ema_decay: float = 0.999
     drop_path: float = 0.2
     dropout: float = 0.1  # share of the decoder's channels at strides 16 and 8 left out
-    frozen_blocks: int = 0  # the encoder's first blocks, and its stem, stay as they are
+    frozen_blocks: int = 0  # number of first encoder blocks that, with the stem, are not trained
     clip: float = 2.0
     seed: int = 0
     imagenet: bool = True
@@ -96,12 +96,12 @@ class Trainer:
         self.std = torch.from_numpy(STD * 255).view(1, 3, 1, 1)
 
     def train_step(self, batch: Batch) -> dict[str, float]:
-        """One step on ``batch``; the loss and its parts."""
+        """Do one step on ``batch``; returns the loss and its parts."""
         settings = self.settings
         rate = learning_rate(self.step, settings)
         for group in self.optimiser.param_groups:
             group["lr"] = settings.learning_rate * rate * group["share"]
-        # drop path must be the same after a resume
+        # Drop path must be the same after a resume.
         torch.manual_seed((settings.seed * 1_000_003 + self.step) * 97 + self.rank)
         self.network.train()
         for module in self.frozen:
@@ -143,7 +143,7 @@ class Trainer:
         return network.eval()
 
     def save(self, path: Path) -> None:
-        """Write everything a later `load` needs."""
+        """Write everything that `load` needs."""
         tensors: dict[str, Tensor] = {"priority": self.pool.priority}
         for prefix, state in (
             ("network", self.network.state_dict()),
@@ -155,7 +155,7 @@ class Trainer:
         save_checkpoint(path, tensors, facts)
 
     def load(self, path: Path) -> None:
-        """Go on from what `save` wrote.  Raises `CheckpointError`."""
+        """Continue from a file written by `save`.  Raises `CheckpointError`."""
         tensors, facts = load_checkpoint(path)
         self.network.load_state_dict(under("network", tensors))
         self.average = under("average", tensors)
@@ -202,7 +202,7 @@ class Trainer:
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:
-    """The share of the full learning rate at ``step``: warm-up, constant, cosine decay."""
+    """The learning rate at ``step`` relative to its peak: warm-up, constant, cosine decay."""
     warm = min(1.0, (step + 1) / max(1, settings.warm_up_steps))
     left = settings.steps - step
     if left >= settings.decay_steps:
@@ -212,7 +212,7 @@ def learning_rate(step: int, settings: TrainingSettings) -> float:
 
 
 def new_network(settings: TrainingSettings) -> EfficientNetLiteUNet:
-    """The network of ``settings``, its encoder from ImageNet where so set."""
+    """The network of ``settings``, with an ImageNet encoder if configured."""
     network = EfficientNetLiteUNet(**settings.network)
     if settings.imagenet:
         load_imagenet_encoder(network.encoder, settings.network["variant"])
@@ -223,7 +223,7 @@ def new_network(settings: TrainingSettings) -> EfficientNetLiteUNet:
 
 
 def _first_blocks(network: EfficientNetLiteUNet, count: int) -> list[nn.Module]:
-    """The stem and the first ``count`` blocks: a quarter of a step's time at three of them."""
+    """The stem and the first ``count`` blocks; three blocks take a quarter of a step's time."""
     encoder = network.encoder
     if not count:
         return []
@@ -231,7 +231,7 @@ def _first_blocks(network: EfficientNetLiteUNet, count: int) -> list[nn.Module]:
 
 
 def _groups(network: nn.Module, settings: TrainingSettings) -> list[dict[str, Any]]:
-    """Encoder and rest at their rates; no weight decay on norms and biases."""
+    """Encoder and the rest with their rates; no weight decay for norms and biases."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         key = (name.startswith("encoder."), parameter.ndim > 1)

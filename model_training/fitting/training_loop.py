@@ -1,7 +1,7 @@
-"""The training: resumable at every checkpoint, exportable at any time.
+"""The training loop: resumable from every checkpoint, exportable at any time.
 
 The state before the learning rate's decay is kept, so a training can be extended
-without having to know its length in advance.
+without knowing its length in advance.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LATEST = "latest.safetensors"
 STABLE = "stable.safetensors"
 LOG = "log.jsonl"
 
-# Called with the step and the averaged network; what it returns goes to the log.
+# Called with the step and the averaged network; its result goes to the log.
 Monitor = Callable[[int, EfficientNetLiteUNet], dict[str, Any]]
 
 
@@ -48,18 +48,18 @@ def train(
     monitor: Monitor | None = None,
     start_from: Path | None = None,
 ) -> Path:
-    """Train on ``photos`` until ``settings.steps``; the path of the last checkpoint.
+    """Train on ``photos`` until ``settings.steps``; returns the path of the last checkpoint.
 
-    Goes on where ``run`` left off.  ``vehicles``: 0/1 masks (H x W uint8) of clean
-    photos by id.  ``start_from``: a checkpoint to begin with where ``run`` has
+    Continues an existing training in ``run``.  ``vehicles``: 0/1 masks (H x W uint8) of clean
+    photos by id.  ``start_from``: a checkpoint to start with if ``run`` has
     none.  Writes `LATEST`, `STABLE` (the state before the learning rate's decay)
     and `LOG` to ``run``.
 
-    Runs ``settings.processes`` processes of one thread each, which share each
-    batch: on a machine that does other work too, threads that meet after every
-    layer would wait for each other most of the time.
+    Runs ``settings.processes`` single-threaded processes, which share each
+    batch: on a busy machine, threads that synchronise after every
+    layer would spend most of their time waiting for each other.
     """
-    # Pools of threads would not survive the fork.
+    # Thread pools would not survive the fork.
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     run.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ class _Job:
 @flushed_denormals()
 def _train(rank: int, job: _Job) -> None:
     settings, run = job.settings, job.run
-    # The parent's death is told by SIGINT, which a background job would ignore.
+    # SIGINT announces the parent's death, but background jobs ignore it by default.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     keep_memory()
     cv2.setNumThreads(1)
@@ -119,7 +119,7 @@ def _train(rank: int, job: _Job) -> None:
 
 
 def _keep(trainer: Trainer, job: _Job, running: dict[str, float], speed: float) -> None:
-    """Checkpoints and the log, where the step asks for them."""
+    """Write checkpoints and the log at the steps that require it."""
     settings, run, step = job.settings, job.run, trainer.step
     last = step == settings.steps
     if step % 50 == 0:
@@ -136,7 +136,7 @@ def _keep(trainer: Trainer, job: _Job, running: dict[str, float], speed: float) 
 
 
 def keep_memory() -> None:
-    """Let glibc keep freed memory: training on CPU is half as fast again with it."""
+    """Let glibc keep freed memory, which makes training on CPU one and a half times as fast."""
     if not sys.platform.startswith("linux"):
         return
     libc = ctypes.CDLL(None)

@@ -1,7 +1,7 @@
-"""A training that begins with the weights of another, as far as they fit.
+"""Starts a training with the weights of another one, as far as they fit.
 
-Channels are matched by what they are (scratch, dent, vehicle ...), not by their
-place, so that a bundle with fewer or other types is of use too.
+Channels are matched by meaning (scratch, dent, vehicle ...) rather than by
+index, so a bundle with fewer or different types is useful too.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from model_training.fitting.training_loop import LATEST
 ARCHITECTURE = "efficientnet_lite_unet"
 HEADS = ("masks", "scores", "local")
 
-# The head and the row in it that give a channel: {"mask dent": ("masks", 2), ...}.
+# The head and row that compute a channel: {"mask dent": ("masks", 2), ...}.
 Rows = Mapping[str, tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Weights to begin with: tensors, the network's parameters, and where its channels lie.
+    """Weights to start with: tensors, the network's parameters, and its channels.
 
-    ``facts``: a checkpoint's; a bundle has none.
+    ``facts``: a checkpoint's metadata; a bundle has none.
     """
 
     name: str
@@ -50,10 +50,10 @@ class Origin:
 
 
 def write_start(source: str, settings: TrainingSettings, path: Path, cache: Path) -> float:
-    """Write a checkpoint of step 0 to ``path``; the share of parameters taken from ``source``.
+    """Write a checkpoint of step 0 to ``path``; returns the share of parameters from ``source``.
 
     ``source`` is a training's folder, a checkpoint or a bundle (see
-    `model_store.fetch`); what does not fit begins as any training does.  Raises
+    `model_store.fetch`); parameters that do not fit are initialised as usual.  Raises
     `CheckpointError` or `BundleError`.
     """
     origin = read_origin(source, cache)
@@ -102,7 +102,9 @@ def read_origin(source: str, cache: Path) -> Origin:
     name = bundle.manifest.segmenters()[0].weights
     weights = bundle.manifest.weights[name]
     if weights.architecture != ARCHITECTURE:
-        raise CheckpointError(f"{source}: weights {name} are no {ARCHITECTURE}: cannot begin there")
+        raise CheckpointError(
+            f"{source}: cannot start with weights {name}, which are not {ARCHITECTURE}"
+        )
     masks, scores = _channels(bundle.manifest, name)
     return Origin(
         f"{bundle.manifest.name} {bundle.manifest.version}",
@@ -113,7 +115,7 @@ def read_origin(source: str, cache: Path) -> Origin:
 
 
 def _channels(manifest: Manifest, weights: str) -> tuple[list[str], list[str]]:
-    """What the mask and score channels of ``weights`` are; empty where no network uses one."""
+    """The meanings of the mask and score channels of ``weights``; "" for unused channels."""
     parameters = manifest.weights[weights].parameters
     names = {
         "mask": [""] * int(parameters.get("masks", 5)),

@@ -1,6 +1,6 @@
 """The mean of several trainings, which generalises better than each of them.
 
-Of networks that began alike (Wortsman et al., arXiv:2203.05482).
+The networks must have the same start (Wortsman et al., arXiv:2203.05482).
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from model_training.fitting.warm_start import Origin, read_origin
 
 
 def mean_of(sources: Sequence[str], cache: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The mean of the weights of ``sources``, and the facts of the last training among them.
+    """The mean of the weights of ``sources``, and the metadata of the last training among them.
 
     Sources are folders of trainings, checkpoints and bundles (see
-    `model_store.fetch`); one named twice counts twice.  Raises `CheckpointError`
-    where they are not of the same network or nothing but bundles, and
+    `model_store.fetch`); one given twice counts twice.  Raises `CheckpointError`
+    if their networks differ or all are bundles, and
     `BundleError`.
     """
     origins = {source: read_origin(source, cache) for source in sources}
     trained = [origin for origin in origins.values() if origin.facts]
     if not trained:
-        raise CheckpointError(f"{', '.join(sources)}: nothing but bundles; name a training too")
+        raise CheckpointError(f"{', '.join(sources)}: only bundles; give at least one training")
     last = trained[-1]
     for source, origin in origins.items():
         if _shapes(origin) != _shapes(last) or origin.rows != last.rows:
-            raise CheckpointError(f"{source} is of another network than {last.name}")
+            raise CheckpointError(f"{source} has a different network from {last.name}")
     every = [origins[source] for source in sources]
     mean = {
         name: torch.stack([origin.tensors[name].double() for origin in every]).mean(0).float()
@@ -44,7 +44,7 @@ def mean_of(sources: Sequence[str], cache: Path) -> tuple[dict[str, Tensor], dic
 
 
 def save(tensors: dict[str, Tensor], facts: dict[str, Any], out: Path) -> None:
-    """Write a checkpoint for `export`, or for a training to begin with."""
+    """Write a checkpoint for `export`, or as the start of a training."""
     save_checkpoint(out, {f"average.{name}": value for name, value in tensors.items()}, facts)
 
 

@@ -1,1 +1,1 @@
-"""Synthetic damage: drawn or transplanted."""
+"""Synthetic damage, drawn or transplanted."""

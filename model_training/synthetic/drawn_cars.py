@@ -1,4 +1,4 @@
-"""A folder of drawn car photos with known damage, in the readers' own format."""
+"""A folder of drawn car photos with known damage, in our own data set format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.progress import track
 from damage_tasks.samples.car_photo import draw_sample
 from model_training.data.labelled_photos import split_by_id
 
-# Far from the seeds of the samples that the product shows to people.
+# Far from the seeds of the published samples.
 FIRST_SEED = 100_000
 COLUMNS = ("id", "image", "mask", "kind", "split")
 DAMAGES: tuple[tuple[str, ...], ...] = (
@@ -32,10 +32,10 @@ DAMAGES: tuple[tuple[str, ...], ...] = (
 def write_drawn_cars(
     folder: Path, count: int, seed: int = FIRST_SEED, console: Console | None = None
 ) -> Path:
-    """Draw ``count`` cars into ``folder``; the path of its ``manifest.csv``.
+    """Draw ``count`` cars into ``folder``; returns the path of its ``manifest.csv``.
 
-    Photos are 640 px wide or high, some dark or blurred a little, JPEG; masks hold
-    class ids.  What is drawn depends on ``seed`` alone.
+    Photos are 640 px wide or high, some slightly dark or blurred, JPEG; masks contain
+    class ids.  The result depends only on ``seed``.
     """
     for name in ("images", "masks"):
         (folder / name).mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """Drawn damage: scratches, dents, and spacing along panel borders.
 
-A supplement, never the main course: drawn damage alone does not transfer to real
+A supplement only: a network trained on drawn damage alone does not work on real
 photos.  Spacing is the exception, since no public photos of it exist.
 
 Photos are H x W x 3 uint8, BGR; masks H x W uint8, 0 or 1; sizes are relative to
@@ -72,7 +72,7 @@ def draw_scratch(
 def draw_dent(
     photo: Photo, centre: tuple[float, float], rng: Random, size: float = 1.0
 ) -> tuple[Photo, Mask]:
-    """A dent around ``centre`` (x, y): reflections bend, and light and shade turn."""
+    """A dent around ``centre`` (x, y) that bends reflections and swaps light and shade."""
     side = max(photo.shape[:2])
     radius = side * size * rng.uniform(0.03, 0.16) * np.array([1.0, rng.uniform(0.4, 1.0)])
     x0, y0, x1, y1 = _box(photo, centre, float(radius.max()) * 2.6)
@@ -108,10 +108,10 @@ def draw_dent(
 
 
 def draw_spacing(photo: Photo, border: Path, rng: Random) -> tuple[Photo, Mask]:
-    """A gap along a panel ``border``: one panel moved away, the dark of the body behind.
+    """A gap along a panel ``border``: one panel is moved, and the dark body shows behind it.
 
-    ``border`` is N x 2 (x, y); a part of it is opened, as a wedge or a bulge, and
-    the moved panel's lip catches light or throws a shadow.
+    ``border`` is N x 2 (x, y); part of it is opened as a wedge or a bulge, and
+    the moved panel's edge catches light or casts a shadow.
     """
     side = max(photo.shape[:2])
     path = _part(border, rng)
@@ -170,7 +170,7 @@ def _part(border: Path, rng: Random) -> Path:
     share = rng.uniform(0.5, 1.0)
     begin = int(rng.uniform(0, 1 - share) * count)
     part = border[begin : begin + max(8, int(share * count))]
-    # one point a pixel, whatever scale the border was found at
+    # One point per pixel, at whatever scale the border was found.
     steps = np.r_[0, np.cumsum(np.linalg.norm(np.diff(part, axis=0), axis=1))]
     at = np.linspace(0, steps[-1], max(8, round(float(steps[-1]))))
     even = np.column_stack([np.interp(at, steps, part[:, i]) for i in (0, 1)])

@@ -1,4 +1,4 @@
-"""Spacing to measure by: drawn on clean photos along panel borders, and on drawn cars.
+"""Spacing for measurements, drawn on clean photos along panel borders and on drawn cars.
 
 No public photos of spacing exist.
 """
@@ -20,18 +20,18 @@ from model_training.synthetic.drawn_damage import draw_spacing
 Photo = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 
-SIDE = 640  # px, the longer side of what is drawn on
+SIDE = 640  # px, the longer side of the photos drawn on
 CAR_SIZE = (640, 480)
 
 
 def opened_borders(
     cleans: Iterable[Photo], seed: int, classifier: ImageNetClassifier
 ) -> Iterator[tuple[Photo, Mask]]:
-    """Clean photos (H x W x 3 uint8, BGR) with a panel border opened by drawing.
+    """Clean photos (H x W x 3 uint8, BGR) with a drawn opening along a panel border.
 
-    Gives each with its mask (0 or 1), at up to 640 px; photos without a border are
-    left out.  Half of the views are close-ups around the gap.  ``classifier`` tells
-    where the vehicle is.
+    Yields each with its mask (0 or 1), at up to 640 px; photos without a border are
+    skipped.  Half of the views are close-ups around the gap.  ``classifier`` locates
+    the vehicle.
     """
     rng = np.random.default_rng(seed)
     for whole in cleans:

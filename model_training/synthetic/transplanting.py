@@ -1,8 +1,8 @@
-"""Damage of one photo on the vehicle of another.
+"""Transplants damage from one photo to the vehicle in another.
 
 Copy-paste (Ghiasi et al., arXiv:2012.07177) with the light of its new place (Pérez et
-al., Poisson Image Editing, 2003).  The same damage is seen on other paint, in other
-surroundings: with some hundred damaged photos a network would learn them by heart.
+al., Poisson Image Editing, 2003).  The same damage appears on other paint and in other
+surroundings; with a few hundred damaged photos, a network would otherwise memorise them.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ Random = np.random.Generator
 DAMAGE = ANY | TYPE_UNKNOWN | sum(TYPE_BITS.values())  # bits
 SMALLEST, LARGEST = 12, 320  # px; of the transplanted piece
 MARGIN = 0.12  # of the piece's side, around the damage
-BLENDED = 0.75  # share that takes on the light of its new place; the others are feathered in
-CONTROL = 0.25  # share of pieces without damage, lest a seam betrays damage
+BLENDED = 0.75  # share adapted to the light of the new place; the others are feathered in
+CONTROL = 0.25  # share of pieces without damage, so that seams do not reveal damage
 
 
 def transplant(
@@ -31,9 +31,9 @@ def transplant(
 ) -> tuple[Photo, Mask]:
     """``photo`` (H x W x 3 uint8, BGR) with a damage of ``donor`` around ``spot`` (x, y).
 
-    ``label`` and that of the donor are label bytes (see `label_of`).  A quarter of
-    the pieces come from elsewhere on ``photo`` and change no label.  Gives
-    ``photo`` and ``label`` as they are where nothing fits.
+    ``label`` and the donor's label are label bytes (see `label_of`).  A quarter of
+    the pieces come from elsewhere in ``photo`` and change no label.  Returns
+    ``photo`` and ``label`` unchanged if nothing fits.
     """
     piece = _piece(*donor, photo.shape[:2], rng)
     if piece is None:
@@ -61,7 +61,7 @@ def transplant(
 def _piece(
     photo: Photo, label: Mask, room: tuple[int, int], rng: Random
 ) -> tuple[Photo, Mask] | None:
-    """One damage of ``photo``, turned and resized to fit into ``room`` (height, width)."""
+    """One damage of ``photo``, rotated and resized to fit into ``room`` (height, width)."""
     count, _, boxes, _ = cv2.connectedComponentsWithStats((label & ANY > 0).astype(np.uint8))
     if count < 2:
         return None
@@ -69,7 +69,7 @@ def _piece(
     side = max(width, height)
     wanted = math.exp(rng.uniform(math.log(0.1), math.log(0.55))) * max(room)
     zoom = float(np.clip(wanted, SMALLEST, LARGEST)) / max(side, 1)
-    zoom = min(zoom, 1.6)  # enlarged any further it would be a blur
+    zoom = min(zoom, 1.6)  # enlarged further, it would be blurred
     matrix = cv2.getRotationMatrix2D((0, 0), float(rng.normal(0, 20)), zoom)
     if rng.random() < 0.5:
         matrix = matrix @ np.diag([-1.0, 1.0, 1.0])
@@ -99,7 +99,7 @@ def _elsewhere(photo: Photo, shape: tuple[int, ...], rng: Random) -> Photo:
 
 def _blended(above: Photo, below: Photo, inside: Mask, poisson: bool) -> Photo:
     if poisson:
-        # The piece is put where its mask's box has its middle.
+        # seamlessClone centres the mask's bounding box.
         x, y, width, height = cv2.boundingRect(inside)
         centre = (x + width // 2, y + height // 2)
         found = cv2.seamlessClone(above, below, inside * 255, centre, cv2.NORMAL_CLONE)

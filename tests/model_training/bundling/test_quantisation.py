@@ -77,8 +77,8 @@ def test_a_scope_that_fails_a_golden_photo_is_followed_by_the_next(
     references = says(BundleError("golden photo a.jpg: is clean, not damaged"), BAD, GOOD)
     found, printed = quantise(bundle, photos)
     assert found[INT8] == GOOD
-    assert f"{INT8}, scope 1, is left out: golden photo a.jpg: is clean" in printed
-    assert f"{INT8}, scope 2, is left out: mask IoU 0.9000" in printed
+    assert f"{INT8}, scope 1, is not used: golden photo a.jpg: is clean" in printed
+    assert f"{INT8}, scope 2, is not used: mask IoU 0.9000" in printed
     assert f"{INT8}, scope 3: mask IoU 0.9900" in printed
     assert int8_in(bundle)["agreement"]["mask_iou"] == 0.99
     assert open_bundle(bundle)

@@ -76,7 +76,7 @@ def test_a_training_ends_in_a_bundle_that_serves(
     assert {"MODEL_CARD.md", *pictures} <= set(files_of(bundle))
     text = (bundle.folder / "MODEL_CARD.md").read_text()
     assert all(f"({picture})" in text for picture in pictures)
-    assert "damaged validation photos are called clean" in text
+    assert "damaged validation photos are classified as clean" in text
     assert "| factory | left out | too blurred | train | 1 |" in text
     assert "- Panels are drawn." in text
     assert "card/curation.csv" in set(files_of(bundle))
@@ -90,7 +90,7 @@ def test_a_training_ends_in_a_bundle_that_serves(
     run(*command, "--steps", "3")
     _, facts = load_checkpoint(tmp_path / "run/latest.safetensors")
     assert facts["step"] == 3
-    with pytest.raises(CheckpointError, match="another network"):
+    with pytest.raises(CheckpointError, match="different network"):
         run(*command, "--steps", "3", "--variant", "lite1")
 
 
@@ -107,7 +107,7 @@ def test_an_evaluation_prints_a_table_and_writes_json(
     out = tmp_path / "figures/evaluation.json"
     printed = run("evaluate", "--bundle", bundle, "--photos", folder, "--out", out)
     assert "any damage, pooled IoU" in printed
-    assert "4 of 8 photos are of the split 'train'" in printed
+    assert "4 of 8 photos are in the split 'train'" in printed
     report = json.loads(out.read_text())
     assert report["photos"] == {"clean": 4, "damaged": 4, "close_up": 4}
     assert report["overlap"]["scratch"]["photos"] == 2
@@ -125,7 +125,7 @@ def test_an_evaluation_compares_bundles_and_shows_errors(folder: Path, tmp_path:
     out = tmp_path / "evaluation.json"
     printed = run("evaluate", "--bundle", bundle, "--against", other, "--photos", folder,
                   "--no-synthetic", "--errors", tmp_path / "errors", "--out", out)  # fmt: skip
-    assert "damaged photos missed by one bundle alone" in printed
+    assert "damaged photos missed by one bundle only" in printed
     found = json.loads(out.read_text())["against"]
     assert found["missed"]["wrong_there"] == 4
     assert found["figures"]["missed"]["against"] == 1

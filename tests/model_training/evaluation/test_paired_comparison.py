@@ -45,7 +45,7 @@ def test_one_photo_that_only_one_of_both_misses_may_be_chance() -> None:
     assert (found.missed.wrong_here, found.missed.wrong_there) == (1, 0)
     assert found.missed.p == 1
     _, rows = paired_rows(found)
-    assert ["damaged photos missed by one bundle alone", "1", "0", "p = 1.000",
+    assert ["damaged photos missed by one bundle only", "1", "0", "p = 1.000",
             "may be chance"] in rows  # fmt: skip
 
 

@@ -72,7 +72,7 @@ def test_weights_that_are_an_exported_program_are_no_beginning(tmp_path: Path) -
     weights = write_weights(bundle / "w.safetensors")
     del weights["architecture"], weights["parameters"]
     change_manifest(bundle, weights={"trunk": {**weights, "format": "exported_program"}})
-    with pytest.raises(CheckpointError, match="cannot begin there"):
+    with pytest.raises(CheckpointError, match="cannot start with weights"):
         write_start(str(bundle), SETTINGS, tmp_path / "start.safetensors", tmp_path)
 
 

@@ -53,7 +53,9 @@ def test_networks_that_differ_have_no_mean(
 ) -> None:
     wider = replace(SHORT, network={**SETTINGS.network, "decoder": [16, 16, 24]})
     other = train(photos, tmp_path / "other", wider)
-    with pytest.raises(CheckpointError, match=r"run-0 is of another network than other \(2 steps"):
+    with pytest.raises(
+        CheckpointError, match=r"run-0 has a different network from other \(2 steps"
+    ):
         mean_of([str(runs[0]), str(other)], tmp_path)
 
 
@@ -72,7 +74,7 @@ def test_a_bundle_counts_like_the_training_that_it_came_from(tmp_path: Path) -> 
 
 
 def test_bundles_alone_have_no_settings_to_go_on_with(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="name a training too"):
+    with pytest.raises(CheckpointError, match="give at least one training"):
         mean_of(["default"], tmp_path)
 
 
