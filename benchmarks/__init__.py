@@ -1,1 +1,1 @@
-"""What speed and memory cost, measured in one run on this machine: `make bench`."""
+"""Benchmarks of speed and memory, measured in one run on this machine: `make bench`."""

@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: measure, and write what was found."""
+"""``python -m benchmarks``: run the benchmarks and write the results."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def main(
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of interleaved comparisons.")] = 3,
     out: Annotated[Path, typer.Option(help="Folder for results.")] = RESULTS,
 ) -> None:
-    """Measure speed and memory on this machine, everything in one run.
+    """Measure speed and memory on this machine in a single run.
 
-    Draws its photos first (a minute or two, kept in var/benchmarks). Writes latest.json,
-    latest.md and plots into OUT. Leave the machine alone meanwhile: only ratios within
-    one run mean something, and only on a machine that does nothing else.
+    Draws its photos first (a minute or two; they are kept in var/benchmarks). Writes latest.json,
+    latest.md and plots to OUT. Leave the machine idle meanwhile: only ratios within
+    one run are meaningful, and only on an otherwise idle machine.
     """  # fmt: skip
     unknown = set(only) - set(SECTIONS)
     if unknown or not only:
-        raise typer.BadParameter(f"sections are {', '.join(SECTIONS)}", param_hint="--only")
+        raise typer.BadParameter(f"must be letters of {', '.join(SECTIONS)}", param_hint="--only")
     console = Console(stderr=True, highlight=False)
     machine = facts()
     with console.status("photos") as status:
@@ -59,7 +59,7 @@ def main(
             try:
                 SECTIONS[letter](run)
             except (StackError, TimeoutError, subprocess.CalledProcessError) as error:
-                # The other sections are worth having, and this one's other figures too.
+                # The other sections are still useful, and so are this one's earlier figures.
                 failed.append(letter)
                 console.print(f"[red]section {letter} failed:[/] {escape(str(error))}")
             results.update(run.results)
@@ -70,7 +70,7 @@ def main(
             goal.figure, goal.goal, goal.reached, "[green]met" if goal.met else "[red]missed"
         )
     Console().print(table)
-    console.print(f"All figures: {out / 'latest.md'}")
+    console.print(f"all figures: {out / 'latest.md'}")
     if failed:
         raise typer.Exit(1)
 

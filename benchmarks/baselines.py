@@ -1,10 +1,10 @@
-"""The design of the original system, and the same in plain Celery, to compare with.
+"""The design of the original system, as a plain loop and in plain Celery, for comparison.
 
-One message at a time, eager fp32, default threads, the photo decoded in full, damages
-blended into it in full size and class by class, everything one after the other.  Network,
-thresholds and outcome are ours; so is the early end at the gate.
+One message at a time, eager fp32, default threads, photos decoded in full, damages
+blended into them at full size class by class, all steps sequential.  The network,
+the thresholds, the result and the early exit at the gate are ours.
 
-``python -m benchmarks.baselines`` is the loop; ``celery -A benchmarks.baselines worker`` the other.
+``python -m benchmarks.baselines`` is the loop, ``celery -A benchmarks.baselines worker`` the other.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COLOURS = ((0, 0, 255), (0, 165, 255), (255, 0, 255), (255, 255, 0))
 
 
 class EagerEngine:
-    """The network as its author runs it."""
+    """The network as its author would run it."""
 
     def __init__(self, bundle: Any, name: str) -> None:
         from safetensors.torch import load_file
@@ -38,7 +38,7 @@ class EagerEngine:
         self._network.load_state_dict({k: t.float() for k, t in tensors.items()}, strict=False)
 
     def encode(self, photo: Any) -> Any:
-        """As our engines do."""
+        """Same as in our engines."""
         import torch
 
         with torch.no_grad():
@@ -46,7 +46,7 @@ class EagerEngine:
         return features, scores[0].numpy()
 
     def decode(self, state: Any) -> Any:
-        """As our engines do."""
+        """Same as in our engines."""
         import torch
 
         with torch.no_grad():
@@ -55,7 +55,7 @@ class EagerEngine:
 
 @cache
 def loaded_segmenter() -> Any:
-    """The networks, loaded once a process."""
+    """The networks, loaded once per process."""
     from damage_tasks.settings import get_settings
     from damage_tasks.vision import segmenter
     from model_store.fetch import fetch_bundle
@@ -86,7 +86,7 @@ def client(service: str) -> Any:
 
 
 def inspect(id: str, url: str) -> None:
-    """One photo, from its address to its row."""
+    """Examine one photo, from its address to its row in the database."""
     import cv2
     import numpy as np
 
@@ -120,7 +120,7 @@ def inspect(id: str, url: str) -> None:
 
 
 def loop() -> None:
-    """Receive a message, examine its photo, delete it; for ever."""
+    """Receive a message, examine its photo, delete it; repeat forever."""
     sqs = client("sqs")
     while True:
         answer = sqs.receive_message(
@@ -128,7 +128,7 @@ def loop() -> None:
         )
         for message in answer.get("Messages", []):
             inspect(message["MessageId"], json.loads(message["Body"])["image_url"])
-            with suppress(ClientError):  # the queue was emptied meanwhile
+            with suppress(ClientError):  # the queue was emptied in the meantime
                 sqs.delete_message(QueueUrl=QUEUE_URL, ReceiptHandle=message["ReceiptHandle"])
 
 

@@ -1,8 +1,8 @@
-"""The photos that are measured with: drawn by the product, at the sizes that phones send.
+"""The benchmark's photos, drawn by the product at the sizes that phones send.
 
-Real photos may not be shipped.  A drawn scene is smoother than a real one, which
-would make its JPEG cheaper to decode: each photo gets the grain of a sensor, so
-that it weighs what a phone's photo of that size does.
+Real photos cannot be shipped.  A drawn scene is smoother than a real one, which
+would make its JPEG cheaper to decode, so sensor noise is added until each photo's
+file is as large as a phone's photo of that size.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import numpy as np
 from benchmarks.machine_facts import cores
 
 FOLDER = Path("var/benchmarks/photos-1")
-DRAWN = (1600, 1200)  # pixels; as large as drawing is bearable
+DRAWN = (1600, 1200)  # pixels; larger drawings would take too long
 SIZES = {"2mp": (1600, 1200), "12mp": (4032, 3024)}
-# Deviation of the grain; with it the photos have 0.5 and 3.5 MB, as phones' do.
+# Standard deviation of the noise; with it the photos have 0.5 and 3.5 MB, as phones' do.
 GRAIN = {"2mp": 5.0, "12mp": 7.0}
 QUALITY = 90
 DAMAGES: tuple[tuple[str, ...], ...] = (
@@ -44,7 +44,7 @@ class Album:
         return sorted((self.folder / size).glob(f"{kind}-*.jpg"))
 
     def sequence(self, size: str, mix: str, count: int, seed: int = 0) -> list[Path]:
-        """``count`` photos in random order: all ``damaged``, or ``realistic``, one in ten."""
+        """``count`` photos in random order: all ``damaged``, or ``realistic`` (a tenth damaged)."""
         damaged, clean = self.paths(size, "damaged"), self.paths(size, "clean")
         if mix == "damaged":
             kinds = [damaged] * 10
@@ -65,9 +65,9 @@ class Album:
 
 
 def open_album(folder: Path = FOLDER, advance: Callable[[int, int], None] | None = None) -> Album:
-    """The album in ``folder``; drawn first, a minute or two, where it is not there yet.
+    """The album in ``folder``; if missing, it is drawn first, which takes a minute or two.
 
-    ``advance`` is told how many scenes are drawn, of how many.
+    ``advance`` is called with the number of scenes drawn and their total.
     """
     done = folder / "done.json"
     if not done.exists():

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.capacity``: what a number of photos a day needs, takes and costs."""
+"""``python -m benchmarks.capacity``: pods, ages and costs for a number of photos per day."""
 
 from __future__ import annotations
 
@@ -18,41 +18,44 @@ from benchmarks.queue_simulation import DAY, Fleet, Outcome, daily_curve, simula
 from benchmarks.report import RESULTS, new_figure, save_figure
 
 SIZES = (80_000, 800_000, 8_000_000, 80_000_000)
-# Where no run of `make bench` is at hand: docs/speed.md.
+# Used if `make bench` has not been run: docs/speed.md.
 TYPICAL = {"worker": 97.0, "postgres": 2.3}
-# Of a core: the rest waits for photos, and is there when a neighbour needs it.
+# Share of a core: the rest waits for photos and is a reserve for busy neighbours.
 BUSY = 0.85
 
 
 def main(
     photos_per_day: Annotated[
-        list[int] | None, typer.Option(help="Photos a day; may be given more than once.")
+        list[int] | None, typer.Option(help="Photos per day; may be given more than once.")
     ] = None,
-    peak_factor: Annotated[float, typer.Option(help="Busiest second over the mean.")] = 4.0,
+    peak_factor: Annotated[
+        float, typer.Option(help="Rate of the peak relative to the mean.")
+    ] = 4.0,
     cpu_ms: Annotated[
-        float | None, typer.Option(help="Worker CPU ms a photo; by default what bench measured.")
+        float | None, typer.Option(help="Worker CPU ms per photo; by default as measured by bench.")
     ] = None,
     pod_cores: Annotated[float, typer.Option(help="Cores of one pod.")] = 1.0,
     pods_per_node: Annotated[int, typer.Option(help="Pods that fit on one node.")] = 4,
     pod_start: Annotated[float, typer.Option(help="Seconds from pod to first photo.")] = 15,
-    node_start: Annotated[float, typer.Option(help="Seconds more where a node is missing.")] = 75,
+    node_start: Annotated[float, typer.Option(help="Additional seconds for a new node.")] = 75,
     photos_per_worker: Annotated[float, typer.Option(help="autoscaling.photosPerWorker.")] = 60,
     min_pods: Annotated[int, typer.Option(help="autoscaling.minReplicas.")] = 2,
     max_pods: Annotated[
-        int | None, typer.Option(help="autoscaling.maxReplicas; by default what the peak needs.")
+        int | None, typer.Option(help="autoscaling.maxReplicas; by default enough for the peak.")
     ] = None,
-    spot_losses: Annotated[float, typer.Option(help="Share of nodes lost in an hour.")] = 0.02,
+    spot_losses: Annotated[float, typer.Option(help="Share of nodes lost per hour.")] = 0.02,
     storm: Annotated[float, typer.Option(help="Share of nodes lost at once, at the peak.")] = 0.3,
-    node_price: Annotated[float, typer.Option(help="US dollars for a node and hour.")] = 0.08,
+    node_price: Annotated[float, typer.Option(help="US dollars per node and hour.")] = 0.08,
     check: Annotated[
-        bool, typer.Option("--check", help="Compare with a real worker instead, two minutes.")
+        bool, typer.Option("--check", help="Compare with a real worker instead; takes two minutes.")
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for capacity.json and the plot.")] = RESULTS,
 ) -> None:
-    """Simulate a day of the queue: how old photos get, how many pods run, what it costs.
+    """Simulate one day of the queue: the age of photos, the number of pods, the costs.
 
-    A daily curve with one peak, KEDA as the chart sets it up, pods that come late and spot
-    nodes that go. Example: python -m benchmarks.capacity --photos-per-day 800000 --peak-factor 4
+    The model: a daily curve with one peak, KEDA as configured in the chart, pods with a start
+    delay and the loss of spot nodes.
+    Example: python -m benchmarks.capacity --photos-per-day 800000 --peak-factor 4
     """
     console = Console()
     if check:
@@ -71,9 +74,9 @@ def main(
     prices = Prices(node_hour=node_price)
     rows, days = [], {}
     for photos in photos_per_day or SIZES:
-        with console.status(f"{photos:,} photos a day"):
+        with console.status(f"{photos:,} photos per day"):
             peak = photos / DAY * peak_factor
-            # A third more than the peak needs, for what is lost and what has piled up.
+            # A third more than the peak needs, to cover losses and to work off a backlog.
             most = max_pods or max(min_pods, math.ceil(peak / rate * 1.35))
             day = simulate(daily_curve(photos, peak_factor, 2 * DAY), replace(fleet, max_pods=most))
         days[photos] = day
@@ -87,7 +90,7 @@ def main(
 
 
 def measured_cpu(folder: Path) -> dict[str, float]:
-    """CPU ms a photo of the last `make bench`: 2 MP photos, realistic mix."""
+    """CPU ms per photo in the last `make bench`: 2 MP photos, realistic mix."""
     try:
         results = json.loads((folder / "latest.json").read_text())
         return dict(results["end_to_end"]["2mp realistic"]["cpu_ms"])
@@ -117,9 +120,9 @@ def _row(
 
 
 def _print(console: Console, rows: list[dict[str, Any]], worker_ms: float, rate: float) -> None:
-    console.print(f"{worker_ms:.0f} ms of CPU a photo: {rate:.1f} photos a second for each pod")
-    table = Table("photos a day", "peak /s", "age p50", "age p99", "pods mean, most", "nodes most",
-                  "$ a day", "$ a million", "of which nodes")  # fmt: skip
+    console.print(f"{worker_ms:.0f} ms of CPU per photo: {rate:.1f} photos per second and pod")
+    table = Table("photos per day", "peak /s", "age p50", "age p99", "pods mean, max", "nodes max",
+    "$ per day", "$ per million", "of which nodes")  # fmt: skip
     for row in rows:
         cost = row["dollars_a_day"]
         table.add_row(
@@ -130,7 +133,7 @@ def _print(console: Console, rows: list[dict[str, Any]], worker_ms: float, rate:
             f"{cost['nodes'] / sum(cost.values()):.0%}",
         )  # fmt: skip
     console.print(table)
-    table = Table("photos a day", "gives way first", "use", "limit", "what to change")
+    table = Table("photos per day", "first limit", "use", "limit", "what to change")
     for row in rows:
         broken = [load for load in row["loads"] if load["share"] > 1] or row["loads"][:1]
         for load in broken:
@@ -143,7 +146,7 @@ def _print(console: Console, rows: list[dict[str, Any]], worker_ms: float, rate:
 
 
 def plot(days: dict[int, Outcome], folder: Path) -> Path:
-    """Photos a second, pods and backlog age over the day, a column for each size."""
+    """Plot photos per second, pods and age of the backlog over the day, one column per size."""
     figure, axes = new_figure(3.2 * len(days), 5.6, rows=3, columns=len(days))
     grid = np.reshape(axes, (3, len(days)))
     every = 60
@@ -154,9 +157,9 @@ def plot(days: dict[int, Outcome], folder: Path) -> Path:
         for row, values in enumerate(series):
             grid[row][column].plot(hours, values, linewidth=1)
             grid[row][column].set_ylim(bottom=0)
-        grid[0][column].set_title(f"{photos:,} a day", fontsize=9)
+        grid[0][column].set_title(f"{photos:,} per day", fontsize=9)
         grid[2][column].set_xlabel("hour")
-    for row, name in enumerate(("photos a second", "pods", "oldest photo, s")):
+    for row, name in enumerate(("photos per second", "pods", "oldest photo, s")):
         grid[row][0].set_ylabel(name)
     return save_figure(figure, folder / "capacity.png")
 

@@ -1,10 +1,10 @@
-"""A database with a history: as many inspections as a fleet sends in a day or more."""
+"""Fills a database with as many inspections as a fleet sends in a day or more."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
-CHUNK = 50_000  # rows of one statement; connections of this process wait 20 s for an answer
+CHUNK = 50_000  # rows per statement; this process's connections time out after 20 s
 
 _ROWS = """
 WITH new AS (INSERT INTO findings (photo_sha256, bundle_digest, verdict, damage_score, decided_by,
@@ -41,7 +41,7 @@ def bytes_of(url: str) -> dict[str, int]:
 
 
 def fill(url: str, rows: int) -> None:
-    """Put ``rows`` findings and as many inspections into the PostgreSQL database at ``url``."""
+    """Add ``rows`` findings and as many inspections to the PostgreSQL database at ``url``."""
     engine = sa.create_engine(url)
     for first in range(1, rows + 1, CHUNK):
         with engine.begin() as connection:

@@ -1,7 +1,7 @@
-"""``python -m benchmarks.decoding_cost FOLDER``: what checking photos costs beside decoding them.
+"""``python -m benchmarks.decoding_cost FOLDER``: the cost of checking photos while decoding.
 
-Compares `decode`, which finds missing data, with Pillow, which conceals it, over the same
-photos: CPU time of both, by format, interleaved, the fastest of several rounds.
+Compares `decode`, which detects missing data, with Pillow, which conceals it, on the same
+photos: CPU time of both by format, interleaved, fastest of several rounds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SIDE = 1024
 
 
 def lenient(data: bytes) -> None:
-    """The same work as `decode`, with Pillow and without a check."""
+    """The same work as `decode`, with Pillow and without checks."""
     picture = Image.open(io.BytesIO(data))
     longer = max(picture.size)
     reduction = next((n for n in (8, 4, 2) if longer / n >= SIDE * 0.75), 1)
@@ -46,10 +46,10 @@ def lenient(data: bytes) -> None:
 
 def main(
     folder: Path,
-    photos: Annotated[int, typer.Option(min=1, help="Photos to take at most.")] = 100,
+    photos: Annotated[int, typer.Option(min=1, help="Maximum number of photos.")] = 100,
     rounds: Annotated[int, typer.Option(min=1)] = 5,
 ) -> None:
-    """Print, by format, CPU milliseconds a photo, their difference and their ratio."""
+    """Print, by format, CPU milliseconds per photo, their difference and their ratio."""
     paths = sorted(path for path in folder.iterdir() if path.is_file())
     paths = random.Random(1).sample(paths, min(photos, len(paths)))
     spent: dict[str, list[tuple[float, float]]] = defaultdict(list)

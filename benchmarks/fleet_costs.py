@@ -1,4 +1,4 @@
-"""What a fleet costs, and which part of it gives way first."""
+"""A fleet's costs, and the part that reaches its limit first."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# Requests and rows of one photo, as the worker makes them.
+# Requests and rows per photo, as the worker makes them.
 SQS_CALLS = 3.0  # send, receive, delete; fewer where they are batched
 S3_PUTS = 2.0
 S3_GETS = 1.0
-TRANSACTIONS = 2.0  # the look-up, and the verdict
-# `make bench`, "Disk of a photo": an inspection and a finding, nine in ten clean.
+TRANSACTIONS = 2.0  # the lookup and the verdict
+# `make bench`, "Disk space per photo": an inspection and a finding, nine in ten clean.
 ROW_BYTES = 1500  # with their indexes
-INDEX_BYTES = 220  # of the unique index that says whether a photo is known
-KEPT_DAYS = 30  # a photo that comes again later is examined again
+INDEX_BYTES = 220  # of the unique index used to find known photos
+KEPT_DAYS = 30  # a photo sent again after that is examined again
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """US dollars; list prices of us-east-1 as remembered in 2026: put in your own."""
+    """US dollars, approximate list prices of us-east-1 in 2026; replace them by your own."""
 
     node_hour: float = 0.08  # 4 vCPU, spot
     sqs_million: float = 0.40
@@ -30,7 +30,7 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How much of one part's limit the peak uses; beyond 1 it breaks."""
+    """How much of one part's limit the peak uses; above 1 it fails."""
 
     part: str
     use: float
@@ -45,7 +45,7 @@ class Load:
 
 
 def dollars(photos: float, node_hours: float, prices: Prices) -> dict[str, float]:
-    """Cost of a day with ``photos``, by part."""
+    """Costs of a day with ``photos``, by part."""
     return {
         "nodes": node_hours * prices.node_hour,
         "SQS": photos * SQS_CALLS / 1e6 * prices.sqs_million,
@@ -55,30 +55,30 @@ def dollars(photos: float, node_hours: float, prices: Prices) -> dict[str, float
 
 
 def loads(peak: float, photos_per_day: float, pods: float, cpu_ms: Mapping[str, Any]) -> list[Load]:
-    """Every part's load at ``peak`` photos a second, the most loaded first.
+    """The load of every part at ``peak`` photos per second, highest first.
 
-    ``cpu_ms`` are the measured CPU milliseconds a photo; ``pods`` is the most that run.
+    ``cpu_ms`` are the measured CPU milliseconds per photo; ``pods`` is their maximum number.
     """
     found = [
         Load("workers of the chart", pods, 14, "pods",
-             "raise autoscaling.maxReplicas, and the quota of nodes"),
+             "raise autoscaling.maxReplicas and the quota of nodes"),
         Load("database connections", pods, 400, "connections",
-             "PgBouncer in transaction mode before PostgreSQL"),
+             "PgBouncer in transaction mode in front of PostgreSQL"),
         Load("database CPU", peak * cpu_ms["postgres"] / 1000, 8, "cores",
-             "a larger instance; one write for several photos; look-ups from a read replica"),
+             "a larger instance; one write for several photos; lookups from a read replica"),
         Load("database commits", peak * TRANSACTIONS, 5000, "a second",
              "one transaction for several photos, or one database for each region of photos"),
-        Load("database growth", photos_per_day * ROW_BYTES / 1e9, 20, "GB a day",
-             "partitions by day, dropped after their retention; the unique index is what hurts"),
-        Load("look-ups of known photos", photos_per_day * KEPT_DAYS * INDEX_BYTES / 1e9, 64,
+        Load("database growth", photos_per_day * ROW_BYTES / 1e9, 20, "GB per day",
+        "partitions by day, dropped after their retention; the unique index is the problem"),
+        Load("lookups of known photos", photos_per_day * KEPT_DAYS * INDEX_BYTES / 1e9, 64,
              "GB of memory", "keep findings for fewer days; a table for each week"),
-        Load("S3 writes of a prefix", peak * S3_PUTS / 2, 3500, "a second",
-             "S3 splits by our hashed keys on its own, gradually: warm it up, expect some 503"),
-        Load("photos of one S3 prefix", peak * S3_GETS, 5500, "a second",
-             "photos under several prefixes, or behind CloudFront"),
+        Load("S3 writes per prefix", peak * S3_PUTS / 2, 3500, "per second",
+        "S3 gradually splits our hashed keys by itself: warm it up, expect some 503"),
+        Load("photos of one S3 prefix", peak * S3_GETS, 5500, "per second",
+        "photos under several prefixes, or behind CloudFront"),
         Load("SQS messages in flight", pods * 8, 120_000, "messages",
-             "a second queue; fewer photos taken ahead"),
-        Load("network", peak * 2.5e6 * 8 / 1e9, 25, "Gbit a second",
-             "a gateway endpoint for S3 instead of NAT, nodes in the photos' region"),
+        "a second queue; fewer prefetched photos"),
+        Load("network", peak * 2.5e6 * 8 / 1e9, 25, "Gbit per second",
+        "a gateway endpoint for S3 instead of NAT, nodes in the photos' region"),
     ]  # fmt: skip
     return sorted(found, key=lambda load: -load.share)

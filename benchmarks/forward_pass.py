@@ -1,8 +1,8 @@
-"""The bare forward pass of an engine, with nothing around it: the limit of all speed.
+"""The bare forward pass of an engine without anything around it: the upper limit of speed.
 
-``python -m benchmarks.forward_pass REQUEST`` runs in a worker's environment.  It loads what a
-worker process loads, notes what the networks are asked for each photo, says so, waits
-for a line on standard input, and repeats just that for as long as it is told.
+``python -m benchmarks.forward_pass REQUEST`` runs in a worker's environment.  It loads the same
+parts as a worker process, records the networks' inputs for each photo, reports that it is ready,
+waits for a line on standard input, and then repeats only the forward passes for the given time.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ READY = "ready"
 
 
 class Recorder:
-    """Stands before an engine and notes what it is asked."""
+    """Wraps an engine and records its calls."""
 
     def __init__(self, engine: Any, notes: list[list[tuple[Any, Any, bool]]]) -> None:
         self.engine = engine
         self._notes = notes
 
     def encode(self, photo: Any) -> Any:
-        """Note one more input."""
+        """Record one more input."""
         self._notes[-1].append((self.engine, photo, False))
         return self.engine.encode(photo)
 
     def decode(self, state: Any) -> Any:
-        """Note that masks were wanted."""
+        """Record that masks were requested."""
         notes = self._notes[-1]
         place = max(n for n, (engine, _, _) in enumerate(notes) if engine is self.engine)
         notes[place] = (self.engine, notes[place][1], True)
@@ -43,7 +43,7 @@ class Recorder:
 
 
 def replay(photos: Sequence[Path], seconds: float) -> dict[str, float]:
-    """CPU milliseconds and wall seconds a photo of the forward passes, and of JPEG alone.
+    """CPU milliseconds and wall seconds per photo of the forward passes, and of encoding alone.
 
     Photos without damage run their gates only, as in production.
     """
@@ -57,7 +57,7 @@ def replay(photos: Sequence[Path], seconds: float) -> dict[str, float]:
     notes: list[list[tuple[Any, Any, bool]]] = []
     load_engine = vars(segmenter)["load_engine"]
     vars(segmenter)["load_engine"] = lambda *a, **k: Recorder(load_engine(*a, **k), notes)
-    notes.append([])  # of the golden photos
+    notes.append([])  # for the golden photos
     pipeline = get_pipeline()
     files = [path.read_bytes() for path in photos]
     notes.clear()
@@ -94,7 +94,7 @@ def replay(photos: Sequence[Path], seconds: float) -> dict[str, float]:
 def bare(
     environment: Mapping[str, str], photos: Sequence[Path], processes: int, seconds: float
 ) -> dict[str, float]:
-    """`replay` in ``processes`` pinned processes at a time; photos a second of all together."""
+    """`replay` in ``processes`` pinned processes in parallel; photos per second in total."""
     request = json.dumps({"photos": [str(path) for path in photos], "seconds": seconds})
     cores = psutil.Process().cpu_affinity() or [0]
     children = []

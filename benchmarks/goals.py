@@ -1,4 +1,4 @@
-"""What a run must show, and whether it did."""
+"""The goals of a run, and whether it reached them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-SLOW = 100  # milliseconds of the forward pass from which nearly all CPU must be its own
+SLOW = 100  # forward pass (ms) above which nearly all CPU time must be its own
 
 Results = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One figure: what was wanted, and what was reached, both for people to read."""
+    """One figure, its goal and its value, all as text for display."""
 
     figure: str
     goal: str
@@ -22,7 +22,7 @@ class Goal:
 
 
 def judge(results: Results) -> list[Goal]:
-    """Every goal whose section is in ``results``."""
+    """The goals of all sections in ``results``."""
     found: list[Goal] = []
     for rule in (_speed, _efficiency, _naive, _peers, _pairs, _starts):
         try:
@@ -37,11 +37,15 @@ def _speed(results: Results) -> list[Goal]:
     for size, wanted in (("2mp", 18.6), ("12mp", 12.0)):
         rate = results["end_to_end"][f"{size} realistic"]
         found.append(
-            _at_least(f"{size}, realistic mix, photos a second", wanted, rate["photos_per_second"])
+            _at_least(
+                f"{size}, realistic mix, photos per second", wanted, rate["photos_per_second"]
+            )
         )
         if size == "2mp":
             found.append(
-                _at_most("2mp, realistic mix, worker CPU ms a photo", 70, rate["cpu_ms"]["worker"])
+                _at_most(
+                    "2mp, realistic mix, worker CPU ms per photo", 70, rate["cpu_ms"]["worker"]
+                )
             )
     return found
 
@@ -53,7 +57,7 @@ def _efficiency(results: Results) -> list[Goal]:
             figure = f"forward + JPEG over worker CPU, damaged 2mp: {name}"
             found.append(_at_least(figure, 0.95, case["share"]))
         else:
-            figure = f"worker CPU ms beside the forward pass, damaged 2mp: {name}"
+            figure = f"worker CPU ms besides the forward pass, damaged 2mp: {name}"
             found.append(_at_most(figure, 30, case["worker_ms"] - case["forward_ms"]))
     return found
 
@@ -79,9 +83,9 @@ def _peers(results: Results) -> list[Goal]:
 
 def _pairs(results: Results) -> list[Goal]:
     wanted = (
-        ("latency", "photos that take 150 ms against 0 ms", 0.97),
-        ("backlog", "a backlog of 10,000 against 100", 0.95),
-        ("rows", "1,000,000 rows against 10", 0.95),
+        ("latency", "photos that take 150 ms relative to 0 ms", 0.97),
+        ("backlog", "a backlog of 10,000 relative to 100", 0.95),
+        ("rows", "1,000,000 rows relative to 10", 0.95),
     )
     return [
         _at_least(figure, goal, results[name]["ratio"])
@@ -94,7 +98,7 @@ def _starts(results: Results) -> list[Goal]:
     starts = results["starts"]
     found = {**starts, **starts.get("megabytes", {})}
     wanted = (
-        ("further_process", "a further process, MB", 150),
+        ("further_process", "each additional process, MB", 150),
         ("first_verdict_seconds", "process start to first verdict, s", 5),
         ("import_seconds", "import for callers, s", 0.25),
     )

@@ -1,7 +1,7 @@
-"""``python -m benchmarks.lost_data FOLDER``: how much loss of data goes unnoticed.
+"""``python -m benchmarks.lost_data FOLDER``: how much lost data goes undetected.
 
-Writes each photo of the folder anew in every format, loses or changes a part of its data
-at a random place, and counts the files that are decoded all the same.
+Converts each photo of the folder to every format, removes or changes part of its data
+at a random position, and counts the files that are decoded anyway.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Loss = Callable[[bytes, int, random.Random], bytes]
 
 
 def _range(data: bytes, first: int, size: float, random: random.Random) -> tuple[int, int]:
-    """A part of ``size`` bytes, or of that share if it is below 1; the last two bytes stay."""
+    """A part of ``size`` bytes, or of that share if it is below 1; spares the last two bytes."""
     count = int(size if size >= 1 else (len(data) - first) * size)
     start = random.randrange(first, max(first + 1, len(data) - count - 2))
     return start, min(start + count, len(data) - 2)
@@ -82,7 +82,7 @@ def _one_bit(data: bytes, first: int, random: random.Random) -> bytes:
 
 
 LOSSES: dict[str, tuple[Loss, ...]] = {
-    "end lost, end marker there": (_truncated,),
+    "end lost, end marker present": (_truncated,),
     "part missing, 512 B to 30 %": (_missing(512), _missing(4096), _missing(0.3)),
     "hole of zeros, 64 B to 30 %": (_zeros(64), _zeros(512), _zeros(4096), _zeros(0.3)),
     "16 B missing or zero": (_missing(16), _zeros(16)),
@@ -117,16 +117,16 @@ FORMATS: dict[str, tuple[Callable[[Image.Image], bytes], bytes]] = {
     "HEIC, tiles": (_grid, b"mdat"),
     "PNG": (_written("PNG", compress_level=1), b"IDAT"),
 }
-# Headers of the data that is lost.
+# Headers of the data that is damaged.
 SKIPPED = 24
 
 
 def main(
     folder: Path,
-    photos: Annotated[int, typer.Option(min=1, help="Photos to take at most.")] = 40,
+    photos: Annotated[int, typer.Option(min=1, help="Maximum number of photos.")] = 40,
     seed: int = 1,
 ) -> None:
-    """Print a Markdown table: the share of losses that went unnoticed."""
+    """Print a Markdown table: the share of losses that went undetected."""
     paths = sorted(path for path in folder.iterdir() if path.suffix in (".jpg", ".png", ".webp"))
     paths = random.Random(seed).sample(paths, min(photos, len(paths)))
     unnoticed = {(format, loss): [0, 0] for format in FORMATS for loss in LOSSES}

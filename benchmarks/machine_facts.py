@@ -1,4 +1,4 @@
-"""What a run was made on and with."""
+"""The machine, software versions and commit of a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LIBRARIES = ("celery", "kombu", "torch", "openvino", "opencv-python-headless", "
 
 
 def facts() -> dict[str, Any]:
-    """Machine, versions and commit; how busy the machine was before the run."""
+    """Machine, versions and commit, and the machine's load before the run."""
     return {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu": _cpu_name(),
@@ -31,7 +31,7 @@ def facts() -> dict[str, Any]:
 
 
 def cores() -> int:
-    """Cores that the run may use."""
+    """Number of cores that the run may use."""
     return len(os.sched_getaffinity(0))
 
 

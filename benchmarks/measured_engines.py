@@ -1,4 +1,4 @@
-"""The engines that this machine has, and a bundle that gives them more to do."""
+"""The engines available on this machine, and a bundle with more work for them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from model_store.bundle import open_bundle
 from model_store.engines import engines_of
 from model_store.fetch import DEFAULT
 
-# Times the default bundle's input: a network that is slower than 100 ms a photo.
+# Times the default bundle's input: a network that takes more than 100 ms per photo.
 LARGER = 2.5
 
 
@@ -21,7 +21,7 @@ def available_engines() -> tuple[str, ...]:
 
 
 def auto_engine() -> str:
-    """The engine that a worker takes where nobody chose one: the fastest that is proven."""
+    """The engine that a worker uses by default: the fastest one that passes the golden photos."""
     return open_segmenter(open_bundle(DEFAULT)).engine
 
 
@@ -36,7 +36,7 @@ def engine_settings(engines: tuple[str, ...]) -> dict[str, dict[str, str]]:
 
 
 def larger_bundle(folder: Path) -> Path:
-    """A copy of the default bundle that looks closer: the same networks, a larger input."""
+    """A copy of the default bundle with a larger input."""
     shutil.copytree(DEFAULT, folder)
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text())
@@ -47,7 +47,7 @@ def larger_bundle(folder: Path) -> Path:
     for network in manifest["networks"]:
         if "long_sides" in network:
             network["long_sides"] = [round(s * LARGER / 32) * 32 for s in network["long_sides"]]
-    # Their outcomes belong to the smaller input.
+    # Their expected results apply to the original input size.
     manifest["golden"] = []
     path.write_text(json.dumps(manifest))
     return folder

@@ -1,4 +1,4 @@
-"""The measurements of `make bench`, one section a letter; all in one run, on the same ground."""
+"""The measurements of `make bench`, one section per letter, all in one run on the same servers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ROWS = 1_000_000
 
 @dataclass
 class Run:
-    """Takes measurements into ``results``; ``say`` is told what is being measured."""
+    """Stores measurements in ``results``; ``say`` is called with what is being measured."""
 
     ground: Ground
     say: Say
@@ -45,16 +45,16 @@ class Run:
 
     @property
     def cores(self) -> int:
-        """Cores that the run may use."""
+        """Number of cores that the run may use."""
         return cores()
 
     def photos(self, size: str, mix: str, delay: int = 0) -> Iterator[str]:
-        """Addresses of photos without end."""
+        """An endless sequence of photo addresses."""
         for seed in itertools.count():
             yield from self.ground.urls(size, mix, 100, delay=delay, seed=seed)
 
     def bare(self) -> None:
-        """(a) What each engine could do with nothing around it."""
+        """(a) The speed of each engine with nothing around it."""
         paths = self.ground.album.paths("2mp", "damaged")
         found = self.results["bare"] = {}
         with open_service(self.ground, "bare", workers=0) as service:
@@ -85,14 +85,14 @@ class Run:
             )
 
     def naive(self) -> None:
-        """(c) The design of the original system, and the same in plain Celery."""
+        """(c) The design of the original system, as a loop and in plain Celery."""
         found = self.results["naive"] = {}
         loop = [sys.executable, "-m", "benchmarks.baselines"]
         celery = [sys.executable, "-m", "celery", "-A", "benchmarks.baselines", "worker",
                   "--loglevel", "ERROR", "--concurrency"]  # fmt: skip
         for name, commands in {
             "loop, one process": [loop],
-            "loop, one process a core": [loop] * self.cores,
+            "loop, one process per core": [loop] * self.cores,
             "plain Celery": [[*celery, str(self.cores)]],
         }.items():
             self.say(f"naive: {name}")
@@ -114,7 +114,7 @@ class Run:
                 }
 
     def efficiency(self) -> None:
-        """(d) CPU of the forward pass and the JPEG over CPU a photo, and where the rest goes."""
+        """(d) CPU of the forward pass and the JPEG relative to all CPU, and where the rest goes."""
         found = self.results["efficiency"] = {}
         larger = {"DAMAGE_BUNDLE": str(larger_bundle(self.ground.folder / "larger"))}
         for size, extra in {"default bundle": {}, "larger input": larger}.items():
@@ -123,7 +123,7 @@ class Run:
                 self.say(f"efficiency: {name}")
                 settings = {**setting, **extra}
                 folder = f"efficiency-{len(found)}"
-                # As many processes as the bare pass has: more share its caches.
+                # As many processes as in the bare pass, because more would share its caches.
                 with open_service(
                     self.ground, folder, settings=settings, processes=self.cores
                 ) as service:
@@ -141,7 +141,7 @@ class Run:
         self._steps()
 
     def _steps(self) -> None:
-        """CPU of every step, for each kind of photo, with the engine that `auto` takes."""
+        """CPU of every step, for each kind of photo, with the engine chosen by `auto`."""
         self.say("CPU by step")
         groups = {
             f"{size} {kind}": self.ground.urls(size, kind, WARM_UP + number)
@@ -164,11 +164,11 @@ class Run:
         self.results["starts"] = found
         times = first_verdict_seconds(self.ground, "cold-start")
         found["first_verdict_seconds"] = median(times)
-        self.say("memory of a further process")
+        self.say("memory of each additional process")
         found["megabytes"] = megabytes_per_process(self.ground, "memory")
 
     def scale(self) -> None:
-        """(f) One core and all; a database with few rows and with a million."""
+        """(f) One core and all of them; a database with few rows and with a million."""
         usable = sorted(os.sched_getaffinity(0))
         found = self.results["cores"] = {}
         for number in sorted({1, len(usable)}):
@@ -192,15 +192,15 @@ class Run:
             )
 
     def pools(self) -> None:
-        """(g) What hides the waits of download, upload and database: more processes, threads."""
+        """(g) Hiding the waits of download, upload and database by more processes or threads."""
         found = self.results["pools"] = {}
         for name, (pool, number) in {
-            "a process a core": ("prefork", self.cores),
-            "a process more": ("prefork", self.cores + 1),
-            "two processes a core": ("prefork", 2 * self.cores),
-            "three processes a core": ("prefork", 3 * self.cores),
-            "a thread a core": ("threads", self.cores),
-            "two threads a core": ("threads", 2 * self.cores),
+            "one process per core": ("prefork", self.cores),
+            "one process more than cores": ("prefork", self.cores + 1),
+            "two processes per core": ("prefork", 2 * self.cores),
+            "three processes per core": ("prefork", 3 * self.cores),
+            "one thread per core": ("threads", self.cores),
+            "two threads per core": ("threads", 2 * self.cores),
         }.items():
             with open_service(self.ground, f"pools-{len(found)}", workers=0) as service:
                 child = Child(
@@ -226,7 +226,7 @@ class Run:
         return measure(service, urls, seconds=seconds or self.seconds, **options)
 
     def _pair(self, name: str, variants: Mapping[str, Callable[[], Rate]]) -> None:
-        """Measure two variants in turn; the ratio is the median over rounds, second to first."""
+        """Measure two variants alternately; the ratio is second to first, median over rounds."""
         rates: dict[str, list[Rate]] = {variant: [] for variant in variants}
         for number in range(self.rounds):
             for variant, take in variants.items():

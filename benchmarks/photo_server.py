@@ -1,8 +1,8 @@
-"""A web server of photos for one run: ``python -m benchmarks.photo_server FOLDER``.
+"""A web server for a run's photos: ``python -m benchmarks.photo_server FOLDER``.
 
 ``/DELAY/SERIAL/PATH`` is FOLDER/PATH after DELAY milliseconds.  Every serial number
-makes a photo of its own: it stands in the file as a comment, so that no inspection
-can be answered by an earlier one.  The port is written to standard output.
+makes a unique photo: it is added to the file as a comment, so that no inspection
+can reuse an earlier one.  The port is written to standard output.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pathlib import Path
 
 
 def numbered(jpeg: bytes, serial: str) -> bytes:
-    """``jpeg`` with ``serial`` in a comment segment (ITU-T T.81, B.2.4.5) behind its marker."""
+    """``jpeg`` with ``serial`` in a comment segment (ITU-T T.81, B.2.4.5) after its start."""
     text = serial.encode()
     return b"".join([jpeg[:2], b"\xff\xfe", struct.pack(">H", len(text) + 2), text, jpeg[2:]])
 
 
 class PhotoServer:
-    """Answers GET, keeps connections, and nothing else."""
+    """A minimal HTTP server: answers GET and keeps connections alive."""
 
     def __init__(self, folder: Path) -> None:
         read = cache(Path.read_bytes)

@@ -8,7 +8,7 @@ import psutil
 
 
 def tree(pid: int) -> list[psutil.Process]:
-    """The process ``pid`` and all its descendants that live."""
+    """The process ``pid`` and all its living descendants."""
     try:
         root = psutil.Process(pid)
         return [root, *root.children(recursive=True)]
@@ -17,7 +17,7 @@ def tree(pid: int) -> list[psutil.Process]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time that the tree of ``pid`` has used, ended descendants included."""
+    """User and system time used by the process tree of ``pid``, including ended descendants."""
     total = 0.0
     for process in tree(pid):
         with suppress(psutil.NoSuchProcess):
@@ -27,7 +27,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def megabytes(pid: int) -> float:
-    """Memory of the tree of ``pid`` in MB; pages that processes share are counted once (PSS)."""
+    """Memory of the process tree of ``pid`` in MB; shared pages are counted once (PSS)."""
     total = 0
     for process in tree(pid):
         with suppress(psutil.NoSuchProcess):

@@ -1,4 +1,4 @@
-"""A day of the queue: photos by a daily curve, workers that come late, spot nodes that go."""
+"""Simulates a day of the queue: a daily curve, workers that start late, lost spot nodes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 Series = NDArray[np.float64]
 DAY = 86_400  # seconds
 PEAK_HOUR = 18
-NIGHT = 0.1  # of the mean rate
+NIGHT = 0.1  # relative to the mean rate
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """How workers work, come and go; the defaults are the chart's and a common cloud's.
+    """Parameters of the workers; the defaults are the chart's and typical of clouds.
 
-    ``pod_rate`` is photos a second of one pod, ``photos_per_worker`` and ``polling`` are
-    KEDA's, ``pod_start`` and ``node_start`` seconds, ``spot_losses`` the share of nodes
-    taken away in an hour, ``storm`` the share taken at once at the day's peak.
+    ``pod_rate`` is photos per second and pod, ``photos_per_worker`` and ``polling`` are
+    KEDA's, ``pod_start`` and ``node_start`` are seconds, ``spot_losses`` the share of nodes
+    lost per hour, ``storm`` the share lost at once at the day's peak.
     """
 
     pod_rate: float
@@ -38,7 +38,7 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One simulated day, second by second; ages are those of the photos that were finished."""
+    """One simulated day, second by second; ages are those of finished photos."""
 
     arrivals: Series
     finished: Series
@@ -48,23 +48,23 @@ class Outcome:
     ages: Series
 
     def age(self, percent: float) -> float:
-        """Seconds between sending and verdict that ``percent`` of the photos stay below."""
+        """Percentile of the seconds between sending and verdict."""
         return weighted_percentile(self.ages, self.finished, percent)
 
     @property
     def node_hours(self) -> float:
-        """Hours of all nodes together."""
+        """Total hours of all nodes."""
         return float(self.nodes.sum()) / 3600
 
 
 def daily_curve(photos_per_day: float, peak_factor: float, seconds: int = DAY) -> Series:
-    """Photos expected in each second; the busiest is ``peak_factor`` times the mean.
+    """Expected photos in each second; the maximum is ``peak_factor`` times the mean.
 
-    One broad peak (a von Mises curve) over a quiet night.  Raises `ValueError`
-    unless ``peak_factor`` is above 1.
+    One broad peak (a von Mises curve) above a quiet night.  Raises `ValueError`
+    unless ``peak_factor`` is greater than 1.
     """
     if peak_factor <= 1:
-        raise ValueError("the peak must be above the mean: peak factor > 1")
+        raise ValueError("the peak factor must be greater than 1")
     phase = np.cos((np.arange(DAY) / DAY - PEAK_HOUR / 24) * 2 * np.pi) - 1
     low, high = 1e-6, 1e5
     for _ in range(100):
@@ -77,7 +77,7 @@ def daily_curve(photos_per_day: float, peak_factor: float, seconds: int = DAY) -
 
 
 def simulate(expected: Series, fleet: Fleet, seed: int = 0) -> Outcome:
-    """The last day of ``expected`` (photos a second), after the days before it as a warm-up."""
+    """The last day of ``expected`` (photos per second), with the days before it as a warm-up."""
     rng = np.random.default_rng(seed)
     arrivals = rng.poisson(expected).astype(float)
     scaler = Scaler(fleet, rng, storm_at=len(expected) - DAY + PEAK_HOUR * 3600)
@@ -96,9 +96,9 @@ def simulate(expected: Series, fleet: Fleet, seed: int = 0) -> Outcome:
 
 
 class Scaler:
-    """KEDA and the autoscaler behind it, with the chart's `behavior`."""
+    """KEDA and the horizontal pod autoscaler, with the chart's `behavior`."""
 
-    CALM = 300  # seconds before pods go
+    CALM = 300  # seconds before pods are removed
 
     def __init__(self, fleet: Fleet, rng: np.random.Generator, storm_at: int) -> None:
         self.fleet = fleet
@@ -106,11 +106,11 @@ class Scaler:
         self.storm_at = storm_at
         self.wanted = self.running = fleet.min_pods
         self.nodes = self._nodes_for(self.running)
-        self.starting: deque[tuple[float, int]] = deque()  # ready at, how many
+        self.starting: deque[tuple[float, int]] = deque()  # when they are ready, how many
         self.wishes: deque[tuple[int, int]] = deque()
 
     def step(self, second: int, backlog: float) -> int:
-        """Pods that run in this second."""
+        """Number of pods running in this second."""
         while self.starting and self.starting[0][0] <= second:
             self.running += self.starting.popleft()[1]
         if second % self.fleet.polling == 0:
@@ -152,7 +152,7 @@ class Scaler:
             self.starting = deque(sorted(self.starting))
 
     def stop_pods(self, pods: int) -> None:
-        """Pods that do not work yet go first, as Kubernetes chooses."""
+        """Pods that have not started working are stopped first, as in Kubernetes."""
         while pods and self.starting:
             ready, number = self.starting.pop()
             gone = min(pods, number)
@@ -166,18 +166,18 @@ class Scaler:
 
 
 def ages_of(arrivals: Series, finished: Series, step: float = 1.0) -> Series:
-    """Seconds that what is finished in each step has waited, first come, first served."""
+    """Age in seconds of the photos finished in each step, first in, first out."""
     came = np.concatenate([[0.0], np.cumsum(arrivals)])
     left = np.cumsum(finished) - finished / 2
     times = np.arange(len(came)) * step
-    # Where nothing came the curve is flat: the photo came at the last moment before.
+    # Where nothing arrived the curve is flat: use the last moment before.
     came = came + np.arange(len(came)) * 1e-9
     sent = np.interp(left, came, times)
     return np.maximum(0.0, (np.arange(len(finished)) + 0.5) * step - sent)
 
 
 def weighted_percentile(values: Series, weights: Series, percent: float) -> float:
-    """The value that ``percent`` of the weight lies at or below."""
+    """The value below or at which ``percent`` of the weight lies."""
     order = np.argsort(values)
     total = np.cumsum(weights[order])
     place = int(np.searchsorted(total, total[-1] * percent / 100))

@@ -1,4 +1,4 @@
-"""What a run found, for people: a page with tables, and plots."""
+"""Writes the results of a run as a page with tables and plots."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def write(results: Results, folder: Path, name: str = "latest") -> Path:
-    """Write ``name``.json, ``name``.md and plots into ``folder``; the path of the page."""
+    """Write ``name``.json, ``name``.md and plots to ``folder``; returns the path of the page."""
     folder.mkdir(parents=True, exist_ok=True)
     goals = [asdict(goal) for goal in judge(results)]
     document = {**results, "goals": goals}
@@ -28,12 +28,12 @@ def write(results: Results, folder: Path, name: str = "latest") -> Path:
 
 def _page(results: Results, goals: Sequence[Results], plots: Iterable[str]) -> Iterable[str]:
     machine = results["machine"]
-    yield "# What was measured\n"
+    yield "# Benchmark results\n"
     yield (
         f"{machine['when']}, commit {machine['commit']}, {machine['cores']} cores of "
         f"{machine['cpu']}, load before {machine['load_before']}; bundle {results['bundle']}, "
         f"engine {results['engine']}. Emulator, database and photo server run on the same cores. "
-        "Only ratios within this run mean something.\n"
+        "Only ratios within this run are meaningful.\n"
     )
     yield from _table(
         ["figure", "goal", "reached", ""],
@@ -53,7 +53,7 @@ Rows = list[list[str]]
 
 def _end_to_end(found: Results) -> Rows:
     parts = ["worker", "emulator", "postgres", "photo_server"]
-    rows = [["photos", "a second", *(f"{part} CPU ms" for part in parts)]]
+    rows = [["photos", "per second", *(f"{part} CPU ms" for part in parts)]]
     for name, rate in found.items():
         cpu = [f"{rate['cpu_ms'][part]:.1f}" for part in parts]
         rows.append([name, f"{rate['photos_per_second']:.2f}", *cpu])
@@ -61,7 +61,7 @@ def _end_to_end(found: Results) -> Rows:
 
 
 def _bare(found: Results) -> Rows:
-    rows = [["engine", "processes", "photos a second", "CPU ms"]]
+    rows = [["engine", "processes", "photos per second", "CPU ms"]]
     for engine, by_processes in found.items():
         for number, rate in by_processes.items():
             line = [f"{rate['photos_per_second']:.2f}", f"{rate['cpu_ms']:.1f}"]
@@ -70,7 +70,7 @@ def _bare(found: Results) -> Rows:
 
 
 def _naive(found: Results) -> Rows:
-    rows = [["design", "mix", "photos a second", "worker CPU ms"]]
+    rows = [["design", "mix", "photos per second", "worker CPU ms"]]
     for name, by_mix in found.items():
         for mix, rate in by_mix.items():
             line = [f"{rate['photos_per_second']:.2f}", f"{rate['cpu_ms']['worker']:.0f}"]
@@ -79,7 +79,7 @@ def _naive(found: Results) -> Rows:
 
 
 def _efficiency(found: Results) -> Rows:
-    rows = [["engine, network", "worker CPU ms", "forward", "JPEG", "share", "a second"]]
+    rows = [["engine, network", "worker CPU ms", "forward", "JPEG", "share", "per second"]]
     for name, case in found.items():
         line = [f"{case[key]:.1f}" for key in ("worker_ms", "forward_ms", "jpeg_ms")]
         rows.append([name, *line, f"{case['share']:.0%}", f"{case['photos_per_second']:.2f}"])
@@ -96,7 +96,7 @@ def _steps(found: Results) -> Rows:
 
 
 def _pair(found: Results) -> Rows:
-    rows = [["variant", "photos a second, by round", "worker CPU ms"]]
+    rows = [["variant", "photos per second, by round", "worker CPU ms"]]
     for name, rates in found.items():
         if isinstance(rates, list):
             each = [f"{rate['photos_per_second']:.2f}" for rate in rates]
@@ -111,7 +111,7 @@ def _starts(found: Results) -> Rows:
     for name, words in {
         "import_seconds": "import of `detect_damage`",
         "ready_to_send_seconds": "until it can send: settings read and validated",
-        "first_verdict_seconds": "worker's start to its first verdict",
+        "first_verdict_seconds": "from worker start to first verdict",
     }.items():
         if name in found:
             rows.append([words, f"{found[name]:.2f} s"])
@@ -121,7 +121,7 @@ def _starts(found: Results) -> Rows:
 
 
 def _cores(found: Results) -> Rows:
-    rows = [["cores, a process each", "photos a second", "worker CPU ms"]]
+    rows = [["cores, one process each", "photos per second", "worker CPU ms"]]
     for number, rate in found.items():
         line = [f"{rate['photos_per_second']:.2f}", f"{rate['cpu_ms']['worker']:.1f}"]
         rows.append([number, *line])
@@ -130,12 +130,12 @@ def _cores(found: Results) -> Rows:
 
 def _disk(found: Results) -> Rows:
     largest = sorted(found.items(), key=lambda item: -item[1])
-    rows = [["table or index", "bytes a photo"], ["all", f"{sum(found.values()):.0f}"]]
+    rows = [["table or index", "bytes per photo"], ["all", f"{sum(found.values()):.0f}"]]
     return rows + [[name, f"{size:.0f}"] for name, size in largest]
 
 
 def _pools(found: Results) -> Rows:
-    rows = [["pool", "photos a second", "photos that take 150 ms", "worker CPU ms", "MB"]]
+    rows = [["pool", "photos per second", "photos that take 150 ms", "worker CPU ms", "MB"]]
     for name, case in found.items():
         none, some = case["0"], case["150"]
         line = [f"{rate['photos_per_second']:.2f}" for rate in (none, some)]
@@ -144,7 +144,7 @@ def _pools(found: Results) -> Rows:
 
 
 def _peers(found: Results) -> Rows:
-    rows = [["stack", "deployment", "photos a second", "CPU ms of all its processes"]]
+    rows = [["stack", "deployment", "photos per second", "CPU ms of all its processes"]]
     for rate in found["rates"]:
         line = [f"{rate['photos_per_second']:.2f}", f"{rate['cpu_ms']:.0f}"]
         rows.append([rate["stack"], rate["deployment"], *line])
@@ -156,13 +156,13 @@ TABLES: Mapping[str, tuple[str, Callable[[Results], Rows]]] = {
     "bare": ("The bare forward pass, damaged 2 MP photos", _bare),
     "naive": ("The original's design, 2 MP photos", _naive),
     "efficiency": ("Efficiency, damaged 2 MP photos", _efficiency),
-    "steps": ("CPU ms a photo by step, one process, without the queue", _steps),
-    "latency": ("Photos that take 150 ms to come", _pair),
+    "steps": ("CPU ms per photo by step, one process, without the queue", _steps),
+    "latency": ("Photos that take 150 ms to download", _pair),
     "backlog": ("A short and a long queue", _pair),
     "starts": ("Starts and memory", _starts),
-    "cores": ("One core and all, servers on the same cores", _cores),
+    "cores": ("One core and all cores, servers on the same cores", _cores),
     "rows": ("A small and a large database", _pair),
-    "disk": ("Disk of a photo, at a million", _disk),
+    "disk": ("Disk space per photo, at a million", _disk),
     "pools": ("Processes and threads, 2 MP realistic", _pools),
     "peers": ("Peers, damaged 2 MP photos", _peers),
 }
@@ -177,7 +177,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str]:
 
 
 def plot_rates(results: Results, folder: Path) -> Path | None:
-    """Photos a second: limit, ours, the original's design."""
+    """Plot photos per second: limit, ours, the original's design."""
     bars: list[tuple[str, float, str]] = []
     for engine, by_processes in results.get("bare", {}).items():
         best = max(rate["photos_per_second"] for rate in by_processes.values())
@@ -193,12 +193,12 @@ def plot_rates(results: Results, folder: Path) -> Path | None:
     names, values, colours = zip(*reversed(bars), strict=True)
     drawn = axes.barh(names, values, color=colours)
     axes.bar_label(drawn, fmt="%.1f", padding=3)
-    axes.set_xlabel("photos a second, one run")
+    axes.set_xlabel("photos per second, one run")
     return save_figure(figure, folder / "rates.png")
 
 
 def plot_steps(results: Results, folder: Path) -> Path | None:
-    """CPU by step for each kind of photo."""
+    """Plot CPU by step for each kind of photo."""
     groups = results.get("steps")
     if not groups:
         return None
@@ -208,13 +208,13 @@ def plot_steps(results: Results, folder: Path) -> Path | None:
         values = [group["cpu_ms"].get(name, 0.0) for group in groups.values()]
         axes.barh(list(groups), values, left=left, label=name)
         left = [a + b for a, b in zip(left, values, strict=True)]
-    axes.set_xlabel("CPU milliseconds a photo")
+    axes.set_xlabel("CPU milliseconds per photo")
     axes.legend(fontsize=7, ncols=4, loc="lower center", bbox_to_anchor=(0.45, 1.0))
     return save_figure(figure, folder / "steps.png")
 
 
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> Any:
-    """A figure, inches wide and high, and its axes."""
+    """A figure of the given size in inches, and its axes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -227,6 +227,6 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> 
 
 
 def save_figure(figure: Any, path: Path) -> Path:
-    """Write it as PNG."""
+    """Write ``figure`` to ``path`` as PNG."""
     figure.savefig(path, dpi=90)
     return path

@@ -1,4 +1,4 @@
-"""The simulation beside a real queue: a day of 80 seconds, one worker that calls a second."""
+"""Compares the simulation with a real queue: a day of 80 seconds, a worker that adds a second."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from damage_tasks.devstack import WORKER_READY
 
 SECONDS = 80
 STEP = 0.25
-PEAK = 1.6  # times what one worker can do
+PEAK = 1.6  # times the capacity of one worker
 PEAK_FACTOR = 2.5
-CALL_AT = 20  # photos of backlog at which the second worker is started
+CALL_AT = 20  # backlog in photos at which the second worker is started
 
 
 def compare(console: Console, out: Path) -> dict[str, Any]:
-    """Run both and write check.json: backlog ages of the real queue and of the simulated one."""
+    """Run both and write check.json with the backlog ages of the real and the simulated queue."""
     with open_ground(open_album()) as ground, open_service(ground, "check", processes=1) as service:
-        with console.status("how fast one worker and two are, and how long a start takes"):
+        with console.status("measuring the rates of one and two workers, and the start-up time"):
             one, two, start = _rates(ground, service)
         expected = daily_curve(1, PEAK_FACTOR)
         curve = expected[:: DAY // int(SECONDS / STEP)][: int(SECONDS / STEP)]
@@ -69,13 +69,13 @@ def _rates(ground: Ground, service: Service) -> tuple[float, float, float]:
     service.stack.workers.remove(second)
     second.terminate()
     second.wait(30)
-    # Its open poll (`wait_time_seconds`) would take a photo and give it to nobody.
+    # Its open poll (`wait_time_seconds`) would receive a photo and lose it.
     time.sleep(11)
     return one, two, start
 
 
 def _replay(ground: Ground, service: Service, arrivals: Series) -> list[float]:
-    """Send photos at their times; the age of each at its verdict, in seconds."""
+    """Send photos at their times; returns each one's age at its verdict, in seconds."""
     photos = _photos(ground)
     sent: dict[str, float] = {}
     since, began = time.time(), time.monotonic()
@@ -98,7 +98,7 @@ def _replay(ground: Ground, service: Service, arrivals: Series) -> list[float]:
 
 
 def _simulated(arrivals: Series, one: float, two: float, start: float) -> tuple[Series, Series]:
-    """Ages, and how many photos each is for."""
+    """Ages, and the number of photos with each."""
     arrivals = np.concatenate([arrivals, np.zeros(int(120 / STEP))])
     finished = np.zeros(len(arrivals))
     waiting, helped_from = 0.0, np.inf
@@ -109,5 +109,5 @@ def _simulated(arrivals: Series, one: float, two: float, start: float) -> tuple[
             helped_from = now + start
         finished[number] = min(waiting, (two if now >= helped_from else one) * STEP)
         waiting -= finished[number]
-    # A photo that nobody stands in front of takes its own time.
+    # A photo that does not have to wait still takes its processing time.
     return ages_of(arrivals, finished, STEP) + 1 / one, finished

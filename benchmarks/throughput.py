@@ -1,4 +1,4 @@
-"""Photos through a service from a queue that never runs dry, measured over a window."""
+"""Throughput of a service whose queue never runs empty, measured over a window."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from benchmarks.testbed import Service
 from damage_tasks.errors import StackError
 
 POLL = 0.1  # seconds
-FEWEST = 8  # photos of a window
+FEWEST = 8  # minimum number of photos in a window
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What a window came to; CPU in milliseconds a photo, by part of the stack."""
+    """The result of a window; CPU in milliseconds per photo, by part of the stack."""
 
     photos: int
     seconds: float
@@ -25,16 +25,16 @@ class Rate:
 
     @property
     def per_second(self) -> float:
-        """Photos a second of wall time."""
+        """Photos per second of wall time."""
         return self.photos / self.seconds
 
     @property
     def worker_ms(self) -> float:
-        """CPU milliseconds of the worker, all its processes, for one photo."""
+        """CPU milliseconds per photo of all the worker's processes."""
         return self.cpu_ms["worker"]
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The figures as JSON values."""
         return {"photos_per_second": self.per_second, **asdict(self)}
 
 
@@ -47,11 +47,11 @@ def measure(
     backlog: int = 100,
     patience: float = 180,
 ) -> Rate:
-    """Keep ``backlog`` photos of ``urls`` waiting; count what is done in ``seconds``.
+    """Keep ``backlog`` photos of ``urls`` waiting, and count those finished in ``seconds``.
 
-    The window begins when ``warm`` photos are done.  The queue is empty afterwards.
-    Raises `TimeoutError` when not enough photos are done in ``patience`` seconds, and
-    `StackError` when a worker ends or photos are not examined.
+    The window begins when ``warm`` photos are finished.  The queue is empty afterwards.
+    Raises `TimeoutError` if too few photos are finished in ``patience`` seconds, and
+    `StackError` if a worker ends or photos are not examined.
     """
     since = time.time()
     sent = 0
@@ -67,22 +67,24 @@ def measure(
         return done
 
     end = time.monotonic() + patience
-    # What is done while a large backlog is being filled is no part of the window.
+    # Photos finished while a large backlog is filled do not belong to the window.
     first = max(warm, top_up() + warm) if backlog <= 1000 else top_up() + service.finished(since)
     while (done := top_up()) < first:
         if time.monotonic() > end:
-            raise TimeoutError(f"{done} of {first} photos done after {patience:g} s")
+            raise TimeoutError(f"only {done} of {first} photos finished in {patience:g} s")
         time.sleep(POLL)
     started, cpu = time.monotonic(), service.cpu()
     while time.monotonic() - started < seconds or top_up() < done + FEWEST:
         if time.monotonic() > end + seconds:
-            raise TimeoutError(f"fewer than {FEWEST} photos done in {patience:g} s")
+            raise TimeoutError(f"fewer than {FEWEST} photos finished in {patience:g} s")
         time.sleep(POLL)
         top_up()
     last, cpu_after, elapsed = service.finished(since), service.cpu(), time.monotonic() - started
     verdicts = service.verdicts(since)
     if odd := verdicts.keys() - {"clean", "damaged"}:
-        raise StackError(f"photos end {', '.join(sorted(odd))}, which costs less than looking")
+        raise StackError(
+            f"photos end {', '.join(sorted(odd))}, which takes less time than examining"
+        )
     service.clear()
     photos = last - done
     return Rate(

@@ -1,1 +1,1 @@
-"""The same work in other serving stacks: `make bench-peers`."""
+"""The same work in other serving frameworks: `make bench-peers`."""

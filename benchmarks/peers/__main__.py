@@ -1,4 +1,4 @@
-"""``python -m benchmarks.peers``: ours and the peers in turn, on the same servers."""
+"""``python -m benchmarks.peers``: our worker and its peers alternately, on the same servers."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ OURS = "damage-tasks"
 
 def main(
     seconds: Annotated[float, typer.Option(min=1, help="Seconds of one measurement.")] = 5.0,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds at the same engine.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds with the same engine.")] = 3,
     only: Annotated[str, typer.Option(help="Peers, comma-separated.")] = ",".join(COMMANDS),
     out: Annotated[Path, typer.Option(help="Folder for results.")] = RESULTS,
 ) -> None:
-    """Measure BentoML, LitServe and Ray Serve beside ours: same photos, network and storage.
+    """Compare with BentoML, LitServe and Ray Serve: same photos, network and storage.
 
-    Every stack runs our pipeline: its download, overlay, S3 and PostgreSQL code. At the same
-    engine each has one worker a core with one thread; by default it is deployed as its
-    quick start does, with the network in eager fp32. Writes peers.json and peers.md into OUT.
+    Every framework runs our pipeline: its download, overlay, S3 and PostgreSQL code. With the same
+    engine, each has one single-threaded worker per core; by default it is deployed as in its
+    quick start, with the network in eager fp32. Writes peers.json and peers.md to OUT.
     """
     console = Console(stderr=True, highlight=False)
     names = [name for name in COMMANDS if name in only.split(",")]
@@ -42,7 +42,7 @@ def main(
 
     def note(stack: str, deployment: str, rate: dict[str, Any]) -> None:
         rates.append({"stack": stack, "deployment": deployment, **rate})
-        console.print(f"  {stack}, {deployment}: {rate['photos_per_second']:.2f} a second")
+        console.print(f"  {stack}, {deployment}: {rate['photos_per_second']:.2f} per second")
 
     results: dict[str, Any] = {"machine": facts(), "bundle": bundle_label()}
     results["engine"] = auto_engine()
@@ -62,11 +62,11 @@ def main(
             goal.figure, goal.goal, goal.reached, "[green]met" if goal.met else "[red]missed"
         )
     Console().print(table)
-    console.print(f"All figures: {page}")
+    console.print(f"all figures: {page}")
 
 
 def ratios(rates: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Our median rate over each peer's, by deployment."""
+    """Our median rate relative to each peer's, by deployment."""
     found: dict[str, dict[str, float]] = {"equal": {}, "default": {}}
     for deployment, by_peer in found.items():
         ours = _median(rates, OURS, "equal")

@@ -1,6 +1,6 @@
 """BentoML: ``bentoml serve benchmarks.peers.bentoml_service:Damage``."""
 
-# No `from __future__ import annotations`: BentoML reads the types of its API.
+# No `from __future__ import annotations`: BentoML reads the types of its API at run time.
 import os
 from typing import Any
 

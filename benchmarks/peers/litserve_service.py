@@ -29,7 +29,7 @@ class Damage(litserve.LitAPI):
         return self.inspect_photo(x)
 
     def encode_response(self, output: dict[str, Any]) -> dict[str, Any]:
-        """As it is."""
+        """The verdict, unchanged."""
         return output
 
 

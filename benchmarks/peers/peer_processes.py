@@ -1,4 +1,4 @@
-"""How each stack is started, found ready, given photos and stopped."""
+"""Starts each framework, waits until it is ready, sends photos and stops it."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ COMMANDS = {
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A stack that listens on ``port``, started as process ``pid``."""
+    """A server that listens on ``port``, started as process ``pid``."""
 
     name: str
     port: int
     pid: int
 
     def inspect(self, url: str, timeout: float = 120) -> bool:
-        """Have one photo inspected, over a connection of its own; whether it was."""
+        """Have one photo inspected over a new connection; returns whether it succeeded."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             body = json.dumps({"url": url})
@@ -60,10 +60,10 @@ class Peer:
 
 @contextmanager
 def running(name: str, service: Service, *, equal: bool, warm_up: str) -> Iterator[Peer]:
-    """The stack ``name``, ready, on the servers of ``service``.
+    """The framework ``name``, ready, using the servers of ``service``.
 
-    ``equal``: our engine, a worker a core, one thread each; else its own defaults with the
-    network in eager fp32.  ``warm_up`` is a photo to wait with.
+    ``equal``: our engine, one single-threaded worker per core; otherwise its own defaults with the
+    network in eager fp32.  ``warm_up`` is the photo sent until it is ready.
     """
     folder, command = COMMANDS[name]
     home = (ENVIRONMENTS / folder).absolute()
@@ -95,7 +95,7 @@ def running(name: str, service: Service, *, equal: bool, warm_up: str) -> Iterat
         end = time.monotonic() + READY_TIMEOUT
         while not peer.inspect(warm_up):
             if time.monotonic() > end or child.returncode is not None:
-                raise TimeoutError(f"{name} does not answer; its log ends:\n{_end_of(log)}")
+                raise TimeoutError(f"{name} does not answer; its log ends with:\n{_end_of(log)}")
             time.sleep(0.2)
         yield peer
     finally:
@@ -117,7 +117,7 @@ def drive(
     clients: int = 8,
     warm: int = 12,
 ) -> dict[str, float]:
-    """Keep ``clients`` requests open for ``seconds``; photos a second and CPU ms a photo."""
+    """Keep ``clients`` requests open for ``seconds``; photos per second and CPU ms per photo."""
     stop, lock = threading.Event(), threading.Lock()
     failed = 0
 

@@ -35,7 +35,7 @@ def _stop(*_: object) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, _stop)
-    # A replica asks for a core; the controller and the proxy ask for none.
+    # Each replica requests one core; the controller and the proxy request none.
     ray.init(num_cpus=max(WORKERS, 2), include_dashboard=False)
     serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
     serve.run(Damage.bind(), route_prefix="/inspect")  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""One photo's inspection as every stack does it: our own pipeline, engine and storage."""
+"""The inspection of one photo in every framework: our own pipeline, engine and storage."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 import uuid
 from typing import Any
 
-# Any value: the network as its author runs it, in eager fp32 with default threads.
+# Any value selects the network as its author would run it, in eager fp32 with default threads.
 EAGER = "BENCH_EAGER"
 
 
 class Inspect:
-    """Loads what a worker process loads; a call inspects the photo at a URL."""
+    """Loads the same parts as a worker process; a call inspects the photo at a URL."""
 
     def __init__(self) -> None:
         if os.environ.get(EAGER):
@@ -24,6 +24,6 @@ class Inspect:
         self.pipeline = get_pipeline()
 
     def __call__(self, url: str) -> dict[str, Any]:
-        """The verdict; it is stored already."""
+        """Inspect the photo at ``url``, store the result and return it."""
         inspection = self.pipeline.inspect(str(uuid.uuid4()), url)
         return {"verdict": str(inspection.verdict)}

@@ -30,7 +30,7 @@ def test_the_curve_has_the_photos_and_the_peak_that_were_asked_for(peak_factor: 
 
 
 def test_a_peak_below_the_mean_is_refused() -> None:
-    with pytest.raises(ValueError, match="peak factor > 1"):
+    with pytest.raises(ValueError, match="peak factor must be greater than 1"):
         daily_curve(1000, 0.5)
 
 

@@ -38,12 +38,12 @@ def results() -> dict[str, Any]:
 
 def test_each_goal_is_met_or_missed_by_its_figure(results: dict[str, Any]) -> None:
     met = {goal.figure: goal.met for goal in judge(results)}
-    assert met["2mp, realistic mix, photos a second"]
-    assert met["2mp, realistic mix, worker CPU ms a photo"]
-    assert met["12mp, realistic mix, photos a second"]
+    assert met["2mp, realistic mix, photos per second"]
+    assert met["2mp, realistic mix, worker CPU ms per photo"]
+    assert met["12mp, realistic mix, photos per second"]
     assert met["times the naive loop, realistic"]
     assert not met["times the naive loop, damaged"]
-    assert met["photos that take 150 ms against 0 ms"]
+    assert met["photos that take 150 ms relative to 0 ms"]
 
 
 def test_a_slow_engine_is_judged_by_its_share_and_a_fast_one_by_the_rest(
@@ -51,14 +51,14 @@ def test_a_slow_engine_is_judged_by_its_share_and_a_fast_one_by_the_rest(
 ) -> None:
     goals = {goal.figure: goal for goal in judge(results)}
     slow = goals["forward + JPEG over worker CPU, damaged 2mp: torch"]
-    fast = goals["worker CPU ms beside the forward pass, damaged 2mp: int8"]
+    fast = goals["worker CPU ms besides the forward pass, damaged 2mp: int8"]
     assert (slow.reached, slow.met) == ("0.971", True)
     assert (fast.reached, fast.met) == ("50", False)
 
 
 def test_sections_that_were_not_run_are_not_judged(results: dict[str, Any]) -> None:
     only = {key: results[key] for key in ("machine", "latency")}
-    assert [goal.figure for goal in judge(only)] == ["photos that take 150 ms against 0 ms"]
+    assert [goal.figure for goal in judge(only)] == ["photos that take 150 ms relative to 0 ms"]
 
 
 def test_a_section_that_failed_half_way_is_judged_by_what_it_found() -> None:
@@ -70,7 +70,7 @@ def test_the_page_and_the_figures_are_written_even_of_a_part_of_a_run(
     results: dict[str, Any], tmp_path: Path
 ) -> None:
     page = write(results, tmp_path).read_text()
-    assert "| 2mp, realistic mix, photos a second | >= 18.6 | 20 | met |" in page
+    assert "| 2mp, realistic mix, photos per second | >= 18.6 | 20 | met |" in page
     assert "![rates](rates.png)" in page
     assert (tmp_path / "rates.png").read_bytes().startswith(b"\x89PNG")
     document = json.loads((tmp_path / "latest.json").read_text())

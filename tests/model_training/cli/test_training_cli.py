@@ -144,7 +144,7 @@ def test_what_cannot_be_measured_is_null(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_split_without_photos_is_an_error(folder: Path) -> None:
-    with pytest.raises(PhotosError, match="no photos of the split test"):
+    with pytest.raises(PhotosError, match="no photos in the split test"):
         run("evaluate", "--photos", folder, "--split", "test")
 
 
@@ -181,7 +181,7 @@ def test_what_is_missing_is_said_with_its_remedy(folder: Path) -> None:
         (("--decoder", "1,2"), "three numbers, such as 128,64,48"),
         (("--variant", "lite7"), "lite7"),
         (("--seed", "-1"), "--seed"),
-        (("--stable", "rust"), "rust: one of scratch, dent, spacing, breakage"),
+        (("--stable", "rust"), "rust: must be one of scratch, dent, spacing, breakage"),
     ],
 )
 def test_a_wrong_option_is_told_before_anything_is_made(

@@ -50,5 +50,5 @@ def test_one_photo_that_only_one_of_both_misses_may_be_chance() -> None:
 
 
 def test_other_photos_cannot_be_compared() -> None:
-    with pytest.raises(ValueError, match="same photos"):
+    with pytest.raises(ValueError, match="different photos"):
         compare_paired([result(0)], [result(2)])
