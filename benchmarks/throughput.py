@@ -82,9 +82,7 @@ def measure(
     last, cpu_after, elapsed = service.finished(since), service.cpu(), time.monotonic() - started
     verdicts = service.verdicts(since)
     if odd := verdicts.keys() - {"clean", "damaged"}:
-        raise StackError(
-            f"photos end {', '.join(sorted(odd))}, which takes less time than examining"
-        )
+        raise StackError(f"photos were not examined but {', '.join(sorted(odd))}")
     service.clear()
     photos = last - done
     return Rate(

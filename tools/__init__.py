@@ -1,1 +1,1 @@
-"""Programs for the project's developers, and the servers that they share with the tests."""
+"""Programs for the project's developers, and servers shared with the tests."""

@@ -41,7 +41,7 @@ class Queue(BaseHTTPRequestHandler):
     bodies: ClassVar[list[str]] = []
 
     def do_POST(self) -> None:
-        """Take one message."""
+        """Accept one message."""
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.headers["X-Amz-Target"].endswith(".GetQueueAttributes"):
             self._answer({"Attributes": ATTRIBUTES})
@@ -60,7 +60,7 @@ class Queue(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def log_message(self, *_: object) -> None:
-        """Stay quiet."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -129,7 +129,7 @@ def examine_here() -> None:
 
 
 def main() -> None:
-    """Raise whatever is wrong with this installation."""
+    """Raise an error if this installation does not work."""
     from model_store.manifest import parse_manifest
 
     manifest, _ = parse_manifest(MANIFEST.read_bytes(), str(MANIFEST))

@@ -1,4 +1,4 @@
-"""A proxy in front of the SQS and S3 emulator that makes it fail on demand."""
+"""A proxy in front of the SQS and S3 emulator that can be made to fail."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from urllib.parse import urlsplit
 
 HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 
-# What may be done to a request instead of answering it.
+# What the proxy can do with a request instead of forwarding it.
 PASS, ERROR_500, ERROR_503, HANG, RESET = "pass", "500", "503", "hang", "reset"
 HANGS_FOR = 6.0  # seconds
 EXPIRED = "expired"
-LOST = "lost"  # is done, but nobody is told
+LOST = "lost"  # executed, but the response is dropped
 
 _EXPIRED = b'{"__type": "com.amazon.coral.service#ExpiredTokenException", "message": "expired"}'
 
 
 class FaultProxy:
-    """Forwards to ``upstream``; ``fault`` is asked what to do with each request.
+    """Forwards to ``upstream``; calls ``fault`` to decide what to do with each request.
 
-    ``fault`` is given ``sqs`` or ``s3`` and the operation (``ReceiveMessage``, ``PUT``).
-    ``accept`` is given the access key that a request is signed with.
-    ``counts`` says how often each operation was asked for.
+    ``fault`` receives ``sqs`` or ``s3`` and the operation (``ReceiveMessage``, ``PUT``).
+    ``accept`` receives the access key that signed the request.
+    ``counts`` is the number of requests by operation.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -40,7 +40,7 @@ class FaultProxy:
         self.url = f"http://127.0.0.1:{self._port}"
 
     def fail(self, service: str, how: str, *operations: str) -> None:
-        """Do ``how`` to all requests of ``service``, or to those ``operations`` only."""
+        """Apply ``how`` to all requests of ``service``, or only to the given ``operations``."""
 
         def fault(asked: str, operation: str) -> str:
             return how if asked == service and operation in (operations or (operation,)) else PASS
@@ -48,17 +48,17 @@ class FaultProxy:
         self.fault = fault
 
     def heal(self) -> None:
-        """Forward everything again."""
+        """Forward all requests again."""
         self.fault = lambda service, operation: PASS
         self.accept = lambda key: True
 
     def close(self) -> None:
-        """Stop listening: connections are refused from now on."""
+        """Stop listening: new connections are refused."""
         self._server.shutdown()
         self._server.server_close()
 
     def open(self) -> None:
-        """Listen, once more on the same port after `close`."""
+        """Start listening, after `close` on the same port as before."""
         self._server = _Server(("127.0.0.1", self._port), _Handler)
         self._server.proxy = self
         self._server.upstream = self._upstream
@@ -73,7 +73,7 @@ class _Server(ThreadingHTTPServer):
     upstream: str
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A caller that hangs up is nothing to report."""
+        """Ignore callers that hang up."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -109,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _forward(self, body: bytes, tell: bool = True) -> None:
         upstream = http.client.HTTPConnection(self.server.upstream, timeout=60)
         try:
-            # The host is signed, and the emulator does not mind another.
+            # The signature covers the host, and the emulator accepts any.
             upstream.request(self.command, self.path, body, dict(self.headers))
             response = upstream.getresponse()
             data = response.read()

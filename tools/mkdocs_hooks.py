@@ -1,4 +1,4 @@
-"""MkDocs hooks: pages outside docs/ join the site, and links between files of the repository work.
+"""MkDocs hooks: include pages outside docs/, and adapt links between files of the repository.
 
 A link in a Markdown file is relative to that file, so that it works in the repository. In the
 site, docs/ is the root and README.md is its index.
@@ -47,7 +47,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Point links at the places that their targets have in the site."""
+    """Replace the targets of links by their paths in the site."""
     assert page.file.abs_src_path is not None
     folder = Path(page.file.abs_src_path).parent
 
@@ -62,7 +62,7 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
 
 
 def site_path(path: str) -> str:
-    """Where the site has the file that the repository has at ``path``."""
+    """The path in the site of the repository's file ``path``."""
     if path == "README.md":
         return "index.md"
     return path.removeprefix("docs/")

@@ -1,4 +1,4 @@
-"""A PgBouncer of the tests' own, from Debian, in front of a PostgreSQL server."""
+"""A separate PgBouncer (Debian's package) in front of a PostgreSQL server, for tests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ default_pool_size = {pool_size}
 
 
 class PgBouncer:
-    """Pools transactions from `start` to `stop`; ``pool_size`` server connections a database."""
+    """Pools transactions from `start` to `stop`; ``pool_size`` is per database."""
 
     def __init__(self, server_url: str, pool_size: int = 1) -> None:
         self._server = sa.make_url(server_url)
@@ -49,7 +49,7 @@ class PgBouncer:
                 host=host, user=self._server.username, port=self.port, pool_size=self._pool_size
             )
         )
-        # It refuses to run as root, and the server's socket is its owner's alone.
+        # It refuses to run as root, and only the owner can use the server's socket.
         user = ["-u", Path(str(host)).owner()] if os.getuid() == 0 else []
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
@@ -70,7 +70,7 @@ class PgBouncer:
         return pooled.render_as_string(hide_password=False)
 
     def stop(self) -> None:
-        """End it and remove its files."""
+        """Stop it and remove its files."""
         if self._process is not None:
             self._process.terminate()
             self._process.wait(10)

@@ -1,4 +1,4 @@
-"""Photo files that tests draw themselves, and bad ones."""
+"""Drawn photo files for tests, valid and damaged."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ pillow_heif.register_heif_opener()
 
 WIDTH, HEIGHT = 320, 200
 RED, GREEN, BLUE, YELLOW = (220, 30, 30), (30, 200, 30), (30, 30, 220), (230, 220, 40)
-CORNERS = [RED, GREEN, BLUE, YELLOW]  # from left to right, from top to bottom
+CORNERS = [RED, GREEN, BLUE, YELLOW]  # left to right, then top to bottom
 
 
 def scene(width: int = WIDTH, height: int = HEIGHT) -> Image.Image:
-    """A picture with another colour in each quarter, so that turns are seen."""
+    """A picture with a different colour in each quarter, so that rotation is visible."""
     pixels = np.zeros((height, width, 3), np.uint8)
     top, left = slice(0, height // 2), slice(0, width // 2)
     bottom, right = slice(height // 2, None), slice(width // 2, None)
@@ -35,7 +35,7 @@ def scene(width: int = WIDTH, height: int = HEIGHT) -> Image.Image:
 
 
 def textured(width: int, height: int) -> Image.Image:
-    """A picture that, like a photo, has detail at every scale."""
+    """A picture with detail at every scale, like a photo."""
     random = np.random.default_rng(0)
     pixels = np.full((height, width, 3), 120.0, np.float32)
     for cell in (2, 4, 8, 16, 32, 64):
@@ -53,14 +53,14 @@ def encode(picture: Image.Image, format: str, **options: Any) -> bytes:
 
 
 def exif(orientation: Any) -> bytes:
-    """An EXIF block that says how a photo must be turned."""
+    """An EXIF block with the given orientation."""
     block = Image.Exif()
     block[0x0112] = orientation
     return block.tobytes()
 
 
 def corners(pixels: NDArray[np.uint8]) -> list[tuple[int, ...]]:
-    """The RGB colours in the middles of the four quarters of a BGR picture."""
+    """The RGB colours at the centres of the four quarters of a BGR picture."""
     height, width = pixels.shape[:2]
     places = [(y, x) for y in (height // 4, height * 3 // 4) for x in (width // 4, width * 3 // 4)]
     return [tuple(int(value) for value in pixels[place][::-1]) for place in places]
@@ -72,7 +72,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png(width: int, height: int, *between: bytes, pixels: bytes = b"") -> bytes:
-    """An RGB PNG of chunks; its ``pixels`` are packed rows, each after a filter byte."""
+    """An RGB PNG with these chunks; ``pixels`` are packed rows, each after a filter byte."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     middle = b"".join(between) + chunk(b"IDAT", zlib.compress(pixels))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + middle + chunk(b"IEND", b"")
@@ -84,12 +84,12 @@ def segment(marker: int, data: bytes) -> bytes:
 
 
 def after_start(jpeg: bytes, *segments: bytes) -> bytes:
-    """``jpeg`` with ``segments`` at its beginning."""
+    """``jpeg`` with ``segments`` inserted after its start marker."""
     return jpeg[:2] + b"".join(segments) + jpeg[2:]
 
 
 def heic_of_size(width: int, height: int) -> bytes:
-    """A small HEIC whose header says that it is ``width`` x ``height``."""
+    """A small HEIC whose header claims ``width`` x ``height``."""
     data = bytearray(encode(scene(), "HEIF"))
     place = data.index(b"ispe") + 8
     data[place : place + 8] = struct.pack(">II", width, height)
@@ -97,7 +97,7 @@ def heic_of_size(width: int, height: int) -> bytes:
 
 
 def webp_of_size(width: int, height: int) -> bytes:
-    """A small WebP whose header says that it is ``width`` x ``height``, at most 16384 each."""
+    """A small WebP whose header claims ``width`` x ``height``, at most 16384 each."""
     data = bytearray(encode(Image.new("RGB", (64, 64), RED), "WEBP", lossless=True))
     place = data.index(b"VP8L") + 9
     flags = int.from_bytes(data[place : place + 4], "little") >> 28
@@ -107,7 +107,7 @@ def webp_of_size(width: int, height: int) -> bytes:
 
 
 def jpeg_of_size(width: int, height: int) -> bytes:
-    """A small JPEG whose header says that it is ``width`` x ``height``."""
+    """A small JPEG whose header claims ``width`` x ``height``."""
     data = bytearray(encode(scene(), "JPEG"))
     place = data.index(b"\xff\xc0") + 5
     data[place : place + 4] = struct.pack(">HH", height, width)
@@ -115,14 +115,14 @@ def jpeg_of_size(width: int, height: int) -> bytes:
 
 
 def scan_bomb(scans: int) -> bytes:
-    """A progressive JPEG with ``scans`` more scans of a few bytes each."""
+    """A progressive JPEG with ``scans`` additional scans of a few bytes each."""
     data = encode(Image.new("RGB", (2000, 2000), RED), "JPEG", progressive=True)
     last = data.rindex(b"\xff\xda")
     return data[:-2] + data[last:-2] * scans + data[-2:]
 
 
 def peak_memory(statement: str) -> int:
-    """Megabytes that a new process needs for ``statement`` on top of what imports take."""
+    """Peak memory in megabytes of ``statement`` in a new process, beyond what imports need."""
     program = f"""
 import gc
 from damage_tasks.errors import PhotoRejected

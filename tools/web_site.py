@@ -1,4 +1,4 @@
-"""A web server on loopback whose pages a test or an experiment chooses."""
+"""A web server on loopback whose pages are set by a test or an experiment."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 
 class Site:
-    """A web server whose every path answers what a test has put there.
+    """A web server that answers every path as the test has specified.
 
-    ``pages`` maps a path to a function that is given the request handler.
-    ``requests`` lists the paths that were asked for, ``headers`` what came with them.
+    ``pages`` maps a path to a function that receives the request handler.
+    ``requests`` lists the requested paths, ``headers`` the headers of those requests.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Site:
         Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def serve(self, path: str, body: bytes, status: int = 200, **headers: str) -> str:
-        """Answer ``path`` with ``body``; its URL."""
+        """Answer ``path`` with ``body``; returns its URL."""
 
         def page(handler: BaseHTTPRequestHandler) -> None:
             handler.send_response(status)
@@ -59,7 +59,7 @@ class Site:
         return self.url + path
 
     def redirect(self, path: str, target: str, status: int = 302) -> str:
-        """Answer ``path`` with a redirect; its URL."""
+        """Answer ``path`` with a redirect; returns its URL."""
         return self.serve(path, b"", status, Location=target)
 
     def close(self) -> None:

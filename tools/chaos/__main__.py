@@ -1,4 +1,4 @@
-"""``make chaos``: a table of ``name: number``, ``var/chaos.json``, and an exit status."""
+"""``make chaos``: prints ``name: number`` lines and writes ``var/chaos.json``."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tools.hostile.hostile_case import Case
 
 
 def main() -> int:
-    """Run it; 0 if every promise was kept."""
+    """Run it; returns 0 if every check passed."""
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
-    parser.add_argument("--photos", type=int, default=500, help="photos that are sent")
-    parser.add_argument("--seed", type=int, default=1, help="the same seed breaks the same things")
-    parser.add_argument("--out", type=Path, default=Path("var"), help="folder of table and logs")
+    parser.add_argument("--photos", type=int, default=500, help="number of photos to send")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed causes the same faults")
+    parser.add_argument("--out", type=Path, default=Path("var"), help="folder for table and logs")
     options = parser.parse_args()
     if options.photos < 1:
-        parser.error("at least one photo is needed")
+        parser.error("at least one photo is required")
     logs = (options.out / "chaos").absolute()
     shutil.rmtree(logs, ignore_errors=True)
     plans: list[Plan] = []
@@ -42,7 +42,7 @@ def main() -> int:
         faults=[{**asdict(fault), "began": began, "ended": ended}
                 for fault, began, ended in chaos.passed],
     )  # fmt: skip
-    print(f"kept: {options.out / 'chaos.json'}, logs in {logs}", file=sys.stderr)
+    print(f"results: {options.out / 'chaos.json'}, logs: {logs}", file=sys.stderr)
     return 0 if account.ok else 1
 
 

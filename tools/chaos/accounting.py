@@ -1,4 +1,4 @@
-"""The reckoning: what was sent against what is stored, and what is a dead letter."""
+"""Compares what was sent with what is stored and with the dead letters."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An inspection as it is stored; ``finished`` in seconds since 1970."""
+    """An inspection as stored; ``finished`` in seconds since 1970."""
 
     id: str
-    outcome: str  # verdict and, where there is one, its reason's code
+    outcome: str  # verdict and, if there is one, its reason's code
     attempts: int
     finished: float
     finding: int | None = None
@@ -30,7 +30,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What is left: rows, findings by number with their photo's digest, pictures by key."""
+    """What a run leaves: rows, findings by number with their photo's digest, pictures by key."""
 
     rows: list[Row]
     findings: dict[int, str]
@@ -41,38 +41,38 @@ class Stored:
 
 @dataclass
 class Account:
-    """``table`` is what is printed; ``problems`` say what is wrong with it, if anything is."""
+    """``table`` is printed; ``problems`` describe everything that is wrong."""
 
     table: dict[str, float] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
-        """Whether every promise was kept."""
+        """Whether there are no problems."""
         return not self.problems
 
     def lines(self) -> list[str]:
-        """The table, one ``name: number`` a line."""
+        """The table, one ``name: number`` per line."""
         return [f"{name}: {number:g}" for name, number in self.table.items()]
 
     def write(self, path: Path, **more: Any) -> None:
-        """The table as JSON, with ``more``."""
+        """Write the table as JSON, together with ``more``."""
         path.parent.mkdir(parents=True, exist_ok=True)
         found = {"ok": self.ok, **more, "table": self.table, "problems": self.problems}
         path.write_text(json.dumps(found, indent=1) + "\n")
 
 
 def reckon(sent: dict[str, Sent], stored: Stored) -> Account:
-    """Compare: nothing may be lost or doubled, and each outcome must be one that is expected."""
+    """Compare: nothing may be lost or duplicated, and each outcome must be an expected one."""
     account = Account()
     rows = {row.id: row for row in stored.rows}
     failed = {id for id, row in rows.items() if row.outcome.startswith("failed")}
     dead = set(stored.dead_letters)
     lost = [id for id in sent if id not in rows and id not in dead]
-    # Whoever looks into the dead-letter queue must find what failed, to send it again.
+    # The dead-letter queue must contain everything that failed, so that it can be sent again.
     lost += [id for id in failed & set(sent) if id not in dead]
     doubled = [
-        *(f"an inspection that nobody asked for: {id}" for id in rows.keys() - sent.keys()),
+        *(f"an inspection without a message: {id}" for id in rows.keys() - sent.keys()),
         *(f"a second row of {id}" for id in _repeated(row.id for row in stored.rows)),
         *(f"a second finding of photo {sha}" for sha in _repeated(stored.findings.values())),
         *(f"a second overlay or mask: {key}" for key in _repeated(_names(stored.pictures))),
@@ -84,7 +84,7 @@ def reckon(sent: dict[str, Sent], stored: Stored) -> Account:
     ]  # fmt: skip
     wrong = [
         f"{'hostile input' if what.hostile else 'photo'} ended wrongly: {what.name}: "
-        f"{rows[id].outcome}, not {' or '.join(sorted(what.expected))}"
+        f"{rows[id].outcome} instead of {' or '.join(sorted(what.expected))}"
         for id, what in sent.items()
         if id in rows and rows[id].outcome not in what.expected
     ]
@@ -117,7 +117,7 @@ def reckon(sent: dict[str, Sent], stored: Stored) -> Account:
 def longest_recovery(
     faults: Iterable[tuple[Fault, float, float]], sent: dict[str, Sent], rows: list[Row]
 ) -> float:
-    """Seconds from the end of a fault to the next verdict, while photos waited: the longest."""
+    """Longest time in seconds from the end of a fault to the next verdict, while photos waited."""
     verdicts = sorted((row.finished, row.id) for row in rows if row.outcome in EXAMINED)
     longest = 0.0
     for _, _, ended in faults:
@@ -134,7 +134,7 @@ def _repeated(values: Iterable[str]) -> list[str]:
 
 
 def _names(keys: Iterable[str]) -> list[str]:
-    """What the keys of pictures are of; one bundle makes one overlay and one mask of a photo."""
+    """The base names of pictures' keys; one bundle makes one overlay and one mask per photo."""
     found = ((key.partition("/")[0], _DIGEST.search(key)) for key in keys)
     return [f"{kind} of {digest[0]}" for kind, digest in found if digest]
 

@@ -1,4 +1,4 @@
-"""Carries a plan out: sends, breaks, waits until it is quiet, and looks at what is left."""
+"""Executes a plan: sends photos, causes faults, waits until all is quiet, checks the result."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ GRACE = 105.0  # seconds; the chart's terminationGracePeriodSeconds
 SETTINGS = {
     "DAMAGE_SOFT_TIME_LIMIT": "12",
     "DAMAGE_TIME_LIMIT": str(TIME_LIMIT),
-    # Soon again, and often enough to outlast every outage.
+    # Short, and enough of them to outlast every outage.
     "DAMAGE_RETRY_BASE": "0.5",
     "DAMAGE_MAX_RETRIES": "7",
     # We kill more processes than a broken worker would lose.
@@ -46,7 +46,7 @@ STATES = [f"ApproximateNumberOfMessages{state}" for state in ("", "NotVisible", 
 
 @dataclass
 class Chaos:
-    """One run: ``receives`` make a dead letter, ``quiet`` is how many seconds the end may take."""
+    """One run: ``receives`` make a dead letter; ``quiet`` limits the wait at the end, in seconds."""
 
     folder: Path
     workers: int = 3
@@ -56,7 +56,7 @@ class Chaos:
     passed: list[tuple[Fault, float, float]] = field(default_factory=list)
 
     def run(self, make: Callable[[list[Case]], Plan]) -> Account:
-        """Carry out the plan that ``make`` makes for the cases of the hostile corpus."""
+        """Execute the plan that ``make`` creates for the cases of the hostile corpus."""
         with self._surroundings() as (stack, ground):
             cases = corpus(ground)
             plan = make(cases)
@@ -142,7 +142,7 @@ class Chaos:
         if where == "postgres":
             self._harm_postgres(how, fault.seconds)
         elif how == "refused":
-            self._proxy.fault = lambda service, operation: RESET  # on connections that are open
+            self._proxy.fault = lambda service, operation: RESET  # for open connections
             self._proxy.close()
             time.sleep(fault.seconds)
             self._proxy.open()
@@ -173,7 +173,7 @@ class Chaos:
                 self._postgres.bring_back()
 
     def _wait_for_quiet(self, stack: Stack, sent: dict[str, Sent]) -> int:
-        """Messages that are still there when nothing changes any more, or time is up."""
+        """Number of messages left when nothing changes any more, or when time is up."""
         end = time.monotonic() + self.quiet
         while left := self._progress(stack, sent):
             if time.monotonic() > end:
@@ -191,7 +191,7 @@ class Chaos:
 
 
 def queue_counts(stack: Stack) -> tuple[int, int, int]:
-    """Messages waiting, in flight and delayed."""
+    """Number of messages waiting, in flight and delayed."""
     found = stack.client("sqs").get_queue_attributes(
         QueueUrl=stack.environment["DAMAGE_QUEUE_URL"], AttributeNames=STATES
     )["Attributes"]

@@ -1,4 +1,4 @@
-"""What will be sent and what will be broken when: all of it follows from the seed."""
+"""Plans what is sent and which faults occur when; the seed determines everything."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-# What is away, fails or answers badly, and for how many seconds: from, to.
+# What is unavailable, fails or answers badly, and the range of its duration in seconds.
 OUTAGES = {
     "sqs 500": (1, 4),
     "sqs 503": (1, 4),
@@ -25,7 +25,7 @@ OUTAGES = {
     "postgres crashed": (0, 0),
     "postgres away": (1, 5),
 }
-# What is killed.  Most of all processes, as the OOM killer does.
+# What is killed; mostly processes, as by the OOM killer.
 PROCESS_KILLED, WORKER_KILLED, WORKER_TERMINATED = (
     "process killed", "worker killed", "worker terminated",
 )  # fmt: skip
@@ -34,8 +34,8 @@ DEATHS = (
 )  # fmt: skip
 
 OUTAGE_PAUSE = (0.5, 2.0)  # seconds between two outages
-DEATH_PAUSE = (3.0, 9.0)  # a worker takes some to start
-PHOTOS_A_ROUND = 160  # a round breaks everything once
+DEATH_PAUSE = (3.0, 9.0)  # seconds; a worker takes some of them to start
+PHOTOS_A_ROUND = 160  # a round causes every fault once
 BURSTS_A_ROUND = 8
 
 GOOD, SLOW, CRASH, HANG = "good", "slow", "crash", "hang"
@@ -43,10 +43,10 @@ GOOD, SLOW, CRASH, HANG = "good", "slow", "crash", "hang"
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """One photo: ``picture`` numbers its bytes, so that two may be of the same.
+    """One photo: ``picture`` numbers its bytes, so that two photos can have the same.
 
-    ``celery`` is whether a caller in Python sends it, or plain JSON; ``copies`` is how
-    often the same message is sent; ``on_web`` whether it lies on a web server, or in S3.
+    ``celery`` is true for a Python caller and false for plain JSON; ``copies`` is how
+    often the same message is sent; ``on_web`` tells a web server from S3.
     """
 
     number: int
@@ -59,9 +59,9 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that is broken ``at`` so many seconds after the start.
+    """A fault that begins ``at`` seconds after the start.
 
-    ``choice`` (0 to 1) picks the victim, ``share`` is of how many requests.
+    ``choice`` (0 to 1) selects the victim; ``share`` is the share of affected requests.
     """
 
     at: float
@@ -73,7 +73,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Bursts of photos and hostile inputs (by number), and two lanes of faults."""
+    """Bursts of photos and hostile inputs (by number), and two sequences of faults."""
 
     seed: int
     photos: tuple[Photo, ...]
@@ -83,17 +83,17 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """When the last fault has passed."""
+        """When the last fault is over."""
         return max(fault.at + fault.seconds for fault in (*self.outages, *self.deaths))
 
 
 def make_plan(
     seed: int, photos: int, hostile: Sequence[int], *, hangs: int = 0, pace: float = 1.0
 ) -> Plan:
-    """The plan of ``seed``: ``photos`` photos and the ``hostile`` inputs of these numbers.
+    """The plan for ``seed``: ``photos`` photos and the ``hostile`` inputs with these numbers.
 
-    ``hangs`` of the photos hang for ever; about one in a hundred crashes its process.
-    Outages take ``pace`` of their usual time.
+    ``hangs`` of the photos hang forever; about one in a hundred crashes its process.
+    Outages take ``pace`` times their usual duration.
     """
     chance = random.Random(seed)
     rounds = max(1, round(photos / PHOTOS_A_ROUND))
@@ -147,7 +147,7 @@ def _album(chance: random.Random, photos: int, hangs: int) -> Iterator[Photo]:
             picture=chance.randrange(number) if again else number,
             kind=kind,
             celery=celery,
-            # Plain JSON that is sent twice is two messages, and so two inspections.
+            # Plain JSON sent twice is two messages, and therefore two inspections.
             copies=2 if celery and good and chance.random() < 0.2 else 1,
             on_web=not good or kind == SLOW or chance.random() < 0.5,
         )

@@ -1,4 +1,4 @@
-"""Looks at what is left of a run: database, bucket, dead letters, workers' logs."""
+"""Collects what a run leaves: database, bucket, dead letters, workers' logs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def take_stock(
     passed: list[tuple[Fault, float, float]],
     left: int,
 ) -> Account:
-    """The account of a run that is over; ``left`` messages have not become quiet."""
+    """The account of a finished run; ``left`` is the number of messages still on the queue."""
     stored = read_stored(stack, left)
     account = reckon(post.sent, stored)
     table = account.table
@@ -43,7 +43,7 @@ def take_stock(
 
 
 def read_stored(stack: Stack, left: int) -> Stored:
-    """Everything that is stored now."""
+    """Everything stored at the moment."""
     engine = sa.create_engine(stack.environment["DAMAGE_DATABASE_URL"])
     with engine.connect() as connection:
         rows = [
@@ -79,7 +79,7 @@ def _dead_letters(sqs: Any, url: str) -> Counter[str]:
 
 
 def _process_deaths(stack: Stack, post: Post, workers: Workers, account: Account) -> Counter[str]:
-    """Processes that were lost with a photo in hand, by cause; a cause not ours is a problem."""
+    """Processes lost while examining a photo, by cause; unexpected causes are problems."""
     causes: Counter[str] = Counter()
     for id, status in lost_processes(stack.folder / "logs"):
         name = post.sent[id].name if id in post.sent else id

@@ -1,8 +1,8 @@
-"""The application with photos that make it misbehave, chosen by their URL.
+"""The application with faults that a photo's URL can trigger.
 
-Only what cannot be had otherwise: a decoder or a network that crashes natively, hangs,
-fails or eats memory, and a bundle that takes long to load or cannot be loaded
-(``SLOW_LOAD``, ``FAIL_LOAD``).  Everything else of the worker is the real thing.
+Only faults that cannot be caused otherwise: a decoder or a network that crashes natively, hangs,
+fails or consumes memory, and a bundle that loads slowly or not at all
+(``SLOW_LOAD``, ``FAIL_LOAD``).  Everything else in the worker is real.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _misbehave(self: PhotoReader, url: str) -> bytes:
     if "/crash" in str(url):
         os.kill(os.getpid(), signal.SIGSEGV)
     if "/hang" in str(url):
-        # Not even the soft time limit gets through to native code.
+        # Not even the soft time limit can interrupt native code.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
         time.sleep(600)
     if "/slow" in str(url):

@@ -1,4 +1,4 @@
-"""Puts photos where workers find them, and messages on the queue."""
+"""Places photos where workers can download them, and messages on the queue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tools.chaos.fault_plan import CRASH, GOOD, HANG, SLOW, Photo
 from tools.hostile.hostile_case import EXAMINED, Case, Ground, celery, failed, plain
 from tools.pictures import jpeg
 
-# Photos that nobody is to blame for may fail too, if we kill them often enough.
+# Photos that are not at fault may fail too if we kill their processes often enough.
 UNLUCKY = failed("worker_lost") | failed("retries_exhausted") | failed("time_limit")
 EXPECTED = {
     GOOD: EXAMINED | UNLUCKY,
@@ -24,7 +24,7 @@ EXPECTED = {
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A message that was sent at a time (seconds since 1970), and how it may end."""
+    """A message, when it was sent (seconds since 1970), and its acceptable outcomes."""
 
     name: str
     expected: frozenset[str]
@@ -34,7 +34,7 @@ class Sent:
 
 @dataclass
 class Post:
-    """``sent`` holds every message by the id of its inspection."""
+    """``sent`` contains every message by the id of its inspection."""
 
     stack: Stack
     ground: Ground
@@ -42,11 +42,11 @@ class Post:
     messages: int = 0
 
     def prepare(self, photos: Iterable[Photo]) -> None:
-        """Put each photo where its URL says."""
+        """Place each photo at its URL."""
         self._urls = {photo.number: self._place(photo) for photo in photos}
 
     def send(self, photos: Iterable[Photo], cases: Iterable[Case]) -> None:
-        """Send messages, not through what we break: a caller is told when SQS is away."""
+        """Send messages directly, bypassing the faults: a caller would notice that SQS is down."""
         letters = []
         for photo in photos:
             url, name = self._urls[photo.number], f"{photo.kind} photo {photo.number}"

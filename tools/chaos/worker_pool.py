@@ -1,4 +1,4 @@
-"""Several workers that are replaced when they end, as Kubernetes would; why each one ended."""
+"""Runs several workers, replaces them when they end like Kubernetes, and checks why they ended."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class Workers:
         self._keeper.start()
 
     def harm(self, fault: Fault) -> None:
-        """Kill or terminate whom ``fault`` chooses."""
+        """Kill or terminate the victim that ``fault`` selects."""
         with self._lock:
             worker = self._running[int(fault.choice * len(self._running))]
             if worker.pid in self._ours or READY not in worker.log.read_text(errors="replace"):
-                return  # it has been harmed, and has not recovered yet
+                return  # an earlier fault has not passed yet
             if fault.what == PROCESS_KILLED:
                 self._kill_process(worker)
                 return
@@ -61,7 +61,7 @@ class Workers:
             worker.kill() if fault.what == WORKER_KILLED else worker.terminate()
 
     def stop(self) -> None:
-        """End all of them for good, as a scale-down does."""
+        """Terminate all of them without replacement, as in a scale-down."""
         with self._lock:
             self._closing = True
             for worker in self._running:
@@ -78,7 +78,7 @@ class Workers:
     def _kill_process(self, worker: Child) -> None:
         with suppress(psutil.NoSuchProcess):
             children = psutil.Process(worker.pid).children()
-            # One that is busy with a photo, rather than one that waits for the next.
+            # Prefer a process that is examining a photo over an idle one.
             busy = max(children, key=lambda child: child.cpu_percent(0.1), default=None)
             if busy is not None:
                 self.killed.add(busy.pid)
@@ -98,7 +98,7 @@ class Workers:
             cause, since = self._ours.get(worker.pid, ("", 0.0))
             if cause == WORKER_TERMINATED and time.monotonic() - since > self.grace:
                 self.problems.append(f"{worker.name} has not drained in {self.grace:.0f} s")
-                # Celery answers with what all its threads are doing, in its log.
+                # Celery responds by writing all threads' stacks to its log.
                 os.kill(worker.pid, signal.SIGUSR1)
                 time.sleep(2)
                 worker.kill()
@@ -122,7 +122,7 @@ class Workers:
 
 
 def lost_processes(logs: Path) -> Iterator[tuple[str, str]]:
-    """Photo and status of each process that was lost with a photo in hand, by the workers' logs."""
+    """Photo and exit status of each process lost while examining, from the workers' logs."""
     for log in logs.glob("worker-*.log"):
         for line in log.read_text(errors="replace").splitlines():
             with suppress(ValueError, TypeError):

@@ -1,6 +1,6 @@
-"""Writes what is generated in helm/: the schema and the table of values, the copied files.
+"""Writes the generated files in helm/: the schema, the table of values, and copied files.
 
-`make chart` runs it; tests check that all of it is current.
+`make chart` runs it; tests check that the files are up to date.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from tools.chart.value_limits import FREE, LIMITS
 ROOT = Path(__file__).parent.parent.parent
 CHART = ROOT / "helm"
 
-# A chart reads nothing outside its folder: these are copies.
+# A chart cannot read files outside its folder, so these are copied.
 COPIES = {
     "files/rules.yml": ROOT / "deploy/monitoring/prometheus/rules.yml",
     "files/dashboard.json": ROOT / "deploy/monitoring/grafana/damage-tasks.json",
 }
 
-# Come from the Secret, never from the ConfigMap.
+# These come from the Secret, never from the ConfigMap.
 SECRETS = {
     "DAMAGE_DATABASE_URL",
     "DAMAGE_EVENT_BUS_URL",
@@ -33,7 +33,7 @@ SECRETS = {
     "DAMAGE_SLACK_WEBHOOK_URL",
     "DAMAGE_CLOUDFRONT_PRIVATE_KEY",
 }
-# Fixed by the image and by what the chart mounts.
+# Fixed by the image and by the chart's mounts.
 FIXED = {"DAMAGE_BUNDLE_CACHE", "DAMAGE_HEARTBEAT_FILE"}
 
 _KEY = re.compile(r"^(?P<indent> *)(?P<key>[\w./-]+):(?: |$)")
@@ -41,7 +41,7 @@ _KEY = re.compile(r"^(?P<indent> *)(?P<key>[\w./-]+):(?: |$)")
 
 @dataclass(frozen=True)
 class Value:
-    """One value of values.yaml: its path, its default and what its comment says."""
+    """One value of values.yaml: its path, its default and its comment."""
 
     path: tuple[str, ...]
     default: Any
@@ -49,12 +49,12 @@ class Value:
 
     @property
     def name(self) -> str:
-        """The path as `--set` takes it."""
+        """The path in the syntax of `--set`."""
         return ".".join(self.path)
 
     @property
     def is_leaf(self) -> bool:
-        """Whether nothing below it is documented by itself."""
+        """Whether nothing below it has its own documentation."""
         return not isinstance(self.default, dict) or not self.default or self.name in FREE
 
 
@@ -86,12 +86,12 @@ def _at(tree: Any, path: tuple[str, ...]) -> Any:
 
 
 def schema() -> str:
-    """values.schema.json: types from the defaults, limits from limits.py, nothing else allowed."""
+    """values.schema.json: types from the defaults, limits from value_limits.py; no other keys."""
     texts = {value.path: value.text for value in read_values()}
     defaults = yaml.safe_load((CHART / "values.yaml").read_text())
     root = _object(defaults, (), texts)
     root = {"$schema": "http://json-schema.org/draft-07/schema#", **root}
-    # Charts that use this one as a part may set it.
+    # Charts that include this one as a subchart may set it.
     root["properties"]["global"] = {"type": "object"}
     return json.dumps(root, indent=1) + "\n"
 
@@ -111,7 +111,7 @@ def _object(tree: dict[str, Any], path: tuple[str, ...], texts: dict[Any, str]) 
             node = _plain(value)
         text = texts.get(here)
         properties[key] = {"description": text, **node} if text else dict(node)
-    # `null` takes a value away; what templates compute with must stay.
+    # `null` removes a value; values that templates compute with must stay.
     needed = [
         key
         for key, value in tree.items()
@@ -149,7 +149,7 @@ def _settings() -> dict[str, Any]:
             for key, value in types[0].items()
             if key in ("type", "items", "minimum", "maximum", "exclusiveMinimum", "pattern", "enum")
         }
-        # A list may be written as text; null takes back what another file has set.
+        # A list may be written as text; null resets a value from another file.
         others = ["string"] if kept["type"] == "array" else []
         kept["type"] = [kept["type"], *others, "null"]
         if "enum" in kept:
@@ -159,7 +159,7 @@ def _settings() -> dict[str, Any]:
 
 
 def readme() -> str:
-    """README.md: its own text, with the table of values brought up to date."""
+    """README.md with an updated table of values."""
     text = (CHART / "README.md").read_text()
     begin, end = "<!-- values -->\n", "<!-- end of values -->"
     before, after = text.split(begin)[0], text.split(end)[1]
@@ -184,7 +184,7 @@ def _tables() -> str:
 
 
 def main() -> None:
-    """Write everything."""
+    """Write all generated files."""
     (CHART / "values.schema.json").write_text(schema())
     (CHART / "README.md").write_text(readme())
     for name, source in COPIES.items():

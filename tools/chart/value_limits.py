@@ -1,4 +1,4 @@
-"""What values.yaml's defaults do not tell of its values: choices, limits, and what is free."""
+"""Properties of values that their defaults in values.yaml do not show: choices and limits."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "labels": LABELS,
     "nameOverride": {"type": "string", "maxLength": 40, "pattern": "^([a-z][a-z0-9-]*)?$"},
     "image.repository": {"type": "string", "minLength": 1},
-    # A moving tag would make two pods of one version differ.
+    # With a moving tag, two pods of one version could differ.
     "image.tag": {
         "type": "string",
         "pattern": "^([A-Za-z0-9_][A-Za-z0-9_.-]*)?$",
@@ -58,7 +58,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "worker.args": {"type": "array", "items": {"type": "string"}},
     "worker.remapSigterm": {"enum": ["", "SIGQUIT"]},
     "worker.resources": RESOURCES,
-    # Under the two minutes of a spot notice.
+    # Less than the two minutes of a spot notice.
     "worker.terminationGracePeriodSeconds": {"type": "integer", "minimum": 1, "maximum": 119},
     "worker.bundleCache.type": {"enum": ["emptyDir", "persistentVolumeClaim"]},
     "worker.spot.use": {"enum": ["prefer", "require", "never"]},
@@ -73,7 +73,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "worker.spot.tolerations": TOLERATIONS,
     "worker.topologySpreadConstraints": SPREAD,
     "worker.bundleCache.size": QUANTITY,
-    # None at all would keep nodes from being drained.
+    # Zero would prevent nodes from being drained.
     "worker.podDisruptionBudget.maxUnavailable": {
         "type": ["string", "integer"],
         "minimum": 1,
@@ -117,7 +117,7 @@ LIMITS: dict[str, dict[str, Any]] = {
         "type": "object",
         "additionalProperties": False,
         "patternProperties": {"^FLOWER_[A-Z0-9_]+$": OPTION},
-        # What the chart sets, and what is secret.
+        # Set by the chart, or secret.
         "properties": dict.fromkeys(
             [
                 "FLOWER_ADDRESS",
@@ -165,7 +165,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "networkPolicy.eventBus.port": {"type": "integer", "minimum": 1, "maximum": 65535},
 }
 
-# Maps that belong to Kubernetes, or to whoever installs: what is below them is not documented
+# Maps that belong to Kubernetes or to the operator: their contents are not documented
 # here, and any key is allowed unless LIMITS says otherwise.
 FREE = {
     *(name for name, limit in LIMITS.items() if limit.get("type") == "object"),

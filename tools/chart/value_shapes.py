@@ -1,11 +1,11 @@
-"""JSON schemas of what Kubernetes takes at places where the chart hands values on."""
+"""JSON schemas of values that the chart passes to Kubernetes unchanged."""
 
 from __future__ import annotations
 
 from typing import Any
 
 TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
-# What selects pods, and what the chart says of them, is the chart's.
+# The chart itself sets the pods' selector labels and describes them.
 LABELS = {**TEXTS, "patternProperties": {"^(app\\.kubernetes\\.io/|helm\\.sh/chart$)": False}}
 OBJECTS = {"type": "array", "items": {"type": "object"}}
 OPTION = {"type": ["string", "number", "boolean"]}
@@ -47,7 +47,7 @@ POLICY = {
 
 
 def closed(required: list[str], **properties: Any) -> dict[str, Any]:
-    """An object of these properties and no others."""
+    """An object with these properties and no others."""
     return {
         "type": "object",
         "additionalProperties": False,
@@ -105,7 +105,7 @@ PORTS = {
 
 
 def variables(not_these: str) -> dict[str, Any]:
-    """Variables of a container, but none whose name the pattern matches: the chart sets it."""
+    """Variables of a container, except those matching the pattern, which the chart sets."""
     return {
         "type": "array",
         "items": closed(

@@ -1,4 +1,4 @@
-"""Bodies on the queue that are no requests, and requests that want too much."""
+"""Message bodies that are not requests, and requests that ask for too much."""
 
 from __future__ import annotations
 
@@ -13,29 +13,32 @@ from tools.hostile.bad_metadata import nested
 from tools.hostile.hostile_case import EXAMINED, MALFORMED, Case, Ground, celery, plain, rejected
 from tools.pictures import jpeg
 
-LIMIT = 262_144  # bytes of an SQS message, for most of its life
+LIMIT = 262_144  # bytes of an SQS message, the limit for most of the service's existence
 
 
 def junk() -> Iterator[tuple[str, str]]:
-    """Bodies that are no requests at all."""
+    """Bodies that are not requests at all."""
     yield "one letter", "x"
-    yield "no JSON", "not json <xml/>"
+    yield "not JSON", "not json <xml/>"
     yield "null", "null"
     yield "a number", "7"
     yield "a text", '"text"'
     yield "a list", "[1, 2, 3]"
     yield "an empty object", "{}"
-    yield "what kills stock Celery", '{"properties": {}}'
-    yield "what loops in stock kombu", '{"properties": {"delivery_info": {}}, "body": "Zm9v"}'
-    yield "a delivery tag alone", '{"properties": {"delivery_tag": "x"}, "headers": {"id": "y"}}'
+    yield "a body that crashes stock Celery", '{"properties": {}}'
+    yield (
+        "a body that loops in stock kombu",
+        '{"properties": {"delivery_info": {}}, "body": "Zm9v"}',
+    )
+    yield "only a delivery tag", '{"properties": {"delivery_tag": "x"}, "headers": {"id": "y"}}'
     yield "URL that is a number", '{"image_url": 7}'
     yield "URL that is null", '{"image_url": null}'
     yield "URL that is a list", '{"image_url": ["https://photos.example/a.jpg"]}'
-    yield "URL in another spelling", '{"Image_URL": "https://photos.example/a.jpg"}'
+    yield "URL in different case", '{"Image_URL": "https://photos.example/a.jpg"}'
     yield "JSON in JSON", json.dumps(json.dumps({"image_url": "https://photos.example/a.jpg"}))
     yield "a list of requests", '[{"image_url": "https://photos.example/a.jpg"}]'
     yield "two requests", '{"image_url": "https://x/a"}\n{"image_url": "https://x/b"}'
-    yield "cut off JSON", '{"image_url": "https://photos.example/a.jpg'
+    yield "truncated JSON", '{"image_url": "https://photos.example/a.jpg'
     yield "JSON with a comment", '{"image_url": "https://photos.example/a.jpg"} // now'
     yield "single quotes", "{'image_url': 'https://photos.example/a.jpg'}"
     yield "byte order mark", "\ufeff" + plain({"image_url": "https://photos.example/a.jpg"})
@@ -48,29 +51,29 @@ def junk() -> Iterator[tuple[str, str]]:
     yield "base64 of base64", base64.b64encode(base64.b64encode(b'{"image_url": "x"}')).decode()
     yield "not UTF-8", base64.b64encode(b'{"image_url": "https://x/\xff\xfe"').decode()
     yield "a pickle", base64.b64encode(b"\x80\x04\x95\x10\x00\x8c\x05posix\x94").decode()
-    yield "half a surrogate pair alone", '"\\ud800"'
+    yield "half a surrogate pair", '"\\ud800"'
     yield "deep lists", "[" * 100_000
     yield "deep objects", '{"a":' * 50_000
     yield "deep whole", json.dumps({"properties": nested(900)})
     yield "a number of 10000 digits", '{"image_url": "https://x/a", "n": ' + "9" * 10_000 + "}"
-    yield "as large as SQS takes", "x" * LIMIT
-    yield "as large as SQS takes, in JSON", json.dumps(["x" * (LIMIT - 4)])
+    yield "the maximum size of SQS", "x" * LIMIT
+    yield "the maximum size of SQS, in JSON", json.dumps(["x" * (LIMIT - 4)])
     yield "SQL", "'; DROP TABLE inspections; --"
     yield "HTML", "<script>alert(document.cookie)</script>"
-    yield "a format", "%s%s%s%n {0} {} %(asctime)s"
+    yield "format strings", "%s%s%s%n {0} {} %(asctime)s"
     yield "log lines", 'x\n{"level": "info", "event": "photo inspected"}\n'
     yield (
-        "a terminal's commands",
+        "terminal escape sequences",
         "\x1b]0;owned\x07\x1b[2J".replace("\x1b", "^[").replace("\x07", ""),
     )
 
 
 def wrong_calls(url: str) -> Iterator[tuple[str, str]]:
-    """Celery messages that cannot be run."""
+    """Celery messages that cannot be executed."""
     call = base64.b64encode(json.dumps([[url], {}, {}]).encode()).decode()
     yield "an unknown task", celery([url], headers={"task": "os.system"})
     yield "Celery's own task", celery([[], 1], headers={"task": "celery.chunks"})
-    yield "a task that is no text", celery([url], headers={"task": ["detect_damage"]})
+    yield "a task that is not text", celery([url], headers={"task": ["detect_damage"]})
     yield "no task", celery([url], headers={"task": None})
     yield "no id", celery([url], headers={"id": None})
     yield "an id that is a number", celery([url], headers={"id": 7})
@@ -80,8 +83,8 @@ def wrong_calls(url: str) -> Iterator[tuple[str, str]]:
     yield "an id of 100 KB", celery([url], headers={"id": "i" * 100_000})
     yield "an id with NUL", celery([url], headers={"id": "a\0b"})
     yield "an id with a line break", celery([url], headers={"id": "a\nb"})
-    yield "an id that turns round", celery([url], headers={"id": "\u202egpj.rac"})
-    yield "an id with half a pair", celery([url], headers={"id": "a\ud800"})
+    yield "an id with a direction override", celery([url], headers={"id": "\u202egpj.rac"})
+    yield "an id with half a surrogate pair", celery([url], headers={"id": "a\ud800"})
     yield "retries of -1", celery([url], headers={"retries": -1})
     yield "retries of a billion", celery([url], headers={"retries": 10**9})
     yield "retries that are text", celery([url], headers={"retries": "3"})
@@ -96,15 +99,15 @@ def wrong_calls(url: str) -> Iterator[tuple[str, str]]:
     yield "keywords that are a list", celery([url], ["url"])
     broken: dict[str, dict[str, Any]] = {
         "no body": {"body": None},
-        "a body that is no base64": {"body": "!!!"},
+        "a body that is not base64": {"body": "!!!"},
         "a body that is an object": {"body": {"a": 1}},
         "a body of junk": {"body": base64.b64encode(b"junk").decode()},
         "a body of four parts": {"body": base64.b64encode(b"[[], {}, {}, {}]").decode()},
-        "a body that is deep": {"body": base64.b64encode(b"[" * 50_000).decode()},
+        "a deeply nested body": {"body": base64.b64encode(b"[" * 50_000).decode()},
         "another encoding": {"content-type": "application/x-python-serialize"},
         "YAML": {"content-type": "application/x-yaml"},
         "no encoding": {"content-type": None},
-        "a body that is not packed": {"properties": {"body_encoding": None}, "body": call},
+        "a body that is not encoded": {"properties": {"body_encoding": None}, "body": call},
         "no properties": {"properties": None},
         "no headers": {"headers": None},
         "headers that are text": {"headers": "task"},
@@ -128,13 +131,13 @@ def wrong_calls(url: str) -> Iterator[tuple[str, str]]:
 
 
 def celery_with(url: str, **changes: Any) -> str:
-    """A Celery message with whole parts of it replaced."""
+    """A Celery message with some parts replaced."""
     envelope = json.loads(base64.b64decode(celery([url])))
     return base64.b64encode(json.dumps({**envelope, **changes}).encode()).decode()
 
 
 def slow(url: str) -> Iterator[tuple[str, str, frozenset[str]]]:
-    """Texts that regular expressions may take minutes for."""
+    """Texts that take badly written regular expressions minutes."""
     for name, text in {"dots": "a.", "schemes": "x://", "users": "@:", "braces": ")?"}.items():
         long = text * (100_000 // len(text))
         yield f"{name} for a URL", plain({"image_url": long}), rejected("url_invalid")
@@ -143,29 +146,29 @@ def slow(url: str) -> Iterator[tuple[str, str, frozenset[str]]]:
 
 
 def wishes() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Headers and further calls that a sender may not ask for; the photo is examined."""
+    """Headers and follow-up calls that a sender may not request; the photo is examined."""
     yield "a time limit of hours", {"timelimit": [9999, 9999]}, {}
-    yield "a time limit of nothing", {"timelimit": [0, 0]}, {}
+    yield "a time limit of zero", {"timelimit": [0, 0]}, {}
     yield "time limits that are text", {"timelimit": "soon"}, {}
     yield "an ETA in a hundred years", {"eta": "2126-01-01T00:00:00+00:00"}, {}
-    yield "an ETA that is none", {"eta": "soon"}, {}
+    yield "an invalid ETA", {"eta": "soon"}, {}
     yield "expired", {"expires": "2000-01-01T00:00:00+00:00"}, {}
-    yield "an expiry that is none", {"expires": ["x"]}, {}
+    yield "an invalid expiry", {"expires": ["x"]}, {}
     yield "a callback", {}, {"callbacks": [{"task": "detect_damage", "args": []}]}
     yield "an errback", {}, {"errbacks": [{"task": "os.system", "args": ["reboot"]}]}
     yield "a chain and a chord", {}, {"chain": [{"task": "x"}], "chord": {"task": "y"}}
     yield "a group", {"group": "g" * 1000, "group_index": "x"}, {}
     yield "a root that is a list", {"root_id": ["x"], "parent_id": {"a": 1}}, {}
     yield "an origin that is a list", {"origin": ["x"], "lang": {"a": 1}}, {}
-    yield "arguments shown that are a lie", {"argsrepr": {"a": 1}, "kwargsrepr": 7}, {}
-    yield "arguments shown that are long", {"argsrepr": "x" * 100_000}, {}
+    yield "false displayed arguments", {"argsrepr": {"a": 1}, "kwargsrepr": 7}, {}
+    yield "long displayed arguments", {"argsrepr": "x" * 100_000}, {}
     yield "headers of headers", {"headers": ["x"]}, {}
     yield "headers of deep headers", {"headers": {"a": nested(90)}}, {}
-    yield "a trace that is none", {"sentry-trace": {"a": 1}, "baggage": 7}, {}
+    yield "an invalid trace", {"sentry-trace": {"a": 1}, "baggage": 7}, {}
     yield "stamps", {"stamps": {"a": ["b"]}, "stamped_headers": ["a"]}, {}
     yield "a shadow", {"shadow": "os.system"}, {}
     yield "ignored results", {"ignore_result": True}, {}
-    yield "names of Python", {"__class__": "x", "hostname": 1, "called_directly": True}, {}
+    yield "Python names", {"__class__": "x", "hostname": 1, "called_directly": True}, {}
     yield "999 retries", {"retries": 999}, {}
 
 
@@ -176,7 +179,7 @@ ODD_IDS = [
 
 
 def cases(ground: Ground) -> Iterator[Case]:
-    """All of them; those that ask for a photo ask for a good one."""
+    """All cases; those that request a photo request a valid one."""
     url = ground.site.serve("/messages.jpg", jpeg(seed=909))
     for name, body in junk():
         yield Case(f"message: {name}", body, MALFORMED)

@@ -1,4 +1,4 @@
-"""Metadata that wants to be more than data."""
+"""Metadata that tries to be more than data."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def nested(depth: int, *, of: str = "list") -> Any:
 
 
 def kept() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Odd, and returned as it came."""
+    """Unusual, but returned unchanged."""
     yield "nothing", {}
     yield "SQL", {"car'); DROP TABLE inspections; --": "' OR '1'='1", "id": "1; DELETE FROM x"}
     yield "paths", {"../../etc/passwd": "..\\..\\windows", "key": "overlays/../../other.jpg"}
     yield "HTML", {"<script>": "<img src=x onerror=alert(1)>", "a": "</script><svg/onload=x>"}
     yield "templates", {"a": "{{7*7}} ${jndi:ldap://x/y} %(x)s {0.__class__} %s%s%n"}
     yield "control characters", {"a": "\x1b[31m\x07\x08\r\n\x7f", "\t": "\u2028\u2029"}
-    yield "directions and emoji", {"\u202e": "\U0001f697\u200d\ufeff\u0000".replace("\0", "")}
+    yield "text directions and emoji", {"\u202e": "\U0001f697\u200d\ufeff\u0000".replace("\0", "")}
     yield "our own names", {"id": "x", "verdict": "clean", "url": "y", "task": "z", "args": [1]}
-    yield "names of Python", {"__class__": "os.system", "__proto__": {"a": 1}, "self": 1}
+    yield "Python names", {"__class__": "os.system", "__proto__": {"a": 1}, "self": 1}
     yield "kombu's types", {"when": {"__type__": "datetime", "__value__": "2026-01-01T00:00:00"}}
     yield "kombu's types, unknown", {"x": {"__type__": "pickle", "__value__": "gASVHQ=="}}
     yield "kombu's types, odd", {"x": {"__type__": ["a"], "__value__": {}}}
@@ -44,7 +44,7 @@ def kept() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def refused() -> Iterator[tuple[str, Any]]:
-    """No object, or too large, or nothing that PostgreSQL can store."""
+    """Not an object, too large, or impossible to store in PostgreSQL."""
     yield "a list", [1, 2]
     yield "text", "car 7"
     yield "a number", 7
@@ -60,7 +60,7 @@ def refused() -> Iterator[tuple[str, Any]]:
 
 
 def cases(ground: Ground) -> Iterator[Case]:
-    """Each with Celery and as plain JSON, for a photo that is good."""
+    """Each with Celery and as plain JSON, for a valid photo."""
     url = ground.site.serve("/metadata.jpg", jpeg(seed=808))
     for name, metadata in kept():
         id = str(uuid.uuid4())

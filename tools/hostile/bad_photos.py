@@ -1,4 +1,4 @@
-"""Files that are no photos, bad ones, bombs, and odd ones that are photos all the same."""
+"""Files that are not photos, damaged photos, bombs, and unusual but valid photos."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FLIPS = 4
 
 @cache
 def good() -> dict[str, bytes]:
-    """One small photo of each kind."""
+    """One small photo of each format."""
     return {
         "jpeg": encode(textured(320, 200), "JPEG"),
         "progressive": encode(textured(300, 200), "JPEG", progressive=True),
@@ -39,7 +39,7 @@ def good() -> dict[str, bytes]:
 
 
 def no_photos() -> Iterator[tuple[str, bytes]]:
-    """What is offered as a photo and is none."""
+    """Files offered as photos that are none."""
     whole = good()["jpeg"]
     yield "zero bytes", b""
     yield "one NUL", b"\0"
@@ -70,7 +70,7 @@ def no_photos() -> Iterator[tuple[str, bytes]]:
 
 
 def sizes() -> Iterator[tuple[str, bytes, frozenset[str]]]:
-    """Headers that announce too much or too little."""
+    """Headers that announce invalid sizes."""
     makers = {
         "JPEG": photo_files.jpeg_of_size,
         "PNG": png,
@@ -84,20 +84,20 @@ def sizes() -> Iterator[tuple[str, bytes, frozenset[str]]]:
         yield f"{kind} of 30000x1", makers[kind](30_000, 1), TOO_SMALL
     yield "JPEG of 1x30000", photo_files.jpeg_of_size(1, 30_000), TOO_SMALL
     yield "JPEG of 63x63", jpeg(63, 63), TOO_SMALL
-    yield "PNG bomb, the largest", png(2**31 - 1, 2**31 - 1), TOO_MANY
-    yield "JPEG bomb, the largest", photo_files.jpeg_of_size(65_500, 65_500), TOO_MANY
-    yield "PNG of no size", png(0, 0), UNREADABLE | TOO_SMALL
-    yield "JPEG of no size", photo_files.jpeg_of_size(0, 0), UNREADABLE | TOO_SMALL
+    yield "PNG bomb, maximum size", png(2**31 - 1, 2**31 - 1), TOO_MANY
+    yield "JPEG bomb, maximum size", photo_files.jpeg_of_size(65_500, 65_500), TOO_MANY
+    yield "PNG of size zero", png(0, 0), UNREADABLE | TOO_SMALL
+    yield "JPEG of size zero", photo_files.jpeg_of_size(0, 0), UNREADABLE | TOO_SMALL
     yield (
         "JPEG that claims more lines than it has",
         photo_files.jpeg_of_size(320, 4000),
         DAMAGED_BYTES,
     )
-    yield "HEIC that claims another size", photo_files.heic_of_size(6000, 6000), UNREADABLE
+    yield "HEIC that claims a different size", photo_files.heic_of_size(6000, 6000), UNREADABLE
 
 
 def bombs() -> Iterator[tuple[str, bytes, frozenset[str]]]:
-    """Small files that would cost much to read."""
+    """Small files that would be expensive to decode."""
     packed = zlib.compress(bytes(20_000_000))
     yield "PNG with a bomb of text", png(100, 100, chunk(b"zTXt", b"a\0\0" + packed)), UNREADABLE
     yield (
@@ -105,34 +105,34 @@ def bombs() -> Iterator[tuple[str, bytes, frozenset[str]]]:
         png(100, 100, chunk(b"iCCP", b"a\0\0" + packed)),
         UNREADABLE,
     )
-    yield "JPEG of endless scans", photo_files.scan_bomb(900), UNREADABLE
-    yield "PNG of empty pixels", png(100, 100, pixels=b""), UNREADABLE
+    yield "JPEG with endless scans", photo_files.scan_bomb(900), UNREADABLE
+    yield "PNG without pixels", png(100, 100, pixels=b""), UNREADABLE
     rows = (b"\0" + b"\x80" * 300) * 100
-    yield "PNG whose pixels go on", png(100, 100, pixels=rows + bytes(10_000_000)), EXAMINED
+    yield "PNG with surplus pixels", png(100, 100, pixels=rows + bytes(10_000_000)), EXAMINED
     nested = struct.pack(">I", 8) + b"moov"
-    yield "HEIC of nested boxes", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + nested * 500, UNREADABLE
+    yield "HEIC with nested boxes", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + nested * 500, UNREADABLE
 
 
 def oddities() -> Iterator[tuple[str, bytes]]:
-    """Odd, and photos all the same."""
+    """Unusual, but valid photos."""
     whole = good()["jpeg"]
-    yield "JPEG with a page of HTML behind it", whole + b"<script>alert(1)</script>"
+    yield "JPEG followed by HTML", whole + b"<script>alert(1)</script>"
     yield "JPEG with a program in a comment", after_start(whole, segment(0xFE, b"<?php 1 ?>"))
     yield (
         "JPEG with damaged EXIF",
         after_start(whole, segment(0xE1, b"Exif\0\0II*\0\xff\xff\xff\xff")),
     )
-    yield "JPEG that is turned by 99", encode(textured(200, 160), "JPEG", exif=photo_files.exif(99))
+    yield "JPEG with orientation 99", encode(textured(200, 160), "JPEG", exif=photo_files.exif(99))
     yield "JPEG in CMYK", encode(textured(220, 160).convert("CMYK"), "JPEG")
     yield "grey PNG of 16 bits", encode(textured(180, 130).convert("I;16"), "PNG")
     yield "animated WebP", encode(scene(), "WEBP", save_all=True, append_images=[scene()])
     heic = encode(textured(250, 190), "HEIF")
     yield "HEIC that calls itself mif1", heic[:8] + b"mif1" + heic[12:]
-    yield "PNG with rubbish behind it", encode(textured(170, 120), "PNG") + b"x" * 1000
+    yield "PNG followed by junk", encode(textured(170, 120), "PNG") + b"x" * 1000
 
 
 def damaged_bytes() -> Iterator[tuple[str, bytes, frozenset[str]]]:
-    """Photos cut off and with flipped bits."""
+    """Truncated photos and photos with flipped bits."""
     for kind, data in good().items():
         for share in CUTS:
             yield f"{kind} cut off at {share:.0%}", data[: int(len(data) * share)], UNREADABLE
@@ -145,7 +145,7 @@ def damaged_bytes() -> Iterator[tuple[str, bytes, frozenset[str]]]:
 
 
 def cases(ground: Ground) -> Iterator[Case]:
-    """All of them, half from the web and half from S3, all with names of JPEGs."""
+    """All cases, half on the web and half in S3, all with names ending in .jpg."""
     found = [
         *((name, data, NOT_A_PHOTO) for name, data in no_photos()),
         *sizes(),

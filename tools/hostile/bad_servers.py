@@ -1,4 +1,4 @@
-"""Web servers with bad manners."""
+"""Web servers that misbehave."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tools.hostile.hostile_case import EXAMINED, Case, Ground, case_of_url, fail
 from tools.photo_files import encode, textured
 from tools.web_server import Page, head, raw
 
-# How the worker of this corpus gives up a photo whose server is away.
+# The outcome in this corpus of a photo whose server is unavailable.
 GIVEN_UP = failed("retries_exhausted")
 REFUSED = rejected("photo_refused")
 NOT_FOUND = rejected("photo_not_found")
@@ -24,19 +24,19 @@ ENDLESS = rejected("too_many_redirects")
 
 
 def photo(seed: int = 0) -> bytes:
-    """A photo that is sent badly."""
+    """A photo for misbehaving servers to send."""
     return encode(textured(200 + seed, 150), "JPEG")
 
 
 def silent(handler: BaseHTTPRequestHandler) -> None:
-    """Takes the request and says nothing, until the other side has had enough."""
+    """Accept the request and send nothing until the client gives up."""
     handler.close_connection = True
     handler.connection.settimeout(20)
     handler.connection.recv(1)
 
 
 def reset(handler: BaseHTTPRequestHandler) -> None:
-    """Breaks off with a reset in the middle of the body."""
+    """Reset the connection in the middle of the body."""
     handler.wfile.write(head("200 OK", "Content-Length: 5000") + photo()[:2000])
     linger = struct.pack("ii", 1, 0)
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -44,7 +44,7 @@ def reset(handler: BaseHTTPRequestHandler) -> None:
 
 
 def statuses() -> Iterator[tuple[str, frozenset[str]]]:
-    """What a status alone decides."""
+    """Outcomes that depend on the status alone."""
     yield "400 Bad Request", REFUSED
     yield "401 Unauthorized", FORBIDDEN
     yield "402 Payment Required", REFUSED
@@ -62,22 +62,26 @@ def statuses() -> Iterator[tuple[str, frozenset[str]]]:
 
 
 def answers() -> Iterator[tuple[str, Page, frozenset[str]]]:
-    """Answers that are not what they say."""
+    """Responses that are not what they claim."""
     body = photo()
     length = f"Content-Length: {len(body)}"
     kind = "Content-Type: image/jpeg"
     junk = b"x" * 16_384
     yield (
-        "a photo called HTML",
+        "a photo declared as HTML",
         raw(head("200 OK", length, "Content-Type: text/html") + body),
         EXAMINED,
     )
     yield (
-        "HTML called a photo",
+        "HTML declared as a photo",
         raw(head("200 OK", kind) + b"<html></html>"),
         rejected("not_a_photo"),
     )
-    yield "PDF called a photo", raw(head("200 OK", kind) + b"%PDF-1.7\n"), rejected("not_a_photo")
+    yield (
+        "PDF declared as a photo",
+        raw(head("200 OK", kind) + b"%PDF-1.7\n"),
+        rejected("not_a_photo"),
+    )
     more = f"Content-Length: {len(body) + 1000}"
     yield "a length that is too long", raw(head("200 OK", more) + body), GIVEN_UP
     less = f"Content-Length: {len(body) // 2}"
@@ -88,7 +92,7 @@ def answers() -> Iterator[tuple[str, Page, frozenset[str]]]:
     )
     yield "a length of -1", raw(head("200 OK", "Content-Length: -1") + body), EXAMINED | REFUSED
     yield (
-        "a length that is no number",
+        "a length that is not a number",
         raw(head("200 OK", "Content-Length: x") + body),
         EXAMINED | REFUSED,
     )
@@ -102,9 +106,9 @@ def answers() -> Iterator[tuple[str, Page, frozenset[str]]]:
     yield "an endless body", raw(head("200 OK", kind), then=junk), TOO_LARGE
     chunked = head("200 OK", "Transfer-Encoding: chunked")
     yield "endless chunks", raw(chunked, then=b"4000\r\n" + junk + b"\r\n"), TOO_LARGE
-    yield "chunks that are none", raw(chunked + b"zz\r\n" + body), GIVEN_UP | REFUSED
-    yield "a body that drips", raw(head("200 OK", length), then=body[:1], pause=0.3), GIVEN_UP
-    yield "headers that drip", raw(b"HTTP/1.1 200 OK\r\nX: ", then=b"y", pause=0.3), GIVEN_UP
+    yield "invalid chunks", raw(chunked + b"zz\r\n" + body), GIVEN_UP | REFUSED
+    yield "a very slow body", raw(head("200 OK", length), then=body[:1], pause=0.3), GIVEN_UP
+    yield "very slow headers", raw(b"HTTP/1.1 200 OK\r\nX: ", then=b"y", pause=0.3), GIVEN_UP
     yield (
         "endless headers",
         raw(b"HTTP/1.1 200 OK\r\n", then=b"X: " + b"y" * 4096 + b"\r\n"),
@@ -113,9 +117,9 @@ def answers() -> Iterator[tuple[str, Page, frozenset[str]]]:
     yield "one endless header", raw(b"HTTP/1.1 200 OK\r\nX: ", then=junk), REFUSED | GIVEN_UP
     yield "silence", silent, GIVEN_UP
     yield "a reset in the body", reset, GIVEN_UP
-    yield "nothing at all", raw(b""), GIVEN_UP
+    yield "an empty response", raw(b""), GIVEN_UP
     yield "SSH", raw(b"SSH-2.0-OpenSSH_9.2\r\n"), REFUSED
-    yield "a body without a head", raw(body), REFUSED
+    yield "a body without headers", raw(body), REFUSED
     yield (
         "NUL in the headers",
         raw(b"HTTP/1.1 200 OK\r\nX: \0\r\n\r\n" + body),
@@ -123,16 +127,16 @@ def answers() -> Iterator[tuple[str, Page, frozenset[str]]]:
     )
     packed = gzip.compress(bytes(10_000_000))
     bomb = head("200 OK", "Content-Encoding: gzip", f"Content-Length: {len(packed)}") + packed
-    yield "a bomb in gzip", raw(bomb), rejected("not_a_photo")
+    yield "a gzip bomb", raw(bomb), rejected("not_a_photo")
     yield (
-        "a cookie that is a bomb",
+        "a very large cookie",
         raw(head("200 OK", length, "Set-Cookie: a=" + "b" * 9000) + body),
         EXAMINED,
     )
 
 
 def redirects(base: str) -> Iterator[tuple[str, str, frozenset[str]]]:
-    """Where redirects lead; ``base`` is the site itself."""
+    """Targets of redirects; ``base`` is the site itself."""
     yield "itself", f"{base}/redirect/itself", ENDLESS
     yield "one more than allowed", f"{base}/redirect/chain/1", ENDLESS
     yield "a file", "file:///etc/passwd", NOT_ALLOWED
@@ -144,11 +148,11 @@ def redirects(base: str) -> Iterator[tuple[str, str, frozenset[str]]]:
     yield "half an IPv6 address", "http://[::1/a.jpg", INVALID
     yield "a host with a space", "http://a b/c.jpg", INVALID
     yield "10 KB of path", "/" + "a" * 10_000, INVALID
-    yield "the port of nobody", "http://127.0.0.1:1/a.jpg", GIVEN_UP
+    yield "a closed port", "http://127.0.0.1:1/a.jpg", GIVEN_UP
 
 
 def cases(ground: Ground) -> Iterator[Case]:
-    """Each behaviour at a path of its own."""
+    """Each behaviour at its own path."""
     site = ground.site
     for status, expected in statuses():
         path = f"/status/{status[:3]}.jpg"

@@ -1,4 +1,4 @@
-"""URLs that lead nowhere, elsewhere or inside."""
+"""URLs that are invalid, or lead to places that are not allowed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import quote
 from tools.hostile.bad_servers import FORBIDDEN, GIVEN_UP, INVALID, NOT_ALLOWED, NOT_FOUND, photo
 from tools.hostile.hostile_case import EXAMINED, Case, Ground, case_of_url
 
-APOSTROPHE = "'"  # which our requests do not quote, while "<" they do
+APOSTROPHE = "'"  # our requests do not escape it, unlike "<"
 INSIDE = [
     "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "127.0.0.1.", "0.0.0.0", "0",
     "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]",
@@ -25,7 +25,7 @@ INSIDE = [
 def anywhere() -> Iterator[tuple[str, Any, frozenset[str]]]:
     """URLs that no settings allow."""
     yield "no text", "", INVALID
-    yield "a name alone", "car.jpg", INVALID
+    yield "only a name", "car.jpg", INVALID
     yield "no scheme", "//photos.example/car.jpg", INVALID
     yield "no host", "https:///car.jpg", INVALID
     yield "a number", 7, INVALID
@@ -55,19 +55,23 @@ def anywhere() -> Iterator[tuple[str, Any, frozenset[str]]]:
     yield "jar", "jar:https://photos.example/a.zip!/b.jpg", NOT_ALLOWED
     yield "SQL", "' OR 1=1; DROP TABLE inspections; --", INVALID
     yield "a template", "{{7*7}}${jndi:ldap://127.0.0.1/x}", INVALID
-    yield "a path upwards", "../../../../etc/passwd", INVALID
+    yield "a path to a parent folder", "../../../../etc/passwd", INVALID
     yield "S3 without a bucket", "s3:///car.jpg", INVALID
     yield "S3 without a key", "s3://damage-photos", INVALID
     yield "S3 with a bad bucket", "s3://Bad_Bucket/car.jpg", INVALID
     yield "S3 upwards", "s3://damage-photos/../damage-overlays/x.jpg", INVALID
-    yield "S3 upwards in disguise", "s3://damage-photos/a/%2e%2e/%2E%2E/other/x.jpg", INVALID
+    yield (
+        "S3 with escaped parent folders",
+        "s3://damage-photos/a/%2e%2e/%2E%2E/other/x.jpg",
+        INVALID,
+    )
     yield "S3 with a key of 2 KB", "s3://damage-photos/" + "k" * 2048, INVALID
     yield "S3 with credentials", "s3://key:secret@damage-photos/car.jpg", INVALID
     yield "S3 with an ARN", "s3://arn:aws:s3:::damage-photos/car.jpg", INVALID
 
 
 def production() -> Iterator[tuple[str, Any, frozenset[str]]]:
-    """URLs that the settings of production do not allow; see `anywhere` for the rest."""
+    """URLs that production settings do not allow; see `anywhere` for the others."""
     for host in INSIDE:
         yield f"https at {host}", f"https://{host}/latest/meta-data/", NOT_ALLOWED
     yield "plain http", "http://photos.example/a.jpg", NOT_ALLOWED
@@ -86,7 +90,7 @@ REDIRECTS_INSIDE = [
 
 
 def of_this_stack(ground: Ground) -> Iterator[tuple[str, Any, frozenset[str]]]:
-    """URLs of places that the corpus's worker may read."""
+    """URLs in places that the corpus's worker may read."""
     folder = ground.folder
     inside = folder / "photos"
     inside.mkdir(exist_ok=True)
@@ -97,10 +101,10 @@ def of_this_stack(ground: Ground) -> Iterator[tuple[str, Any, frozenset[str]]]:
     os.mkfifo(inside / "pipe.jpg")
     root = inside.as_uri()
     yield "file", f"{root}/good.jpg", EXAMINED
-    yield "file that is not there", f"{root}/none.jpg", NOT_FOUND
+    yield "missing file", f"{root}/none.jpg", NOT_FOUND
     yield "file outside", "file:///etc/passwd", NOT_ALLOWED
     yield "file upwards", f"{root}/../secret.jpg", NOT_ALLOWED
-    yield "file upwards in disguise", f"{root}/%2e%2e/secret.jpg", NOT_ALLOWED
+    yield "file with escaped parent folders", f"{root}/%2e%2e/secret.jpg", NOT_ALLOWED
     yield "file behind a link", f"{root}/way-out.jpg", NOT_ALLOWED
     yield "file that is a loop of links", f"{root}/loop.jpg", INVALID
     yield "file that is a pipe", f"{root}/pipe.jpg", NOT_ALLOWED
@@ -108,10 +112,10 @@ def of_this_stack(ground: Ground) -> Iterator[tuple[str, Any, frozenset[str]]]:
     yield "file with NUL", f"{root}/%00.jpg", INVALID
     yield "file with a name of 5 KB", f"{root}/{'a' * 5000}.jpg", INVALID | NOT_FOUND
     yield "file on another host", f"file://fileserver{inside}/good.jpg", INVALID
-    yield "S3 object that is not there", "s3://damage-photos/none.jpg", NOT_FOUND
-    yield "S3 bucket that is not there", "s3://no-such-bucket/a.jpg", NOT_FOUND | FORBIDDEN
+    yield "missing S3 object", "s3://damage-photos/none.jpg", NOT_FOUND
+    yield "missing S3 bucket", "s3://no-such-bucket/a.jpg", NOT_FOUND | FORBIDDEN
     odd = "hostile/' OR 1=1 --/<b>\u00fc \u202e\U0001f697#?&.jpg"
-    yield "S3 key of odd characters", ground.store(odd, photo(4)), INVALID
+    yield "S3 key with unusual characters", ground.store(odd, photo(4)), INVALID
     quoted = ground.store("hostile/a b+c%2Fd?e=f#g.jpg", photo(6)).replace("%", "%25")
     yield "S3 key with a query", quoted.replace(" ", "%20"), EXAMINED
     yield "S3 key with NUL", "s3://damage-photos/a%00b.jpg", NOT_FOUND | INVALID
@@ -121,11 +125,11 @@ def of_this_stack(ground: Ground) -> Iterator[tuple[str, Any, frozenset[str]]]:
     yield "unicode", path.replace("%C3%BC", "\u00fc"), EXAMINED
     yield "a fragment and a query", path + "?a=%00&b=';--#<script>", EXAMINED | INVALID
     port = ground.site.server.server_port
-    yield "an odd spelling of a host", f"http://0x7f.1:{port}/%C3%BC/%F0%9F%9A%97.jpg", EXAMINED
+    yield "an unusual spelling of a host", f"http://0x7f.1:{port}/%C3%BC/%F0%9F%9A%97.jpg", EXAMINED
 
 
 def cases(ground: Ground) -> Iterator[Case]:
-    """Those that a worker of the stack is given."""
+    """The cases for a worker of the stack."""
     for name, url, expected in (*anywhere(), *of_this_stack(ground)):
         yield case_of_url(f"URL: {name}", url, expected)
     for kind, key in (("an apostrophe", "o'brien"), ("a quote", 'o"brien'), ("<>", "<b>")):
@@ -133,5 +137,5 @@ def cases(ground: Ground) -> Iterator[Case]:
         url = f"{ground.site.url}/signed/{key}.jpg?X-Amz-Signature=TOPSECRET"
         yield case_of_url(f"signed URL with {kind}", url, EXAMINED)
         url = f"{ground.site.url}/status/500.jpg?{key}&X-Amz-Signature=TOPSECRET"
-        yield case_of_url(f"signed URL with {kind}, of a server that is away", url, GIVEN_UP)
+        yield case_of_url(f"signed URL with {kind}, server unavailable", url, GIVEN_UP)
     yield case_of_url("nothing there", ground.site.url + "/none.jpg", NOT_FOUND)

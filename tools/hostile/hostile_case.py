@@ -1,4 +1,4 @@
-"""One hostile input: what is put on the queue, and what has to become of it."""
+"""One hostile input: the message on the queue and its acceptable outcomes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from damage_tasks.devstack import PHOTOS_BUCKET
 from tools.web_site import Site
 
-# Outcomes: a verdict and, where there is one, its reason's code.
+# Outcomes: a verdict and, if there is one, its reason's code.
 EXAMINED = frozenset({"damaged", "clean"})
 MALFORMED = frozenset({"rejected message_malformed"})
 
@@ -29,17 +29,17 @@ def failed(code: str) -> frozenset[str]:
 
 
 def outcome_of(result: Mapping[str, Any]) -> str:
-    """The outcome that the result of an inspection tells."""
+    """The outcome of an inspection, from its result."""
     reason = result["reason"]
     return f"{result['verdict']} {reason['code']}" if reason else str(result["verdict"])
 
 
 @dataclass(frozen=True)
 class Case:
-    """``body`` goes onto the queue; the inspection ``id`` has an outcome of ``expected``.
+    """``body`` is put on the queue; inspection ``id`` must have one of the ``expected`` outcomes.
 
-    Without an ``id`` it is the SQS MessageId.  ``metadata`` is what the inspection has
-    to carry, if that matters.
+    Without an ``id``, it is the SQS MessageId.  ``metadata`` is what the inspection must
+    contain, if that matters.
     """
 
     name: str
@@ -51,20 +51,20 @@ class Case:
 
 @dataclass(frozen=True)
 class Ground:
-    """Where hostile photos lie: a web server, a bucket of the stack and a folder."""
+    """Places for hostile photos: a web server, a bucket of the stack and a folder."""
 
     site: Site
     s3: Any
     folder: Path
 
     def store(self, key: str, data: bytes) -> str:
-        """Put ``data`` into the bucket of photos; its URL."""
+        """Put ``data`` into the bucket for photos and return its URL."""
         self.s3.put_object(Bucket=PHOTOS_BUCKET, Key=key, Body=data)
         return f"s3://{PHOTOS_BUCKET}/{key}"
 
 
 def plain(value: Any) -> str:
-    """A message as any language sends it."""
+    """A message as other languages send it."""
     return json.dumps(value)
 
 
@@ -106,7 +106,7 @@ def celery(
 
 
 def case_of_url(name: str, url: Any, expected: frozenset[str], metadata: Any = None) -> Case:
-    """The photo at ``url``, asked for as Celery does."""
+    """A request for the photo at ``url``, in Celery's format."""
     id = str(uuid.uuid4())
     args = [url] if metadata is None else [url, metadata]
     return Case(name, celery(args, id=id), expected, id)
