@@ -1,4 +1,4 @@
-"""What tests share: real servers, started once per test process, and clean surroundings."""
+"""Shared fixtures: real servers, started once per test process, and a clean environment."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ import pytest
 from tools.postgres import Postgres
 from tools.web_site import Site
 
-# The tests' own settings must not depend on who runs them.
+# The tests' settings must not depend on the user who runs them.
 for _name in [name for name in os.environ if name.startswith(("DAMAGE_", "AWS_"))]:
     if _name != "AWS_CA_BUNDLE":
         del os.environ[_name]
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = "/dev/null"
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
-# A task that is sent without the stack's settings fails loudly.
+# A task sent without the stack's settings fails loudly.
 os.environ["DAMAGE_QUEUE_URL"] = "http://127.0.0.1:9/000000000000/you-forgot-the-stack"
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """More than there are cores: the longest tests mostly wait."""
+    """More workers than cores, because the longest tests mostly wait."""
     return max(5, os.cpu_count() or 1)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: Any) -> Any:
-    """Show with a failure what the workers of its stack have logged."""
+    """With a failure, show the logs of the stack's workers."""
     report = yield
     if report.failed:
         fixtures = getattr(item, "funcargs", {})
@@ -46,7 +46,7 @@ def pytest_runtest_makereport(item: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Settings and clients are read anew in each test."""
+    """Settings and clients are created again in each test."""
     from damage_tasks import settings
     from damage_tasks.results import celery_backend
     from damage_tasks.sqs import queues
@@ -78,7 +78,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def aws(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The emulator, with this process's AWS variables leading to it."""
+    """The emulator, with this process's AWS variables pointing to it."""
     for name, value in emulator.environment.items():
         monkeypatch.setenv(name, value)
     return emulator
@@ -94,7 +94,7 @@ def bucket(aws: Any) -> str:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """A real PostgreSQL, from a wheel; its SQLAlchemy URL without a database name."""
+    """A real PostgreSQL from a wheel; its SQLAlchemy URL without a database name."""
     server = Postgres().start()
     yield server.url
     server.stop()
@@ -102,7 +102,7 @@ def postgres_server() -> Iterator[str]:
 
 @contextmanager
 def new_database(server: str, template: str = "template1") -> Iterator[str]:
-    """A database of its own, dropped afterwards; its URL."""
+    """The URL of a separate database, which is dropped afterwards."""
     import sqlalchemy as sa
 
     name = f"test_{uuid.uuid4().hex[:12]}"
@@ -124,7 +124,7 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def migrated_template(postgres_server: str) -> Iterator[str]:
-    """The name of a database with our tables, to copy from."""
+    """The name of a database with our tables, used as a template."""
     from damage_tasks.results.schema_upgrade import migrate
 
     with new_database(postgres_server) as url:
@@ -159,7 +159,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own with room for 64 KiB."""
+    """A separate file system with room for 64 KiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k,mode=0777", "tmpfs", str(folder)]
@@ -172,7 +172,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def full_disk(tiny_disk: Path) -> Path:
-    """A file system without room for one byte more."""
+    """A file system without a single free byte."""
     with suppress(OSError), (tiny_disk / "ballast").open("wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))

@@ -1,4 +1,4 @@
-"""The result contract, as tests check it."""
+"""Validates results against the contract."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ _VALIDATOR = jsonschema.Draft202012Validator(
 
 
 def check_result(result: Any) -> Any:
-    """``result`` if it keeps the contract, as JSON too; else an error that names the field."""
+    """``result`` if it conforms to the contract, as JSON too; else an error names the field."""
     _VALIDATOR.validate(json.loads(json.dumps(result)))
     return result

@@ -1,4 +1,4 @@
-"""Every result keeps the published contract."""
+"""Every result conforms to the published contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Importing the package changes nothing in a process that is somebody else's."""
+"""Importing the package changes nothing in somebody else's process."""
 
 from __future__ import annotations
 

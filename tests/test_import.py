@@ -1,4 +1,4 @@
-"""Callers pay for nothing but Celery."""
+"""Callers only need Celery."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_sending_a_photo_loads_nothing_heavy() -> None:
 def test_the_parent_imports_for_its_children_and_runs_nothing(
     aws: Any, database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    # Threads would not survive the fork, neither would a driver that has been asked for GPUs.
+    # Threads would not survive the fork, nor would a driver that was queried for GPUs.
     monkeypatch.setenv("DAMAGE_QUEUE_URL", aws.create_queues("import-test"))
     monkeypatch.setenv("DAMAGE_BUCKET", "any")
     monkeypatch.setenv("DAMAGE_DATABASE_URL", database_url)
@@ -53,10 +53,10 @@ def test_the_parent_imports_for_its_children_and_runs_nothing(
         f"{prepare}"
         "needed = {'numpy', 'cv2', 'openvino', 'sqlalchemy', 'PIL', 'pycurl'};"
         "assert worker._bundle and needed <= set(sys.modules), needed - set(sys.modules);"
-        # of no use where OpenVINO is, and to training alone
+        # Needed neither with OpenVINO nor by callers, only in training.
         "assert not {'torch', 'albumentations'} & set(sys.modules)"
     )
-    # An engine that is broken here is for the children to pass over.
+    # Children skip an engine that is broken here.
     broken = "import sys; sys.modules['model_store.engines.openvino'] = None;"
     run(f"{broken} {prepare} assert worker._bundle")
     monkeypatch.setenv("DAMAGE_ENGINE", "torch")

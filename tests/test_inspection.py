@@ -1,4 +1,4 @@
-"""Severity is a rule that anyone can read."""
+"""Severity follows a simple rule."""
 
 from __future__ import annotations
 

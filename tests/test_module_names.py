@@ -1,4 +1,4 @@
-"""A module's name tells it from every other module."""
+"""A module's name distinguishes it from every other module."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from model_training.__main__ import cli as training
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("damage_tasks", "model_store", "model_training", "benchmarks", "tests")
-# What every Python project calls so.
+# Conventional names in Python projects.
 CONVENTIONAL = {"__init__", "__main__", "conftest", "errors", "tables"}
 
 
@@ -22,12 +22,12 @@ COMMANDS = {
 
 
 def is_command(path: Path) -> bool:
-    """Whether a module of a command line bears the name of its command."""
+    """Whether a command-line module has the name of its command."""
     return path.parent.name == "cli" and path.stem in COMMANDS
 
 
 def duplicates(root: Path) -> dict[str, list[str]]:
-    """Names of several modules, with their paths below ``root``.
+    """Names shared by several modules, with their paths below ``root``.
 
     Modules of commands do not count.
     """

@@ -1,4 +1,4 @@
-"""The pipeline's order, its timings, and how it ends when something is wrong."""
+"""The order of the pipeline's stages, their timings, and the outcome of errors."""
 
 from __future__ import annotations
 

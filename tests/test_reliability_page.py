@@ -1,4 +1,4 @@
-"""The page about reliability names tests that exist."""
+"""The tests named on the reliability page exist."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROWS = [line for line in PAGE.splitlines() if line.startswith("| ") and ": `" in
 
 
 def named(row: str) -> list[tuple[str, str]]:
-    """File and test of each name in a row; a file counts until the next one."""
+    """File and test of each name in a row; a file applies until the next one."""
     found, file = [], ""
     for part in re.finditer(r"`(tests/\S+\.py)`:|\b([a-z]+): (?=`)|`([a-z0-9_]{12,})`", row):
         if part[1] or part[2]:

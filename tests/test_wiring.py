@@ -1,4 +1,4 @@
-"""One function builds the pipeline, so that every front runs what a worker would run."""
+"""One function builds the pipeline, so every front end runs the same parts as a worker."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tools.small_bundles import write_bundle
 
 @pytest.fixture
 def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A small bundle without a quantised model, as the setting."""
+    """A small bundle without a quantised model, as the setting's value."""
     folder = str(write_bundle(tmp_path / "bundle"))
     monkeypatch.setenv("DAMAGE_BUNDLE", folder)
     return folder
@@ -72,7 +72,7 @@ def test_worker_check_and_detect_agree_on_the_engine(
         assert " on torch: " in line
         assert detected.exit_code == 0, detected.output
         return
-    # The bundle has no quantised model, so none of the three can run on that engine.
+    # The bundle has no quantised model, so none of the three can use that engine.
     assert line.startswith("wrong")
     assert isinstance(detected.exception, DamageTaskError)
     with pytest.raises(type(detected.exception)):

@@ -1,4 +1,4 @@
-"""The simulated queue: its arithmetic, and what it says when something changes."""
+"""The simulated queue: its arithmetic, and its reaction to changes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_peak_below_the_mean_is_refused() -> None:
 
 
 def test_ages_are_the_time_between_coming_and_leaving() -> None:
-    # Ten photos come in second 0; one leaves in each of the ten seconds.
+    # Ten photos arrive in second 0; one is finished in each of the ten seconds.
     arrivals, finished = np.zeros(10), np.ones(10)
     arrivals[0] = 10
     assert ages_of(arrivals, finished) == pytest.approx(0.45 + 0.9 * np.arange(10), abs=0.51)

@@ -1,4 +1,4 @@
-"""A run is judged by its own figures, and says so on its page."""
+"""A run is compared with its goals, and its page shows the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The benchmarks' own arithmetic, and one tiny run of the real thing."""
+"""The benchmarks' own arithmetic, and one small real run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Peers are compared by medians of one run."""
+"""Peers are compared by the medians of one run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chaos: everything dies in turn, and every message must still end as it should.
+"""Chaos testing: everything fails in turn, and every message must still end correctly.
 
-``make chaos PHOTOS=500 SEED=1`` runs it; `test_chaos` runs a short one.
+``make chaos PHOTOS=500 SEED=1`` runs it; `test_chaos` does a short run.
 """

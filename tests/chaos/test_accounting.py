@@ -1,4 +1,4 @@
-"""The reckoning notices whatever is wrong."""
+"""The comparison of sent and stored photos detects every kind of error."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_what_is_wrong_is_named(changes: dict[str, Any], name: str, problem: str
 def test_a_recovery_lasts_until_the_next_verdict_of_a_photo_that_waited() -> None:
     fault = Fault(at=5.0, what="sqs 503", seconds=3.0)
     assert longest_recovery([(fault, 105.0, 110.0)], SENT, ROWS) == 20.0
-    # Nobody waited for anything.
+    # Nobody was waiting for anything.
     assert longest_recovery([(fault, 5.0, 10.0)], SENT, ROWS) == 0.0
 
 

@@ -1,4 +1,4 @@
-"""A short chaos: everything is broken once, and nothing is lost, doubled or let in."""
+"""A short chaos run: every fault occurs once, and nothing is lost, duplicated or let in."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PHOTOS, HOSTILE = 60, 60
 
 def test_every_message_ends_as_one_verdict_or_one_dead_letter(tmp_path: Path) -> None:
     def make(cases: list[Case]) -> Plan:
-        # What fails for good is tried for minutes first; `make chaos` has the time.
+        # Photos that keep failing are retried for minutes, for which only `make chaos` has time.
         soon = [n for n, case in enumerate(cases) if not any("failed" in x for x in case.expected)]
         return make_plan(4, PHOTOS, soon[:: len(soon) // HOSTILE], pace=0.5)
 

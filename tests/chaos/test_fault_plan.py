@@ -1,4 +1,4 @@
-"""The plan follows from its seed, and leaves nothing out."""
+"""The plan depends only on its seed, and is complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`damage-tasks check` looks, and changes nothing."""
+"""`damage-tasks check` only reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line as a whole, and `celery` where it is not ours."""
+"""The command line as a whole, and `celery` with other applications."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`damage-tasks demo` writes where it may, and nowhere else."""
+"""`damage-tasks demo` writes only to its output folder."""
 
 from __future__ import annotations
 

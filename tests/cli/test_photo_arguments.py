@@ -1,4 +1,4 @@
-"""Words on the command line become photos."""
+"""Command-line arguments become photos."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`damage-tasks submit` says what is wrong before, or with, the first photo."""
+"""`damage-tasks submit` reports problems before, or together with, the first photo."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_only_line_ends_end_a_line(character: str, tmp_path: Path) -> None:
         "s3://b/1.jpg",
         f"s3://b/{character}2.jpg",
     ]
-    if character > "\x1f":  # JSON itself has the others escaped
+    if character > "\x1f":  # JSON itself requires the others to be escaped
         ((_, _, metadata),) = requests(tmp_path, (CALL % f"a{character}b").encode())
         assert metadata == {"note": f"a{character}b"}
 

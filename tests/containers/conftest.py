@@ -1,4 +1,4 @@
-"""The compose file, up for real: only by `make test-containers`."""
+"""Runs the compose file with real containers; only in `make test-containers`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if not os.environ.get("CONTAINERS"):
     collect_ignore_glob = ["test_*.py"]
 
 PORTS = ["AWS", "POSTGRES", "EVENT_BUS", "FLOWER", "PROMETHEUS", "GRAFANA"]
-# Images that no stand-in can be made for.
+# Images for which no stand-in can be made.
 NO_STAND_IN = ["grafana", "fluent-bit"]
 
 
 class Stack:
-    """The running containers, and how this machine reaches them."""
+    """The running containers, and how to reach them from this machine."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -50,7 +50,7 @@ class Stack:
         return f"{PROJECT}-{service}-1"
 
     def inspect(self, service: str, template: str) -> str:
-        """What the engine knows of a service's container."""
+        """The engine's description of a service's container."""
         return self.engine.run("inspect", "--format", template, self.container(service)).strip()
 
     def client(self, service: str) -> Any:
@@ -79,7 +79,7 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The compose file's services, up and healthy."""
+    """The compose file's services, running and healthy."""
     stack = Stack(engine)
     try:
         stack.compose("up", "--detach", "--no-build", *stack.services, timeout=1200)

@@ -1,4 +1,4 @@
-"""Docker where it runs, else podman with stand-ins for the images that it cannot pull."""
+"""Docker where it is available, otherwise podman with stand-ins for images it cannot pull."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ PROJECT = "damage-tasks-test"
 
 
 class Engine:
-    """Builds images and runs the compose file under a project's name of its own."""
+    """Builds images and runs the compose file under a separate project name."""
 
-    # Services whose images are the real ones.
+    # Services that use the real images.
     stand_ins = False
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Engine:
         self.compose("build", timeout=1800)
 
     def compose(self, *arguments: str, timeout: float = 600, **variables: str) -> str:
-        """Run Docker Compose; what it says."""
+        """Run Docker Compose and return its output."""
         return self._run(
             [str(program("docker-compose")), "--project-name", PROJECT, *arguments],
             timeout,
@@ -45,11 +45,11 @@ class Engine:
         )
 
     def run(self, *arguments: str, timeout: float = 120) -> str:
-        """Run the engine's own command; what it says."""
+        """Run one of the engine's own commands and return its output."""
         return self._run([self.command, *arguments], timeout, self.environment)
 
     def close(self) -> None:
-        """End what was started beside the containers."""
+        """Stop everything started besides the containers."""
 
     @staticmethod
     def _run(command: list[str], timeout: float, environment: dict[str, str]) -> str:
@@ -68,7 +68,7 @@ class Engine:
 
 
 class Podman(Engine):
-    """podman as Debian has it, spoken to over Docker's own socket."""
+    """Debian's podman, used through Docker's socket interface."""
 
     stand_ins = True
 
@@ -89,7 +89,7 @@ class Podman(Engine):
         self._service = subprocess.Popen(
             ["podman", "system", "service", "--time", "0", socket],
             env=self.environment,
-            # It complains that systemd is away; `_check_health` stands in.
+            # It warns that systemd is missing; `_check_health` replaces it.
             stderr=subprocess.DEVNULL,
         )
         self._closed = threading.Event()
@@ -97,7 +97,7 @@ class Podman(Engine):
         self._doctor.start()
 
     def build(self) -> None:
-        # The API takes no folders along: the machine's own pip settings are mounted here.
+        # The API takes no build contexts: mount the machine's own pip settings instead.
         mounts, settings = _pip_settings(Path(self._folder))
         common = ["build", "--network", "host", "--format", "docker", *mounts]
         own_torch = ["--build-arg", "TORCH_INDEX="] if "find-links" in settings else []
@@ -115,7 +115,7 @@ class Podman(Engine):
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _check_health(self) -> None:
-        # podman leaves health checks to systemd's timers, which not every machine has.
+        # podman relies on systemd's timers for health checks, which not every machine has.
         label = f"label=com.docker.compose.project={PROJECT}"
         while not self._closed.wait(1):
             found = subprocess.run(
@@ -135,9 +135,9 @@ class Podman(Engine):
 
 
 def _podman_settings() -> str:
-    """containers.conf for a machine that may be a container or small virtual machine itself.
+    """containers.conf for a machine that may itself be a container or a small virtual machine.
 
-    Nobody there may raise limits, and neither systemd nor its cgroups and journal need be there.
+    Such a machine may not raise limits, and may lack systemd, its cgroups and its journal.
     """
     limits = []
     for name, wanted in (("nofile", 20_000), ("nproc", 30_000)):
@@ -186,7 +186,7 @@ def open_engine() -> Engine:
 
 
 def wait_for(what: str, look: Any, timeout: float = 120) -> Any:
-    """What ``look`` gives once it gives something."""
+    """Call ``look`` until it returns something, and return that."""
     end = time.monotonic() + timeout
     while time.monotonic() < end:
         found = look()

@@ -1,4 +1,4 @@
-"""The image: what is in it, and what is not."""
+"""The contents of the image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.containers.container_engine import IMAGE, Engine
 
 
 def shell(engine: Engine, script: str) -> str:
-    """What a shell says inside, with nothing writable, no network and no privileges."""
+    """Output of a shell inside, with nothing writable, no network and no privileges."""
     return engine.run(
         "run", "--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL",
         "--entrypoint", "sh", IMAGE, "-c", script,

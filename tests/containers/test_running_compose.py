@@ -1,4 +1,4 @@
-"""The compose file, from the first verdict to the last drop of a drained worker."""
+"""The compose file, from the first verdict to a drained worker."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def python(stack: Stack, program: str, *arguments: str) -> str:
 
 
 def verdicts(stack: Stack, ids: list[str], timeout: float = 300) -> list[dict[str, Any]]:
-    """The results of ``ids``, once all are there."""
+    """The results of ``ids``, once all have arrived."""
 
     def all_there() -> Any:
         found = json.loads(python(stack, READ, *ids))
@@ -141,12 +141,12 @@ def test_the_worker_can_write_nothing_but_its_volumes(stack: Stack) -> None:
 
 @pytest.fixture
 def unknown(stack: Stack, tmp_path: Path) -> list[str]:
-    """Photos that nobody has examined yet: a known one takes the worker no time."""
+    """New photos: for a known one the worker would have no work."""
     s3 = stack.client("s3")
     found = []
     for number, photo in enumerate(write_samples(tmp_path, 4) * 6):
         key = f"unknown-{number}.jpg"
-        # What follows the end of a JPEG is no part of the picture.
+        # Bytes after the end of a JPEG do not belong to the picture.
         s3.put_object(
             Bucket="damage-photos", Key=key, Body=photo.read_bytes() + f"{time.time()}".encode()
         )
@@ -181,7 +181,7 @@ def test_stop_drains_the_worker_without_loss(
         f"\nstopped in {seconds:.1f} s: {len(finished)} of {len(ids)} examined, "
         f"{waiting} waiting, {in_flight} in flight"
     )
-    # More than all: a photo that ends in the very moment of the stop may be handed back as well.
+    # "At least", because a photo that ends at the moment of the stop may also be handed back.
     assert len(finished) + waiting >= len(ids)
     assert waiting > 0, "all photos were done before the stop: nothing was proved"
 
@@ -215,7 +215,7 @@ def test_what_waits_is_there_after_a_stop(
             lambda s=service: stack.inspect(s, "{{.State.Health.Status}}") == "healthy",
             120,
         )
-    # The last poll of a worker that has ended may have taken some: they come back.
+    # The last poll of a stopped worker may have received some; they become visible again.
     assert messages() == len(ids)
     stack.compose("start", "worker")
     verdicts(stack, ids, 600)

@@ -1,4 +1,4 @@
-"""Renders the chart with a real helm, and asks what came out."""
+"""Renders the chart with a real helm and queries the result."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tools.programs import program
 CHART = Path(__file__).parent.parent.parent / "helm"
 HELMS = ["helm-3", "helm-4"]
 
-# The four that have no default.
+# The four values without a default.
 NEEDED: dict[str, Any] = yaml.safe_load((CHART / "examples/minimal.yaml").read_text())
 
 
 class ChartRefused(Exception):
-    """helm did not render; its message."""
+    """Raised when helm does not render, with its message."""
 
 
 class Documents(list[dict[str, Any]]):
@@ -40,7 +40,7 @@ class Documents(list[dict[str, Any]]):
         return found[0]
 
     def find(self, expression: str) -> Any:
-        """What jmespath finds among all objects."""
+        """The result of a jmespath expression over all objects."""
         return jmespath.search(expression, list(self))
 
     @property
@@ -50,7 +50,7 @@ class Documents(list[dict[str, Any]]):
 
     @property
     def pods(self) -> dict[str, dict[str, Any]]:
-        """Every pod's spec, by kind and name of what makes it."""
+        """Every pod's spec, by kind and name of the object that creates it."""
         pods = {}
         for each in self:
             spec = each if each["kind"] == "Pod" else jmespath.search("spec.template", each)
@@ -60,7 +60,7 @@ class Documents(list[dict[str, Any]]):
 
 
 def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """``below`` with ``above`` laid over it, as helm does with values."""
+    """``below`` overridden by ``above``, as helm merges values."""
     result = copy.deepcopy(below)
     for key, value in above.items():
         if isinstance(value, dict) and isinstance(result.get(key), dict):
@@ -71,7 +71,7 @@ def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 
 def render(values: dict[str, Any] | None = None, helm: str = "helm-4") -> Documents:
-    """The chart's objects with ``values`` over the four that are needed.
+    """The chart's objects with ``values`` in addition to the four required ones.
 
     Raises `ChartRefused` with helm's message.
     """
@@ -98,5 +98,5 @@ def _rendered(values: str, helm: str) -> list[dict[str, Any]]:
         )  # fmt: skip
     if run.returncode:
         raise ChartRefused(run.stderr)
-    # C's loader is ten times as fast.
+    # libyaml's loader is ten times as fast.
     return [each for each in yaml.load_all(run.stdout, yaml.CSafeLoader) if each]

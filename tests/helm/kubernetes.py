@@ -1,4 +1,4 @@
-"""Kubernetes', KEDA's and the Prometheus operator's own schemas; unknown keys are refused."""
+"""Kubernetes', KEDA's and the Prometheus operator's own schemas, without unknown keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import jsonschema
 from referencing import Registry, Resource
 
 KUBERNETES = ["1.29", "1.31", "1.34", "1.37"]
-# Schemas of what is no part of Kubernetes, and in which versions.
+# Schemas of objects that are not part of Kubernetes, with their versions.
 CUSTOM = Path(__file__).parent / "schemas"
 OPERATORS = {
     "keda.sh/v1alpha1": ["keda-2.16", "keda-2.20"],
@@ -26,7 +26,7 @@ def check(document: dict[str, Any], kubernetes: str) -> None:
 
 
 def check_custom(document: dict[str, Any], operator: str) -> None:
-    """Raise `jsonschema.ValidationError` unless that operator's version takes ``document``."""
+    """Raise `jsonschema.ValidationError` unless that operator's version accepts ``document``."""
     _custom_validator(document["kind"].lower(), operator).validate(document)
 
 

@@ -1,4 +1,4 @@
-"""Workers by photos."""
+"""Autoscaling of workers."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a_plain_autoscaler_keeps_one_worker_at_least() -> None:
 
 
 def test_keda_and_the_plain_autoscaler_can_follow_each_other() -> None:
-    # helm makes the new one before it takes away the old one's maker: they need two names.
+    # helm creates the new object before it deletes the old one's owner, so they need two names.
     plain = render({"autoscaling": {"type": "hpa"}}).one("HorizontalPodAutoscaler")
     own = keda("spec.advanced.horizontalPodAutoscalerConfig.name")
     assert (own or f"keda-hpa-{keda('metadata.name')}") != plain["metadata"]["name"]

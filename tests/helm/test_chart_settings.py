@@ -1,4 +1,4 @@
-"""The application's settings in the chart: all of them, by their own names, secrets apart."""
+"""The application's settings in the chart: complete, under their own names, secrets separate."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_every_setting_of_the_chart_exists() -> None:
 
 def test_secrets_come_from_the_secret() -> None:
     from_secret = jmespath.search("env[?valueFrom.secretKeyRef].name", worker())
-    # The address of our own event bus holds its password by reference.
+    # The address of our own event bus contains its password by reference.
     assert set(from_secret) == SECRETS - {"DAMAGE_EVENT_BUS_URL"} | {"EVENT_BUS_PASSWORD"}
     names = jmespath.search("env[].valueFrom.secretKeyRef.name", worker())
     assert set(names) == {"damage-tasks"}
@@ -70,7 +70,7 @@ def test_no_secret_is_in_any_configmap_of_a_trial() -> None:
     documents = render({"secret": secret})
     holding = [each["kind"] for each in documents if "hush" in json.dumps(each)]
     assert set(holding) == {"Secret"}
-    # One for the pods; one for the migration, which runs before the first is there.
+    # One for the pods, and one for the migration, which runs before the first one exists.
     assert len(holding) == 2
 
 

@@ -1,4 +1,4 @@
-"""What runs beside the workers: migration, Flower, its event bus, logs, alerts, dashboard."""
+"""Components besides the workers: migration, Flower, its event bus, logs, alerts, dashboard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values that are allowed, but seldom: they must not break what is rendered."""
+"""Unusual but allowed values must not break the rendering."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tools.chart.generated import read_values
 from tools.chart.value_limits import FREE, LIMITS
 from tools.programs import program
 
-# Without these, some values are not looked at.
+# Without these, some values are not used.
 SWITCHES: dict[str, Any] = {
     "worker": {"bundleCache": {"type": "persistentVolumeClaim"}},
     "flower": {"ingress": {"enabled": True}},
@@ -30,7 +30,7 @@ def tree(path: tuple[str, ...], value: Any) -> dict[str, Any]:
 
 
 def with_every(kind: type, odd: Any) -> dict[str, Any]:
-    """Values in which each free one of ``kind`` is ``odd``."""
+    """Values in which each free one of ``kind`` is set to ``odd``."""
     values: dict[str, Any] = {}
     for each in read_values():
         above = {".".join(each.path[:length]) for length in range(1, len(each.path) + 1)}

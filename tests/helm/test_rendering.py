@@ -1,4 +1,4 @@
-"""The chart renders with helm 3 and 4, and Kubernetes would take every object of it."""
+"""The chart renders with helm 3 and 4, and Kubernetes would accept every object."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_keda_and_the_prometheus_operator_take_their_objects(values: dict[str, A
     for document in render_only(values):
         for operator in kubernetes.OPERATORS.get(document["apiVersion"], []):
             if operator == "keda-2.16" and document["kind"] == "ScaledObject":
-                # What values.yaml says to leave out for an older KEDA.
+                # The values that values.yaml recommends leaving out for an older KEDA.
                 document["spec"]["fallback"].pop("behavior")
             kubernetes.check_custom(document, operator)
 

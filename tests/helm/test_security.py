@@ -1,4 +1,4 @@
-"""What pods may do: the restricted Pod Security Standard, and what they need of the network."""
+"""Permissions of pods: the restricted Pod Security Standard, and the network access they need."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_pods_pass_the_restricted_standard(documents: Documents) -> None:
 
 
 def restricted_violations(pod: dict[str, Any]) -> list[str]:
-    """What https://kubernetes.io/docs/concepts/security/pod-security-standards/ forbids."""
+    """Violations of https://kubernetes.io/docs/concepts/security/pod-security-standards/."""
     found = [name for name in ("hostNetwork", "hostPID", "hostIPC") if pod.get(name)]
     whole = pod.get("securityContext", {})
     found += [name for name in whole if name == "sysctls"]
@@ -133,7 +133,7 @@ def test_each_component_has_an_account_of_its_own(documents: Documents) -> None:
     accounts = {name: pod.get("serviceAccountName") for name, pod in documents.pods.items()}
     assert accounts["Deployment/damage-tasks-worker"] == "damage-tasks-worker"
     assert accounts["Deployment/damage-tasks-flower"] == "damage-tasks-flower"
-    # The check does what a worker does.
+    # The check does the same as a worker.
     assert accounts["Pod/damage-tasks-check"] == "damage-tasks-worker"
     # Neither talks to AWS.
     assert accounts["Job/damage-tasks-migration"] is None

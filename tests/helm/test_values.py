@@ -1,4 +1,4 @@
-"""values.yaml, its schema and its table belong together."""
+"""values.yaml, its schema and its table are consistent."""
 
 from __future__ import annotations
 

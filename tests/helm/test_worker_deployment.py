@@ -1,4 +1,4 @@
-"""The workers' pods: probes, ends, nodes, memory, bundles."""
+"""The workers' pods: probes, shutdown, nodes, memory, bundles."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_heartbeat_file_lies_in_a_folder_that_the_pod_can_write() -> None:
     mounts = worker(None, f"{CONTAINER}.volumeMounts[].mountPath")
     file = default("heartbeat_file")
     assert any(file.is_relative_to(mount) for mount in mounts)
-    # Probe and worker read one variable; the chart sets it for neither.
+    # Probe and worker read the same variable, which the chart sets for neither.
     assert "DAMAGE_HEARTBEAT_FILE" not in render().one("ConfigMap")["data"]
 
 
@@ -82,7 +82,7 @@ def test_memory_is_reserved_in_full_and_fits_the_processes(example: str) -> None
 
 def test_every_process_has_a_core_and_none_is_throttled() -> None:
     resources = worker(None, f"{CONTAINER}.resources")
-    # A tenth is left to the node, so that eight workers fit eight cores.
+    # A tenth is left to the node, so that eight workers fit on eight cores.
     assert resources["requests"]["cpu"] == "900m"
     assert "cpu" not in resources["limits"]
 

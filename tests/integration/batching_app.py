@@ -1,7 +1,7 @@
-"""The application on torch as on a GPU, in batches of what waits together, but on the CPU.
+"""The application with torch in batches of waiting photos, as on a GPU, but on the CPU.
 
 The device is busy until ``THREADS`` photos wait for it, and it fails on black photos.
-Everything else of the worker is the real thing; its pauses are shorter.
+Everything else in the worker is real, but its pauses are shorter.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class Device(torch.TorchEngine):
-    """Takes long enough for photos to gather, and says with how many it failed."""
+    """Takes long enough for photos to accumulate, and reports how many were in a failed batch."""
 
     def encode_batch(self, photos: Sequence[Array]) -> list[tuple[Any, Array]]:
         time.sleep(0.2)

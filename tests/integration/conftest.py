@@ -1,4 +1,4 @@
-"""A whole stack for tests: emulator, PostgreSQL and a real Celery worker process."""
+"""A complete stack for tests: emulator, PostgreSQL and a real Celery worker process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.conftest import new_database
 def running_stack(
     postgres_server: str, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    """One stack for all tests that do not hurt it."""
+    """One stack for all tests that do not damage it."""
     folder = tmp_path_factory.mktemp("stack")
     with (
         new_database(postgres_server, migrated_template) as url,
@@ -29,7 +29,7 @@ def running_stack(
         yield stack
 
 
-# A retry comes after a second, not five.
+# Retry after one second instead of five.
 FAST = {"DAMAGE_RETRY_BASE": "1", "DAMAGE_MAX_RETRIES": "3"}
 
 
@@ -48,7 +48,7 @@ def use(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
         "damage": {"url": stack.environment["DAMAGE_QUEUE_URL"]}
     }:
         return
-    # Celery reads its settings once; to it, another stack is another broker.
+    # Celery reads its settings once; a different stack means a different broker.
     pools.reset()
     read_worker_config.cache_clear()
     vars(app).pop("amqp", None)
@@ -76,7 +76,7 @@ def result_of(stack: Stack) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def send(stack: Stack) -> Callable[[Any], str]:
-    """Puts a body on the queue without Celery; the SQS MessageId."""
+    """Puts a body on the queue without Celery and returns its SQS MessageId."""
 
     def put(body: Any) -> str:
         text = body if isinstance(body, str) else json.dumps(body)

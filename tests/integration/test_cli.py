@@ -163,7 +163,7 @@ def test_a_worker_without_a_bundle_does_not_start(stack: Stack, tmp_path: Path) 
 
 def test_the_stack_runs_in_the_foreground_until_interrupted(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "DAMAGE_"))}
-    # As a user's, whose shell knows nothing of the virtual environment.
+    # As in a user's shell, which knows nothing about the virtual environment.
     here = str(Path(sys.executable).parent)
     elsewhere = [folder for folder in os.get_exec_path() if folder != here]
     environment["PATH"] = os.pathsep.join(elsewhere)
@@ -175,7 +175,7 @@ def test_the_stack_runs_in_the_foreground_until_interrupted(tmp_path: Path) -> N
             env=environment,
             stderr=subprocess.PIPE,
             text=True,
-            # Ctrl-C must reach it, also where the tests themselves run in the background.
+            # Ctrl-C must reach it even if the tests themselves run in the background.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         for _ in range(2)

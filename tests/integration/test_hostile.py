@@ -1,4 +1,4 @@
-"""The hostile corpus through a real worker: each input ends as it should, the worker stays."""
+"""The hostile corpus in a real worker: each input ends as expected, and the worker survives."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from tools.web_site import Site
 
 pytestmark = pytest.mark.xdist_group("hostile")
 
-RECEIVES = 2  # so that what has to become a dead letter does so soon
+RECEIVES = 2  # so that failing messages soon become dead letters
 QUIET = 150  # seconds until everything has ended
 
 
 @dataclass
 class Aftermath:
-    """What was left when the corpus had gone through a worker."""
+    """The state after the corpus has gone through a worker."""
 
     cases: dict[str, Case]
     results: dict[str, dict[str, Any]]

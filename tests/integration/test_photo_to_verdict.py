@@ -1,7 +1,7 @@
-"""A photo's URL goes in through SQS; verdict, damages, overlay and row come out.
+"""A photo's URL is sent through SQS; verdict, damages, overlay and row are produced.
 
-Real parts: the emulator speaks SQS and S3 over HTTP, PostgreSQL keeps the rows,
-a Celery worker process examines with the default bundle.
+All parts are real: the emulator serves SQS and S3 over HTTP, PostgreSQL stores the rows,
+a Celery worker process examines photos with the default bundle.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the README tells people to type works."""
+"""The README's commands work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bundles are fetched once, verified always, and never half."""
+"""Bundles are downloaded once, always verified, and never used incomplete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A wrong manifest is refused with one line that says where and why."""
+"""An invalid manifest is rejected with one line that says where and why."""
 
 from __future__ import annotations
 

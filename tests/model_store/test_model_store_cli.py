@@ -1,4 +1,4 @@
-"""The model store's command line, against folders, S3 and a web server."""
+"""The model store's command line with folders, S3 and a web server."""
 
 from __future__ import annotations
 

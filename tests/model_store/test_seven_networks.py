@@ -1,4 +1,4 @@
-"""Seven networks work as well in seven files as in one, and each does its own part."""
+"""Seven networks work the same in seven files as in one, each with its own role."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PHOTO = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
 
 
 def seven(weights: Any = lambda name: "trunk", **damage: Any) -> list[dict[str, Any]]:
-    """Three gates and four segmenters; ``weights`` says which file each is in."""
+    """Three gates and four segmenters; ``weights`` maps each to its file."""
     gates = [
         ("quality", {"ends_with": "none"}),
         ("vehicle", {"ends_with": "rejected", "code": "no_vehicle"}),

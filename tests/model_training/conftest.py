@@ -1,4 +1,4 @@
-"""A few drawn photos, in training's own format."""
+"""A few drawn photos in our own data set format."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from model_training.data.labelled_photos import LabelledPhoto
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Small nets are fastest on one thread, and results must not depend on it."""
+    """Small networks are fastest on one thread, and results must not depend on the number."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -26,14 +26,14 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def denormals_are_left_as_they_were() -> Iterator[None]:
-    """The flag of the CPU that training sets is the whole thread's, other tests' included."""
+    """Training sets a CPU flag for the whole thread, which would affect other tests."""
     yield
     assert float(np.nextafter(np.float32(0), np.float32(1)) * np.float32(1)) > 0
 
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight grey panels, half of them with a bright damage that cannot be missed."""
+    """Eight grey panels, half of them with bright, obvious damage."""
     folder = tmp_path_factory.mktemp("photos")
     for name in ("images", "masks"):
         (folder / name).mkdir()

@@ -1,4 +1,4 @@
-"""A stack that operators watch: Redis from Debian, Flower, and what records Sentry and Slack."""
+"""A stack with monitoring: Debian's Redis, Flower, and a recorder for Sentry and Slack."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tools.web_site import Site
 
 
 class Recorder:
-    """Takes what is posted to Sentry and Slack, and can be slow or say no."""
+    """Accepts what is posted to Sentry and Slack, and can be slow or refuse."""
 
     def __init__(self) -> None:
         self.posts: list[tuple[str, bytes]] = []
@@ -62,7 +62,7 @@ class Recorder:
         return [json.loads(body)["text"] for path, body in list(self.posts) if path == "/slack"]
 
     def sentry(self, kind: str) -> list[dict[str, Any]]:
-        """Items of the envelopes sent to Sentry, of a kind: ``event`` or ``transaction``."""
+        """Items of the envelopes sent to Sentry of one kind: ``event`` or ``transaction``."""
         found = []
         for path, body in list(self.posts):
             if "/envelope/" not in path:
@@ -80,7 +80,7 @@ class Recorder:
 
 
 class Redis:
-    """A real Redis that can be killed, frozen and started again on the same port."""
+    """A real Redis that can be killed, frozen and restarted on the same port."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -89,7 +89,7 @@ class Redis:
         self.start()
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start it and wait until it accepts connections."""
         program = shutil.which("redis-server")
         assert program, "redis-server is missing: run tests/install.sh"
         self.process = subprocess.Popen(
@@ -110,22 +110,22 @@ class Redis:
         raise AssertionError("Redis does not start")
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it immediately."""
         self.process.kill()
         self.process.wait()
 
     def freeze(self) -> None:
-        """It keeps its connections and says nothing more."""
+        """Freeze it: it keeps its connections but no longer answers."""
         os.kill(self.process.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """It goes on."""
+        """Let it continue."""
         os.kill(self.process.pid, signal.SIGCONT)
 
 
 @pytest.fixture(scope="session")
 def recorder() -> Iterator[Recorder]:
-    """What stands in for Sentry and Slack."""
+    """The stand-in for Sentry and Slack."""
     recorder = Recorder()
     yield recorder
     recorder.close()
@@ -133,7 +133,7 @@ def recorder() -> Iterator[Recorder]:
 
 @pytest.fixture(scope="session")
 def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    """The event bus: a Redis from Debian."""
+    """The event bus: Debian's Redis."""
     bus = Redis(tmp_path_factory.mktemp("redis"))
     yield bus
     bus.thaw()
@@ -144,7 +144,7 @@ def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 def running_watched(
     bus: Redis, recorder: Recorder, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    """One watched stack for all tests of a group."""
+    """One monitored stack for all tests of a group."""
     settings = {
         "DAMAGE_EVENT_BUS_URL": bus.url,
         "DAMAGE_SENTRY_DSN": recorder.sentry_dsn,
@@ -157,7 +157,7 @@ def running_watched(
         "DAMAGE_METRICS_PORT": str(free_port()),
         "DAMAGE_MAX_RETRIES": "0",
         "DAMAGE_MAX_FAILURES_IN_A_ROW": "1000",
-        # A photo that is never sent to its end must be running, not retried.
+        # A photo whose body never ends must be running, not retried.
         "DAMAGE_STALL_TIMEOUT": "120",
         "DAMAGE_DOWNLOAD_TIMEOUT": "120",
         "DAMAGE_LOG_FORMAT": "json",
@@ -169,14 +169,14 @@ def running_watched(
 
 @pytest.fixture
 def watched(running_watched: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    """The watched stack, and this process as one of its callers."""
+    """The monitored stack, with this process as one of its callers."""
     use(running_watched, monkeypatch)
     return running_watched
 
 
 @pytest.fixture
 def flower(watched: Stack) -> Callable[[str], Any]:
-    """Asks Flower's API."""
+    """Queries Flower's API."""
 
     def ask(path: str) -> Any:
         assert watched.flower is not None
@@ -187,7 +187,7 @@ def flower(watched: Stack) -> Callable[[str], Any]:
 
 
 def wait_until(done: Callable[[], Any], what: str, timeout: float = 60) -> Any:
-    """The first true answer of ``done``."""
+    """Call ``done`` until its result is true, and return that."""
     end = time.monotonic() + timeout
     while time.monotonic() < end:
         found = done()
@@ -214,7 +214,7 @@ def verdicts(ids: list[str], timeout: float = 120) -> dict[str, str]:
 
 
 def process_with(id: str) -> int | None:
-    """The process that has photo ``id`` in hand, if one has."""
+    """The process that is examining photo ``id``, if any."""
     from damage_tasks import app
 
     answers = app.control.inspect(timeout=5, limit=1).active() or {}
@@ -223,7 +223,7 @@ def process_with(id: str) -> int | None:
 
 
 def endless(site: Site, path: str) -> str:
-    """The URL of a photo whose download does not come to an end."""
+    """The URL of a photo whose download never ends."""
 
     def page(handler: Any) -> None:
         handler.send_response(200)

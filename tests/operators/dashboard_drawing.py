@@ -1,4 +1,4 @@
-"""Draws a Grafana dashboard's time series; Grafana itself is in no registry that tests reach."""
+"""Draws a Grafana dashboard's time series, because Grafana is in no registry available to tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def draw_dashboard(dashboard: Any, ask: Callable[[str], list[Any]], file: Path) -> None:
-    """Write ``file``, a PNG of the panels; ``ask`` answers a query over the time to show."""
+    """Write ``file``, a PNG of the panels; ``ask`` answers a query for the displayed period."""
     import matplotlib as mpl
 
     mpl.use("Agg")

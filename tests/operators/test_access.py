@@ -1,4 +1,4 @@
-"""Who may see Flower, and what there is without an event bus."""
+"""Access to Flower, and behaviour without an event bus."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_password_is_asked_for(tmp_path: Path) -> None:
         log=tmp_path / "flower.log",
         environment={
             **os.environ,
-            # It answers while its bus is away, too.
+            # It also answers while its bus is unavailable.
             "DAMAGE_EVENT_BUS_URL": f"redis://127.0.0.1:{free_port()}/0",
             "FLOWER_BASIC_AUTH": "ops:secret",
             "AWS_REGION": "us-east-1",
@@ -202,7 +202,7 @@ def test_without_a_bus_the_worker_says_so_once_and_inspect_says_why(tmp_path: Pa
         )  # fmt: skip
         assert "set DAMAGE_EVENT_BUS_URL" in done.stdout + done.stderr
         assert log.read_text().count("no event bus") == 1
-    # From its first word to its last, each line is one JSON object.
+    # Every line, from the first to the last, is one JSON object.
     events = [json.loads(line)["event"] for line in log.read_text().splitlines()]
     assert events.index("worker starts") < events.index("worker: Warm shutdown (MainProcess)")
 

@@ -1,4 +1,4 @@
-"""Flower in a real browser while photos run over the SQS emulator."""
+"""Flower in a real browser while photos go through the SQS emulator."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ IMAGES = Path(__file__).parent.parent.parent / "docs/images"
 
 @pytest.fixture
 def page() -> Iterator[Any]:
-    """A page of Debian's Chromium."""
+    """A page in Debian's Chromium."""
     from playwright.sync_api import sync_playwright
 
     program = shutil.which("chromium")
@@ -40,7 +40,7 @@ def page() -> Iterator[Any]:
 
 
 def keep(page: Any, name: str, tmp_path: Path) -> None:
-    """A screenshot; ``SCREENSHOTS=1`` renews the one in docs/images."""
+    """Take a screenshot; ``SCREENSHOTS=1`` updates the one in docs/images."""
     folder = IMAGES if os.environ.get("SCREENSHOTS") else tmp_path
     page.screenshot(path=str(folder / f"{name}.png"))
     assert (IMAGES / f"{name}.png").exists()

@@ -1,4 +1,4 @@
-"""Flower, inspect and control on an SQS application, over a real Redis."""
+"""Flower, inspect and control for an application on SQS, over a real Redis."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_a_queue_that_is_not_the_workers_own_is_refused_and_the_worker_lives(
 ) -> None:
     assert watched.flower is not None
     name = next(iter(app.control.inspect(timeout=5, limit=1).ping() or {}))
-    # Flower's button.
+    # The button in Flower.
     request = urllib.request.Request(
         f"{watched.flower.url}/api/worker/queue/add-consumer/{name}?queue=other",
         method="POST", data=b"",
@@ -156,7 +156,7 @@ def test_revoke_stops_a_running_photo_and_its_message_becomes_a_dead_letter(
     id = detect_damage.delay(endless(site, "/endless.jpg")).id
     pid = wait_until(lambda: process_with(id), "the photo running")
     app.control.revoke(id, terminate=True)
-    # It hangs in curl, where Python's own signal handlers would not run.
+    # It hangs in curl, where Python's signal handlers do not run.
     wait_until(lambda: not psutil.pid_exists(pid), "the process ended", 20)
     wait_until(lambda: flower("/api/tasks")[id]["state"] == "REVOKED", "REVOKED in Flower")
 
@@ -169,9 +169,9 @@ def test_revoke_stops_a_running_photo_and_its_message_becomes_a_dead_letter(
 
     wait_until(dead_letter, "the message among the dead letters", 120)
     assert queue_counts(watched)[1] == 0
-    # The worker goes on.
+    # The worker continues.
     verdicts([detect_damage.delay(site.serve("/next.jpg", jpeg(seed=13))).id])
-    # Whoever replays it wants it examined, though the worker remembers the revocation.
+    # An operator who replays it wants it examined, although the worker remembers the revocation.
     site.serve("/endless.jpg", jpeg(seed=16))
     replayed = run("dead-letters", "replay", "--id", id, "--yes", stack=watched)
     assert replayed.stdout.endswith("replay: 1\n"), replayed.stderr
@@ -221,7 +221,7 @@ def test_photos_go_on_at_full_speed_while_the_bus_is_hung_or_dead(
     medians = {name: statistics.median(seconds) for name, seconds in found.items()}
     figures = f"seconds for {PHOTOS} photos, medians: {medians}; all: {found}"
     sys.stdout.write(f"{figures}\n")
-    # The cores are shared with other tests, so this is wide.
+    # The cores are shared with other tests, so the limit is generous.
     assert max(medians["hung"], medians["dead"]) < 2 * max(found["up"]), figures
 
     def fills_again() -> bool:

@@ -1,4 +1,4 @@
-"""Logs become objects in S3, one JSON object a line, a crash in one record."""
+"""Logs become objects in S3: one JSON object per line, and a crash in one record."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parent.parent.parent / "helm/files"
 
 
 def load(name: str) -> Any:
-    """A configuration, read without YAML 1.1's idea of on and off."""
+    """A configuration, read without YAML 1.1's interpretation of on and off."""
     return yaml.load((FOLDER / name).read_text(), Loader=yaml.BaseLoader)
 
 
@@ -56,7 +56,7 @@ def test_a_crash_is_one_line_of_json() -> None:
 
 @pytest.mark.skipif(
     not shutil.which("fluent-bit"),
-    # Not on PyPI, not in Debian; npm has the sources of 1.8, which reads no YAML.
+    # Not on PyPI or in Debian; npm has the sources of 1.8, which cannot read YAML.
     reason="no registry here has a Fluent Bit that reads this file; runs where one is",
 )
 def test_a_real_fluent_bit_ships_to_s3(aws: Emulator, bucket: str, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ EXPRESSIONS = [
     for panel in DASHBOARD["panels"]
     for target in panel.get("targets", [])
 ]
-# These need what no run of a few seconds has.
+# These need data that a run of a few seconds does not produce.
 MAY_BE_EMPTY = ("damage_retries_total", "damage_gate_exits_total", "damage_damages_total")
 
 
@@ -64,12 +64,12 @@ def test_every_alert_is_explained_to_operators() -> None:
 
 
 def quiet(stack: Stack) -> None:
-    """Wait until what other tests have let fail was delivered for the last time."""
+    """Wait until the failed photos of other tests have been delivered for the last time."""
     wait_until(lambda: queue_counts(stack) == (0, 0), "an empty queue", 180)
 
 
 class Prometheus:
-    """A real one that scrapes the watched worker and Flower every half second."""
+    """A real Prometheus that scrapes the monitored worker and Flower every half second."""
 
     def __init__(self, folder: Path, *targets: str) -> None:
         self.port = free_port()
@@ -93,7 +93,7 @@ class Prometheus:
         self.child.start()
 
     def ask(self, expression: str) -> list[Any]:
-        """What the expression gives now."""
+        """The expression's current value."""
         query = urllib.parse.urlencode({"query": expression})
         url = f"http://127.0.0.1:{self.port}/api/v1/query?{query}"
         with urllib.request.urlopen(url, timeout=10) as answer:
@@ -103,7 +103,7 @@ class Prometheus:
         return found
 
     def ask_range(self, expression: str) -> list[Any]:
-        """What the expression gave over the last minute, each half second."""
+        """The expression's values in the last minute, every half second."""
         query = urllib.parse.urlencode(
             {"query": expression, "start": time.time() - 60, "end": time.time(), "step": "0.5"}
         )
@@ -124,7 +124,7 @@ class Prometheus:
 def prometheus(
     running_watched: Stack, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Prometheus]:
-    """A Prometheus that looks while photos are examined."""
+    """A Prometheus that scrapes while photos are examined."""
     assert running_watched.flower is not None
     prometheus = Prometheus(
         tmp_path_factory.mktemp("prometheus"),
@@ -214,7 +214,7 @@ def test_every_query_of_the_dashboard_gives_data(
         if not any(name in expression for name in MAY_BE_EMPTY)
     }
     for _, expression in EXPRESSIONS:
-        prometheus.ask(expression.replace("$__rate_interval", "1m"))  # none is refused
+        prometheus.ask(expression.replace("$__rate_interval", "1m"))  # none is rejected
 
     def all_there() -> bool:
         for expression in list(missing):

@@ -1,4 +1,4 @@
-"""What Sentry and Slack get to hear of real photos, and that nobody waits for them."""
+"""Reports of real photos to Sentry and Slack, which never delay a photo."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_an_error_says_photo_bundle_and_stage_and_rejected_photos_are_none(
     good = site.serve("/good.jpg", jpeg(seed=702))
 
     def has_passed() -> bool:
-        # It comes when a photo succeeds after the last delivery of the failed one.
+        # It is posted when a photo succeeds after the last delivery of the failed one.
         verdicts([detect_damage.delay(good).id])
         told = [text for text in recorder.slack() if f"*{cause}*" in text]
         passed = sum(f"*{cause}* is over" in text for text in told)
@@ -131,7 +131,7 @@ def test_a_photo_whose_process_is_killed_is_named_in_its_report_and_alert(
     alert = wait_until(lambda: next((t for t in recorder.slack() if id in t), None), "the alert")
     assert "*WorkerLostError* on" in alert
     assert event["event_id"] in alert
-    # It comes again, and is a photo by then.
+    # It is delivered again, and is a valid photo by then.
     site.serve("/killed.jpg", jpeg(seed=703))
     assert verdicts([id])[id] != "failed"
     reports = [e for e in recorder.sentry("event") if "ForkPoolWorker" in json.dumps(e)]
@@ -173,7 +173,7 @@ def test_a_hundred_equal_failures_are_one_alert_and_one_summary() -> None:
     alert, summary = recorder.slack()
     assert "photo-0" in alert
     assert "99 more" in summary
-    # Only when photos succeed again has it passed.
+    # The cause is over only when photos succeed again.
     slack.succeeded()
     wait_until(lambda: len(recorder.slack()) == 3, "the recovery")
     assert "is over" in recorder.slack()[2]

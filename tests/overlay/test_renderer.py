@@ -1,4 +1,4 @@
-"""An overlay shows every damage, hides none, and reads on any paint and any size."""
+"""An overlay shows every damage, hides none, and is readable on any paint and at any size."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def overlay_of(photo, damages, *, verdict=Verdict.DAMAGED, score=0.97, types=TYP
 
 
 def painted(overlay, photo):
-    """Where the photo's own area of the overlay differs from the photo."""
+    """Where the photo's part of the overlay differs from the photo."""
     height, width = photo.shape[:2]
     return (overlay[:height, :width] != photo).any(axis=2)
 
@@ -179,7 +179,7 @@ def test_a_damage_that_fills_the_photo_is_outlined_along_the_border():
 
 @pytest.fixture
 def legend_words(monkeypatch):
-    """What the legend says, as it is written."""
+    """The words in the legend, as passed to the text function."""
     words = []
     monkeypatch.setattr(legend, "write", lambda picture, text, *more: words.append(text))
     return words

@@ -1,4 +1,4 @@
-"""What tests of photos share."""
+"""Fixtures shared by the tests of photos."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def web_server() -> Iterator[Site]:
-    """One web server for all tests: to stop one takes longer than most of them."""
+    """One web server for all tests, because stopping one takes longer than most of them."""
     site = Site()
     yield site
     site.close()
@@ -66,7 +66,7 @@ def site(web_server: Site) -> Site:
 
 @pytest.fixture
 def tls_site(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """A web server that speaks TLS, whose certificate this process trusts."""
+    """A web server with TLS whose certificate this process trusts."""
     site = Site()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)

@@ -1,4 +1,4 @@
-"""A HEIC as phones write it: a grid of tiles, each an item of its own."""
+"""A HEIC as phones write it: a grid of tiles, each stored as a separate item."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From bytes to pixels: every kind of photo, upright, in the right colours, at the right size."""
+"""From bytes to pixels: every format, upright, with correct colours and size."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tools.photo_files import (
 )
 
 GREY = [(87,) * 3, (130,) * 3, (52,) * 3, (202,) * 3]
-# How the four corners of a stored picture come to lie for each EXIF orientation.
+# Where the four corners of a stored picture end up for each EXIF orientation.
 TURNED = {
     1: [RED, GREEN, BLUE, YELLOW],
     2: [GREEN, RED, YELLOW, BLUE],
@@ -122,7 +122,7 @@ def test_the_photo_is_turned_as_its_exif_says(format: str, side: int, orientatio
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_heic_is_turned_once(orientation: int) -> None:
-    # Like an iPhone, pillow-heif writes the turn into the file's own boxes and into EXIF.
+    # Like an iPhone, pillow-heif writes the rotation to the file's own boxes and to EXIF.
     picture = scene()
     data = encode(picture, "HEIF", exif=exif(orientation), quality=95)
     photo = decode(data)
@@ -131,7 +131,7 @@ def test_a_heic_is_turned_once(orientation: int) -> None:
 
 
 def test_a_turn_in_the_xmp_of_a_heic_is_not_done_again() -> None:
-    # pillow-heif takes the usual ways to write it out of the file; Pillow reads this one too.
+    # pillow-heif removes the usual representations from the file, but Pillow also reads this one.
     xmp = b"<rdf tiff:Orientation>6</tiff:Orientation>"
     photo = decode(encode(scene(), "HEIF", xmp=xmp, quality=95))
     assert (photo.width, photo.height) == (HEIGHT, WIDTH)
@@ -227,7 +227,7 @@ def test_sixteen_bits_are_cut_to_eight() -> None:
 
 
 def test_an_interlaced_png_is_decoded() -> None:
-    # Adam7 with one colour a pass, so that no encoder is needed: seven passes of a 64 x 64 photo.
+    # Adam7 with one colour per pass, so that no encoder is needed: seven passes of a 64 x 64 photo.
     passes = [(8, 8), (8, 8), (16, 8), (16, 16), (32, 16), (32, 32), (64, 32)]
     rows = b"".join((b"\0" + bytes(RED) * width) * height for width, height in passes)
     data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 1))
@@ -322,7 +322,7 @@ def test_the_limits_are_read_from_the_header() -> None:
 
 
 def test_a_reduced_jpeg_is_never_decoded_any_larger(tmp_path: Path) -> None:
-    # 24 megapixels are 72 MB and more at full scale; the peak tells whether they were made.
+    # 24 megapixels take at least 72 MB at full scale; the peak shows whether they were decoded.
     path = tmp_path / "a.jpg"
     path.write_bytes(encode(Image.new("RGB", (6000, 4000), RED), "JPEG"))
     full, reduced = (

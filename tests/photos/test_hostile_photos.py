@@ -1,4 +1,4 @@
-"""Bytes that are no photo, or a bad one: rejected with a stable code, quickly and quietly."""
+"""Data that is not a photo, or a bad one: rejected with a stable code, quickly and silently."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ PHOTOS = {
 
 @pytest.fixture(autouse=True)
 def nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
-    """Decoders write to stderr of their own accord; a hostile photo must not fill the logs."""
+    """Decoders write to stderr by themselves; a hostile photo must not fill the logs."""
     yield
     assert capfd.readouterr() == ("", "")
 
 
-# --- no photo at all
+# --- not a photo
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_a_photo_of_endless_scans_is_refused_at_once() -> None:
 
 @pytest.mark.parametrize("marker", [0x00, 0x01, 0xD0])
 def test_scans_cannot_hide_in_what_looks_like_a_segment(marker: int) -> None:
-    # libjpeg skips such a marker and then reads on, whatever length seems to follow it.
+    # libjpeg skips such a marker and continues, whatever length seems to follow it.
     data = photo_files.scan_bomb(0)
     scan = data[data.rindex(b"\xff\xda") : -2]
     with pytest.raises(PhotoUnreadable, match="scans"):
@@ -256,7 +256,7 @@ def test_a_photo_of_endless_parts_is_refused_at_once(data: bytes) -> None:
 # --- damage
 
 
-# Bytes that end a file and hold no pixel: JPEG's end marker, PNG's last chunk, padding.
+# Bytes that end a file and contain no pixels: JPEG's end marker, PNG's last chunk, padding.
 ENDS = {"png": 12, "palette": 12, "webp": 0, "animated": 0, "lossless": 1, "heic": 0}
 
 
@@ -329,7 +329,7 @@ def test_a_time_limit_in_the_middle_of_decoding_is_not_taken_for_damage(
                 decode(PHOTOS[name])
 
 
-# --- beyond the lists
+# --- arbitrary bytes
 
 starts = st.sampled_from(
     [b"", b"\xff\xd8\xff", b"\xff\xd8\xff\xe1", b"\x89PNG\r\n\x1a\n", b"RIFF\0\1\0\0WEBPVP8 ",

@@ -1,4 +1,4 @@
-"""Downloads over HTTP, from a web server that behaves as badly as it can."""
+"""Downloads over HTTP from a web server that misbehaves in many ways."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from damage_tasks.photos.http_response import Answer
 from tools.web_server import LIMIT, PHOTO, Page, get, head, raw
 from tools.web_site import Site
 
-# --- what is there
+# --- successful downloads
 
 
 def test_the_body_comes_back_as_it_was_sent(site: Site) -> None:
@@ -191,7 +191,7 @@ def test_endless_headers_are_refused(site: Site, start: bytes, then: bytes) -> N
         get(site.url + "/a")
 
 
-# --- answers that are none
+# --- invalid responses
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_a_server_that_does_not_accept_is_given_up(monkeypatch: pytest.MonkeyPat
         server.bind(("127.0.0.1", 0))
         server.listen(0)
         port = server.getsockname()[1]
-        # Linux drops what comes after the backlog is full.
+        # Linux drops connections beyond the full backlog.
         waiting = [socket.socket() for _ in range(3)]
         for client in waiting:
             client.setblocking(False)

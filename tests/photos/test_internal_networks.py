@@ -1,4 +1,4 @@
-"""Nothing inside our network is reached, whatever a URL or a name says."""
+"""Addresses inside our network are never reached, whatever a URL or a name says."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def guarded_port() -> Iterator[int]:
 def test_this_machine_is_not_connected_to_however_it_is_spelled(
     guarded_port: int, host: str
 ) -> None:
-    # The name localhost resolves to 127.0.0.1, as a rebinding name would.
+    # The name localhost resolves to 127.0.0.1, like a rebinding name.
     url = f"http://{host}:{guarded_port}/a"
     place = parse_url(url, settings_with())
     assert isinstance(place, HttpUrl)
-    named = place.text.split("/")[2]  # on the list, so that only its address can be refused
+    named = place.text.split("/")[2]  # allowed by name, so that only its address can be refused
     with pytest.raises(UrlNotAllowed, match="no public address"):
         get(url, allow_private_addresses=False, allowed_hosts=(named,))
 

@@ -1,4 +1,4 @@
-"""Photos whose data was lost on the way are unreadable, whatever decoders conceal."""
+"""Photos that lost data in transit are unreadable, even if decoders would conceal it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ JPEGS = {
 
 @cache
 def photo(name: str) -> tuple[bytes, int]:
-    """A whole photo, and where the data of its pixels begins."""
+    """A complete photo, and the offset of its pixel data."""
     picture = textured(512, 384)
     if name in JPEGS:
         data = encode(picture.convert("L" if name == "grey" else "RGB"), "JPEG", **JPEGS[name])
@@ -131,7 +131,7 @@ def test_a_webp_with_changed_data_is_unreadable() -> None:
 
 
 def test_a_heic_whose_tiles_have_moved_is_unreadable() -> None:
-    # What follows takes the place of what was lost, as with Samsung's and Google's trailers.
+    # Following data takes the place of the lost data, as with Samsung's and Google's trailers.
     data, first = photo("HEIC grid")
     with pytest.raises(PhotoUnreadable, match="NAL units"):
         decode(missing(data, first + 500, first + 1500) + b"\x55" * 1000)

@@ -1,4 +1,4 @@
-"""A photo's memory is known from its header, and a photo that takes too much is refused."""
+"""A photo's memory is estimated from its header, and a photo that needs too much is rejected."""
 
 from __future__ import annotations
 
@@ -81,13 +81,13 @@ def test_decoding_takes_no_more_memory_than_the_header_says(folder: Path, side: 
         photo = open_photo(data)
         reduction = 4 if side else 1
         width, height = photo.reduced(reduction)
-        # A photo that EXIF turns is there twice while it is turned.
+        # A photo rotated by EXIF exists twice during the rotation.
         reckoned = max(photo.decoding_bytes(reduction), 6 * width * height) + 2 * len(data)
         assert megabytes <= reckoned / MEBIBYTE + 3, name
 
 
 def peaks(folder: Path, side: int) -> dict[str, int]:
-    """Megabytes that decoding each photo took, by its name."""
+    """Megabytes needed to decode each photo, by name."""
     program = f"""
 import gc, json, pathlib
 from damage_tasks.photos import decode

@@ -1,4 +1,4 @@
-"""Whether a photo is good enough: sharp and dark are told apart from what only looks like it."""
+"""Photo quality: blurred and dark photos are distinguished from those that only look so."""
 
 from __future__ import annotations
 

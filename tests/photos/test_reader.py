@@ -1,4 +1,4 @@
-"""Photos from wherever the settings allow, with the limits of the settings."""
+"""Photos from the sources that the settings allow, within the limits of the settings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def reader(**settings: Any) -> PhotoReader:
     return PhotoReader(settings_with(**settings))
 
 
-# --- where from
+# --- sources
 
 
 def test_a_photo_is_read_from_the_web(site: Site) -> None:
@@ -108,7 +108,7 @@ def test_a_photo_that_names_itself_a_page_is_a_photo(site: Site) -> None:
     assert reader().decode(data, 0).width == 320
 
 
-# --- files that are none
+# --- unsuitable files
 
 
 def test_a_file_that_is_not_there_is_not_found(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_folders_pipes_and_devices_are_not_read(tmp_path: Path) -> None:
 
 
 def test_a_file_that_breaks_off_is_tried_again() -> None:
-    # A network folder does so when its server is away.
+    # As on a network folder whose server is down.
     with pytest.raises(DownloadFailed, match="cannot be read"):
         reader(file_roots=("/proc",)).download("file:///proc/self/mem")
 
@@ -137,7 +137,7 @@ def test_a_file_that_must_not_be_read_is_forbidden(tmp_path: Path) -> None:
     (tmp_path / "a").touch(mode=0)
     photos = reader(file_roots=(str(tmp_path),))
     user = os.geteuid()
-    if user == 0:  # who may read everything
+    if user == 0:  # root may read everything
         os.seteuid(65534)
     try:
         with pytest.raises(PhotoForbidden):

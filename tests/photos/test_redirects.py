@@ -1,4 +1,4 @@
-"""Redirects: followed one by one, each checked like the first URL."""
+"""Redirects are followed one at a time, each checked like the first URL."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_location_is_read_as_libcurl_reads_it(
 
 
 def by_libcurl(url: str) -> bytes:
-    """The body at ``url``, redirects followed by libcurl itself."""
+    """The body at ``url`` with redirects followed by libcurl itself."""
     body = io.BytesIO()
     curl = pycurl.Curl()
     curl.setopt(pycurl.URL, url)
@@ -174,7 +174,7 @@ def test_the_connection_outlives_a_redirect_with_a_body(site: Site) -> None:
 def test_a_redirect_to_an_address_inside_is_not_followed(
     site: Site, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The site stands for a public one; every other address is judged as ever.
+    # The site stands in for a public one; every other address is judged as usual.
     public = f"127.0.0.1:{site.server.server_port}"
     monkeypatch.setattr(
         http_download, "is_public", lambda address: address == "127.0.0.1" or is_public(address)

@@ -1,4 +1,4 @@
-"""CloudFront's signatures: on our hosts only, valid, and never seen by anyone else."""
+"""CloudFront signatures: only for our hosts, valid, and never shown to anyone else."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def key() -> rsa.RSAPrivateKey:
 
 @pytest.fixture
 def ours(key: rsa.RSAPrivateKey) -> dict[str, Any]:
-    """Settings by which 127.0.0.1 is a CloudFront host of ours."""
+    """Settings in which 127.0.0.1 is one of our CloudFront hosts."""
     pem = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -42,7 +42,7 @@ def ours(key: rsa.RSAPrivateKey) -> dict[str, Any]:
 
 
 def verify(url: str, key: rsa.RSAPrivateKey) -> None:
-    """Does what CloudFront does with a signed URL; raises if the signature is wrong."""
+    """Verify a signed URL like CloudFront; raises if the signature is wrong."""
     query = parse_qs(urlsplit(url).query, strict_parsing=True)
     assert query["Key-Pair-Id"] == [KEY_PAIR]
     expires = int(query["Expires"][0])

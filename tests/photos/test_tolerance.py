@@ -1,4 +1,4 @@
-"""Photos that every browser shows are examined, though their files break a rule."""
+"""Photos that every browser shows are examined, even if their files violate a standard."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_megabytes_of_text_in_a_png_are_no_damage(kind: bytes) -> None:
     np.testing.assert_allclose(corners(decode(data).pixels), CORNERS, atol=1)
 
 
-# --- orientation: EXIF's only
+# --- orientation: only from EXIF
 
 
 @pytest.mark.parametrize("block", [None, exif(1)], ids=["no EXIF", "EXIF says upright"])

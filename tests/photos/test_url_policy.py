@@ -1,4 +1,4 @@
-"""Which addresses photos may come from."""
+"""The addresses from which photos may be downloaded."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_a_host_on_the_list_is_allowed(entry: str, url: str) -> None:
         ("acme.example", "https://evil.example/?acme.example"),
         ("acme.example", "https://evil.example/#.acme.example"),
         ("[2606:4700::1]", "https://[2606:4700::2]/a"),
-        # One host for IDNA 2003, two for browsers.
+        # One host in IDNA 2003, but two for browsers.
         ("strasse.example", "https://straße.example/a"),
         ("straße.example", "https://strasse.example/a"),
     ],
@@ -318,7 +318,7 @@ def test_addresses_of_the_internet_are_public(address: str) -> None:
         "ff02::1", "100::1", "2001:db8::1", "2001::1", "64:ff9b:1::a00:1",
         "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254",
         "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b::a00:1",
-        # Metadata services of Oracle's and Azure's clouds, and what releases of Python disagree on.
+        # Metadata services of Oracle and Azure, and addresses on which Python releases differ.
         "192.0.0.192", "64:ff9b::c000:c0", "168.63.129.16", "192.88.99.1", "3fff::1",
         "2002:7f00:1::1", "2002:a9fe:a9fe::1", "2002:808:808::1",
     ],
@@ -327,7 +327,7 @@ def test_addresses_inside_are_not_public(address: str) -> None:
     assert not is_public(address)
 
 
-# --- beyond the lists
+# --- arbitrary text
 
 urls = st.one_of(
     st.text(),

@@ -62,7 +62,7 @@ class Account:
         )
 
     def apply(self, template: Path, name: str, **parameters: str) -> dict[str, str]:
-        """Create the stack ``name`` from ``template``, or update it; its outputs."""
+        """Create the stack ``name`` from ``template``, or update it; returns its outputs."""
         formation = self.client("cloudformation")
         there = {each["StackName"] for each in formation.describe_stacks()["Stacks"]}
         change = formation.update_stack if name in there else formation.create_stack
@@ -85,7 +85,7 @@ class Account:
 
     @cache  # noqa: B019 - there is one account
     def policies(self) -> dict[str, list[dict[str, Any]]]:
-        """Statements of every managed policy by its name."""
+        """Statements of every managed policy, by its name."""
         iam = self.client("iam")
         found = {}
         for policy in iam.list_policies(Scope="Local")["Policies"]:
@@ -99,7 +99,7 @@ class Account:
         return found
 
     def stop(self) -> None:
-        """End it; it keeps nothing."""
+        """Stop it; nothing is kept."""
         self._child.kill()
 
     def _wait(self) -> None:

@@ -1,4 +1,4 @@
-"""Reads a CloudFormation template as plain data: !Ref and its like become one-key maps."""
+"""Reads a CloudFormation template as plain data: tags such as !Ref become one-key maps."""
 
 from __future__ import annotations
 

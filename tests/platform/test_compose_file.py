@@ -1,4 +1,4 @@
-"""The compose file and the Dockerfile by their text; `make test-containers` runs them."""
+"""The text of the compose file and the Dockerfile; `make test-containers` runs them."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_the_image_has_the_python_that_the_tests_run_on() -> None:
 def test_the_image_runs_by_number_under_tini() -> None:
     assert re.search(r"^USER 10001:10001$", DOCKERFILE, re.MULTILINE)
     assert 'ENTRYPOINT ["/usr/bin/tini", "--"]' in DOCKERFILE
-    # -g would hand SIGTERM to the worker's processes too, which then drop their photos.
+    # -g would forward SIGTERM to the worker's processes too, which would then drop their photos.
     assert '"-g"' not in DOCKERFILE
 
 
@@ -197,7 +197,7 @@ while True:
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Any:
-    """A program that logs under damage-log-copy, and the file of the copy."""
+    """A program that logs under damage-log-copy, and the file with the copy."""
     program, log = tmp_path / "program.py", tmp_path / "worker.log"
     program.write_text(PROGRAM)
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""What is delivered, and from where: with real Git repositories and the real scripts."""
+"""What is delivered, and from where, with real Git repositories and the real scripts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _spec.loader.exec_module(deliver)
 
 
 class Repository:
-    """A clone of a project that has only what a delivery reads, and its origin."""
+    """A clone of a project that contains only what a delivery reads, and its origin."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "clone"
@@ -44,7 +44,7 @@ class Repository:
         self.push("main")
 
     def git(self, *arguments: str, cwd: Path | None = None) -> str:
-        """What git answers."""
+        """The output of a git command."""
         return subprocess.run(
             ["git", "-c", "user.name=test", "-c", "user.email=test@localhost", *arguments],
             cwd=cwd or self.root,
@@ -61,12 +61,12 @@ class Repository:
         self.git("commit", "-q", "-m", f"version {version}")
 
     def push(self, branch: str) -> None:
-        """Send HEAD to origin's ``branch``."""
+        """Push HEAD to origin's ``branch``."""
         self.git("push", "-q", "origin", f"HEAD:refs/heads/{branch}")
         self.git("fetch", "-q", "origin")
 
     def plan(self, ref: str, run: int | None = 7) -> dict[str, str]:
-        """What ``ref`` delivers."""
+        """What ``ref`` would deliver."""
         return dict(deliver.plan(ref, run, self.root))
 
     def deliver(self, environment: str, version: str) -> subprocess.CompletedProcess[str]:
@@ -82,7 +82,7 @@ class Repository:
         )
 
     def delivered(self, environment: str, file: str = "fleet.yaml") -> Any:
-        """What Fleet finds."""
+        """The files that Fleet finds."""
         branch = f"deployed/{environment}"
         return yaml.safe_load(
             self.git("show", f"{branch}:deploy/{environment}/{file}", cwd=self.origin)
@@ -176,7 +176,7 @@ def test_a_delivery_is_one_commit_that_holds_the_bundle_alone(repository: Reposi
     assert repository.delivered("stage")["helm"]["version"] == "1.2.3-rc.7"
     files = repository.git("ls-tree", "-r", "--name-only", "deployed/stage", cwd=repository.origin)
     assert files.split() == ["deploy/stage/fleet.yaml", "deploy/stage/values.yaml"]
-    # The checkout is as it was.
+    # The checkout is unchanged.
     assert repository.git("status", "--porcelain") == ""
     assert repository.git("worktree", "list").count("\n") == 1
 
@@ -226,7 +226,7 @@ def test_an_environments_values_render(environment: str) -> None:
     assert settings["DAMAGE_ENVIRONMENT"] == environment
 
 
-# https://fleet.rancher.io/ref-fleet-yaml: what of it we use.
+# https://fleet.rancher.io/ref-fleet-yaml: the part that we use.
 FLEET = {"defaultNamespace", "namespaceLabels", "helm", "rolloutStrategy"}
 HELM = {"releaseName", "chart", "version", "valuesFiles", "atomic", "timeoutSeconds"}
 
@@ -237,7 +237,7 @@ def test_a_bundle_has_only_what_fleet_knows(environment: str) -> None:
     bundle = yaml.safe_load((folder / "fleet.yaml").read_text())
     assert set(bundle) <= FLEET
     assert set(bundle["helm"]) <= HELM
-    # The release's name gives the service accounts the names that roles are given to.
+    # The release's name determines the service accounts' names, which roles refer to.
     assert bundle["helm"]["releaseName"] == bundle["defaultNamespace"] == "damage-tasks"
     assert all((folder / name).exists() for name in bundle["helm"]["valuesFiles"])
 
@@ -257,7 +257,7 @@ def workflow(name: str) -> dict[Any, Any]:
 
 
 def test_no_delivery_takes_the_place_of_another_version() -> None:
-    # GitHub drops what waits in a group when something newer comes to wait in it.
+    # GitHub cancels a waiting run of a group when a newer one starts to wait.
     concurrency = workflow("deliver.yml")["concurrency"]
     assert concurrency == {"group": "deliver-${{ github.ref }}", "cancel-in-progress": False}
 

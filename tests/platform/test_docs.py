@@ -1,4 +1,4 @@
-"""What the pages for platform engineers and developers name exists."""
+"""The commands, targets, links and values in the documentation exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the published wheel contains: everything but the default bundle."""
+"""The contents of the published wheel: everything except the default bundle."""
 
 from __future__ import annotations
 

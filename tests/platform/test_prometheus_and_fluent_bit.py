@@ -1,4 +1,4 @@
-"""Prometheus' and Fluent Bit's configuration, by the real programs where this machine has them."""
+"""Prometheus' and Fluent Bit's configuration, checked by the real programs if installed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.platform.template import ROOT
 
 def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
     config = yaml.safe_load((ROOT / "deploy/docker/prometheus.yml").read_text())
-    # As the compose file mounts it.
+    # The paths of the compose file's mounts.
     shutil.copy(ROOT / "deploy/monitoring/prometheus/rules.yml", tmp_path / "rules.yml")
     assert config["rule_files"] == ["/etc/prometheus/rules.yml"]
     config["rule_files"] = ["rules.yml"]

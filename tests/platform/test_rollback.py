@@ -1,4 +1,4 @@
-"""An older version finds the database of a newer one, and leaves it alone."""
+"""An older version leaves a newer version's database unchanged."""
 
 from __future__ import annotations
 

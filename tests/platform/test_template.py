@@ -1,7 +1,7 @@
-"""The CloudFormation template: linted, applied, and what it makes is safe to work with.
+"""The CloudFormation template is linted and applied, and its resources are safe.
 
-MiniStack applies all of it but the buckets' lifecycles, which are read from the template, and
-enforces no policy: what policies allow is compared with what the code calls.
+MiniStack applies everything except the buckets' lifecycles, which are read from the template, and
+enforces no policies, so allowed actions are compared with the calls in the code.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ PROVIDER = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-central-1.amazon
 
 @pytest.fixture(scope="module")
 def outputs(account: Account) -> dict[str, str]:
-    """What the stack says it has made."""
+    """The outputs of the stack."""
     photos = "arn:aws:s3:::acme-photos,arn:aws:s3:::acme-returns"
     return account.apply(TEMPLATE, "damage", PhotoBuckets=photos)
 
 
 @pytest.fixture
 def policies(account: Account, outputs: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
-    """Statements by what follows NAME-REGION- in the policy's name."""
+    """Statements by the part of the policy's name after NAME-REGION-."""
     begin = f"damage-{REGION}-"
     found = account.policies().items()
     return {name.removeprefix(begin): each for name, each in found if name.startswith(begin)}
@@ -197,7 +197,7 @@ def test_policies_allow_no_more_than_each_needs(policies: dict[str, list[dict[st
     assert actions(policies["worker"]) == worker_calls()
 
 
-# kombu's own, in kombu/transport/SQS: polls, acknowledgements, retries, the redrive policy.
+# kombu's own calls, in kombu/transport/SQS: polls, acknowledgements, retries, redrive policy.
 KOMBU = {
     "sqs:ReceiveMessage",
     "sqs:DeleteMessage",
@@ -211,13 +211,13 @@ CALLS = {
     "get_queue_url": "sqs:GetQueueUrl",
     "get_queue_attributes": "sqs:GetQueueAttributes",
 }
-# What only operators, developers and data scientists run.
+# Used only by operators, developers and data scientists.
 NOT_THE_WORKERS = {"cli", "devstack", "samples", "dead_letters.py", "publishing.py"}
 
 
 def worker_calls() -> set[str]:
-    """Actions of the calls to AWS in the worker's code."""
-    # Not a call: with it, S3 tells what is missing from what is forbidden.
+    """The actions of the worker's AWS calls, according to its code."""
+    # Not a call: with it, S3 distinguishes missing from forbidden objects.
     found = KOMBU | {"s3:ListBucket"}
     for folder in ("damage_tasks", "model_store"):
         for file in (ROOT / folder).rglob("*.py"):

@@ -1,4 +1,4 @@
-"""Drawn sample photos: the same for everyone, and showing what they claim to show."""
+"""Drawn sample photos: identical everywhere, and showing what they claim to show."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SMALL = (480, 360)
 
 @pytest.fixture(scope="module")
 def album(tmp_path_factory):
-    """A dozen samples: their paths and the truth about each."""
+    """A dozen samples: their paths and their truth."""
     folder = tmp_path_factory.mktemp("samples")
     paths = write_samples(folder, size=SMALL)
     truth = json.loads((folder / "truth.json").read_text())
@@ -144,7 +144,7 @@ def test_photos_have_the_size_and_damages_of_the_truth(album):
     paths, truth = album
     for path in paths:
         entry = truth[path.name]
-        photo = cv2.imread(str(path))  # turns by the EXIF orientation
+        photo = cv2.imread(str(path))  # applies the EXIF orientation
         assert photo.shape == (entry["height"], entry["width"], 3)
         assert [damage["type"] for damage in entry["damages"]] == entry["types"]
         assert (entry["expected"] == "damaged") == bool(entry["damages"])

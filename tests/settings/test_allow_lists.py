@@ -1,4 +1,4 @@
-"""Entries of allow-lists are normalised, and those that can never match are refused."""
+"""Entries of allow-lists are normalised, and those that can never match are rejected."""
 
 from __future__ import annotations
 

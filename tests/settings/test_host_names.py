@@ -1,4 +1,4 @@
-"""Host names have one spelling, by the rules that curl and browsers use."""
+"""Host names have one normal form, following the rules of curl and browsers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from damage_tasks.settings.host_names import normalize_host, split_port
         ("Photos.ACME.example", "photos.acme.example"),
         ("photos.acme.example.", "photos.acme.example"),
         ("a_b.r3---sn.example", "a_b.r3---sn.example"),
-        # IDNA 2003 made other hosts of these: strasse, fass.
+        # IDNA 2003 would map these to other hosts: strasse, fass.
         ("straße.example", "xn--strae-oqa.example"),
         ("STRAẞE.example", "xn--strae-oqa.example"),
         ("faß.de", "xn--fa-hia.de"),

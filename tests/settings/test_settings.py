@@ -1,4 +1,4 @@
-"""Settings are validated at the start, with one line that names the variable."""
+"""Settings are validated at startup, with one line that names the variable."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ SERVICE_LINKS = {
     "DAMAGE_API_PORT_80_TCP_PORT": "80",
     "DAMAGE_API_PORT_80_TCP_ADDR": "10.0.0.7",
     "DAMAGE_TASKS_FLOWER_PORT": "tcp://10.0.0.8:5555",
-    # of a Service "damage-metrics": the name of a setting too
+    # For a Service "damage-metrics"; also the name of a setting.
     "DAMAGE_METRICS_PORT": "tcp://10.0.0.9:9100",
 }
 

@@ -1,4 +1,4 @@
-"""S3: what is written and read, and which error means what."""
+"""S3: reading, writing and the meaning of its errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read(bucket: str, key: str, limit: int = 2_000_000, timeout: float = 10) -> 
 
 @pytest.fixture
 def endpoint(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
-    """A web server that stands for S3 and answers what a test has put there."""
+    """A web server that stands in for S3 and returns what a test specifies."""
     for name, value in {
         "AWS_ENDPOINT_URL": site.url,
         "AWS_REGION": "us-east-1",
@@ -251,7 +251,7 @@ def test_a_forked_process_makes_its_own_client(bucket: str) -> None:
     assert read(bucket, "a") == PHOTO
 
 
-# --- CloudFront's key; what is signed with it stands in photos/test_signing.py
+# --- CloudFront's key; signatures are tested in photos/test_signing.py
 
 
 @pytest.fixture

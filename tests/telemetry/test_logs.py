@@ -1,4 +1,4 @@
-"""Logs are one object a line, readable, and free of secrets."""
+"""Logs are one object per line, readable, and free of secrets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def record(message: str = "photo inspected", **extra: object) -> logging.LogReco
         ("postgresql://u:p@db/x failed", "postgresql://[redacted]@db/x failed"),
         ("https://x/y#token", "https://x/y?[redacted]"),
         ("nothing to hide?", "nothing to hide?"),
-        # Quotes and brackets may stand in a path and in a query.
+        # Quotes and brackets may occur in a path and in a query.
         ("https://x/o'brien.jpg?Signature=abc", "https://x/o'brien.jpg?[redacted]"),
         ("(\"https://x/a'b?a='c'&Signature=abc\", 7)", '("https://x/a\'b?[redacted]", 7)'),
         ("<https://x/<b>?Signature=abc>", "<https://x/<b>?[redacted]>"),
@@ -45,7 +45,7 @@ def record(message: str = "photo inspected", **extra: object) -> logging.LogReco
         ),
         ("('https://x/?', 'next')", "('https://x/?[redacted]', 'next')"),
         ("https://us'er:pa\"ss@x/y", "https://[redacted]@x/y"),
-        # Where a space or a missing scheme tears a URL apart, its secrets have names.
+        # If a space or a missing scheme splits a URL, secrets are recognised by their names.
         (
             "https://x/my photo.jpg?X-Amz-Signature=abc&X-Amz-Date=1&v=2",
             "https://x/my photo.jpg?X-Amz-Signature=[redacted]&X-Amz-Date=[redacted]&v=2",
@@ -53,11 +53,11 @@ def record(message: str = "photo inspected", **extra: object) -> logging.LogReco
         ("//x/y?Signature=abc", "//x/y?Signature=[redacted]"),
         ("https:\\/\\/x?access_token=abc", "https:\\/\\/x?access_token=[redacted]"),
         ("https://x/y?[redacted]", "https://x/y?[redacted]"),
-        # Passwords that are not quoted as a URL's must be.
+        # Passwords that are not percent-encoded as they must be in a URL.
         ("https://u:p@ss@x/y", "https://[redacted]@x/y"),
         ("https://u:p/ss@x/y", "https://[redacted]@x/y"),
         ("https://x:8080/me@2x.jpg", "https://x:8080/me@2x.jpg"),
-        # A signed URL as a part of another.
+        # A signed URL inside another URL.
         (
             "https://x/https%3A%2F%2Fb%3FX-Amz-Signature%3Dabc%26v%3D1",
             "https://x/https%3A%2F%2Fb%3FX-Amz-Signature%3D[redacted]%26v%3D1",
@@ -122,7 +122,7 @@ def test_a_request_id_is_free_of_secrets() -> None:
     ids=lambda text: text[:8],
 )  # fmt: skip
 def test_a_long_text_takes_no_longer_than_its_length(text: str) -> None:
-    # Callers choose it, and the worker's main process redacts it: it took minutes once.
+    # Callers control it, and the worker's main process redacts it; this once took minutes.
     begin = time.perf_counter()
     redact(text)
     assert time.perf_counter() - begin < 5

@@ -1,4 +1,4 @@
-"""Whatever stands where Slack should be harms nobody and learns nothing."""
+"""Whatever answers instead of Slack does no harm and learns no secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The check that `make caller` runs with other versions of Python, with this one."""
+"""The check that `make caller` runs with other Python versions, run with this one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXTRAS = [
 
 
 def test_a_caller_sends_a_photo_without_any_extra() -> None:
-    # Installed here, but as if they were not.
+    # Hidden, although they are installed.
     program = (
         f"import runpy, sys; sys.modules.update(dict.fromkeys({EXTRAS}));"
         "runpy.run_path('tools/caller.py', run_name='__main__')"

@@ -1,4 +1,4 @@
-"""The documentation site, built strictly: any broken link or missing page is an error."""
+"""The documentation site, built strictly: a broken link or missing page is an error."""
 
 from __future__ import annotations
 

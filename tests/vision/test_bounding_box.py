@@ -1,4 +1,4 @@
-"""Where a mask has anything."""
+"""Bounding boxes of masks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks look at photos in the manifest's order, and none works twice."""
+"""Networks run in the manifest's order, and none runs twice."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def load(folder: Path, **changes: Any) -> Segmenter:
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the engines were asked for."""
+    """The calls that the engines received."""
     seen: list[str] = []
     for name in ("encode", "decode"):
         genuine = getattr(TorchEngine, name)
@@ -218,7 +218,7 @@ def test_evidence_from_the_masks_is_weighed_into_the_score(tmp_path: Path) -> No
 
 
 class Spot:
-    """An engine whose mask is sure in one cell: where the photo is brightest."""
+    """An engine with a confident mask in one cell, where the photo is brightest."""
 
     def encode(self, photo: Any) -> Any:
         return photo, np.zeros(1, np.float32)

@@ -1,4 +1,4 @@
-"""A bundle that does not see what it should is never served."""
+"""A bundle with wrong results on its golden photos is never used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tools.small_bundles import change_manifest, write_bundle
 
 
 def bundle_with(folder: Path, **changes: Any) -> Segmenter:
-    """A bundle with one golden photo, all of it a dent."""
+    """A bundle with one golden photo that is entirely a dent."""
     write_bundle(folder)
     (folder / "golden.jpg").write_bytes(jpeg(128, 96))
     golden = {

@@ -46,7 +46,7 @@ STATES = [f"ApproximateNumberOfMessages{state}" for state in ("", "NotVisible", 
 
 @dataclass
 class Chaos:
-    """One run: ``receives`` make a dead letter; ``quiet`` limits the wait at the end, in seconds."""
+    """One run: ``receives`` make a dead letter; ``quiet`` limits the final wait, in seconds."""
 
     folder: Path
     workers: int = 3

@@ -3,8 +3,8 @@
     pip install cloudcoil-models-keda cloudcoil-models-prometheus-operator
     python generate.py
 
-The models come from the projects' own CRDs (Apache-2.0); which versions pip gets depends on the
-Python.  The CRDs let unknown fields pass and drop them; these schemas refuse them.
+The models come from the projects' own CRDs (Apache-2.0); which versions pip installs depends on
+Python's version.  The CRDs silently drop unknown fields; these schemas reject them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WORDS = ("title", "description", "default", "examples")
 
 
 def strict(node: Any) -> Any:
-    """``node`` without its texts, and with no property allowed that it does not name."""
+    """``node`` without descriptions, and without properties that it does not name."""
     if isinstance(node, list):
         return [strict(item) for item in node]
     if not isinstance(node, dict):
@@ -53,7 +53,7 @@ def references(node: Any, definitions: dict[str, Any], found: set[str]) -> set[s
 
 
 def write(model: Any, package: str) -> None:
-    """The schema of one kind, named after it and the version of what it belongs to."""
+    """Write the schema of one kind, named after the kind and its API version."""
     schema = model.model_json_schema(by_alias=True)
     schema["properties"].pop("status", None)
     schema["properties"]["metadata"] = {"type": "object"}

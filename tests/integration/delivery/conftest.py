@@ -1,4 +1,4 @@
-"""A stack behind a proxy that fails on demand, without workers: each test starts its own."""
+"""A stack behind a proxy that can be made to fail, without workers: each test starts its own."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def stage(
 
 @pytest.fixture
 def proxy(faulty_emulator: tuple[Emulator, FaultProxy]) -> FaultProxy:
-    """What stands before SQS and S3; forwards everything unless a test says otherwise."""
+    """The proxy in front of SQS and S3; forwards everything unless a test changes that."""
     return faulty_emulator[1]
 
 
@@ -77,9 +77,9 @@ def stack(
     faulty_emulator: tuple[Emulator, FaultProxy],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Stack]:
-    """The stack, and this process as one of its callers; workers end with the test.
+    """The stack, with this process as one of its callers; workers end with the test.
 
-    With queues of its own: the open poll of a worker that was killed takes what is sent next.
+    It has its own queues: the open poll of a killed worker would receive the next test's messages.
     """
     emulator, proxy = faulty_emulator
     proxy.heal()
@@ -95,5 +95,5 @@ def stack(
 
 @pytest.fixture
 def worker(stack: Stack) -> Child:
-    """A worker with one process that is ready."""
+    """A ready worker with one process."""
     return start_worker(stack)

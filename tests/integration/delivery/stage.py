@@ -1,4 +1,4 @@
-"""What tests of delivery do and look at again and again."""
+"""Steps and checks shared by the delivery tests."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ EXAMINED = ("damaged", "clean")
 
 
 def start_worker(stack: Stack) -> Child:
-    """Start one more worker and wait until it takes photos."""
+    """Start one more worker and wait until it accepts photos."""
     worker = stack.start_worker()
     worker.wait_for("worker is ready", timeout=90)
     return worker
 
 
 def wait_until(true: Callable[[], Any], timeout: float = 90) -> Any:
-    """What ``true`` gives, once that is true."""
+    """Call ``true`` until its result is true, and return that."""
     end = time.monotonic() + timeout
     while time.monotonic() < end:
         if found := true():
@@ -42,23 +42,23 @@ def child_of(worker: Child) -> psutil.Process:
 
 
 def in_flight(stack: Stack) -> int:
-    """Messages that a worker has taken and not deleted."""
+    """Number of messages that a worker has received and not deleted."""
     return queue_counts(stack)[1]
 
 
 def wait_until_taken(stack: Stack, count: int = 1) -> None:
-    """Until workers hold ``count`` photos: SQS counts them before its answer has arrived there."""
+    """Wait until workers hold ``count`` photos; SQS counts them before its response arrives."""
     wait_until(lambda: in_flight(stack) == count)
     time.sleep(1)
 
 
 def is_quiet(stack: Stack) -> bool:
-    """Whether nothing waits and nothing is in flight."""
+    """Whether nothing is waiting and nothing is in flight."""
     return queue_counts(stack) == (0, 0)
 
 
 def photo(site: Site, path: str) -> str:
-    """The URL of a photo of its own."""
+    """The URL of a new photo."""
     return site.serve(path, jpeg(seed=hash(path) % 2**31))
 
 
@@ -68,7 +68,7 @@ def dead_queue(stack: Stack) -> str:
 
 
 def dead_letters(stack: Stack) -> int:
-    """How many dead letters there are."""
+    """Number of dead letters."""
     name = "ApproximateNumberOfMessages"
     answer = stack.client("sqs").get_queue_attributes(
         QueueUrl=dead_queue(stack), AttributeNames=[name]

@@ -1,4 +1,4 @@
-"""Photos that a device computes together keep deliveries, verdicts and events of their own."""
+"""Photos computed in one batch keep their own deliveries, verdicts and events."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def bus(tmp_path: Path) -> Iterator[Bus]:
 
 @pytest.fixture
 def events(bus: Bus) -> Iterator[Events]:
-    """How many events of each type there were, by photo."""
+    """Number of events of each type, by photo."""
     seen: Events = defaultdict(Counter)
 
     def count(event: dict[str, Any]) -> None:
@@ -64,7 +64,7 @@ def events(bus: Bus) -> Iterator[Events]:
 
 @pytest.fixture
 def start(stack: Stack, bus: Bus) -> Callable[[], Child]:
-    """Starts a worker of threads that share a device."""
+    """Starts a worker whose threads share a device."""
 
     def start() -> Child:
         log = stack.folder / "threads.log"
@@ -104,7 +104,7 @@ def photo_after_an_error(site: Site, path: str) -> str:
 
 
 def batches_that_failed(worker: Child) -> list[int]:
-    """How many photos each of them had."""
+    """The size of each failed batch."""
     return [int(n) for n in re.findall(r"device fails on (\d+) photos", worker.log.read_text())]
 
 
@@ -136,7 +136,7 @@ def test_each_photo_of_a_batch_has_its_own_outcome(
     assert found[moody]["attempts"] == 2
     assert dead_letters(stack) == 1
 
-    # The black photo's batch failed first, and then the black photo alone.
+    # The black photo's batch failed first, then the black photo on its own.
     fails = batches_that_failed(worker)
     assert fails[0] == THREADS
     assert fails.count(1) == RECEIVES

@@ -1,4 +1,4 @@
-"""What a photo costs in calls of AWS: counted between a worker and SQS and S3."""
+"""The number of AWS calls per photo, counted between a worker and SQS and S3."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def test_a_photo_costs_two_calls_of_s3_and_half_a_receive(
         result_of(id)
     wait_until(lambda: is_quiet(stack))
     counts = dict(proxy.counts)
-    # Overlay and mask; the photo itself came over HTTP.
+    # Overlay and mask; the photo itself was downloaded over HTTP.
     assert counts.pop("s3 PUT") == 2 * PHOTOS
     assert not [call for call in counts if call.startswith("s3")]
-    # A receive brings two or more, and a call deletes what is done within 0.5 s.
+    # Each receive returns two or more messages; each deletion covers what finished within 0.5 s.
     assert counts["sqs ReceiveMessage"] <= PHOTOS / 2 + 5
     assert counts["sqs DeleteMessageBatch"] <= PHOTOS / 2
     assert "sqs DeleteMessage" not in counts

@@ -1,4 +1,4 @@
-"""Whatever dies, or makes others die, every photo ends as one verdict or one dead letter."""
+"""Whatever is killed or crashes, every photo ends as one verdict or one dead letter."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def test_a_killed_worker_loses_no_photo(
     start_worker(stack)
     result = result_of(id)
     assert result["attempts"] == 2
-    # The visibility timeout may have been renewed just before; then one photo's time.
+    # The visibility timeout may just have been renewed; add the time of one photo.
     assert time.monotonic() - killed < VISIBILITY + 20
 
 
 def test_a_process_that_loads_for_longer_than_celery_waits_replaces_a_killed_one(
     stack: Stack, site: Site, result_of: Wait, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # By default Celery kills what is not up after 4 s; and the next one, without end.
+    # By default Celery kills a process that is not ready after 4 s, and its successors too.
     monkeypatch.setitem(stack.environment, "SLOW_LOAD", "5")
     worker = start_worker(stack)
     child_of(worker).kill()
@@ -74,7 +74,7 @@ def test_a_process_that_loads_for_longer_than_celery_waits_replaces_a_killed_one
 def test_a_process_that_cannot_load_its_bundle_serves_nothing_and_ends_the_worker(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Celery only logs what a handler raises, and goes on with a process that can do nothing.
+    # Celery only logs a handler's exceptions and continues with a process that cannot work.
     monkeypatch.setitem(stack.environment, "FAIL_LOAD", "1")
     worker = stack.start_worker()
     assert worker.wait(timeout=90) not in (0, -signal.SIGKILL)
@@ -88,7 +88,7 @@ def test_a_photo_that_crashes_its_process_becomes_a_dead_letter_with_its_reason(
     worker = start_worker(stack)
     bad = detect_damage.delay(site.url + "/crash.jpg").id
     good = [detect_damage.delay(photo(site, f"/good-{n}.jpg")).id for n in range(3)]
-    # Each time a new process loads its bundle, on a busy machine for a minute.
+    # Each time a new process loads its bundle, which takes up to a minute on a busy machine.
     for id in good:
         assert result_of(id, timeout=400)["verdict"] in EXAMINED
     assert worker.returncode is None
@@ -109,7 +109,7 @@ def test_a_hung_photo_is_let_go_at_its_hard_time_limit(
     assert result_of(good)["verdict"] in EXAMINED
     assert time.monotonic() - started < 120
     assert f"Hard time limit (18s) exceeded for detect_damage[{hung}]" in worker.log.read_text()
-    # Celery would take it for done.
+    # Celery would consider it done.
     wait_until(lambda: sum(queue_counts(stack)) == 1)
 
 
@@ -123,7 +123,7 @@ def test_a_worker_that_only_fails_stops_with_a_status(
         result = result_of(id)
         assert (result["verdict"], result["reason"]["code"]) == ("failed", "unexpected")
     assert "out of memory on the GPU" in result["reason"]["text"]
-    # By default Celery deletes what has raised.
+    # By default Celery deletes the message of a task that raised.
     assert sum(queue_counts(stack)) == 3
 
 

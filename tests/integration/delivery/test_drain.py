@@ -1,4 +1,4 @@
-"""A worker that is told to stop finishes what it has begun and hands back the rest."""
+"""A worker that is stopped finishes its current photos and returns the others to the queue."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_photos_taken_but_not_begun_are_handed_back_at_once(
     worker.terminate()
     assert worker.wait(timeout=60) == 0
     assert queue_counts(stack) == (3, 0)
-    # While the photo in hand was still being examined.
+    # While the first photo was still being examined.
     log = worker.log.read_text()
     assert log.count('"handed back"') == 3
     assert log.rindex('"handed back"') < log.index('"photo inspected"')
@@ -79,7 +79,7 @@ def test_an_idle_worker_stops_in_the_middle_of_a_poll_and_leaves_nothing_in_flig
 
 
 def test_a_worker_that_is_process_1_drains_too(stack: Stack, site: Site, result_of: Wait) -> None:
-    # Whoever is not root makes a process namespace inside a user namespace.
+    # An unprivileged user creates the process namespace inside a user namespace.
     user = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
     worker = Child(
         "worker as process 1",

@@ -1,4 +1,4 @@
-"""At least once is SQS's promise; exactly one result is ours."""
+"""SQS delivers at least once; we store exactly one result."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def test_two_workers_with_the_same_photo_at_once_store_it_once(
 def test_photos_that_wait_in_a_worker_beyond_the_visibility_timeout_are_examined_once(
     stack: Stack, site: Site, result_of: Wait, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Neither kombu nor Celery extends it: the last one would be delivered again meanwhile.
+    # Neither kombu nor Celery extends it: the last message would be delivered again meanwhile.
     count = VISIBILITY // 4 + 2
     monkeypatch.setitem(stack.environment, "DAMAGE_PREFETCH", "10")
     paths = [f"/slow-{number}.jpg" for number in range(count)]
     ids = [detect_damage.delay(photo(site, path)).id for path in paths]
-    start_worker(stack)  # its first receive takes them all
+    start_worker(stack)  # its first receive returns them all
     wait_until(lambda: in_flight(stack) == count)
     for id in ids:
         result = result_of(id)

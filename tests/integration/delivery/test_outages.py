@@ -1,4 +1,4 @@
-"""SQS, S3 and PostgreSQL may be away: work waits, and then completes."""
+"""While SQS, S3 or PostgreSQL is unavailable, work waits, and it completes afterwards."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_failed_polls_are_repeated_until_sqs_is_back(
     proxy.fail("sqs", how, "ReceiveMessage")
     began = time.monotonic()
     wait_until(lambda: worker.log.read_text().count("polling SQS failed") >= 3)
-    # With pauses that grow: a loop without any would have asked hundreds of times.
+    # With increasing pauses: a busy loop would have polled hundreds of times.
     assert proxy.counts["sqs ReceiveMessage"] - before <= 5 + time.monotonic() - began
     proxy.heal()
     id = detect_damage.delay(photo(site, f"/after-{how}.jpg")).id
@@ -91,7 +91,7 @@ def test_credentials_that_expire_are_renewed(
 ) -> None:
     key = tmp_path / "key"
     key.write_text("OLDKEY")
-    # As a pod's role does it; boto3 asks again when they are about to expire.
+    # Like a pod's role; boto3 renews credentials shortly before they expire.
     command = (
         f'printf \'{{"Version": 1, "AccessKeyId": "%s", "SecretAccessKey": "s", '
         f'"SessionToken": "t", "Expiration": "%s"}}\' "$(cat {key})" '
@@ -133,7 +133,7 @@ def test_a_verdict_whose_deletion_failed_is_not_counted_twice(
     path = f"/deleted-{how}.jpg"
     id = detect_damage.delay(photo(site, path)).id
     first = result_of(id)
-    # By the time that it comes again, the photo is gone from its server.
+    # When it is delivered again, the photo is gone from its server.
     del site.pages[path]
     wait_until(lambda: proxy.counts["sqs DeleteMessageBatch"])
     proxy.heal()
@@ -144,7 +144,7 @@ def test_a_verdict_whose_deletion_failed_is_not_counted_twice(
 
 @pytest.fixture
 def own_postgres(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Postgres]:
-    """A PostgreSQL that may be harmed, and the stack and its callers use it."""
+    """A PostgreSQL server that may be damaged, used by the stack and its callers."""
     from damage_tasks import settings
     from damage_tasks.results import celery_backend
 
@@ -172,8 +172,8 @@ def test_a_message_is_there_until_its_verdict_is_stored(
     ids = [detect_damage.delay(photo(site, "/no-database.jpg")).id, send("junk")]
     end = time.monotonic() + 6
     while time.monotonic() < end:
-        # With a result store of its own, Celery deletes what it cannot store.  A retry is sent
-        # before the old message is deleted.
+        # With its own result store, Celery deletes a message whose result it cannot store.
+        # A retry is sent before the old message is deleted.
         assert sum(all_counts(stack)) >= 2
         time.sleep(0.2)
     assert worker.log.read_text().count("photo will be retried") >= 2

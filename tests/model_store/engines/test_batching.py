@@ -1,4 +1,4 @@
-"""Photos that wait together are computed together, and each has its own outcome."""
+"""Photos that wait together are computed together, but each has its own outcome."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tools.small_bundles import PARAMETERS
 
 
 class Device:
-    """Waits until the test lets it compute, and notes the sizes of its batches."""
+    """Waits until the test lets it compute, and records the sizes of its batches."""
 
     def __init__(self) -> None:
         self.free = threading.Event()

@@ -1,4 +1,4 @@
-"""Which engines are tried for a bundle, and in which order."""
+"""The engines tried for a bundle, and their order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def bundle(tmp_path: Path) -> Bundle:
 
 
 def has(monkeypatch: pytest.MonkeyPatch, *, gpu: bool, torch_for_cuda: bool) -> None:
-    """Make this machine one with or without a GPU, and torch a build for it or for the CPU."""
+    """Simulate a machine with or without a GPU, and a torch built for CUDA or for the CPU."""
     monkeypatch.setattr(loading, "has_gpu", lambda: gpu)
     monkeypatch.setattr(loading, "torch_is_for_cuda", lambda: torch_for_cuda)
 

@@ -1,4 +1,4 @@
-"""Bundles run on OpenVINO, say what they say on torch, and fall back to it."""
+"""Bundles give the same results on OpenVINO as on torch, and fall back to torch."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from model_training.evaluation import engine_comparison
 from model_training.evaluation.engine_comparison import agreement
 from tools.small_bundles import PARAMETERS, write_bundle, write_weights
 
-# What they share takes long to make.
+# Shared, because it takes long to build.
 pytestmark = pytest.mark.xdist_group("quantised")
 
 PHOTO = np.random.default_rng(0).standard_normal((3, 64, 96), np.float32)
@@ -53,7 +53,7 @@ def quantised(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     folder = write_bundle(tmp_path_factory.mktemp("quantised"))
     some = photos(tmp_path_factory.mktemp("photos"))
     with pytest.MonkeyPatch.context() as patch:
-        # Random weights have no masks that int8 could keep.
+        # Random weights have no masks that int8 could preserve.
         patch.setattr(engine_comparison, "MASK_IOU", 0.0)
         quantise(folder, some, some, Console(quiet=True))
     return open_bundle(folder)

@@ -1,4 +1,4 @@
-"""Weights are executed only when they fit, and nothing is unpickled."""
+"""Weights are executed only if they fit, and nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_pickle_in_disguise_is_not_loaded(tmp_path: Path) -> None:
 
 
 class Unknown(torch.nn.Module):
-    """An architecture that `model_store` does not know: two masks and a score."""
+    """An architecture unknown to `model_store`: two masks and a score."""
 
     def __init__(self) -> None:
         super().__init__()

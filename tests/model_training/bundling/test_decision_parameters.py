@@ -17,7 +17,7 @@ RNG = np.random.default_rng(0)
 
 
 def prediction(group: str, strength: float, kind: str = "typed") -> Prediction:
-    """A damaged photo has a dent in its upper half, seen with probability 0.8 against 0.3."""
+    """A damaged photo has a dent in its upper half, with probability 0.8 inside and 0.3 outside."""
     ids = np.zeros((32, 48), np.uint8)
     masks = np.full((6, 8, 12), -3.0, np.float32)
     if group == "damaged":
@@ -44,7 +44,7 @@ def test_mask_thresholds_lie_between_damage_and_paint(predictions: list[Predicti
     assert 0.3 < thresholds["any"] < 0.8
     assert 0.3 < thresholds["dent"] < 0.8
     assert overlaps["dent"] > 0.8
-    assert thresholds["breakage"] == 0.5  # there is none to choose by
+    assert thresholds["breakage"] == 0.5  # no photo shows any
     assert "breakage" not in overlaps
 
 
@@ -52,9 +52,9 @@ def test_thin_damage_gets_hysteresis_and_the_rest_a_threshold() -> None:
     ids = np.zeros((64, 96), np.uint8)
     ids[30:34, :48] = 1
     masks = np.full((6, 64, 96), -6.0, np.float32)
-    masks[1, 30:34, :48] = -0.4  # faint, but one place is sure
+    masks[1, 30:34, :48] = -0.4  # faint, with one confident spot
     masks[1, 30:34, 20:30] = 3.0
-    masks[1, 5:15, 60:90] = -0.4  # as faint, and nothing there
+    masks[1, 5:15, 60:90] = -0.4  # equally faint, without one
     photo = np.zeros((64, 96, 3), np.uint8)
     photo[ids > 0] = 255
     found = Prediction("damaged", "typed", np.zeros(3, np.float32), (masks,), ids, photo)

@@ -1,4 +1,4 @@
-"""The ladder of scopes: what fails is left out without a trace, and the next one is tried."""
+"""Quantisation tries one scope after another; a failed one leaves no trace."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GOOD, BAD = Agreement(8, 0.99, 0.001), Agreement(8, 0.9, 0.02)
 
 @pytest.fixture
 def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A bundle for a ladder of three scopes that change nothing, for speed."""
+    """A bundle with three fake scopes that change nothing, for speed."""
     scopes = [(f"scope {n}", lambda models, samples: models) for n in (1, 2, 3)]
     monkeypatch.setattr(quantisation, "SCOPES", scopes)
     return write_bundle(tmp_path / "bundle")
@@ -37,7 +37,7 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def says(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """Has each scope in turn end in what the test says; the engines that were references."""
+    """Makes each scope in turn end as the test specifies; returns the reference engines."""
 
     def say(*ends: Agreement | BaseException) -> list[str]:
         references: list[str] = []

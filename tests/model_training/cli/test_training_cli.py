@@ -1,4 +1,4 @@
-"""From labelled photos to a bundle that serves, by command line alone."""
+"""From labelled photos to a working bundle, using only the command line."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run(*words: str | Path) -> str:
 
 @pytest.fixture
 def few_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawn cars take longest."""
+    """Fewer drawn cars, which take the longest."""
     monkeypatch.setattr(self_test_photos, "TRIES", 1)
     monkeypatch.setattr(self_test_photos, "SIZE", (160, 120))
     monkeypatch.setattr(model_card_pictures, "EXAMPLES", range(60_001, 60_003))
@@ -86,7 +86,7 @@ def test_a_training_ends_in_a_bundle_that_serves(
     assert policies["dent"].kind == "threshold"
     assert policies["spacing"].kind == "hysteresis"
     assert policies["spacing"].refine
-    run(*command, "--steps", "2")  # there is nothing left to train
+    run(*command, "--steps", "2")  # nothing is left to train
     run(*command, "--steps", "3")
     _, facts = load_checkpoint(tmp_path / "run/latest.safetensors")
     assert facts["step"] == 3

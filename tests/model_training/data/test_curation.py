@@ -1,4 +1,4 @@
-"""Several sets become one, by rules that a file gives."""
+"""Several sets are combined according to the rules in a file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLUMNS = ("id", "image", "mask", "kind", "split", "group", "orig_classes")
 
 
 def write_set(folder: Path, rows: list[dict[str, Any]], review: str = "") -> Path:
-    """A set of one-coloured photos; ``ids`` of a row are the class ids of its mask."""
+    """A set of photos of a single colour; ``ids`` of a row are the class ids of its mask."""
     folder.mkdir()
     with (folder / "manifest.csv").open("w", newline="") as lines:
         writer = csv.DictWriter(lines, COLUMNS, restval="")

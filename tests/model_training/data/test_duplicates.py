@@ -1,4 +1,4 @@
-"""Copies of a photo are found whatever was done to them; other photos are not."""
+"""Copies of a photo are found even if modified; other photos are not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Photo = NDArray[np.uint8]
 
 
 def textured(seed: int) -> Photo:
-    """A drawn car on a ground that is rough, as real ones are."""
+    """A drawn car on a textured background, as in real photos."""
     photo = draw_sample(seed, size=(640, 480)).photo.astype(np.int16)
     rng = np.random.default_rng(seed)
     grain = cv2.resize(rng.normal(0, 28, (120, 160)), (640, 480), interpolation=cv2.INTER_CUBIC)
@@ -67,7 +67,7 @@ def test_other_photos_are_no_copies(others: list[LabelledPhoto]) -> None:
 
 
 def test_a_crop_has_another_hash(tmp_path: Path) -> None:
-    """Why hashes alone are not enough."""
+    """This is why hashes alone are not enough."""
     whole = textured(0)
     hashes = [
         perceptual_hash(read_grey(kept(tmp_path, name, pixels)))

@@ -12,7 +12,7 @@ def test_a_vehicle_mask_does_not_depend_on_what_was_made_before_it() -> None:
     classifier = imagenet_classifier()
     masks = []
     for seed in range(6):
-        cv2.setRNGSeed(seed)  # OpenCV's numbers are the whole process's
+        cv2.setRNGSeed(seed)  # OpenCV's random state belongs to the whole process
         masks.append(vehicle_mask(classifier, photo))
     assert 0.05 < masks[0].mean() < 0.95
     assert all(np.array_equal(mask, masks[0]) for mask in masks)

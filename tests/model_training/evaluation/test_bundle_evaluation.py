@@ -1,4 +1,4 @@
-"""What an evaluation measures, on bundles whose outcome is known."""
+"""Evaluations of bundles with known outcomes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_bundle_that_claims_everything_overlaps_by_what_is_damaged(
 def test_every_photo_counts_alike_whatever_its_size(
     photos: list[LabelledPhoto], tmp_path: Path
 ) -> None:
-    """A photo of four times the pixels changes nothing; in its own pixels it outweighs."""
+    """Four times the pixels make no difference, except in the figures by the photo's own pixels."""
     (large, small) = [photo for photo in photos if photo.kind == "typed"]
     pixels, ids = large.read()
     for name, picture in (("photo", pixels), ("mask", ids)):
@@ -71,7 +71,7 @@ def test_figures_are_split_by_world_source_type_area_and_light(
     assert set(found["world"]) == {"phone", "stock"}
     assert found["world"]["phone"]["missed"]["photos"] == 2
     assert found["source"]["s1"]["any_iou"]["photos"] == 4
-    assert "missed" not in found["source"]["s0"]  # all of them clean
+    assert "missed" not in found["source"]["s0"]  # only clean photos
     assert list(found["type"]) == ["scratch"]
     assert list(found["damaged area"]) == ["2 to 10 %"]
     assert "false_alarms" not in found["damaged area"]["2 to 10 %"]

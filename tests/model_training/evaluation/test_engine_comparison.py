@@ -1,4 +1,4 @@
-"""What a faster engine may cost is measured against torch in fp32."""
+"""The loss of quality with a faster engine is measured against torch in fp32."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PHOTOS = [np.random.default_rng(n).integers(0, 255, (96, 128, 3), np.uint8) for 
 
 @pytest.fixture
 def engine_of(tmp_path: Path) -> Callable[..., Segmenter]:
-    """Makes small segmenters; the same ``seed`` gives the same weights."""
+    """Creates small segmenters; the same ``seed`` gives the same weights."""
 
     def make(name: str, seed: int = 0, **changes: Any) -> Segmenter:
         return Segmenter(
@@ -34,7 +34,7 @@ def engine_of(tmp_path: Path) -> Callable[..., Segmenter]:
 
 
 def claiming(*thresholds: float) -> list[dict[str, Any]]:
-    """A gate, and a scratch and a dent network that claim pixels from ``thresholds`` on."""
+    """A gate, and a scratch and a dent network that claim pixels from ``thresholds`` up."""
     policies = [{"threshold": threshold} for threshold in thresholds]
     return [gate(), segmenter("scratch", 0, policy=policies[0]),
             segmenter("dent", 1, policy=policies[1])]  # fmt: skip
@@ -78,7 +78,7 @@ def test_a_gate_that_ends_inspections_hides_no_mask(engine_of: Callable[..., Seg
 
 
 def figures(auc: float, iou: float) -> dict[str, Any]:
-    """A part of what `evaluate` gives."""
+    """Part of the output of `evaluate`."""
     return {
         "views": {"clean": {"auc": auc, "auc_gate": 0.9}},
         "overlap": {"dent": {"iou": iou}},
@@ -113,7 +113,7 @@ def test_an_auc_may_fall_by_0_005_and_an_iou_by_0_01(
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], list[str]]:
-    """Gives every engine the same masks and the IoU that the test says; what was compared."""
+    """Gives every engine the same masks and the test's IoU; records what was compared."""
 
     def measure(iou: float) -> list[str]:
         compared: list[str] = []

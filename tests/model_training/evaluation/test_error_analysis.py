@@ -1,4 +1,4 @@
-"""What a bundle got wrong, by kind."""
+"""A bundle's errors by kind."""
 
 from __future__ import annotations
 

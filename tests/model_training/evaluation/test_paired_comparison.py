@@ -1,4 +1,4 @@
-"""Two bundles on the same photos."""
+"""Comparison of two bundles on the same photos."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from model_training.evaluation.photo_result import PhotoResult
 
 
 def result(number: int, **changes: object) -> PhotoResult:
-    """An even number is a damaged photo that was found, an odd one a clean photo."""
+    """An even number is a detected damaged photo, an odd one a clean photo."""
     damaged = number % 2 == 0
     plain = PhotoResult(
         id=str(number), source="", world="", group="", kind="typed" if damaged else "negative",

@@ -53,7 +53,7 @@ def test_a_batch_has_views_and_labels_of_the_same_place(photos: list[LabelledPho
 
 
 def test_the_label_follows_the_damage(photos: list[LabelledPhoto]) -> None:
-    """The damage is yellow (red and green, no blue), and only the damage."""
+    """The damage, and only the damage, is yellow (red and green, no blue)."""
     batch = samples(photos, 24, **{**ONLY, "damaged": 1.0, "spoilt": 0.0}).at(3)
     colour = torch.nn.functional.avg_pool2d(batch.views.float(), 4)
     yellow = colour[:, 0] - colour[:, 2]
@@ -81,7 +81,7 @@ def test_types_count_only_where_they_are_known(photos: list[LabelledPhoto]) -> N
 
 
 def typed(photo: LabelledPhoto, class_id: int, folder: Path, **changes: Any) -> LabelledPhoto:
-    """The same photo, with its damage of another type."""
+    """The same photo with damage of a different type."""
     _, ids = photo.read()
     path = folder / f"{photo.id}-{class_id}.png"
     cv2.imwrite(str(path), np.where(ids > 0, class_id, 0).astype(np.uint8))
@@ -91,7 +91,7 @@ def typed(photo: LabelledPhoto, class_id: int, folder: Path, **changes: Any) -> 
 @pytest.mark.parametrize(
     ("class_id", "broken_parts", "unknown"),
     [
-        (DENT, False, {"spacing", "breakage"}),  # a torn bumper may count as dent here
+        (DENT, False, {"spacing", "breakage"}),  # a torn bumper may be labelled as a dent here
         (DENT, True, {"spacing"}),
         (BREAKAGE, True, {"dent", "spacing"}),
         (BREAKAGE, False, {"spacing"}),

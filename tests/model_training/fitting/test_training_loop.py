@@ -45,7 +45,7 @@ def test_a_resumed_training_ends_in_the_same_state(
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     last = train(photos, whole, SETTINGS)
     for steps in (2, 4):
-        # the length decides the learning rate, so it stays as it was
+        # The number of steps determines the learning rate, so it must not change.
         settings = replace(SETTINGS, decay_steps=0) if steps == 2 else SETTINGS
         train(photos, parts, replace(settings, steps=steps))
     expected, facts = load_checkpoint(last)

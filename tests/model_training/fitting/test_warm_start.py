@@ -1,4 +1,4 @@
-"""A training takes from other weights what fits, by what each channel is."""
+"""A training takes over the weights that fit, matched by the meaning of each channel."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_bundles_channels_go_where_their_types_are(tmp_path: Path) -> None:
     old = load_file(bundle / "weights.safetensors")
     new = started(bundle, tmp_path)
     assert torch.equal(new["encoder._conv_stem.weight"], old["encoder._conv_stem.weight"])
-    # the bundle's masks are scratch and dent
+    # The bundle's masks are scratch and dent.
     assert torch.equal(new["masks.weight"][MASKS.index("scratch")], old["masks.weight"][0])
     assert torch.equal(new["masks.weight"][MASKS.index("dent")], old["masks.weight"][1])
     assert not torch.equal(new["masks.weight"][MASKS.index("any")], old["masks.weight"][0])

@@ -21,7 +21,7 @@ def panel(grey: int) -> tuple[Photo, Mask]:
 
 
 def dented(bits: int = ANY | TYPE_BITS[DENT], radius: int = 18) -> tuple[Photo, Mask]:
-    """A grey panel with chequered damage of ``bits`` in its middle."""
+    """A grey panel with chequered damage of types ``bits`` in its middle."""
     photo, label = panel(90)
     where = np.zeros(label.shape, np.uint8)
     cv2.circle(where, (80, 60), radius, 1, cv2.FILLED)
