@@ -1,4 +1,4 @@
-"""Who may use Flower: nobody beyond loopback without a password, and no other web site's pages."""
+"""Access to Flower: beyond loopback only with a password, and never by other sites' pages."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from damage_tasks.errors import FlowerDatabaseInUse, FlowerOpen
 
 
 def refuse_open_house(options: Any) -> None:
-    """Raise `FlowerOpen` unless Flower is on loopback, on a socket, or asks who is there."""
+    """Raise `FlowerOpen` unless Flower is on loopback or a socket, or requires authentication."""
     given = options.basic_auth or []
     if any(given):
         if not all(user and password for user, _, password in (g.partition(":") for g in given)):
-            raise FlowerOpen("FLOWER_BASIC_AUTH is user:password; neither may be empty")
+            raise FlowerOpen("FLOWER_BASIC_AUTH must be user:password; neither may be empty")
         return
     if options.auth:
         if not options.auth_provider:
-            raise FlowerOpen("FLOWER_AUTH needs FLOWER_AUTH_PROVIDER: nobody could log in")
+            raise FlowerOpen("FLOWER_AUTH needs FLOWER_AUTH_PROVIDER; otherwise nobody can log in")
         return
     if options.unix_socket or is_loopback(options.address):
         options.basic_auth = []
-        # Who reaches it there may press its buttons; other sites' pages may not.
+        # Local users may use Flower's buttons; pages of other sites may not.
         os.environ.setdefault("FLOWER_UNAUTHENTICATED_API", "true")
         return
     raise FlowerOpen(
         f"Flower would listen on {options.address or 'every address'} without authentication; "
-        "give FLOWER_BASIC_AUTH=user:password, or FLOWER_AUTH and an OAuth provider"
+        "set FLOWER_BASIC_AUTH=user:password, or FLOWER_AUTH and an OAuth provider"
     )
 
 
 def is_loopback(address: str) -> bool:
-    """Whether only this machine can reach ``address``; Flower's empty one is every address."""
+    """Whether only this machine can reach ``address``; an empty one means every address."""
     if address == "localhost":
         return True
     try:
@@ -45,11 +45,11 @@ def is_loopback(address: str) -> bool:
 
 
 def is_own_host(host: str, options: Any, public_url: str | None) -> bool:
-    """Whether a request whose Host header names ``host`` (without a port) means this Flower.
+    """Whether a request with ``host`` (without a port) in its Host header is meant for this Flower.
 
-    Without authentication, a web site could give its own name a loopback address and so have
-    its pages read Flower's answers and press its buttons (DNS rebinding).  ``public_url`` is
-    where operators find Flower (DAMAGE_FLOWER_URL).
+    Without authentication, a web site could point its own name to a loopback address, so that
+    its pages could read Flower's responses and use its buttons (DNS rebinding).  ``public_url`` is
+    Flower's address for operators (DAMAGE_FLOWER_URL).
     """
     if options.basic_auth or options.auth or options.unix_socket:
         return True
@@ -65,10 +65,10 @@ def is_from_other_site(headers: Any, host: str) -> bool:
 
 
 def claim_database(database: Path) -> IO[str]:
-    """A lock on Flower's ``database`` that ends with the process, or when it is closed.
+    """A lock on Flower's ``database``, which ends with the process or when closed.
 
-    Raises `FlowerDatabaseInUse` while another Flower has it: the one that stops last would
-    overwrite what the other has stored.
+    Raises `FlowerDatabaseInUse` while another Flower holds it: the last one to stop would
+    overwrite the other's history.
     """
     database.absolute().parent.mkdir(parents=True, exist_ok=True)
     lock = database.with_name(database.name + ".lock").open("w")
@@ -77,7 +77,7 @@ def claim_database(database: Path) -> IO[str]:
     except BlockingIOError:
         lock.close()
         raise FlowerDatabaseInUse(
-            f"another Flower keeps its history in {database}; stop it, or give this one a "
-            "database of its own (--db or FLOWER_DB)"
+            f"another Flower stores its history in {database}; stop it, or give this one its "
+            "own database (--db or FLOWER_DB)"
         ) from None
     return lock

@@ -118,7 +118,7 @@ class QueuePair:
 
 
 def _refuse_other_sites(handlers: Any) -> None:
-    """Without authentication Flower takes commands from any web page, and lets it read answers."""
+    """Reject other sites' pages, which could send commands and read responses without a login."""
     import tornado.web
 
     stock_check = handlers.check_xsrf_cookie

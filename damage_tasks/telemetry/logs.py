@@ -96,7 +96,7 @@ def _log_crash(
         configure_logging()
     logger = logging.getLogger("damage_tasks")
     if isinstance(error, SettingsError | CallRefused | MetadataInvalid):
-        # The text says what to do; a traceback would hide it.
+        # The message says what to do; a traceback would hide it.
         logger.critical("%s: %s", error.code, error)
     else:
         logger.critical("crashed", exc_info=(kind, error, trace))
@@ -137,7 +137,7 @@ class TextFormatter(logging.Formatter):
         parts += [f"{key}={_plain(value)}" for key, value in found.items()]
         line = " ".join(parts)
         if record.exc_info and record.exc_info[0]:
-            # Indented, so that no text of an error can pass for a line of its own.
+            # Indented, so that an error's text cannot look like a separate record.
             found_trace = "".join(traceback.format_exception(*record.exc_info)).rstrip()
             lines = "\n".join(map(one_line, found_trace.split("\n")))
             line += "\n" + textwrap.indent(lines, "  ", lambda _: True)

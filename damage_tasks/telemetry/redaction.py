@@ -1,4 +1,4 @@
-"""What leaves the process passes through here: no secrets, no control characters."""
+"""Removes secrets and control characters from everything that leaves the process."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import re
 from typing import Any
 
 _WORD = re.compile(r"\S+")
-# What is secret by its name: parameters of URLs that a space or a missing scheme has torn
-# apart or that another URL quotes, and keys of callers' metadata.
+# Names that mark a secret: parameters of URLs that are split by a space, lack a scheme or
+# are quoted in another URL, and keys of callers' metadata.
 _WORDS = (
     r"[\w-]*(?:signature|tokens?|secret|password|passwd|pwd|credentials?|authorization|cookie"
     r"|(?:api|access|private|secret|session)[_-]?key)"
@@ -18,7 +18,7 @@ _NAME = rf"(?:x-(?:amz|goog)-[\w-]+|sig|auth|policy|key-pair-id|awsaccesskeyid|{
 _PARAMETER = re.compile(
     rf"(?i)((?:(?<![\w-])|(?<=%3f)|(?<=%26)){_NAME}(?:=|%3d))(?:(?!%26)[^\s&\"'\\])+"
 )
-# Not "ExpiredToken: ..." of AWS: such words are names of secrets where they are quoted.
+# Not AWS's "ExpiredToken: ...": such words only mark a secret when they are quoted.
 _HEADER = re.compile(
     rf"(?i)((?:(?<![\w-])(?:password|passwd|pwd|authorization|cookie|secret)|[\"']{_WORDS}[\"'])"
     r"\s*:\s*[\"']?)(?:(?:bearer|basic)\s+)?[^\s\"',}]+"
@@ -33,13 +33,13 @@ _CLOSING = "\"')]}>,;."
 
 
 def redact(text: str) -> str:
-    """``text`` without the query strings, fragments and credentials of the URLs in it.
+    """``text`` with query strings, fragments and credentials of its URLs removed.
 
-    Query strings may hold signatures and tokens.  Everything up to the next space is
-    taken for one, since quotes may stand in a URL too; beyond it, parameters that are
-    secret by their names; and JSON in base64 that
-    holds any of these.  Takes time in proportion to the length, as texts are the
-    callers'.
+    Query strings may contain signatures and tokens.  Everything up to the next space
+    counts as part of a URL, since URLs may contain quotes too; after that, parameters whose
+    names mark a secret are removed, and JSON in base64 that
+    contains any of these.  Runs in linear time, because callers control the
+    texts.
     """
     if "://" in text:
         text = _WORD.sub(_redact_word, text)
@@ -50,7 +50,7 @@ def redact(text: str) -> str:
 
 
 def redacted(value: Any) -> Any:
-    """A copy of plain data with every string in it redacted, and what secret keys hold."""
+    """A copy of plain data with every string redacted and the values of secret keys removed."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, dict):
@@ -64,22 +64,22 @@ def redacted(value: Any) -> Any:
 
 
 def one_line(text: str) -> str:
-    """``text`` redacted, and every character that does not print as JSON escapes it.
+    """``text`` redacted, with unprintable characters as JSON escapes.
 
-    A newline could forge a line of the log, and an escape sequence could change the terminal.
+    A newline could forge a log line, and an escape sequence could change the terminal.
     """
     return escape_controls(redact(text))
 
 
 def escape_controls(text: str, keep: str = "") -> str:
-    """``text`` with characters that do not print, but for those in ``keep``, as JSON escapes."""
+    """``text`` with unprintable characters as JSON escapes, except those in ``keep``."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in keep else json.dumps(c)[1:-1] for c in text)
 
 
 def _redact_encoded(found: re.Match[str]) -> str:
-    # The padding may have been cut off.
+    # The padding may be missing.
     encoded = found[0].rstrip("=")
     try:
         text = base64.b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
@@ -100,7 +100,7 @@ def _redact_word(found: re.Match[str]) -> str:
 
 
 def _without_user(url: str) -> str:
-    """What follows ``://`` without user and password, quoted as they must be or not."""
+    """The text after ``://`` without user and password, whether percent-encoded or not."""
     authority = url.partition("/")[0]
     where = authority if "@" in authority else url
     port = authority.partition(":")[2]
