@@ -179,7 +179,7 @@ def test_a_foreign_host_header_reads_and_changes_nothing(
 def test_a_second_flower_on_the_same_database_is_refused(watched: Stack) -> None:
     second = flower(f"--db={watched.folder}/flower", f"--port={free_port()}", **watched.environment)
     assert second.returncode == 1
-    assert second.stderr.startswith("flower_database_in_use: another Flower keeps its history in")
+    assert second.stderr.startswith("flower_database_in_use: another Flower stores its history in")
 
 
 @pytest.mark.xdist_group("watched")
