@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any
 
+from damage_tasks.attempt import Attempt
+
 WARM_UP = 4  # photos
 
 
@@ -107,7 +109,7 @@ def breakdown(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
                 clock.seconds.clear()
                 ended.clear()
             with clock.step("the rest"):
-                pipeline.inspect(f"{serial}-{group}-{number}", url)
+                pipeline.inspect(Attempt(f"{serial}-{group}-{number}", url))
         photos = len(urls) - WARM_UP
         answer[group] = {
             "photos": photos,

@@ -10,10 +10,17 @@ Importing it loads neither torch nor OpenCV nor SQLAlchemy.
 """
 
 from damage_tasks.app import app
-from damage_tasks.contract import DetectDamage, InspectionResult, PendingInspection
+from damage_tasks.contract import DetectDamage, InspectionResult, PendingInspection, ProgressResult
 from damage_tasks.lookup import get_inspection
 from damage_tasks.tasks import detect_damage as _detect_damage
 
-__all__ = ["InspectionResult", "PendingInspection", "app", "detect_damage", "get_inspection"]
+__all__ = [
+    "InspectionResult",
+    "PendingInspection",
+    "ProgressResult",
+    "app",
+    "detect_damage",
+    "get_inspection",
+]
 
 detect_damage: DetectDamage = _detect_damage

@@ -67,6 +67,7 @@ class InspectionResult(TypedDict):
 
     contract: Literal[1]
     id: str
+    state: Literal["done"]
     photo: PhotoResult
     verdict: Literal["damaged", "clean", "rejected", "failed"]
     damage_score: float | None
@@ -83,6 +84,22 @@ class InspectionResult(TypedDict):
     attempts: int
     metadata: Metadata
     finished_at: str | None
+
+
+class ProgressResult(TypedDict):
+    """What `get_inspection` returns for a photo that has no verdict yet.
+
+    ``reason`` is why the last attempt failed; the times are ISO 8601 in UTC.
+    """
+
+    contract: Literal[1]
+    id: str
+    state: Literal["running", "retrying"]
+    verdict: None
+    reason: ReasonResult | None
+    attempts: int
+    next_attempt_at: str | None
+    updated_at: str
 
 
 class PendingInspection(Protocol):

@@ -35,6 +35,8 @@ __all__ = [
     "MessageMalformed",
     "MetadataInvalid",
     "NotAPhoto",
+    "OriginalUnavailable",
+    "PhotoExpired",
     "PhotoForbidden",
     "PhotoNotFound",
     "PhotoRefused",
@@ -54,6 +56,7 @@ __all__ = [
     "TimeLimitReached",
     "TooManyPixels",
     "TooManyRedirects",
+    "TooOld",
     "UrlInvalid",
     "UrlNotAllowed",
     "WorkerLost",
@@ -79,6 +82,7 @@ class PhotoRejected(DamageTaskError):
     """Raised when a photo can never be examined, so that a retry would be useless."""
 
     code = "photo_rejected"
+    s3_code: str | None = None  # S3's own error code, if S3 denied our role the photo
 
 
 class UrlInvalid(PhotoRejected):
@@ -165,6 +169,12 @@ class MetadataInvalid(PhotoRejected):
     code = "metadata_invalid"
 
 
+class TooOld(PhotoRejected):
+    """Raised when the photo was not examined before the deadline that its sender set."""
+
+    code = "too_old"
+
+
 # --- the photo is not at fault and the cause may pass: retried with a growing delay
 
 
@@ -196,6 +206,12 @@ class RetriesExhausted(DamageTaskError):
     """Raised when every attempt failed with a temporary error; the message names the last one."""
 
     code = "retries_exhausted"
+
+
+class PhotoExpired(DamageTaskError):
+    """Raised when the photo's URL stopped working after an earlier attempt had downloaded it."""
+
+    code = "photo_expired"
 
 
 class WorkerLost(DamageTaskError):
@@ -237,6 +253,12 @@ class QueueUnavailable(DamageTaskError):
     code = "queue_unavailable"
 
 
+class OriginalUnavailable(DamageTaskError):
+    """Raised when neither a kept copy nor the photo's URL returns the bytes that were examined."""
+
+    code = "original_unavailable"
+
+
 class InspectionNotFound(DamageTaskError):
     """Raised when no inspection has the given id."""
 
@@ -265,3 +287,19 @@ class FlowerDatabaseInUse(DamageTaskError):
     """Raised when another Flower already keeps its history in the same database."""
 
     code = "flower_database_in_use"
+
+
+def error_of(code: str, text: str) -> DamageTaskError:
+    """The error of class ``code``; a `DamageTaskError` if no class has that code."""
+    error = _classes_by_code().get(code, DamageTaskError)(text)
+    error.code = code
+    return error
+
+
+def _classes_by_code() -> dict[str, type[DamageTaskError]]:
+    found: dict[str, type[DamageTaskError]] = {}
+    level: list[type[DamageTaskError]] = [DamageTaskError]
+    while level:
+        found = {**{cls.code: cls for cls in level}, **found}
+        level = [below for cls in level for below in cls.__subclasses__()]
+    return found

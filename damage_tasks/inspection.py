@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -120,9 +120,54 @@ class Finding:
     mask_url: str | None = None
 
 
+class State(StrEnum):
+    """Where a photo is on its way to a verdict."""
+
+    RUNNING = "running"
+    RETRYING = "retrying"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What is known of a photo that has no verdict yet; best effort, and perhaps out of date.
+
+    ``message_sent_at`` and ``receives`` say which delivery of which message it is about, so
+    that an older attempt never overwrites a later one.  ``reason`` is why the last attempt
+    failed; ``had_photo`` says whether an attempt has had the photo's bytes.
+    """
+
+    id: str
+    state: State
+    attempts: int
+    message_sent_at: datetime
+    receives: int
+    updated_at: datetime
+    reason: Reason | None = None
+    next_attempt_at: datetime | None = None
+    had_photo: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `get_inspection` returns while there is no verdict, as JSON types only."""
+        return {
+            "contract": CONTRACT_VERSION,
+            "id": self.id,
+            "state": str(self.state),
+            "verdict": None,
+            "reason": asdict(self.reason) if self.reason else None,
+            "attempts": self.attempts,
+            "next_attempt_at": _iso(self.next_attempt_at),
+            "updated_at": _iso(self.updated_at),
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """The record of one examination of a photo; ``id`` is the task id."""
+    """The record of one photo's examination; ``id`` is the task id.
+
+    A ``failed`` inspection with ``final_after`` was stored before the last attempt, in case
+    that attempt kills its process: until then the photo may still get another verdict.
+    """
 
     id: str
     photo_url: str | None
@@ -136,6 +181,16 @@ class Inspection:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     finished_at: datetime | None = None
     reused: bool = False
+    final_after: datetime | None = None
+
+    @property
+    def is_provisional(self) -> bool:
+        """Whether the last attempt may still be running."""
+        return (
+            self.verdict is Verdict.FAILED
+            and self.final_after is not None
+            and datetime.now(UTC) < self.final_after
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The result contract, with JSON types only."""
@@ -143,6 +198,7 @@ class Inspection:
         return {
             "contract": CONTRACT_VERSION,
             "id": self.id,
+            "state": str(State.DONE),
             "photo": {"url": self.photo_url, **asdict(self.photo)},
             "verdict": str(self.verdict),
             "damage_score": finding.damage_score if finding else None,
@@ -158,8 +214,12 @@ class Inspection:
             "timings_ms": {k: round(v, 1) for k, v in self.timings_ms.items()},
             "attempts": self.attempts,
             "metadata": dict(self.metadata),
-            "finished_at": self.finished_at.isoformat() if self.finished_at else None,
+            "finished_at": _iso(self.finished_at),
         }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
 
 
 def _damage_dict(damage: Damage) -> dict[str, Any]:

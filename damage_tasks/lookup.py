@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from damage_tasks.contract import InspectionResult
+    from damage_tasks.contract import InspectionResult, ProgressResult
 
 
-def get_inspection(id: str) -> InspectionResult | None:
-    """The result of the inspection with this ``id`` (the task id); None until there is a verdict.
+def get_inspection(id: str) -> InspectionResult | ProgressResult | None:
+    """The result of the inspection ``id`` (the task id), or its progress while there is none.
 
-    ``docs/reference/inspection.schema.json`` describes the dictionary.
+    ``state`` is ``done`` once there is a verdict; the dictionary is then described by
+    ``docs/reference/inspection.schema.json``.  ``running`` and ``retrying`` (with ``reason``
+    and ``next_attempt_at``) have the ``verdict`` None and are described by
+    ``docs/reference/progress.schema.json``.  None if nothing is known: the photo waits in the
+    queue, was received only seconds ago, or was never sent.
+
     Needs ``pip install damage-tasks[results]`` and ``DAMAGE_DATABASE_URL``.  Raises
     `DatabaseUnavailable`, `DatabaseError` or `ExtraMissing`.
     """
     from damage_tasks.results.celery_backend import open_inspections
 
-    inspection = open_inspections().find(id)
-    return cast("InspectionResult", inspection.to_dict()) if inspection else None
+    found = open_inspections().find_outcome(id)
+    return cast("InspectionResult | ProgressResult", found.to_dict()) if found else None

@@ -9,23 +9,33 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from damage_tasks.errors import DamageTaskError, MetadataInvalid, PhotoRejected
-from damage_tasks.inspection import Finding, Inspection, PhotoFacts, Reason, Verdict
+from damage_tasks.attempt import Attempt
+from damage_tasks.errors import (
+    DamageTaskError,
+    MetadataInvalid,
+    PhotoExpired,
+    PhotoForbidden,
+    PhotoNotFound,
+    PhotoRefused,
+    PhotoRejected,
+    TooOld,
+)
+from damage_tasks.inspection import Finding, Inspection, PhotoFacts, Progress, Verdict
 from damage_tasks.overlay import class_mask_png, encode_jpeg, render_overlay
+from damage_tasks.photos.originals import is_kept, media_type, photo_key
 from damage_tasks.ports import Networks, Photos, Pictures, Records
-from damage_tasks.telemetry import redact
+from damage_tasks.retrying import retry_until
 from damage_tasks.telemetry.metrics import get_metrics
-from damage_tasks.telemetry.sentry import traced_stage
 from damage_tasks.vision.measurement import conclude
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class Pipeline:
@@ -41,7 +51,14 @@ class Pipeline:
         overlay_side: int = 1024,
         overlay_quality: int = 85,
         max_metadata_bytes: int = 8192,
+        keep_photos: str = "none",
+        retry_seconds: float = 0.0,
     ) -> None:
+        """Take the parts, and the settings of the stages.
+
+        ``keep_photos`` is DAMAGE_KEEP_PHOTOS.  For ``retry_seconds`` from the start of an
+        attempt, requests to S3 and the database are retried within it.
+        """
         self.photos = photos
         self.segmenter = segmenter
         self.pictures = pictures
@@ -49,105 +66,133 @@ class Pipeline:
         self.overlay_side = overlay_side
         self.overlay_quality = overlay_quality
         self.max_metadata_bytes = max_metadata_bytes
+        self.keep_photos = keep_photos
+        self.retry_seconds = retry_seconds
 
-    def inspect(
-        self, id: str, url: str, metadata: Mapping[str, Any] | None = None, *, attempts: int = 1
-    ) -> Inspection:
-        """Examine the photo at ``url`` and store the result under ``id``.
+    def inspect(self, attempt: Attempt) -> Inspection:
+        """Examine the photo of ``attempt`` and store what was found.
 
-        A photo that cannot be downloaded or decoded is stored as a ``rejected`` inspection.
-        Raises `TemporaryError` when a later attempt may succeed and another `DamageTaskError`
-        when it will not; in both cases nothing is stored.
+        A photo that cannot be downloaded or read ends as a stored ``rejected``
+        inspection.  Raises `TemporaryError` when a later attempt may succeed
+        and another `DamageTaskError` when it will not; nothing is stored then.
         """
-        watch = Stopwatch()
-        facts = PhotoFacts()
-        checked: Mapping[str, Any] = {}
+        watch = attempt.watch
         try:
-            checked = check_metadata(metadata, self.max_metadata_bytes)
-            with watch.stage("download"):
-                data = self.photos.download(url)
+            attempt.checked_metadata = check_metadata(attempt.metadata, self.max_metadata_bytes)
+            self._check_deadline(attempt)
+            data = self._download(attempt)
             sha256 = hashlib.sha256(data).hexdigest()
-            facts = PhotoFacts(sha256, len(data))
-            known = self.inspections.find_finding(sha256, self.segmenter.identity.digest)
-            finding = known or self._examine(data, sha256, watch)
+            attempt.photo = PhotoFacts(sha256, len(data))
+            known = self._known_finding(attempt, sha256)
+            finding = known or self._examine(data, sha256, attempt)
             width, height = finding.photo_size
-            facts = replace(facts, width=width, height=height)
+            attempt.photo = replace(attempt.photo, width=width, height=height)
         except PhotoRejected as error:
-            return self._store_rejection(id, url, facts, checked, error, attempts, watch)
-        inspection = Inspection(
-            id=id,
-            photo_url=url,
-            photo=facts,
-            verdict=finding.verdict,
-            finding=finding,
-            reason=finding.reason,
-            bundle=self.segmenter.identity,
-            timings_ms=dict(watch.milliseconds),
-            attempts=attempts,
-            metadata=checked,
-            finished_at=datetime.now(UTC),
-            reused=known is not None,
-        )
-        return self._store(inspection, watch)
+            return self.reject(attempt, error)
+        if is_kept(self.keep_photos, sha256, finding.verdict):
+            with watch.stage("persistence"):
+                self._keep(attempt, data, is_new=known is None)
+        inspection = attempt.examined(finding, self.segmenter.identity, reused=known is not None)
+        return self._store(inspection, attempt)
 
-    def verdict_of(self, id: str) -> Inspection | None:
-        """The inspection stored under ``id``, unless it is ``failed`` and may be retried."""
-        stored = self.inspections.find(id)
+    def verdict_of(self, attempt: Attempt) -> Inspection | None:
+        """What is stored of the photo, unless it is ``failed`` and may be tried again."""
+        stored = self._retry(attempt, lambda: self.inspections.find(attempt.id))
         return stored if stored and stored.verdict is not Verdict.FAILED else None
 
-    def reject(
-        self,
-        id: str,
-        url: str | None,
-        metadata: Mapping[str, Any],
-        error: PhotoRejected,
-        *,
-        attempts: int = 1,
-    ) -> Inspection:
-        """Store a ``rejected`` inspection for a request that does not name a photo."""
-        return self._store_rejection(id, url, PhotoFacts(), metadata, error, attempts, Stopwatch())
+    def reject(self, attempt: Attempt, error: PhotoRejected) -> Inspection:
+        """Store a ``rejected`` inspection because of ``error``."""
+        inspection = attempt.ended_by(error, Verdict.REJECTED, self.segmenter.identity)
+        return self._store(inspection, attempt, error.s3_code)
 
     def record_failure(
-        self,
-        id: str,
-        url: str,
-        metadata: Mapping[str, Any] | None,
-        error: DamageTaskError,
-        *,
-        attempts: int = 1,
+        self, attempt: Attempt, error: DamageTaskError, final_after: datetime | None = None
     ) -> Inspection:
         """Store a ``failed`` inspection if the database can be reached; never raises.
 
-        A verdict already stored under ``id`` is kept.  Counts nothing, because the photo may be
-        delivered again.
+        With ``final_after`` it is provisional until then.  A verdict that is already stored
+        under the same id stays.  Counts nothing: the photo may yet be delivered again.
         """
+        with suppress(MetadataInvalid):
+            attempt.checked_metadata = check_metadata(attempt.metadata, self.max_metadata_bytes)
+        inspection = attempt.ended_by(error, Verdict.FAILED, self.segmenter.identity, final_after)
+        # What is stored in advance must not use up the time of the attempt itself.
+        patience = self.retry_seconds if final_after is None else 0.0
         try:
-            checked = check_metadata(metadata, self.max_metadata_bytes)
-        except MetadataInvalid:
-            checked = {}
-        inspection = Inspection(
-            id=id,
-            photo_url=_text(url),
-            photo=PhotoFacts(),
-            verdict=Verdict.FAILED,
-            reason=Reason(error.code, redact(str(error))),
-            bundle=self.segmenter.identity,
-            attempts=attempts,
-            metadata=checked,
-            finished_at=datetime.now(UTC),
-        )
-        try:
-            stored = self.inspections.save(inspection)
+            stored = retry_until(
+                attempt.began + patience, lambda: self.inspections.save(inspection)
+            )
         except DamageTaskError as problem:
-            logger.error("could not record the failure of %s: %s", id, problem)
+            logger.error("could not record the failure of %s: %s", attempt.id, problem)
             return inspection
         logger.info(
-            "failure recorded",
-            extra={"task_id": id, "reason": error.code, "attempts": attempts},
+            "failure recorded" if final_after is None else "failure recorded in advance",
+            extra={"task_id": attempt.id, "reason": error.code, "attempts": attempt.number},
         )
         return stored
 
-    def _examine(self, data: bytes, sha256: str, watch: Stopwatch) -> Finding:
+    def withdraw_failure(self, attempt: Attempt) -> None:
+        """Remove a provisional failure, where the database can be reached; never raises."""
+        try:
+            self.inspections.withdraw_failure(attempt.id)
+        except DamageTaskError as problem:
+            logger.warning("%s is shown as failed until its retry: %s", attempt.id, problem)
+
+    def _retry(self, attempt: Attempt, act: Callable[[], T]) -> T:
+        return retry_until(attempt.began + self.retry_seconds, act)
+
+    def _check_deadline(self, attempt: Attempt) -> None:
+        if attempt.deadline is None or datetime.now(UTC) < attempt.deadline:
+            return
+        text = f"not examined before its deadline, {attempt.deadline.isoformat()}"
+        last = self._earlier(attempt)
+        if last is not None and last.reason is not None:
+            text = f"{text}; the last attempt ended with {last.reason.code}: {last.reason.text}"
+        raise TooOld(text)
+
+    def _download(self, attempt: Attempt) -> bytes:
+        try:
+            with attempt.watch.stage("download"):
+                data = self.photos.download(attempt.url)
+        except (PhotoForbidden, PhotoNotFound, PhotoRefused) as error:
+            earlier = None if attempt.had_photo else self._earlier(attempt)
+            attempt.had_photo = attempt.had_photo or (earlier is not None and earlier.had_photo)
+            if attempt.had_photo:
+                raise PhotoExpired(
+                    f"an earlier attempt had the photo, and now {error.code}: {error}"
+                ) from error
+            raise
+        attempt.had_photo = True
+        return data
+
+    def _earlier(self, attempt: Attempt) -> Progress | None:
+        """What is known of earlier attempts; best effort."""
+        if attempt.number == 1:
+            return None
+        with suppress(DamageTaskError):
+            return self.inspections.find_progress(attempt.id)
+        return None
+
+    def _known_finding(self, attempt: Attempt, sha256: str) -> Finding | None:
+        """What is already known of the photo, if its pictures are still there."""
+        digest = self.segmenter.identity.digest
+        found = self._retry(attempt, lambda: self.inspections.find_finding(sha256, digest))
+        if found is None:
+            return None
+        addresses = [url for url in (found.overlay_url, found.mask_url) if url]
+        if all(self.pictures.has(address) for address in addresses):
+            return found
+        logger.info("the pictures of a known photo are gone: it is examined again")
+        return None
+
+    def _keep(self, attempt: Attempt, data: bytes, *, is_new: bool) -> None:
+        """Store the photo itself, unless that was done when it was examined."""
+        key = photo_key(attempt.photo.sha256 or "")
+        if is_new or not self.pictures.has(self.pictures.address(key)):
+            self._retry(attempt, lambda: self.pictures.put(key, data, media_type(data)))
+
+    def _examine(self, data: bytes, sha256: str, attempt: Attempt) -> Finding:
+        watch = attempt.watch
         with watch.stage("decode"):
             # An overlay in the photo's own size needs all of its pixels.
             side = max(self.segmenter.side, self.overlay_side) if self.overlay_side else 0
@@ -172,8 +217,12 @@ class Pipeline:
             mask = class_mask_png(conclusion.mask)
         with watch.stage("persistence"):
             key = picture_key(sha256, self.segmenter.identity.digest)
-            overlay_url = self.pictures.put(f"overlays/{key}.jpg", overlay, "image/jpeg")
-            mask_url = self.pictures.put(f"masks/{key}.png", mask, "image/png")
+            overlay_url = self._retry(
+                attempt, lambda: self.pictures.put(f"overlays/{key}.jpg", overlay, "image/jpeg")
+            )
+            mask_url = self._retry(
+                attempt, lambda: self.pictures.put(f"masks/{key}.png", mask, "image/png")
+            )
         return Finding(
             verdict=conclusion.verdict,
             damage_score=round(found.damage_score, 4),
@@ -187,36 +236,17 @@ class Pipeline:
             mask_url=mask_url,
         )
 
-    def _store_rejection(
-        self,
-        id: str,
-        url: str | None,
-        facts: PhotoFacts,
-        metadata: Mapping[str, Any],
-        error: PhotoRejected,
-        attempts: int,
-        watch: Stopwatch,
+    def _store(
+        self, inspection: Inspection, attempt: Attempt, s3_code: str | None = None
     ) -> Inspection:
-        inspection = Inspection(
-            id=id,
-            photo_url=_text(url),
-            photo=facts,
-            verdict=Verdict.REJECTED,
-            reason=Reason(error.code, redact(str(error))),
-            bundle=self.segmenter.identity,
-            timings_ms=dict(watch.milliseconds),
-            attempts=attempts,
-            metadata=metadata,
-            finished_at=datetime.now(UTC),
-        )
-        return self._store(inspection, watch)
-
-    def _store(self, inspection: Inspection, watch: Stopwatch) -> Inspection:
+        watch = attempt.watch
         with watch.stage("commit"):
-            stored = self.inspections.save(inspection)
-        # An inspection that was stored before has been counted already.
+            stored = self._retry(attempt, lambda: self.inspections.save(inspection))
+        # What had been stored before is counted already.
         if stored.finished_at == inspection.finished_at and (metrics := get_metrics()):
             metrics.examined(stored, watch.milliseconds)
+            if s3_code is not None:
+                metrics.refused_by_s3(s3_code)
         logger.info(
             "photo inspected",
             extra={
@@ -231,35 +261,12 @@ class Pipeline:
         return stored
 
 
-class Stopwatch:
-    """Wall time of each stage in milliseconds, in the order in which the stages ended."""
-
-    def __init__(self) -> None:
-        self.milliseconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Add the time spent in the block to stage ``name``."""
-        start = time.perf_counter()
-        try:
-            with traced_stage(name):
-                yield
-        finally:
-            spent = (time.perf_counter() - start) * 1000
-            self.milliseconds[name] = self.milliseconds.get(name, 0.0) + spent
-
-
 def picture_key(photo_sha256: str, bundle_digest: str) -> str:
     """The key of a photo's overlay and mask: made of digests only, so it is always the same.
 
     It begins with the photo's digest, so that S3 can spread the keys over partitions.
     """
     return f"{photo_sha256[:2]}/{photo_sha256}/{bundle_digest[:16]}"
-
-
-def _text(url: object) -> str | None:
-    """The URL that a caller sent, if it is text."""
-    return url if isinstance(url, str) else None
 
 
 def check_metadata(metadata: Any, limit: int) -> Mapping[str, Any]:

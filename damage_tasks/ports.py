@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from damage_tasks.inspection import Finding, Inspection
+from damage_tasks.inspection import Finding, Inspection, Progress
 from model_store.identity import BundleIdentity
 
 if TYPE_CHECKING:
@@ -44,12 +44,24 @@ class Pictures(Protocol):
     def put(self, key: str, data: bytes, content_type: str) -> str:
         """Store ``data`` under ``key`` and return its URL."""
 
+    def address(self, key: str) -> str:
+        """The address that `put` returns for ``key``."""
+
+    def has(self, address: str) -> bool:
+        """Whether what was stored at ``address`` is still there."""
+
 
 class Records(Protocol):
     """Stores inspections."""
 
     def find(self, id: str) -> Inspection | None:
         """The inspection stored under ``id``."""
+
+    def find_progress(self, id: str) -> Progress | None:
+        """What is known of a photo that has no verdict yet."""
+
+    def withdraw_failure(self, id: str) -> None:
+        """Remove a failure that was stored before an attempt that did not fail for good."""
 
     def find_finding(self, photo_sha256: str, bundle_digest: str) -> Finding | None:
         """The finding already stored for a photo and a bundle."""

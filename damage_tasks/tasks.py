@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from celery import Task
-from celery.exceptions import SoftTimeLimitExceeded
+from celery.exceptions import Retry, SoftTimeLimitExceeded
 
 from damage_tasks.app import app
+from damage_tasks.attempt import Attempt, AttemptReport, attach_report
 from damage_tasks.errors import (
     DamageTaskError,
     MessageMalformed,
+    PhotoExpired,
     RetriesExhausted,
     TemporaryError,
     TimeLimitReached,
     WorkerLost,
 )
+from damage_tasks.sqs.envelope import DEADLINE, HAD_PHOTO
 from damage_tasks.sqs.message import receives_of
 from damage_tasks.sqs.task_names import DETECT_DAMAGE, RECORD_MALFORMED
 from damage_tasks.worker.lifecycle import (
@@ -25,6 +30,7 @@ from damage_tasks.worker.lifecycle import (
     is_last_receive,
     photo_examined,
     photo_failed,
+    will_be_received_again,
 )
 
 logger = logging.getLogger(__name__)
@@ -42,74 +48,121 @@ def detect_damage(self: Task, url: str, metadata: dict[str, Any] | None = None) 
     also gives a result, with the verdict ``rejected``.
     """
     received = receives_of(self.request.properties or {})
-    attempts = self.request.retries + received
+    attempt = _attempt(self, url, metadata)
     pipeline = get_pipeline()
-    if is_last_receive(received):
+    is_last = is_last_receive(received)
+    if is_last:
         # If this attempt also kills the process, only this record will remain.
         lost = WorkerLost(f"delivered {received} times and never finished")
-        pipeline.record_failure(self.request.id, url, metadata, lost, attempts=attempts)
+        pipeline.record_failure(attempt, lost, final_after=_end_of_attempt())
     try:
         # The photo was finished before; only the deletion of its message failed.
-        if attempts > 1 and (known := pipeline.verdict_of(self.request.id)) is not None:
+        if attempt.number > 1 and (known := pipeline.verdict_of(attempt)) is not None:
             return known.to_dict()
-        inspection = pipeline.inspect(self.request.id, url, metadata, attempts=attempts)
+        inspection = pipeline.inspect(attempt)
         if inspection.finding is not None and not inspection.reused:
             photo_examined()
         return inspection.to_dict()
-    except TemporaryError as error:
-        try_again(self, error)
-        failure: DamageTaskError = RetriesExhausted(f"{error.code}: {error}")
-        cause: BaseException = error
-    except SoftTimeLimitExceeded as error:
-        failure = TimeLimitReached(f"not finished after {app.conf.task_soft_time_limit} s")
-        cause = error
-    except DamageTaskError as error:
-        failure = cause = error
     except Exception as error:
-        failure = DamageTaskError(f"{type(error).__name__}: {error}")
-        cause = error
-    pipeline.record_failure(self.request.id, url, metadata, failure, attempts=attempts)
-    # While S3 or the database is unavailable, other workers would fail too.
-    if not isinstance(cause, TemporaryError):
-        photo_failed(self.request.id)
-    # Not acknowledged: SQS delivers the message again and finally makes it a dead letter.
-    raise failure from cause
+        if isinstance(error, TemporaryError) and _may_retry(self):
+            retry = try_again(self, error, attempt)
+            if is_last:
+                pipeline.withdraw_failure(attempt)
+            raise retry from None
+        failure = _failure_of(error)
+        attach_report(failure, AttemptReport(attempt.had_photo))
+        if not will_be_received_again(received):
+            pipeline.record_failure(attempt, failure)
+        # While S3 or the database is unavailable, or once the photo's URL has expired, other
+        # workers would fail too.
+        if not isinstance(error, TemporaryError | PhotoExpired):
+            photo_failed(self.request.id)
+        # Not acknowledged: SQS delivers the message again and finally makes it a dead letter.
+        raise failure from error
+
+
+def _failure_of(error: Exception) -> DamageTaskError:
+    """The error that an attempt fails with, after all, because of ``error``."""
+    if isinstance(error, TemporaryError):
+        return RetriesExhausted(f"{error.code}: {error}")
+    if isinstance(error, SoftTimeLimitExceeded):
+        return TimeLimitReached(f"not finished after {app.conf.task_soft_time_limit} s")
+    if isinstance(error, DamageTaskError):
+        return error
+    return DamageTaskError(f"{type(error).__name__}: {error}")
 
 
 @app.task(bind=True, name=RECORD_MALFORMED, max_retries=None, Request=REQUEST)
 def record_malformed(self: Task, body: str) -> dict[str, Any]:
     """Record a message that is not a request as ``rejected``, with its body."""
     error = MessageMalformed(
-        'expected {"image_url": "https://...", ...} or a message sent by detect_damage.delay'
+        'expected {"image_url": "https://...", ...}, perhaps with '
+        '"inspection": {"deadline": "2026-12-31T12:00:00Z"}, '
+        "or a message sent by detect_damage.delay"
     )
-    pipeline = get_pipeline()
-    attempts = self.request.retries + receives_of(self.request.properties or {})
+    attempt = _attempt(self, None, {"body": body})
+    attempt.checked_metadata = attempt.metadata
     try:
-        inspection = pipeline.reject(
-            self.request.id, None, {"body": body}, error, attempts=attempts
-        )
+        return get_pipeline().reject(attempt, error).to_dict()
     except TemporaryError as away:
-        try_again(self, away)
+        if _may_retry(self):
+            raise try_again(self, away, attempt) from None
         raise
-    return inspection.to_dict()
 
 
-def try_again(task: Task, error: TemporaryError) -> None:
-    """Send the message again with a delay; return if there were enough retries already."""
+def try_again(task: Task, error: TemporaryError, attempt: Attempt) -> Retry:
+    """Send the message again with a delay; the exception to raise."""
     from damage_tasks.settings import get_settings
 
-    settings, retries = get_settings(), task.request.retries
-    if retries >= settings.max_retries:
-        return
+    retries = task.request.retries
     # A countdown would become an ETA: the worker would hold the message beyond its visibility
     # timeout, and SQS would deliver it again.
-    delay = retry_delay(retries, settings.retry_base)
+    delay = retry_delay(retries, get_settings().retry_base)
+    now = datetime.now(UTC)
+    headers = dict(task.request.headers or {})
+    if attempt.deadline is not None:
+        # Whoever waits for a verdict gets it when the deadline passes.
+        left = (attempt.deadline - now).total_seconds()
+        delay = min(delay, max(0, math.ceil(left)))
+        headers[DEADLINE] = attempt.deadline.isoformat()
+    if attempt.had_photo:
+        headers[HAD_PHOTO] = True
+    attach_report(error, AttemptReport(attempt.had_photo, now + timedelta(seconds=delay)))
     logger.warning(
         "photo will be retried",
         extra={"task_id": task.request.id, "reason": error.code, "why": str(error),
                "retry": retries + 1, "seconds": delay},
     )  # fmt: skip
-    raise task.retry(exc=error, countdown=0, DelaySeconds=delay) from None
+    retry: Retry = task.retry(
+        exc=error, countdown=0, DelaySeconds=delay, headers=headers, throw=False
+    )
+    return retry
+
+
+def _may_retry(task: Task) -> bool:
+    from damage_tasks.settings import get_settings
+
+    return bool(task.request.retries < get_settings().max_retries)
+
+
+def _attempt(task: Task, url: Any, metadata: Any) -> Attempt:
+    request = task.request
+    deadline = getattr(request, DEADLINE, None)
+    return Attempt(
+        request.id,
+        url,
+        metadata,
+        number=request.retries + receives_of(request.properties or {}),
+        had_photo=bool(getattr(request, HAD_PHOTO, False)),
+        deadline=datetime.fromisoformat(deadline) if deadline else None,
+    )
+
+
+def _end_of_attempt() -> datetime:
+    """When the attempt that begins now has ended, whatever becomes of it."""
+    from damage_tasks.sqs.queues import MARGIN
+
+    return datetime.now(UTC) + timedelta(seconds=app.conf.task_time_limit + MARGIN)
 
 
 def retry_delay(retries: int, base: float) -> int:

@@ -7,7 +7,7 @@ import logging
 from damage_tasks.photos import PhotoReader
 from damage_tasks.pipeline import Pipeline
 from damage_tasks.ports import Pictures, Records
-from damage_tasks.results.celery_backend import open_inspections
+from damage_tasks.results.celery_backend import open_store
 from damage_tasks.settings import Settings
 from damage_tasks.storage.aws_clients import new_client
 from damage_tasks.storage.s3 import Bucket, Signer
@@ -36,10 +36,14 @@ def build_pipeline(
         photos=PhotoReader(settings, Signer(settings)),
         segmenter=build_segmenter(settings, bundle),
         pictures=pictures or Bucket(settings.require("bucket"), settings.overlay_base_url),
-        inspections=inspections or open_inspections(),
+        inspections=inspections or open_store(settings.require("database_url")),
         overlay_side=settings.overlay_side,
         overlay_quality=settings.overlay_quality,
         max_metadata_bytes=settings.max_metadata_bytes,
+        # Originals are kept in the bucket only.
+        keep_photos=settings.keep_photos if pictures is None else "none",
+        # The second half is for a call that began just before, and may take as long as that.
+        retry_seconds=settings.soft_time_limit / 2,
     )
 
 

@@ -184,12 +184,12 @@ class _S3:
 def _errors(uri: str) -> Iterator[Any]:
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from model_store.s3_faults import fault_of
+
     try:
         yield
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code in ("PreconditionFailed", "ConditionalRequestConflict"):
+    except (ClientError, BotoCoreError, OSError) as error:
+        fault = fault_of(error)
+        if fault.code in ("PreconditionFailed", "ConditionalRequestConflict"):
             raise BundleError(f"{uri} already exists; versions cannot be overwritten") from None
-        raise BundleUnavailable(f"{uri}: {code}") from None
-    except (BotoCoreError, OSError) as error:
-        raise BundleUnavailable(f"{uri}: {error}") from None
+        raise BundleUnavailable(f"{uri}: {fault}") from None

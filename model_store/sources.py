@@ -61,6 +61,9 @@ class S3Source:
 
     def read(self, name: str, offset: int = 0) -> Iterator[bytes]:
         from botocore.exceptions import BotoCoreError, ClientError
+        from urllib3.exceptions import HTTPError
+
+        from model_store.s3_faults import Fault, fault_of
 
         key = f"{self.prefix}/{name}"
         try:
@@ -69,14 +72,11 @@ class S3Source:
             answer = client.get_object(Bucket=self.bucket, Key=key, **more)
             with closing(answer["Body"]) as body:
                 yield from body.iter_chunks(CHUNK_BYTES)
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            if status >= 500 or status in (408, 429):
-                raise BundleUnavailable(f"{self.uri}/{name}: {code}") from None
-            raise BundleNotFound(f"{self.uri}/{name}: {code}") from None
-        except (BotoCoreError, OSError) as error:
-            raise BundleUnavailable(f"{self.uri}/{name}: {error}") from None
+        except (ClientError, BotoCoreError, HTTPError, OSError) as error:
+            fault = fault_of(error)
+            if fault.fault is Fault.TEMPORARY:
+                raise BundleUnavailable(f"{self.uri}/{name}: {fault}") from None
+            raise BundleNotFound(f"{self.uri}/{name}: {fault}") from None
 
 
 class WebSource:

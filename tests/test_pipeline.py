@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from damage_tasks.attempt import Attempt
 from damage_tasks.errors import (
     DamageTaskError,
     DatabaseUnavailable,
@@ -16,7 +17,7 @@ from damage_tasks.errors import (
     PhotoNotFound,
     StorageUnavailable,
 )
-from damage_tasks.inspection import Finding, Inspection, Verdict
+from damage_tasks.inspection import Finding, Inspection, Progress, Verdict
 from damage_tasks.photos import Photo, decode
 from damage_tasks.pipeline import Pipeline, check_metadata, picture_key
 from damage_tasks.vision.segmenter import Segmentation
@@ -64,19 +65,27 @@ class Networks:
 class Pictures:
     def __init__(self) -> None:
         self.stored: dict[str, tuple[bytes, str]] = {}
+        self.gone: set[str] = set()
         self.error: Exception | None = None
 
     def put(self, key: str, data: bytes, content_type: str) -> str:
         if self.error:
             raise self.error
         self.stored[key] = (data, content_type)
+        return self.address(key)
+
+    def address(self, key: str) -> str:
         return f"s3://bucket/{key}"
+
+    def has(self, address: str) -> bool:
+        return address not in self.gone
 
 
 class Records:
     def __init__(self) -> None:
         self.rows: dict[str, Inspection] = {}
         self.known: Finding | None = None
+        self.progress: Progress | None = None
         self.error: Exception | None = None
 
     def find(self, id: str) -> Inspection | None:
@@ -84,6 +93,12 @@ class Records:
 
     def find_finding(self, photo_sha256: str, bundle_digest: str) -> Finding | None:
         return self.known
+
+    def find_progress(self, id: str) -> Progress | None:
+        return self.progress
+
+    def withdraw_failure(self, id: str) -> None:
+        self.rows.pop(id, None)
 
     def save(self, inspection: Inspection) -> Inspection:
         if self.error:
@@ -104,7 +119,8 @@ class Parts:
         )
 
     def inspect(self, metadata: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        result = self.pipeline.inspect("task-1", "https://x/y.jpg", metadata, attempts=2)
+        attempt = Attempt("task-1", "https://x/y.jpg", metadata, number=2)
+        result = self.pipeline.inspect(attempt)
         return dict(check_result(result.to_dict()))
 
 
@@ -199,7 +215,7 @@ def test_a_store_that_is_away_stores_nothing(parts: Parts) -> None:
 
 def test_a_failure_is_recorded_without_its_secrets(parts: Parts) -> None:
     error = DamageTaskError("no luck with https://x/y?token=hunter2")
-    inspection = parts.pipeline.record_failure("task-1", "https://x", {"car": 7}, error)
+    inspection = parts.pipeline.record_failure(Attempt("task-1", "https://x", {"car": 7}), error)
     result = check_result(inspection.to_dict())
     assert (result["verdict"], result["reason"]["code"]) == ("failed", "unexpected")
     assert "hunter2" not in result["reason"]["text"]
@@ -207,16 +223,16 @@ def test_a_failure_is_recorded_without_its_secrets(parts: Parts) -> None:
 
 def test_recording_a_failure_never_raises(parts: Parts, caplog: pytest.LogCaptureFixture) -> None:
     parts.records.error = DatabaseUnavailable("away")
-    parts.pipeline.record_failure("task-1", "https://x", None, DamageTaskError("x"))
+    parts.pipeline.record_failure(Attempt("task-1", "https://x"), DamageTaskError("x"))
     assert "could not record the failure" in caplog.text
 
 
 def test_a_verdict_is_known_by_its_id_and_a_failure_is_none(parts: Parts) -> None:
-    assert parts.pipeline.verdict_of("task-1") is None
-    parts.pipeline.record_failure("task-1", "https://x/y.jpg", None, StorageUnavailable())
-    assert parts.pipeline.verdict_of("task-1") is None
+    assert parts.pipeline.verdict_of(Attempt("task-1", "https://x/y.jpg")) is None
+    parts.pipeline.record_failure(Attempt("task-1", "https://x/y.jpg"), StorageUnavailable())
+    assert parts.pipeline.verdict_of(Attempt("task-1", "https://x/y.jpg")) is None
     parts.inspect()
-    known = parts.pipeline.verdict_of("task-1")
+    known = parts.pipeline.verdict_of(Attempt("task-1", "https://x/y.jpg"))
     assert known is not None and known.finding is not None
 
 
@@ -239,6 +255,6 @@ def test_an_overlay_of_the_photos_own_size_has_all_its_pixels() -> None:
     parts = Parts()
     parts.photos.data = jpeg(3200, 1600)
     parts.pipeline.overlay_side = 0
-    parts.pipeline.inspect("t-1", "https://photos.example/car.jpg")
+    parts.pipeline.inspect(Attempt("t-1", "https://photos.example/car.jpg"))
     (overlay,) = (data for data, kind in parts.pictures.stored.values() if kind == "image/jpeg")
     assert decode(overlay).pixels.shape[1] == 3200

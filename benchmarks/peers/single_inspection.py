@@ -6,6 +6,8 @@ import os
 import uuid
 from typing import Any
 
+from damage_tasks.attempt import Attempt
+
 # Any value selects the network as its author would run it, in eager fp32 with default threads.
 EAGER = "BENCH_EAGER"
 
@@ -25,5 +27,5 @@ class Inspect:
 
     def __call__(self, url: str) -> dict[str, Any]:
         """Inspect the photo at ``url``, store the result and return it."""
-        inspection = self.pipeline.inspect(str(uuid.uuid4()), url)
+        inspection = self.pipeline.inspect(Attempt(str(uuid.uuid4()), url))
         return {"verdict": str(inspection.verdict)}

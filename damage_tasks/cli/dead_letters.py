@@ -189,16 +189,22 @@ def _with_reasons(held: Iterator[DeadLetter]) -> Iterator[DeadLetter]:
     inspections = open_inspections()
     for letter in held:
         known = inspections.find(letter.id)
-        if known is None:
+        # Where the last attempt could not be stored, the reason of the one before may be known.
+        last = inspections.find_progress(letter.id) if known is None else None
+        if known is not None:
+            yield replace(
+                letter,
+                reason=known.reason.code if known.reason else str(known.verdict),
+                text=known.reason.text if known.reason else "",
+                attempts=known.attempts,
+                finished=known.finished_at.isoformat() if known.finished_at else None,
+            )
+        elif last is not None and last.reason is not None:
+            yield replace(
+                letter, reason=last.reason.code, text=last.reason.text, attempts=last.attempts
+            )
+        else:
             yield letter
-            continue
-        yield replace(
-            letter,
-            reason=known.reason.code if known.reason else str(known.verdict),
-            text=known.reason.text if known.reason else "",
-            attempts=known.attempts,
-            finished=known.finished_at.isoformat() if known.finished_at else None,
-        )
 
 
 def _shown(letter: DeadLetter) -> dict[str, Any]:

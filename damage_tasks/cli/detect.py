@@ -12,7 +12,7 @@ from rich.console import Console
 
 from damage_tasks.cli.photo_arguments import describe_skipped, find_photos, unique_names
 from damage_tasks.cli.results_table import print_results, progress_bar
-from damage_tasks.inspection import Finding, Inspection
+from damage_tasks.inspection import Finding, Inspection, Progress
 
 if TYPE_CHECKING:
     from damage_tasks.pipeline import Pipeline
@@ -59,12 +59,14 @@ def run(
 
 
 def _examine(pipeline: Pipeline, name: str, url: str) -> dict[str, Any]:
+    from damage_tasks.attempt import Attempt
     from damage_tasks.errors import DamageTaskError
 
+    attempt = Attempt(name, url)
     try:
-        return pipeline.inspect(name, url).to_dict()
+        return pipeline.inspect(attempt).to_dict()
     except DamageTaskError as error:
-        return pipeline.record_failure(name, url, None, error).to_dict()
+        return pipeline.record_failure(attempt, error).to_dict()
 
 
 def _pipeline(pictures: _Folder, bundle: str | None) -> Pipeline:
@@ -93,6 +95,12 @@ class _Folder:
         path.write_bytes(data)
         return f"file://{quote(str(path))}"
 
+    def address(self, key: str) -> str:
+        raise NotImplementedError("no photo is kept here")
+
+    def has(self, address: str) -> bool:
+        return False
+
 
 class _Nothing:
     """Stands in for the database: knows no inspections and stores none."""
@@ -102,6 +110,12 @@ class _Nothing:
 
     def find_finding(self, photo_sha256: str, bundle_digest: str) -> Finding | None:
         return None
+
+    def find_progress(self, id: str) -> Progress | None:
+        return None
+
+    def withdraw_failure(self, id: str) -> None:
+        pass
 
     def save(self, inspection: Inspection) -> Inspection:
         return inspection

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,6 +17,9 @@ from damage_tasks.cli.results_table import COLOURS
 from damage_tasks.errors import InspectionNotFound, QueueUnavailable, SettingsError
 from damage_tasks.telemetry import escape_controls, one_line, redacted
 
+if TYPE_CHECKING:
+    from damage_tasks.contract import InspectionResult, ProgressResult
+
 
 def run(
     id: Annotated[str, typer.Argument(help="Inspection id (= task id, = SQS MessageId).")],
@@ -24,13 +27,13 @@ def run(
         bool, typer.Option("--json", help="Print the whole result as JSON.")
     ] = False,
 ) -> None:
-    """Show everything stored about one photo.
+    """Show everything stored about one photo, or its progress while it has no verdict.
 
     Example: damage-tasks show 0c1e6c9a-... --json
     """
     from damage_tasks import get_inspection
 
-    result = redacted(get_inspection(id)) or _dead_letter(id)
+    result: Any = redacted(get_inspection(id)) or _dead_letter(id)
     if result is None:
         raise InspectionNotFound(f"no inspection {id}; it may still be on the queue")
     if as_json:
@@ -61,7 +64,21 @@ def _dead_letter(id: str) -> dict[str, Any] | None:
     return None
 
 
-def _rows(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _rows(result: InspectionResult | ProgressResult) -> Iterator[tuple[str, Any]]:
+    return _inspection_rows(result) if result["state"] == "done" else _progress_rows(result)
+
+
+def _progress_rows(result: ProgressResult) -> Iterator[tuple[str, Any]]:
+    yield "state", result["state"]
+    if reason := result["reason"]:
+        yield "reason", f"{reason['code']}: {reason['text']}"
+    if result["next_attempt_at"]:
+        yield "next attempt", f"about {result['next_attempt_at']}"
+    yield "attempts", result["attempts"]
+    yield "updated", result["updated_at"]
+
+
+def _inspection_rows(result: InspectionResult) -> Iterator[tuple[str, Any]]:
     verdict, bundle, quality = result["verdict"], result["bundle"], result["quality"]
     yield "photo", result["photo"]["url"]
     yield "verdict", verdict
@@ -79,7 +96,7 @@ def _rows(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "quality", ", ".join([quality["verdict"], *quality["reasons"]])
     if result["overlay_url"]:
         yield "overlay", result["overlay_url"]
-        yield "mask", result["mask_url"]
+        yield "mask", str(result["mask_url"])
     if bundle:
         yield "bundle", f"{bundle['name']} {bundle['version']} ({bundle['digest'][:12]})"
     yield "ms", ", ".join(f"{name} {ms:.0f}" for name, ms in result["timings_ms"].items())

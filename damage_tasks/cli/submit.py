@@ -115,7 +115,7 @@ def wait_for(
                 if id in results:
                     continue
                 result = get_inspection(id)
-                if result is None:
+                if result is None or result["state"] != "done":
                     continue
                 results[id] = result
                 progress.advance(bar)

@@ -66,9 +66,10 @@ class HttpDownload:
             if url.text in seen:
                 raise TooManyRedirects("the photo's address redirects to itself")
             seen.add(url.text)
-            answer = self._request(url, deadline)
+            signed = self._signer.sign(url.text, url.host)
+            answer = self._request(url, signed, deadline)
             if answer.status not in REDIRECTS or not answer.location:
-                return body_of(answer)
+                return body_of(answer, signed_by_us=signed != url.text)
             url = self._target(url, answer.location)
         raise TooManyRedirects(f"more than {self._settings.max_redirects} redirects")
 
@@ -78,7 +79,7 @@ class HttpDownload:
             raise UrlNotAllowed("the photo's address redirects to a scheme other than http(s)")
         return target
 
-    def _request(self, url: HttpUrl, deadline: float) -> Answer:
+    def _request(self, url: HttpUrl, signed: str, deadline: float) -> Answer:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raise DownloadFailed(f"not finished after {self._settings.download_timeout:g} s")
@@ -86,7 +87,7 @@ class HttpDownload:
         guard = _Guard(self._settings.allow_private_addresses)
         curl = self._handle()
         self._set_limits(curl)
-        curl.setopt(pycurl.URL, self._signer.sign(url.text, url.host))
+        curl.setopt(pycurl.URL, signed)
         curl.setopt(pycurl.TIMEOUT_MS, max(1, int(remaining * 1000)))
         curl.setopt(pycurl.WRITEFUNCTION, answer.taking(answer.write))
         curl.setopt(pycurl.HEADERFUNCTION, answer.taking(answer.header))

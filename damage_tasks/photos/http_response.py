@@ -13,12 +13,19 @@ from damage_tasks.errors import (
     PhotoNotFound,
     PhotoRefused,
     PhotoTooLarge,
+    StorageError,
 )
+from model_store.s3_faults import Fault, classify
 
 MAX_HEADERS = 64 * 1024
 # Read this much of a redirect's or error's body, to keep the connection for the next photo.
 MAX_OTHER_BODY = 64 * 1024
-AGAIN = frozenset({408, 425, 429})
+# S3 and CloudFront describe errors in XML.
+_S3_ERROR = re.compile(rb"<Error>.{0,200}?<Code>([A-Za-z0-9.]{1,64})</Code>", re.DOTALL)
+_S3_MESSAGE = re.compile(rb"<Message>([^<>]{1,200})</Message>")
+# The signature is part of the caller's URL, so it cannot be renewed.
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
+_BAD_SIGNATURE = frozenset({"InvalidKey", "MalformedSignature", "MissingKey"})  # of CloudFront
 _STATUS = re.compile(rb"HTTP/\S+ +(\d{3})")
 
 
@@ -72,19 +79,39 @@ class Answer:
         return None
 
 
-def body_of(answer: Answer) -> bytes:
-    """The photo; raises a `PhotoRejected` or `DownloadFailed` for an error status."""
+def body_of(answer: Answer, *, signed_by_us: bool = False) -> bytes:
+    """The photo; raises a `PhotoRejected` or `DownloadFailed` for an error status.
+
+    Raises `StorageError` when CloudFront rejects a signature of ours.
+    """
     status = answer.status
     if 200 <= status < 300:
         return answer.body.getvalue()
-    text = f"the photo's server returned {status}"
-    if status in (404, 410):
-        raise PhotoNotFound(text)
-    if status in (401, 403, 407):
-        raise PhotoForbidden(text)
-    if status in AGAIN or status >= 500:
-        raise DownloadFailed(text)
+    code, message = _s3_error(answer.body.getvalue())
+    text = " ".join(filter(None, [f"the photo's server returned {status}", code]))
+    if message:
+        text = f"{text}: {message}"
+    if signed_by_us and code in _BAD_SIGNATURE:
+        raise StorageError(f"CloudFront rejects our key (DAMAGE_CLOUDFRONT_KEY_PAIR_ID): {text}")
+    fault = Fault.CREDENTIALS if code in _EXPIRED else classify(status, code)
+    match fault:
+        case Fault.TEMPORARY:
+            raise DownloadFailed(text)
+        case Fault.MISSING:
+            raise PhotoNotFound(text)
+        case Fault.FORBIDDEN | Fault.CREDENTIALS:
+            raise PhotoForbidden(text)
     raise PhotoRefused(text)
+
+
+def _s3_error(body: bytes) -> tuple[str, str]:
+    """The code and the message of an error in S3's XML; both empty for any other body."""
+    code = _S3_ERROR.search(body)
+    if code is None:
+        return "", ""
+    message = _S3_MESSAGE.search(body, code.end())
+    text = message[1].decode("utf-8", "replace") if message else ""
+    return code[1].decode(), text if text.isprintable() else ""
 
 
 def too_large(limit: int) -> PhotoTooLarge:

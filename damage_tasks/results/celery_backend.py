@@ -12,24 +12,29 @@ from typing import TYPE_CHECKING, Any
 from celery import states
 from celery.backends.base import Backend, SyncBackendMixin
 
-from damage_tasks.errors import CallRefused, DamageTaskError, ExtraMissing
-from damage_tasks.inspection import Verdict
+from damage_tasks.errors import CallRefused, DamageTaskError, ExtraMissing, error_of
+from damage_tasks.inspection import Inspection, Progress, State, Verdict
 from damage_tasks.settings import get_settings
 
 if TYPE_CHECKING:
     from damage_tasks.results.store import Inspections
 
 
-@cache
-def open_inspections() -> Inspections:
-    """This process's view of the database of inspections."""
+def open_store(url: str) -> Inspections:
+    """The database of inspections at ``url``; raises `ExtraMissing` without SQLAlchemy."""
     try:
         from damage_tasks.results.store import Inspections
     except ModuleNotFoundError as error:
         raise ExtraMissing(
             f"reading inspections needs {error.name}: pip install 'damage-tasks[results]'"
         ) from None
-    return Inspections(get_settings().require("database_url"))
+    return Inspections(url)
+
+
+@cache
+def open_inspections() -> Inspections:
+    """The database of inspections that the settings name; one connection for this process."""
+    return open_store(get_settings().require("database_url"))
 
 
 class InspectionBackend(SyncBackendMixin, Backend):
@@ -39,13 +44,22 @@ class InspectionBackend(SyncBackendMixin, Backend):
         return result
 
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
-        inspection = open_inspections().find(task_id)
-        if inspection is None:
-            return {"task_id": task_id, "status": states.PENDING, "result": None}
-        if inspection.verdict is Verdict.FAILED and inspection.reason:
-            error = DamageTaskError(f"{inspection.reason.code}: {inspection.reason.text}")
-            return {"task_id": task_id, "status": states.FAILURE, "result": error}
-        return {"task_id": task_id, "status": states.SUCCESS, "result": inspection.to_dict()}
+        found = open_inspections().find_outcome(task_id)
+        reason = found.reason if found else None
+        error = error_of(reason.code, reason.text) if reason else None
+        result: Any
+        match found:
+            case None:
+                status, result = states.PENDING, None
+            case Progress(state=State.RUNNING):
+                status, result = states.STARTED, None
+            case Progress():
+                status, result = states.RETRY, error
+            case Inspection(verdict=Verdict.FAILED):
+                status, result = states.FAILURE, error or DamageTaskError()
+            case _:
+                status, result = states.SUCCESS, found.to_dict()
+        return {"task_id": task_id, "status": status, "result": result}
 
     def _forget(self, task_id: str) -> None:
         """Inspections are records: they are not forgotten with a Celery result."""

@@ -50,6 +50,7 @@ def inspection_row(inspection: Inspection, finding_id: int | None) -> dict[str, 
         "attempts": inspection.attempts,
         "metadata": _storable_json(inspection.metadata),
         "finished_at": inspection.finished_at or datetime.now(UTC),
+        "final_after": inspection.final_after,
     }
 
 
@@ -142,6 +143,7 @@ def load_inspection(connection: Connection, row: Row[Any]) -> Inspection:
         metadata=row.metadata,
         finished_at=row.finished_at,
         reused=row.reused,
+        final_after=row.final_after,
     )
 
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from damage_tasks.inspection import Finding, Inspection, Verdict
+from damage_tasks.errors import DatabaseError
+from damage_tasks.inspection import Finding, Inspection, Progress, State, Verdict
 from damage_tasks.results.database import create_engine, database_errors
+from damage_tasks.results.progress import (
+    delete_progress,
+    delete_progress_before,
+    find_progress,
+    upsert_progress,
+)
 from damage_tasks.results.rows import (
     damage_row,
     finding_row,
@@ -23,6 +31,9 @@ from damage_tasks.results.tables import damages, findings, inspections
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
+
+# A message lives for 14 days at most, so nothing is known of older photos.
+PROGRESS_LIFETIME = timedelta(days=15)
 
 
 class Inspections:
@@ -81,6 +92,56 @@ class Inspections:
             row = _row_of(connection, id)
             return load_inspection(connection, row) if row else None
 
+    def find_outcome(self, id: str) -> Inspection | Progress | None:
+        """The verdict of the task id ``id``, or what is known of its photo meanwhile."""
+        with self._transaction() as connection:
+            row = _row_of(connection, id)
+            inspection = load_inspection(connection, row) if row else None
+        if inspection is not None and not inspection.is_provisional:
+            return inspection
+        try:
+            progress = self.find_progress(id)
+        except DatabaseError:  # a database that was not migrated yet
+            progress = None
+        if inspection is None:
+            return progress
+        # It was stored as the last attempt began.
+        began = inspection.finished_at or datetime.now(UTC)
+        if progress is not None and progress.updated_at >= began:
+            return progress
+        return Progress(id, State.RUNNING, inspection.attempts, began, 0, began)
+
+    def find_progress(self, id: str) -> Progress | None:
+        """What is known of a photo that has no verdict yet; best effort."""
+        with self._transaction() as connection:
+            return find_progress(connection, id)
+
+    def save_progress(self, progress: Progress) -> None:
+        """Store ``progress``, unless a later attempt stored its own or there is a verdict."""
+        with self._transaction() as connection:
+            upsert_progress(connection, progress)
+
+    def forget_progress(self, id: str) -> None:
+        """Remove what is stored of the progress of ``id``."""
+        with self._transaction() as connection:
+            delete_progress(connection, id)
+
+    def forget_old_progress(self) -> None:
+        """Remove the progress of photos whose messages no longer exist."""
+        with self._transaction() as connection:
+            delete_progress_before(connection, datetime.now(UTC) - PROGRESS_LIFETIME)
+
+    def withdraw_failure(self, id: str) -> None:
+        """Remove the failure that was stored before an attempt that did not fail for good."""
+        with self._transaction() as connection:
+            connection.execute(
+                sa.delete(inspections).where(
+                    inspections.c.id == id,
+                    inspections.c.verdict == Verdict.FAILED,
+                    inspections.c.final_after.is_not(None),
+                )
+            )
+
     def find_finding(self, photo_sha256: str, bundle_digest: str) -> Finding | None:
         """What the bundle with ``bundle_digest`` said of the photo, if it has seen it."""
         with self._transaction() as connection:
@@ -107,6 +168,16 @@ class Inspections:
         id = connection.execute(self._insert_finding, finding_row(inspection)).scalar()
         if id is None:
             known = connection.execute(_finding_id(photo.sha256, bundle.digest)).scalar_one()
+            if not inspection.reused and finding.overlay_url:
+                # The pictures were gone, and made again.
+                connection.execute(
+                    sa.update(findings)
+                    .where(
+                        findings.c.id == known,
+                        findings.c.overlay_url.is_distinct_from(finding.overlay_url),
+                    )
+                    .values(overlay_url=finding.overlay_url, mask_url=finding.mask_url)
+                )
             return known, False
         if finding.damages:
             connection.execute(

@@ -125,6 +125,8 @@ inspections = Table(
     Column("attempts", Integer, nullable=False),
     Column("metadata", Json, nullable=False),
     Column("finished_at", Moment, nullable=False),
+    # Of a failure that was stored before the last attempt: it counts only after this.
+    Column("final_after", Moment),
     CheckConstraint(_VERDICTS, name="verdict"),
     Index(None, "photo_sha256"),
     # Presigned URLs are longer than a B-tree entry may be, and only looked up whole.
@@ -132,4 +134,21 @@ inspections = Table(
     Index(None, "finished_at"),
     Index(None, "verdict", "finished_at"),
     Index(None, "finding_id"),
+)
+
+# Photos without a verdict, as far as it is known.  Workers of older versions do not know it.
+progress = Table(
+    "progress",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("message_sent_at", Moment, nullable=False),
+    Column("receives", Integer, nullable=False),
+    Column("reason_code", String(64)),
+    Column("reason_text", Text),
+    Column("next_attempt_at", Moment),
+    Column("had_photo", Boolean, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Index(None, "updated_at"),
 )

@@ -20,6 +20,13 @@ class PlaceSettings(Group):
         "S3 bucket for overlays and masks. Required by workers.",
         "acme-damage-overlays",
     )
+    keep_photos: str = setting(
+        "none",
+        "Which examined photos are kept unchanged, under `photos/` in the bucket: `none`, "
+        "`damaged`, `sample:N` (one in N, chosen by its digest) or `all`.",
+        "damaged",
+        pattern="^(none|damaged|all|sample:[1-9][0-9]{0,8})$",
+    )
     database_url: str | None = setting(
         None,
         "Database for inspections: PostgreSQL in production, SQLite (`sqlite:///damage.db`) on a "

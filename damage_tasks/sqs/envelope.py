@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from kombu.serialization import register
@@ -33,6 +35,11 @@ def register_plain_json() -> None:
     register(PLAIN_JSON, json.dumps, json.loads, PLAIN_JSON_TYPE, "utf-8")
 
 
+OPTIONS = "inspection"  # the key of a raw message's options; what is beside it is metadata
+# Headers of our own: see `damage_tasks.tasks`.
+HAD_PHOTO = "had_photo"
+DEADLINE = "deadline"
+
 TRACE_HEADERS = ("sentry-trace", "baggage")
 KEPT_HEADERS = (
     "lang", "root_id", "parent_id", "argsrepr", "kwargsrepr", "origin", *TRACE_HEADERS,
@@ -51,18 +58,28 @@ def translate(text: str, message_id: str, queue: str) -> Json:
     """The Celery message (protocol 2, as kombu's virtual transports lay it out) for a body.
 
     ``text`` is the SQS body; never raises.  Of a Celery message only what a photo
-    needs is kept: its sender sets neither time limits, nor a time to wait for or to
-    expire at, nor further tasks to call.
+    needs is kept: its sender sets neither time limits, nor a time to wait for, nor
+    further tasks to call.  The time that it expires at becomes the photo's deadline.
     """
     payload = _parse(text)
     celery = _celery(payload, queue)
     if celery is not None:
         return celery
     if isinstance(payload, dict) and isinstance(payload.get("image_url"), str):
-        metadata = {key: value for key, value in payload.items() if key != "image_url"}
-        headers = {"headers": _trace(metadata)}
+        metadata = {
+            key: value for key, value in payload.items() if key not in ("image_url", OPTIONS)
+        }
+        try:
+            options = _options(payload.get(OPTIONS, {}))
+        except (ValueError, OverflowError):
+            return _malformed(text, message_id, queue)
         args = [payload["image_url"], metadata]
+        headers = {"headers": _trace(metadata), **options}
         return _message(DETECT_DAMAGE, args, {}, message_id, queue, headers)
+    return _malformed(text, message_id, queue)
+
+
+def _malformed(text: str, message_id: str, queue: str) -> Json:
     return _message(RECORD_MALFORMED, [text[:KEPT_BODY]], {}, message_id, queue)
 
 
@@ -83,6 +100,24 @@ def _parse(text: str | bytes) -> Any:
         if not level:
             return value
     return None
+
+
+def _options(options: Any) -> Json:
+    """The headers for a raw message's options; raises `ValueError` for what is none."""
+    if not isinstance(options, dict) or not options.keys() <= {DEADLINE}:
+        raise ValueError(f"{OPTIONS} has unknown options")
+    return _deadline(options.get(DEADLINE))
+
+
+def _deadline(text: Any) -> Json:
+    """The header for a deadline in ISO 8601, UTC where it names no zone; none for None."""
+    if text is None:
+        return {}
+    if not isinstance(text, str):
+        raise ValueError(f"{DEADLINE} is not text")
+    moment = datetime.fromisoformat(text)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return {DEADLINE: moment.astimezone(UTC).isoformat()}
 
 
 def _trace(metadata: Json) -> Json:
@@ -163,7 +198,7 @@ def _can_be_called(task: str, args: Any, kwargs: Any) -> bool:
 
 
 def _kept(headers: Json) -> Json:
-    """What carries a trace or names the sender; everything else is ours to say."""
+    """What carries a trace, names the sender or is our own; all else is ours to say."""
     inner = headers.get("headers")
     kept: Json = {
         name: headers[name][:MAX_HEADER]
@@ -176,6 +211,11 @@ def _kept(headers: Json) -> Json:
             for name in TRACE_HEADERS
             if isinstance(inner.get(name), str)
         }
+    if headers.get(HAD_PHOTO) is True:
+        kept[HAD_PHOTO] = True
+    # Celery itself lets nobody send an expiry that it cannot read.
+    with suppress(ValueError, OverflowError):
+        kept |= _deadline(headers.get(DEADLINE) or headers.get("expires"))
     return kept
 
 

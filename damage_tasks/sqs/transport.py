@@ -290,6 +290,7 @@ class Channel(SQS.Channel):
                 ReceiptHandle=_sqs_message(message)["ReceiptHandle"],
                 VisibilityTimeout=seconds,
             )
+            info["visible_at"] = time.time() + seconds
         except (ClientError, BotoCoreError, OSError) as error:
             logger.warning("message stays invisible until its timeout: %s", error)
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,25 +20,30 @@ from urllib3.exceptions import HTTPError
 from damage_tasks.errors import (
     PhotoForbidden,
     PhotoNotFound,
+    PhotoRefused,
+    PhotoRejected,
     PhotoTooLarge,
     SettingsError,
     StorageError,
     StorageUnavailable,
 )
 from damage_tasks.storage.aws_clients import new_client
+from model_store.s3_faults import Fault, S3Fault, fault_of
 
 if TYPE_CHECKING:
     from damage_tasks.settings import Settings
 
 CHUNK = 256 * 1024
 READ_TIMEOUT = 10  # seconds
+MAX_OBJECT = 1024**3  # bytes of what we wrote ourselves
 
-_MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "404", "NotFound", "NoSuchVersion",
-                      "InvalidBucketName", "KeyTooLongError", "InvalidURI"})  # fmt: skip
-_DENIED = frozenset({"AccessDenied", "403", "Forbidden", "InvalidObjectState", "AllAccessDisabled"})
-_BUSY = frozenset({"SlowDown", "Throttling", "ThrottlingException", "RequestTimeout",
-                   "InternalError", "ServiceUnavailable", "RequestLimitExceeded",
-                   "ExpiredToken", "ExpiredTokenException"})  # fmt: skip
+# What urllib3 and the sockets below it raise comes through boto3 while a body is read.
+_S3_ERRORS = (ClientError, BotoCoreError, HTTPError, OSError)
+_REJECTIONS: dict[Fault, type[PhotoRejected]] = {
+    Fault.MISSING: PhotoNotFound,
+    Fault.FORBIDDEN: PhotoForbidden,
+    Fault.REFUSED: PhotoRefused,
+}
 
 
 @cache
@@ -61,78 +66,123 @@ os.register_at_fork(after_in_child=s3_client.cache_clear)
 
 
 class Bucket:
-    """A bucket for images that the worker writes."""
+    """The bucket for overlays, masks and kept photos."""
 
     def __init__(self, name: str, base_url: str | None = None) -> None:
         self.name = name
         self.base_url = base_url.rstrip("/") if base_url else None
 
+    def get(self, key: str) -> bytes:
+        """The bytes under ``key``; raises as `read_object` does."""
+        return read_object(self.name, key, limit=MAX_OBJECT, timeout=READ_TIMEOUT)
+
+    def has(self, address: str) -> bool:
+        """Whether there is still an image at ``address``, which `put` returned earlier.
+
+        False if that cannot be determined, because the address is in another bucket or access
+        is denied.  True while S3 is unavailable, since the image is most likely still there.
+        """
+        place = self._place(address)
+        if place is None:
+            return False
+        bucket, key = place
+        try:
+            s3_client().head_object(Bucket=bucket, Key=key)
+        except _S3_ERRORS as error:
+            return fault_of(error).fault is Fault.TEMPORARY
+        return True
+
+    def _place(self, address: str) -> tuple[str, str] | None:
+        """The bucket and key of ``address``; None for any address that is not ours."""
+        scheme, _, rest = address.partition("://")
+        if scheme == "s3":
+            bucket, _, key = rest.partition("/")
+            return bucket, key
+        if self.base_url and address.startswith(f"{self.base_url}/"):
+            return self.name, unquote(address.removeprefix(f"{self.base_url}/"))
+        return None
+
     def put(self, key: str, data: bytes, content_type: str) -> str:
-        """Store ``data`` under ``key``; returns its ``https://`` address if known, else ``s3://``.
+        """Store ``data`` under ``key``; returns its `address`.
 
         Raises `StorageUnavailable` or `StorageError`.
         """
-        where = f"s3://{self.name}/{key}"
-        try:
-            with _s3_errors(where):
-                s3_client().put_object(
-                    Bucket=self.name,
-                    Key=key,
-                    Body=data,
-                    ContentType=content_type,
-                    CacheControl="private, max-age=31536000, immutable",
-                )
-        except ClientError as error:
-            raise StorageError(f"{where}: {error.response['Error']['Code']}") from error
-        return f"{self.base_url}/{quote(key)}" if self.base_url else where
+        with _our_errors(f"s3://{self.name}/{key}"):
+            s3_client().put_object(
+                Bucket=self.name,
+                Key=key,
+                Body=data,
+                ContentType=content_type,
+                CacheControl="private, max-age=31536000, immutable",
+            )
+        return self.address(key)
+
+    def address(self, key: str) -> str:
+        """The ``https://`` address of ``key`` if it is known, else the ``s3://`` one."""
+        return f"{self.base_url}/{quote(key)}" if self.base_url else f"s3://{self.name}/{key}"
 
 
 def read_object(bucket: str, key: str, *, limit: int, timeout: float) -> bytes:
-    """The photo ``s3://bucket/key``, at most ``limit`` bytes, within ``timeout`` seconds."""
+    """The caller's photo ``s3://bucket/key``, at most ``limit`` bytes, in ``timeout`` seconds.
+
+    Raises a `PhotoRejected` that names S3's own code when S3 will never give us the photo,
+    `StorageUnavailable` when it may later, and `StorageError` when our credentials are rejected.
+    """
     where = f"s3://{bucket}/{key}"
     deadline = time.monotonic() + timeout
-    try:
-        with _s3_errors(where):
-            answer = s3_client().get_object(Bucket=bucket, Key=key)
-            size = answer.get("ContentLength")
-            # boto3's timeouts cover a single socket read and restart with every byte received;
-            # `read1` of the stream returns what has arrived, so the deadline can be checked.
-            with answer["Body"] as stream:
-                data = bytearray()
-                while size is None or len(data) < size:
-                    if max(size or 0, len(data)) > limit:
-                        raise PhotoTooLarge(f"photo has more than {limit} bytes")
-                    if time.monotonic() > deadline:
-                        raise StorageUnavailable(f"{where}: not read within {timeout:g} s")
-                    chunk = stream.read1(CHUNK)
-                    if not chunk:
-                        break
-                    data += chunk
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code in _MISSING:
-            raise PhotoNotFound(f"{where}: {code}") from None
-        raise PhotoForbidden(f"{where}: {code}") from None
+    with _callers_errors(where):
+        answer = s3_client().get_object(Bucket=bucket, Key=key)
+        size = answer.get("ContentLength")
+        # boto3's timeouts cover a single socket read and restart with every byte received;
+        # `read1` of the stream returns what has arrived, so the deadline can be checked.
+        with answer["Body"] as stream:
+            data = bytearray()
+            while size is None or len(data) < size:
+                if max(size or 0, len(data)) > limit:
+                    raise PhotoTooLarge(f"photo has more than {limit} bytes")
+                if time.monotonic() > deadline:
+                    raise StorageUnavailable(f"{where}: not read within {timeout:g} s")
+                chunk = stream.read1(CHUNK)
+                if not chunk:
+                    break
+                data += chunk
     if size is not None and len(data) < size:
         raise StorageUnavailable(f"{where}: ended after {len(data)} of {size} bytes")
     return bytes(data)
 
 
 @contextmanager
-def _s3_errors(where: str) -> Iterator[None]:
-    """Translate S3's errors; a missing or forbidden object stays a ClientError."""
+def _our_errors(where: str) -> Iterator[None]:
+    """Translate S3's errors about an object of ours: any permanent one is for operators to fix."""
     try:
         yield
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if code in _BUSY or status >= 500:
-            raise StorageUnavailable(f"{where}: {code}") from error
-        if code in _MISSING | _DENIED:
-            raise
-        raise StorageError(f"{where}: {code}: {error.response['Error'].get('Message')}") from error
-    except (BotoCoreError, HTTPError, OSError) as error:
-        raise StorageUnavailable(f"{where}: {error}") from error
+    except _S3_ERRORS as error:
+        fault = fault_of(error)
+        if fault.fault is Fault.TEMPORARY:
+            raise StorageUnavailable(f"{where}: {fault}") from error
+        raise StorageError(f"{where}: {fault}") from error
+
+
+@contextmanager
+def _callers_errors(where: str) -> Iterator[None]:
+    """Translate S3's errors about a caller's object: only bad credentials are our fault."""
+    try:
+        yield
+    except _S3_ERRORS as error:
+        fault = fault_of(error)
+        if fault.fault is Fault.TEMPORARY:
+            raise StorageUnavailable(f"{where}: {fault}") from error
+        if fault.fault is Fault.CREDENTIALS:
+            raise StorageError(f"{where}: {fault}") from error
+        raise _rejection(where, fault) from None
+
+
+def _rejection(where: str, fault: S3Fault) -> PhotoRejected:
+    # If access is denied, S3's message names our role.
+    text = fault.code if fault.fault is Fault.FORBIDDEN else str(fault)
+    rejection = _REJECTIONS[fault.fault](f"{where}: {text}")
+    rejection.s3_code = fault.code
+    return rejection
 
 
 class Signer:

@@ -8,6 +8,7 @@ replacement continues the counts.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ WAITS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 14400)
 BYTES = tuple(1024 * 4**n for n in range(3, 10))  # 64 KiB to 256 MiB
 MEGAPIXELS = (0.1, 0.3, 1, 2, 4, 8, 12, 16, 24, 48, 64)
 SCORES = (*(n / 20 for n in range(1, 20)), 0.99, 1.0)
+
+_S3_CODE = re.compile(r"[A-Za-z0-9.]{1,64}")
 
 _metrics: Metrics | None = None
 _shared: SharedMetrics | None = None
@@ -49,6 +52,11 @@ class Metrics:
             "failed_deliveries", "Deliveries of photos that ended without a verdict.", "reason"
         )
         self.retries = counter("retries", "Photos returned to the queue for a retry.", "reason")
+        self.s3_refusals = counter(
+            "refused_by_s3",
+            "Photos that S3 did not let the workers' role read, by S3's own code.",
+            "code",
+        )
         self.decisions = counter(
             "decisions", "Photos by the network that decided the verdict.", "network", "verdict"
         )
@@ -105,6 +113,10 @@ class Metrics:
         self.failures.labels(reason).inc()
         if for_good:
             self.photos.labels("failed", reason).inc()
+
+    def refused_by_s3(self, code: str) -> None:
+        """Count a rejected photo that S3 did not let us read; ``code`` is S3's own."""
+        self.s3_refusals.labels(code if _S3_CODE.fullmatch(code) else "other").inc()
 
     def waited(self, seconds: float) -> None:
         """Record how long a photo waited in the queue before it was received."""

@@ -185,6 +185,11 @@ def is_last_receive(received: int) -> bool:
     return _max_receives is not None and received >= _max_receives
 
 
+def will_be_received_again(received: int) -> bool:
+    """Whether SQS will deliver this message once more if it is not deleted."""
+    return _max_receives is not None and received < _max_receives
+
+
 def photo_examined() -> None:
     """The networks have looked at a photo and its verdict is stored: this process works.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery.worker import state
 
@@ -12,6 +12,10 @@ from damage_tasks.settings import get_settings
 from damage_tasks.sqs.dead_letter_alerts import sends_dead_letter_alerts, start_dead_letter_alerts
 from damage_tasks.sqs.queue_depth import QueueDepth
 from damage_tasks.telemetry.slack import Alert, Slack, open_slack
+from damage_tasks.worker.progress_writer import ProgressWriter
+
+if TYPE_CHECKING:
+    from damage_tasks.results.store import Inspections
 
 
 class WorkerMonitor:
@@ -21,6 +25,7 @@ class WorkerMonitor:
         self._slack: Slack | None = None
         self._depth: QueueDepth | None = None
         self.heartbeat_figures: Callable[[], dict[str, Any]] | None = None
+        self.progress = ProgressWriter(_open_store)
         self.last_wait = 0.0  # seconds that the photo taken last had waited
 
     def start(self, hostname: str) -> None:
@@ -28,6 +33,7 @@ class WorkerMonitor:
         from damage_tasks.telemetry.metrics import serve_metrics
 
         settings = get_settings()
+        self.progress.start()
         self._depth = QueueDepth(settings.require("queue_url"), settings.region)
         self._slack = open_slack(settings, hostname)
         if self._slack is not None:
@@ -63,6 +69,13 @@ class WorkerMonitor:
         if self.heartbeat_figures is not None:
             found.update(self.heartbeat_figures())
         return found
+
+
+def _open_store() -> Inspections:
+    """A connection of the parent's own: children inherit none that is in use."""
+    from damage_tasks.results.store import Inspections
+
+    return Inspections(get_settings().require("database_url"))
 
 
 MONITOR = WorkerMonitor()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from billiard.einfo import ExceptionWithTraceback
 from billiard.exceptions import Terminated, WorkerLostError
@@ -12,12 +14,22 @@ from celery.worker import state
 from celery.worker.request import Request as CeleryRequest
 from kombu.log import get_logger
 
-from damage_tasks.errors import WorkerLost
+from damage_tasks.attempt import report_of
+from damage_tasks.errors import DamageTaskError, TimeLimitReached, WorkerLost
+from damage_tasks.inspection import Progress, Reason, State
 from damage_tasks.sqs.message import receives_of, sent_at
-from damage_tasks.telemetry import sentry
+from damage_tasks.telemetry import redact, sentry
 from damage_tasks.telemetry.metrics import get_metrics
-from damage_tasks.worker.lifecycle import bundle_version, is_last_receive, photo_lost
+from damage_tasks.worker.lifecycle import (
+    bundle_version,
+    is_last_receive,
+    photo_lost,
+    will_be_received_again,
+)
 from damage_tasks.worker.monitor import MONITOR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 logger = get_logger(__name__)
 
@@ -41,6 +53,7 @@ class Request(CeleryRequest):
             celerys(self, failed__retval__runtime, **kwargs)
             if not failed__retval__runtime[0]:
                 MONITOR.succeeded()
+                self._record(MONITOR.progress.ended)
 
         cls.on_success = on_success
 
@@ -70,12 +83,14 @@ class Request(CeleryRequest):
             # Not `reject`, which would tell Flower of another state than REVOKED.
             self._on_reject(logger, self._connection_errors, True)
             self.acknowledged = True
+            self._record(MONITOR.progress.ended)
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         sent = sent_at(self._properties)
         if sent is not None:
             MONITOR.last_wait = max(0.0, time.time() - sent)
         super().on_accepted(pid, time_accepted)
+        self._record(MONITOR.progress.accepted)
 
     def _success_was_stored(self) -> bool:
         """No: Celery would ask the database, from the loop that polls and keeps the heartbeat.
@@ -84,12 +99,22 @@ class Request(CeleryRequest):
         """
         return False
 
-    def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> None:
-        error = exc_info.exception
-        if isinstance(error, ExceptionWithTraceback):
-            error = error.exc
+    def on_retry(self, exc_info: Any) -> None:
+        retry = _unwrapped(exc_info.exception)
+        failed = self._failed_attempt(retry.exc)
+        self._record(MONITOR.progress.failed, failed)
+        # Flower shows it.
+        retry.exc = DamageTaskError(_shown(failed))
+        super().on_retry(exc_info)
+
+    def on_failure(
+        self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False
+    ) -> None:
+        error = _unwrapped(exc_info.exception)
+        is_failure = not isinstance(error, Terminated | Retry | Ignore | Reject)
+        comes_again = is_failure and will_be_received_again(self._receives)
         with sentry.about_photo(photo=self.id, bundle=bundle_version()):
-            super().on_failure(exc_info, *args, **kwargs)
+            super().on_failure(exc_info, send_failed_event and not comes_again, return_ok)
             # What a child has reported itself it names.
             if getattr(error, "sentry_event", None) is None:
                 error.sentry_event = sentry.last_event()
@@ -98,8 +123,11 @@ class Request(CeleryRequest):
                 "photo lost its process", extra={"task_id": self.id, "status": str(error)}
             )
             photo_lost(self.id)
-        if not isinstance(error, Terminated | Retry | Ignore | Reject):
+        if is_failure:
             self._failed(error)
+            self._record_failure(error)
+        elif isinstance(error, Terminated):
+            self._record(MONITOR.progress.ended)
 
     def _failed(self, error: BaseException) -> None:
         MONITOR.failed(self.id, error)
@@ -107,14 +135,79 @@ class Request(CeleryRequest):
             # Of an error without a code no child has lived to tell: that it was lost was
             # written down when the photo was delivered for the last time.
             code = getattr(error, "code", WorkerLost.code)
-            metrics.failed(code, for_good=is_last_receive(receives_of(self._properties)))
+            metrics.failed(code, for_good=is_last_receive(self._receives))
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         with sentry.about_photo(photo=self.id, bundle=bundle_version()):
             super().on_timeout(soft, timeout)
         if not soft:
             photo_lost(self.id)
+            self._record_failure(TimeLimitReached(f"killed after {timeout:g} s"))
+
+    def _record_failure(self, error: BaseException) -> None:
+        """An attempt that failed is not the end of the photo: Flower shows which it was."""
+        if not will_be_received_again(self._receives):
+            self._record(MONITOR.progress.ended)
+            if isinstance(error, WorkerLostError):  # of which Celery says nothing
+                self.send_event("task-failed", exception=repr(error), traceback="")
+            return
+        failed = self._failed_attempt(error)
+        self._record(MONITOR.progress.failed, failed)
+        self.send_event("task-retried", exception=_shown(failed), traceback="")
+
+    def _failed_attempt(self, error: BaseException) -> Progress | None:
+        now = self._progress()
+        if now is None:
+            return None
+        visible_at = self._message.delivery_info.get("visible_at")
+        at = datetime.fromtimestamp(visible_at, UTC) if visible_at else None
+        code = getattr(error, "code", WorkerLost.code)
+        report = report_of(error)
+        return replace(
+            now,
+            state=State.RETRYING,
+            reason=Reason(code, redact(str(error))),
+            next_attempt_at=(report and report.next_attempt_at) or at,
+            # A process that was killed reports nothing; it most likely had the photo, since
+            # downloads have a shorter time limit.
+            had_photo=report is None or report.had_photo,
+        )
+
+    def _record(self, write: Callable[[Progress], None], progress: Progress | None = None) -> None:
+        progress = progress or self._progress()
+        if progress is not None:
+            write(progress)
+
+    def _progress(self) -> Progress | None:
+        """What is known while a process has the photo; None where SQS did not deliver it."""
+        sent = sent_at(self._properties)
+        if sent is None:
+            return None
+        return Progress(
+            self.id,
+            State.RUNNING,
+            attempts=(self._message.headers.get("retries") or 0) + self._receives,
+            message_sent_at=datetime.fromtimestamp(sent, UTC),
+            receives=self._receives,
+            updated_at=datetime.now(UTC),
+        )
+
+    @property
+    def _receives(self) -> int:
+        return receives_of(self._properties)
 
     @property
     def _properties(self) -> dict[str, Any]:
         return {"delivery_info": self._message.delivery_info}
+
+
+def _unwrapped(error: Any) -> Any:
+    return error.exc if isinstance(error, ExceptionWithTraceback) else error
+
+
+def _shown(failed: Progress | None) -> str:
+    if failed is None or failed.reason is None:
+        return ""
+    at = failed.next_attempt_at
+    when = f"; next attempt about {at:%H:%M:%S} UTC" if at else ""
+    return f"{failed.reason.code}: {failed.reason.text}{when}"

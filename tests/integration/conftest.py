@@ -65,7 +65,7 @@ def result_of(stack: Stack) -> Callable[..., dict[str, Any]]:
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             found = get_inspection(id)
-            if found is not None:
+            if found is not None and found["verdict"]:
                 return dict(check_result(found))
             time.sleep(0.1)
         log = stack.workers[0].log.read_text(errors="replace")

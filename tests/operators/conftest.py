@@ -205,7 +205,8 @@ def verdicts(ids: list[str], timeout: float = 120) -> dict[str, str]:
 
     def all_there() -> bool:
         for id in ids:
-            if id not in found and (result := get_inspection(id)):
+            result = get_inspection(id) if id not in found else None
+            if result and result["verdict"]:
                 found[id] = result["verdict"]
         return len(found) == len(ids)
 

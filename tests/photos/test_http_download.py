@@ -101,6 +101,45 @@ def test_a_status_decides_whether_it_is_tried_again(
         get(site.serve("/a", b"", status))
 
 
+def s3_error(code: str, message: str) -> bytes:
+    return (
+        f"<?xml version='1.0' encoding='UTF-8'?>\n<Error><Code>{code}</Code>"
+        f"<Message>{message}</Message><RequestId>R</RequestId></Error>"
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message", "error"),
+    [
+        (403, "AccessDenied", "Request has expired", PhotoForbidden),
+        (400, "ExpiredToken", "The provided token has expired.", PhotoForbidden),
+        (403, "SignatureDoesNotMatch", "They differ.", PhotoForbidden),
+        (400, "InvalidToken", "It is malformed.", PhotoForbidden),
+        (404, "NoSuchKey", "The specified key does not exist.", PhotoNotFound),
+        (400, "InvalidRequest", "The object was stored with another key.", PhotoRefused),
+        (405, "MethodNotAllowed", "The specified method is not allowed.", PhotoRefused),
+        (400, "RequestTimeout", "Idle connections will be closed.", DownloadFailed),
+        (409, "OperationAborted", "A conflicting operation is in progress.", DownloadFailed),
+    ],
+)
+def test_an_answer_of_s3_is_named_by_its_own_code(
+    site: Site, status: int, code: str, message: str, error: type[DamageTaskError]
+) -> None:
+    with pytest.raises(error) as caught:
+        get(site.serve("/a", s3_error(code, message), status))
+    assert str(caught.value) == f"the photo's server returned {status} {code}: {message}"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [b"<html><Code>AccessDenied</Code></html>", b"<Error><Code>a b</Code></Error>", b"\xff" * 99],
+)
+def test_what_only_looks_like_an_answer_of_s3_is_not_quoted(site: Site, page: bytes) -> None:
+    with pytest.raises(PhotoRefused) as caught:
+        get(site.serve("/a", page, 400))
+    assert str(caught.value) == "the photo's server returned 400"
+
+
 @pytest.mark.parametrize("status", [200, 201, 203, 206])
 def test_any_success_with_a_body_is_the_photo(site: Site, status: int) -> None:
     assert get(site.serve("/a", PHOTO, status)) == PHOTO

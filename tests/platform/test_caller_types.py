@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import sysconfig
@@ -12,11 +13,12 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from damage_tasks import InspectionResult
+from damage_tasks import InspectionResult, ProgressResult
 from damage_tasks.inspection import PhotoFacts, Reason, Verdict
 from tests.result_contract import SCHEMA
 from tools.pictures import damage, finding, inspection
 
+DOCS = Path(__file__).parents[2] / "docs/reference"
 RIGHT = """
 from damage_tasks import InspectionResult, PendingInspection, detect_damage, get_inspection
 
@@ -32,7 +34,7 @@ def outlines(result: InspectionResult) -> list[list[list[int]]]:
 
 def read(id: str) -> str:
     result = get_inspection(id)
-    if result is None:
+    if result is None or result["state"] != "done":
         result = detect_damage.AsyncResult(id).get(timeout=120)
     if result["verdict"] == "rejected" and result["reason"] is not None:
         return result["reason"]["code"]
@@ -95,6 +97,13 @@ REJECTED = inspection(
     photo_url=None,
     reason=Reason("photo_not_found", "404"),
 )
+
+
+def test_the_types_of_progress_are_those_of_the_schema() -> None:
+    schema = TypeAdapter(ProgressResult).json_schema()
+    theirs = json.loads((DOCS / "progress.schema.json").read_text())
+    assert schema["required"] == theirs["required"]
+    assert schema["properties"]["state"]["enum"] == theirs["properties"]["state"]["enum"]
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_celerys_own_messages_pass() -> None:
 
 def test_a_sender_sets_no_limits_no_times_and_no_further_tasks() -> None:
     message = celery_message()
-    message["headers"] |= {"timelimit": [9999, 9999], "eta": "2099-01-01", "expires": "2000-01-01"}
+    message["headers"] |= {"timelimit": [9999, 9999], "eta": "2099-01-01", "expires": "2099-01-01"}
     message["headers"] |= {"retries": 2, "sentry-trace": "abc-def-1"}
     call = [["https://x/y.jpg"], {}, {"callbacks": [{"task": "os.system"}], "chain": [1]}]
     message["body"] = base64.b64encode(json.dumps(call).encode()).decode()
@@ -59,6 +59,35 @@ def test_a_sender_sets_no_limits_no_times_and_no_further_tasks() -> None:
     assert (headers["timelimit"], headers["eta"], headers["expires"]) == ([None, None], None, None)
     assert (headers["retries"], headers["sentry-trace"]) == (2, "abc-def-1")
     assert json.loads(base64.b64decode(found["body"]))[2]["callbacks"] is None
+
+
+@pytest.mark.parametrize(
+    ("given", "deadline"),
+    [
+        ("2026-12-01T12:00:00Z", "2026-12-01T12:00:00+00:00"),
+        ("2026-12-01T13:00:00.5+01:00", "2026-12-01T12:00:00.500000+00:00"),
+        ("2026-12-01T12:00:00", "2026-12-01T12:00:00+00:00"),
+    ],
+)
+def test_a_deadline_passes_in_utc(given: str, deadline: str) -> None:
+    raw = {"image_url": "https://x/y.jpg", "car_id": 7, "inspection": {"deadline": given}}
+    found = translate(json.dumps(raw), "id-1", "damage")
+    assert found["headers"]["deadline"] == deadline
+    assert arguments(found) == ["https://x/y.jpg", {"car_id": 7}]
+    # Of a Celery message it is the time that it expires at; Celery would drop it without a word.
+    message = celery_message()
+    message["headers"] |= {"expires": given}
+    found = translate(json.dumps(message), "id-1", "damage")
+    assert (found["headers"]["deadline"], found["headers"]["expires"]) == (deadline, None)
+    # As it does when it is sent again.
+    assert translate(json.dumps(found), "id-1", "damage") == found
+
+
+def test_that_an_attempt_had_the_photo_passes() -> None:
+    message = celery_message()
+    message["headers"] |= {"had_photo": True}
+    headers = translate(json.dumps(message), "id-1", "damage")["headers"]
+    assert headers["had_photo"] is True
 
 
 MALFORMED = [
@@ -72,6 +101,10 @@ MALFORMED = [
     '{"properties": {"delivery_info": {}}, "body": "Zm9v"}',
     '{"image_url": 7}',
     '{"image_url": null}',
+    '{"image_url": "https://x/y.jpg", "inspection": {"deadline": "soon"}}',
+    '{"image_url": "https://x/y.jpg", "inspection": {"deadline": 7}}',
+    '{"image_url": "https://x/y.jpg", "inspection": {"unknown": 1}}',
+    '{"image_url": "https://x/y.jpg", "inspection": "I-7"}',
     "[" * 100_000,
     json.dumps(celery_message(body="not base64")),
     json.dumps(celery_message(body=base64.b64encode(b"[1]").decode())),

@@ -16,6 +16,7 @@ from damage_tasks.errors import (
     DamageTaskError,
     PhotoForbidden,
     PhotoNotFound,
+    PhotoRefused,
     PhotoTooLarge,
     SettingsError,
     StorageError,
@@ -146,9 +147,25 @@ def test_what_is_not_there_is_not_found(bucket: str) -> None:
         (403, "InvalidObjectState", PhotoForbidden),
         (400, "InvalidBucketName", PhotoNotFound),
         (400, "KeyTooLongError", PhotoNotFound),
+        (404, "NoSuchAccessPoint", PhotoNotFound),
+        # Of one caller's object, whatever it is: five of them would stop the worker for all.
+        (400, "InvalidRequest", PhotoRefused),  # encrypted with a key of the customer's own
+        (400, "KMS.DisabledException", PhotoRefused),
+        (409, "KMS.KMSInvalidStateException", PhotoRefused),
+        (405, "MethodNotAllowed", PhotoRefused),  # a delete marker
+        (400, "InvalidArgument", PhotoRefused),
+        (301, "PermanentRedirect", PhotoRefused),
+        (416, "SomethingNew", PhotoRefused),
+        (403, "AccountProblem", PhotoForbidden),
         (403, "InvalidAccessKeyId", StorageError),
         (403, "SignatureDoesNotMatch", StorageError),
+        (400, "InvalidToken", StorageError),
+        (403, "RequestTimeTooSkewed", StorageError),
         (400, "ExpiredToken", StorageUnavailable),
+        (408, "Junk", StorageUnavailable),
+        (409, "OperationAborted", StorageUnavailable),
+        (429, "TooManyRequests", StorageUnavailable),
+        (400, "KMS.ThrottlingException", StorageUnavailable),
         (503, "SlowDown", StorageUnavailable),
         (503, "Junk", StorageUnavailable),
         (500, "InternalError", StorageUnavailable),
@@ -161,6 +178,31 @@ def test_an_error_of_s3_decides_who_is_to_blame(
     endpoint.serve("/photos/a", error_page(code), status)
     with pytest.raises(error, match=f"s3://photos/a: {code}"):
         read("photos", "a")
+
+
+def test_a_rejection_names_s3s_own_code(endpoint: Site) -> None:
+    endpoint.serve("/photos/a", error_page("KMS.DisabledException"), 400)
+    with pytest.raises(PhotoRefused) as caught:
+        read("photos", "a")
+    assert caught.value.s3_code == "KMS.DisabledException"
+    assert str(caught.value) == "s3://photos/a: KMS.DisabledException: no"
+
+
+def test_where_access_is_denied_s3s_sentence_about_our_role_is_not_passed_on(
+    endpoint: Site,
+) -> None:
+    endpoint.serve("/photos/a", error_page("AccessDenied"), 403)
+    with pytest.raises(PhotoForbidden) as caught:
+        read("photos", "a")
+    assert str(caught.value) == "s3://photos/a: AccessDenied"
+
+
+def test_a_bucket_that_boto3_cannot_address_is_rejected(
+    aws: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    with pytest.raises(PhotoRefused, match="EndpointResolutionError"):
+        read("photos--x-s3", "a")
 
 
 def test_an_endpoint_that_refuses_connections_is_away(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from damage_tasks import tasks
-from damage_tasks.errors import DamageTaskError, StorageUnavailable
+from damage_tasks.errors import DamageTaskError, PhotoExpired, StorageUnavailable
 from damage_tasks.inspection import Inspection, Verdict
 from damage_tasks.worker import lifecycle
 from tools.pictures import inspection
@@ -101,6 +101,12 @@ def test_s3_and_database_away_stop_no_worker(monkeypatch: pytest.MonkeyPatch) ->
     assert not run(monkeypatch, *[AWAY] * LIMIT * 2)
 
 
+def test_photos_that_expired_while_we_retried_stop_no_worker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not run(monkeypatch, *[PhotoExpired()] * LIMIT * 2)
+
+
 def lost(*ids: str) -> bool:
     try:
         for id in ids:
@@ -135,8 +141,9 @@ def test_the_parent_counts_lost_and_stuck_processes(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(request, "photo_lost", seen.append)
     monkeypatch.setattr(CeleryRequest, "on_failure", lambda *_, **__: None)
     monkeypatch.setattr(CeleryRequest, "on_timeout", lambda *_, **__: None)
-    photo = object.__new__(request.Request)
-    photo.id = "a"
+    photo: Any = object.__new__(request.Request)
+    photo._eventer = None
+    photo.id, photo._message = "a", SimpleNamespace(delivery_info={}, headers={})
     photo.on_failure(SimpleNamespace(exception=WorkerLostError("signal 9")))
     photo.on_timeout(False, 8)
     photo.on_timeout(True, 6)

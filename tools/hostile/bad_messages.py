@@ -152,7 +152,8 @@ def wishes() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     yield "time limits that are text", {"timelimit": "soon"}, {}
     yield "an ETA in a hundred years", {"eta": "2126-01-01T00:00:00+00:00"}, {}
     yield "an invalid ETA", {"eta": "soon"}, {}
-    yield "expired", {"expires": "2000-01-01T00:00:00+00:00"}, {}
+    yield "an invalid deadline", {"deadline": "soon", "had_photo": "yes"}, {}
+    yield "a deadline beyond time", {"deadline": "9999-12-31T23:59:59-23:59"}, {}
     yield "an invalid expiry", {"expires": ["x"]}, {}
     yield "a callback", {}, {"callbacks": [{"task": "detect_damage", "args": []}]}
     yield "an errback", {}, {"errbacks": [{"task": "os.system", "args": ["reboot"]}]}

@@ -1,0 +1,113 @@
+"""One attempt at one photo: what was asked for, and what is known so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from damage_tasks.errors import DamageTaskError
+from damage_tasks.inspection import (
+    Finding,
+    Inspection,
+    PhotoFacts,
+    Reason,
+    Verdict,
+)
+from damage_tasks.telemetry import redact
+from damage_tasks.telemetry.sentry import traced_stage
+from model_store.identity import BundleIdentity
+
+
+class Stopwatch:
+    """Milliseconds of wall time by stage, in the order the stages ended."""
+
+    def __init__(self) -> None:
+        self.milliseconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Adds the time spent inside to stage ``name``."""
+        start = time.perf_counter()
+        try:
+            with traced_stage(name):
+                yield
+        finally:
+            spent = (time.perf_counter() - start) * 1000
+            self.milliseconds[name] = self.milliseconds.get(name, 0.0) + spent
+
+
+@dataclass
+class Attempt:
+    """An attempt to examine the photo at ``url`` for the inspection ``id``.
+
+    ``number`` counts the attempts from 1.  ``had_photo`` says whether this attempt or an
+    earlier one has had the photo's bytes.  No attempt begins after ``deadline``.
+    ``metadata`` is what the caller sent; `checked_metadata` holds it once it is known to be
+    valid.
+    """
+
+    id: str
+    url: Any
+    metadata: Any = None
+    number: int = 1
+    had_photo: bool = False
+    deadline: datetime | None = None
+    checked_metadata: Mapping[str, Any] = field(default_factory=dict)
+    photo: PhotoFacts = field(default_factory=PhotoFacts)
+    watch: Stopwatch = field(default_factory=Stopwatch)
+    began: float = field(default_factory=time.monotonic)
+
+    def examined(self, finding: Finding, bundle: BundleIdentity, *, reused: bool) -> Inspection:
+        """The inspection that ends with ``finding``."""
+        return self._inspection(
+            finding.verdict, bundle, finding=finding, reason=finding.reason, reused=reused
+        )
+
+    def ended_by(
+        self,
+        error: DamageTaskError,
+        verdict: Verdict,
+        bundle: BundleIdentity,
+        final_after: datetime | None = None,
+    ) -> Inspection:
+        """The inspection that ends as ``rejected`` or ``failed`` because of ``error``."""
+        reason = Reason(error.code, redact(str(error)))
+        return self._inspection(verdict, bundle, reason=reason, final_after=final_after)
+
+    def _inspection(self, verdict: Verdict, bundle: BundleIdentity, **fields: Any) -> Inspection:
+        return Inspection(
+            id=self.id,
+            # What callers send as a URL may be anything.
+            photo_url=self.url if isinstance(self.url, str) else None,
+            photo=self.photo,
+            verdict=verdict,
+            bundle=bundle,
+            timings_ms=dict(self.watch.milliseconds),
+            attempts=self.number,
+            metadata=self.checked_metadata,
+            finished_at=datetime.now(UTC),
+            **fields,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptReport:
+    """What a worker process reports to its parent about an attempt that failed."""
+
+    had_photo: bool
+    next_attempt_at: datetime | None = None
+
+
+def attach_report(error: DamageTaskError, report: AttemptReport) -> None:
+    """Send ``report`` to the parent with ``error``: exceptions are pickled with attributes."""
+    error.attempt_report = report  # type: ignore[attr-defined]
+
+
+def report_of(error: BaseException) -> AttemptReport | None:
+    """The report attached to ``error``; None from a process that was killed."""
+    report = getattr(error, "attempt_report", None)
+    return report if isinstance(report, AttemptReport) else None

@@ -1,0 +1,78 @@
+"""The original bytes of examined photos: which are kept, where, and how they are read again."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Protocol
+
+from damage_tasks.errors import OriginalUnavailable, PhotoRejected
+from damage_tasks.inspection import Verdict
+
+_SAMPLE = "sample:"
+
+
+class KeptPhotos(Protocol):
+    """The bucket that photos are kept in."""
+
+    def get(self, key: str) -> bytes:
+        """The bytes under ``key``; raises `PhotoRejected` when they cannot be read."""
+
+
+class Downloads(Protocol):
+    """The place that callers' photos come from."""
+
+    def download(self, url: str) -> bytes:
+        """The bytes at ``url``; raises `PhotoRejected` when they cannot be read."""
+
+
+def photo_key(sha256: str) -> str:
+    """The key that the photo with the digest ``sha256`` is kept under."""
+    return f"photos/{sha256}"
+
+
+def is_kept(policy: str, sha256: str, verdict: Verdict) -> bool:
+    """Whether DAMAGE_KEEP_PHOTOS = ``policy`` keeps an examined photo.
+
+    ``sample:N`` keeps one photo in N, chosen by its digest: the same each time.
+    """
+    if policy.startswith(_SAMPLE):
+        return int(sha256[:15], 16) % int(policy.removeprefix(_SAMPLE)) == 0
+    return policy == "all" or (policy == "damaged" and verdict is Verdict.DAMAGED)
+
+
+def media_type(data: bytes) -> str:
+    """The media type of a photo that can be decoded."""
+    if data.startswith(b"\xff\xd8"):
+        return "image/jpeg"
+    if data.startswith(b"\x89PNG"):
+        return "image/png"
+    return "image/webp" if data.startswith(b"RIFF") else "image/heic"
+
+
+def read_original(
+    sha256: str | None, url: str | None, *, kept: KeptPhotos, photos: Downloads
+) -> bytes:
+    """The examined bytes, from the kept copy or else from ``url``.
+
+    ``sha256`` is the digest of the examined photo; other bytes at ``url`` are not taken for it.
+    Raises `OriginalUnavailable` when neither place has it, and a `TemporaryError` or
+    `StorageError` when that cannot be said.
+    """
+    if sha256 is None:
+        raise OriginalUnavailable("original no longer available: it was never downloaded")
+    data = None
+    try:
+        data = kept.get(photo_key(sha256))
+    except PhotoRejected:
+        if url is not None:
+            try:
+                data = photos.download(url)
+            except PhotoRejected as error:
+                raise OriginalUnavailable(
+                    f"original no longer available: no copy was kept, and {error}"
+                ) from None
+    if data is None or hashlib.sha256(data).hexdigest() != sha256:
+        raise OriginalUnavailable(
+            "original no longer available: no copy was kept, and its address has another photo now"
+        )
+    return data
