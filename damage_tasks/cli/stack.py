@@ -22,21 +22,29 @@ def run(
         str | None,
         typer.Option(help="URL of a PostgreSQL database to use instead of the SQLite file."),
     ] = None,
+    bundle: Annotated[
+        str | None,
+        typer.Option(
+            help="Bundle of the worker: a folder or s3://...; by default the default one."
+        ),
+    ] = None,
 ) -> None:
     """Start a queue, object store, database, worker and Flower; Ctrl-C stops them all.
 
     In another shell, `set -a; . var/stack.env` makes every command, worker and
-    Python program use this stack. It listens on loopback only.
+    Python program use this stack. It listens on loopback only. A worker that ends is
+    started again. Addresses are the same at the next start, if their ports are free.
 
-    Example: damage-tasks stack --processes 1
+    Example: damage-tasks stack --processes 1 --bundle my-bundle
     """
-    from damage_tasks.devstack import Stack
+    from damage_tasks.devstack import MODELS_BUCKET, Stack
 
     console = Console(stderr=True, highlight=False)
     with console.status("starting the queue, object store, database, worker and Flower"):
         stack = Stack(
-            folder, processes=processes, database_url=database_url, show_worker=True, flower=True
-        )
+            folder, processes=processes, database_url=database_url, show_worker=True, flower=True,
+            settings={"DAMAGE_BUNDLE": _absolute(bundle)} if bundle else {},
+        )  # fmt: skip
         stack.__enter__()
     try:
         shown = stack.env_file
@@ -47,9 +55,14 @@ def run(
         console.print("  damage-tasks submit file:///path/to/car.jpg --wait\n")
         if stack.flower:
             console.print(f"Watch the photos in Flower: {stack.flower.url}\n")
+        console.print(
+            "To publish a bundle of your own: python -m model_store publish FOLDER "
+            f"s3://{MODELS_BUCKET}\n", soft_wrap=True
+        )  # fmt: skip
         console.print("Ctrl-C stops everything.\n")
         while True:
-            stack.check_workers()
+            for line in stack.start_ended_workers():
+                console.print(f"[yellow]{line}[/]")
             time.sleep(0.5)
     except KeyboardInterrupt:
         pass
@@ -57,3 +70,9 @@ def run(
         with console.status("stopping; finishing photos in progress first"):
             stack.stop()
     console.print("Everything is stopped.")
+
+
+def _absolute(bundle: str) -> str:
+    """The worker may have another current folder."""
+    is_folder = "://" not in bundle and bundle != "default"
+    return str(Path(bundle).expanduser().absolute()) if is_folder else bundle

@@ -3,6 +3,7 @@
 from damage_tasks.devstack.child_processes import clean_environment
 from damage_tasks.devstack.embedded_stack import (
     BUCKET,
+    MODELS_BUCKET,
     PHOTOS_BUCKET,
     QUEUE,
     START_TIMEOUT,
@@ -12,6 +13,7 @@ from damage_tasks.devstack.embedded_stack import (
 
 __all__ = [
     "BUCKET",
+    "MODELS_BUCKET",
     "PHOTOS_BUCKET",
     "QUEUE",
     "START_TIMEOUT",

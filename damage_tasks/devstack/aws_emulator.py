@@ -12,7 +12,8 @@ from typing import Any
 
 import boto3
 
-from damage_tasks.devstack.child_processes import Child, clean_environment, free_port
+from damage_tasks.devstack.child_processes import Child, clean_environment
+from damage_tasks.devstack.ports import free_port
 from damage_tasks.errors import ExtraMissing, StackError
 from damage_tasks.sqs.queues import create_queues
 
@@ -22,10 +23,11 @@ VISIBILITY_TIMEOUT = 180
 
 
 class Emulator:
-    """One emulator process; its data is lost when it stops."""
+    """One emulator process on ``port``, or any; its data is lost when it stops."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, port: int | None = None) -> None:
         self._log = log
+        self._port = port
         self._child: Child | None = None
         self._clients: dict[str, Any] = {}
         self.environment: dict[str, str] = {}
@@ -41,7 +43,7 @@ class Emulator:
         if importlib.util.find_spec("ministack") is None:
             raise ExtraMissing("the stack needs MiniStack: pip install 'damage-tasks[stack]'")
 
-        port = free_port()
+        port = self._port or free_port()
         self._child = Child(
             "emulator",
             [sys.executable, "-c", "from ministack.app import main; main()"],

@@ -6,7 +6,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from damage_tasks.devstack.child_processes import Child, clean_environment, free_port
+from damage_tasks.devstack.child_processes import Child, clean_environment
 from damage_tasks.errors import ExtraMissing
 
 READY_TIMEOUT = 120  # seconds
@@ -24,11 +24,11 @@ server.serve_forever()
 class Bus:
     """A server for the Redis protocol in a child process, for events and remote control."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, port: int) -> None:
         if importlib.util.find_spec("fakeredis") is None:
             raise ExtraMissing("the stack needs fakeredis: pip install 'damage-tasks[stack]'")
 
-        self.port = free_port()
+        self.port = port
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.child = Child(
             "event bus",
@@ -51,11 +51,9 @@ class Bus:
 class Flower:
     """Flower in a child process, on loopback, with its history in the file ``history``."""
 
-    def __init__(
-        self, history: Path, log: Path, environment: dict[str, str], port: int | None = None
-    ) -> None:
+    def __init__(self, history: Path, log: Path, environment: dict[str, str], port: int) -> None:
 
-        self.port = port or free_port()
+        self.port = port
         self.url = f"http://127.0.0.1:{self.port}"
         self.child = Child(
             "Flower",

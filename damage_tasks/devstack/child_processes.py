@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -44,7 +43,13 @@ class Child:
 
     def start(self) -> None:
         """Start it in its own session, so that Ctrl-C reaches only this process."""
-        with self.log.open("wb") as log:
+        self.log.write_bytes(b"")
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Start it once more after it has ended; the log goes on."""
+        end = self.log.stat().st_size
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,
                 env=self._environment,
@@ -55,7 +60,9 @@ class Child:
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
         if self._show:
-            threading.Thread(target=self._follow, name=f"{self.name} log", daemon=True).start()
+            threading.Thread(
+                target=self._follow, args=(end,), name=f"{self.name} log", daemon=True
+            ).start()
 
     def wait_for(self, text: str, timeout: float) -> None:
         """Wait until ``text`` appears in the log; raises `StackError` if it does not."""
@@ -100,19 +107,13 @@ class Child:
         lines = self.log.read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else "no output"
 
-    def _follow(self) -> None:
+    def _follow(self, start: int) -> None:
         with self.log.open(errors="replace") as log:
+            log.seek(start)
             while self.returncode is None:
                 for line in log:
                     sys.stderr.write(line)
                 time.sleep(0.1)
-
-
-def free_port() -> int:
-    """A free port on loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _die_with_parent() -> None:

@@ -18,11 +18,14 @@ from urllib.parse import quote
 from damage_tasks.devstack.aws_emulator import Emulator
 from damage_tasks.devstack.bus_and_flower import Bus, Flower
 from damage_tasks.devstack.child_processes import Child, clean_environment
+from damage_tasks.devstack.ports import Ports
+from damage_tasks.devstack.restarts import Restarts
 from damage_tasks.errors import StackError
 
 QUEUE = "damage"
 BUCKET = "damage-overlays"
 PHOTOS_BUCKET = "damage-photos"
+MODELS_BUCKET = "damage-models"
 WORKER_READY = "worker is ready"
 START_TIMEOUT = 300  # seconds; on a busy machine, importing torch alone takes a minute
 
@@ -31,11 +34,12 @@ class Stack:
     """Context manager that starts the stack on entry and stops it on exit.
 
     ``folder`` contains the database, the logs and ``stack.env``; a second stack in the same folder
-    uses ``stack-2.env``, and so on.  ``database_url`` replaces the SQLite file.  With
-    ``show_worker``, the worker writes to this terminal.  ``flower`` also starts Flower, with an
-    event bus unless ``settings`` contains one, and adds both to ``stack.env``.  ``emulator`` is a
-    running emulator that is not stopped; ``app`` is the Celery application of the workers.  Raises
-    a `StackError` that names the part that does not start and its log.
+    uses ``stack-2.env``, and so on.  The ports are those of the folder's last stack, where they are
+    free.  ``database_url`` replaces the SQLite file.  With ``show_worker``, the worker writes to
+    this terminal.  ``flower`` also starts Flower, with an event bus unless ``settings`` contains
+    one, and adds both to ``stack.env``.  ``emulator`` is a running emulator that is not stopped;
+    ``app`` is the Celery application of the workers.  Raises a `StackError` that names the part
+    that does not start and its log.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Stack:
         self.bus: Bus | None = None
         self.flower: Flower | None = None
         self.workers: list[Child] = []
+        self._restarts = Restarts()
 
     @property
     def env_file(self) -> Path:
@@ -93,13 +98,13 @@ class Stack:
         logs.mkdir(exist_ok=True)
         bus_url = self._settings.get("DAMAGE_EVENT_BUS_URL")
         if self._with_flower and not bus_url:
-            self.bus = Bus(logs / "bus.log")
+            self.bus = Bus(logs / "bus.log", self._port("bus"))
         if self._emulator is None:
-            self._emulator = Emulator(logs / "emulator.log")
+            self._emulator = Emulator(logs / "emulator.log", self._port("emulator"))
             self._emulator.start()
         queue_url = self._emulator.create_queues(QUEUE, self._visibility_timeout)
-        self._emulator.create_bucket(BUCKET)
-        self._emulator.create_bucket(PHOTOS_BUCKET)
+        for bucket in (BUCKET, PHOTOS_BUCKET, MODELS_BUCKET):
+            self._emulator.create_bucket(bucket)
         database = self.database_url or f"sqlite:///{self.folder}/damage{self._suffix}.db"
         self.environment = {
             **self._emulator.environment,
@@ -154,10 +159,14 @@ class Stack:
         for worker in self.workers:
             worker.check()
 
+    def start_ended_workers(self) -> list[str]:
+        """Start workers again that have ended, as a cluster does; lines that say so."""
+        return self._restarts.start_ended(self.workers)
+
     def start_flower(self) -> Flower:
         """Start Flower, or restart it, without waiting for it."""
         log = self.folder / f"logs{self._suffix}" / "flower.log"
-        port = self.flower.port if self.flower else None
+        port = self.flower.port if self.flower else self._port("flower")
         self.flower = Flower(self.folder / f"flower{self._suffix}", log, self.environment, port)
         return self.flower
 
@@ -208,6 +217,9 @@ class Stack:
                 self._lock = None
         self.workers = []
         self.flower = self.bus = None
+
+    def _port(self, name: str) -> int:
+        return Ports(self.folder / f"stack{self._suffix}.ports").port(name)
 
     def _claim_folder(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

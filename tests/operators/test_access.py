@@ -15,7 +15,8 @@ from types import SimpleNamespace
 import pytest
 
 from damage_tasks.devstack import Stack
-from damage_tasks.devstack.child_processes import Child, free_port
+from damage_tasks.devstack.child_processes import Child
+from damage_tasks.devstack.ports import free_port
 from damage_tasks.errors import FlowerOpen, SettingsError
 from damage_tasks.event_bus.connection import check_bus
 from damage_tasks.flower.access import is_loopback, is_own_host, refuse_open_house

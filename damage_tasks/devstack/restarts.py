@@ -1,0 +1,46 @@
+"""Starts programs of the stack again when they have ended, as a cluster does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from damage_tasks.devstack.child_processes import Child
+
+FIRST_PAUSE = 1.0  # seconds; doubled each time a program ends soon after its start
+LONGEST_PAUSE = 60.0
+STEADY = 300.0  # seconds after which a program counts as one that runs
+
+
+class Restarts:
+    """When to start which program again."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._pauses: dict[Child, float] = {}
+        self._started: dict[Child, float] = {}
+        self._due: dict[Child, float] = {}
+
+    def start_ended(self, children: Iterable[Child]) -> list[str]:
+        """Start those that have ended and have waited long enough; lines that say so."""
+        lines = []
+        now = self._clock()
+        for child in children:
+            status = child.returncode
+            if status is None:
+                continue
+            if child not in self._due:
+                pause = self._next_pause(child, now)
+                self._due[child] = now + pause
+                lines.append(f"{child.name} ended with {status}; it starts again in {pause:.0f} s")
+            elif now >= self._due[child]:
+                del self._due[child]
+                child.start_again()
+                self._started[child] = self._clock()
+        return lines
+
+    def _next_pause(self, child: Child, now: float) -> float:
+        soon = child in self._started and now - self._started[child] < STEADY
+        pause = min(LONGEST_PAUSE, 2 * self._pauses[child]) if soon else FIRST_PAUSE
+        self._pauses[child] = pause
+        return pause

@@ -1,0 +1,85 @@
+"""``damage-tasks stack`` behaves as a cluster does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from damage_tasks.devstack import MODELS_BUCKET, clean_environment
+from tests.operators.conftest import wait_until
+from tools.pictures import jpeg
+from tools.small_bundles import write_bundle
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[dict[str, str]]:
+    """A stack with a bundle of one's own, until Ctrl-C; its variables."""
+    env_file = folder / "var/stack.env"
+    with (folder / "stack.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "damage_tasks", "stack", "--processes", "1",
+             "--bundle", "bundle"],
+            cwd=folder, env=clean_environment(), stdout=log, stderr=log,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
+    try:
+        wait_until(lambda: env_file.exists() or process.poll() is not None, "the stack", 120)
+        assert process.poll() is None, (folder / "stack.log").read_text()[-3000:]
+        lines = env_file.read_text().splitlines()
+        yield {name: value.strip("'") for name, _, value in (x.partition("=") for x in lines)}
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+
+
+def call(stack: dict[str, str], *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        env={**os.environ, **{k: v for k, v in stack.items() if k != "PATH"}},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def ask(stack: dict[str, str], path: str, method: str = "GET") -> Any:
+    """The answer of Flower's API."""
+    request = urllib.request.Request(f"{stack['FLOWER_URL']}/api/{path}", method=method)
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.load(answer)
+
+
+def test_a_stopped_worker_starts_again_and_the_next_stack_has_the_same_address(
+    tmp_path: Path,
+) -> None:
+    bundle = write_bundle(tmp_path / "bundle")
+    (tmp_path / "car.jpg").write_bytes(jpeg())
+    with running(tmp_path) as first:
+        assert first["DAMAGE_BUNDLE"] == str(bundle)
+        # Flower's button.
+        (worker,) = wait_until(lambda: ask(first, "workers?refresh=1"), "the worker in Flower")
+        ask(first, f"worker/shutdown/{worker}", "POST")
+        shown = call(first, "damage_tasks", "submit", f"file://{tmp_path}/car.jpg", "--wait")
+        assert "car.jpg" in shown
+        assert (
+            "worker 1 ended with 0; it starts again in 1 s" in (tmp_path / "stack.log").read_text()
+        )
+        s3 = boto3.client(
+            "s3", endpoint_url=first["AWS_ENDPOINT_URL"], region_name=first["AWS_REGION"],
+            aws_access_key_id="test", aws_secret_access_key="test",
+        )  # fmt: skip
+        call(first, "model_store", "publish", str(bundle), f"s3://{MODELS_BUCKET}")
+        assert s3.list_objects_v2(Bucket=MODELS_BUCKET)["KeyCount"] > 1
+    with running(tmp_path) as second:
+        for name in ("AWS_ENDPOINT_URL", "DAMAGE_QUEUE_URL", "DAMAGE_EVENT_BUS_URL", "FLOWER_URL"):
+            assert second[name] == first[name]
