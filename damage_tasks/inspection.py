@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from damage_tasks.errors import MessageMalformed
 from model_store.identity import BundleIdentity
 
 CONTRACT_VERSION = 1
+MAX_ID = 1024  # bytes of an inspection's id in UTF-8; databases index at most 2700
 
 
 class Verdict(StrEnum):
@@ -182,6 +184,16 @@ class Inspection:
     finished_at: datetime | None = None
     reused: bool = False
     final_after: datetime | None = None
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether a later verdict replaces this one.
+
+        After a failure the photo may be tried again. After a malformed message a valid one may
+        follow, because its sender chose the id.
+        """
+        malformed = self.reason is not None and self.reason.code == MessageMalformed.code
+        return malformed or self.verdict is Verdict.FAILED
 
     @property
     def is_provisional(self) -> bool:

@@ -98,7 +98,7 @@ class Pipeline:
     def verdict_of(self, attempt: Attempt) -> Inspection | None:
         """What is stored of the photo, unless it is ``failed`` and may be tried again."""
         stored = self._retry(attempt, lambda: self.inspections.find(attempt.id))
-        return stored if stored and stored.verdict is not Verdict.FAILED else None
+        return stored if stored and not stored.gives_way else None
 
     def reject(self, attempt: Attempt, error: PhotoRejected) -> Inspection:
         """Store a ``rejected`` inspection because of ``error``."""

@@ -8,7 +8,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from celery import Task
+from celery import Task, uuid
 from celery.exceptions import Retry, SoftTimeLimitExceeded
 
 from damage_tasks.app import app
@@ -76,7 +76,7 @@ def detect_damage(self: Task, url: str, metadata: dict[str, Any] | None = None) 
         # While S3 or the database is unavailable, or once the photo's URL has expired, other
         # workers would fail too.
         if not isinstance(error, TemporaryError | PhotoExpired):
-            photo_failed(self.request.id)
+            photo_failed(attempt.id)
         # Not acknowledged: SQS delivers the message again and finally makes it a dead letter.
         raise failure from error
 
@@ -98,7 +98,7 @@ def record_malformed(self: Task, body: str) -> dict[str, Any]:
     error = MessageMalformed(
         'expected {"image_url": "https://...", ...}, perhaps with '
         '"inspection": {"deadline": "2026-12-31T12:00:00Z"}, '
-        "or a message sent by detect_damage.delay"
+        "or a Celery message in JSON that calls detect_damage(url, metadata)"
     )
     attempt = _attempt(self, None, {"body": body})
     attempt.checked_metadata = attempt.metadata
@@ -149,7 +149,8 @@ def _attempt(task: Task, url: Any, metadata: Any) -> Attempt:
     request = task.request
     deadline = getattr(request, DEADLINE, None)
     return Attempt(
-        request.id,
+        # A direct call, detect_damage(url), has none.
+        request.id or uuid(),
         url,
         metadata,
         number=request.retries + receives_of(request.properties or {}),

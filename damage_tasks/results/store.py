@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from damage_tasks.errors import DatabaseError
+from damage_tasks.errors import DatabaseError, MessageMalformed
 from damage_tasks.inspection import Finding, Inspection, Progress, State, Verdict
 from damage_tasks.results.database import create_engine, database_errors
 from damage_tasks.results.progress import (
@@ -52,7 +52,13 @@ class Inspections:
             index_elements=["id"],
             set_={column.name: column for column in insert.excluded if column.name != "id"},
             # By a later attempt the photo may be gone from where it was.
-            where=inspections.c.verdict == Verdict.FAILED,
+            where=sa.or_(
+                inspections.c.verdict == Verdict.FAILED,
+                sa.and_(
+                    inspections.c.reason_code == MessageMalformed.code,
+                    insert.excluded.reason_code.is_distinct_from(MessageMalformed.code),
+                ),
+            ),
         ).returning(inspections.c.id)
         self._insert_finding = (
             dialect.insert(findings)
@@ -67,9 +73,9 @@ class Inspections:
     def save(self, inspection: Inspection) -> Inspection:
         """Store ``inspection`` with its finding and damages, in one transaction.
 
-        The first verdict of a task id stays, however often it is saved again; only
-        ``failed`` gives way to a later one.  When the photo already has a finding, the
-        inspection refers to that one.  Returns what is stored.
+        The first verdict of a task id stays, however often it is saved again, unless it
+        `gives_way`.  When the photo already has a finding, the inspection refers to that
+        one.  Returns what is stored.
         """
         with self._transaction() as connection:
             finding_id, stored, is_new = None, inspection, False

@@ -31,6 +31,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from damage_tasks.inspection import MAX_ID
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -42,6 +44,8 @@ metadata = MetaData(
 )
 
 Json = JSON().with_variant(JSONB(), "postgresql")
+# SQLite ignores lengths, and could change one only by copying the table.
+Id = String(MAX_ID).with_variant(String(128), "sqlite")
 # SQLite numbers rows by itself only when the key is INTEGER.
 Key = BigInteger().with_variant(Integer(), "sqlite")
 
@@ -106,7 +110,7 @@ damages = Table(
 inspections = Table(
     "inspections",
     metadata,
-    Column("id", String(128), primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("photo_url", Text),
     Column("photo_sha256", String(64)),
     Column("photo_bytes", BigInteger),
@@ -140,7 +144,7 @@ inspections = Table(
 progress = Table(
     "progress",
     metadata,
-    Column("id", String(128), primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("message_sent_at", Moment, nullable=False),

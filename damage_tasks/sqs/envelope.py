@@ -16,7 +16,12 @@ from typing import Any
 
 from kombu.serialization import register
 
-from damage_tasks.sqs.task_names import ARGUMENTS, DETECT_DAMAGE, RECORD_MALFORMED
+from damage_tasks.sqs.task_names import (
+    ARGUMENTS,
+    DETECT_DAMAGE,
+    RECORD_MALFORMED,
+    is_task_id,
+)
 from damage_tasks.telemetry import redact, redacted
 
 Json = dict[str, Any]
@@ -57,7 +62,8 @@ KEPT_BODY = 4096
 def translate(text: str, message_id: str, queue: str) -> Json:
     """The Celery message (protocol 2, as kombu's virtual transports lay it out) for a body.
 
-    ``text`` is the SQS body; never raises.  Of a Celery message only what a photo
+    ``text`` is the SQS body; never raises.  A message that cannot be run keeps the id that
+    its sender waits for, where its headers have one.  Of a Celery message only what a photo
     needs is kept: its sender sets neither time limits, nor a time to wait for, nor
     further tasks to call.  The time that it expires at becomes the photo's deadline.
     """
@@ -72,15 +78,22 @@ def translate(text: str, message_id: str, queue: str) -> Json:
         try:
             options = _options(payload.get(OPTIONS, {}))
         except (ValueError, OverflowError):
-            return _malformed(text, message_id, queue)
+            return _refused(text, message_id, queue)
         args = [payload["image_url"], metadata]
         headers = {"headers": _trace(metadata), **options}
         return _message(DETECT_DAMAGE, args, {}, message_id, queue, headers)
-    return _malformed(text, message_id, queue)
+    return _refused(text, _task_id(payload) or message_id, queue)
 
 
-def _malformed(text: str, message_id: str, queue: str) -> Json:
-    return _message(RECORD_MALFORMED, [text[:KEPT_BODY]], {}, message_id, queue)
+def _refused(text: str, task_id: str, queue: str) -> Json:
+    return _message(RECORD_MALFORMED, [text[:KEPT_BODY]], {}, task_id, queue)
+
+
+def _task_id(payload: Any) -> str | None:
+    """The task id in the headers of any Celery message, if an inspection can have it."""
+    headers = payload.get("headers") if isinstance(payload, dict) else None
+    id = headers.get("id") if isinstance(headers, dict) else None
+    return id if is_task_id(id) else None
 
 
 def _parse(text: str | bytes) -> Any:
@@ -167,7 +180,7 @@ def _celery(payload: Any, queue: str) -> Json | None:
     try:
         headers, properties = payload["headers"], payload["properties"]
         task, task_id, retries = headers["task"], headers["id"], headers.get("retries") or 0
-        if task not in ARGUMENTS or not _is_task_id(task_id):
+        if task not in ARGUMENTS or not is_task_id(task_id):
             return None
         if type(retries) is not int or not 0 <= retries <= MAX_RETRIES:
             return None
@@ -217,7 +230,3 @@ def _kept(headers: Json) -> Json:
     with suppress(ValueError, OverflowError):
         kept |= _deadline(headers.get(DEADLINE) or headers.get("expires"))
     return kept
-
-
-def _is_task_id(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 128 and value.isprintable()

@@ -15,8 +15,9 @@ from typing import Any
 from celery.app.amqp import AMQP
 
 from damage_tasks.errors import CallRefused, MetadataInvalid
+from damage_tasks.inspection import MAX_ID
 from damage_tasks.settings import get_settings
-from damage_tasks.sqs.task_names import ARGUMENTS, DETECT_DAMAGE
+from damage_tasks.sqs.task_names import ARGUMENTS, DETECT_DAMAGE, is_task_id
 
 # Celery's options, and what to do without them.
 _READ_THE_RESULT = "wait for the result with .get(), then call the next task"
@@ -30,6 +31,7 @@ _REFUSED = {
     "countdown": "use DelaySeconds=..., at most 900",
     "eta": "use DelaySeconds=..., at most 900",
 }
+_CHORD_UNLOCK = "celery.chord_unlock"  # Celery sends it before the photos of a chord
 _NAMES = {"callbacks": "link", "errbacks": "link_error"}
 _SIGNATURE = inspect.signature(AMQP.as_task_v2)  # Celery passes most of it by position
 _DEEPEST = 90  # levels; workers accept 100, the message around them included
@@ -42,12 +44,16 @@ class OutgoingMessages(AMQP):
         """Celery's message for a call; raises `CallRefused`, `MetadataInvalid`, `SettingsError`."""
         call = _SIGNATURE.bind(self, *given, **options).arguments
         name = call["name"]
+        if name == _CHORD_UNLOCK:
+            raise CallRefused(f"{DETECT_DAMAGE} does not support chord: {_REFUSED['chord']}")
         if name not in ARGUMENTS:
             raise CallRefused(
                 f"{name}: workers on this queue run {DETECT_DAMAGE} only; send other tasks "
                 "with an application and a queue of their own"
             )
         get_settings().require("queue_url")
+        if not is_task_id(call["task_id"]):
+            raise CallRefused(f"task_id must be 1 to {MAX_ID} bytes of printable characters")
         task = self.app.tasks.get(name)
         for option, instead in _REFUSED.items():
             # Celery itself adds the task's own limits.
@@ -58,6 +64,18 @@ class OutgoingMessages(AMQP):
         if name == DETECT_DAMAGE and not call.get("retries"):
             check_call(call.get("args") or (), call.get("kwargs") or {})
         return super().as_task_v2(*given, **options)
+
+    def _create_task_sender(self) -> Any:
+        send = super()._create_task_sender()
+
+        def send_checked(*given: Any, **options: Any) -> Any:
+            if options.get("serializer") not in (None, "json"):
+                raise CallRefused(f"{DETECT_DAMAGE} is sent as JSON, not {options['serializer']}")
+            if options.get("compression"):
+                raise CallRefused(f"{DETECT_DAMAGE} does not support compression")
+            return send(*given, **options)
+
+        return send_checked
 
 
 def check_call(args: Any, kwargs: Mapping[str, Any]) -> None:

@@ -1,7 +1,17 @@
-"""The tasks that travel on the queue, and their arguments."""
+"""The tasks that travel on the queue, their arguments, and their ids."""
+
+from typing import Any
+
+from damage_tasks.inspection import MAX_ID
 
 DETECT_DAMAGE = "detect_damage"
 RECORD_MALFORMED = "record_malformed"
 
 # Names of the tasks' arguments; the first one is required.
 ARGUMENTS = {DETECT_DAMAGE: ("url", "metadata"), RECORD_MALFORMED: ("body",)}
+
+
+def is_task_id(value: Any) -> bool:
+    """Whether ``value`` can be the id of a task, and so of an inspection."""
+    # What is not printable includes lone surrogates, which have no UTF-8.
+    return isinstance(value, str) and value.isprintable() and 0 < len(value.encode()) <= MAX_ID

@@ -6,6 +6,7 @@ a Celery worker process examines photos with the default bundle.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from celery import Celery
 
 from damage_tasks import detect_damage
 from damage_tasks.devstack import Stack
@@ -81,6 +83,33 @@ def test_a_malformed_message_is_recorded_and_harms_nobody(
     result = result_of(send(body))
     assert (result["verdict"], result["reason"]["code"]) == ("rejected", "message_malformed")
     assert result_of(detect_damage.delay(photo).id)["verdict"] in ("damaged", "clean")
+
+
+def test_a_sender_without_our_package_gets_a_verdict_under_the_id_it_waits_for(
+    stack: Stack, photo: str, result_of: Wait
+) -> None:
+    queue_url = stack.environment["DAMAGE_QUEUE_URL"]
+    foreign = Celery("backend", broker="sqs://", set_as_current=False)
+    foreign.conf.broker_transport_options = {"predefined_queues": {"damage": {"url": queue_url}}}
+    foreign.conf.task_default_queue = "damage"
+    calls: list[tuple[list[Any], dict[str, Any]]] = [
+        ([photo], {"serializer": "pickle"}),
+        ([photo], {"serializer": "yaml"}),
+        ([], {}),
+        ([photo, {}, "a third"], {}),
+        ([photo], {"compression": "gzip"}),
+    ]
+    for args, options in calls:
+        sent = foreign.send_task("detect_damage", args, **options)
+        result = result_of(sent.id)
+        assert result["reason"]["code"] == "message_malformed", options
+        # Once the sender has been corrected, the same id gets a real verdict.
+        foreign.send_task("detect_damage", [photo], task_id=sent.id)
+        end = time.monotonic() + 60
+        while (result := result_of(sent.id))["verdict"] == "rejected":
+            assert time.monotonic() < end, result
+            time.sleep(0.2)
+        assert result["verdict"] in ("damaged", "clean")
 
 
 def test_photos_that_cannot_be_had_or_read_are_rejected_with_a_code(

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from damage_tasks.errors import DatabaseError, DatabaseUnavailable
-from damage_tasks.inspection import PhotoFacts, Reason, Verdict
+from damage_tasks.inspection import Inspection, PhotoFacts, Reason, Verdict
 from damage_tasks.results.store import Inspections
 from damage_tasks.results.tables import damages, findings, inspections
 from tools.pictures import damage, finding, inspection
@@ -112,6 +112,41 @@ def test_failed_is_overwritten_by_a_later_verdict(store: Inspections) -> None:
     found = store.find("task-1")
     assert found
     assert (found.verdict, found.reason) == (Verdict.CLEAN, None)
+
+
+def malformed(id: str) -> Inspection:
+    return inspection(
+        id,
+        verdict=Verdict.REJECTED,
+        finding=None,
+        photo=PhotoFacts(),
+        reason=Reason("message_malformed", "expected ..."),
+    )
+
+
+def test_a_malformed_message_gives_way_to_a_later_verdict_under_its_id(store: Inspections) -> None:
+    first = store.save(malformed("task-1"))
+    store.save(malformed("task-1"))  # delivered again
+    assert store.find("task-1") == first
+    store.save(inspection("task-1"))
+    found = store.find("task-1")
+    assert found
+    assert (found.verdict, found.reason) == (Verdict.CLEAN, None)
+    store.save(malformed("task-1"))
+    assert store.find("task-1") == found
+
+
+def test_a_rejected_photo_does_not_give_way(store: Inspections) -> None:
+    rejected = replace(malformed("task-1"), reason=Reason("photo_not_found", "404"))
+    store.save(rejected)
+    store.save(inspection("task-1"))
+    assert store.find("task-1") == rejected
+
+
+@pytest.mark.parametrize("id", ["i" * 1024, "\u8eca" * 341])
+def test_ids_of_up_to_1024_bytes_are_stored(store: Inspections, id: str) -> None:
+    saved = store.save(inspection(id))
+    assert store.find(id) == saved
 
 
 def test_two_workers_with_the_same_photo_at_once_store_one_finding(database_url: str) -> None:

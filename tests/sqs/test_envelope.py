@@ -19,6 +19,7 @@ from damage_tasks.sqs.envelope import (
     translate,
 )
 from tools.hostile import bad_messages
+from tools.hostile.hostile_case import readable_id
 
 
 def arguments(message: dict[str, Any]) -> Any:
@@ -122,8 +123,43 @@ MALFORMED = [
 def test_anything_else_is_recorded_with_its_body(text: str) -> None:
     message = translate(text, "id-1", "damage")
     assert message["headers"]["task"] == RECORD_MALFORMED
-    assert message["headers"]["id"] == "id-1"
+    assert message["headers"]["id"] == (readable_id(text) or "id-1")
     assert arguments(message) == [text[:KEPT_BODY]]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"content-type": "application/x-python-serialize"},
+        {"content-type": "application/x-yaml", "body": base64.b64encode(b"- [x]").decode()},
+        {"headers": {"task": "send_invoice", "id": "task-1"}},
+        {"headers": {"task": DETECT_DAMAGE, "id": "task-1", "retries": "many"}},
+        {"body": base64.b64encode(b"[[], {}, {}]").decode()},
+        {"body": base64.b64encode(b"\x1f\x8b compressed").decode()},
+        {"properties": None},
+    ],
+)
+def test_a_refused_call_keeps_the_id_that_its_sender_waits_for(changes: dict[str, Any]) -> None:
+    message = {**celery_message(headers={"task": DETECT_DAMAGE, "id": "task-1"}), **changes}
+    headers = translate(json.dumps(message), "message-1", "damage")["headers"]
+    assert (headers["task"], headers["id"]) == (RECORD_MALFORMED, "task-1")
+
+
+@pytest.mark.parametrize(
+    ("id", "expected"),
+    [
+        ("i" * 1024, "i" * 1024),
+        ("i" * 1025, "message-1"),
+        ("車" * 341, "車" * 341),
+        ("車" * 342, "message-1"),
+        ("a\nb", "message-1"),
+        (7, "message-1"),
+    ],
+)
+def test_an_id_has_up_to_1024_printable_bytes(id: Any, expected: str) -> None:
+    for task in (DETECT_DAMAGE, "send_invoice"):
+        message = celery_message(headers={"task": task, "id": id})
+        assert translate(json.dumps(message), "message-1", "damage")["headers"]["id"] == expected
 
 
 URL = "https://photos.example/car.jpg"
@@ -144,7 +180,8 @@ def named(cases: Iterable[tuple[Any, ...]]) -> list[Any]:
 @pytest.mark.parametrize("body", named([*bad_messages.junk(), *bad_messages.wrong_calls(URL)]))
 def test_no_hostile_message_gets_past_the_door(body: str) -> None:
     message = translate(text_of(body), "id-1", "damage")
-    assert (message["headers"]["task"], message["headers"]["id"]) == (RECORD_MALFORMED, "id-1")
+    assert message["headers"]["task"] == RECORD_MALFORMED
+    assert message["headers"]["id"] == (readable_id(body) or "id-1")
     assert arguments(message) == [text_of(body)[:KEPT_BODY]]
 
 

@@ -43,6 +43,11 @@ CALLS: dict[str, Callable[[], Any]] = {
     "countdown": lambda: detect_damage.apply_async((URL,), countdown=5),
     "eta": lambda: detect_damage.apply_async((URL,), eta=datetime.now(UTC)),
     "a task of another application": lambda: app.send_task("send_invoice", (1,)),
+    "pickle": lambda: detect_damage.apply_async((URL,), serializer="pickle"),
+    "yaml": lambda: app.send_task("detect_damage", (URL,), serializer="yaml"),
+    "compression": lambda: detect_damage.apply_async((URL,), compression="gzip"),
+    "an id that is too long": lambda: detect_damage.apply_async((URL,), task_id="i" * 1025),
+    "an id of two lines": lambda: detect_damage.apply_async((URL,), task_id="a\nb"),
     "no url": lambda: app.send_task("detect_damage", ()),
     "a url that is no string": lambda: detect_damage.delay(None),
     "a third argument": lambda: app.send_task("detect_damage", (URL, {}, 3)),
@@ -56,6 +61,11 @@ def test_a_call_that_cannot_be_carried_is_refused_at_the_sender(call: Callable[[
         call()
     assert isinstance(refused.value, ValueError)
     assert "\n" not in str(refused.value)
+
+
+def test_a_chord_is_refused_by_its_name() -> None:
+    with pytest.raises(CallRefused, match="detect_damage does not support chord: send the photos"):
+        CALLS["chord"]()
 
 
 ITSELF: dict[str, Any] = {}

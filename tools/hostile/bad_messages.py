@@ -10,7 +10,16 @@ from typing import Any
 
 from tools.hostile.bad_metadata import INVALID as INVALID_METADATA
 from tools.hostile.bad_metadata import nested
-from tools.hostile.hostile_case import EXAMINED, MALFORMED, Case, Ground, celery, plain, rejected
+from tools.hostile.hostile_case import (
+    EXAMINED,
+    MALFORMED,
+    Case,
+    Ground,
+    celery,
+    plain,
+    readable_id,
+    rejected,
+)
 from tools.pictures import jpeg
 
 LIMIT = 262_144  # bytes of an SQS message, the limit for most of the service's existence
@@ -79,7 +88,7 @@ def wrong_calls(url: str) -> Iterator[tuple[str, str]]:
     yield "an id that is a number", celery([url], headers={"id": 7})
     yield "an id that is a list", celery([url], headers={"id": ["a"]})
     yield "an empty id", celery([url], headers={"id": ""})
-    yield "an id of 129 characters", celery([url], headers={"id": "i" * 129})
+    yield "an id of 1025 bytes", celery([url], headers={"id": "i" * 1023 + "ä"})
     yield "an id of 100 KB", celery([url], headers={"id": "i" * 100_000})
     yield "an id with NUL", celery([url], headers={"id": "a\0b"})
     yield "an id with a line break", celery([url], headers={"id": "a\nb"})
@@ -175,7 +184,7 @@ def wishes() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
 
 ODD_IDS = [
     "'; DROP TABLE inspections; --", "../../../etc/passwd", "<script>alert(1)</script>", "%s%n{0}",
-    "\U0001f697", "i" * 128, " ", "null", "a/b?c=d#e", "*", "-", "0",
+    "\U0001f697", "i" * 1024, "\u8eca" * 341, " ", "null", "a/b?c=d#e", "*", "-", "0",
 ]  # fmt: skip
 
 
@@ -183,9 +192,9 @@ def cases(ground: Ground) -> Iterator[Case]:
     """All cases; those that request a photo request a valid one."""
     url = ground.site.serve("/messages.jpg", jpeg(seed=909))
     for name, body in junk():
-        yield Case(f"message: {name}", body, MALFORMED)
+        yield Case(f"message: {name}", body, MALFORMED, readable_id(body))
     for name, body in wrong_calls(url):
-        yield Case(f"call: {name}", body, MALFORMED)
+        yield Case(f"call: {name}", body, MALFORMED, readable_id(body))
     for name, headers, embed in wishes():
         id = str(uuid.uuid4())
         yield Case(

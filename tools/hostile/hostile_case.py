@@ -6,6 +6,7 @@ import base64
 import json
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,17 @@ def celery(
         **changes,
     }  # fmt: skip
     return base64.b64encode(json.dumps(envelope).encode()).decode()
+
+
+def readable_id(body: str) -> str | None:
+    """The id that a body's sender waits for: its headers' own, if an inspection can have it."""
+    with suppress(ValueError):
+        body = base64.b64decode(body, validate=True).decode("utf-8", "replace")
+    try:
+        id = json.loads(body)["headers"]["id"]
+        return id if 0 < len(id.encode()) <= 1024 and id.isprintable() else None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
 
 
 def case_of_url(name: str, url: Any, expected: frozenset[str], metadata: Any = None) -> Case:

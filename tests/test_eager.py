@@ -1,0 +1,68 @@
+"""Without a queue: the task itself, called in the caller's own process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from damage_tasks import app, detect_damage, get_inspection
+from damage_tasks.results.schema_upgrade import migrate
+from damage_tasks.worker import lifecycle
+from tests.result_contract import check_result
+from tools.pictures import jpeg
+from tools.small_bundles import write_bundle
+
+
+@pytest.fixture
+def photo(bucket: str, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a photo, in a process that has a worker's settings."""
+    migrate(sqlite_url)
+    (tmp_path / "car.jpg").write_bytes(jpeg())
+    settings = {
+        "DAMAGE_BUCKET": bucket,
+        "DAMAGE_DATABASE_URL": sqlite_url,
+        "DAMAGE_BUNDLE": str(write_bundle(tmp_path / "bundle")),
+        "DAMAGE_FILE_ROOTS": str(tmp_path),
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(lifecycle, "_pipeline", None)
+    return f"file://{tmp_path}/car.jpg"
+
+
+def delay_eagerly(url: str) -> Any:
+    app.conf.task_always_eager = True
+    try:
+        return detect_damage.delay(url, {"car_id": 7}).get()
+    finally:
+        app.conf.task_always_eager = False
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda url: detect_damage(url, {"car_id": 7}),
+        lambda url: detect_damage.apply((url, {"car_id": 7})).get(),
+        delay_eagerly,
+    ],
+    ids=["a direct call", "apply", "task_always_eager"],
+)
+def test_a_photo_is_examined_and_stored_here(photo: str, call: Callable[[str], Any]) -> None:
+    result = check_result(call(photo))
+    assert result["verdict"] in ("damaged", "clean")
+    assert result["metadata"] == {"car_id": 7}
+    assert get_inspection(result["id"]) == result
+
+
+def test_an_error_of_a_direct_call_is_raised(photo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from damage_tasks.errors import TemporaryError
+
+    def fail(*_: object) -> None:
+        raise TemporaryError("the server is unavailable")
+
+    monkeypatch.setattr(lifecycle.get_pipeline().photos, "download", fail)
+    with pytest.raises(TemporaryError, match="the server is unavailable"):
+        detect_damage(photo)
