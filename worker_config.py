@@ -42,7 +42,7 @@ broker_connection_retry_on_startup = True
 task_default_queue = _queue
 task_create_missing_queues = False
 
-# --- messages: JSON only, never pickle.  Callers send kombu's, the front door hands on plain
+# --- messages: JSON only, never pickle.  Callers send kombu's, `sqs.envelope` produces plain
 task_serializer = "json"
 result_serializer = "json"
 accept_content = ["json", PLAIN_JSON_TYPE]

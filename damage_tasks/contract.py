@@ -1,6 +1,6 @@
 """The contract with callers as types: how `detect_damage` is called and what comes back.
 
-Celery has no type hints, so without these a type checker knows nothing of a call.
+Celery has no type hints, so without these a type checker could not check calls.
 ``docs/reference/inspection.schema.json`` describes the fields of a result.
 """
 

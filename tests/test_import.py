@@ -14,7 +14,7 @@ def run(program: str) -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_importing_the_door_loads_nothing_heavy() -> None:
+def test_importing_the_package_loads_nothing_heavy() -> None:
     run(
         "import damage_tasks, sys;"
         "heavy = {'torch', 'cv2', 'sqlalchemy', 'albumentations', 'numpy', 'PIL', 'pydantic'};"

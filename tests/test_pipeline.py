@@ -171,7 +171,7 @@ def test_pictures_get_the_same_keys_each_time(parts: Parts) -> None:
     assert all("y.jpg" not in key for key in first)
 
 
-def test_a_known_photo_is_not_looked_at_again(parts: Parts) -> None:
+def test_a_known_photo_is_not_examined_again(parts: Parts) -> None:
     parts.records.known = finding(damage("scratch"))
     result = parts.inspect()
     assert (result["reused"], result["damages"][0]["type"]) == (True, "scratch")
@@ -206,8 +206,8 @@ def test_metadata_up_to_its_limit_passes() -> None:
         check_metadata({"x": "y" * (8192 - 8)}, 8192)
 
 
-def test_a_store_that_is_away_stores_nothing(parts: Parts) -> None:
-    parts.pictures.error = StorageUnavailable("S3 is away")
+def test_an_unavailable_store_stores_nothing(parts: Parts) -> None:
+    parts.pictures.error = StorageUnavailable("S3 is unavailable")
     with pytest.raises(StorageUnavailable):
         parts.inspect()
     assert not parts.records.rows

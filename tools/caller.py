@@ -1,9 +1,9 @@
 """Check an installation for callers: `pip install damage-tasks` without any extra.
 
-`make caller PYTHON=python3.13` installs the package into an environment of its own and runs this
-file there. It sends a photo's URL with `.delay` to a server on this machine that answers as SQS
-does, runs `damage-tasks check`, examines a photo here (which must name the extra that is missing),
-and reads a bundle's manifest. It needs nothing but the standard library and the package.
+`make caller PYTHON=python3.13` installs the package into a separate environment and runs this
+file there. It sends a photo's URL with `.delay` to a server on this machine that behaves like SQS,
+runs `damage-tasks check`, examines a photo here (which must name the missing extra),
+and reads a bundle's manifest. It uses only the standard library and the package.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ATTRIBUTES = {
 
 
 class Queue(BaseHTTPRequestHandler):
-    """Answers SendMessage and GetQueueAttributes, and keeps the bodies."""
+    """Answers SendMessage and GetQueueAttributes, and stores the bodies."""
 
     bodies: ClassVar[list[str]] = []
 
@@ -65,7 +65,7 @@ class Queue(BaseHTTPRequestHandler):
 
 @contextmanager
 def queue() -> Iterator[None]:
-    """Run the server, with this process's environment leading to it."""
+    """Run the server, with this process's environment pointing to it."""
     server = HTTPServer(("127.0.0.1", 0), Queue)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     endpoint = f"http://127.0.0.1:{server.server_port}"
@@ -83,7 +83,7 @@ def queue() -> Iterator[None]:
 
 
 def send() -> dict[str, object]:
-    """Send one photo with `.delay`; the decoded body of the message that arrived."""
+    """Send one photo with `.delay`; returns the decoded body of the message received."""
     from damage_tasks import detect_damage
 
     sent = detect_damage.delay("https://photos.example/car.jpg", {"car_id": 7})
@@ -95,7 +95,7 @@ def send() -> dict[str, object]:
 
 
 def check() -> None:
-    """Run `damage-tasks check`, which must find that everything a caller needs is there."""
+    """Run `damage-tasks check`, which must find everything that a caller needs."""
     from typer.testing import CliRunner
 
     from damage_tasks.__main__ import cli

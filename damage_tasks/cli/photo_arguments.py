@@ -21,7 +21,7 @@ SHOWN = 5  # names of skipped files
 
 
 class FoundPhotos(NamedTuple):
-    """The URLs of photos, and what lies beside them in folders and is no photo."""
+    """The URLs of photos, and the other files in their folders."""
 
     urls: list[str]
     skipped: list[Path]
@@ -72,7 +72,7 @@ def printable(path: Path | str) -> str:
 
 
 def path_of(url: str) -> Path:
-    """The path in ``url``, which may be no URL at all: that is for the pipeline to say."""
+    """The path in ``url``; an invalid URL is left for the pipeline to report."""
     try:
         return Path(os.fsdecode(unquote_to_bytes(urlsplit(url).path)))
     except ValueError:

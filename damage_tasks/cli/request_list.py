@@ -1,4 +1,4 @@
-"""Files that list photos: one request a line."""
+"""Files that list photos, one request per line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-# UTF-32's begins as UTF-16's does.
+# UTF-32's begins like UTF-16's.
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -42,7 +42,7 @@ def read_requests(source: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def parse_object(text: str, where: str) -> dict[str, Any]:
-    """The JSON object in ``text``; if it is none, a `typer.BadParameter` that says ``where``."""
+    """The JSON object in ``text``; otherwise raises `typer.BadParameter` naming ``where``."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:

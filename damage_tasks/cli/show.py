@@ -52,7 +52,7 @@ def run(
 
 
 def _dead_letter(id: str) -> dict[str, Any] | None:
-    """What is known of a photo without a verdict that is a dead letter: a revoked one, say."""
+    """The dead letter of a photo without a verdict, for example a revoked one."""
     with suppress(QueueUnavailable, SettingsError):
         letter = find_dead_letter(id)
         if letter is not None:

@@ -75,8 +75,8 @@ class ControlStep(bootsteps.StartStopStep):
             try:
                 node.handle_message(body, message)
             except KeyError as error:
-                logger.error("no such control command: %s", error)
-            except Exception as error:  # WorkerShutdown is a SystemExit and goes up
+                logger.error("unknown control command: %s", error)
+            except Exception as error:  # WorkerShutdown is a SystemExit and propagates
                 logger.exception("control command failed: %s", redact(repr(error)))
 
         # Commands touch the pool and the consumer, which belong to the main loop.

@@ -13,7 +13,7 @@ from botocore.loaders import Loader, create_loader
 if TYPE_CHECKING:
     from botocore.config import Config
 
-_KINDS = ("service-2", "endpoint-rule-set-1")  # of files that every client needs
+_KINDS = ("service-2", "endpoint-rule-set-1")  # definition files that every client needs
 
 
 def new_client(service: str, config: Config, region: str | None = None) -> Any:

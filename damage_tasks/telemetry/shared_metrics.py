@@ -1,4 +1,4 @@
-"""Values of prometheus_client in memory that a worker's processes share; no file is involved.
+"""prometheus_client values in memory shared by a worker's processes, without files.
 
 prometheus_client's own multi-process mode maps files, and the kernel ends a process that
 writes to a mapped file on a full disk.
@@ -21,7 +21,7 @@ from prometheus_client.utils import floatToGoString
 
 logger = logging.getLogger(__name__)
 
-SLOT_BYTES = 512 * 1024  # some 3,000 values; a worker has about 400
+SLOT_BYTES = 512 * 1024  # about 3,000 values; a worker has about 400
 
 _USED = struct.Struct("<q")  # bytes in use, at the beginning of each slot
 _KEY_LENGTH = struct.Struct("<i")
@@ -47,7 +47,7 @@ class SharedMetrics(Collector):
         self._is_full = False
 
     def enter(self, slot: int) -> None:
-        """In a new process: count in ``slot`` from now on, or nowhere if there is no such slot."""
+        """In a new process: count in ``slot`` from now on, or nowhere if it does not exist."""
         self._slot = slot if slot < self._slots else None
         self._lock = Lock()
         self._entries = {}
@@ -57,7 +57,7 @@ class SharedMetrics(Collector):
             value.locate()
 
     def value_class(self) -> type[Any]:
-        """What ``prometheus_client.values.ValueClass`` must be for values to be kept here."""
+        """The value of ``prometheus_client.values.ValueClass`` that stores values here."""
         shared = self
 
         class SharedValue:
@@ -90,7 +90,7 @@ class SharedMetrics(Collector):
                 return 0.0 if self._at is None else shared._value_at(self._at)[0]
 
             def set_exemplar(self, exemplar: Any) -> None:
-                """Exemplars are not kept."""
+                """Exemplars are not stored."""
 
             def get_exemplar(self) -> None:
                 return None
@@ -98,11 +98,11 @@ class SharedMetrics(Collector):
         return SharedValue
 
     def describe(self) -> Iterator[Any]:
-        """Nothing: which figures there are depends on the photos."""
+        """Nothing: the set of metrics depends on the photos."""
         return iter(())
 
     def collect(self) -> Iterator[Any]:
-        """Counters and histograms summed over the slots; of a gauge, the value set last."""
+        """Counters and histograms summed over the slots; for gauges, the value set last."""
         sums: dict[str, dict[tuple[str, str, str], dict[str, float]]] = defaultdict(dict)
         newest: dict[Key, float] = {}
         for slot in range(self._slots):
@@ -129,7 +129,7 @@ class SharedMetrics(Collector):
         yield from families.values()
 
     def _find(self, key: Key) -> int | None:
-        """Where the numbers of ``key`` are in this process's slot; None without room for them."""
+        """The offset of the numbers of ``key`` in this process's slot; None if there is no room."""
         if self._slot is None:
             return None
         if key in self._entries:
@@ -140,11 +140,11 @@ class SharedMetrics(Collector):
         entry = _KEY_LENGTH.pack(len(name)) + name + _NUMBERS.pack(0.0, 0.0)
         if used + len(entry) > SLOT_BYTES:
             if not self._is_full:
-                logger.warning("a process has more figures than there is room for; some are lost")
+                logger.warning("a process has more metrics than there is room for; some are lost")
             self._is_full = True
             return None
         self._memory[start + used : start + used + len(entry)] = entry
-        # Last, so that readers and the next process in this slot never see half an entry.
+        # Written last, so that readers and the next process in this slot never see half an entry.
         self._memory[start : start + _USED.size] = _USED.pack(used + len(entry))
         self._entries[key] = at = start + used + len(entry) - _NUMBERS.size
         return at

@@ -1,11 +1,11 @@
-"""What a Git reference delivers, and to which environment; nothing else is ever delivered.
+"""Decides which Git references are delivered, and to which environment.
 
     deliver.py plan REF [--run NUMBER]     the version and the environment, as lines NAME=VALUE
     deliver.py write ENVIRONMENT VERSION FOLDER
-                                           the bundle that Fleet is to find, into FOLDER
+                                           write Fleet's bundle to FOLDER
 
-A push to `release` of what is on `develop` delivers a release candidate to stage.  A tag vX.Y.Z
-on the main branch, whose version is the one in setup.cfg, delivers that version to production.
+A push of `develop` to `release` delivers a release candidate to stage.  A tag vX.Y.Z
+on the main branch that matches the version in setup.cfg delivers that version to production.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ ROOT = Path(__file__).parent.parent.parent
 MAIN, DEVELOP = "origin/main", "origin/develop"
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 CANDIDATE = re.compile(VERSION.pattern + r"-rc\.[1-9]\d*")
-# Stands in the bundles in Git; a version is written over it only where it is delivered.
+# Placeholder in the bundles in Git; a delivery replaces it by the version.
 UNSET = "version: 0.0.0-unset"
 
 
 class Refused(Exception):
-    """Why nothing is delivered."""
+    """Raised when nothing can be delivered, with the reason."""
 
 
 def plan(ref: str, run: int | None = None, root: Path = ROOT) -> dict[str, str]:
@@ -42,7 +42,7 @@ def plan(ref: str, run: int | None = None, root: Path = ROOT) -> dict[str, str]:
     if ref.startswith("refs/tags/v"):
         tag = ref.removeprefix("refs/tags/v")
         if not VERSION.fullmatch(tag):
-            raise Refused(f"v{tag} is no version")
+            raise Refused(f"v{tag} is not a version")
         if tag != version:
             raise Refused(f"the tag says {tag}, setup.cfg says {version}")
         if not _is_on_main(ref, root):
@@ -52,7 +52,7 @@ def plan(ref: str, run: int | None = None, root: Path = ROOT) -> dict[str, str]:
 
 
 def write(environment: str, version: str, folder: Path, root: Path = ROOT) -> None:
-    """Put the bundle of ``environment`` with ``version`` into ``folder``; raises `Refused`."""
+    """Write the bundle of ``environment`` with ``version`` to ``folder``; raises `Refused`."""
     pattern = {"stage": CANDIDATE, "production": VERSION}.get(environment)
     if pattern is None:
         raise Refused(f"there is no environment {environment}")
@@ -67,7 +67,7 @@ def write(environment: str, version: str, folder: Path, root: Path = ROOT) -> No
 
 
 def version_of(root: Path) -> str:
-    """The version that setup.cfg and helm/Chart.yaml agree on; raises `Refused`."""
+    """The version in setup.cfg and helm/Chart.yaml; raises `Refused` if they differ."""
     package = configparser.ConfigParser()
     package.read(root / "setup.cfg")
     version = package["metadata"]["version"]
@@ -75,7 +75,7 @@ def version_of(root: Path) -> str:
     if chart is None or chart[1] != version:
         raise Refused(f"setup.cfg says {version}, helm/Chart.yaml says {chart and chart[1]}")
     if not VERSION.fullmatch(version):
-        raise Refused(f"{version} in setup.cfg is no version")
+        raise Refused(f"{version} in setup.cfg is not a version")
     return version
 
 
@@ -89,7 +89,7 @@ def _is_on_main(ref: str, root: Path) -> bool:
 
 
 def _not_on(branch: str, ref: str, root: Path) -> str:
-    """A commit of ``ref`` that is no merge and not on ``branch``; empty if there is none."""
+    """A non-merge commit of ``ref`` that is not on ``branch``; empty if there is none."""
     answer = subprocess.run(
         ["git", "rev-list", "--no-merges", "--max-count=1", "--oneline", f"{branch}..{ref}"],
         cwd=root,

@@ -1,4 +1,4 @@
-"""Stands in for Slack and Sentry: prints what the worker would have sent them."""
+"""Replaces Slack and Sentry: prints what the worker would send them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PORT = 8025
 
 
 class Inbox(BaseHTTPRequestHandler):
-    """Takes whatever is posted and says yes."""
+    """Accepts every request."""
 
     def do_GET(self) -> None:
         self._answer(b"ok")

@@ -1,4 +1,4 @@
-"""Makes what the compose stack needs of AWS; what is there already stays as it is."""
+"""Creates the compose stack's AWS resources; existing ones are not changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VISIBILITY_TIMEOUT = 180
 
 
 def main() -> None:
-    """Create what is missing."""
+    """Create the missing resources."""
     queue = os.environ["DAMAGE_QUEUE_URL"].rpartition("/")[2]
     print("queue", create_queues(boto3.client("sqs"), queue, VISIBILITY_TIMEOUT))
 
@@ -27,7 +27,7 @@ def main() -> None:
             s3.create_bucket(Bucket=bucket)
         print("bucket", bucket)
 
-    # The manifest last: a bundle without one is no bundle.
+    # Upload the manifest last: until then, the bundle does not exist.
     manifest = json.loads((BUNDLE / "manifest.json").read_text())
     files = sorted(BUNDLE.rglob("*"), key=lambda path: path.name == "manifest.json")
     for path in files:

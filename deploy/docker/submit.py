@@ -1,6 +1,6 @@
-"""Puts photos into the compose stack's bucket, then on the queue, and waits for the verdicts.
+"""Uploads photos to the compose stack's bucket, submits them and waits for the verdicts.
 
-Without a file it draws sample photos: `submit.py [FILE ...]`.
+Without a file, it uses sample photos: `submit.py [FILE ...]`.
 """
 
 from __future__ import annotations

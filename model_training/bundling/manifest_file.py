@@ -1,4 +1,4 @@
-"""Writes the manifest of a bundle that is being made."""
+"""Writes the manifest of a bundle."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from model_training.bundling.calibration import DIGITS
 
 
 def write_manifest(out: Path, manifest: dict[str, Any]) -> None:
-    """Write ``manifest`` to ``out``, unless it is wrong.  Raises `BundleError`."""
+    """Validate ``manifest`` and write it to ``out``.  Raises `BundleError`."""
     text = (json.dumps(_rounded(manifest), indent=1, ensure_ascii=False) + "\n").encode()
-    parse_manifest(text, str(out / MANIFEST))  # never leave a manifest that cannot be read
+    parse_manifest(text, str(out / MANIFEST))  # never leave an invalid manifest
     (out / MANIFEST).write_bytes(text)
 
 

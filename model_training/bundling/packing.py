@@ -1,4 +1,4 @@
-"""The manifest of a bundle of one's own networks, written from the weights in a folder."""
+"""Creates the manifest of a bundle from the weights files in a folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from model_training.data.labelled_photos import CLASS_IDS
 FORMATS = {".pt2": "exported_program", ".safetensors": "safetensors"}
 THRESHOLD = 0.5
 SCORE, MASK = ({"kind": kind, "channel": 0} for kind in ("score", "mask"))
-# What a network does, by the name of its weights file, in the order in which networks run.
+# A network's role by the name of its weights file, in the order in which networks run.
 ROLES: Mapping[str, Mapping[str, Any]] = {
     "quality": {"role": "gate", "output": SCORE, "threshold": THRESHOLD},
     "vehicle": {"role": "gate", "output": SCORE, "threshold": THRESHOLD},
@@ -41,9 +41,9 @@ def pack(
 ) -> Bundle:
     """Write the manifest of the networks in ``folder``, and their golden photos.
 
-    What a ``manifest.json`` there already says is kept; sizes, checksums and golden
-    outcomes are computed, and everything else that is missing gets a default.
-    ``facts``: name, version, licence ..., which come before what the manifest says.
+    Entries of an existing ``manifest.json`` are kept; sizes, checksums and golden
+    outcomes are computed, and anything else missing gets a default.
+    ``facts``: name, version, licence ..., which override the manifest.
     ``long_side``: the input size of weights that it does not describe, px.  Photos in
     ``folder/golden`` become the golden photos; drawn ones are made if there are none.
     Raises `BundleError`.
@@ -79,7 +79,7 @@ def _draft(folder: Path) -> dict[str, Any]:
 
 
 def _describe_weights(folder: Path, manifest: dict[str, Any], long_side: int) -> bool:
-    """Complete the manifest's entries of weights files; whether a file has changed."""
+    """Complete the manifest's entries for weights files; returns whether a file has changed."""
     weights: dict[str, Any] = manifest.setdefault("weights", {})
     known = {entry.get("file") for entry in weights.values()}
     for path in sorted(folder.rglob("*")):
@@ -101,7 +101,7 @@ def _describe_weights(folder: Path, manifest: dict[str, Any], long_side: int) ->
             found = hashlib.file_digest(file_, "sha256").hexdigest()
         if entry.get("sha256") != found:
             changed = True
-            entry.pop("engines", None)  # made from other weights
+            entry.pop("engines", None)  # made from the old weights
         entry |= {"sha256": found, "bytes": path.stat().st_size}
     return changed
 
@@ -109,7 +109,7 @@ def _describe_weights(folder: Path, manifest: dict[str, Any], long_side: int) ->
 def _networks(weights: Mapping[str, Any]) -> list[dict[str, Any]]:
     if unknown := weights.keys() - ROLES.keys():
         raise BundleError(
-            f"what do the networks in {', '.join(sorted(unknown))} do? Name each file by what it "
-            f"does ({', '.join(ROLES)}), or describe the networks in {MANIFEST}"
+            f"unknown roles of the networks in {', '.join(sorted(unknown))}: name each file by its "
+            f"role ({', '.join(ROLES)}), or describe the networks in {MANIFEST}"
         )
     return [{"name": n, "weights": n, **role} for n, role in ROLES.items() if n in weights]

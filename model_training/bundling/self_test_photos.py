@@ -59,7 +59,7 @@ def write_golden(
 
 
 def golden_entries(out: Path, segmenter: Segmenter) -> list[dict[str, Any]]:
-    """The entries for the photos that lie in ``out/golden``, with what the bundle says of them."""
+    """Manifest entries for the photos in ``out/golden``, with the bundle's results for them."""
     paths = sorted(path for path in (out / GOLDEN).glob("*") if path.suffix.lower() in SUFFIXES)
     return [_entry(path.name, path.read_bytes(), segmenter) for path in paths]
 
@@ -87,7 +87,7 @@ def _golden(
 
 
 def _entry(name: str, data: bytes, segmenter: Segmenter) -> dict[str, Any]:
-    """The manifest's entry for the photo ``data``: what the bundle says of it."""
+    """The manifest entry for the photo ``data``, with the bundle's result for it."""
     photo = decode(data, side=segmenter.side)
     found = segmenter.segment(photo.pixels)
     size = (photo.width, photo.height)
@@ -105,7 +105,7 @@ def _entry(name: str, data: bytes, segmenter: Segmenter) -> dict[str, Any]:
 
 
 def _is_right(sample: Sample, entry: dict[str, Any], segmenter: Segmenter) -> bool:
-    """The right verdict and type, and far enough from the threshold for the tolerance."""
+    """Whether verdict and type are right, and the score far enough from the threshold."""
     score, areas, threshold = entry["damage_score"], entry["areas"], segmenter.decision.threshold
     if entry["verdict"] != sample.expected:
         return False

@@ -67,4 +67,4 @@ def export(
     console = Console()
     path = checkpoint / LATEST if checkpoint.is_dir() else checkpoint
     write_bundle(path, read(photos, "val", classes), out, settings, console)
-    console.print(f"the bundle is in {out}", highlight=False)
+    console.print(f"wrote the bundle to {out}", highlight=False)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def check_version(value: str) -> str:
     """``value`` if it is a version, or empty.  Raises `typer.BadParameter`."""
     if value and not re.match(VERSION, value):
-        raise typer.BadParameter("three numbers, such as 1.4.0")
+        raise typer.BadParameter("must be three numbers, such as 1.4.0")
     return value
 
 
@@ -37,9 +37,9 @@ Classes = Annotated[
     typer.Option(
         "--classes",
         metavar="FILE",
-        help="JSON file that says what classes of the labels mean, by name or number, such as "
+        help="JSON file that maps classes of the labels, by name or number, to types, such as "
         '{"tire flat": "ignore", "3": "dent"}: scratch, dent, spacing, breakage, unknown, ignore '
-        "(photos that show nothing else are skipped) or undamaged (they are clean).",
+        "(photos with nothing else are skipped) or undamaged (such photos are clean).",
         exists=True,
         dir_okay=False,
     ),
@@ -96,7 +96,7 @@ def experimental(stable: Sequence[str] | None) -> tuple[str, ...]:
 def read(
     folders: Sequence[Path], split: str = "", classes: Path | None = None
 ) -> list[LabelledPhoto]:
-    """The photos of ``split``, or all, in ``folders``; prints what was read to stderr.
+    """The photos of ``split``, or all, in ``folders``; prints a summary to stderr.
 
     Raises `PhotosError` if there are none.
     """

@@ -19,20 +19,20 @@ def pack(
     version: Annotated[
         str, typer.Option(help="The bundle's version, such as 1.4.0.", callback=check_version)
     ] = "",
-    licence: Annotated[str, typer.Option(help="What may be done with the weights.")] = "",
-    training_data: Annotated[str, typer.Option(help="What the weights were trained on.")] = "",
-    description: Annotated[str, typer.Option(help="A line about the bundle.")] = "",
+    licence: Annotated[str, typer.Option(help="Permitted use of the weights.")] = "",
+    training_data: Annotated[str, typer.Option(help="A description of the training data.")] = "",
+    description: Annotated[str, typer.Option(help="A one-line description of the bundle.")] = "",
     long_side: Annotated[
-        int, typer.Option(help="Long side of the input of all networks, px.", min=32)
+        int, typer.Option(help="Longer side of all networks' inputs, pixels.", min=32)
     ] = 512,
 ) -> None:
-    """Make a bundle of your own networks: write the manifest and the golden photos into a folder.
+    """Create a bundle from your own networks: write a manifest and golden photos to a folder.
 
-    Each file of weights is named by what its network does: scratch.pt2, dent.pt2, spacing.pt2,
+    Each weights file is named after its network's role: scratch.pt2, dent.pt2, spacing.pt2,
     breakage.pt2 (masks), damage.pt2 (the score that decides), and, if you have them, quality.pt2,
     vehicle.pt2 (scores), place.pt2 (mask of the vehicle), any.pt2 (mask of any damage). All
-    thresholds are 0.5 at first: change them in manifest.json, and run pack again. It keeps what
-    the manifest says and computes sizes, checksums and the outcomes of the golden photos.
+    thresholds are initially 0.5; change them in manifest.json and run pack again. It keeps the
+    manifest's entries and computes sizes, checksums and the outcomes of the golden photos.
 
     Example: python -m model_training pack bundle --name damage --version 1.0.0
     --licence "our own photos" --training-data "4,000 photos of our fleet"

@@ -1,4 +1,4 @@
-"""What data sets call damage, and what each of their classes becomes."""
+"""Maps the class names of data sets to damage types."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNDAMAGED = "undamaged"
 UNKNOWN = "unknown"
 MEANINGS = (*CLASS_IDS, UNKNOWN, IGNORED, UNDAMAGED)
 
-# Lower case, words joined by one space.
+# Lower case, words separated by one space.
 NAMES: Mapping[str, str] = {
     **dict.fromkeys(("scratch", "scratches", "paint chip", "flaking", "스크래치"), "scratch"),
     **dict.fromkeys(("dent", "dents", "deformation", "crushed", "덴트", "찌그러짐"), "dent"),
@@ -22,7 +22,7 @@ NAMES: Mapping[str, str] = {
     **dict.fromkeys(("breakage", "broken", "broken part", "crack", "cracked", "파손"), "breakage"),
     **dict.fromkeys(("missing part", "glass", "glass shatter", "lamp broken"), "breakage"),
     **dict.fromkeys(("damage", "corrosion"), UNKNOWN),
-    # Parts of a car, labelled by data sets that also label damage.
+    # Car parts that data sets label in addition to damage.
     **dict.fromkeys(
         (
             "back bumper", "back door", "back wheel", "back window", "back windshield", "fender",
@@ -36,16 +36,16 @@ NAMES: Mapping[str, str] = {
 
 
 class DamageClasses:
-    """What the classes of a data set mean: one of `MEANINGS`.
+    """The meanings of a data set's classes, each one of `MEANINGS`.
 
-    ``given``: meanings by name or number of a class; they come before `NAMES`.
+    ``given``: meanings by name or number of a class, which override `NAMES`.
     """
 
     def __init__(self, given: Mapping[str, str] | None = None) -> None:
         self._given = {_words(name): meaning for name, meaning in (given or {}).items()}
 
     def meaning(self, thing: LabelledObject) -> str | None:
-        """What the class of ``thing`` means, or None if it is not known."""
+        """The meaning of ``thing``'s class, or None if it is unknown."""
         name = _words(thing.class_name)
         by_number = None if thing.number is None else self._given.get(str(thing.number))
         return self._given.get(name) or by_number or NAMES.get(name)
@@ -59,14 +59,14 @@ def class_id(meaning: str) -> int:
 def read_classes(path: Path) -> DamageClasses:
     """The classes in a JSON file such as ``{"tire flat": "ignore", "3": "dent"}``.
 
-    Raises `PhotosError` that names every wrong entry.
+    Raises `PhotosError` naming every invalid entry.
     """
     try:
         given = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise PhotosError(f"{path}: not JSON: {error}") from None
     if not isinstance(given, dict):
-        raise PhotosError(f"{path}: needs an object of class names and their types")
+        raise PhotosError(f"{path}: must be an object that maps class names to types")
     wrong = [f"{name!r}: {value!r}" for name, value in given.items() if value not in MEANINGS]
     if wrong:
         raise PhotosError(f"{path}: {', '.join(wrong)}: must be one of {', '.join(MEANINGS)}")

@@ -1,7 +1,7 @@
-"""Reads folders of labelled photos, whatever format the labels are in.
+"""Reads folders of labelled photos in any supported format.
 
-A photo with damage whose outline is not known must never be read as a clean car,
-nor as one whose other damages are all there are: it is skipped and counted.
+A photo with damage of unknown outline must never be read as a clean car,
+nor as one with only its other damages: it is skipped and counted.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ JSON_FORMATS = (
     ("SOCAR-style JSON", is_socar, read_socar),
 )
 FORMATS = "manifest.csv, COCO, Supervisely, CVAT for images, LabelMe, YOLO, SOCAR-style JSON"
-AUGMENTED = ".rf."  # Roboflow: several altered copies of a photo, on one side of a split
+AUGMENTED = ".rf."  # Roboflow: several altered copies of a photo, in the same split
 LEAST_AREA = 1.0  # px; a smaller outline is an error, such as corners in other units
 
 
@@ -57,11 +57,11 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Dataset:
-    """The photos of a folder, and what its labels said.
+    """The photos of a folder, and statistics about its labels.
 
-    ``objects``: how many objects of each (meaning, class as the label names it);
-    ``skipped``: how many photos were left out, by reason; ``repeated``: file names
-    that several photos have, and that are no id therefore.
+    ``objects``: the number of objects by (meaning, class name in the labels);
+    ``skipped``: the number of skipped photos by reason; ``repeated``: file names
+    shared by several photos, which therefore cannot be ids.
     """
 
     folder: Path
@@ -72,7 +72,7 @@ class Dataset:
     repeated: frozenset[str] = frozenset()
 
     def report(self) -> str:
-        """What was read, in a few lines."""
+        """A summary of a few lines."""
         kinds = Counter(photo.kind for photo in self.photos)
         counted = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind])
         lines = [f"{self.folder}: {', '.join(self.formats)}; {len(self.photos)} photos: {counted}"]
@@ -86,9 +86,9 @@ class Dataset:
 
 
 def read_dataset(folder: Path, classes: DamageClasses | None = None) -> Dataset:
-    """The labelled photos of ``folder``; the format is recognised by its files.
+    """The labelled photos of ``folder``, whose format is recognised from its files.
 
-    Raises `PhotosError` if it is none of `FORMATS`, if classes are not known, or if
+    Raises `PhotosError` if it is none of `FORMATS`, if classes are unknown, or if
     no photo can be used.
     """
     if (folder / MANIFEST).exists():

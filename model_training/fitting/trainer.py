@@ -1,7 +1,7 @@
 """The state of a training and one step of it.
 
 Warm-up, a constant learning rate, then a cosine decay at the end (Hu et al.,
-arXiv:2404.06395).  What is exported is the exponential moving average of the
+arXiv:2404.06395).  Exports use the exponential moving average of the
 weights (Polyak & Juditsky, 1992).
 """
 

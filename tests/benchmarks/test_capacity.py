@@ -22,7 +22,7 @@ FLEET = Fleet(pod_rate=10.0, max_pods=20)
 
 
 @pytest.mark.parametrize("peak_factor", [1.5, 4.0, 8.0])
-def test_the_curve_has_the_photos_and_the_peak_that_were_asked_for(peak_factor: float) -> None:
+def test_the_curve_has_the_requested_photos_and_peak(peak_factor: float) -> None:
     curve = daily_curve(800_000, peak_factor)
     assert curve.sum() == pytest.approx(800_000)
     assert curve.max() == pytest.approx(800_000 / DAY * peak_factor, rel=0.01)

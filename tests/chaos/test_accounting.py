@@ -69,7 +69,7 @@ def test_what_ended_as_it_should_is_counted_and_no_problem() -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_named(changes: dict[str, Any], name: str, problem: str) -> None:
+def test_every_problem_is_named(changes: dict[str, Any], name: str, problem: str) -> None:
     account = reckon(SENT, replace(GOOD, **changes))
     assert not account.ok
     assert account.table[name] == 1

@@ -44,7 +44,7 @@ def check_without(modules: Iterable[str], **environment: str) -> tuple[int, dict
     return run.returncode, {words[1]: " ".join([words[0], *words[2:]]) for words in lines}
 
 
-def test_a_worker_with_a_library_missing_is_told_what_to_install() -> None:
+def test_a_missing_library_of_a_worker_is_named_with_its_install_command() -> None:
     status, lines = check_without(["cv2"])
     assert status == 1
     assert lines["bundle"].startswith("wrong needs cv2: pip install 'damage-tasks[worker]'")
@@ -65,7 +65,7 @@ def test_a_caller_who_reads_verdicts_is_checked_for_what_it_needs(
     assert lines["store"].startswith("skipped only workers use it")
 
 
-def test_a_caller_whose_database_has_no_tables_is_told_so(aws: Any, postgres_url: str) -> None:
+def test_a_database_without_tables_is_reported(aws: Any, postgres_url: str) -> None:
     status, lines = check_without(
         WORKER_MODULES,
         DAMAGE_QUEUE_URL=aws.create_queues("check-tables"),

@@ -17,7 +17,7 @@ from damage_tasks.errors import StackError
 from tests.integration.test_cli import run
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_printed() -> None:
     assert run("--version").stdout == f"damage-tasks {version('damage-tasks')}\n"
 
 

@@ -37,7 +37,7 @@ def test_photos_that_would_be_overwritten_are_refused(tmp_path: Path, folder: st
     assert "would be overwritten" in text
 
 
-def test_photos_beside_the_results_stay_as_they_are(tmp_path: Path) -> None:
+def test_photos_next_to_the_results_are_not_changed(tmp_path: Path) -> None:
     photo = tmp_path / "photos" / "car.jpg"
     photo.parent.mkdir()
     photo.write_bytes(jpeg(2000, 1500))

@@ -67,7 +67,7 @@ def test_an_empty_folder_says_which_files_count(tmp_path: Path) -> None:
     assert ".heic" in run.output
 
 
-def test_what_is_no_url_is_rejected_and_the_others_are_examined(
+def test_an_invalid_url_is_rejected_and_the_others_are_examined(
     tmp_path: Path, bundle: str
 ) -> None:
     (tmp_path / "car.jpg").write_bytes(jpeg())

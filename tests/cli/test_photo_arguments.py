@@ -61,7 +61,7 @@ def test_photos_of_windows_and_cameras_are_photos(tmp_path: Path) -> None:
     assert not describe_skipped(found.skipped)
 
 
-def test_what_is_skipped_is_counted_and_named(folder: Path) -> None:
+def test_skipped_files_are_counted_and_named(folder: Path) -> None:
     (folder / "more.jpg").mkdir()
     (folder / "._a.heic").write_bytes(b"")
     skipped = find_photos([str(folder)]).skipped

@@ -27,7 +27,7 @@ def test_a_path_is_not_sent(word: str, tmp_path: Path) -> None:
         assert f"damage-tasks detect {word}" in text
 
 
-def test_a_queue_that_is_away_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unavailable_queue_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     endpoint = f"http://127.0.0.1:{free_port()}"
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
@@ -53,7 +53,7 @@ def requests(tmp_path: Path, data: bytes) -> list[tuple[str, str, dict[str, Any]
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-def test_a_byte_order_mark_is_no_part_of_the_first_line(
+def test_a_byte_order_mark_does_not_belong_to_the_first_line(
     encoding: str, line_end: str, tmp_path: Path
 ) -> None:
     text = f"s3://b/ä.jpg{line_end}# a comment{line_end}{CALL % 'Tür'}"

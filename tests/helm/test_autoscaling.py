@@ -39,7 +39,7 @@ def test_photos_in_flight_count_and_those_that_wait_for_a_retry_do_not() -> None
     assert trigger["scaleOnDelayed"] == "false"
 
 
-def test_keda_looks_at_the_queue_that_workers_read() -> None:
+def test_keda_reads_the_queue_that_workers_poll() -> None:
     documents = render()
     settings = documents.one("ConfigMap")["data"]
     trigger = documents.one("ScaledObject")["spec"]["triggers"][0]
@@ -58,7 +58,7 @@ def test_scaling_in_is_slow_and_scaling_out_is_fast() -> None:
     assert behaviour["scaleUp"]["stabilizationWindowSeconds"] == 0
 
 
-def test_while_sqs_cannot_be_asked_no_worker_is_taken_away() -> None:
+def test_no_worker_is_removed_while_sqs_is_unavailable() -> None:
     assert keda("spec.fallback") == {
         "failureThreshold": 3,
         "replicas": 4,
@@ -128,7 +128,7 @@ def test_keda_and_the_plain_autoscaler_can_follow_each_other() -> None:
     assert (own or f"keda-hpa-{keda('metadata.name')}") != plain["metadata"]["name"]
 
 
-def test_an_unknown_region_is_asked_for() -> None:
+def test_an_unknown_region_is_an_error() -> None:
     queue = {"DAMAGE_QUEUE_URL": "http://emulator:4566/000000000000/damage"}
     with pytest.raises(ChartRefused, match="aws.region is not set"):
         render({"settings": queue})

@@ -65,7 +65,7 @@ def test_flower_runs_from_the_one_image() -> None:
     assert flower("containers[0].image") == "damage-tasks:0.1.0"
 
 
-def test_flower_asks_who_is_there() -> None:
+def test_flower_requires_authentication() -> None:
     key = "containers[0].env[?name=='FLOWER_BASIC_AUTH'].valueFrom.secretKeyRef.key"
     assert flower(key) == ["FLOWER_BASIC_AUTH"]
 
@@ -134,7 +134,7 @@ def test_flower_under_a_path_knows_its_path() -> None:
 
 
 @pytest.mark.parametrize("name", ["FLOWER_BASIC_AUTH", "FLOWER_COOKIE_SECRET"])
-def test_flowers_passwords_are_no_options(name: str) -> None:
+def test_flowers_passwords_are_not_command_line_options(name: str) -> None:
     with pytest.raises(ChartRefused, match=name):
         render({"flower": {"options": {name: "hush"}}})
 

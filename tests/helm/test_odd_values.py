@@ -93,7 +93,7 @@ def test_a_long_tag_fits_into_a_label() -> None:
     "name",
     [each.name for each in read_values() if isinstance(each.default, list | dict) and each.is_leaf],
 )
-def test_lists_and_maps_may_be_taken_away(name: str) -> None:
+def test_lists_and_maps_may_be_removed(name: str) -> None:
     check(render(tree(tuple(name.split(".")), None)))
 
 

@@ -95,7 +95,7 @@ def test_an_unknown_key_of_keda_is_noticed(operator: str) -> None:
 
 
 @pytest.mark.parametrize("helm", HELMS)
-def test_what_has_no_default_is_asked_for_in_one_message(helm: str) -> None:
+def test_all_missing_values_are_named_in_one_message(helm: str) -> None:
     with pytest.raises(ChartRefused) as refused:
         render_only({}, helm)
     for missing in ("DAMAGE_QUEUE_URL", "DAMAGE_BUCKET", "DAMAGE_BUNDLE", "secret.existing"):

@@ -28,7 +28,7 @@ def containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
     return [*pod.get("initContainers", []), *pod["containers"]]
 
 
-def test_all_pods_are_looked_at(documents: Documents) -> None:
+def test_all_pods_are_checked(documents: Documents) -> None:
     assert set(documents.pods) == {
         "Deployment/damage-tasks-worker",
         "Deployment/damage-tasks-flower",

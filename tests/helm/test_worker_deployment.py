@@ -40,13 +40,13 @@ def test_a_pod_ends_before_the_two_minutes_of_a_spot_notice() -> None:
         render({"worker": {"terminationGracePeriodSeconds": 120}})
 
 
-def test_a_pod_has_time_to_finish_the_photo_in_hand() -> None:
+def test_a_pod_has_time_to_finish_the_current_photo() -> None:
     assert worker(None, f"{POD}.terminationGracePeriodSeconds") > default("time_limit")
     with pytest.raises(ChartRefused, match="must exceed DAMAGE_TIME_LIMIT"):
         render({"settings": {"DAMAGE_TIME_LIMIT": 110}})
 
 
-def test_liveness_looks_at_the_heartbeat_and_readiness_at_the_warm_up() -> None:
+def test_liveness_checks_the_heartbeat_and_readiness_the_warm_up() -> None:
     assert worker(None, f"{CONTAINER}.livenessProbe.exec.command") == ["damage-probe", "live"]
     assert worker(None, f"{CONTAINER}.readinessProbe.exec.command") == ["damage-probe", "ready"]
     assert worker(None, f"{CONTAINER}.startupProbe.exec.command") == ["damage-probe", "ready"]

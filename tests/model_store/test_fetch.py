@@ -88,7 +88,7 @@ def test_weights_are_downloaded_once(
     assert names.count("weights.safetensors") == 1
 
 
-def test_a_warm_cache_serves_while_the_store_is_away(
+def test_a_cached_bundle_is_used_while_the_store_is_unavailable(
     uri: str, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = fetch_bundle(uri, cache)
@@ -155,7 +155,7 @@ def test_a_tampered_download_is_refused_and_not_kept(
     assert fetch_bundle(uri, cache)
 
 
-def test_a_damaged_cache_is_noticed(uri: str, cache: Path) -> None:
+def test_a_damaged_cache_is_detected(uri: str, cache: Path) -> None:
     fetched = fetch_bundle(uri, cache)
     (fetched.folder / "weights.safetensors").write_bytes(b"short")
     with pytest.raises(BundleError, match=f"remove {fetched.folder} to download it again"):

@@ -35,7 +35,7 @@ def test_the_digest_changes_with_any_byte(document: dict[str, Any]) -> None:
     assert parse_manifest(text, "here")[1] != parse_manifest(text + b"\n", "here")[1]
 
 
-def test_a_folder_without_manifest_is_no_bundle(tmp_path: Path) -> None:
+def test_a_folder_without_a_manifest_is_not_a_bundle(tmp_path: Path) -> None:
     with pytest.raises(BundleNotFound, match="no bundle in"):
         read_manifest(tmp_path)
 

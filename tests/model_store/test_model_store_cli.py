@@ -95,7 +95,7 @@ def test_the_manifest_is_uploaded_last(bundle: Path, bucket: str, aws: Any) -> N
     assert uploaded[-1] == "manifest.json"
 
 
-def test_what_is_tampered_with_is_not_published(bundle: Path, bucket: str, aws: Any) -> None:
+def test_a_changed_file_is_not_published(bundle: Path, bucket: str, aws: Any) -> None:
     with (bundle / "weights.safetensors").open("r+b") as file:
         file.seek(-1, 2)
         file.write(b"!")
@@ -145,7 +145,7 @@ def test_a_bundle_may_come_from_a_web_server(bundle: Path, site: Any, tmp_path: 
     assert fetched.digest == open_bundle(bundle).digest
 
 
-def test_a_server_without_ranges_is_resumed_all_the_same(site: Any) -> None:
+def test_a_download_from_a_server_without_ranges_is_resumed(site: Any) -> None:
     from model_store.sources import WebSource
 
     site.serve("/b/file", b"0123456789")

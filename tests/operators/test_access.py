@@ -30,7 +30,7 @@ def test_loopback(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["", "0.0.0.0", "::", "10.0.0.7", "flower.acme.example"])
-def test_beyond_loopback_flower_asks_who_is_there(address: str) -> None:
+def test_beyond_loopback_flower_requires_authentication(address: str) -> None:
     assert not is_loopback(address)
     options = SimpleNamespace(
         unix_socket="", basic_auth=None, auth="", auth_provider=None, address=address
@@ -91,7 +91,7 @@ def flower(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_the_command_refuses_an_open_house_and_a_missing_bus() -> None:
+def test_the_command_refuses_missing_authentication_and_a_missing_bus() -> None:
     bus = {"DAMAGE_EVENT_BUS_URL": f"redis://127.0.0.1:{free_port()}/0"}
     for opened in (flower("--address=0.0.0.0", **bus), flower(FLOWER_ADDRESS="", **bus)):
         assert opened.returncode == 1
@@ -101,7 +101,7 @@ def test_the_command_refuses_an_open_house_and_a_missing_bus() -> None:
     assert missing.stderr.startswith("event_bus_missing: set DAMAGE_EVENT_BUS_URL")
 
 
-def test_a_password_is_asked_for(tmp_path: Path) -> None:
+def test_a_password_is_required(tmp_path: Path) -> None:
     port = free_port()
     child = Child(
         "Flower",

@@ -167,7 +167,7 @@ def test_a_hundred_equal_failures_are_one_alert_and_one_summary() -> None:
     recorder = Recorder()
     slack = slack_of(recorder)
     for n in range(100):
-        slack.alert(Alert("database_unavailable", "it is away", task_id=f"photo-{n}"))
+        slack.alert(Alert("database_unavailable", "it is unavailable", task_id=f"photo-{n}"))
     wait_until(lambda: len(recorder.slack()) == 2, "alert and summary")
     time.sleep(2.5)
     alert, summary = recorder.slack()
@@ -183,7 +183,7 @@ def test_a_hundred_equal_failures_are_one_alert_and_one_summary() -> None:
     recorder.close()
 
 
-def test_dead_letters_are_not_over_because_photos_succeed() -> None:
+def test_successful_photos_do_not_end_the_alert_about_dead_letters() -> None:
     recorder = Recorder()
     slack = slack_of(recorder)
     slack.alert(Alert("dead letters", "3 more", lasts=True))
@@ -201,8 +201,8 @@ def test_an_alert_that_slack_did_not_take_is_posted_again_and_a_refused_one_is_n
     recorder = Recorder()
     recorder.status = 503
     slack = slack_of(recorder)
-    slack.alert(Alert("database_unavailable", "it is away", task_id="photo-0"))
-    slack.alert(Alert("database_unavailable", "it is away", task_id="photo-1"))
+    slack.alert(Alert("database_unavailable", "it is unavailable", task_id="photo-0"))
+    slack.alert(Alert("database_unavailable", "it is unavailable", task_id="photo-1"))
     wait_until(lambda: len(recorder.slack()) >= 2, "the second try")
     recorder.status = 200
     wait_until(lambda: any("1 more" in text for text in recorder.slack()), "the summary")

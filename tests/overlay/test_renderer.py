@@ -131,7 +131,7 @@ def test_shrinking_averages_instead_of_skipping_pixels():
     assert np.abs(overlay_of(photo, [], side=512)[:512].astype(int) - 128).max() <= 2
 
 
-def test_labels_stand_beside_the_damages_and_inside_the_picture():
+def test_labels_are_next_to_the_damages_and_inside_the_picture():
     photo = paint()
     corners = [square(x, y, 60) for x, y in ((0, 0), (740, 0), (0, 540), (740, 540), (370, 270))]
     changed = painted(overlay_of(photo, corners), photo)
@@ -229,7 +229,7 @@ def test_any_size_of_photo_gets_a_readable_legend(size):
     assert overlay.dtype == np.uint8
 
 
-def test_polygons_beyond_the_border_or_without_corners_are_drawn_all_the_same():
+def test_polygons_beyond_the_border_or_without_corners_are_still_drawn():
     photo = paint()
     outside = damage((-50, -50), (900, -50), (900, 40), (-50, 40))
     empty = Damage("dent", 0.5, Severity.MINOR, 1, 0.0, (400, 300, 1, 1), ())

@@ -22,7 +22,7 @@ def test_a_certificate_that_is_trusted_is_accepted(tls_site: Site) -> None:
     assert get(tls_site.serve("/a", PHOTO)) == PHOTO
 
 
-def test_a_certificate_of_nobody_we_trust_is_no_answer(
+def test_an_untrusted_certificate_is_rejected(
     tls_site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
@@ -32,13 +32,13 @@ def test_a_certificate_of_nobody_we_trust_is_no_answer(
     assert tls_site.requests == []
 
 
-def test_a_certificate_of_another_name_is_no_answer(tls_site: Site) -> None:
+def test_a_certificate_for_another_name_is_rejected(tls_site: Site) -> None:
     with pytest.raises(DownloadFailed, match=r"localhost|certificate"):
         get(tls_site.serve("/a", PHOTO).replace("127.0.0.1", "localhost"))
     assert tls_site.requests == []
 
 
-def test_a_server_without_tls_is_no_answer(site: Site) -> None:
+def test_a_server_without_tls_is_rejected(site: Site) -> None:
     with pytest.raises(DownloadFailed):
         get(site.serve("/a", PHOTO).replace("http:", "https:") + SECRET)
 

@@ -93,12 +93,12 @@ def nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
     ],
     ids=lambda data: repr(data[:12]),
 )
-def test_what_is_no_photo_is_called_so(data: bytes) -> None:
+def test_other_files_are_not_photos(data: bytes) -> None:
     with pytest.raises(NotAPhoto):
         decode(data)
 
 
-def test_avif_that_claims_to_be_any_heif_is_no_photo() -> None:
+def test_avif_that_claims_to_be_generic_heif_is_not_a_photo() -> None:
     data = encode(scene(), "AVIF")
     with pytest.raises(NotAPhoto):
         decode(data[:8] + b"mif1" + data[12:])

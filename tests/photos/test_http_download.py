@@ -51,7 +51,7 @@ def test_a_packed_body_is_not_unpacked(site: Site) -> None:
     assert "Accept-Encoding" not in site.headers[0]
 
 
-def test_nothing_is_asked_for_but_the_path(site: Site) -> None:
+def test_only_the_path_is_requested(site: Site) -> None:
     get(site.serve("/a/../b%20c/ü".replace("ü", "%C3%BC"), PHOTO) + "?x=1&y=%2F#part")
     assert site.requests == ["/a/../b%20c/%C3%BC?x=1&y=%2F"]
     assert site.headers[0].keys() == {"Host", "User-Agent", "Accept"}
@@ -72,7 +72,7 @@ def test_early_hints_are_passed_over(site: Site) -> None:
     assert get(site.url + "/a") == b"abc"
 
 
-def test_a_hint_is_no_redirect(site: Site) -> None:
+def test_a_hint_is_not_a_redirect(site: Site) -> None:
     site.pages["/a"] = raw(
         head("103 Early Hints", "Location: /b") + head("302 Found", "Content-Length: 0")
     )

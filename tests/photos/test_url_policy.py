@@ -94,13 +94,13 @@ def test_a_web_address_is_put_together_again(url: str, requested: str) -> None:
         " https://acme.example/a",
     ],
 )
-def test_text_that_is_no_web_address_is_invalid(url: str) -> None:
+def test_text_that_is_not_a_web_address_is_invalid(url: str) -> None:
     with pytest.raises(UrlInvalid):
         http_url(url)
 
 
 @pytest.mark.parametrize("url", [None, 7, b"https://acme.example/a", ["https://a.example"], {}])
-def test_what_is_no_text_is_invalid(url: object) -> None:
+def test_a_url_that_is_not_text_is_invalid(url: object) -> None:
     with pytest.raises(UrlInvalid, match="must be a string"):
         parse_url(url, Settings())
 
@@ -189,7 +189,7 @@ def test_a_host_on_the_list_is_allowed(entry: str, url: str) -> None:
         ("straße.example", "https://strasse.example/a"),
     ],
 )
-def test_a_host_beside_the_list_is_not_allowed(entry: str, url: str) -> None:
+def test_a_host_not_on_the_list_is_not_allowed(entry: str, url: str) -> None:
     with pytest.raises(UrlNotAllowed, match="DAMAGE_ALLOWED_HOSTS"):
         http_url(url, allowed_hosts=("other.example", entry))
 
@@ -244,7 +244,7 @@ def test_a_malformed_bucket_or_key_is_invalid(url: str) -> None:
         parse_url(url, Settings())
 
 
-def test_a_bucket_beside_the_list_is_not_allowed() -> None:
+def test_a_bucket_not_on_the_list_is_not_allowed() -> None:
     settings = Settings(allowed_buckets=("photos",))
     assert parse_url("s3://photos/a", settings) == S3Url("photos", "a")
     with pytest.raises(UrlNotAllowed, match="DAMAGE_ALLOWED_BUCKETS"):

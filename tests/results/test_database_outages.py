@@ -1,4 +1,4 @@
-"""A database that restarts, freezes or fails over is away for a while, no more."""
+"""The worker survives a database that restarts, freezes or fails over."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_restart_is_not_noticed_afterwards(
 def test_a_frozen_server_is_not_waited_for_without_end(
     server: Postgres, store: Inspections
 ) -> None:
-    # libpq itself has no deadline for an answer: this took for ever.
+    # libpq itself has no deadline for a response: this would take forever.
     server.pause()
     try:
         begin = time.monotonic()
@@ -108,7 +108,7 @@ def test_an_old_primary_is_left_after_a_failover(server: Postgres, store: Inspec
         engine.dispose()
 
     become("on")
-    store.close()  # sessions of before may still write
+    store.close()  # sessions opened earlier may still write
     try:
         with pytest.raises(DatabaseUnavailable, match="read-only"):
             store.save(inspection("task-1"))

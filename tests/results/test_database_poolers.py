@@ -146,7 +146,7 @@ def test_missing_tables_are_a_final_error_that_names_the_command(postgres_url: s
         ('could not translate host name "db" to address: Name or service not known', False),
     ],
 )  # fmt: skip
-def test_refusals_are_told_from_outages(text: str, final: bool) -> None:
+def test_refusals_are_distinguished_from_outages(text: str, final: bool) -> None:
     from psycopg2 import OperationalError
 
     error = sa.exc.OperationalError("SELECT 1", {}, OperationalError(text))

@@ -1,4 +1,4 @@
-"""The migrations lead to the tables that the code expects."""
+"""The migrations create the tables that the code expects."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_two_migrations_at_once_take_turns(postgres_url: str) -> None:
     assert [run.wait() for run in runs] == [0, 0]
 
 
-def test_the_look_ups_that_users_make_have_an_index(postgres_url: str) -> None:
+def test_queries_that_users_make_have_an_index(postgres_url: str) -> None:
     migrate(postgres_url)
     engine = create_engine(postgres_url)
     found = {

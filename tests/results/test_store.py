@@ -39,7 +39,7 @@ def failed(id: str) -> object:
     )
 
 
-def test_what_was_saved_is_found_again(store: Inspections) -> None:
+def test_a_stored_inspection_is_found(store: Inspections) -> None:
     saved = inspection("task-1", finding(damage(), damage("scratch")), metadata={"car": [1, "ü"]})
     assert store.save(saved) == saved
     assert store.find("task-1") == saved
@@ -232,7 +232,7 @@ def test_a_database_without_tables_says_what_to_run(sqlite_url: str, postgres_ur
         store.close()
 
 
-def test_a_database_that_is_away_is_worth_a_retry() -> None:
+def test_an_unavailable_database_is_worth_a_retry() -> None:
     store = Inspections("postgresql+psycopg2://nobody@127.0.0.1:9/nothing")
     with pytest.raises(DatabaseUnavailable):
         store.find("task-1")
@@ -257,7 +257,7 @@ def test_a_lost_connection_is_replaced(postgres_url: str) -> None:
     store.close()
 
 
-def test_a_clean_photo_costs_one_look_up_and_one_transaction_of_two_statements(
+def test_a_clean_photo_costs_one_query_and_one_transaction_of_two_statements(
     store: Inspections,
 ) -> None:
     said: list[str] = []

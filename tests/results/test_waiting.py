@@ -1,4 +1,4 @@
-"""Our deadlines end our own statements and no others of the process."""
+"""Our deadlines cancel our own statements, and no others in the process."""
 
 from __future__ import annotations
 

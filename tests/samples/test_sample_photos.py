@@ -36,7 +36,7 @@ def test_a_seed_always_draws_the_same_photo():
 
 
 @pytest.mark.parametrize("size", [(480, 360), (360, 480), (333, 251)])
-def test_photo_and_mask_have_the_size_that_was_asked_for(size):
+def test_photo_and_mask_have_the_requested_size(size):
     sample = draw_sample(1, size=size)
     assert sample.photo.shape == (size[1], size[0], 3) and sample.photo.dtype == np.uint8
     assert sample.mask.shape == (size[1], size[0]) and sample.mask.dtype == np.uint8

@@ -56,7 +56,7 @@ def test_an_address_has_one_spelling(name: str, host: str) -> None:
      "a\u200d.example", "a\ufffd.example", "a%2eexample", "a.*",
      "1.2.3.4.5", "127.0.0.256", "08.1", "a.0x4", "[::1", "[v1.fe]", "::1"],
 )  # fmt: skip
-def test_what_is_no_host_is_refused(name: str) -> None:
+def test_an_invalid_host_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="."):
         normalize_host(name)
 

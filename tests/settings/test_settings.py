@@ -91,7 +91,7 @@ SERVICE_LINKS = {
 }
 
 
-def test_the_variables_of_kubernetes_services_are_no_settings(
+def test_the_variables_of_kubernetes_services_are_not_settings(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name, value in SERVICE_LINKS.items():

@@ -1,4 +1,4 @@
-"""Queues of the emulator, and our channel to them."""
+"""Queues of the emulator, and our channel for them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def queue_url(aws: Any) -> str:
 
 @pytest.fixture
 def channel(queue_url: str) -> Iterator[Channel]:
-    """The channel that workers poll ``queue_url`` with."""
+    """The channel with which workers poll ``queue_url``."""
     name = queue_url.rpartition("/")[2]
     with Connection(
         "sqs://",

@@ -1,4 +1,4 @@
-"""Growth of the dead-letter queue is one alert."""
+"""Growth of the dead-letter queue causes one alert."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def check(alerts: Alerts, memory: Path, *numbers: int | None) -> None:
         growth.check()
 
 
-def test_growth_is_told_and_shrinking_is_not(tmp_path: Path) -> None:
+def test_growth_is_reported_and_shrinking_is_not(tmp_path: Path) -> None:
     alerts = Alerts()
     check(alerts, tmp_path / "known", 0, 3, 3, None, 1, 2)
     assert [alert.text.split(",")[0] for alert in alerts.seen] == [
@@ -87,7 +87,7 @@ def test_a_full_disk_costs_the_memory_only_and_is_one_warning(
         ("flower", "", True, False),
     ],
 )
-def test_flower_tells_where_there_is_a_bus_unless_told_otherwise(
+def test_flower_sends_the_alerts_if_there_is_a_bus_unless_configured_otherwise(
     told_by: str, bus: str, flower: bool, worker: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DAMAGE_DEAD_LETTER_ALERTS", told_by)
@@ -97,7 +97,7 @@ def test_flower_tells_where_there_is_a_bus_unless_told_otherwise(
     assert sends_dead_letter_alerts("worker") is worker
 
 
-def test_counts_come_from_sqs_and_an_sqs_that_is_away_is_no_error(aws: Emulator) -> None:
+def test_counts_come_from_sqs_and_an_outage_of_sqs_is_not_an_error(aws: Emulator) -> None:
     url = aws.create_queues("counted")
     sqs = aws.client("sqs")
     sqs.send_message(QueueUrl=url, MessageBody="x")

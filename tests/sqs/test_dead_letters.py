@@ -74,7 +74,7 @@ def test_a_limit_looks_at_so_many_only(
         assert waiting(aws, pair[1]) == 13
 
 
-def test_a_look_at_the_first_one_hides_no_other(
+def test_reading_the_first_one_hides_no_other(
     aws: Emulator, pair: tuple[Queue, Queue], letters: DeadLetters
 ) -> None:
     fill(aws, pair[1], 5)
@@ -91,7 +91,7 @@ def test_a_replay_keeps_the_id_and_may_be_repeated(
     with letters.held() as held:
         (letter,) = held
         letters.replay(letter)
-        letters.replay(letter)  # as after a deletion that failed
+        letters.replay(letter)  # as after a failed deletion
     assert waiting(aws, pair[1]) == 0
     answer = sqs.receive_message(QueueUrl=pair[0].url, MaxNumberOfMessages=10)
     bodies = [json.loads(message["Body"]) for message in answer["Messages"]]
@@ -127,7 +127,7 @@ def test_every_hostile_message_can_be_a_dead_letter(
     assert waiting(aws, pair[0]) == len(bodies)
 
 
-def test_a_queue_that_is_away_is_one_clear_error(aws: Emulator, pair: tuple[Queue, Queue]) -> None:
+def test_an_unavailable_queue_is_one_clear_error(aws: Emulator, pair: tuple[Queue, Queue]) -> None:
     def away(**_: Any) -> Any:
         from botocore.exceptions import EndpointConnectionError
 

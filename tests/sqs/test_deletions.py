@@ -1,4 +1,4 @@
-"""Messages are deleted in batches, soon, and before the worker ends."""
+"""Messages are deleted in batches, promptly, and before the worker ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.integration.delivery.stage import wait_until
 
 
 class Calls:
-    """Stands before SQS; the first call waits until it is let go."""
+    """Wraps SQS; the first call waits until it is released."""
 
     def __init__(self, answer: list[str] | Exception) -> None:
         self.answer = answer
@@ -57,7 +57,7 @@ def test_what_waits_meanwhile_is_deleted_by_the_ten() -> None:
     ],
     ids=["refused", "in part", "away"],
 )
-def test_a_deletion_that_fails_is_told_and_the_next_is_tried(
+def test_a_failed_deletion_is_logged_and_the_next_is_attempted(
     answer: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     calls = Calls(answer)

@@ -1,4 +1,4 @@
-"""Every body on the queue becomes a message that Celery can run."""
+"""Every body on the queue becomes a message that Celery can execute."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ URL = "https://photos.example/car.jpg"
 
 
 def text_of(body: str) -> str:
-    """What kombu makes of an SQS body: base64 or text."""
+    """Decodes an SQS body as kombu does: base64 or text."""
     try:
         return base64.b64decode(body, validate=True).decode("utf-8", "replace")
     except ValueError:
@@ -178,7 +178,7 @@ def named(cases: Iterable[tuple[Any, ...]]) -> list[Any]:
 
 
 @pytest.mark.parametrize("body", named([*bad_messages.junk(), *bad_messages.wrong_calls(URL)]))
-def test_no_hostile_message_gets_past_the_door(body: str) -> None:
+def test_no_hostile_message_reaches_celery(body: str) -> None:
     message = translate(text_of(body), "id-1", "damage")
     assert message["headers"]["task"] == RECORD_MALFORMED
     assert message["headers"]["id"] == (readable_id(body) or "id-1")
@@ -201,15 +201,15 @@ def test_a_sender_gets_the_photo_examined_and_nothing_else(headers: Any, embed: 
 
 
 @pytest.mark.parametrize("depth", range(1, 3000, 37))
-def test_no_depth_is_too_deep_for_the_door(depth: int) -> None:
-    # Python itself raises RecursionError near 1000, in json, repr or pickle, here or there.
+def test_any_depth_of_nesting_is_translated(depth: int) -> None:
+    # Python itself raises RecursionError near 1000, in json, repr or pickle.
     text = f'{{"image_url": "{URL}", "a": {"[" * depth}{"]" * depth}}}'
     task = translate(text, "id-1", "damage")["headers"]["task"]
     assert task == (DETECT_DAMAGE if depth < MAX_DEPTH else RECORD_MALFORMED)
 
 
 def test_metadata_is_not_taken_for_kombus_own_types() -> None:
-    # kombu's JSON raises for a type it does not know, and Celery then deletes the message.
+    # kombu's JSON raises for an unknown type, and Celery then deletes the message.
     from kombu.serialization import loads, prepare_accept_content
 
     from damage_tasks import app
@@ -225,7 +225,7 @@ def test_metadata_is_not_taken_for_kombus_own_types() -> None:
 
 
 def test_what_was_translated_passes_again() -> None:
-    # A dead letter that is replayed goes through the door twice.
+    # A replayed dead letter is translated twice.
     for text in ('{"image_url": "https://x/y.jpg", "a": {"__type__": 1, "__value__": 2}}', "junk"):
         once = translate(text, "id-1", "damage")
         assert translate(json.dumps(once), "id-2", "damage") == once
@@ -246,7 +246,7 @@ json_values = st.recursive(
 
 
 @given(text=st.text(max_size=200) | json_values.map(json.dumps))
-def test_no_body_at_all_gets_past_the_door(text: str) -> None:
+def test_no_arbitrary_body_reaches_celery(text: str) -> None:
     message = translate(text, "id-1", "damage")
     assert message["headers"]["task"] in (DETECT_DAMAGE, RECORD_MALFORMED)
     assert isinstance(arguments(message), list)

@@ -1,4 +1,4 @@
-"""What a photo's message cannot carry is refused where it is asked for."""
+"""Options that a photo's message cannot carry are rejected when it is sent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ URL = "https://photos.example/car.jpg"
 
 @pytest.fixture(autouse=True)
 def queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Nothing listens there: what is refused is refused before anything is sent.
+    # Nothing listens there, so a rejection must happen before anything is sent.
     monkeypatch.setenv("DAMAGE_QUEUE_URL", "http://127.0.0.1:9/000000000000/damage")
     get_settings.cache_clear()
 
@@ -56,7 +56,7 @@ CALLS: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
-def test_a_call_that_cannot_be_carried_is_refused_at_the_sender(call: Callable[[], Any]) -> None:
+def test_an_unsupported_call_is_refused_at_the_sender(call: Callable[[], Any]) -> None:
     with pytest.raises(CallRefused) as refused:
         call()
     assert isinstance(refused.value, ValueError)
@@ -119,7 +119,7 @@ def test_sending_without_a_queue_says_which_setting_is_missing(
 
 
 def test_what_a_worker_tries_again_is_not_checked_by_the_rules_for_senders() -> None:
-    # Of any language's JSON a worker accepts some more levels than a sender may use.
+    # A worker accepts some more levels of JSON than a Python caller may send.
     app.amqp.create_task_message("id-1", "detect_damage", (URL, {"deep": DEEP}), retries=1)
 
 

@@ -1,4 +1,4 @@
-"""A queue on which photos could be lost or doubled is refused, with the attribute to set."""
+"""A queue that could lose or duplicate photos is rejected, naming the attribute to set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def url(aws: Emulator) -> str:
 
 
 def check(aws: Emulator, url: str, **settings: Any) -> str:
-    """What is wrong with the queue, or nothing."""
+    """The queue's problems, or an empty string."""
     try:
         check_queue(aws.client("sqs"), Settings(queue_url=url, **settings))
     except QueueUnsafe as error:
@@ -57,7 +57,7 @@ def test_a_retention_that_ends_during_an_outage_is_named(aws: Emulator, url: str
 def test_dead_letters_that_are_deleted_before_they_are_seen_are_named(
     aws: Emulator, url: str
 ) -> None:
-    # SQS counts from when the message was first sent.
+    # SQS counts from the time when the message was first sent.
     change(aws, f"{url}-dead-letters", MessageRetentionPeriod="345600")
     assert "-dead-letters is 345600 s, shorter than the queue's own" in check(aws, url)
 
@@ -86,9 +86,7 @@ def test_a_fifo_queue_is_named(aws: Emulator) -> None:
     assert "is a FIFO queue" in check(aws, made["QueueUrl"])
 
 
-def test_a_dead_letter_queue_that_was_deleted_is_no_dead_letter_queue(
-    aws: Emulator, url: str
-) -> None:
+def test_a_deleted_dead_letter_queue_does_not_count(aws: Emulator, url: str) -> None:
     aws.client("sqs").delete_queue(QueueUrl=f"{url}-dead-letters")
     with pytest.raises(QueueUnavailable, match="dead-letters"):
         check(aws, url)

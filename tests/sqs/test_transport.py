@@ -1,4 +1,4 @@
-"""The channel reads through the door and outlives failed polls."""
+"""The channel translates messages and survives failed polls."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_plain_json_body_is_read_as_a_call(
 
 
 @pytest.mark.parametrize("failure", [[], None, b""])
-def test_a_failed_poll_is_no_message(channel: Channel, queue_url: str, failure: Any) -> None:
+def test_a_failed_poll_is_not_a_message(channel: Channel, queue_url: str, failure: Any) -> None:
     # Stock kombu 5.7.0 raises here, which ends the worker.
     assert channel._on_messages_ready(queue_url, "damage", failure) == 0
 
@@ -42,7 +42,7 @@ def test_a_failed_poll_is_no_message(channel: Channel, queue_url: str, failure: 
      {"Messages": [{"Body": 7, "MessageId": "m", "ReceiptHandle": "r"}]}],
     ids=str,
 )  # fmt: skip
-def test_an_answer_that_only_looks_like_one_is_no_message(
+def test_an_answer_that_only_looks_like_a_message_is_dropped(
     channel: Channel, queue_url: str, answer: Any
 ) -> None:
     channel.connection._callbacks[queue_url.rpartition("/")[2]] = pytest.fail
@@ -52,9 +52,7 @@ def test_an_answer_that_only_looks_like_one_is_no_message(
 
 
 @pytest.mark.parametrize("body", ["\ud800", '{"image_url": "\ud800"}', "\0", "\ufeff[]"])
-def test_a_body_that_is_no_text_is_read_all_the_same(
-    channel: Channel, queue_url: str, body: str
-) -> None:
+def test_a_body_that_is_not_text_is_still_read(channel: Channel, queue_url: str, body: str) -> None:
     (name,) = channel.predefined_queues
     message = {"Body": body, "MessageId": "m", "ReceiptHandle": "r", "Attributes": {}}
     payload = channel._message_to_python(message, name, queue_url)
@@ -77,7 +75,7 @@ def test_a_poll_is_due_when_half_of_what_may_wait_is_gone(
     channel.qos._delivered.clear()
 
 
-def test_a_full_worker_looks_again_at_once_and_asks_nobody(channel: Channel) -> None:
+def test_a_full_worker_checks_again_soon_without_a_request(channel: Channel) -> None:
     later: list[float] = []
     (name,) = channel.predefined_queues
     channel._active_queues.append(name)
@@ -91,7 +89,7 @@ def test_a_full_worker_looks_again_at_once_and_asks_nobody(channel: Channel) -> 
 
 @pytest.fixture
 def polls(channel: Channel, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The queues that ``channel`` would have polled; what it puts off is in ``later``."""
+    """The queues that ``channel`` would have polled; delayed polls are in ``later``."""
     polled: list[str] = []
     monkeypatch.setattr(channel, "_get_bulk_async", lambda queue, callback: polled.append(queue))
     channel._active_queues.extend(channel.predefined_queues)
@@ -100,7 +98,7 @@ def polls(channel: Channel, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def later(channel: Channel) -> list[float]:
-    """The pauses, in seconds, after which ``channel`` looks again."""
+    """The pauses in seconds after which ``channel`` checks again."""
     pauses: list[float] = []
     channel.hub = SimpleNamespace(call_later=lambda seconds, *_: pauses.append(seconds))
     return pauses
@@ -144,7 +142,7 @@ def test_a_hook_that_fails_does_not_stop_the_polling(
     assert "no heartbeat today" in caplog.text
 
 
-def test_a_queue_that_is_no_longer_consumed_is_not_looked_at(
+def test_a_queue_that_is_no_longer_consumed_is_not_polled(
     channel: Channel, polls: list[str], later: list[float]
 ) -> None:
     (name,) = channel.predefined_queues
@@ -155,14 +153,14 @@ def test_a_queue_that_is_no_longer_consumed_is_not_looked_at(
 
 
 def test_the_transport_still_counts_as_sqs() -> None:
-    # Celery turns mingle and gossip off by this name.
+    # Celery disables mingle and gossip because of this name.
     assert Transport.driver_type == "sqs"
 
 
 def test_a_rejected_message_is_not_deleted_even_without_a_redrive_policy(
     channel: Channel, queue_url: str, aws: Any
 ) -> None:
-    # As after an operator has removed it: kombu would delete what it cannot bury.
+    # As after an operator removed it: kombu would delete a message without a dead-letter queue.
     sqs = aws.client("sqs")
     sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"RedrivePolicy": ""})
     sqs.send_message(QueueUrl=queue_url, MessageBody='{"image_url": "https://x/y.jpg"}')
@@ -175,10 +173,10 @@ def test_a_rejected_message_is_not_deleted_even_without_a_redrive_policy(
     assert found["Attributes"][count] == "1"
 
 
-def test_a_consumer_starts_while_sqs_is_away(
+def test_a_consumer_starts_while_sqs_is_unavailable(
     channel: Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # kombu asks for the queue's size, and what boto3 raises then ends the worker.
+    # kombu queries the queue's size, and an exception of boto3 would then end the worker.
     monkeypatch.setattr(channel, "sqs", lambda *_, **__: pytest.fail("asked"))
     (name,) = channel.predefined_queues
     assert channel.queue_declare(name).queue == name

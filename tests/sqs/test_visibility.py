@@ -1,4 +1,4 @@
-"""Messages in hand stay invisible to other workers."""
+"""A worker's messages stay invisible to other workers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from damage_tasks.sqs.visibility import extend, hand_back_unstarted
 
 
 def take(channel: Channel, aws: Any, queue_url: str, count: int) -> list[str]:
-    """Send ``count`` photos and take them with ``channel``; their delivery tags."""
+    """Send ``count`` photos and receive them with ``channel``; returns their delivery tags."""
     sqs = aws.client("sqs")
     for number in range(count):
         sqs.send_message(QueueUrl=queue_url, MessageBody=f'{{"image_url": "https://x/{number}"}}')
@@ -26,7 +26,7 @@ def take(channel: Channel, aws: Any, queue_url: str, count: int) -> list[str]:
 
 
 def visible(aws: Any, queue_url: str) -> int:
-    """How many messages another worker is given now."""
+    """The number of messages that another worker would receive now."""
     found: set[str] = set()
     while (
         messages := aws.client("sqs")
@@ -38,7 +38,7 @@ def visible(aws: Any, queue_url: str) -> int:
 
 
 def request(tag: str, age: float = 0.0) -> Any:
-    """A photo that a process has had for ``age`` seconds."""
+    """A photo that a process has been examining for ``age`` seconds."""
     return SimpleNamespace(message=SimpleNamespace(delivery_tag=tag), time_start=time.time() - age)
 
 
@@ -57,7 +57,7 @@ def test_held_messages_are_extended_and_finished_ones_are_not(
     assert visible(aws, queue_url) == 1
 
 
-def test_what_hangs_beyond_its_time_limit_is_let_go(
+def test_a_photo_that_hangs_beyond_its_time_limit_is_released(
     channel: Channel, queue_url: str, aws: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tags = take(channel, aws, queue_url, 2)
@@ -84,6 +84,6 @@ def test_a_process_lost_after_its_photo_was_handed_back_changes_nothing(
 ) -> None:
     (tag,) = take(channel, aws, queue_url, 1)
     channel.hand_back([tag])
-    # As Celery does when it finds out that the process has ended.
+    # As Celery does when it notices that the process has ended.
     channel.basic_reject(tag, requeue=True)
     assert visible(aws, queue_url) == 1

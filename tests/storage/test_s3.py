@@ -133,7 +133,7 @@ def test_a_photo_of_exactly_the_limit_is_read_and_one_byte_more_is_not(bucket: s
         read(bucket, "a", limit=len(PHOTO) - 1)
 
 
-def test_what_is_not_there_is_not_found(bucket: str) -> None:
+def test_a_missing_object_is_not_found(bucket: str) -> None:
     with pytest.raises(PhotoNotFound, match="NoSuchKey"):
         read(bucket, "a")
     with pytest.raises(PhotoNotFound, match="NoSuchBucket"):

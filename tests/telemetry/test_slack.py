@@ -13,7 +13,7 @@ from tools.web_site import Site
 
 
 @pytest.mark.parametrize("path", ["/secret", "/secret with a space"])
-def test_an_answer_that_is_no_http_and_a_webhook_that_is_no_url_are_told_without_the_secret(
+def test_an_invalid_answer_and_an_invalid_webhook_are_logged_without_the_secret(
     site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture, path: str
 ) -> None:
     def post(handler: BaseHTTPRequestHandler) -> None:

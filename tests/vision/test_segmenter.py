@@ -61,7 +61,7 @@ def test_a_shared_trunk_runs_once(tmp_path: Path, calls: list[str]) -> None:
     assert calls == ["encode", "decode"]
 
 
-def test_masks_that_nobody_asks_for_are_not_made(tmp_path: Path, calls: list[str]) -> None:
+def test_unused_masks_are_not_computed(tmp_path: Path, calls: list[str]) -> None:
     load(tmp_path).segment(PHOTO)
     assert calls == ["encode"]
 
@@ -230,7 +230,7 @@ class Spot:
         return np.stack([found, np.full_like(found, 9.0)])
 
 
-def test_a_small_vehicle_is_looked_at_closely_and_its_masks_lie_where_it_is(
+def test_a_small_vehicle_is_cropped_and_its_masks_are_in_the_right_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     locate = segmenter("dent", 0)

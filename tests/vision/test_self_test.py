@@ -37,7 +37,7 @@ def bundle_with(folder: Path, **changes: Any) -> Segmenter:
     return Segmenter(open_bundle(folder))
 
 
-def test_a_bundle_that_sees_what_it_should_passes(tmp_path: Path) -> None:
+def test_a_bundle_with_the_expected_results_passes(tmp_path: Path) -> None:
     assert check_golden(bundle_with(tmp_path)) == 1
 
 

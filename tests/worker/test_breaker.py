@@ -1,4 +1,4 @@
-"""A worker that only fails stops; one that meets bad photos does not."""
+"""A worker on which every photo fails stops; a worker with a few bad photos does not."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def guard(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 class Pipeline:
-    """Answers with what it is given, in turn."""
+    """Returns or raises the given outcomes in turn."""
 
     def __init__(self, *outcomes: Inspection | Exception) -> None:
         self.outcomes = list(outcomes)
@@ -62,7 +62,7 @@ AWAY = StorageUnavailable()
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *outcomes: Inspection | Exception, id: str = "") -> bool:
-    """Whether the worker stopped; each outcome is another photo's, or all are photo ``id``'s."""
+    """Whether the worker stopped; each outcome belongs to a new photo, or all to photo ``id``."""
     pipeline = Pipeline(*outcomes)
     monkeypatch.setattr(tasks, "get_pipeline", lambda: pipeline)
     for number in range(len(outcomes)):
@@ -83,7 +83,7 @@ def test_photos_that_fail_in_a_row_stop_the_worker(monkeypatch: pytest.MonkeyPat
 
 
 def test_rejected_and_known_photos_prove_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Between photos that are not found, a broken worker would go on for ever.
+    # Otherwise, missing photos in between would keep a broken worker running forever.
     assert run(monkeypatch, BROKEN, REJECTED, BROKEN, REUSED, REJECTED, BROKEN)
 
 
@@ -152,7 +152,7 @@ def test_the_parent_counts_lost_and_stuck_processes(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_parent_asks_no_database_about_a_lost_photo(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Its loop would wait for it, and processes that it starts later would share the connection.
+    # Its loop would wait for it, and processes started later would share the connection.
     from damage_tasks.results import celery_backend
     from damage_tasks.worker import request
 

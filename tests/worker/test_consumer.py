@@ -1,4 +1,4 @@
-"""A deferred command that fails is logged; a shutdown goes through."""
+"""A failing deferred command is logged; a shutdown is not suppressed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker whose disk is full loses figures, never a photo."""
+"""A worker with a full disk loses metrics, never a photo."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_worker_on_a_full_disk_examines_photos_and_stays_alive(
         assert scrape(stack)[counted] == 1
         (full_disk / "ballast").unlink()
         wait_until(lambda: heartbeat.read_text(), "a whole heartbeat", 30)
-        # As what cleans /tmp does.
+        # Like a program that cleans /tmp.
         shutil.rmtree(heartbeat.parent)
         examine(2)
         wait_until(lambda: probe("ready", heartbeat)[0], "readiness", 30)

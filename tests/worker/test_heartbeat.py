@@ -1,4 +1,4 @@
-"""The heartbeat cannot lie: real workers whose polling hangs, whose processes die or freeze."""
+"""The heartbeat is truthful: real workers whose polling hangs, whose processes die or freeze."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STARTING = Lock()
 
 
 def probe(word: str, file: Path) -> tuple[bool, str]:
-    """What the probe says, and why."""
+    """The probe's exit status and message."""
     done = subprocess.run(
         ["/bin/sh", str(PROBE), word],
         env={"PATH": "/usr/bin:/bin", "DAMAGE_HEARTBEAT_FILE": str(file)},
@@ -88,7 +88,7 @@ class TestProbe:
 
 
 class Relay:
-    """Stands before SQS and can go silent: connections stay, nothing is answered."""
+    """A relay in front of SQS that can fall silent: connections stay open, nothing is answered."""
 
     def __init__(self, port: int) -> None:
         self.target = port
@@ -115,7 +115,7 @@ class Relay:
             target.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """End every connection."""
+        """Close every connection."""
         for each in self.sockets:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
@@ -141,7 +141,7 @@ class Worker:
         wait_until(lambda: self.is_("ready"), "readiness", 90)
 
     def is_(self, word: str) -> bool:
-        """Whether the probe says ``live`` or ``ready``."""
+        """Whether the probe reports ``live`` or ``ready``."""
         return probe(word, self.file)[0]
 
     @property
@@ -150,7 +150,7 @@ class Worker:
         return psutil.Process(self.process.pid).children()[0]
 
     def goes_stale(self, timeout: float = 90) -> None:
-        """Wait until the probe no longer says live, while the worker itself still runs."""
+        """Wait until the probe no longer reports live, while the worker itself still runs."""
         wait_until(lambda: not self.is_("live"), f"a stale heartbeat\n{self.tail}", timeout)
         assert self.process.poll() is None
 
@@ -161,7 +161,7 @@ class Worker:
 
 
 def send_slow_photo(stack: Stack, site: Site, seconds: float) -> None:
-    """Put a photo on the queue whose server takes its time and then says there is none."""
+    """Put a photo on the queue whose server is slow and then returns 404."""
 
     def page(handler: Any) -> None:
         time.sleep(seconds)
@@ -175,7 +175,7 @@ def send_slow_photo(stack: Stack, site: Site, seconds: float) -> None:
 
 
 def healthy(worker: Worker, stack: Stack, site: Site, relay: Relay) -> None:
-    """Busy with one photo for almost a minute, and idle after that."""
+    """Busy with one photo for almost a minute, and idle afterwards."""
     send_slow_photo(stack, site, 58)
     end = time.monotonic() + 62 + LIMIT
     while time.monotonic() < end:
@@ -185,7 +185,7 @@ def healthy(worker: Worker, stack: Stack, site: Site, relay: Relay) -> None:
 
 
 def hung_poll(worker: Worker, stack: Stack, site: Site, relay: Relay) -> None:
-    """SQS says nothing any more; later it does."""
+    """SQS stops answering, and resumes later."""
     relay.silent.set()
     worker.goes_stale()
     assert not worker.is_("ready")
@@ -194,7 +194,7 @@ def hung_poll(worker: Worker, stack: Stack, site: Site, relay: Relay) -> None:
 
 
 def dead_pool(worker: Worker, stack: Stack, site: Site, relay: Relay) -> None:
-    """As if every process met the OOM killer before it could load the bundle."""
+    """As if the OOM killer ended every process before it could load the bundle."""
     stop = Event()
 
     def kill_each() -> None:
@@ -214,7 +214,7 @@ def dead_pool(worker: Worker, stack: Stack, site: Site, relay: Relay) -> None:
 
 
 def stuck_child(worker: Worker, stack: Stack, site: Site, relay: Relay) -> None:
-    """The process is there and takes nothing."""
+    """The process exists but takes no photos."""
     worker.child.send_signal(signal.SIGSTOP)
     send_slow_photo(stack, site, 0)
     worker.goes_stale(120)
@@ -230,7 +230,7 @@ SCENARIOS: dict[Callable[..., None], dict[str, str]] = {
 
 
 def play(scenario: Callable[..., None], folder: Path, settings: dict[str, str]) -> None:
-    """One scenario with a stack and a worker of its own."""
+    """One scenario with its own stack and worker."""
     site = Site()
     with ExitStack() as stays:
         with STARTING:  # Alembic cannot migrate two databases at a time
@@ -251,7 +251,7 @@ def play(scenario: Callable[..., None], folder: Path, settings: dict[str, str]) 
 
 @pytest.fixture(scope="session")
 def playing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Any, Future[None]]]:
-    """All scenarios at once: most of their time is waiting."""
+    """All scenarios at once, because they mostly wait."""
     with ThreadPoolExecutor(len(SCENARIOS)) as pool:
         yield {
             scenario: pool.submit(
@@ -263,7 +263,7 @@ def playing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Any, Futu
 
 @pytest.mark.xdist_group("heartbeat")
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-def test_the_heartbeat_tells_how_it_is(
+def test_the_heartbeat_shows_the_workers_state(
     scenario: Callable[..., None], playing: dict[Any, Future[None]]
 ) -> None:
     playing[scenario].result(timeout=300)

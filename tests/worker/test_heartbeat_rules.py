@@ -1,4 +1,4 @@
-"""When the heartbeat is touched: each rule by itself, without waiting."""
+"""When the heartbeat is touched: each rule separately, without waiting."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HELD: list[Any] = []  # Celery's own sets hold requests weakly
 
 
 class Photo:
-    """A request in hand."""
+    """A request in progress."""
 
     def __init__(self, age: float | None = None) -> None:
         self.id = f"photo-{id(self)}"
@@ -26,7 +26,7 @@ class Photo:
 
 
 class Clock:
-    """The heartbeat's clocks, ``ahead`` seconds fast."""
+    """The heartbeat's clocks, shifted by ``ahead`` seconds."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
@@ -47,7 +47,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Heartbeat]:
-    """A heartbeat over two processes that are up, with nothing in hand."""
+    """A heartbeat with two running processes and no photos in progress."""
     monkeypatch.setenv("DAMAGE_HEARTBEAT_FILE", str(tmp_path / "run/heartbeat"))
     consumer = SimpleNamespace(pool=SimpleNamespace(num_processes=2), task_buckets={})
     step = Heartbeat(consumer)
@@ -59,7 +59,7 @@ def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Heartbeat]
 
 
 def take(*photos: Any, running: bool = True) -> None:
-    """Put photos into the worker's hands."""
+    """Add photos to those in progress."""
     HELD.extend(photos)
     for photo in photos:
         state.reserved_requests.add(photo)
@@ -128,8 +128,8 @@ def test_a_photo_that_an_idle_process_does_not_take(step: Heartbeat, clock: Cloc
     assert step.trouble is None
 
 
-def test_no_poll_due_and_no_photo_in_hand_is_no_heartbeat(step: Heartbeat) -> None:
-    # A slot that was never given back: the worker would wait for ever (celery/celery#5072).
+def test_without_a_due_poll_or_a_photo_in_progress_there_is_no_heartbeat(step: Heartbeat) -> None:
+    # A slot was never released: the worker would wait forever (celery/celery#5072).
     step.busy()
     assert not step.file.exists()
     assert step.trouble == "no photo is in hand, and yet no poll is due"

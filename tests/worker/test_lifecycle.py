@@ -1,4 +1,4 @@
-"""What a worker process holds, without Celery around it."""
+"""The parts of a worker process, without Celery."""
 
 from __future__ import annotations
 

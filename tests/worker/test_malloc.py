@@ -1,4 +1,4 @@
-"""A process uses the memory of one photo again for the next."""
+"""A process reuses one photo's memory for the next."""
 
 from __future__ import annotations
 

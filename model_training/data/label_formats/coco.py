@@ -27,7 +27,7 @@ def is_coco(document: Any) -> bool:
 
 
 def read_coco(document: Any, path: Path, files: PhotoFiles) -> Iterator[Label]:
-    """Labels of a COCO document that was read from ``path``.
+    """Labels of a COCO document read from ``path``.
 
     Polygons and run-length masks are outlines; an annotation with neither is a box.
     Raises `PhotosError`.

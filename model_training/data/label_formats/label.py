@@ -1,4 +1,4 @@
-"""The label of one photo as its file has it, before classes are mapped to damage types."""
+"""The label of one photo as stored in its file, before classes are mapped to damage types."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LabelledObject:
     """One object in a label: its class and its outline.
 
     ``polygons``: corners (x, y) in the photo's pixels; empty if the object has no
-    outline, and ``shape`` is then what it has instead ("box", "point" ...).
+    outline, in which case ``shape`` is what it has instead ("box", "point" ...).
     ``number``: the number of the class, in formats that number classes.
     """
 
@@ -36,8 +36,8 @@ class LabelledObject:
 class Label:
     """The objects on one photo.
 
-    ``size``: (width, height) of the photo that was labelled, px, if the file has it.
-    ``damaged``: what the file says about the whole photo, if it does.
+    ``size``: (width, height) of the labelled photo in pixels, if the file has it.
+    ``damaged``: whether the whole photo is labelled as damaged, if the file says so.
     """
 
     image: Path

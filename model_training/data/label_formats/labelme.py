@@ -1,4 +1,4 @@
-"""LabelMe: one JSON file beside each photo."""
+"""LabelMe: one JSON file next to each photo."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_labelme(document: Any) -> bool:
 
 
 def read_labelme(document: Any, path: Path, files: PhotoFiles) -> Iterator[Label]:
-    """The label of a document that was read from ``path``; polygons are outlines.
+    """The label in a document read from ``path``; polygons are outlines.
 
     Raises `PhotosError`.
     """

@@ -1,4 +1,4 @@
-"""Finds the photo that a label names."""
+"""Finds the photo that a label refers to."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ class PhotoFiles:
         if not found:
             raise PhotosError(f"{label}: no photo named {name} in {self.folder}")
         if len(found) > 1:
-            raise PhotosError(f"{label}: {name} may be {found[0]} or {found[1]}")
+            raise PhotosError(f"{label}: {name} is ambiguous: {found[0]} or {found[1]}")
         return found[0]

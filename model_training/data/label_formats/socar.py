@@ -18,7 +18,7 @@ def is_socar(document: Any) -> bool:
 
 
 def read_socar(document: Any, path: Path, files: PhotoFiles) -> Iterator[Label]:
-    """Labels of a document that was read from ``path``.
+    """Labels of a document read from ``path``.
 
     ``{"image_id", "damage_level": 0 or 1, "regions": [{"points": [[x, y]...],
     "class_name"}]}``; ``points`` may also be ``{"x": [...], "y": [...]}``.  Raises

@@ -1,4 +1,4 @@
-"""Supervisely: ``ann/PHOTO.json`` beside ``img/PHOTO``."""
+"""Supervisely: ``ann/PHOTO.json`` next to ``img/PHOTO``."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _bitmap(bitmap: Mapping[str, Any]) -> tuple[Corners, ...]:
     png = np.frombuffer(zlib.decompress(base64.b64decode(bitmap["data"])), np.uint8)
     pixels = cv2.imdecode(png, cv2.IMREAD_UNCHANGED)
     if pixels is None:
-        raise ValueError("a bitmap that is not PNG")
+        raise ValueError("a bitmap must be PNG")
     mask = pixels if pixels.ndim == 2 else pixels[..., -1]
     left, top = bitmap["origin"]
     return traced((mask > 0).astype(np.uint8), left, top)

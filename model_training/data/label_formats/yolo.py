@@ -1,4 +1,4 @@
-"""YOLO segmentation: ``labels/PHOTO.txt`` beside ``images/PHOTO``, class names in a YAML file."""
+"""YOLO segmentation: ``labels/PHOTO.txt`` and ``images/PHOTO``, class names in a YAML file."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def yolo_folders(folder: Path) -> list[Path]:
 
 
 def read_yolo(folder: Path, labels: Path) -> Iterator[Label]:
-    """Labels of the photos beside the folder ``labels`` of a data set in ``folder``.
+    """Labels of the photos that belong to the folder ``labels`` of a data set in ``folder``.
 
-    A line has the number of a class and its corners as shares of the photo's width
-    and height.  Four numbers are a box.  A photo without a text file has no label,
-    and is not read.  Raises `PhotosError`.
+    A line contains the number of a class and corners as shares of the photo's width
+    and height.  Four numbers are a box.  A photo without a text file has no label
+    and is skipped.  Raises `PhotosError`.
     """
     names = _class_names(folder)
     images = labels.parent / "images"

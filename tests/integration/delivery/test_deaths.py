@@ -99,7 +99,7 @@ def test_a_photo_that_crashes_its_process_becomes_a_dead_letter_with_its_reason(
     assert queue_counts(stack) == (0, 0)
 
 
-def test_a_hung_photo_is_let_go_at_its_hard_time_limit(
+def test_a_hung_photo_is_released_at_its_hard_time_limit(
     stack: Stack, worker: Child, site: Site, result_of: Wait
 ) -> None:
     hung = detect_damage.delay(site.url + "/hang.jpg").id

@@ -26,7 +26,7 @@ from tools.web_site import Site
 pytestmark = pytest.mark.xdist_group("delivery")
 
 
-def test_on_sigterm_the_photo_in_hand_is_finished_and_nothing_stays_in_flight(
+def test_on_sigterm_the_current_photo_is_finished_and_nothing_stays_in_flight(
     stack: Stack, site: Site
 ) -> None:
     ids = [detect_damage.delay(photo(site, f"/slow-drain-{number}.jpg")).id for number in range(5)]
@@ -68,7 +68,7 @@ def test_a_worker_that_has_to_stop_at_once_hands_its_photo_back(
     wait_until(lambda: queue_counts(stack) == (1, 0), timeout=8)
 
 
-def test_an_idle_worker_stops_in_the_middle_of_a_poll_and_leaves_nothing_in_flight(
+def test_an_idle_worker_stops_during_a_poll_and_leaves_nothing_in_flight(
     stack: Stack, worker: Child, site: Site
 ) -> None:
     worker.terminate()

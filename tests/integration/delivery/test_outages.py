@@ -46,7 +46,7 @@ def test_failed_polls_are_repeated_until_sqs_is_back(
     assert result_of(id)["verdict"] in EXAMINED
 
 
-def test_a_connection_that_is_lost_with_a_photo_in_hand_loses_no_photo(
+def test_a_connection_lost_during_a_photo_loses_no_photo(
     stack: Stack, worker: Child, site: Site, proxy: FaultProxy, result_of: Wait
 ) -> None:
     id = detect_damage.delay(photo(site, "/slow-connection.jpg")).id
@@ -59,7 +59,7 @@ def test_a_connection_that_is_lost_with_a_photo_in_hand_loses_no_photo(
     assert result_of(id)["attempts"] == 1
 
 
-def test_sqs_may_be_away_when_a_worker_starts(
+def test_sqs_may_be_unavailable_when_a_worker_starts(
     stack: Stack, site: Site, proxy: FaultProxy, result_of: Wait
 ) -> None:
     proxy.fail("sqs", ERROR_503)
@@ -113,7 +113,7 @@ def test_credentials_that_expire_are_renewed(
     wait_until(lambda: is_quiet(stack))
 
 
-def test_s3_may_be_away_for_a_while(
+def test_s3_may_be_unavailable_for_a_while(
     stack: Stack, worker: Child, site: Site, proxy: FaultProxy, result_of: Wait
 ) -> None:
     proxy.fail("s3", ERROR_503)

@@ -175,7 +175,7 @@ def test_weights_that_do_not_fit_are_refused_in_one_line(
         load_engine(bundle, "trunk", engine="openvino")
 
 
-def test_no_library_tells_its_maker_that_it_is_used() -> None:
+def test_no_library_reports_to_its_vendor() -> None:
     program = (
         "import sys, threading, model_store.engines.openvino, model_training.bundling.quantisation;"
         "assert 'openvino_telemetry.main' not in sys.modules;"

@@ -82,7 +82,7 @@ def test_spacing_is_judged_on_drawn_damage() -> None:
     assert set(overlaps) == {"spacing"}
 
 
-def test_the_gate_lets_every_damaged_photo_by(predictions: list[Prediction]) -> None:
+def test_the_gate_lets_every_damaged_photo_pass(predictions: list[Prediction]) -> None:
     chosen = choose(predictions)
     scale, offset = chosen.gate
     logits = np.array([p.scores[0] for p in predictions if p.group == "damaged"])
@@ -90,7 +90,7 @@ def test_the_gate_lets_every_damaged_photo_by(predictions: list[Prediction]) -> 
     assert (passed >= chosen.gate_threshold).all()
 
 
-def test_the_damage_score_parts_damaged_from_clean(predictions: list[Prediction]) -> None:
+def test_the_damage_score_separates_damaged_from_clean(predictions: list[Prediction]) -> None:
     chosen = choose(predictions)
     gate_scale, scale, offset = chosen.evidence
     for p in predictions:

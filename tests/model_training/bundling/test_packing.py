@@ -1,4 +1,4 @@
-"""Anyone's networks become a bundle that workers serve."""
+"""Arbitrary networks can be packed into a bundle that workers can use."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def write_program(path: Path, seed: int = 0) -> None:
 
 @pytest.fixture
 def networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with two networks, and nothing else."""
+    """A folder with two networks and nothing else."""
     monkeypatch.setattr(self_test_photos, "TRIES", 1)
     monkeypatch.setattr(self_test_photos, "SIZE", (160, 120))
     folder = tmp_path / "networks"
@@ -116,7 +116,7 @@ def test_all_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"no weights \(\.pt2, \.safetensors\)"):
         pack(tmp_path, FACTS, 64)
     (tmp_path / "net.pt2").write_bytes(b"x")
-    with pytest.raises(BundleError, match=r"networks in net do\? Name each file .*scratch"):
+    with pytest.raises(BundleError, match=r"networks in net: name each file .*scratch"):
         pack(tmp_path, FACTS, 64)
     (tmp_path / "net.pt2").rename(tmp_path / "dent.pt2")
     with pytest.raises(BundleError, match=r"version: .*licence: .*training_data: "):

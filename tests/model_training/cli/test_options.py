@@ -9,7 +9,7 @@ from model_training.cli.options import read
 from tests.model_training.data.test_dataset_readers import SQUARE, write_json, write_photo
 
 
-def test_what_was_read_is_printed_and_classes_can_be_given(
+def test_a_summary_is_printed_and_classes_can_be_given(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photos = tmp_path / "photos"

@@ -159,7 +159,7 @@ def test_help_answers_without_loading_torch() -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_what_is_missing_is_said_with_its_remedy(folder: Path) -> None:
+def test_missing_data_is_reported_with_its_remedy(folder: Path) -> None:
     program = (
         "import sys; sys.modules['cv2'] = None;"
         f"sys.argv = ['x', 'evaluate', '--photos', {str(folder)!r}];"
@@ -184,7 +184,7 @@ def test_what_is_missing_is_said_with_its_remedy(folder: Path) -> None:
         (("--stable", "rust"), "rust: must be one of scratch, dent, spacing, breakage"),
     ],
 )
-def test_a_wrong_option_is_told_before_anything_is_made(
+def test_a_wrong_option_is_reported_before_anything_is_written(
     option: tuple[str, str], said: str, folder: Path, tmp_path: Path
 ) -> None:
     given = {"--version": "1.0.0", "--licence": "ours", "--run": str(tmp_path / "run")}

@@ -62,7 +62,7 @@ def test_a_copy_is_found(
     assert found.correlation > 0.9
 
 
-def test_other_photos_are_no_copies(others: list[LabelledPhoto]) -> None:
+def test_other_photos_are_not_copies(others: list[LabelledPhoto]) -> None:
     assert find_duplicates(others[:3], others[3:]) == []
 
 
@@ -82,6 +82,6 @@ def test_a_crop_has_another_hash(tmp_path: Path) -> None:
     assert crop > 12
 
 
-def test_photos_without_any_feature_are_no_copies(tmp_path: Path) -> None:
+def test_photos_without_features_are_not_copies(tmp_path: Path) -> None:
     flat = np.full((200, 300, 3), 128, np.uint8)
     assert find_duplicates([kept(tmp_path, "a", flat)], [kept(tmp_path, "b", flat)]) == []

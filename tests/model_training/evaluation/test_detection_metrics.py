@@ -112,7 +112,7 @@ def test_the_sweep_finds_the_threshold_between_two_levels() -> None:
     assert sweep.iou()[0] == pytest.approx(0.5)
 
 
-def test_the_gate_lets_all_but_one_percent_by() -> None:
+def test_the_gate_lets_all_but_one_percent_pass() -> None:
     scores = np.linspace(0, 1, 1001)
     assert (scores >= gate_threshold(scores, margin=1)).mean() >= 0.99
     few = np.array([0.2, 0.5, 0.9])

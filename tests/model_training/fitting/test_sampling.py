@@ -122,7 +122,7 @@ def test_what_a_source_calls_broken_or_dented_is_unknown_of_the_other(
     assert batch.weight[:, :5].permute(1, 0, 2, 3)[:, outside].min() == 1
 
 
-def test_undamaged_places_of_damaged_photos_are_looked_at(tmp_path: Path) -> None:
+def test_undamaged_places_of_damaged_photos_are_sampled(tmp_path: Path) -> None:
     photo, ids = np.full((240, 320, 3), 120, np.uint8), np.zeros((240, 320), np.uint8)
     photo[100:140, :40], ids[100:140, :40] = (20, 240, 250), SCRATCH
     cv2.imwrite(str(tmp_path / "photo.png"), photo)

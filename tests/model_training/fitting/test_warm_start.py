@@ -65,7 +65,7 @@ def test_another_encoder_or_decoder_is_left_as_it_begins(tmp_path: Path) -> None
     assert torch.equal(new["up16.reduce.0.weight"], old["up16.reduce.0.weight"])
 
 
-def test_weights_that_are_an_exported_program_are_no_beginning(tmp_path: Path) -> None:
+def test_a_training_cannot_start_with_an_exported_program(tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "bundle")
     from tools.small_bundles import change_manifest, write_weights
 
@@ -76,7 +76,7 @@ def test_weights_that_are_an_exported_program_are_no_beginning(tmp_path: Path) -
         write_start(str(bundle), SETTINGS, tmp_path / "start.safetensors", tmp_path)
 
 
-def test_the_share_that_was_taken_is_told(tmp_path: Path) -> None:
+def test_the_share_of_reused_parameters_is_returned(tmp_path: Path) -> None:
     networks = [gate(), segmenter("scratch", 0), segmenter("dent", 1)]
     bundle = write_bundle(tmp_path / "bundle", networks=networks)
     share = write_start(str(bundle), SETTINGS, tmp_path / "start.safetensors", tmp_path)

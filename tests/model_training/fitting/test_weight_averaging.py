@@ -100,7 +100,7 @@ def test_a_mean_of_a_mean_names_its_parts(runs: list[Path], tmp_path: Path) -> N
     ]
 
 
-def test_a_folder_is_no_place_for_the_mean(runs: list[Path]) -> None:
+def test_the_mean_is_not_written_to_a_folder(runs: list[Path]) -> None:
     command = ["average", *map(str, runs), "--out", str(runs[0])]
     assert CliRunner().invoke(cli, command).exit_code == 2
     assert not list(runs[0].parent.glob("*.tmp"))

@@ -1,4 +1,4 @@
-"""Photos of 64 x 48 px, and one square to outline on them."""
+"""Photos of 64 x 48 px, and a square to outline on them."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ def test_a_name_that_two_photos_have_is_refused(photo: Write, label: Write, tmp_
     photo("a/1.jpg")
     photo("b/1.jpg")
     label("annotations/all.json", coco(["1.jpg"], classes=[]))
-    with pytest.raises(PhotosError, match=r"1\.jpg may be .*a/1\.jpg or .*b/1\.jpg"):
+    with pytest.raises(PhotosError, match=r"1\.jpg is ambiguous: .*a/1\.jpg or .*b/1\.jpg"):
         read_dataset(tmp_path)
 
 

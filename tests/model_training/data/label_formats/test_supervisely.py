@@ -48,13 +48,13 @@ def test_a_box_is_never_a_clean_car(photo: Write, label: Write, tmp_path: Path) 
     assert found.skipped == {"damage without an outline (box)": 1}
 
 
-def test_parts_of_a_car_are_no_damage(photo: Write, label: Write, tmp_path: Path) -> None:
+def test_parts_of_a_car_are_not_damage(photo: Write, label: Write, tmp_path: Path) -> None:
     part = {"classTitle": "Front-door", **POLYGON}
     for name, things in (("a", [{"classTitle": "Paint chip", **POLYGON}, part]), ("b", [part])):
         photo(f"set/img/{name}.jpg")
         label(f"set/ann/{name}.jpg.json", {"objects": things})
     found = read_dataset(tmp_path)
-    (damaged,) = found.photos  # where only parts are labelled, damage may be too
+    (damaged,) = found.photos  # photos with only parts labelled may be damaged
     assert [region.class_id for region in damaged.regions] == [SCRATCH]
     assert found.objects == {("scratch", "Paint chip"): 1, ("ignore", "Front-door"): 2}
 
