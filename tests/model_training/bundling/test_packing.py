@@ -102,7 +102,9 @@ def test_what_the_manifest_says_is_kept_and_the_rest_computed_again(networks: Pa
 def test_safetensors_need_their_architecture_in_the_manifest(tmp_path: Path) -> None:
     entry = write_weights(tmp_path / "damage.safetensors")
     write_weights(tmp_path / "scratch.safetensors")
-    with pytest.raises(BundleError, match="weights.damage.*weights.scratch: architecture is required"):
+    with pytest.raises(
+        BundleError, match="weights.damage.*weights.scratch: architecture is required"
+    ):
         pack(tmp_path, FACTS, 64)
     known = {k: v for k, v in entry.items() if k not in ("sha256", "bytes")}
     weights = {n: {**known, "file": f"{n}.safetensors"} for n in ("damage", "scratch")}
