@@ -12,7 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from damage_tasks.devstack.ports import free_port
+from damage_tasks.devstack.loopback_ports import free_port
 
 INI = """
 [databases]

@@ -22,7 +22,7 @@ from benchmarks.testbed import Service
 from benchmarks.throughput import FEWEST
 from damage_tasks.devstack import clean_environment
 from damage_tasks.devstack.child_processes import Child
-from damage_tasks.devstack.ports import free_port
+from damage_tasks.devstack.loopback_ports import free_port
 
 READY_TIMEOUT = 120  # seconds
 PATIENCE = 60  # seconds

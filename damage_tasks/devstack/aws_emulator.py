@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 
 from damage_tasks.devstack.child_processes import Child, clean_environment
-from damage_tasks.devstack.ports import free_port
+from damage_tasks.devstack.loopback_ports import free_port
 from damage_tasks.errors import ExtraMissing, StackError
 from damage_tasks.sqs.queues import create_queues
 

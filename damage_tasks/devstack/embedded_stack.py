@@ -18,7 +18,7 @@ from urllib.parse import quote
 from damage_tasks.devstack.aws_emulator import Emulator
 from damage_tasks.devstack.bus_and_flower import Bus, Flower
 from damage_tasks.devstack.child_processes import Child, clean_environment
-from damage_tasks.devstack.ports import Ports
+from damage_tasks.devstack.loopback_ports import Ports
 from damage_tasks.devstack.restarts import Restarts
 from damage_tasks.errors import StackError
 

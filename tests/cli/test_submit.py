@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
 from damage_tasks.cli.request_list import read_requests
-from damage_tasks.devstack.ports import free_port
+from damage_tasks.devstack.loopback_ports import free_port
 from tests.integration.test_cli import run
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from damage_tasks.devstack.ports import free_port
+from damage_tasks.devstack.loopback_ports import free_port
 from tests.containers.container_engine import PROJECT, Engine, open_engine
 
 if not os.environ.get("CONTAINERS"):

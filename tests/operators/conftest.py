@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from damage_tasks.devstack import Stack
-from damage_tasks.devstack.ports import free_port
+from damage_tasks.devstack.loopback_ports import free_port
 from tests.integration.conftest import use
 from tools.web_site import Site
 

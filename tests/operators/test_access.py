@@ -16,7 +16,7 @@ import pytest
 
 from damage_tasks.devstack import Stack
 from damage_tasks.devstack.child_processes import Child
-from damage_tasks.devstack.ports import free_port
+from damage_tasks.devstack.loopback_ports import free_port
 from damage_tasks.errors import FlowerOpen, SettingsError
 from damage_tasks.event_bus.connection import check_bus
 from damage_tasks.flower.access import is_loopback, is_own_host, refuse_open_house

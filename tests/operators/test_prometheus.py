@@ -19,7 +19,7 @@ import yaml
 from damage_tasks import detect_damage
 from damage_tasks.devstack import Stack
 from damage_tasks.devstack.child_processes import Child
-from damage_tasks.devstack.ports import free_port
+from damage_tasks.devstack.loopback_ports import free_port
 from damage_tasks.samples import write_samples
 from damage_tasks.sqs.queues import MAX_RECEIVES
 from tests.integration.conftest import queue_counts

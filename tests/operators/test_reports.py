@@ -15,7 +15,7 @@ import pytest
 
 from damage_tasks import detect_damage
 from damage_tasks.devstack import Stack
-from damage_tasks.devstack.ports import free_port
+from damage_tasks.devstack.loopback_ports import free_port
 from damage_tasks.telemetry.slack import Alert, Slack
 from tests.operators.conftest import Recorder, endless, process_with, verdicts, wait_until
 from tools.pictures import jpeg

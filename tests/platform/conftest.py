@@ -16,7 +16,7 @@ import boto3
 import pytest
 
 from damage_tasks.devstack.child_processes import Child
-from damage_tasks.devstack.ports import free_port
+from damage_tasks.devstack.loopback_ports import free_port
 from tests.platform.wheel import build_wheel
 
 REGION = "eu-central-1"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from damage_tasks.devstack.ports import free_port
+from damage_tasks.devstack.loopback_ports import free_port
 from tests.platform.template import ROOT
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from damage_tasks import detect_damage
 from damage_tasks.devstack import Stack
-from damage_tasks.devstack.ports import free_port
+from damage_tasks.devstack.loopback_ports import free_port
 from tests.integration.conftest import use
 from tests.operators.conftest import scrape, verdicts, wait_until
 from tests.worker.test_heartbeat import probe

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from damage_tasks.devstack.ports import free_port
+from damage_tasks.devstack.loopback_ports import free_port
 
 LOOK = """
 from damage_tasks.worker.lifecycle import get_pipeline

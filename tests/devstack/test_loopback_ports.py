@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from damage_tasks.devstack.ports import Ports
+from damage_tasks.devstack.loopback_ports import Ports
 
 
 def test_a_port_is_the_same_at_the_next_start(tmp_path: Path) -> None:

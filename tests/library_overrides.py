@@ -1,0 +1,135 @@
+"""What the code overrides and reaches into of Celery, kombu, billiard and Flower, from its syntax.
+
+Found are subclasses of their classes and what these override, attributes set on imported names,
+and private attributes read from objects that are not our own.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+LIBRARIES = ("billiard", "celery", "flower", "kombu")
+
+
+def of_library(name: str) -> bool:
+    """Whether a dotted name belongs to one of the libraries."""
+    return name.partition(".")[0] in LIBRARIES
+
+
+class Overrides(ast.NodeVisitor):
+    """Collects from one module.
+
+    ``classes`` maps the dotted name of a library's class to the attributes of it that a subclass
+    overrides; ``patched`` are dotted names that are assigned to; ``private`` are the names of
+    private attributes that are used of objects that this module does not define.
+    """
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.classes: dict[str, set[str]] = {}
+        self.patched: set[str] = set()
+        self.private: set[str] = set()
+        self._imported = dict(imports(tree))
+        self._own = own_attributes(tree)
+        self.visit(tree)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        for base in map(self._dotted, node.bases):
+            if base and of_library(base):
+                theirs = dir(load(base))
+                overridden = {name for name in defined(node) if name in theirs}
+                self.classes.setdefault(base, set()).update(overridden - {"__doc__", "__module__"})
+        self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        for target in node.targets:
+            name = self._dotted(target) if isinstance(target, ast.Attribute) else None
+            if name and of_library(name):
+                self.patched.add(name)
+        self.generic_visit(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        module = self._dotted(node.value)
+        if module is None or of_library(module):  # not `os._exit`
+            self._note(node.attr)
+        self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        match node:  # getattr(pool, "_pool", None)
+            case ast.Call(func=ast.Name("getattr"), args=[_, ast.Constant(str(name)), *_]):
+                self._note(name)
+        self.generic_visit(node)
+
+    def _note(self, name: str) -> None:
+        if name.startswith("_") and not name.startswith("__") and name not in self._own:
+            self.private.add(name)
+
+    def _dotted(self, node: ast.expr) -> str | None:
+        if isinstance(node, ast.Name):
+            return self._imported.get(node.id)
+        if isinstance(node, ast.Attribute):
+            base = self._dotted(node.value)
+            return base and f"{base}.{node.attr}"
+        return None
+
+
+def imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """The names that a module imports, inside functions too, with what they stand for."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                name = alias.name if alias.asname else alias.name.partition(".")[0]
+                yield alias.asname or name, name
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            for alias in node.names:
+                yield alias.asname or alias.name, f"{node.module}.{alias.name}"
+
+
+def defined(node: ast.ClassDef) -> Iterator[str]:
+    """The names that a class body defines."""
+    for statement in node.body:
+        match statement:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name
+            case ast.Assign(targets=targets):
+                yield from (target.id for target in targets if isinstance(target, ast.Name))
+            case ast.AnnAssign(target=ast.Name(name), value=value) if value is not None:
+                yield name
+
+
+def own_attributes(tree: ast.Module) -> set[str]:
+    """The names of attributes that a module's classes define or set on themselves."""
+    own: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.ClassDef(body=body):
+                own.update(defined(node))
+                for statement in body:
+                    match statement:
+                        case ast.AnnAssign(target=ast.Name(name)):
+                            own.add(name)
+            case ast.Attribute(value=ast.Name("self"), attr=name, ctx=ast.Store()):
+                own.add(name)
+    return own
+
+
+def load(name: str) -> object:
+    """The object of a dotted name."""
+    module, _, attribute = name.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError:
+        return getattr(load(module), attribute)
+
+
+def uses_libraries(tree: ast.Module) -> bool:
+    """Whether a module imports one of the libraries."""
+    return any(of_library(name) for _, name in imports(tree))
+
+
+def overrides_in(root: Path) -> dict[Path, Overrides]:
+    """What the modules below ``root`` that import one of the libraries override and reach into."""
+    trees = {path: ast.parse(path.read_text()) for path in sorted(root.rglob("*.py"))}
+    return {path: Overrides(tree) for path, tree in trees.items() if uses_libraries(tree)}

@@ -1,0 +1,111 @@
+"""The architecture page names modules and tests that exist, and everything that we override."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.library_overrides import Overrides, load, overrides_in
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs/architecture.md").read_text()
+PACKAGES = ("damage_tasks", "model_store", "model_training")
+CELLS = [
+    [cell.strip() for cell in line.strip("|").split(" | ")]
+    for line in PAGE.splitlines()
+    if re.match(r"\| `(celery|kombu|billiard|flower)\.", line)
+]
+OURS = overrides_in(ROOT / "damage_tasks")
+
+
+def code(cell: str) -> list[str]:
+    """The texts between backticks."""
+    return re.findall(r"`+([^`]+)`+", cell)
+
+
+def test_every_path_on_the_page_exists() -> None:
+    text = re.sub(r"^```.*?^```$", "", PAGE, flags=re.DOTALL | re.MULTILINE)
+    paths = [name for name in code(text) if re.fullmatch(r"[\w.-]+(/[\w.-]*)+", name)]
+    assert len(paths) > 100
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("row", CELLS, ids=lambda row: f"{row[0]}: {row[1]}"[:80])
+class TestOverrides:
+    def test_the_librarys_name_exists(self, row: list[str]) -> None:
+        load(code(row[0])[0])
+
+    def test_the_library_has_the_version_that_is_installed(self, row: list[str]) -> None:
+        library, version = row[5].split()
+        assert f"{library}=={version}\n" in (ROOT / "constraints.txt").read_text()
+
+    def test_the_test_exists(self, row: list[str]) -> None:
+        file, *tests = code(row[6])
+        found = {
+            node.name
+            for node in ast.walk(ast.parse((ROOT / file).read_text()))
+            if isinstance(node, ast.FunctionDef)
+        }
+        assert set(tests) <= found
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_override_is_on_the_page(path: Path) -> None:
+    assert missing(OURS[path]) == []
+
+
+def test_an_override_that_is_not_on_the_page_is_noticed() -> None:
+    module = """
+import celery.apps.worker
+from kombu.transport import SQS
+
+class Channel(SQS.Channel):
+    def _size(self, queue): ...
+    def _purge(self, queue): ...
+
+celery.apps.worker.verify = None
+SQS.Channel()._queue_cache.clear()
+"""
+    assert missing(Overrides(ast.parse(module))) == [
+        "kombu.transport.SQS.Channel._purge",
+        "celery.apps.worker.verify",
+        "_queue_cache",
+    ]
+
+
+def missing(overrides: Overrides) -> list[str]:
+    """What is not in the table."""
+    listed = {(name, part) for row in CELLS for name in code(row[0]) for part in code(row[1])}
+    names = {name for row in CELLS for name in code(row[0])}
+    parts = {part for _, part in listed}
+    found = [cls for cls in overrides.classes if cls not in names]
+    found += [
+        f"{cls}.{part}"
+        for cls, overridden in overrides.classes.items()
+        for part in sorted(overridden)
+        if cls in names and (cls, part) not in listed
+    ]
+    found += [
+        name
+        for name in sorted(overrides.patched)
+        if name not in names and (*name.rpartition(".")[::2],) not in listed
+    ]
+    return found + sorted(overrides.private - parts)
+
+
+def test_every_package_has_its_purpose_on_the_page() -> None:
+    for package in PACKAGES:
+        for file in (ROOT / package).rglob("__init__.py"):
+            purpose = (ast.get_docstring(ast.parse(file.read_text())) or "").partition("\n")[0]
+            if file.parent.name != "versions":
+                folder = file.parent.relative_to(ROOT).as_posix()
+                assert f"| `{folder}` | {purpose} |" in PAGE
+
+
+def test_the_page_shows_the_layers_that_are_checked() -> None:
+    contract = (ROOT / "setup.cfg").read_text().partition("[importlinter:contract:floors]")[2]
+    layers = contract.partition("layers =\n")[2].partition("\n\n")[0]
+    assert "\n".join(line.strip() for line in layers.splitlines()) in PAGE
