@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -14,11 +16,13 @@ from damage_tasks.errors import (
     DamageTaskError,
     DatabaseUnavailable,
     MetadataInvalid,
+    PhotoExpired,
     PhotoNotFound,
     StorageUnavailable,
 )
 from damage_tasks.inspection import Finding, Inspection, Progress, Verdict
 from damage_tasks.photos import Photo, decode
+from damage_tasks.photos.originals import photo_key
 from damage_tasks.pipeline import Pipeline, check_metadata, picture_key
 from damage_tasks.vision.segmenter import Segmentation
 from damage_tasks.vision.view import Mask
@@ -178,6 +182,66 @@ def test_a_known_photo_is_not_examined_again(parts: Parts) -> None:
     assert (result["photo"]["width"], result["photo"]["height"]) == (320, 240)
     assert parts.networks.looks == 0
     assert not parts.pictures.stored
+
+
+def test_a_known_photo_whose_overlay_was_deleted_is_examined_again(parts: Parts) -> None:
+    parts.records.known = replace(finding(), overlay_url="s3://bucket/overlays/a.jpg")
+    parts.pictures.gone.add("s3://bucket/overlays/a.jpg")
+    result = parts.inspect()
+    assert (result["reused"], parts.networks.looks) == (False, 1)
+    assert result["overlay_url"] in {f"s3://bucket/{key}" for key in parts.pictures.stored}
+
+
+def kept(parts: Parts) -> list[tuple[bytes, str]]:
+    return [value for key, value in parts.pictures.stored.items() if key.startswith("photos/")]
+
+
+def test_the_photo_itself_is_kept_if_the_settings_say_so(parts: Parts) -> None:
+    parts.inspect()
+    assert kept(parts) == []
+    parts.pipeline.keep_photos = "damaged"
+    parts.inspect()
+    assert kept(parts) == [(parts.photos.data, "image/jpeg")]
+
+
+def test_a_known_photo_is_kept_too_unless_it_is_there_already(parts: Parts) -> None:
+    parts.records.known = finding()
+    parts.pipeline.keep_photos = "all"
+    parts.inspect()
+    assert kept(parts) == []
+    key = photo_key(hashlib.sha256(parts.photos.data).hexdigest())
+    parts.pictures.gone.add(f"s3://bucket/{key}")
+    parts.inspect()
+    assert kept(parts) == [(parts.photos.data, "image/jpeg")]
+
+
+def test_a_refusal_after_an_earlier_attempt_had_the_photo_is_our_failure(parts: Parts) -> None:
+    parts.photos.error = PhotoNotFound("404")
+    attempt = Attempt("task-1", "https://x/y.jpg", number=2, had_photo=True)
+    with pytest.raises(PhotoExpired, match="photo_not_found: 404"):
+        parts.pipeline.inspect(attempt)
+    assert parts.inspect()["verdict"] == "rejected"
+
+
+def test_a_photo_after_its_deadline_is_rejected_without_a_download(parts: Parts) -> None:
+    attempt = Attempt("task-1", "https://x/y.jpg", deadline=datetime.now(UTC))
+    result = parts.pipeline.inspect(attempt)
+    assert result.reason is not None
+    assert (str(result.verdict), result.reason.code) == ("rejected", "too_old")
+    assert attempt.photo.sha256 is None
+
+
+def test_the_database_is_retried_within_an_attempt(parts: Parts) -> None:
+    parts.pipeline.retry_seconds = 5
+    save, failures = parts.records.save, [DatabaseUnavailable("away")]
+
+    def flaky(inspection: Inspection) -> Inspection:
+        if failures:
+            raise failures.pop()
+        return save(inspection)
+
+    parts.records.save = flaky  # type: ignore[method-assign]
+    assert parts.inspect()["verdict"] == "damaged"
 
 
 def test_a_photo_that_cannot_be_had_is_a_stored_verdict(parts: Parts) -> None:

@@ -149,10 +149,20 @@ def test_an_overwritten_bundle_can_be_had_back(account: Account, outputs: dict[s
 @pytest.mark.parametrize("bucket", ["Overlays", "Logs", "Models"])
 def test_buckets_forget_after_a_while(bucket: str) -> None:
     properties = read_template()["Resources"][bucket]["Properties"]
-    (rule,) = properties["LifecycleConfiguration"]["Rules"]
-    assert rule["Status"] == "Enabled"
-    assert "ExpirationInDays" in rule or "NoncurrentVersionExpiration" in rule
-    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+    for rule in properties["LifecycleConfiguration"]["Rules"]:
+        assert rule["Status"] == "Enabled"
+        assert "ExpirationInDays" in rule or "NoncurrentVersionExpiration" in rule
+        assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+
+
+def test_kept_photos_have_a_lifetime_of_their_own() -> None:
+    properties = read_template()["Resources"]["Overlays"]["Properties"]
+    # A rule without a prefix would apply to all of them, and the shortest lifetime wins.
+    days = {
+        rule["Prefix"]: rule["ExpirationInDays"]["Ref"]
+        for rule in properties["LifecycleConfiguration"]["Rules"]
+    }
+    assert days == {"overlays/": "OverlayDays", "masks/": "OverlayDays", "photos/": "PhotoDays"}
 
 
 def test_what_holds_photos_and_verdicts_survives_the_stack() -> None:
@@ -207,6 +217,7 @@ KOMBU = {
 }
 CALLS = {
     "get_object": "s3:GetObject",
+    "head_object": "s3:GetObject",
     "put_object": "s3:PutObject",
     "get_queue_url": "sqs:GetQueueUrl",
     "get_queue_attributes": "sqs:GetQueueAttributes",
@@ -233,13 +244,13 @@ def test_photos_are_read_from_the_named_buckets(policies: dict[str, list[dict[st
     assert by_sid["TellMissingPhotos"] == ["arn:aws:s3:::acme-photos", "arn:aws:s3:::acme-returns"]
 
 
-def test_workers_cannot_read_what_they_have_written(
+def test_workers_delete_nothing_that_they_have_written(
     policies: dict[str, list[dict[str, Any]]], outputs: dict[str, str]
 ) -> None:
     overlays = f"arn:aws:s3:::{outputs['OverlaysBucket']}"
     for statement in policies["worker"]:
         if any(resource.startswith(overlays) for resource in statement["Resource"]):
-            assert statement["Action"] == ["s3:PutObject"]
+            assert statement["Action"][0] in ("s3:PutObject", "s3:GetObject", "s3:ListBucket")
 
 
 def test_pods_get_their_roles_by_pod_identity(account: Account, outputs: dict[str, str]) -> None:

@@ -61,6 +61,33 @@ def error_page(code: str) -> bytes:
 # --- writing
 
 
+def test_what_was_stored_is_there_until_it_is_deleted(bucket: str) -> None:
+    place = Bucket(bucket)
+    address = place.put("overlays/a b.jpg", PHOTO, "image/jpeg")
+    assert (place.has(address), place.get("overlays/a b.jpg")) == (True, PHOTO)
+    s3_client().delete_object(Bucket=bucket, Key="overlays/a b.jpg")
+    assert not place.has(address)
+    assert not place.has("s3://a-bucket-that-was-deleted/overlays/a.jpg")
+    with pytest.raises(PhotoNotFound):
+        place.get("overlays/a b.jpg")
+
+
+def test_web_addresses_of_the_bucket_are_looked_up_too(bucket: str) -> None:
+    place = Bucket(bucket, "https://overlays.example")
+    assert place.has(place.put("overlays/ä b.jpg", PHOTO, "image/jpeg"))
+    assert not place.has("https://elsewhere.example/overlays/a.jpg")
+
+
+@pytest.mark.parametrize(("status", "is_there"), [(503, True), (403, False), (404, False)])
+def test_an_image_counts_as_there_while_s3_is_unavailable(
+    endpoint: Site, status: int, is_there: bool
+) -> None:
+    handler: Any = endpoint.server.RequestHandlerClass
+    handler.do_HEAD = handler.do_GET
+    endpoint.serve("/overlays/a.jpg", b"", status)
+    assert Bucket("overlays").has("s3://overlays/a.jpg") is is_there
+
+
 def test_a_picture_is_stored_with_its_type_and_kept_by_browsers(bucket: str) -> None:
     address = Bucket(bucket).put("overlays/ab/cd.jpg", PHOTO, "image/jpeg")
     assert address == f"s3://{bucket}/overlays/ab/cd.jpg"
