@@ -207,20 +207,21 @@ class Inspection:
     def to_dict(self) -> dict[str, Any]:
         """The result contract, with JSON types only."""
         finding = self.finding
+        # What is short comes first, because events contain only the beginning of a result.
         return {
             "contract": CONTRACT_VERSION,
             "id": self.id,
             "state": str(State.DONE),
-            "photo": {"url": self.photo_url, **asdict(self.photo)},
             "verdict": str(self.verdict),
+            "overlay_url": finding.overlay_url if finding else None,
+            "mask_url": finding.mask_url if finding else None,
             "damage_score": finding.damage_score if finding else None,
             "decided_by": finding.decided_by if finding else None,
             "scores": dict(finding.scores) if finding else {},
             "reason": asdict(self.reason) if self.reason else None,
+            "photo": {"url": self.photo_url, **asdict(self.photo)},
             "damages": [_damage_dict(d) for d in finding.damages] if finding else [],
             "quality": _quality_dict(finding.quality) if finding and finding.quality else None,
-            "overlay_url": finding.overlay_url if finding else None,
-            "mask_url": finding.mask_url if finding else None,
             "bundle": asdict(self.bundle) if self.bundle else None,
             "reused": self.reused,
             "timings_ms": {k: round(v, 1) for k, v in self.timings_ms.items()},

@@ -24,6 +24,7 @@ from damage_tasks.flower.access import (
     is_own_host,
     refuse_open_house,
 )
+from damage_tasks.flower.photo_pages import add_photo_pages, describe_photo
 from damage_tasks.settings import get_settings
 from damage_tasks.sqs.dead_letter_alerts import sends_dead_letter_alerts, start_dead_letter_alerts
 from damage_tasks.sqs.queue_depth import QueueDepth
@@ -41,8 +42,9 @@ DEFAULTS = {
     "max_tasks": 20_000,
     # Workers on spot nodes would otherwise stay in the list after they are gone.
     "purge_offline_workers": 3600,
-    # The name is nearly always the same, so it comes last.
-    "tasks_columns": "uuid,state,args,runtime,received,worker,name",
+    # As many as fit a screen 1280 pixels wide; the page of a photo shows everything.
+    "tasks_columns": "uuid,state,verdict,reason,photo,received,runtime",
+    "format_task": describe_photo,
 }
 
 
@@ -138,6 +140,7 @@ def _application(command: Any, options: Any) -> Any:
     import tornado.web
     from flower.app import Flower
     from flower.events import Events
+    from flower.urls import handlers
     from flower.views import BaseHandler
     from prometheus_client import REGISTRY
 
@@ -186,6 +189,7 @@ def _application(command: Any, options: Any) -> Any:
                 request, tornado.web.ErrorHandler, {"status_code": 403}
             )
 
+    add_photo_pages(handlers)
     _refuse_other_sites(BaseHandler)
     BaseHandler.get_broker = lambda handler: QueuePair(
         depth, lambda: handler.application.workers_online

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,22 +58,49 @@ def test_an_operator_sees_workers_photos_and_a_result(
     page.get_by_text("Online", exact=True).first.wait_for()
     keep(page, "flower-workers", tmp_path)
 
+    golden = IMAGES.parent.parent / "model_store/default/golden/dent.jpg"
+    name = "2026-11-29-return-of-the-blue-estate-car-front-left.jpg"
+    dent = detect_damage.delay(site.serve(f"/{name}", golden.read_bytes())).id
+    lost = detect_damage.delay(f"{site.url}/lost.jpg").id
     ids = [
         detect_damage.delay(site.serve(f"/seen-{n}.jpg", jpeg(640, 480, seed=900 + n))).id
-        for n in range(8)
+        for n in range(6)
     ]
+    verdicts([dent, lost, *ids])
     page.goto(f"{url}/tasks")
-    verdicts(ids)
-    page.reload()
-    for id in ids[:5]:
+    for id in (dent, lost, *ids):
         page.get_by_text(id).first.wait_for()
     page.get_by_text("SUCCESS").first.wait_for()
+    headers = page.locator(".dataTables_scrollHead th").all_text_contents()
+    assert headers == ["UUID", "State", "Verdict", "Reason", "Photo", "Received", "Runtime"]
+
+    def row(id: str) -> list[str]:
+        return list(page.locator(f"tr[id='{id}'] td").all_text_contents())
+
+    assert row(dent)[1:5] == ["SUCCESS", "damaged", "", "2026-11-29-retu…-front-left.jpg"]
+    assert row(lost)[1:5] == ["SUCCESS", "rejected", "photo_not_found", "lost.jpg"]
+    # On a screen 1280 pixels wide, nothing has to be scrolled sideways.
+    for element in ("html", ".dataTables_scrollBody", ".tasks-table-card"):
+        widths = "e => [e.scrollWidth, e.clientWidth]"
+        needed, given = page.locator(element).first.evaluate(widths)
+        assert needed <= given, element
+    page.locator(".dataTables_scrollHead th", has_text="Verdict").click()
+    page.locator("tbody tr:last-child", has_text="rejected").wait_for()
     keep(page, "flower-tasks", tmp_path)
 
-    page.goto(f"{url}/task/{ids[0]}")
+    page.goto(f"{url}/task/{dent}")
     page.get_by_text("SUCCESS").first.wait_for()
     page.get_by_text("'verdict'").first.wait_for()
     keep(page, "flower-task", tmp_path)
+    link = page.locator("dd a", has_text="s3://damage-overlays/overlays/")
+    target = f"{url}{link.get_attribute('href')}"
+    assert target == f"{url}/overlay/{dent}"
+    with urllib.request.urlopen(target, timeout=20) as answer:
+        assert answer.headers["Content-Type"] == "image/jpeg"
+        assert answer.read()[:2] == b"\xff\xd8"
+    for other in (lost, "unknown"):
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"{url}/overlay/{other}", timeout=20)
 
     page.goto(f"{url}/broker")
     page.get_by_text("damage-dead-letters").first.wait_for()

@@ -202,7 +202,11 @@ def test_policies_name_actions_and_resources(policies: dict[str, list[dict[str, 
 def test_policies_allow_no_more_than_each_needs(policies: dict[str, list[dict[str, Any]]]) -> None:
     assert actions(policies["caller"]) == {"sqs:SendMessage"}
     assert actions(policies["keda"]) == {"sqs:GetQueueAttributes"}
-    assert actions(policies["flower"]) == {"sqs:GetQueueAttributes", "sqs:GetQueueUrl"}
+    assert actions(policies["flower"]) == {
+        "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "s3:GetObject"
+    }  # fmt: skip
+    (overlays,) = (x for x in policies["flower"] if x["Action"] == ["s3:GetObject"])
+    assert [name.partition("/")[2] for name in overlays["Resource"]] == ["overlays/*"]
     assert actions(policies["log-shipper"]) == {"s3:PutObject"}
     assert actions(policies["worker"]) == worker_calls()
 
