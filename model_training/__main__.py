@@ -10,6 +10,7 @@ from model_training.cli.compare import compare
 from model_training.cli.curate import curate
 from model_training.cli.evaluate import evaluate
 from model_training.cli.export import export
+from model_training.cli.fit_score import fit_score
 from model_training.cli.pack import pack
 from model_training.cli.quantise import quantise
 from model_training.cli.train import train
@@ -22,7 +23,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (curate, train, evaluate, export, average, pack, quantise, compare):
+for command in (curate, train, fit_score, evaluate, export, average, pack, quantise, compare):
     cli.command()(command)
 
 

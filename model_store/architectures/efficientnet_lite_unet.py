@@ -45,7 +45,9 @@ class EfficientNetLiteUNet(nn.Module):
     residual units at each stride.  With ``context``, the decoder also receives the mean
     features of the whole photo.  The first ``local`` scores average the strongest cells of a
     stride-16 map, which responds to small damage and cannot memorise whole photos; the other
-    scores use the mean and the maximum of ``score_strides``.
+    scores use the mean and the maximum of ``score_strides``.  With ``whole_photo`` hidden
+    units, the first score comes from a two-layer head that sees the whole photo instead
+    (`describe`).
 
     Input: N x 3 x H x W float, RGB, normalised; H and W are multiples of 32.
     """
@@ -60,8 +62,11 @@ class EfficientNetLiteUNet(nn.Module):
         context: bool = False,
         score_strides: tuple[int, ...] = (32,),
         local: int = 0,
+        whole_photo: int = 0,
     ) -> None:
         super().__init__()
+        if whole_photo and not local:
+            raise ValueError("whole_photo needs a local score, which says where to look")
         self.encoder = Encoder(variant)
         c4, c8, c16, c32 = self.encoder.channels
         d16, d8, d4 = decoder
@@ -75,6 +80,11 @@ class EfficientNetLiteUNet(nn.Module):
         pooled = 2 * sum(by_stride[s] for s in self.score_strides)
         self.scores = nn.Linear(pooled, scores - local)
         self.local = nn.Conv2d(d16, local, 1) if local else None
+        self.whole_photo = None
+        if whole_photo:
+            self.whole_photo = nn.Sequential(
+                nn.Linear(3 * (c16 + d16 + c32), whole_photo), nn.ReLU(), nn.Linear(whole_photo, 1)
+            )
         nn.init.constant_(self.masks.bias, -2.5)  # type: ignore[arg-type]  # damage is rare
 
     def encode(self, photo: Tensor) -> tuple[Features, Tensor]:
@@ -88,8 +98,31 @@ class EfficientNetLiteUNet(nn.Module):
         pooled = [pool for y in maps for pool in (y.mean((2, 3)), y.amax((2, 3)))]
         scores = self.scores(torch.cat(pooled, 1))
         if self.local is not None:
-            scores = torch.cat([_strongest(self.local(x)), scores], 1)
+            strongest = _strongest(self.local(x))
+            if self.whole_photo is not None:
+                judged = self.whole_photo(self.describe(levels, x))
+                strongest = torch.cat([judged, strongest[:, 1:]], 1)
+            scores = torch.cat([strongest, scores], 1)
         return Features(levels.stride4, levels.stride8, x), scores
+
+    def describe(self, levels: Levels, decoded16: Tensor) -> Tensor:
+        """What the ``whole_photo`` head sees: N x 3 (c16 + d16 + c32).
+
+        For the encoder's stride 16, the decoder's stride 16 and the encoder's stride 32:
+        the mean, the maximum, and the mean weighted by the first local score's map.
+        """
+        assert self.local is not None
+        cells = self.local(decoded16)[:, :1]
+        fine = F.softmax(cells.flatten(2), 2).view_as(cells)
+        coarse = 4 * F.avg_pool2d(fine, 2)
+        parts = []
+        for level, weight in (
+            (levels.stride16, fine),
+            (decoded16, fine),
+            (levels.stride32, coarse),
+        ):
+            parts += [level.mean((2, 3)), level.amax((2, 3)), (level * weight).sum((2, 3))]
+        return torch.cat(parts, 1)
 
     def decode(self, features: Features) -> Tensor:
         """Mask logits at stride 4 (N x masks x H/4 x W/4)."""

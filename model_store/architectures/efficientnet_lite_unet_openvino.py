@@ -34,6 +34,7 @@ def efficientnet_lite_unet(
     context: bool = False,
     score_strides: Sequence[int] = (32,),
     local: int = 0,
+    whole_photo: int = 0,
 ) -> tuple[Any, Any]:
     """Models of ``encode`` and ``decode`` for photos of any shape.
 
@@ -58,7 +59,15 @@ def efficientnet_lite_unet(
     found = _linear(given, "scores", pooled, width, scores - local)
     if local:
         cells = _convolution(given, "local", decoded, (local, d16, 1, 1))
-        found = ops.concat([_strongest(cells, local), found], 1)
+        strongest = _strongest(cells, local)
+        if whole_photo:
+            described = _described(levels[16], decoded, levels[32], _first(cells))
+            width = 3 * (sizes[16] + d16 + sizes[32])
+            hidden = ops.relu(_linear(given, "whole_photo.0", described, width, whole_photo))
+            judged = _linear(given, "whole_photo.2", hidden, whole_photo, 1)
+            others = ops.slice(strongest, [1], [local], [1], [1])
+            strongest = ops.concat([judged, others], 1) if local > 1 else judged
+        found = ops.concat([strongest, found], 1)
     encode = openvino.Model([levels[4], levels[8], decoded, found], [photo], "encode")
 
     features = [
@@ -191,6 +200,24 @@ def _strongest(logits: Any, channels: int) -> Any:
     count = ops.maximum(share, np.float32(3))
     best = ops.topk(cells, ops.convert(count, np.int64), 2, "max", "none").output(0)
     return ops.reduce_mean(best, np.array([2], np.int64), keep_dims=False)
+
+
+def _first(cells: Any) -> Any:
+    """The first of a map's channels: N x C x H x W to N x 1 x H x W."""
+    return ops.slice(cells, [0], [1], [1], [1])
+
+
+def _described(stride16: Any, decoded16: Any, stride32: Any, cells: Any) -> Any:
+    """Mean, maximum and mean weighted by ``cells`` (N x 1 x H x W) of each level."""
+    flat = ops.reshape(cells, np.array([0, 0, -1], np.int64), special_zero=True)
+    fine = ops.reshape(ops.softmax(flat, 2), ops.shape_of(cells), special_zero=False)
+    pooled = ops.avg_pool(fine, [2, 2], [0, 0], [0, 0], [2, 2], exclude_pad=False)
+    coarse = ops.multiply(pooled, np.float32(4))
+    parts = []
+    for level, weight in ((stride16, fine), (decoded16, fine), (stride32, coarse)):
+        weighted = ops.reduce_sum(ops.multiply(level, weight), PLANE, keep_dims=False)
+        parts += [_mean(level), _maximum(level), weighted]
+    return ops.concat(parts, 1)
 
 
 def _mean(level: Any) -> Any:

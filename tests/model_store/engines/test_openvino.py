@@ -134,6 +134,8 @@ def test_an_engine_that_the_bundle_does_not_hold_says_what_to_do(tmp_path: Path)
         {"variant": "lite2", "decoder": [16, 32, 24], "masks": 5},
         {"context": True, "scores": 3, "local": 1, "score_strides": [16, 32]},
         {"scores": 3, "local": 2, "score_strides": [4, 8]},
+        {"scores": 3, "local": 1, "whole_photo": 6},
+        {"scores": 3, "local": 2, "whole_photo": 6},
     ],
     ids=str,
 )

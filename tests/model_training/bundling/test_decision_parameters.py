@@ -6,7 +6,7 @@ import pytest
 
 from model_store.manifest import MaskPolicy
 from model_training.bundling.decision_parameters import (
-    best_separation,
+    cheapest_threshold,
     choose,
     mask_policies,
     mask_thresholds,
@@ -100,8 +100,14 @@ def test_the_damage_score_separates_damaged_from_clean(predictions: list[Predict
 
 
 def test_the_middle_of_equally_good_thresholds_is_taken() -> None:
-    threshold = best_separation(np.array([0.8, 0.9]), np.array([0.1, 0.2]))
+    threshold = cheapest_threshold(np.array([0.8, 0.9]), np.array([0.1, 0.2]))
     assert threshold == pytest.approx(0.5, abs=0.02)
+
+
+def test_the_dearer_a_miss_the_lower_the_threshold() -> None:
+    damaged, clean = np.array([0.3, 0.8, 0.9]), np.array([0.1, 0.2, 0.4])
+    assert cheapest_threshold(damaged, clean, miss_cost=3) < 0.3
+    assert cheapest_threshold(damaged, clean, miss_cost=0.5) > 0.4
 
 
 def test_evidence_is_the_logit_of_the_strongest_pixels() -> None:

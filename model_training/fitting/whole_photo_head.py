@@ -1,0 +1,180 @@
+"""The damage score of whole photos: a small head, fitted while everything else stays as it is.
+
+A training sees parts of photos and learns where damage is.  Whether a whole photo shows any
+is learned afterwards, from the trained network's own features: in minutes, since each photo
+is computed once.  Half of the photos are also shown in part: undamaged parts of damaged
+photos are the hardest negatives, and the only ones of the same source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor, nn
+
+from damage_tasks.vision.postprocessing import prepare
+from model_store.architectures.efficientnet_lite_unet import EfficientNetLiteUNet, Levels
+from model_store.manifest import Input
+from model_training.data.augmentation import close_up
+from model_training.data.labelled_photos import LabelledPhoto
+from model_training.fitting.checkpoints import CheckpointError
+
+Photo = NDArray[np.uint8]
+Mask = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+UNITS, MEMBERS = 48, 3  # heads of 48 units, whose mean is one head of 144
+EPOCHS, BATCH, RATE, DECAY, DROPOUT = 14, 64, 1.5e-3, 0.03, 0.4
+PART_WEIGHT = 0.7  # of parts of photos, beside whole photos
+TRIES = 60  # to find a part of a photo at random
+FLOOR = 1e-3  # of the features' standard deviation
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Features (N x D), whether damage is seen, how much each counts (N), all alike in order."""
+
+    features: Floats
+    damaged: NDArray[np.bool_]
+    weights: Floats
+
+
+def describe_photos(
+    network: EfficientNetLiteUNet,
+    photos: Sequence[LabelledPhoto],
+    side: int,
+    console: Console | None = None,
+    seed: int = 7,
+) -> Examples:
+    """What the head would see of ``photos`` at ``side`` px, and of a part of every second one.
+
+    Worlds, and damaged and clean photos in each, count alike.  Raises `CheckpointError` for a
+    network without a local score.
+    """
+    if network.local is None:
+        raise CheckpointError("a network without a local score cannot judge whole photos")
+    look = _Describer(network, side)
+    rng = np.random.default_rng(seed)
+    features, damaged, worlds, parts = [], [], [], []
+    for number, labelled in enumerate(
+        track(photos, "looking", console=console, disable=console is None)
+    ):
+        photo, ids = labelled.read()
+        views = [(photo, bool(ids.any()))]
+        if number % 2 == 0 and (part := _part(photo, ids, rng)):
+            views.append(part)
+        for place, (view, seen) in enumerate(views):
+            features.append(look(view))
+            damaged.append(seen)
+            worlds.append(labelled.world)
+            parts.append(place > 0)
+    found = np.array(damaged)
+    return Examples(np.stack(features), found, balanced(found, worlds, np.array(parts)))
+
+
+def balanced(damaged: NDArray[np.bool_], worlds: Sequence[str], parts: NDArray[np.bool_]) -> Floats:
+    """Weights under which each world's damaged and clean views count alike, and parts less."""
+    weights = np.ones(len(damaged), np.float32)
+    for world in sorted(set(worlds)):
+        for seen in (True, False):
+            chosen = (np.array(worlds) == world) & (damaged == seen)
+            if chosen.any():
+                weights[chosen] = len(damaged) / 4 / chosen.sum()
+    return weights * np.where(parts, PART_WEIGHT, 1).astype(np.float32)
+
+
+def fit(examples: Examples, seed: int = 0) -> dict[str, Tensor]:
+    """The tensors of the ``whole_photo`` head: the mean of `MEMBERS` heads that began differently.
+
+    The features' means and deviations are computed into its first layer.
+    """
+    mean = examples.features.mean(0)
+    spread = examples.features.std(0) + FLOOR
+    inputs = torch.from_numpy(((examples.features - mean) / spread).clip(-6, 6))
+    members = [_fit_one(inputs, examples, seed + number) for number in range(MEMBERS)]
+    first = torch.cat([seen.weight for seen, _ in members]) / torch.from_numpy(spread)
+    bias = torch.cat([seen.bias for seen, _ in members]) - first @ torch.from_numpy(mean)
+    last = torch.cat([judged.weight for _, judged in members], 1) / MEMBERS
+    offset = torch.stack([judged.bias for _, judged in members]).mean(0)
+    named = {"0.weight": first, "0.bias": bias, "2.weight": last, "2.bias": offset}
+    return {name: tensor.detach() for name, tensor in named.items()}
+
+
+def with_head(
+    tensors: dict[str, Tensor], facts: dict[str, Any], head: dict[str, Tensor]
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """A checkpoint's averaged weights and facts with the fitted ``head``."""
+    network = {**facts["settings"]["network"], "whole_photo": len(head["0.bias"])}
+    settings = {**facts["settings"], "network": network}
+    fitted = {f"whole_photo.{name}": tensor for name, tensor in head.items()}
+    return {**tensors, **fitted}, {**facts, "settings": settings}
+
+
+def _fit_one(inputs: Tensor, examples: Examples, seed: int) -> tuple[nn.Linear, nn.Linear]:
+    torch.manual_seed(seed)
+    first, last = nn.Linear(inputs.shape[1], UNITS), nn.Linear(UNITS, 1)
+    parameters = [*first.parameters(), *last.parameters()]
+    optimiser = torch.optim.AdamW(parameters, RATE, weight_decay=DECAY)
+    wanted = torch.from_numpy(examples.damaged.astype(np.float32))
+    weights = torch.from_numpy(examples.weights)
+    for _ in range(EPOCHS):
+        for chosen in torch.randperm(len(inputs)).split(BATCH):
+            hidden = F.relu(first(F.dropout(inputs[chosen], DROPOUT)))
+            logits = last(F.dropout(hidden, DROPOUT))[:, 0]
+            loss = F.binary_cross_entropy_with_logits(
+                logits, wanted[chosen], weights[chosen], reduction="mean"
+            )
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    return first, last
+
+
+class _Describer:
+    """Computes what the head would see of a photo (H x W x 3 uint8, BGR): D float32."""
+
+    def __init__(self, network: EfficientNetLiteUNet, side: int) -> None:
+        self._network, self._form = network, Input(long_side=side)
+        network.encoder.register_forward_hook(self._keep)
+
+    @torch.inference_mode()
+    def __call__(self, photo: Photo) -> Floats:
+        batch = torch.from_numpy(prepare(photo, self._form, self._form.long_side))[None]
+        features, _ = self._network.encode(batch.to(memory_format=torch.channels_last))
+        described = self._network.describe(self._levels, features.decoded16)[0]
+        return np.asarray(described.numpy(), np.float32)
+
+    def _keep(self, _: nn.Module, __: Any, levels: Levels) -> None:
+        self._levels = levels
+
+
+def _part(photo: Photo, ids: Mask, rng: np.random.Generator) -> tuple[Photo, bool] | None:
+    """A part of a photo and whether it shows damage; undamaged where there is such a part."""
+    if not ids.any():
+        return close_up(photo, rng), False
+    height, width = ids.shape
+    edge = (int(height * 0.03), int(width * 0.03))
+    spots = np.argwhere(ids)
+    for wants_damage in (False, True):
+        for _ in range(TRIES):
+            share = rng.uniform(0.3, 0.65)
+            h, w = int(height * share), int(width * share)
+            y, x = int(rng.uniform(0, height - h)), int(rng.uniform(0, width - w))
+            if wants_damage:
+                spot = spots[int(rng.integers(len(spots)))] - rng.uniform(0.2, 0.8, 2) * (h, w)
+                y, x = (int(v) for v in np.clip(spot, 0, (height - h, width - w)))
+                right = bool((ids[y : y + h, x : x + w] > 0).mean() >= 0.01)
+            else:
+                top, left = max(0, y - edge[0]), max(0, x - edge[1])
+                right = not ids[top : y + h + edge[0], left : x + w + edge[1]].any()
+            if right and h and w:
+                return np.ascontiguousarray(photo[y : y + h, x : x + w]), wants_damage
+    return None
