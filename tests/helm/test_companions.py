@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from fnmatch import fnmatch
 from typing import Any
 
@@ -171,6 +172,26 @@ def test_alert_rules_arrive_with_their_own_braces() -> None:
     rules = render(MONITORED).one("PrometheusRule")["spec"]["groups"]
     summaries = jmespath.search("[].rules[].annotations.summary", rules)
     assert any("{{ $value" in summary for summary in summaries)
+
+
+def test_alerts_are_about_their_own_namespace_and_environment_and_link_to_the_runbooks() -> None:
+    values = {
+        "monitoring": {"enabled": True, "runbooks": "https://wiki.acme.example/damage/"},
+        "settings": {"DAMAGE_ENVIRONMENT": "stage"},
+    }
+    documents = render(values)
+    groups = documents.one("PrometheusRule")["spec"]["groups"]
+    rules = jmespath.search("[].rules[]", groups)
+    for rule in rules:
+        metrics = re.findall(r"(?:damage|kube)_\w+\{([^}]*)\}?", rule["expr"])
+        assert metrics
+        assert all('namespace="damage-tasks"' in labels for labels in metrics), rule
+        link = f"https://wiki.acme.example/damage/#{rule['alert'].lower()}"
+        assert rule["annotations"]["runbook_url"] == link
+    label = [{"targetLabel": "environment", "replacement": "stage"}]
+    worker = documents.one("PodMonitor")["spec"]["podMetricsEndpoints"]
+    flower = documents.one("ServiceMonitor")["spec"]["endpoints"]
+    assert [end["relabelings"] for end in (*worker, *flower)] == [label, label]
 
 
 def test_grafana_finds_the_dashboard() -> None:

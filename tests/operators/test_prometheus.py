@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -32,7 +33,8 @@ ROOT = Path(__file__).parent.parent.parent
 RULES = ROOT / "deploy/monitoring/prometheus"
 DASHBOARD = json.loads((ROOT / "deploy/monitoring/grafana/damage-tasks.json").read_text())
 EXPRESSIONS = [
-    (panel["title"], target["expr"])
+    # With "All" chosen.
+    (panel["title"], re.sub(r"\$(namespace|environment)", ".*", target["expr"]))
     for panel in DASHBOARD["panels"]
     for target in panel.get("targets", [])
 ]
@@ -59,9 +61,22 @@ def test_every_alert_is_explained_to_operators() -> None:
         for line in (RULES / "rules.yml").read_text().splitlines()
         if "- alert:" in line
     ]
-    assert len(names) == 8
+    assert len(names) == 9
     for name in names:
         assert f"### {name}\n" in text
+
+
+def test_every_panel_and_alert_can_be_narrowed_to_a_namespace() -> None:
+    rules = yaml.safe_load((RULES / "rules.yml").read_text())["groups"][0]["rules"]
+    metric = re.compile(r"\b(?:damage|flower|kube)_\w+(?:\{([^}]*)\})?")
+    for rule in rules:
+        assert all('namespace=~".*"' in labels for labels in metric.findall(rule["expr"])), rule
+    both = 'namespace=~"$namespace",environment=~"$environment"'
+    for panel in DASHBOARD["panels"]:
+        for target in panel.get("targets", []):
+            assert all(both in labels for labels in metric.findall(target["expr"])), target
+    variables = [variable["name"] for variable in DASHBOARD["templating"]["list"]]
+    assert variables == ["datasource", "namespace", "environment"]
 
 
 def quiet(stack: Stack) -> None:
