@@ -36,7 +36,7 @@ def fitting(picture: Pixels, side: int) -> tuple[int, int]:
 def reduce(picture: Pixels, factor: int) -> Pixels:
     """The mean of each square of ``factor`` x ``factor`` pixels (H x W x 3 uint8).
 
-    Incomplete squares at the right and bottom edges become pixels of their own, as in libjpeg.
+    Incomplete squares at the right and bottom edges become separate pixels, as in libjpeg.
     """
     if factor == 1:
         return picture

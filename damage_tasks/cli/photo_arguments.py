@@ -80,7 +80,7 @@ def path_of(url: str) -> Path:
 
 
 def unique_names(urls: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Each URL with a file name of its own: its last part without the suffix."""
+    """Each URL with a unique file name: its last part without the suffix."""
     taken: set[str] = set()
     for url in urls:
         last = path_of(url).stem or "photo"
@@ -94,6 +94,6 @@ def unique_names(urls: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def _is_photo(path: Path) -> bool:
-    # macOS keeps a file's attributes beside it as ._NAME on foreign file systems.
+    # On foreign file systems, macOS stores a file's attributes next to it as ._NAME.
     is_named_so = path.suffix.lower() in SUFFIXES and not path.name.startswith("._")
     return is_named_so and path.is_file()

@@ -1,9 +1,9 @@
-"""Sample photos that the project draws itself: car panels with known damage.
+"""Drawn sample photos: car panels with known damage.
 
-Nothing of unclear rights has to be shipped, and the truth of each photo is known
-to the pixel.  The drawing follows light: panels are a relief whose clear coat
-mirrors a street, so that a dent shows as it does on a real car, by what it does
-to the reflections.
+Drawing avoids photos with unclear rights, and the truth of each photo is known
+to the pixel.  The drawing simulates light: panels are a relief whose clear coat
+mirrors a street, so that a dent is visible as on a real car, by its effect
+on the reflections.
 """
 
 from damage_tasks.samples.car_photo import TYPES, Sample, draw_sample

@@ -1,4 +1,4 @@
-"""Painted panels: their shape, their coat, and what is fixed to them."""
+"""Painted panels: their shape, their paint, and their fittings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from damage_tasks.samples.lighting import Linear, fractal_noise, mirrored
 
 
 def shape_panels(canvas: Canvas) -> None:
-    """Gaps, handles, wheel arches and the unevenness of every real panel, as relief."""
+    """Gaps, handles, wheel arches and the unevenness of real panels, as relief."""
     height, width = canvas.relief.shape
     for points in car_geometry.GAPS.values():
         canvas.raise_by(-3.2, canvas.line(points, 6.0, soft=2.2))
@@ -28,14 +28,14 @@ def shape_panels(canvas: Canvas) -> None:
     canvas.raise_by(-14, canvas.area(car_geometry.INTAKE, soft=6, smooth=2))
     if canvas.has_strip:
         canvas.raise_by(9, canvas.area(car_geometry.STRIP, soft=5))
-    # Sheet metal is never flat: a clear coat shows tenths of a millimetre.
+    # Sheet metal is never flat: a clear coat reveals tenths of a millimetre.
     waves = fractal_noise(canvas.rng, height // 4 + 1, width // 4 + 1, 130 * canvas.scale / 4, 2)
     canvas.relief += 0.12 * cv2.resize(waves, (width, height), interpolation=cv2.INTER_CUBIC)
     canvas.relief += 0.005 * fractal_noise(canvas.rng, height, width, max(3, 7 * canvas.scale), 1)
 
 
 def coat(canvas: Canvas) -> Linear:
-    """The painted panel as it would look everywhere in the picture: H x W x 3."""
+    """The painted panel as it would look at every pixel of the picture: H x W x 3."""
     around, paint = canvas.around, canvas.paint
     whole = np.s_[0 : canvas.relief.shape[0], 0 : canvas.relief.shape[1]]
     right, up = slopes(canvas.relief, canvas.scale)
@@ -49,7 +49,7 @@ def coat(canvas: Canvas) -> Linear:
     glitter = 1 + paint.metallic * 0.05 * _tiled(canvas.rng, rx.shape)
     mirror = mirrored(around.sharp, rx, ry)
     fresnel = 0.075 + 0.925 * (1 - facing) ** 5
-    # Little light reaches the sill, and road dust dulls it.
+    # Little light reaches the sill, and road dust makes it dull.
     low = np.clip((470 - canvas.y) / 290, 0, 1)
     lit = 1 - 0.42 * low
     dust = 0.22 * low * low * np.clip(0.7 + 0.22 * _splashes(canvas), 0, 1)
@@ -65,7 +65,7 @@ def coat(canvas: Canvas) -> Linear:
 
 
 def _tiled(rng: np.random.Generator, shape: tuple[int, ...]) -> Linear:
-    """White noise; repeating a tile is ten times faster and nobody can tell."""
+    """White noise; repeating a tile is ten times faster and not noticeable."""
     tile = rng.standard_normal((251, 257), dtype=np.float32)
     return np.tile(tile, (shape[0] // 251 + 1, shape[1] // 257 + 1))[: shape[0], : shape[1]]
 
@@ -77,7 +77,7 @@ def _splashes(canvas: Canvas) -> Linear:
 
 
 def draw_panels(canvas: Canvas, painted: Linear) -> Linear:
-    """Put the painted body into the picture; returns how far it covers each pixel."""
+    """Draw the painted body; returns its coverage of each pixel."""
     body = np.zeros_like(canvas.relief)
     silhouette = canvas.area(car_geometry.BODY, smooth=2)
     body[silhouette.window] = silhouette.share
@@ -100,7 +100,7 @@ def draw_panels(canvas: Canvas, painted: Linear) -> Linear:
 
 
 def draw_fittings(canvas: Canvas, painted: Linear) -> Linear:
-    """Put handles, air intake and mirror before panels and glass; returns what they cover."""
+    """Draw handles, air intake and mirror over panels and glass; returns their coverage."""
     cover = np.zeros_like(canvas.relief)
 
     def fit(tint: Tint, patch: Patch) -> None:

@@ -1,4 +1,4 @@
-"""Broken panes: windows craze into crumbs around a hole, lamp covers break into shards."""
+"""Broken panes: windows crumble around a hole, lamp covers break into shards."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BITS = 4
 
 @dataclass(frozen=True, slots=True)
 class Breakage:
-    """A pane hit by something small: a hole, radial cracks and a web of splinters."""
+    """A pane hit by a small object: a hole, radial cracks and a web of splinters."""
 
     pane: str
     spot: tuple[float, float]
@@ -34,7 +34,7 @@ class Breakage:
         hole = reach * rng.uniform(0.34, 0.46) if lamp else rng.uniform(55, 105)
         around = (50.0, 15.0) if lamp else (110.0, 25.0)
         spot = car_geometry.PANES[view.pane].mean(axis=0) + rng.uniform(-1, 1, 2) * around
-        # Safety glass falls into crumbs, a lamp's plastic into shards.
+        # Safety glass breaks into crumbs, a lamp's plastic into shards.
         grain, growth = (15.0, 0.22) if lamp else (10.0, 0.05)
         rings = [np.zeros((1, 2))]
         radius = grain
@@ -48,15 +48,15 @@ class Breakage:
         return cls(view.pane, (float(spot[0]), float(spot[1])), reach, hole, np.vstack(rings))
 
     def bend(self, canvas: Canvas) -> None:
-        """Panes lie apart from the panels: nothing bends."""
+        """Do nothing: panes are not part of the panels' relief."""
 
     def mark(self, canvas: Canvas, body: Linear) -> NDArray[np.bool_]:
-        """Draw splinters, cracks and the hole; ``body`` does not matter to a pane."""
+        """Draw splinters, cracks and the hole; ``body`` is unused."""
         rng, smooth = canvas.rng, 3 if self.pane == "headlight" else 0
         pane = canvas.area(car_geometry.PANES[self.pane], smooth=smooth)
         shape = pane.share.shape
         tint, web, hole, broken = (np.zeros(shape, np.uint8) for _ in range(4))
-        # The hole is ragged: its rim wanders in and out with the direction.
+        # The hole is ragged: its radius varies with the direction.
         ragged = rng.normal(0, 0.12, 7)
         for seed, facet in zip(self.seeds, self._facets(canvas, pane), strict=True):
             far, way = float(np.hypot(*seed)), float(np.arctan2(seed[1], seed[0]))
@@ -67,7 +67,7 @@ class Breakage:
                 continue
             milky = 60 + 110 * np.exp(-(far - self.hole) / (0.25 * self.reach))
             cv2.fillPoly(tint, [facet], (float(milky * rng.uniform(0.2, 1.3)),), cv2.LINE_AA, _BITS)
-            # Cracks thin out away from the hit, and some end early.
+            # Cracks get thinner with distance, and some end early.
             if rng.random() < 1.4 - 0.7 * far / self.reach:
                 strong = float(np.clip(255 * (1.1 - 0.6 * far / self.reach), 50, 255))
                 cv2.polylines(web, [facet], True, (strong,), 1, cv2.LINE_AA, _BITS)
@@ -86,7 +86,7 @@ class Breakage:
         return cover
 
     def _open(self, canvas: Canvas, pane: Patch, hole: NDArray[np.uint8], glow: float) -> None:
-        """Show the dark inside, and the pane's thickness along the rim of the hole."""
+        """Draw the dark interior, and the pane's thickness along the rim of the hole."""
         inside = canvas.light[pane.window] * 0.10 + 0.006
         canvas.lay(inside, _part(pane, hole, 1.0))
         deep = max(1, round(4 * canvas.scale))
@@ -101,7 +101,7 @@ class Breakage:
         mesh = cv2.Subdiv2D((box[0], box[1], box[2], box[3]))
         vertices = [mesh.insert((float(x), float(y))) for x, y in pixels]
         cells, _ = mesh.getVoronoiFacetList(vertices)
-        # The outermost splinters would be endless: they end where the cracks do.
+        # The outermost splinters would be infinite, so they end where the cracks do.
         middle = canvas.camera.pixels(np.array([self.spot]))[0]
         facets = []
         for cell in cells:

@@ -1,4 +1,4 @@
-"""A camera beside the car: where a point of the car's side or of the ground is seen.
+"""A camera next to the car: projects points of the car's side and of the ground.
 
 The world is in millimetres: x along the car's side (nose at 0), y up from the
 ground, z out of the side towards the camera.
@@ -19,7 +19,7 @@ Window = tuple[slice, slice]
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A pinhole camera that looks at the car's side, the plane z = 0."""
+    """A pinhole camera directed at the car's side, the plane z = 0."""
 
     size: tuple[int, int]
     eye: NDArray[np.float64]
@@ -36,7 +36,7 @@ class Camera:
         height: float = 1350.0,
         roll: float = 0.0,
     ) -> Camera:
-        """See ``span`` mm of the side around ``spot``, from ``height`` mm up, ``yaw`` rad aside."""
+        """A camera at ``height`` mm and angle ``yaw`` rad that shows ``span`` mm around ``spot``."""
         width, lines = size
         focal = 1.25 * max(size)
         distance = focal * span / width
@@ -56,16 +56,16 @@ class Camera:
         return seen[:, :2] / seen[:, 2:]
 
     def side_plane(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """For each pixel the x and y in mm of the car's side that is seen there."""
+        """For each pixel, the x and y in mm of the visible point of the car's side."""
         x, y, _ = self._plane(self.matrix[:, [0, 1, 3]])
         return x, y
 
     def ground_plane(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
-        """For each pixel the x and z in mm of the ground there, and whether it is ground."""
+        """For each pixel, the x and z in mm of the ground, and whether it shows ground."""
         return self._plane(self.matrix[:, [0, 2, 3]])
 
     def window(self, pixels: Points, margin: float) -> Window:
-        """The part of the picture that holds ``pixels`` with a ``margin`` around them."""
+        """The part of the picture that contains ``pixels`` plus a ``margin``."""
         limit = np.array(self.size)
         low = np.clip(np.floor(pixels.min(axis=0) - margin), 0, limit).astype(int)
         high = np.clip(np.ceil(pixels.max(axis=0) + margin), low, limit).astype(int)
@@ -90,20 +90,20 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A part of the picture and how far each of its pixels is covered, 0 to 1."""
+    """A part of the picture and the coverage of each of its pixels, 0 to 1."""
 
     window: Window
     share: NDArray[np.float32]
 
     def times(self, factor: float | NDArray[np.float32]) -> Patch:
-        """The same patch, thinned by ``factor``: a number, or one per pixel of picture or patch."""
+        """The same patch times ``factor``: a number, or one per pixel of picture or patch."""
         if isinstance(factor, np.ndarray) and factor.shape != self.share.shape:
             factor = factor[self.window]
         return Patch(self.window, (self.share * factor).astype(np.float32))
 
 
 def covered(camera: Camera, polygon: Points, *, blur: float = 0.0, smooth: int = 0) -> Patch:
-    """Where ``polygon`` (N x 2, mm) covers the picture; ``blur`` softens its edge by so many px."""
+    """The area of ``polygon`` (N x 2, mm) in the picture; ``blur`` softens its edge, in px."""
     pixels = camera.pixels(rounded(polygon, smooth) if smooth else polygon)
     return _drawn(
         camera,
@@ -114,7 +114,7 @@ def covered(camera: Camera, polygon: Points, *, blur: float = 0.0, smooth: int =
 
 
 def stroked(camera: Camera, path: Points, width: float, *, blur: float = 0.0) -> Patch:
-    """Where a line of ``width`` px along ``path`` (N x 2, mm) covers the picture."""
+    """The area of a line of ``width`` px along ``path`` (N x 2, mm) in the picture."""
     thick = max(1, round(width))
     patch = _drawn(
         camera,
@@ -151,7 +151,7 @@ def _drawn(
 
 
 def rounded(polygon: Points, rounds: int, closed: bool = True) -> Points:
-    """``polygon`` with its corners cut ``rounds`` times (Chaikin 1974)."""
+    """``polygon`` with its corners cut ``rounds`` times (Chaikin, 1974)."""
     points = np.asarray(polygon, float)
     for _ in range(rounds):
         ahead = np.roll(points, -1, axis=0) if closed else points[1:]

@@ -17,11 +17,11 @@ def develop(
 ) -> NDArray[np.uint8]:
     """A uint8 BGR photo of ``light`` (H x W x 3, linear).
 
-    ``stops`` darkens (negative) or brightens it against what a camera would choose;
-    ``blur`` is the deviation of a shaken or ill-focused picture in pixels.
+    ``stops`` darkens (negative) or brightens it relative to a camera's own exposure;
+    ``blur`` is the standard deviation of camera shake or defocus in pixels.
     """
     height, width = light.shape[:2]
-    # A camera goes most of the way to middle grey, not all: black cars stay dark.
+    # A camera's exposure only approaches middle grey, so black cars stay dark.
     middle = max(1e-3, float(np.median(light[::8, ::8].mean(axis=2))))
     gain = (0.21 / middle) ** 0.55 * 2**stops
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
@@ -38,7 +38,7 @@ def develop(
 
 
 def _tone_curve() -> NDArray[np.float32]:
-    """Display value (0 to 255) of each step of light: a soft shoulder, then sRGB."""
+    """Display value (0 to 255) for each level of light: a soft shoulder, then sRGB."""
     value = np.linspace(0, _WHITEST, _STEPS)
     value = 1 - np.exp(-1.35 * value)
     value /= value[-1]

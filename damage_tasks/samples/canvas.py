@@ -1,4 +1,4 @@
-"""The picture in the making: linear light, relief, and where each pixel lies on the car."""
+"""The unfinished picture: linear light, relief, and each pixel's position on the car."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BLACK = (0.006, 0.006, 0.006)
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """A car colour: linear BGR, and how much of it is metallic flake (0 to 1)."""
+    """A car colour: linear BGR, and its share of metallic flakes (0 to 1)."""
 
     name: str
     colour: tuple[float, float, float]
@@ -38,7 +38,7 @@ PAINTS = (
 
 @dataclass
 class Canvas:
-    """What the drawing functions share; ``light`` is H x W x 3, the other arrays H x W."""
+    """The drawing functions' shared state; ``light`` is H x W x 3, the other arrays H x W."""
 
     camera: Camera
     around: Surroundings
@@ -60,9 +60,9 @@ class Canvas:
         self.scale = self.camera.scale_at(middle)
 
     def lay(self, tint: Tint, patch: Patch) -> None:
-        """Cover the picture with ``tint`` where ``patch`` is.
+        """Paint ``patch`` with ``tint``.
 
-        ``tint`` is one colour for all, or one per pixel of the picture or patch.
+        ``tint`` is a single colour, or one per pixel of the picture or patch.
         """
         part = self.light[patch.window]
         colour = np.asarray(tint, np.float32)
@@ -71,7 +71,7 @@ class Canvas:
         part += (colour - part) * patch.share[:, :, None]
 
     def raise_by(self, height: float, patch: Patch) -> None:
-        """Lift the surface by ``height`` mm where ``patch`` is."""
+        """Raise the surface in ``patch`` by ``height`` mm."""
         self.relief[patch.window] += np.float32(height) * patch.share
 
     def area(self, polygon: Points, *, soft: float = 0.0, smooth: int = 0) -> Patch:
@@ -83,7 +83,7 @@ class Canvas:
         return stroked(self.camera, path, width * self.scale, blur=soft * self.scale)
 
     def window(self, spot: tuple[float, float], reach: float) -> Window:
-        """The part of the picture that shows everything within ``reach`` mm of ``spot``."""
+        """The part of the picture within ``reach`` mm of ``spot``."""
         turn = np.linspace(0, 2 * np.pi, 16)
         ring = np.stack([spot[0] + reach * np.cos(turn), spot[1] + reach * np.sin(turn)], axis=1)
         return self.camera.window(self.camera.pixels(ring), 2)
@@ -96,7 +96,7 @@ class Canvas:
         vx, vy, vz = vx * near, vy * near, eye[2] * near
         facing = np.clip(normal[0] * vx + normal[1] * vy + normal[2] * vz, 0, 1)
         rx, ry = 2 * facing * normal[0] - vx, 2 * facing * normal[1] - vy
-        # Rays that leave through the car's back see the rim of the mirror ball.
+        # Rays that leave through the car's back hit the rim of the mirror ball.
         behind = 2 * facing * normal[2] < vz
         if behind.any():
             length = np.where(behind, np.hypot(rx, ry), 1)
@@ -104,20 +104,20 @@ class Canvas:
         return rx, ry, facing
 
     def shine(self, normal: Triple, window: Window, least: float = 0.07) -> Linear:
-        """What a clear surface mirrors of the surroundings; ``least`` is its share head on."""
+        """The surroundings reflected by a clear surface; ``least`` is the reflectance head-on."""
         rx, ry, facing = self.reflected(normal, window)
         share = least + (1 - least) * (1 - facing) ** 5
         return np.asarray(share[..., None] * mirrored(self.around.sharp, rx, ry), np.float32)
 
 
 def normals(slope_x: Linear, slope_y: Linear) -> Triple:
-    """Unit normals of a surface that faces right and up by the given slopes."""
+    """Unit normals of a surface with the given slopes to the right and upwards."""
     length = 1 / np.sqrt(slope_x * slope_x + slope_y * slope_y + 1)
     return slope_x * length, slope_y * length, length
 
 
 def slopes(relief: Linear, scale: float) -> tuple[Linear, Linear]:
-    """How steeply ``relief`` (mm) faces right and up at ``scale`` pixels per mm."""
+    """Slopes of ``relief`` (mm) to the right and upwards, at ``scale`` pixels per mm."""
     step = -scale / 8
     right = cv2.Sobel(relief, cv2.CV_32F, 1, 0, scale=step)
     up = cv2.Sobel(relief, cv2.CV_32F, 0, 1, scale=-step)

@@ -66,8 +66,8 @@ GAPS: dict[str, Points] = {
     "flap": np.vstack([rounded(FUEL_FLAP, 3), rounded(FUEL_FLAP, 3)[:1]]),
 }  # fmt: skip
 
-# How steeply the side leans at each height: slope of the surface, upwards positive.
-# The jump at 846 mm is the shoulder line that every reflection breaks at.
+# Slope of the side at each height, positive upwards.
+# The jump at 846 mm is the shoulder line, where every reflection breaks.
 LEAN_AT = np.array(
     [0, 200, 260, 340, 480, 600, 720, 838, 850, 930, 985, 1060, 1350, 1440], np.float32
 )
@@ -75,13 +75,13 @@ LEAN = np.array(
     [-0.75, -0.55, -0.3, -0.14, -0.05, 0.02, 0.05, 0.0, 0.19, 0.27, 0.4, 0.42, 0.75, 1.4],
     np.float32,
 )
-# And how it turns away at nose and tail.
+# Slope towards nose and tail.
 TURN_AT = np.array([0, 150, 400, 900, 1500, 2800, 3500, 3950, 4200], np.float32)
 TURN = np.array([-1.2, -0.75, -0.33, -0.1, -0.02, 0.03, 0.12, 0.45, 1.1], np.float32)
 
 
 def lean_at(x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Slope of the body towards the sky at each point; lines rise a little to the tail."""
+    """Slope of the body towards the sky at each point; lines rise slightly to the tail."""
     table = np.interp(np.arange(0, 1500, 2.0), LEAN_AT, LEAN).astype(np.float32)
     index = np.clip((y - 0.009 * (x - 1800)) / 2, 0, len(table) - 1)
     return table[index.astype(np.int32)]
@@ -95,14 +95,14 @@ def turn_at(x: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One way to photograph the car: what is in the middle and what can be damaged."""
+    """One way to photograph the car: its centre, and the damage that it can show."""
 
     spot: tuple[float, float]
     span: tuple[float, float]
-    paint: tuple[float, float, float, float]  # x and y range where paint can be harmed
+    paint: tuple[float, float, float, float]  # x and y range in which paint can be damaged
     gap: str = ""
     pane: str = ""
-    yaw: tuple[float, float] = (-0.32, 0.32)  # from which side it looks right, rad
+    yaw: tuple[float, float] = (-0.32, 0.32)  # range of plausible camera angles, rad
     dents: bool = True  # plastic bumpers spring back
 
 

@@ -1,4 +1,4 @@
-"""Draws one car photo: chooses view, car, light and damage, and puts them together."""
+"""Draws one car photo: chooses view, car, light and damage, and combines them."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _KINDS: dict[str, Callable[[np.random.Generator, car_geometry.View], Harm]] = {
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A drawn photo and what is to be found in it.
+    """A drawn photo and its true damage.
 
     ``photo`` is uint8 H x W x 3 BGR; ``mask`` is uint8 H x W, 0 for background,
-    else the class id of `TYPES`; ``types`` are those in the mask, in that order.
+    else the class id of `TYPES`; ``types`` lists those in the mask, in that order.
     """
 
     name: str
@@ -59,12 +59,12 @@ def draw_sample(
     stops: float = 0.0,
     blur: float = 0.0,
 ) -> Sample:
-    """Draw the car photo of ``seed``: the same arguments give the same pixels.
+    """Draw the car photo for ``seed``; the same arguments give the same pixels.
 
-    ``size`` is (width, height) in pixels.  ``damages`` are names of `TYPES`, none
+    ``size`` is (width, height) in pixels.  ``damages`` are names of `TYPES`, empty
     for a clean car; by default the seed decides.  ``view`` is a key of
     `damage_tasks.samples.car_geometry.VIEWS`, by default one that can show the damages.
-    ``stops`` under- or over-exposes and ``blur`` (pixels) shakes the photo.
+    ``stops`` under- or over-exposes and ``blur`` (pixels) blurs the photo.
 
     Raises `ValueError` for an unknown type or view, or when the view cannot show
     one of the damages.
@@ -102,7 +102,7 @@ def _chosen_view(
     rng: np.random.Generator, damages: Sequence[str], view: str | None
 ) -> tuple[str, car_geometry.View]:
     if unknown := set(damages) - set(TYPES):
-        raise ValueError(f"no such damage type: {', '.join(sorted(unknown))}")
+        raise ValueError(f"unknown damage type: {', '.join(sorted(unknown))}")
     able = [
         name
         for name, shown in car_geometry.VIEWS.items()
@@ -119,7 +119,7 @@ def _chosen_view(
 def _camera(
     rng: np.random.Generator, shown: car_geometry.View, harms: Sequence[Harm], size: tuple[int, int]
 ) -> Camera:
-    """Stand where a person would: before the panel, or nearer to what is damaged."""
+    """A camera where a person would stand: in front of the panel, or closer to the damage."""
     spot, span = np.array(shown.spot), rng.uniform(*shown.span)
     if size[0] < size[1]:
         span *= 0.75

@@ -1,4 +1,4 @@
-"""Light around the car: skies, skylines and garages that paint and glass reflect."""
+"""The car's surroundings: skies, skylines and garages that paint and glass reflect."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Linear = NDArray[np.float32]
 
-# Directions are mapped like a mirror ball seen from afar: column for x (left to
+# Directions are mapped like a mirror ball seen from far away: column for x (left to
 # right), row for y (up to down), both from -1 to 1.  No trigonometry per pixel.
 MAP_SIDE = 400
 SCENES = ("sunny", "overcast", "evening", "garage")
@@ -18,10 +18,10 @@ SCENES = ("sunny", "overcast", "evening", "garage")
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What lies around the car, in linear BGR (1 is white in the shade of the sky).
+    """The car's surroundings in linear BGR (1 is white in the shade of the sky).
 
-    ``sharp`` is what clear coat and glass mirror, ``soft`` what metallic flakes
-    gather; both are float32 mirror balls.  ``sun`` is the direction to the sun and
+    ``sharp`` is what clear coat and glass reflect, ``soft`` what metallic flakes
+    collect; both are float32 mirror balls.  ``sun`` is the direction to the sun and
     ``sunlight`` its strength; ``backdrop`` stands behind the car, 160 x 320.
     """
 
@@ -54,7 +54,7 @@ def draw_surroundings(rng: np.random.Generator, scene: str) -> Surroundings:
         for row in np.arange(0.25, 0.95, rng.uniform(0.16, 0.24)):
             lit = np.clip(6 * np.sin(x * 9 + row * 7) + 2.4, 0, 1)
             ball += (np.exp(-(((y - row) / 0.012) ** 4)) * lit)[:, :, None] * strip
-            # A sealed floor shows the lamps again, dim and blurred.
+            # A sealed floor reflects the lamps, dim and blurred.
             floor += (0.03 * np.exp(-(((y + row) / 0.05) ** 2)) * lit)[:, :, None] * strip
     else:
         clouds = np.clip(fractal_noise(rng, side, side, 130, 5) * 0.5 + 0.1, 0, 1)[:, :, None] * up
@@ -62,7 +62,7 @@ def draw_surroundings(rng: np.random.Generator, scene: str) -> Surroundings:
     ball = _with_skyline(rng, ball, x, y, dim=0.45 if garage else 1.0)
     ball = np.where(y[:, :, None] < 0, floor, ball)
     if rng.random() < 0.5:
-        # Whoever takes the photo stands in the middle of the mirror.
+        # The photographer is visible in the middle of the mirror.
         body = np.hypot((x - 0.03) / 0.10, (y + 0.22) / 0.42) ** 4
         ball *= 1 - 0.55 * np.exp(-body)[:, :, None]
     sun = np.array([rng.uniform(-0.6, 0.6), rng.uniform(0.5, 0.75), 0], np.float32)
@@ -83,7 +83,7 @@ def draw_surroundings(rng: np.random.Generator, scene: str) -> Surroundings:
 
 
 def mirrored(ball: Linear, rx: Linear, ry: Linear) -> Linear:
-    """What a mirror shows whose reflected rays point to (rx, ry): float32 H x W x 3."""
+    """The reflection for rays in directions (rx, ry): float32 H x W x 3."""
     half = np.float32((ball.shape[0] - 1) / 2)
     columns, rows = (rx + 1) * half, (1 - ry) * half
     shown = cv2.remap(ball, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -93,7 +93,7 @@ def mirrored(ball: Linear, rx: Linear, ry: Linear) -> Linear:
 def fractal_noise(
     rng: np.random.Generator, height: int, width: int, cell: float, octaves: int = 4
 ) -> Linear:
-    """Smooth noise, H x W with mean 0 and deviation 1; ``cell`` px is its coarsest grain."""
+    """Smooth noise, H x W, with mean 0 and deviation 1; ``cell`` px is its coarsest scale."""
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):
         grain = max(1.0, cell / 2**octave)
@@ -109,7 +109,7 @@ def _bgr(*values: float) -> Linear:
 
 
 def _floor_pattern(rng: np.random.Generator, x: Linear, y: Linear) -> Linear:
-    """Ground as paint mirrors it: bright far off, dark in the car's own shadow, with kerbs."""
+    """The ground as reflected by paint: bright far away, dark in the car's shadow, with kerbs."""
     near = np.clip(-y + 0.05 * x * x, 0, 1)
     floor = (1.25 - near**0.8) * (1 + 0.10 * fractal_noise(rng, x.shape[0], x.shape[1], 60))
     for kerb in rng.uniform(0.02, 0.45, 3).tolist():
@@ -121,7 +121,7 @@ def _floor_pattern(rng: np.random.Generator, x: Linear, y: Linear) -> Linear:
 def _with_skyline(
     rng: np.random.Generator, ball: Linear, x: Linear, y: Linear, dim: float
 ) -> Linear:
-    """Put trees and houses on the horizon, the far ones paler."""
+    """Draw trees and houses on the horizon, paler with distance."""
     column = x[0]
     for reach, shade in ((0.20, 0.62), (0.12, 0.42), (0.05, 0.25)):
         edges = np.sort(rng.uniform(-1, 1, rng.integers(4, 9)))

@@ -1,4 +1,4 @@
-"""Panels whose fastenings gave way: one stands off and its gap opens."""
+"""Loose panels: one stands off, and the gap next to it opens."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from damage_tasks.samples.panel_damage import Cover
 
 @dataclass(frozen=True, slots=True)
 class Spacing:
-    """A panel that stands off: its gap opens like a wedge and its edge catches the light."""
+    """A loose panel: its gap opens like a wedge, and its edge catches the light."""
 
     path: Points
     opening: float
@@ -40,7 +40,7 @@ class Spacing:
         return cls(path, opening, lift, where, float(rng.choice([-1, 1])))
 
     def bend(self, canvas: Canvas) -> None:
-        """Lift the panel towards its free edge, where it ends sharply."""
+        """Raise the panel towards its free edge, where it ends abruptly."""
         rim, sideways = self._rims()[1], self._sideways()
         tongue = np.vstack([rim, (rim + sideways * 95 * self._width()[:, None])[::-1]])
         beyond = canvas.area(np.vstack([rim, (rim - sideways * 90)[::-1]]), soft=1.5)
@@ -49,7 +49,7 @@ class Spacing:
         canvas.raise_by(self.lift, canvas.area(tongue, soft=16).times(panel))
 
     def mark(self, canvas: Canvas, body: Linear) -> Cover:
-        """Show the dark between the panels, the seal in it and the bare edge."""
+        """Draw the dark gap between the panels, the seal in it and the bare edge."""
         near, far = self._rims()
         wedge = np.vstack([near, far[::-1]])
         canvas.lay((0.012, 0.012, 0.012), canvas.area(wedge, soft=0.8).times(body))

@@ -1,7 +1,7 @@
-"""Damage to panels: dents bend them and scratches mark them.
+"""Damage to panels: dents bend them, scratches mark them.
 
 Each kind first bends the relief (`bend`), so that the panel's reflections follow,
-and marks the finished picture afterwards (`mark`), which tells what it covered.
+and later marks the finished picture (`mark`), which returns the damaged area.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class Harm(Protocol):
 
     @property
     def spot(self) -> tuple[float, float]:
-        """Its middle, in mm on the car's side."""
+        """Its centre in mm on the car's side."""
 
     def bend(self, canvas: Canvas) -> None:
-        """Change the relief, before the panels are painted."""
+        """Change the relief before the panels are painted."""
 
     def mark(self, canvas: Canvas, body: Linear) -> Cover:
-        """Draw into the picture, whose painted panels are ``body``; tells what is damaged."""
+        """Draw into the picture, whose painted panels are ``body``; returns the damaged area."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Dent:
         canvas.relief[window] += shape
 
     def mark(self, canvas: Canvas, body: Linear) -> Cover:
-        """The reflections have told it already; only say where it is."""
+        """Return the damaged area; the reflections already show the dent."""
         window = canvas.window(self.spot, 2.2 * self.reach[0])
         cover = np.zeros(body.shape, bool)
         cover[window] = self._frame(canvas, window)[2] < 1.02
@@ -96,7 +96,7 @@ class Dent:
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """Strokes through the coat, combed in one direction, with a dull haze between them."""
+    """Strokes through the paint, roughly parallel, with a dull haze between them."""
 
     spot: tuple[float, float]
     length: float
@@ -109,7 +109,7 @@ class Scratch:
         """A scratch somewhere on the paint that ``view`` shows."""
         count = int(rng.integers(20, 46))
         begin = rng.uniform(-0.5, 0.1, count)
-        # Combs: strokes of one thing that scraped along lie close together.
+        # Strokes of a single scraping object are close together.
         combs = rng.normal(0, 30, int(rng.integers(3, 7)))
         deep = rng.random(count) < 0.15
         strokes = np.stack(
@@ -127,13 +127,13 @@ class Scratch:
         return cls(_on_paint(rng, view), rng.uniform(300, 620), turn, rng.normal(0, 26), strokes)
 
     def bend(self, canvas: Canvas) -> None:
-        """Plough the widest strokes into the coat."""
+        """Cut the widest strokes into the relief."""
         for stroke in self.strokes[self.strokes[:, 4] > 1.2]:
             groove = canvas.line(self._path(stroke), 2 * stroke[4], soft=1)
             canvas.raise_by(-0.25 * stroke[5], groove)
 
     def mark(self, canvas: Canvas, body: Linear) -> Cover:
-        """Lay bare the primer, or the dark below a light coat."""
+        """Expose the primer, or the dark layer below light paint."""
         rng = canvas.rng
         light_coat = np.mean(canvas.paint.colour) > 0.3
         primer = np.array([0.10, 0.105, 0.115] if light_coat else [0.40, 0.41, 0.41])
@@ -165,7 +165,7 @@ class Scratch:
         return self.bow * (4 * t * t - 0.5)
 
     def _along(self, canvas: Canvas, window: Window) -> tuple[Linear, Linear]:
-        """How far along (-0.5 to 0.5) and across (mm) the scrape each pixel lies."""
+        """Each pixel's position along (-0.5 to 0.5) and across (mm) the scrape."""
         dx, dy = canvas.x[window] - self.spot[0], canvas.y[window] - self.spot[1]
         t = (dx * np.cos(self.turn) + dy * np.sin(self.turn)) / self.length
         v = dy * np.cos(self.turn) - dx * np.sin(self.turn)

@@ -1,4 +1,4 @@
-"""A folder of sample photos in the formats that a fleet's users send, and its truth."""
+"""A folder of sample photos in the formats that users send, with their truth."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from damage_tasks.samples.car_photo import TYPES, Sample, draw_sample
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """One photo of the album: what is drawn, and what is special about its file."""
+    """One photo of the folder: its content, and the special properties of its file."""
 
     seed: int
     damages: tuple[str, ...]
@@ -26,7 +26,7 @@ class _Plan:
     special: str = ""
 
 
-# Seeds whose photos a person finds good; a third of the cars is clean.
+# Seeds with good-looking photos; a third of the cars are clean.
 _PLANS = (
     _Plan(104, ("scratch",), "door"),
     _Plan(207, ()),
@@ -48,14 +48,14 @@ def write_samples(
 ) -> list[Path]:
     """Write ``count`` sample photos and their ``truth.json`` into ``folder``; returns the photos.
 
-    ``size`` is (width, height) in pixels; the sideways photo is as high as the others are wide.
+    ``size`` is (width, height) in pixels, swapped for the photo that is stored sideways.
 
-    Each dozen holds all damage types, four clean cars, a dark photo, a blurred
+    Each dozen contains all damage types, four clean cars, a dark photo, a blurred
     one, one stored sideways with an EXIF orientation, a PNG and a WebP; the rest
-    are upright JPEGs.  The folder is made where it is missing, and files of the
+    are upright JPEGs.  A missing folder is created, and files with the
     same names are overwritten with the same bytes.
 
-    ``truth.json`` is a list, one object a photo: file, expected (a verdict),
+    ``truth.json`` is a list with one object per photo: file, expected (a verdict),
     types, width and height in pixels after EXIF rotation, special (``rotated``,
     ``dark``, ``blurred`` or empty), seed, and damages, each with type, bbox
     (x, y, width, height) and area_ratio (0 to 1).
@@ -124,9 +124,9 @@ def _jpeg(photo: NDArray[np.uint8]) -> bytes:
 
 
 def _with_orientation(jpeg: bytes, orientation: int) -> bytes:
-    """``jpeg`` with an EXIF segment that holds nothing but its orientation (TIFF tag 0x0112)."""
+    """``jpeg`` with an EXIF segment that contains only its orientation (TIFF tag 0x0112)."""
     entry = struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0)
     tiff = b"II*\0" + struct.pack("<IH", 8, 1) + entry + struct.pack("<I", 0)
     exif = b"Exif\0\0" + tiff
-    # Directly after the start marker, where readers that follow the EXIF standard look.
+    # Directly after the start marker, as the EXIF standard requires.
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]

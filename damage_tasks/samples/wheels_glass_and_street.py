@@ -1,4 +1,4 @@
-"""What is not painted metal: the street, wheels, glass and lamps."""
+"""Everything except painted metal: the street, wheels, glass and lamps."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from damage_tasks.samples.lighting import Linear, fractal_noise, mirrored
 
 
 def draw_street(canvas: Canvas) -> None:
-    """What lies behind the car, the ground and the car's shadow on it."""
+    """Draw the background, the ground and the car's shadow on it."""
     around, rng = canvas.around, canvas.rng
     height, width = canvas.relief.shape
     x, z, is_ground = canvas.camera.ground_plane()
     is_ground &= z > -16000
     horizon = height - int(is_ground[:, width // 2].sum())
-    # A tilted camera's horizon is higher on one side: the street reaches below it.
+    # A tilted camera's horizon is higher on one side, so the street extends below it.
     tall, reach = int(0.55 * width), min(height, horizon + height // 12)
     scenery = cv2.resize(around.backdrop, (width, max(tall, reach)))
     canvas.light[:reach] = scenery[len(scenery) - reach :]
@@ -31,14 +31,14 @@ def draw_street(canvas: Canvas) -> None:
     depth = np.where(seen, z, np.float32(-16000))
 
     def unfolded(length: Linear) -> Linear:
-        # There and back again: a mirrored tile has no seam.
+        # Forwards, then backwards: a mirrored tile has no seam.
         turns = length * np.float32(0.30 / (2 * side - 2))
         return np.abs(turns - np.rint(turns)) * np.float32(2 * side - 2)
 
     texture = cv2.remap(grain, unfolded(x), unfolded(depth), cv2.INTER_LINEAR)
-    # Grains of far ground are finer than a pixel and average out.
+    # Distant grains are smaller than a pixel and average out.
     texture *= np.clip(1.1 - np.abs(depth) / 6000, 0.1, 1)
-    # Nose and tail are round: the shadow gets shorter towards the car's middle.
+    # Nose and tail are round, so the shadow there is shorter.
     round_off = 0.5 * np.clip(-depth, 0, 900)
     inside = np.minimum(x + 40 - round_off, 4260 - round_off - x)
     under = np.clip(inside / 420, 0, 1) * np.clip((depth + 2100) / 500, 0, 1)
@@ -51,7 +51,7 @@ def draw_street(canvas: Canvas) -> None:
 
 
 def draw_wheels(canvas: Canvas) -> None:
-    """Both wheels in their dark arches, as far as they are in the picture."""
+    """Draw both wheels in their dark arches, as far as they are visible."""
     for at in car_geometry.WHEELS:
         window = canvas.window(at, car_geometry.ARCH_RADIUS + 6)
         if canvas.x[window].size:
@@ -75,7 +75,7 @@ def _draw_wheel(canvas: Canvas, at: tuple[float, float], window: Window) -> None
     tread = 0.022 + 0.018 * (np.sin(angle * 130) > 0.3)
     rubber = np.where(far > 303, tread, wall) * (0.45 + 0.65 * lit) * 1.4
     picture += (rubber[..., None] * sky - picture) * inside(car_geometry.TYRE_RADIUS)
-    # Behind the spokes: brake disc and darkness.
+    # Behind the spokes: the brake disc and darkness.
     disc = (0.10 * (0.6 + 0.4 * np.cos(2 * angle)))[..., None] * sky * inside(165)
     picture += (0.012 + disc - picture) * inside(car_geometry.RIM_RADIUS - 12)
     spread = 0.34 + 0.30 * np.clip(1 - far / 210, 0, 1)
@@ -99,7 +99,7 @@ def _draw_wheel(canvas: Canvas, at: tuple[float, float], window: Window) -> None
 
 
 def draw_glass(canvas: Canvas) -> None:
-    """Side windows: a dark cabin, the far windows' light, and the street in the pane."""
+    """Draw side windows: a dark cabin, the light of the far windows, and the reflected street."""
     low, high = car_geometry.GLASS_BOX
     box = np.array([low, (low[0], high[1]), high, (high[0], low[1])], float)
     window = canvas.camera.window(canvas.camera.pixels(box), 2)
@@ -109,7 +109,7 @@ def draw_glass(canvas: Canvas) -> None:
     shine = canvas.shine(_curved(x, y, 0.36), window)
     full = canvas.camera.size
     behind = cv2.resize(canvas.around.backdrop, full)[window]
-    # The roof and the doors keep the light out: only the far windows are bright.
+    # Roof and doors block the light: only the far windows are bright.
     bright = np.clip(1 - np.abs(y - 1165) / 170, 0, 1) * (np.mod(x, 900) > 90)
     bright = cv2.GaussianBlur(bright.astype(np.float32), (0, 0), 8 * canvas.scale)
     cabin = 0.006 + behind * (0.02 + 0.22 * bright[..., None])
@@ -135,7 +135,7 @@ def draw_glass(canvas: Canvas) -> None:
 
 
 def draw_lamps(canvas: Canvas) -> None:
-    """Headlight, tail light and the little indicator on the bumper."""
+    """Draw headlight, tail light and the small indicator on the bumper."""
     for shape in (car_geometry.HEADLIGHT, car_geometry.TAIL_LIGHT):
         cover = canvas.area(shape, smooth=3)
         if not cover.share.size:
@@ -153,7 +153,7 @@ def draw_lamps(canvas: Canvas) -> None:
 
 
 def _headlight_inside(canvas: Canvas, x: Linear, y: Linear) -> Linear:
-    """Two bowls of chrome in a dark housing; chrome shows the street in bands."""
+    """Two chrome reflectors in a dark housing, which reflect the street in bands."""
     inside = np.full((*x.shape, 3), 0.03, np.float32)
     inside += (0.05 * (1 + np.sin(x * 0.11)) * (y > 690))[..., None]
     glow = canvas.around.sky

@@ -16,7 +16,7 @@ from model_store.manifest import Calibration, Input, MaskPolicy
 Pixels = NDArray[np.uint8]
 Probabilities = NDArray[np.float32]
 
-# Of the guided filter: its window as a share of the longer side, and how strong an
+# The guided filter's window as a share of the longer side, and how strong an
 # edge must be to stop a mask (variance of values from 0 to 1).
 GUIDE_RADIUS = 0.008
 GUIDE_EDGE = 1e-3

@@ -10,7 +10,7 @@ from model_training.evaluation.photo_result import PhotoResult
 Breakdown = dict[str, dict[str, dict[str, Figure]]]
 
 AREAS = (("below 2 %", 0.0, 0.02), ("2 to 10 %", 0.02, 0.1), ("10 % and more", 0.1, 1.1))
-# Of the photo's mean grey value, 0 to 255.
+# Ranges of the photo's mean grey value, 0 to 255.
 LIGHTS = (("dark", 0.0, 75.0), ("even", 75.0, 165.0), ("bright", 165.0, 256.0))
 
 

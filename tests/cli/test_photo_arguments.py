@@ -48,7 +48,7 @@ def test_paths_with_odd_characters_survive(tmp_path: Path) -> None:
     assert path_of(find_photos([str(path)]).urls[0]) == path
 
 
-def test_every_photo_gets_a_safe_name_of_its_own() -> None:
+def test_every_photo_gets_its_own_safe_name() -> None:
     urls = ["s3://b/car.jpg", "https://x/car.png?sig=1", "https://x/CAR.webp", "https://x/"]
     assert [name for name, _ in unique_names(urls)] == ["car", "car-2", "CAR-3", "photo"]
 

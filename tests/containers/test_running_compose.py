@@ -171,7 +171,7 @@ def test_stop_drains_the_worker_without_loss(
     seconds = time.monotonic() - start
     request.addfinalizer(lambda: stack.compose("start", "worker"))
 
-    assert seconds < 60, "the photos in hand were not let finish, or something hung"
+    assert seconds < 60, "photos in progress were not finished, or something hung"
     assert stack.inspect("worker", "{{.State.ExitCode}}") == "0"
     finished = [found for found in json.loads(python(stack, READ, *ids)) if found]
     waiting, in_flight = wait_for(

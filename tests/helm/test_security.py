@@ -129,7 +129,7 @@ def test_no_pod_gets_static_keys(documents: Documents) -> None:
             assert not names & {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}, name
 
 
-def test_each_component_has_an_account_of_its_own(documents: Documents) -> None:
+def test_each_component_has_its_own_account(documents: Documents) -> None:
     accounts = {name: pod.get("serviceAccountName") for name, pod in documents.pods.items()}
     assert accounts["Deployment/damage-tasks-worker"] == "damage-tasks-worker"
     assert accounts["Deployment/damage-tasks-flower"] == "damage-tasks-flower"

@@ -164,7 +164,7 @@ def test_the_worker_and_its_processes_are_those_that_were_started(aftermath: Aft
     assert after == before
 
 
-def test_the_log_is_one_object_a_line_and_holds_no_secret(aftermath: Aftermath) -> None:
+def test_the_log_is_one_object_per_line_and_contains_no_secret(aftermath: Aftermath) -> None:
     for line in aftermath.log.partition("worker is ready")[2].splitlines()[1:]:
         assert isinstance(json.loads(line), dict)
     for secret in ("TOPSECRET", "user:secret"):

@@ -139,7 +139,7 @@ def test_a_bundle_may_come_from_a_web_server(bundle: Path, site: Any, tmp_path: 
 
     for path in bundle.rglob("*.*"):
         site.serve(f"/tiny/{path.relative_to(bundle)}", path.read_bytes())
-    # https:// in earnest; the test's server has no certificate.
+    # In reality https://, but the test's server has no certificate.
     source = WebSource(f"{site.url}/tiny")
     fetched = _Cache(tmp_path / "cache").fetch(source.uri, source)
     assert fetched.digest == open_bundle(bundle).digest

@@ -139,7 +139,7 @@ def test_a_queue_that_is_not_the_workers_own_is_refused_and_the_worker_lives(
     assert watched.workers[0].returncode is None
 
 
-def test_cancel_consumer_says_why_the_heartbeat_stops_and_add_consumer_goes_on(
+def test_cancel_consumer_says_why_the_heartbeat_stops_and_add_consumer_resumes(
     watched: Stack, site: Site
 ) -> None:
     log = watched.workers[0].log
@@ -203,7 +203,7 @@ def examine(site: Site, tag: str, count: int = PHOTOS) -> float:
     return time.monotonic() - start
 
 
-def test_photos_go_on_at_full_speed_while_the_bus_is_hung_or_dead(
+def test_photos_continue_at_full_speed_while_the_bus_is_hung_or_dead(
     watched: Stack, site: Site, flower: Ask, bus: Redis
 ) -> None:
     examine(site, "warm", 8)

@@ -121,7 +121,7 @@ def test_a_photo_whose_process_is_killed_is_named_in_its_report_and_alert(
     watched: Stack, site: Site, recorder: Recorder
 ) -> None:
     id = detect_damage.delay(endless(site, "/killed.jpg")).id
-    os.kill(wait_until(lambda: process_with(id), "the photo in hand"), signal.SIGKILL)
+    os.kill(wait_until(lambda: process_with(id), "the photo in progress"), signal.SIGKILL)
     event = wait_until(
         lambda: next((e for e in recorder.sentry("event") if e["tags"].get("photo") == id), None),
         "the report",

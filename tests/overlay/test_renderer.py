@@ -68,7 +68,7 @@ def test_the_outline_runs_close_around_the_damage_in_the_colour_of_its_type():
     for class_id, name in enumerate(TYPES, 1):
         overlay = overlay_of(photo, [square(300, 250, 150, type=name)])
         for strip in (overlay[325, 280:300], overlay[325, 451:471], overlay[230:250, 375]):
-            assert (strip != photo[0, 0]).any(), f"{name} has no line beside its damage"
+            assert (strip != photo[0, 0]).any(), f"{name} has no line next to its damage"
         assert has_colour(overlay[230:480, 280:480], style_of(class_id).colour)
 
 
@@ -251,7 +251,7 @@ def test_a_type_has_the_same_style_in_every_bundle_and_no_two_are_alike():
     assert len({style.dashes for style in styles[:4]}) == 4
 
 
-def test_a_type_the_bundle_does_not_name_is_drawn_in_a_style_of_its_own():
+def test_a_type_the_bundle_does_not_name_is_drawn_in_its_own_style():
     overlay = overlay_of(paint(), [square(300, 250, 150, type="rust")])
     assert has_colour(overlay[:600], style_of(5).colour)
 

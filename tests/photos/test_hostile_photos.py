@@ -189,7 +189,7 @@ def test_a_bomb_in_the_text_of_a_png_is_not_unpacked(kind: bytes) -> None:
     assert photo_files.corners(photo.pixels) == [photo_files.RED] * 4
 
 
-def test_pixels_that_go_on_behind_the_last_row_are_not_unpacked() -> None:
+def test_pixels_after_the_last_row_are_not_unpacked() -> None:
     rows = (b"\0" + bytes(photo_files.RED) * 100) * 100
     photo = decode(png(100, 100, pixels=rows + bytes(50_000_000)))
     assert photo_files.corners(photo.pixels) == [photo_files.RED] * 4

@@ -94,7 +94,7 @@ def test_a_hint_is_not_a_redirect(site: Site) -> None:
         (503, DownloadFailed), (504, DownloadFailed), (599, DownloadFailed), (999, DownloadFailed),
     ],
 )  # fmt: skip
-def test_a_status_decides_whether_it_is_tried_again(
+def test_a_status_decides_whether_the_photo_is_retried(
     site: Site, status: int, error: type[DamageTaskError]
 ) -> None:
     with pytest.raises(error, match=f"returned {status}"):
@@ -252,7 +252,7 @@ def test_endless_headers_are_refused(site: Site, start: bytes, then: bytes) -> N
     ids=["nothing", "cut off", "cut off chunks", "junk chunks", "half a head", "ssh", "no head",
          "version", "negative length", "two lengths", "unknown coding", "upgrade"],
 )  # fmt: skip
-def test_an_answer_that_breaks_off_is_tried_again_and_junk_is_not(
+def test_an_incomplete_answer_is_retried_and_junk_is_not(
     site: Site, answer: bytes, error: type[DamageTaskError]
 ) -> None:
     site.pages["/a"] = raw(answer)
@@ -323,7 +323,7 @@ def test_a_server_that_does_not_accept_is_given_up(monkeypatch: pytest.MonkeyPat
             client.close()
 
 
-def test_a_closed_port_is_tried_again() -> None:
+def test_a_closed_port_is_retried() -> None:
     with pytest.raises(DownloadFailed, match="connect"):
         get("http://127.0.0.1:9/a")
 

@@ -98,7 +98,7 @@ def test_a_name_that_does_not_exist_is_final(monkeypatch: pytest.MonkeyPatch) ->
         get("https://nothing.invalid/a?Signature=secret")
 
 
-def test_a_resolver_that_does_not_answer_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resolver_that_does_not_answer_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: Any, **__: Any) -> Any:
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 

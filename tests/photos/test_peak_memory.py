@@ -136,7 +136,7 @@ def test_the_photos_of_phones_with_the_largest_sensors_are_examined(size: tuple[
     assert (photo.pixels == 99).all()
 
 
-def test_each_format_has_a_limit_of_its_own() -> None:
+def test_each_format_has_its_own_limit() -> None:
     large = Image.new("L", (8200, 8000), 99)
     decode(encode(large, "JPEG"), side=1024)
     with pytest.raises(TooManyPixels, match="8200x8000; 65000000 pixels are allowed"):

@@ -127,7 +127,7 @@ def test_folders_pipes_and_devices_are_not_read(tmp_path: Path) -> None:
             photos.download(f"file://{path}")
 
 
-def test_a_file_that_breaks_off_is_tried_again() -> None:
+def test_an_incomplete_file_is_retried() -> None:
     # As on a network folder whose server is down.
     with pytest.raises(DownloadFailed, match="cannot be read"):
         reader(file_roots=("/proc",)).download("file:///proc/self/mem")

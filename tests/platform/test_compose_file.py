@@ -224,7 +224,7 @@ def test_the_log_is_copied_to_its_last_line(copied: Any) -> None:
     assert log.read_text().splitlines()[-1] == "drained"
 
 
-def test_replicas_that_share_a_folder_write_files_of_their_own(tmp_path: Path) -> None:
+def test_replicas_that_share_a_folder_write_separate_files(tmp_path: Path) -> None:
     shared = SERVICES["worker"]["environment"]["LOG_FILE"]
     (read,) = yaml.safe_load((CHART / "files/fluent-bit.yaml").read_text())["pipeline"]["inputs"]
     script = ROOT / "deploy/docker/log-copy.sh"
@@ -240,7 +240,7 @@ def test_replicas_that_share_a_folder_write_files_of_their_own(tmp_path: Path) -
     assert fnmatch(f"{Path(shared).parent}/{log.name}", read["path"])
 
 
-def test_the_copy_does_not_grow_for_ever(copied: Any) -> None:
+def test_the_copy_does_not_grow_forever(copied: Any) -> None:
     process, log = copied
     assert any(line == "ready\n" for line in process.stdout)
     process.terminate()

@@ -111,7 +111,7 @@ def test_a_version_tag_on_main_goes_to_production(repository: Repository) -> Non
     }
 
 
-def test_a_merge_of_develop_goes_to_stage_and_a_commit_of_its_own_does_not(
+def test_a_merge_of_develop_goes_to_stage_and_a_new_commit_does_not(
     repository: Repository,
 ) -> None:
     repository.git("checkout", "-q", "-b", "develop")

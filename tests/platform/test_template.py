@@ -141,7 +141,7 @@ def test_buckets_are_encrypted_private_and_reached_by_tls(
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_an_overwritten_bundle_can_be_had_back(account: Account, outputs: dict[str, str]) -> None:
+def test_an_overwritten_bundle_can_be_restored(account: Account, outputs: dict[str, str]) -> None:
     versioning = account.client("s3").get_bucket_versioning(Bucket=outputs["ModelsBucket"])
     assert versioning["Status"] == "Enabled"
 

@@ -56,9 +56,7 @@ def test_a_restart_is_not_noticed_afterwards(
     assert store.find("task-1") is None
 
 
-def test_a_frozen_server_is_not_waited_for_without_end(
-    server: Postgres, store: Inspections
-) -> None:
+def test_waiting_for_a_frozen_server_ends(server: Postgres, store: Inspections) -> None:
     # libpq itself has no deadline for a response: this would take forever.
     server.pause()
     try:

@@ -100,7 +100,7 @@ def test_options_of_the_url_are_kept(postgres_url: str) -> None:
     engine.dispose()
 
 
-def test_options_that_a_pooler_refuses_are_refused_for_good(pooled_url: str) -> None:
+def test_options_that_a_pooler_refuses_are_a_final_error(pooled_url: str) -> None:
     with pytest.raises(DatabaseError, match="unsupported startup parameter"):
         Inspections(f"{pooled_url}?options=-c%20search_path%3Ddamage").check()
 

@@ -12,7 +12,7 @@ from psycopg2 import extensions
 
 from damage_tasks.results import database, waiting
 
-# A web backend with a PostgreSQL of its own that reads a verdict, as `get_inspection` does.
+# A web backend with its own PostgreSQL that reads a verdict, as `get_inspection` does.
 CALLER = """
 import io, os, time
 import psycopg2, sqlalchemy as sa

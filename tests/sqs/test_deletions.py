@@ -33,7 +33,7 @@ class Calls:
         return self.answer
 
 
-def test_what_waits_meanwhile_is_deleted_by_the_ten() -> None:
+def test_waiting_messages_are_deleted_ten_at_a_time() -> None:
     calls = Calls([])
     deletions = Deletions(calls)
     deletions.add("first")

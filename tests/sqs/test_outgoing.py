@@ -49,7 +49,7 @@ CALLS: dict[str, Callable[[], Any]] = {
     "an id that is too long": lambda: detect_damage.apply_async((URL,), task_id="i" * 1025),
     "an id of two lines": lambda: detect_damage.apply_async((URL,), task_id="a\nb"),
     "no url": lambda: app.send_task("detect_damage", ()),
-    "a url that is no string": lambda: detect_damage.delay(None),
+    "a url that is not a string": lambda: detect_damage.delay(None),
     "a third argument": lambda: app.send_task("detect_damage", (URL, {}, 3)),
     "an unknown argument": lambda: app.send_task("detect_damage", (URL,), {"car": 7}),
 }
@@ -86,7 +86,7 @@ for _ in range(200):
         {"bytes": b"x"},
         {"pair": (1, 2)},
         {"set": {1}},
-        {7: "a key that is no string"},
+        {7: "a key that is not a string"},
         {"a": float("nan")},
         {"a": [float("inf")]},
         {"half": "\ud800"},
@@ -118,7 +118,7 @@ def test_sending_without_a_queue_says_which_setting_is_missing(
         detect_damage.delay(URL)
 
 
-def test_what_a_worker_tries_again_is_not_checked_by_the_rules_for_senders() -> None:
+def test_a_workers_retry_is_not_checked_by_the_rules_for_senders() -> None:
     # A worker accepts some more levels of JSON than a Python caller may send.
     app.amqp.create_task_message("id-1", "detect_damage", (URL, {"deep": DEEP}), retries=1)
 

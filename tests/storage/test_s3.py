@@ -126,7 +126,7 @@ def test_writing_to_a_bucket_that_does_not_exist_is_the_operators_fault(aws: Any
         (500, "InternalError", StorageUnavailable),
     ],
 )
-def test_a_refused_write_is_tried_again_only_if_that_helps(
+def test_a_refused_write_is_retried_only_if_that_helps(
     endpoint: Site, status: int, code: str, error: type[DamageTaskError]
 ) -> None:
     endpoint.serve("/photos/a", error_page(code), status)
@@ -199,7 +199,7 @@ def test_a_missing_object_is_not_found(bucket: str) -> None:
         (400, "RequestTimeout", StorageUnavailable),
     ],
 )
-def test_an_error_of_s3_decides_who_is_to_blame(
+def test_an_error_of_s3_decides_what_is_at_fault(
     endpoint: Site, status: int, code: str, error: type[DamageTaskError]
 ) -> None:
     endpoint.serve("/photos/a", error_page(code), status)
@@ -273,7 +273,7 @@ def test_a_body_that_stalls_is_given_up(endpoint: Site, monkeypatch: pytest.Monk
         read("photos", "a")
 
 
-def test_a_body_that_breaks_off_is_tried_again(endpoint: Site) -> None:
+def test_an_incomplete_body_is_retried(endpoint: Site) -> None:
     def page(handler: BaseHTTPRequestHandler) -> None:
         body(handler, "Content-Length: 1000")
         handler.wfile.write(b"x" * 10)

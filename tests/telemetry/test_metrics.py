@@ -46,7 +46,7 @@ def printed() -> Callable[[str], list[str]]:
     return run
 
 
-def test_counts_of_replaced_processes_go_on_in_the_same_slot(printed: Any) -> None:
+def test_counts_of_replaced_processes_continue_in_the_same_slot(printed: Any) -> None:
     lines = printed(
         """
 def count():

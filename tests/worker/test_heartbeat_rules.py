@@ -135,7 +135,7 @@ def test_without_a_due_poll_or_a_photo_in_progress_there_is_no_heartbeat(step: H
     assert step.trouble == "no photo is in hand, and yet no poll is due"
 
 
-def test_a_draining_worker_is_alive_while_photos_are_in_hand(step: Heartbeat) -> None:
+def test_a_draining_worker_is_alive_while_photos_are_in_progress(step: Heartbeat) -> None:
     step.draining()
     assert not step.file.exists()
     take(Photo(1))

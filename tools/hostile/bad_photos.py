@@ -39,7 +39,7 @@ def good() -> dict[str, bytes]:
 
 
 def no_photos() -> Iterator[tuple[str, bytes]]:
-    """Files offered as photos that are none."""
+    """Files offered as photos that are not photos."""
     whole = good()["jpeg"]
     yield "zero bytes", b""
     yield "one NUL", b"\0"

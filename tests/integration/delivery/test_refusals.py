@@ -49,7 +49,7 @@ def test_dead_letters_are_listed_replayed_and_dropped(
     stack: Stack, site: Site, result_of: Wait
 ) -> None:
     sqs = stack.client("sqs")
-    # Senders choose addresses, and this one looks like the table's own markup.
+    # Senders choose addresses, and this one resembles the table's own markup.
     good = photo(site, "/[/b]/replayed.jpg")
     sent = sqs.send_message(
         QueueUrl=dead_queue(stack), MessageBody=json.dumps({"image_url": good, "car": 7})

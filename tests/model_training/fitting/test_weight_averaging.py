@@ -73,7 +73,7 @@ def test_a_bundle_counts_like_the_training_that_it_came_from(tmp_path: Path) -> 
     assert not read_network(tmp_path / "mean.safetensors")[0].training
 
 
-def test_bundles_alone_have_no_settings_to_go_on_with(tmp_path: Path) -> None:
+def test_bundles_alone_have_no_settings_for_further_training(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="give at least one training"):
         mean_of(["default"], tmp_path)
 

@@ -154,7 +154,7 @@ def test_outlines_in_other_units_are_skipped(photo: Write, label: Write, tmp_pat
     }
 
 
-def test_photos_of_one_name_are_those_beside_their_labels(
+def test_of_photos_with_the_same_name_the_one_next_to_its_label_is_used(
     photo: Write, label: Write, tmp_path: Path
 ) -> None:
     annotation = {"image_id": 0, "category_id": 0, "segmentation": FLAT}

@@ -32,7 +32,7 @@ def test_polygons_are_outlines_and_boxes_are_never_clean_cars(
     assert found.skipped == {"damage without an outline (box)": 1}
 
 
-def test_labels_in_a_folder_of_their_own(photo: Write, label: Write, tmp_path: Path) -> None:
+def test_labels_in_a_separate_folder(photo: Write, label: Write, tmp_path: Path) -> None:
     path = photo("photos/a.jpg")
     label("labels/a.json", labelme("..\\photos\\a.jpg", POLYGON))
     (found,) = read_dataset(tmp_path).photos
