@@ -1,4 +1,4 @@
-"""One attempt at one photo: what was asked for, and what is known so far."""
+"""One attempt at one photo: the request, and what is known so far."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from model_store.identity import BundleIdentity
 
 
 class Stopwatch:
-    """Milliseconds of wall time by stage, in the order the stages ended."""
+    """Milliseconds of wall time by stage, in the order in which the stages ended."""
 
     def __init__(self) -> None:
         self.milliseconds: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Adds the time spent inside to stage ``name``."""
+        """Add the time spent inside to stage ``name``."""
         start = time.perf_counter()
         try:
             with traced_stage(name):
@@ -46,7 +46,7 @@ class Attempt:
 
     ``number`` counts the attempts from 1.  ``had_photo`` says whether this attempt or an
     earlier one has had the photo's bytes.  No attempt begins after ``deadline``.
-    ``metadata`` is what the caller sent; `checked_metadata` holds it once it is known to be
+    ``metadata`` is the caller's, unchecked; `checked_metadata` contains it once it is known to be
     valid.
     """
 
@@ -81,7 +81,7 @@ class Attempt:
     def _inspection(self, verdict: Verdict, bundle: BundleIdentity, **fields: Any) -> Inspection:
         return Inspection(
             id=self.id,
-            # What callers send as a URL may be anything.
+            # Callers may send anything as a URL.
             photo_url=self.url if isinstance(self.url, str) else None,
             photo=self.photo,
             verdict=verdict,
@@ -96,7 +96,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class AttemptReport:
-    """What a worker process reports to its parent about an attempt that failed."""
+    """A worker process's report to its parent about a failed attempt."""
 
     had_photo: bool
     next_attempt_at: datetime | None = None

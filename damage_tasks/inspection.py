@@ -123,7 +123,7 @@ class Finding:
 
 
 class State(StrEnum):
-    """Where a photo is on its way to a verdict."""
+    """The state of a photo's examination."""
 
     RUNNING = "running"
     RETRYING = "retrying"
@@ -132,11 +132,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What is known of a photo that has no verdict yet; best effort, and perhaps out of date.
+    """What is known about a photo without a verdict; best effort, possibly out of date.
 
-    ``message_sent_at`` and ``receives`` say which delivery of which message it is about, so
+    ``message_sent_at`` and ``receives`` identify the delivery of the message, so
     that an older attempt never overwrites a later one.  ``reason`` is why the last attempt
-    failed; ``had_photo`` says whether an attempt has had the photo's bytes.
+    failed; ``had_photo`` is whether any attempt has downloaded the photo.
     """
 
     id: str
@@ -150,7 +150,7 @@ class Progress:
     had_photo: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """What `get_inspection` returns while there is no verdict, as JSON types only."""
+        """The result of `get_inspection` while there is no verdict, with JSON types only."""
         return {
             "contract": CONTRACT_VERSION,
             "id": self.id,
@@ -189,7 +189,7 @@ class Inspection:
     def gives_way(self) -> bool:
         """Whether a later verdict replaces this one.
 
-        After a failure the photo may be tried again. After a malformed message a valid one may
+        After a failure the photo may be retried. After a malformed message a valid one may
         follow, because its sender chose the id.
         """
         malformed = self.reason is not None and self.reason.code == MessageMalformed.code

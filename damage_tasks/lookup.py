@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 
 def get_inspection(id: str) -> InspectionResult | ProgressResult | None:
-    """The result of the inspection ``id`` (the task id), or its progress while there is none.
+    """The result of the inspection ``id`` (the task id), or its progress until there is one.
 
-    ``state`` is ``done`` once there is a verdict; the dictionary is then described by
-    ``docs/reference/inspection.schema.json``.  ``running`` and ``retrying`` (with ``reason``
-    and ``next_attempt_at``) have the ``verdict`` None and are described by
-    ``docs/reference/progress.schema.json``.  None if nothing is known: the photo waits in the
+    ``state`` is ``done`` once there is a verdict, and the dictionary then follows
+    ``docs/reference/inspection.schema.json``.  With ``running`` and ``retrying`` (with ``reason``
+    and ``next_attempt_at``), ``verdict`` is None and the dictionary follows
+    ``docs/reference/progress.schema.json``.  None if nothing is known: the photo is waiting in the
     queue, was received only seconds ago, or was never sent.
 
     Needs ``pip install damage-tasks[results]`` and ``DAMAGE_DATABASE_URL``.  Raises

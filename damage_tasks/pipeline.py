@@ -54,10 +54,10 @@ class Pipeline:
         keep_photos: str = "none",
         retry_seconds: float = 0.0,
     ) -> None:
-        """Take the parts, and the settings of the stages.
+        """Store the parts and the settings of the stages.
 
-        ``keep_photos`` is DAMAGE_KEEP_PHOTOS.  For ``retry_seconds`` from the start of an
-        attempt, requests to S3 and the database are retried within it.
+        ``keep_photos`` is DAMAGE_KEEP_PHOTOS.  In the first ``retry_seconds`` of an
+        attempt, requests to S3 and the database are retried.
         """
         self.photos = photos
         self.segmenter = segmenter
@@ -70,9 +70,9 @@ class Pipeline:
         self.retry_seconds = retry_seconds
 
     def inspect(self, attempt: Attempt) -> Inspection:
-        """Examine the photo of ``attempt`` and store what was found.
+        """Examine the photo of ``attempt`` and store the result.
 
-        A photo that cannot be downloaded or read ends as a stored ``rejected``
+        A photo that cannot be downloaded or decoded is stored as a ``rejected``
         inspection.  Raises `TemporaryError` when a later attempt may succeed
         and another `DamageTaskError` when it will not; nothing is stored then.
         """
@@ -96,7 +96,7 @@ class Pipeline:
         return self._store(inspection, attempt)
 
     def verdict_of(self, attempt: Attempt) -> Inspection | None:
-        """What is stored of the photo, unless it is ``failed`` and may be tried again."""
+        """The photo's stored inspection, unless it is ``failed`` and may be retried."""
         stored = self._retry(attempt, lambda: self.inspections.find(attempt.id))
         return stored if stored and not stored.gives_way else None
 
@@ -110,13 +110,13 @@ class Pipeline:
     ) -> Inspection:
         """Store a ``failed`` inspection if the database can be reached; never raises.
 
-        With ``final_after`` it is provisional until then.  A verdict that is already stored
-        under the same id stays.  Counts nothing: the photo may yet be delivered again.
+        With ``final_after``, it is provisional until then.  A verdict already stored
+        under the same id is kept.  Counts nothing, because the photo may be delivered again.
         """
         with suppress(MetadataInvalid):
             attempt.checked_metadata = check_metadata(attempt.metadata, self.max_metadata_bytes)
         inspection = attempt.ended_by(error, Verdict.FAILED, self.segmenter.identity, final_after)
-        # What is stored in advance must not use up the time of the attempt itself.
+        # Storing it in advance must not use up the time of the attempt itself.
         patience = self.retry_seconds if final_after is None else 0.0
         try:
             stored = retry_until(
@@ -132,7 +132,7 @@ class Pipeline:
         return stored
 
     def withdraw_failure(self, attempt: Attempt) -> None:
-        """Remove a provisional failure, where the database can be reached; never raises."""
+        """Remove a provisional failure if the database can be reached; never raises."""
         try:
             self.inspections.withdraw_failure(attempt.id)
         except DamageTaskError as problem:
@@ -159,14 +159,14 @@ class Pipeline:
             attempt.had_photo = attempt.had_photo or (earlier is not None and earlier.had_photo)
             if attempt.had_photo:
                 raise PhotoExpired(
-                    f"an earlier attempt had the photo, and now {error.code}: {error}"
+                    f"an earlier attempt downloaded the photo, but now {error.code}: {error}"
                 ) from error
             raise
         attempt.had_photo = True
         return data
 
     def _earlier(self, attempt: Attempt) -> Progress | None:
-        """What is known of earlier attempts; best effort."""
+        """What is known about earlier attempts; best effort."""
         if attempt.number == 1:
             return None
         with suppress(DamageTaskError):
@@ -174,7 +174,7 @@ class Pipeline:
         return None
 
     def _known_finding(self, attempt: Attempt, sha256: str) -> Finding | None:
-        """What is already known of the photo, if its pictures are still there."""
+        """The photo's existing finding, if its images still exist."""
         digest = self.segmenter.identity.digest
         found = self._retry(attempt, lambda: self.inspections.find_finding(sha256, digest))
         if found is None:
@@ -182,11 +182,11 @@ class Pipeline:
         addresses = [url for url in (found.overlay_url, found.mask_url) if url]
         if all(self.pictures.has(address) for address in addresses):
             return found
-        logger.info("the pictures of a known photo are gone: it is examined again")
+        logger.info("the images of a known photo are gone: it is examined again")
         return None
 
     def _keep(self, attempt: Attempt, data: bytes, *, is_new: bool) -> None:
-        """Store the photo itself, unless that was done when it was examined."""
+        """Store the photo itself, unless it was stored when it was examined."""
         key = photo_key(attempt.photo.sha256 or "")
         if is_new or not self.pictures.has(self.pictures.address(key)):
             self._retry(attempt, lambda: self.pictures.put(key, data, media_type(data)))
@@ -242,7 +242,7 @@ class Pipeline:
         watch = attempt.watch
         with watch.stage("commit"):
             stored = self._retry(attempt, lambda: self.inspections.save(inspection))
-        # What had been stored before is counted already.
+        # An inspection that was stored before has already been counted.
         if stored.finished_at == inspection.finished_at and (metrics := get_metrics()):
             metrics.examined(stored, watch.milliseconds)
             if s3_code is not None:

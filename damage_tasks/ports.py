@@ -48,7 +48,7 @@ class Pictures(Protocol):
         """The address that `put` returns for ``key``."""
 
     def has(self, address: str) -> bool:
-        """Whether what was stored at ``address`` is still there."""
+        """Whether the object stored at ``address`` still exists."""
 
 
 class Records(Protocol):
@@ -58,10 +58,10 @@ class Records(Protocol):
         """The inspection stored under ``id``."""
 
     def find_progress(self, id: str) -> Progress | None:
-        """What is known of a photo that has no verdict yet."""
+        """What is known about a photo without a verdict."""
 
     def withdraw_failure(self, id: str) -> None:
-        """Remove a failure that was stored before an attempt that did not fail for good."""
+        """Remove a failure that was stored in advance, before an attempt that may be retried."""
 
     def find_finding(self, photo_sha256: str, bundle_digest: str) -> Finding | None:
         """The finding already stored for a photo and a bundle."""

@@ -1,4 +1,4 @@
-"""Repeats what S3 or the database did not answer, within one attempt at a photo."""
+"""Retries requests to S3 and the database within one attempt at a photo."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ LONGEST_PAUSE = 4.0  # seconds
 
 
 def retry_until(deadline: float, act: Callable[[], T]) -> T:
-    """The value of ``act``, repeated while S3 or the database is unavailable.
+    """The result of ``act``, repeated while S3 or the database is unavailable.
 
-    No call begins after ``deadline`` (`time.monotonic`) except the first; its
-    `StorageUnavailable` or `DatabaseUnavailable` is raised then.
+    Except for the first, no call begins after ``deadline`` (`time.monotonic`); the last
+    `StorageUnavailable` or `DatabaseUnavailable` is then raised.
     """
     pause = FIRST_PAUSE
     while True:
@@ -31,6 +31,6 @@ def retry_until(deadline: float, act: Callable[[], T]) -> T:
             wait = random.uniform(pause / 2, pause)
             if time.monotonic() + wait > deadline:
                 raise
-            logger.warning("%s, next try in %.1f s: %s", error.code, wait, error)
+            logger.warning("%s; next attempt in %.1f s: %s", error.code, wait, error)
         time.sleep(wait)
         pause = min(LONGEST_PAUSE, pause * 2)

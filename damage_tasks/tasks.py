@@ -82,7 +82,7 @@ def detect_damage(self: Task, url: str, metadata: dict[str, Any] | None = None) 
 
 
 def _failure_of(error: Exception) -> DamageTaskError:
-    """The error that an attempt fails with, after all, because of ``error``."""
+    """The error with which an attempt finally fails because of ``error``."""
     if isinstance(error, TemporaryError):
         return RetriesExhausted(f"{error.code}: {error}")
     if isinstance(error, SoftTimeLimitExceeded):
@@ -111,7 +111,7 @@ def record_malformed(self: Task, body: str) -> dict[str, Any]:
 
 
 def try_again(task: Task, error: TemporaryError, attempt: Attempt) -> Retry:
-    """Send the message again with a delay; the exception to raise."""
+    """Send the message again with a delay; returns the exception to raise."""
     from damage_tasks.settings import get_settings
 
     retries = task.request.retries
@@ -121,7 +121,7 @@ def try_again(task: Task, error: TemporaryError, attempt: Attempt) -> Retry:
     now = datetime.now(UTC)
     headers = dict(task.request.headers or {})
     if attempt.deadline is not None:
-        # Whoever waits for a verdict gets it when the deadline passes.
+        # Ends at the deadline, so that the caller gets a verdict then.
         left = (attempt.deadline - now).total_seconds()
         delay = min(delay, max(0, math.ceil(left)))
         headers[DEADLINE] = attempt.deadline.isoformat()
@@ -160,7 +160,7 @@ def _attempt(task: Task, url: Any, metadata: Any) -> Attempt:
 
 
 def _end_of_attempt() -> datetime:
-    """When the attempt that begins now has ended, whatever becomes of it."""
+    """The time by which an attempt that begins now has certainly ended."""
     from damage_tasks.sqs.queues import MARGIN
 
     return datetime.now(UTC) + timedelta(seconds=app.conf.task_time_limit + MARGIN)

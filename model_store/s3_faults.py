@@ -1,4 +1,4 @@
-"""What an error of S3 means: whether it passes, and whose fault it is."""
+"""Classifies S3's errors: whether they are temporary, and whose fault they are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from botocore.exceptions import (
     ParamValidationError,
 )
 
-# Answered with various statuses; expired credentials are renewed by boto3.
+# Returned with various statuses; boto3 renews expired credentials.
 _TEMPORARY_CODES = frozenset({
     "ExpiredToken", "ExpiredTokenException", "InternalError", "OperationAborted",
     "RequestLimitExceeded", "RequestTimeout", "RequestTimeoutException", "ServiceUnavailable",
@@ -20,7 +20,7 @@ _TEMPORARY_CODES = frozenset({
 })  # fmt: skip
 _TEMPORARY_STATUSES = frozenset({408, 425, 429})
 
-# What S3 says of a request's credentials, signature or clock, whatever the object.
+# Errors of a request's credentials, signature or clock, independent of the object.
 CREDENTIAL_CODES = frozenset({
     "AuthorizationHeaderMalformed", "AuthorizationQueryParametersError",
     "CredentialsNotSupported", "IncompleteSignature", "InvalidAccessKeyId",
@@ -59,7 +59,7 @@ class S3Fault:
 
 
 def classify(status: int, code: str) -> Fault:
-    """The meaning of an answer with an HTTP ``status`` of 300 or more and S3's error ``code``."""
+    """The meaning of a response with an HTTP ``status`` of 300 or more and S3's error ``code``."""
     if (
         code in _TEMPORARY_CODES
         or "Throttl" in code
@@ -77,13 +77,13 @@ def classify(status: int, code: str) -> Fault:
 
 
 def fault_of(error: Exception) -> S3Fault:
-    """The meaning of what boto3, urllib3 or the socket below them has raised."""
+    """The meaning of an exception from boto3, urllib3 or the socket below them."""
     if isinstance(error, ClientError):
         answer = error.response.get("Error", {})
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
         code = str(answer.get("Code") or status)
         return S3Fault(classify(status, code), code, str(answer.get("Message") or ""))
-    # The name of the bucket or of the object is one that boto3 itself refuses to send.
+    # boto3 itself rejects the name of the bucket or of the object.
     final = isinstance(error, ParamValidationError | EndpointProviderError)
     if isinstance(error, BotoCoreError) and final:
         return S3Fault(Fault.REFUSED, type(error).__name__, str(error))

@@ -1,4 +1,4 @@
-"""Without a queue: the task itself, called in the caller's own process."""
+"""Direct calls of the task in the caller's own process, without a queue."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tools.small_bundles import write_bundle
 
 @pytest.fixture
 def photo(bucket: str, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of a photo, in a process that has a worker's settings."""
+    """The URL of a photo, in a process with a worker's settings."""
     migrate(sqlite_url)
     (tmp_path / "car.jpg").write_bytes(jpeg())
     settings = {

@@ -47,7 +47,7 @@ class Child:
         self.start_again()
 
     def start_again(self) -> None:
-        """Start it once more after it has ended; the log goes on."""
+        """Restart it after it has ended; appends to the log."""
         end = self.log.stat().st_size
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -121,7 +121,7 @@ def _die_with_parent() -> None:
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without settings of ours and AWS's that would leak in."""
+    """This process's environment without our settings and those of AWS."""
     return {
         name: value
         for name, value in os.environ.items()

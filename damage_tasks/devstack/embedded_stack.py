@@ -1,7 +1,7 @@
 """The embedded stack: everything that the product needs, as child processes on loopback ports.
 
 An emulator provides SQS and S3 over HTTP, SQLite stores the inspections, and a real Celery worker
-examines photos. Optionally, Flower watches it over an event bus. For development, demonstrations
+examines photos. Optionally, Flower monitors it over an event bus. For development, demonstrations
 and tests.
 """
 
@@ -34,7 +34,7 @@ class Stack:
     """Context manager that starts the stack on entry and stops it on exit.
 
     ``folder`` contains the database, the logs and ``stack.env``; a second stack in the same folder
-    uses ``stack-2.env``, and so on.  The ports are those of the folder's last stack, where they are
+    uses ``stack-2.env``, and so on.  The ports are those of the folder's last stack, if they are
     free.  ``database_url`` replaces the SQLite file.  With ``show_worker``, the worker writes to
     this terminal.  ``flower`` also starts Flower, with an event bus unless ``settings`` contains
     one, and adds both to ``stack.env``.  ``emulator`` is a running emulator that is not stopped;
@@ -160,7 +160,7 @@ class Stack:
             worker.check()
 
     def start_ended_workers(self) -> list[str]:
-        """Start workers again that have ended, as a cluster does; lines that say so."""
+        """Restart workers that have ended, as a cluster does; returns messages about it."""
         return self._restarts.start_ended(self.workers)
 
     def start_flower(self) -> Flower:

@@ -1,4 +1,4 @@
-"""Ports on loopback that stay the same from one start of a stack to the next."""
+"""Loopback ports that stay the same across starts of a stack."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class Ports:
-    """The ports that the last stack had, remembered in ``file``."""
+    """The ports of the last stack, stored in ``file``."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -19,7 +19,7 @@ class Ports:
         self._ports: dict[str, int] = remembered if isinstance(remembered, dict) else {}
 
     def port(self, name: str) -> int:
-        """The port of ``name``: the one it had, if that is free, and else any free one."""
+        """The port for ``name``: its previous one if that is free, otherwise any free one."""
         last = self._ports.get(name)
         port = last if isinstance(last, int) and is_free(last) else free_port()
         self._ports[name] = port
@@ -35,7 +35,7 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on ``port``, also where connections to the last one linger."""
+    """Whether a server could listen on ``port``, even if old connections to it linger."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

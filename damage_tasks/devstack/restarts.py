@@ -1,4 +1,4 @@
-"""Starts programs of the stack again when they have ended, as a cluster does."""
+"""Restarts programs of the stack that have ended, as a cluster does."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from damage_tasks.devstack.child_processes import Child
 
 FIRST_PAUSE = 1.0  # seconds; doubled each time a program ends soon after its start
 LONGEST_PAUSE = 60.0
-STEADY = 300.0  # seconds after which a program counts as one that runs
+STEADY = 300.0  # seconds after which a program counts as stable
 
 
 class Restarts:
-    """When to start which program again."""
+    """Decides when to restart which program."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -22,7 +22,7 @@ class Restarts:
         self._due: dict[Child, float] = {}
 
     def start_ended(self, children: Iterable[Child]) -> list[str]:
-        """Start those that have ended and have waited long enough; lines that say so."""
+        """Restart those that ended and have waited long enough; returns messages about it."""
         lines = []
         now = self._clock()
         for child in children:
@@ -32,7 +32,7 @@ class Restarts:
             if child not in self._due:
                 pause = self._next_pause(child, now)
                 self._due[child] = now + pause
-                lines.append(f"{child.name} ended with {status}; it starts again in {pause:.0f} s")
+                lines.append(f"{child.name} ended with {status}; restarting it in {pause:.0f} s")
             elif now >= self._due[child]:
                 del self._due[child]
                 child.start_again()

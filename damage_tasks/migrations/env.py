@@ -1,4 +1,4 @@
-"""Alembic's entry point: brings the database of ``DAMAGE_DATABASE_URL`` to the newest schema."""
+"""Alembic's entry point: upgrades the database in ``DAMAGE_DATABASE_URL``."""
 
 import sqlalchemy as sa
 from alembic import context

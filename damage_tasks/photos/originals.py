@@ -1,4 +1,4 @@
-"""The original bytes of examined photos: which are kept, where, and how they are read again."""
+"""The original bytes of examined photos: which are kept, where, and how they are read."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ _SAMPLE = "sample:"
 
 
 class KeptPhotos(Protocol):
-    """The bucket that photos are kept in."""
+    """The bucket in which photos are kept."""
 
     def get(self, key: str) -> bytes:
         """The bytes under ``key``; raises `PhotoRejected` when they cannot be read."""
 
 
 class Downloads(Protocol):
-    """The place that callers' photos come from."""
+    """The source of callers' photos."""
 
     def download(self, url: str) -> bytes:
         """The bytes at ``url``; raises `PhotoRejected` when they cannot be read."""
 
 
 def photo_key(sha256: str) -> str:
-    """The key that the photo with the digest ``sha256`` is kept under."""
+    """The key of the kept photo with the digest ``sha256``."""
     return f"photos/{sha256}"
 
 
 def is_kept(policy: str, sha256: str, verdict: Verdict) -> bool:
     """Whether DAMAGE_KEEP_PHOTOS = ``policy`` keeps an examined photo.
 
-    ``sample:N`` keeps one photo in N, chosen by its digest: the same each time.
+    ``sample:N`` keeps one photo in N, chosen deterministically by its digest.
     """
     if policy.startswith(_SAMPLE):
         return int(sha256[:15], 16) % int(policy.removeprefix(_SAMPLE)) == 0
@@ -52,11 +52,11 @@ def media_type(data: bytes) -> str:
 def read_original(
     sha256: str | None, url: str | None, *, kept: KeptPhotos, photos: Downloads
 ) -> bytes:
-    """The examined bytes, from the kept copy or else from ``url``.
+    """The examined bytes, from the kept copy or otherwise from ``url``.
 
-    ``sha256`` is the digest of the examined photo; other bytes at ``url`` are not taken for it.
-    Raises `OriginalUnavailable` when neither place has it, and a `TemporaryError` or
-    `StorageError` when that cannot be said.
+    ``sha256`` is the digest of the examined photo; different bytes at ``url`` are not accepted.
+    Raises `OriginalUnavailable` when neither has it, and a `TemporaryError` or
+    `StorageError` when that cannot be determined.
     """
     if sha256 is None:
         raise OriginalUnavailable("original no longer available: it was never downloaded")
@@ -73,6 +73,6 @@ def read_original(
                 ) from None
     if data is None or hashlib.sha256(data).hexdigest() != sha256:
         raise OriginalUnavailable(
-            "original no longer available: no copy was kept, and its address has another photo now"
+            "original no longer available: no copy was kept, and its address now has another photo"
         )
     return data

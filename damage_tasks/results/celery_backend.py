@@ -1,6 +1,6 @@
 """Celery's result backend: the inspections table itself.
 
-The pipeline has stored the result before the task ends, so nothing is written a
+The pipeline stores the result before the task ends, so nothing is written a
 second time; ``detect_damage.delay(url).get()`` reads the inspection.
 """
 

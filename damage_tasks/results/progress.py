@@ -1,4 +1,4 @@
-"""What is known of photos without a verdict, in a table of its own."""
+"""The progress of photos without a verdict, in a separate table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def upsert_progress(connection: Connection, what: Progress) -> None:
     row = _row(what)
     has_ended = sa.exists().where(
         inspections.c.id == what.id,
-        # What is stored before the last attempt is no verdict yet.
+        # A failure stored before the last attempt is not a verdict yet.
         sa.or_(inspections.c.verdict != Verdict.FAILED, inspections.c.final_after.is_(None)),
     )
     values = sa.select(
@@ -33,7 +33,7 @@ def upsert_progress(connection: Connection, what: Progress) -> None:
     new = insert.excluded
     changed = {name: new[name] for name in row if name != "id"}
     changed["had_photo"] = sa.or_(progress.c.had_photo, new.had_photo)
-    # A retry is a message of its own, so its receives begin again at 1.
+    # A retry is a new message, so its receives start again at 1.
     is_older = sa.or_(
         progress.c.message_sent_at < new.message_sent_at,
         sa.and_(
@@ -46,7 +46,7 @@ def upsert_progress(connection: Connection, what: Progress) -> None:
 
 
 def find_progress(connection: Connection, id: str) -> Progress | None:
-    """What is known of the photo with the task id ``id``."""
+    """The progress of the photo with the task id ``id``."""
     row = connection.execute(sa.select(progress).where(progress.c.id == id)).one_or_none()
     if row is None:
         return None
@@ -64,12 +64,12 @@ def find_progress(connection: Connection, id: str) -> Progress | None:
 
 
 def delete_progress(connection: Connection, id: str) -> None:
-    """Remove what is known of the photo with the task id ``id``: it has ended."""
+    """Remove the progress of the photo with the task id ``id``, which has ended."""
     connection.execute(sa.delete(progress).where(progress.c.id == id))
 
 
 def delete_progress_before(connection: Connection, moment: datetime) -> None:
-    """Remove what has not changed since ``moment``."""
+    """Remove progress that has not changed since ``moment``."""
     connection.execute(sa.delete(progress).where(progress.c.updated_at < moment))
 
 

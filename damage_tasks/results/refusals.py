@@ -1,4 +1,4 @@
-"""Errors that a database, or a pooler in front of it, will give again however often it is asked."""
+"""Errors that a database, or a pooler in front of it, would return for every further attempt."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 # https://www.postgresql.org/docs/current/errcodes-appendix.html: invalid authorization, no such
 # database, a limit of the server exceeded.
 _FINAL_CLASSES = frozenset({"28", "3D", "54"})
-# psycopg2 gives no SQLSTATE with an error of connecting, only the text of PostgreSQL, libpq or a
+# psycopg2 provides no SQLSTATE for connection errors, only the text of PostgreSQL, libpq or a
 # pooler.
 _FINAL_TEXTS = re.compile(
     r"""unsupported\ startup\ parameter            # PgBouncer
@@ -26,14 +26,14 @@ _FINAL_TEXTS = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-# What poolers give their own refusals.
+# SQLSTATEs that poolers use for their own errors.
 _CONNECTION_CLASS = "08"
 
 
 def is_final_refusal(sqlstate: str, text: str) -> bool:
-    """Whether the database will refuse a later attempt too.
+    """Whether the database would also reject a later attempt.
 
-    ``sqlstate`` is empty where the driver gave none; ``text`` is the error's whole text.
+    ``sqlstate`` is empty if the driver provided none; ``text`` is the complete error text.
     """
     if sqlstate[:2] in _FINAL_CLASSES:
         return True

@@ -1,4 +1,4 @@
-"""Between the domain's values and rows of the tables."""
+"""Converts between domain values and table rows."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def inspection_row(inspection: Inspection, finding_id: int | None) -> dict[str, 
 
 
 def storable(text: str | None) -> str | None:
-    """``text`` as PostgreSQL takes it: no NUL, no lone surrogates, bounded."""
+    """``text`` in a form that PostgreSQL accepts: no NUL, no lone surrogates, limited length."""
     if text is None:
         return None
     return text[:MAX_TEXT].encode("utf-8", "replace").decode().replace("\0", "\ufffd")
@@ -123,7 +123,7 @@ def _quality_row(quality: Quality | None) -> dict[str, Any] | None:
 
 
 def load_inspection(connection: Connection, row: Row[Any]) -> Inspection:
-    """The inspection in a row of ``inspections``, its finding included."""
+    """The inspection in a row of ``inspections``, including its finding."""
     finding = None
     if row.finding_id is not None:
         finding = load_finding(connection, row.finding_id)

@@ -1,4 +1,4 @@
-"""Brings a database to the newest schema, and says which one it has."""
+"""Upgrades a database to the latest schema, and reads its current revision."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from damage_tasks.results.database import create_engine, database_errors
 
 
 def migrate(url: str) -> str:
-    """Apply what is missing to the database at ``url``; the revision it then has.
+    """Apply the missing migrations to the database at ``url``; returns its new revision.
 
-    A database that a newer version has migrated is left as it is, so that a rollback of the code
-    passes.  Safe to call from several processes at once.  Raises `DatabaseUnavailable` or
+    A database migrated by a newer version is left unchanged, so that a rollback of the code
+    succeeds.  Safe to call from several processes at once.  Raises `DatabaseUnavailable` or
     `DatabaseError`.
     """
     config = _config(url)
@@ -28,7 +28,7 @@ def migrate(url: str) -> str:
 
 
 def revisions(url: str) -> tuple[str | None, str | None]:
-    """The revision that the database has and the newest one."""
+    """The database's revision and the latest one."""
     engine = create_engine(url)
     with database_errors(), engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()

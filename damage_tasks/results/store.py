@@ -1,4 +1,4 @@
-"""Stores inspections, each exactly once, and finds them again."""
+"""Stores each inspection exactly once, and retrieves it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from damage_tasks.results.tables import damages, findings, inspections
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-# A message lives for 14 days at most, so nothing is known of older photos.
+# A message exists for at most 14 days, so older progress is obsolete.
 PROGRESS_LIFETIME = timedelta(days=15)
 
 
@@ -46,12 +46,12 @@ class Inspections:
     def __init__(self, url: str) -> None:
         self.engine = create_engine(url)
         dialect = postgresql if self.engine.dialect.name == "postgresql" else sqlite
-        # Made once: SQLAlchemy takes as long to make them as to execute them.
+        # Built once, because building a statement takes as long as executing it.
         insert = dialect.insert(inspections)
         self._insert_inspection = insert.on_conflict_do_update(
             index_elements=["id"],
             set_={column.name: column for column in insert.excluded if column.name != "id"},
-            # By a later attempt the photo may be gone from where it was.
+            # By the time of a later attempt, the photo may be gone from its server.
             where=sa.or_(
                 inspections.c.verdict == Verdict.FAILED,
                 sa.and_(
@@ -67,15 +67,15 @@ class Inspections:
         )
 
     def close(self) -> None:
-        """Give back the connection."""
+        """Close the connection."""
         self.engine.dispose()
 
     def save(self, inspection: Inspection) -> Inspection:
         """Store ``inspection`` with its finding and damages, in one transaction.
 
-        The first verdict of a task id stays, however often it is saved again, unless it
-        `gives_way`.  When the photo already has a finding, the inspection refers to that
-        one.  Returns what is stored.
+        The first verdict of a task id is kept, however often it is saved again, unless it
+        `gives_way`.  If the photo already has a finding, the inspection refers to that
+        one.  Returns the stored inspection.
         """
         with self._transaction() as connection:
             finding_id, stored, is_new = None, inspection, False
@@ -87,7 +87,9 @@ class Inspections:
             row = inspection_row(stored, finding_id)
             written = connection.execute(self._insert_inspection, row).scalar()
             if written is None:
-                if is_new:  # of another photo, at the same URL by now: nobody refers to it
+                if (
+                    is_new
+                ):  # of a different photo that is now at the same URL, so nothing refers to it
                     connection.execute(sa.delete(findings).where(findings.c.id == finding_id))
                 return load_inspection(connection, _row_of(connection, inspection.id))
         return stored
@@ -99,7 +101,7 @@ class Inspections:
             return load_inspection(connection, row) if row else None
 
     def find_outcome(self, id: str) -> Inspection | Progress | None:
-        """The verdict of the task id ``id``, or what is known of its photo meanwhile."""
+        """The inspection with the task id ``id``, or its progress until there is one."""
         with self._transaction() as connection:
             row = _row_of(connection, id)
             inspection = load_inspection(connection, row) if row else None
@@ -107,18 +109,18 @@ class Inspections:
             return inspection
         try:
             progress = self.find_progress(id)
-        except DatabaseError:  # a database that was not migrated yet
+        except DatabaseError:  # the database has not been migrated yet
             progress = None
         if inspection is None:
             return progress
-        # It was stored as the last attempt began.
+        # It was stored when the last attempt began.
         began = inspection.finished_at or datetime.now(UTC)
         if progress is not None and progress.updated_at >= began:
             return progress
         return Progress(id, State.RUNNING, inspection.attempts, began, 0, began)
 
     def find_progress(self, id: str) -> Progress | None:
-        """What is known of a photo that has no verdict yet; best effort."""
+        """What is known about a photo without a verdict; best effort."""
         with self._transaction() as connection:
             return find_progress(connection, id)
 
@@ -128,7 +130,7 @@ class Inspections:
             upsert_progress(connection, progress)
 
     def forget_progress(self, id: str) -> None:
-        """Remove what is stored of the progress of ``id``."""
+        """Remove the stored progress of ``id``."""
         with self._transaction() as connection:
             delete_progress(connection, id)
 
@@ -138,7 +140,7 @@ class Inspections:
             delete_progress_before(connection, datetime.now(UTC) - PROGRESS_LIFETIME)
 
     def withdraw_failure(self, id: str) -> None:
-        """Remove the failure that was stored before an attempt that did not fail for good."""
+        """Remove a failure that was stored in advance, before an attempt that may be retried."""
         with self._transaction() as connection:
             connection.execute(
                 sa.delete(inspections).where(
@@ -149,13 +151,13 @@ class Inspections:
             )
 
     def find_finding(self, photo_sha256: str, bundle_digest: str) -> Finding | None:
-        """What the bundle with ``bundle_digest`` said of the photo, if it has seen it."""
+        """The finding of the bundle with ``bundle_digest`` for the photo, if there is one."""
         with self._transaction() as connection:
             id = connection.execute(_finding_id(photo_sha256, bundle_digest)).scalar()
             return load_finding(connection, id) if id is not None else None
 
     def counts(self) -> dict[str, int]:
-        """How many inspections there are, by verdict."""
+        """The number of inspections by verdict."""
         with self._transaction() as connection:
             rows = connection.execute(
                 sa.select(inspections.c.verdict, sa.func.count()).group_by(inspections.c.verdict)
@@ -163,7 +165,7 @@ class Inspections:
             return {verdict: count for verdict, count in rows}  # noqa: C416  # rows, not pairs
 
     def check(self) -> None:
-        """Read the tables once, to see that they can be reached and are there."""
+        """Read the tables once to verify that they exist and can be reached."""
         with self._transaction() as connection:
             connection.execute(sa.select(inspections.c.id).limit(1)).all()
             connection.execute(sa.select(findings.c.id).limit(1)).all()
@@ -175,7 +177,7 @@ class Inspections:
         if id is None:
             known = connection.execute(_finding_id(photo.sha256, bundle.digest)).scalar_one()
             if not inspection.reused and finding.overlay_url:
-                # The pictures were gone, and made again.
+                # The images were gone and have been created again.
                 connection.execute(
                     sa.update(findings)
                     .where(

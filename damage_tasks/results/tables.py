@@ -1,7 +1,7 @@
 """The tables of the database; `damage_tasks.migrations` creates them.
 
-A *finding* is what one bundle says of one photo; an *inspection* is one task's
-record and refers to a finding, so that a photo that is sent twice is examined
+A *finding* is one bundle's result for one photo; an *inspection* is one task's
+record and refers to a finding, so that a photo sent twice is examined
 and counted once.
 """
 
@@ -46,12 +46,12 @@ metadata = MetaData(
 Json = JSON().with_variant(JSONB(), "postgresql")
 # SQLite ignores lengths, and could change one only by copying the table.
 Id = String(MAX_ID).with_variant(String(128), "sqlite")
-# SQLite numbers rows by itself only when the key is INTEGER.
+# SQLite only generates row numbers if the key is INTEGER.
 Key = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Moment(TypeDecorator[datetime]):
-    """A point in time, UTC; SQLite itself forgets the zone."""
+    """A point in time in UTC; SQLite itself does not store the time zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -129,18 +129,18 @@ inspections = Table(
     Column("attempts", Integer, nullable=False),
     Column("metadata", Json, nullable=False),
     Column("finished_at", Moment, nullable=False),
-    # Of a failure that was stored before the last attempt: it counts only after this.
+    # A failure stored before the last attempt only counts after this time.
     Column("final_after", Moment),
     CheckConstraint(_VERDICTS, name="verdict"),
     Index(None, "photo_sha256"),
-    # Presigned URLs are longer than a B-tree entry may be, and only looked up whole.
+    # Presigned URLs are too long for a B-tree entry, and are only matched in full.
     Index(None, "photo_url", postgresql_using="hash"),
     Index(None, "finished_at"),
     Index(None, "verdict", "finished_at"),
     Index(None, "finding_id"),
 )
 
-# Photos without a verdict, as far as it is known.  Workers of older versions do not know it.
+# Photos without a verdict; best effort, because workers of older versions do not write it.
 progress = Table(
     "progress",
     metadata,

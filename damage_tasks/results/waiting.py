@@ -1,7 +1,7 @@
-"""A deadline for every answer of PostgreSQL.
+"""A deadline for every response of PostgreSQL.
 
-libpq itself waits for ever, deaf to signals, where a server is frozen or the network swallows its
-answer while the other end still acknowledges.
+libpq itself waits forever and ignores signals if a server is frozen or the network drops its
+response while the other end still acknowledges packets.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from psycopg2 import OperationalError, extensions
 
 CONNECT_TIMEOUT = 5  # seconds
 STATEMENT_TIMEOUT = 15  # seconds
-# A server that hangs does not end its statements itself.
+# A server that hangs does not cancel its statements itself.
 ANSWER_TIMEOUT = STATEMENT_TIMEOUT + 5  # seconds
 
 
@@ -54,7 +54,7 @@ class _WatchedCursor(extensions.cursor):
 
 
 def wait_interruptibly(connection: Any) -> None:
-    """Wait in Python for the answer on ``connection``, so that signals are handled meanwhile."""
+    """Wait in Python for the response on ``connection``, so that signals are handled meanwhile."""
     connecting = connection.status == extensions.STATUS_SETUP
     patience = CONNECT_TIMEOUT if connecting else ANSWER_TIMEOUT
     deadline = time.monotonic() + patience
@@ -69,8 +69,8 @@ def wait_interruptibly(connection: Any) -> None:
 def make_waiting_interruptible() -> None:
     """Let time limits, which are signals, interrupt every wait for PostgreSQL in this process.
 
-    Only for workers: psycopg2 has one wait function for the whole process, and with one it
-    supports no COPY.
+    Only for workers: psycopg2 has one wait function for the whole process, and setting it
+    disables COPY.
     """
     extensions.set_wait_callback(wait_interruptibly)
 
@@ -81,7 +81,7 @@ def _watched(connection: extensions.connection) -> Iterator[None]:
         yield
         return
     patience = ANSWER_TIMEOUT
-    # A duplicate: if psycopg2 closes its own, another file may get the number.
+    # A duplicate: if psycopg2 closes its own, another file may get the same number.
     own = socket.socket(fileno=os.dup(connection.fileno()))
     expired = threading.Event()
 

@@ -36,7 +36,7 @@ class Camera:
         height: float = 1350.0,
         roll: float = 0.0,
     ) -> Camera:
-        """A camera at ``height`` mm and angle ``yaw`` rad that shows ``span`` mm around ``spot``."""
+        """A camera at ``height`` mm, turned by ``yaw`` rad, showing ``span`` mm around ``spot``."""
         width, lines = size
         focal = 1.25 * max(size)
         distance = focal * span / width

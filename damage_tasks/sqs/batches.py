@@ -1,4 +1,4 @@
-"""Requests for several messages at once: SQS takes and gives at most ten."""
+"""Requests for several messages at once, of which SQS allows at most ten."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def in_batches(receipts: Sequence[str]) -> Iterator[Sequence[str]]:
 def change_visibility(sqs: Any, url: str, receipts: Sequence[str], seconds: int) -> list[str]:
     """Hide messages of the queue ``url`` for ``seconds``; 0 makes them visible at once.
 
-    ``receipts`` are receipt handles.  Returns what SQS says of those that it refused.
+    ``receipts`` are receipt handles.  Returns SQS's reasons for those that it rejected.
     Raises botocore's `ClientError` and `BotoCoreError`.
     """
     refused: list[str] = []

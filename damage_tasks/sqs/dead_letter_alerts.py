@@ -18,9 +18,9 @@ DEAD_LETTERS = "dead letters"  # the cause of an alert
 
 
 class DeadLetterAlerts:
-    """Alerts when the dead-letter queue has grown, and says when it is empty again.
+    """Alerts when the dead-letter queue has grown, and reports when it is empty again.
 
-    ``memory`` is a file that outlives the process, so that a restart repeats no alert.
+    ``memory`` is a file that outlives the process, so that a restart does not repeat alerts.
     """
 
     def __init__(self, depth: QueueDepth, slack: Slack, memory: Path) -> None:
@@ -31,7 +31,7 @@ class DeadLetterAlerts:
         self._is_unwritable = False
 
     def check(self) -> None:
-        """Compare with the last count; growth is one alert."""
+        """Compare with the last count, and send one alert if it has grown."""
         counts = self._depth.counts()
         if counts is None or counts.dead_letters == self._known:
             return
@@ -41,7 +41,7 @@ class DeadLetterAlerts:
                 Alert(
                     DEAD_LETTERS,
                     f"{grown} more in {counts.dead_letter_queue}, {counts.dead_letters} in all. "
-                    "Look: damage-tasks dead-letters list",
+                    "To list them: damage-tasks dead-letters list",
                     lasts=True,
                 )
             )
@@ -70,17 +70,17 @@ class DeadLetterAlerts:
             return 0
 
     def run(self) -> None:
-        """Check every `CHECK_INTERVAL_SECONDS`, for ever; for a thread."""
+        """Check every `CHECK_INTERVAL_SECONDS`, forever; runs in a thread."""
         while True:
             self.check()
             time.sleep(CHECK_INTERVAL_SECONDS)
 
 
 def sends_dead_letter_alerts(process: str) -> bool:
-    """Whether a ``flower`` or ``worker`` process sends these alerts, by the settings."""
+    """Whether a ``flower`` or ``worker`` process sends these alerts, according to the settings."""
     settings = get_settings()
     sender = settings.dead_letter_alerts
-    if sender == "auto":  # with a bus there is a Flower: once, not once for each pod
+    if sender == "auto":  # with a bus there is one Flower, but there may be many pods
         sender = "flower" if settings.event_bus_url else "worker"
     return sender == process
 

@@ -1,4 +1,4 @@
-"""Dead letters: the messages that SQS gave up, each with the reason it was recorded with."""
+"""Dead letters: messages that SQS stopped delivering, with their recorded reasons."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from damage_tasks.sqs.envelope import translate
 from damage_tasks.sqs.queues import Queue
 from damage_tasks.sqs.task_names import DETECT_DAMAGE
 
-# Seconds that a message stays hidden from others while it is looked at; tens of thousands
+# Seconds for which a message is hidden from others while it is read; tens of thousands
 # can be listed in that time.
 HOLD = 600
-EMPTY_ANSWERS = 2  # in a row; SQS asks only some of its servers at a time
+EMPTY_ANSWERS = 2  # in a row; SQS queries only some of its servers at a time
 UNKNOWN = "unknown"
 
 
@@ -30,7 +30,7 @@ class DeadLetter:
     """One message of the dead-letter queue.
 
     ``id`` is the task id, which is the inspection's id too; ``photo_url`` is
-    None for a message that is no request.  ``sent`` is when its sender sent it.
+    None for a message that is not a request.  ``sent`` is when it was sent.
     """
 
     id: str
@@ -67,9 +67,9 @@ class DeadLetters:
             self._show_again([x.receipt for x in seen.values() if x.receipt not in self._removed])
 
     def replay(self, letter: DeadLetter) -> None:
-        """Send it through the front door again under the same id, then remove it here.
+        """Send it to the queue again under the same id, then delete it here.
 
-        Safe to repeat: an inspection that exists by then is not made twice.
+        Safe to repeat: an existing inspection is not duplicated.
         """
         message = translate(letter.body, letter.id, self._queue.name)
         message["headers"]["retries"] = 0
@@ -78,7 +78,7 @@ class DeadLetters:
         self.drop(letter)
 
     def drop(self, letter: DeadLetter) -> None:
-        """Remove it, if it is still there; the inspection keeps its reason."""
+        """Delete it if it still exists; the inspection keeps its reason."""
         with _errors(self._dead.url):
             try:
                 self._sqs.delete_message(QueueUrl=self._dead.url, ReceiptHandle=letter.receipt)
@@ -100,18 +100,18 @@ class DeadLetters:
             messages = answer.get("Messages", [])
             empty = 0 if messages else empty + 1
             new = [message for message in messages if message["MessageId"] not in seen]
-            # The first ones may be visible again, if there are very many; once all of them
-            # have passed by again, there are no others.
+            # If there are very many, the first ones may be visible again; once all of them
+            # have been received again, there are no others.
             known = 0 if new else known + 1
             if known > EMPTY_ANSWERS + len(seen) / MAX_ENTRIES:
                 return
-            # All at once: whoever has seen enough must not leave the others hidden.
+            # In a single step: a caller that stops early must not leave the others hidden.
             letters = {message["MessageId"]: _letter(message) for message in new}
             seen.update(letters)
             yield from letters.values()
 
     def _show_again(self, receipts: list[str]) -> None:
-        # If that fails, they are visible by themselves after HOLD seconds.
+        # If that fails, they become visible by themselves after HOLD seconds.
         with suppress(ClientError, BotoCoreError):
             change_visibility(self._sqs, self._dead.url, receipts, 0)
 

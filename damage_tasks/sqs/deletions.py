@@ -1,8 +1,8 @@
 """Deletes messages whose verdicts are stored, ten at a time.
 
-A deletion that is late or lost is harmless: the message comes again, its verdict is
+A late or lost deletion is harmless: the message is delivered again, its verdict is
 found, and it is deleted then.  So the worker's main loop need not wait for SQS after
-each photo, and a worker calls it as often as it has ten, or twice a second.
+each photo, and a worker calls SQS once per ten messages, or twice per second.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from damage_tasks.sqs.batches import MAX_ENTRIES
 
 logger = get_logger(__name__)
 
-PAUSE = 0.5  # seconds that a message may wait for others to be deleted with
+PAUSE = 0.5  # seconds that a message may wait for others, to be deleted with them
 FAREWELL = 15.0  # seconds that `Deletions.close` may take
 
-# Takes receipt handles and returns what SQS says of those that it did not delete.
+# Takes receipt handles and returns SQS's reasons for those that it did not delete.
 Delete = Callable[[list[str]], list[str]]
 
 
 class Deletions:
-    """Messages of one queue that wait to be deleted, from a thread of its own."""
+    """Deletes the messages of one queue in a background thread."""
 
     def __init__(self, delete: Delete) -> None:
         self._delete = delete
@@ -42,7 +42,7 @@ class Deletions:
         self._waiting.put(receipt)
 
     def close(self) -> None:
-        """Return when all has been deleted that was added."""
+        """Wait until everything added has been deleted."""
         atexit.unregister(self.close)
         self._waiting.put(None)
         self._thread.join(FAREWELL)
@@ -66,8 +66,10 @@ class Deletions:
         try:
             failed = self._delete(receipts)
         except Exception as error:
-            # Whatever it was, the next may succeed; the thread must live.
-            logger.error("%d messages are not deleted, and come again: %s", len(receipts), error)
+            # The next deletion may succeed, so the thread must survive.
+            logger.error(
+                "%d messages were not deleted and will be redelivered: %s", len(receipts), error
+            )
             return
         for failure in failed:
-            logger.error("a message is not deleted, and comes again: %s", failure)
+            logger.error("a message was not deleted and will be redelivered: %s", failure)

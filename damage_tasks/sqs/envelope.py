@@ -1,9 +1,9 @@
-"""The front door: turns every SQS body into a Celery message that can be run.
+"""Converts every SQS body to a Celery message that can be executed.
 
-Celery's own messages pass.  ``{"image_url": ...}`` from any language becomes a
-`detect_damage` call whose task id is the SQS MessageId, which the sender was
-given by SendMessage.  Everything else becomes `record_malformed`: a stock worker
-would delete it, or die of it (celery/kombu#2421).
+Celery's own messages are accepted.  ``{"image_url": ...}`` from any language becomes a
+`detect_damage` call whose task id is the SQS MessageId, which SendMessage returned to
+the sender.  Everything else becomes `record_malformed`: a stock worker
+would delete it or crash (celery/kombu#2421).
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from damage_tasks.telemetry import redact, redacted
 
 Json = dict[str, Any]
 
-# kombu's own JSON gives a meaning to objects of "__type__" and "__value__"; where it does
-# not know the type, Celery drops the message.  Callers' metadata is theirs alone.
+# kombu's own JSON interprets objects with "__type__" and "__value__"; if it does
+# not know the type, Celery drops the message.  Callers' metadata must stay unchanged.
 PLAIN_JSON = "plain-json"
 PLAIN_JSON_TYPE = "application/vnd.damage-tasks.plain+json"
 
 
 def register_plain_json() -> None:
-    """Let kombu read plain JSON in this process: kombu's registry is the whole process's.
+    """Let kombu read plain JSON in this process; kombu's registry applies to the whole process.
 
     Workers call this before they fork; a caller's process never needs it.
     """
     register(PLAIN_JSON, json.dumps, json.loads, PLAIN_JSON_TYPE, "utf-8")
 
 
-OPTIONS = "inspection"  # the key of a raw message's options; what is beside it is metadata
-# Headers of our own: see `damage_tasks.tasks`.
+OPTIONS = "inspection"  # the key of a raw message's options; other keys are metadata
+# Our own headers: see `damage_tasks.tasks`.
 HAD_PHOTO = "had_photo"
 DEADLINE = "deadline"
 
@@ -50,22 +50,22 @@ KEPT_HEADERS = (
     "lang", "root_id", "parent_id", "argsrepr", "kwargsrepr", "origin", *TRACE_HEADERS,
 )  # fmt: skip
 MAX_RETRIES = 1000
-# Lists in lists in lists: Python itself gives up, somewhere else each time, near 1000.
+# Nested lists: Python itself fails near 1000 levels, each time in a different place.
 MAX_DEPTH = 100
 
 SHOWN_ARGUMENTS = 1024  # characters of a message's arguments that Flower shows
 MAX_HEADER = 8192  # characters of any other header that is kept
-# Of a malformed body this much is kept, in characters.
+# Characters of a malformed body that are kept.
 KEPT_BODY = 4096
 
 
 def translate(text: str, message_id: str, queue: str) -> Json:
-    """The Celery message (protocol 2, as kombu's virtual transports lay it out) for a body.
+    """The Celery message (protocol 2, in the format of kombu's virtual transports) for a body.
 
-    ``text`` is the SQS body; never raises.  A message that cannot be run keeps the id that
-    its sender waits for, where its headers have one.  Of a Celery message only what a photo
-    needs is kept: its sender sets neither time limits, nor a time to wait for, nor
-    further tasks to call.  The time that it expires at becomes the photo's deadline.
+    ``text`` is the SQS body; never raises.  A message that cannot be executed keeps the id that
+    its sender waits for, if its headers have one.  Only the parts of a Celery message that a photo
+    needs are kept: its sender can set neither time limits, nor an ETA, nor
+    further tasks to call.  Its expiry time becomes the photo's deadline.
     """
     payload = _parse(text)
     celery = _celery(payload, queue)
@@ -97,7 +97,7 @@ def _task_id(payload: Any) -> str | None:
 
 
 def _parse(text: str | bytes) -> Any:
-    """The JSON value in ``text``; None when there is none or it is nested too deeply."""
+    """The JSON value in ``text``; None if it is invalid or nested too deeply."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -116,14 +116,14 @@ def _parse(text: str | bytes) -> Any:
 
 
 def _options(options: Any) -> Json:
-    """The headers for a raw message's options; raises `ValueError` for what is none."""
+    """The headers for a raw message's options; raises `ValueError` if they are invalid."""
     if not isinstance(options, dict) or not options.keys() <= {DEADLINE}:
         raise ValueError(f"{OPTIONS} has unknown options")
     return _deadline(options.get(DEADLINE))
 
 
 def _deadline(text: Any) -> Json:
-    """The header for a deadline in ISO 8601, UTC where it names no zone; none for None."""
+    """The header for a deadline in ISO 8601, by default in UTC; empty for None."""
     if text is None:
         return {}
     if not isinstance(text, str):
@@ -134,7 +134,7 @@ def _deadline(text: Any) -> Json:
 
 
 def _trace(metadata: Json) -> Json:
-    """The caller's Sentry trace, where its message carries one beside the photo's URL."""
+    """The caller's Sentry trace, if its message has one in addition to the photo's URL."""
     return {name: metadata[name] for name in TRACE_HEADERS if isinstance(metadata.get(name), str)}
 
 
@@ -150,7 +150,7 @@ def _message(
             "lang": "json",
             "root_id": task_id,
             "parent_id": None,
-            # What Flower shows of it.
+            # Shown in Flower.
             "argsrepr": redact(repr(tuple(redacted(args))))[:SHOWN_ARGUMENTS],
             "kwargsrepr": "{}",
             "origin": "sqs",
@@ -176,7 +176,7 @@ def _message(
 
 
 def _celery(payload: Any, queue: str) -> Json | None:
-    """The message that Celery itself sent, if it can be run, down to its arguments."""
+    """The message sent by Celery itself, if it and its arguments are valid."""
     try:
         headers, properties = payload["headers"], payload["properties"]
         task, task_id, retries = headers["task"], headers["id"], headers.get("retries") or 0
@@ -211,7 +211,7 @@ def _can_be_called(task: str, args: Any, kwargs: Any) -> bool:
 
 
 def _kept(headers: Json) -> Json:
-    """What carries a trace, names the sender or is our own; all else is ours to say."""
+    """The headers that carry a trace, name the sender or are our own; we set all others."""
     inner = headers.get("headers")
     kept: Json = {
         name: headers[name][:MAX_HEADER]
@@ -226,7 +226,7 @@ def _kept(headers: Json) -> Json:
         }
     if headers.get(HAD_PHOTO) is True:
         kept[HAD_PHOTO] = True
-    # Celery itself lets nobody send an expiry that it cannot read.
+    # Celery itself never sends an expiry that it cannot parse.
     with suppress(ValueError, OverflowError):
         kept |= _deadline(headers.get(DEADLINE) or headers.get("expires"))
     return kept

@@ -1,4 +1,4 @@
-"""What SQS says of a message, read from the properties of the Celery message around it."""
+"""A message's SQS attributes, read from the properties of the enclosing Celery message."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 
 def sent_at(properties: dict[str, Any]) -> float | None:
-    """When SQS took the message, in seconds since 1970; None if SQS did not deliver it."""
+    """When SQS accepted the message, in seconds since 1970; None if it did not come from SQS."""
     stamp = _attributes(properties).get("SentTimestamp")
     return int(stamp) / 1000 if stamp else None
 
 
 def receives_of(properties: dict[str, Any]) -> int:
-    """How often SQS has delivered the message, this time included."""
+    """How often SQS has delivered the message, including this time."""
     # Celery's own `redelivered` flag is always false on SQS.
     return int(_attributes(properties).get("ApproximateReceiveCount", 1))
 

@@ -1,7 +1,7 @@
-"""The messages that this application sends: what a photo's message cannot carry is refused here.
+"""Checks messages before this application sends them.
 
-A worker keeps only what a photo needs of a Celery message (see `sqs.envelope`), so a
-chain or a time limit would be dropped without a word, and its sender would wait for ever.
+A worker keeps only the parts of a Celery message that a photo needs (see `sqs.envelope`), so a
+chain or a time limit would be dropped silently, and its sender would wait forever.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from damage_tasks.inspection import MAX_ID
 from damage_tasks.settings import get_settings
 from damage_tasks.sqs.task_names import ARGUMENTS, DETECT_DAMAGE, is_task_id
 
-# Celery's options, and what to do without them.
+# Celery's options, and what to do instead.
 _READ_THE_RESULT = "wait for the result with .get(), then call the next task"
 _REFUSED = {
     "chain": _READ_THE_RESULT,
@@ -49,7 +49,7 @@ class OutgoingMessages(AMQP):
         if name not in ARGUMENTS:
             raise CallRefused(
                 f"{name}: workers on this queue run {DETECT_DAMAGE} only; send other tasks "
-                "with an application and a queue of their own"
+                "with a separate application and queue"
             )
         get_settings().require("queue_url")
         if not is_task_id(call["task_id"]):
@@ -60,7 +60,7 @@ class OutgoingMessages(AMQP):
             if (value := call.get(option)) and value != getattr(task, option, None):
                 shown = _NAMES.get(option, option)
                 raise CallRefused(f"{name} does not support {shown}: {instead}")
-        # A worker's retry was accepted when it came, by the rules for messages of any language.
+        # A worker's retry was already accepted under the rules for messages from any language.
         if name == DETECT_DAMAGE and not call.get("retries"):
             check_call(call.get("args") or (), call.get("kwargs") or {})
         return super().as_task_v2(*given, **options)
@@ -70,7 +70,9 @@ class OutgoingMessages(AMQP):
 
         def send_checked(*given: Any, **options: Any) -> Any:
             if options.get("serializer") not in (None, "json"):
-                raise CallRefused(f"{DETECT_DAMAGE} is sent as JSON, not {options['serializer']}")
+                raise CallRefused(
+                    f"{DETECT_DAMAGE} must be sent as JSON, not {options['serializer']}"
+                )
             if options.get("compression"):
                 raise CallRefused(f"{DETECT_DAMAGE} does not support compression")
             return send(*given, **options)
@@ -91,9 +93,9 @@ def check_call(args: Any, kwargs: Mapping[str, Any]) -> None:
 
 
 def check_json_object(metadata: Any, most_bytes: int) -> None:
-    """Check that ``metadata`` is None or an object that comes back as it was sent.
+    """Check that ``metadata`` is None or an object that JSON preserves.
 
-    Raises `MetadataInvalid` for anything that JSON would change or cannot carry, and for
+    Raises `MetadataInvalid` for anything that JSON would change or cannot represent, and for
     more than ``most_bytes`` bytes of UTF-8.
     """
     if metadata is None:
@@ -128,12 +130,12 @@ def _check_value(value: Any, path: str, parents: tuple[int, ...]) -> None:
 
 def _check_scalar(value: Any, path: str) -> None:
     if type(value) is float and not math.isfinite(value):
-        raise MetadataInvalid(f"{path} is {value}, which JSON does not have")
+        raise MetadataInvalid(f"{path} is {value}, which JSON cannot represent")
     if type(value) is str:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise MetadataInvalid(f"{path} holds half of a surrogate pair") from None
+            raise MetadataInvalid(f"{path} contains half of a surrogate pair") from None
     elif value is not None and type(value) not in (bool, int, float):
         raise MetadataInvalid(
             f"{path} is a {type(value).__name__}; use only dict, list, str, int, float, bool "

@@ -1,4 +1,4 @@
-"""How many messages wait, are in flight, or are dead letters."""
+"""Counts the messages that are waiting, in flight, or dead letters."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from damage_tasks.telemetry import redact
 
 logger = get_logger(__name__)
 
-KEPT = 15.0  # seconds that counts are good for; SQS's own are approximate anyway
+KEPT = 15.0  # seconds for which counts are cached; SQS's own are approximate anyway
 
 
 @dataclass(frozen=True)
 class QueueCounts:
-    """What SQS says of the queue and its dead-letter queue, approximately."""
+    """Approximate counts of the queue and its dead-letter queue, as reported by SQS."""
 
     queue: str
     waiting: int
@@ -30,7 +30,7 @@ class QueueCounts:
 
 
 class QueueDepth:
-    """Asks SQS at most every `KEPT` seconds; safe to use from any thread.
+    """Queries SQS at most every `KEPT` seconds; thread-safe.
 
     Needs the permissions GetQueueAttributes on both queues and GetQueueUrl on the
     dead-letter queue.
@@ -47,7 +47,7 @@ class QueueDepth:
         self._asked = -kept
 
     def counts(self) -> QueueCounts | None:
-        """The counts of a moment ago; None while SQS does not answer."""
+        """The latest counts; None while SQS does not answer."""
         with self._lock:
             if time.monotonic() - self._asked >= self._kept:
                 self._asked = time.monotonic()
@@ -55,7 +55,7 @@ class QueueDepth:
                     self._counts = self._ask()
                 except Exception as error:
                     self._counts = None
-                    logger.warning("queue counts are not known: %s", redact(str(error)))
+                    logger.warning("queue counts are unknown: %s", redact(str(error)))
             return self._counts
 
     def _ask(self) -> QueueCounts:
@@ -81,7 +81,7 @@ def _client(region: str | None) -> Any:
 
     from damage_tasks.storage.aws_clients import new_client
 
-    # Nobody waits for a figure: the next look comes soon.
+    # Fail fast: the next query follows soon.
     patience = Config(
         connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 2, "mode": "standard"}
     )

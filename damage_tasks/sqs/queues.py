@@ -1,7 +1,7 @@
-"""The pair of SQS queues: made, checked and looked at.
+"""Creates, checks and reads the SQS queue and its dead-letter queue.
 
-A worker refuses a queue whose own attributes would lose or double work, since
-nothing in Celery's settings can make up for them.
+A worker rejects a queue whose own attributes could lose or duplicate work, because
+Celery's settings cannot compensate for them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from damage_tasks.errors import QueueUnavailable, QueueUnsafe, SettingsError
 from damage_tasks.settings import Settings, get_settings
 from damage_tasks.storage.aws_clients import new_client
 
-# Seconds between a task's hard time limit and its message being visible again.
+# Seconds between a task's hard time limit and the time when its message is visible again.
 MARGIN = 10
-MIN_RECEIVES = 2  # or one lost pod would make a photo a dead letter
+MIN_RECEIVES = 2  # with 1, a single lost pod would make a photo a dead letter
 MAX_RECEIVES = 5
-MIN_RETENTION = 24 * 3600  # seconds; what waits for longer is deleted by SQS, unseen
-RETENTION = 14 * 24 * 3600  # seconds; the longest that SQS allows
+MIN_RETENTION = 24 * 3600  # seconds after which SQS silently deletes a message
+RETENTION = 14 * 24 * 3600  # seconds; the maximum of SQS
 DEAD_LETTERS = "dead-letters"
 
 _ATTRIBUTES = [
@@ -38,7 +38,7 @@ _ATTRIBUTES = [
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What SQS says of a queue; times in seconds, counts approximate."""
+    """A queue's attributes as reported by SQS; times in seconds, counts approximate."""
 
     url: str
     visibility_timeout: int
@@ -59,7 +59,7 @@ class Queue:
 def sqs_client() -> Any:
     """This process's SQS client; region, credentials and endpoint are boto3's variables.
 
-    Raises `SettingsError` when they name no region.
+    Raises `SettingsError` if they do not set a region.
     """
     config = Config(
         connect_timeout=5,
@@ -97,20 +97,22 @@ def read_queue(sqs: Any, url: str) -> Queue:
 
 
 def problems(queue: Queue, settings: Settings) -> list[str]:
-    """What would lose or double work on ``queue``, and which attribute to set."""
+    """Problems that could lose or duplicate work on ``queue``, and the attribute to set."""
     found = []
     needed = settings.time_limit + MARGIN
     if queue.name.endswith(".fifo"):
-        found.append("is a FIFO queue, which takes no delay per message; use a standard queue")
+        found.append(
+            "is a FIFO queue, which does not support delays per message; use a standard queue"
+        )
     if queue.visibility_timeout < needed:
         found.append(
-            f"VisibilityTimeout is {queue.visibility_timeout} s and photos may take "
-            f"{settings.time_limit} s: set it to {needed} or more, or they are examined twice"
+            f"VisibilityTimeout is {queue.visibility_timeout} s, but photos may take "
+            f"{settings.time_limit} s: set it to at least {needed}, or they are examined twice"
         )
     if queue.retention < MIN_RETENTION:
         found.append(
             f"MessageRetentionPeriod is {queue.retention} s: set it to {RETENTION}, or photos that "
-            "wait through an outage are deleted unseen"
+            "wait during an outage are deleted"
         )
     if queue.dead_letter_arn is None or queue.max_receives is None:
         found.append(
@@ -125,7 +127,7 @@ def problems(queue: Queue, settings: Settings) -> list[str]:
 
 
 def check_queue(sqs: Any, settings: Settings) -> Queue:
-    """The queue of ``settings`` if photos are safe on it.
+    """The queue of ``settings``, if it cannot lose or duplicate photos.
 
     Raises `QueueUnsafe` naming every attribute to set, or `QueueUnavailable`.
     """
@@ -135,18 +137,18 @@ def check_queue(sqs: Any, settings: Settings) -> Queue:
         dead = dead_letter_queue(sqs, queue)
         if dead.dead_letter_arn is not None:
             found.append(
-                f"RedrivePolicy of {dead.name}: remove it, or looking at dead letters sends them on"
+                f"RedrivePolicy of {dead.name}: remove it, or listing dead letters moves them"
             )
-        # A dead letter keeps the age that it had.
+        # A dead letter keeps its age.
         if dead.retention < queue.retention:
             found.append(
                 f"MessageRetentionPeriod of {dead.name} is {dead.retention} s, shorter than the "
-                f"queue's own: set it to {RETENTION}, or dead letters are deleted before they are "
-                "seen"
+                f"queue's own: set it to {RETENTION}, or dead letters may be deleted before they "
+                "are seen"
             )
     if found:
         raise QueueUnsafe(
-            f"{queue.url} {'; '.join(found)} (`damage-tasks queue create` sets it right)"
+            f"{queue.url} {'; '.join(found)} (`damage-tasks queue create` corrects this)"
         )
     return queue
 
@@ -154,7 +156,7 @@ def check_queue(sqs: Any, settings: Settings) -> Queue:
 def create_queues(
     sqs: Any, name: str, visibility_timeout: int, max_receives: int = MAX_RECEIVES
 ) -> str:
-    """Make the queue ``name`` and its dead-letter queue, or set them right; the queue's URL.
+    """Create or correct the queue ``name`` and its dead-letter queue; returns the queue's URL.
 
     Safe to call again.  Raises `QueueUnavailable`.
     """
@@ -179,7 +181,7 @@ def create_queues(
 
 
 def dead_letter_queue(sqs: Any, queue: Queue) -> Queue:
-    """The dead-letter queue of ``queue``; raises `QueueUnsafe` when it has none."""
+    """The dead-letter queue of ``queue``; raises `QueueUnsafe` if it has none."""
     if queue.dead_letter_arn is None:
         raise QueueUnsafe(f"{queue.url} has no RedrivePolicy, so there are no dead letters")
     return read_queue(sqs, dead_letter_url(sqs, queue.dead_letter_arn))
@@ -202,6 +204,6 @@ def _ensure(sqs: Any, name: str, attributes: dict[str, str]) -> str:
         if "QueueNameExists" not in code and "QueueAlreadyExists" not in code:
             raise
         url = str(sqs.get_queue_url(QueueName=name)["QueueUrl"])
-    # An emulator, or a queue made by hand, may have other attributes.
+    # An emulator, or a queue created manually, may have different attributes.
     sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
     return url

@@ -1,4 +1,4 @@
-"""The tasks that travel on the queue, their arguments, and their ids."""
+"""The tasks on the queue, their arguments and their ids."""
 
 from typing import Any
 
@@ -12,6 +12,6 @@ ARGUMENTS = {DETECT_DAMAGE: ("url", "metadata"), RECORD_MALFORMED: ("body",)}
 
 
 def is_task_id(value: Any) -> bool:
-    """Whether ``value`` can be the id of a task, and so of an inspection."""
-    # What is not printable includes lone surrogates, which have no UTF-8.
+    """Whether ``value`` can be the id of a task, and thus of an inspection."""
+    # Unprintable characters include lone surrogates, which cannot be encoded in UTF-8.
     return isinstance(value, str) and value.isprintable() and 0 < len(value.encode()) <= MAX_ID

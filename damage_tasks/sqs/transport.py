@@ -1,4 +1,4 @@
-"""kombu's SQS transport, guarded: no poll and no message can end the worker by accident."""
+"""kombu's SQS transport, hardened so that no failed poll or message can end the worker."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ logger = get_logger(__name__)
 
 Json = dict[str, Any]
 
-LOOK_AGAIN = 0.02  # seconds between two looks for room, which cost no request
-HELD_PAUSE = 0.1  # seconds before hooks that hold back a poll are asked again
-LONGEST_PAUSE = 30.0  # seconds between two polls that fail
-# Seconds until a message that was given up is tried again: doubled at each receive.
+LOOK_AGAIN = 0.02  # seconds between checks for room, which need no request
+HELD_PAUSE = 0.1  # seconds before hooks that delayed a poll are called again
+LONGEST_PAUSE = 30.0  # maximum seconds between failing polls
+# Seconds until a rejected message is retried; doubled at each receive.
 FIRST_BACKOFF = 5
 LONGEST_BACKOFF = 900
 
@@ -36,20 +36,20 @@ _THROTTLED = ("Throttl", "RequestLimitExceeded", "OverLimit", "TooManyRequests",
 
 @dataclass(frozen=True, slots=True)
 class FailedPoll:
-    """A ReceiveMessage that brought no answer, or the answer no."""
+    """A ReceiveMessage request that failed or was rejected."""
 
     status: int
     text: str
 
     @property
     def final(self) -> bool:
-        """Whether SQS refused us, rather than being away or busy."""
+        """Whether SQS rejected the request, rather than being unavailable or busy."""
         busy = any(word in self.text for word in _THROTTLED)
         return 400 <= self.status < 500 and self.status not in (408, 429) and not busy
 
 
 class GuardedConnection(AsyncSQSConnection):
-    """Gives a `FailedPoll` where kombu gives [] or raises, which both end the worker."""
+    """Returns a `FailedPoll` where kombu returns [] or raises, both of which end the worker."""
 
     def _on_list_ready(self, parent: Any, markers: Any, operation: str, response: Any) -> Any:
         status = response.status
@@ -61,13 +61,13 @@ class GuardedConnection(AsyncSQSConnection):
                 return FailedPoll(599, "no SQS answer")
             body = response.read()
         except Exception as error:
-            # Something else than SQS answered, a proxy perhaps.
+            # Something other than SQS answered, perhaps a proxy.
             return FailedPoll(599, f"unreadable answer: {error}")
         return FailedPoll(status, _error_text(body) or str(response.reason))
 
 
 class Channel(SQS.Channel):
-    """Reads every message through the front door and survives failed polls.
+    """Converts every message with `sqs.envelope` and survives failed polls.
 
     ``polled_at`` is the time (`time.monotonic`) of the last poll that SQS answered.
     Acknowledged messages are deleted in batches.  The worker's steps use `before_poll`,
@@ -77,7 +77,7 @@ class Channel(SQS.Channel):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.polled_at: float | None = None
-        # Credentials and policies may take a while to arrive everywhere.
+        # New credentials and policies take a while to become effective everywhere.
         self._patience: float = self.transport_options.get("refusal_patience", 60)
         self._prefetch: int = self.transport_options.get("prefetch", 1)
         self._failures = 0
@@ -108,12 +108,12 @@ class Channel(SQS.Channel):
         url = self.predefined_queues[queue]["url"]
         # SQS's receipt handle is kombu's delivery tag.
         for reason in change_visibility(self.sqs(queue), url, sorted(tags), seconds):
-            logger.warning("visibility is not changed: %s", reason)
+            logger.warning("visibility was not changed: %s", reason)
 
     def hand_back(self, tags: Iterable[str]) -> None:
-        """Give up the messages with these delivery tags and make them visible at once.
+        """Return the messages with these delivery tags to the queue, immediately visible.
 
-        Raises as `hide` does; the messages are then visible after their timeout.
+        Raises the same errors as `hide`; the messages are then visible after their timeout.
         """
         given_up = list(tags)
         for tag in given_up:
@@ -121,7 +121,7 @@ class Channel(SQS.Channel):
         self.hide(given_up, 0)
 
     def queue_visibility_timeout(self) -> int:
-        """The queue's own visibility timeout in seconds, which SQS is asked for.
+        """The queue's own visibility timeout in seconds, queried from SQS.
 
         The timeout in Celery's transport options applies only to queues that kombu creates
         (celery/celery#7234).
@@ -145,9 +145,9 @@ class Channel(SQS.Channel):
         return self._predefined_queue_async_clients[queue]
 
     def has_room(self) -> bool:
-        """Whether a poll is due: half of the photos that may wait in this worker are gone.
+        """Whether a poll is due: at most half of the photos that may wait in this worker remain.
 
-        One receive brings several then, and the other half keeps the processes busy meanwhile.
+        Then one receive returns several, while the other half keeps the processes busy.
         """
         limit = self.qos.prefetch_count
         free = self.qos.can_consume_max_estimate()
@@ -165,24 +165,24 @@ class Channel(SQS.Channel):
         elif self.has_room():
             super()._schedule_queue(queue)
         else:
-            # kombu would look again after `polling_interval`: no worker could do more than
-            # its photos in hand in a second.
+            # kombu would check again after `polling_interval`: no worker could process more than
+            # its current photos per second.
             self.hub.call_later(LOOK_AGAIN, self._schedule_queue, queue)
 
     def _size(self, queue: str) -> int:
-        """Not asked: nobody uses it, and an SQS that is away just then would end the worker."""
+        """Not queried: the size is unused, and an SQS outage at this point would end the worker."""
         return 0
 
     def _get_bulk_async(self, queue: str, callback: Any = None) -> Any:
         try:
             return super()._get_bulk_async(queue, callback=callback)
         except BotoCoreError as error:
-            # No credentials to sign with: they may come back, as SQS may.
+            # No credentials for signing: like SQS, they may be available again later.
             self._poll_failed(FailedPoll(403, str(error)))
             return callback(0)
 
     def _on_messages_ready(self, queue: str, qname: str, messages: Any) -> int:
-        # kombu 5.7.0 hands over [] for a 408, a 5xx or a curl error, and its own
+        # kombu 5.7.0 passes [] for a 408, a 5xx or a curl error, and its own
         # [].get() then ends the worker.
         if not isinstance(messages, dict):
             failure = messages if isinstance(messages, FailedPoll) else FailedPoll(599, "failed")
@@ -193,10 +193,10 @@ class Channel(SQS.Channel):
         self._failures, self._refused_since = 0, None
         self.polled_at = time.monotonic()
         received = messages.get("Messages") or []
-        # What stands between us and SQS may answer with anything that is JSON.
+        # A proxy between us and SQS may answer with arbitrary JSON.
         usable = [message for message in received if _is_message(message)]
         if len(usable) < len(received):
-            logger.warning("SQS gave %d messages without body", len(received) - len(usable))
+            logger.warning("SQS returned %d messages without a body", len(received) - len(usable))
         return super()._on_messages_ready(queue, qname, {"Messages": usable})
 
     def _poll_failed(self, failure: FailedPoll) -> None:
@@ -209,7 +209,9 @@ class Channel(SQS.Channel):
         self._refused_since = self._refused_since or now
         if now - self._refused_since >= self._patience:
             logger.critical(
-                "worker stops: SQS has refused it for %d s: %s", self._patience, failure.text
+                "worker stops: SQS has rejected its requests for %d s: %s",
+                self._patience,
+                failure.text,
             )
             raise WorkerShutdown(1)
 
@@ -224,7 +226,7 @@ class Channel(SQS.Channel):
     def _message_to_python(self, message: Json, queue_name: str, q_url: str) -> Json:
         body = message["Body"]
         if isinstance(body, str):
-            # SQS itself takes no lone surrogates; who stands in for it might.
+            # SQS itself rejects lone surrogates, but an emulator might not.
             body = body.encode("utf-8", "replace")
         text = self._decode_python_message_body(body).decode("utf-8", "replace")
         payload = translate(text, message["MessageId"], queue_name)
@@ -233,8 +235,8 @@ class Channel(SQS.Channel):
     def _put(self, queue: str, message: Json, **kwargs: Any) -> None:
         headers = message.get("headers") or {}
         if headers.get("eta"):
-            # A worker would hold the message until then, in flight all the time.
-            raise ValueError("SQS delays by itself: use DelaySeconds=..., at most 900, no eta")
+            # A worker would hold the message in flight until then.
+            raise ValueError("eta is not supported: use DelaySeconds=... (at most 900) instead")
         super()._put(queue, message, **kwargs)
 
     def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
@@ -256,19 +258,19 @@ class Channel(SQS.Channel):
     def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
         message = self.qos._delivered.get(delivery_tag)
         if message is None:
-            # Handed back already, and then its process was lost: kombu would raise a KeyError.
+            # Returned already, and then its process was lost: kombu would raise a KeyError.
             return
         super().basic_reject(delivery_tag, requeue=requeue)
         if not requeue:
             self._restore_at_beginning(message)
 
     def _delete_rejected_message(self, delivery_tag: str) -> None:
-        """Nothing is deleted that has no verdict, not even where the redrive policy was lost."""
+        """Delete nothing: the message has no verdict, even if there is no redrive policy."""
 
     def _restore_at_beginning(self, message: Any) -> None:
-        """Give a message up: visible again after a pause that grows with its receives."""
+        """Return a message to the queue, visible after a pause that grows with its receives."""
         if message.delivery_info.get("revoked"):
-            # No worker will run it: let SQS make it a dead letter soon.
+            # No worker will execute it, so let SQS soon move it to the dead letters.
             self.show_again(message, 0)
             return
         received = int(
@@ -278,11 +280,11 @@ class Channel(SQS.Channel):
         self.show_again(message, round(random.uniform(pause / 2, pause)))
 
     def _restore(self, message: Any, *_: Any) -> None:
-        """Hand a message back that nobody has looked at: visible again at once."""
+        """Return an unprocessed message to the queue, immediately visible."""
         self.show_again(message, 0)
 
     def show_again(self, message: Any, seconds: int) -> None:
-        """Make a message visible after ``seconds``; if that fails, it waits for its timeout."""
+        """Make a message visible after ``seconds``; if that fails, after its timeout."""
         info = message.delivery_info
         try:
             self.sqs(queue=info["routing_key"]).change_message_visibility(
@@ -305,7 +307,7 @@ def _allows_poll(hook: Callable[[], bool]) -> bool:
     try:
         return hook()
     except Exception:
-        # Raised here, it would end the worker.
+        # Propagating it would end the worker.
         logger.exception("a hook before the poll failed")
         return True
 

@@ -1,7 +1,7 @@
-"""Keeps the messages that a worker holds invisible, and hands them back when it stops.
+"""Keeps a worker's messages invisible, and returns them to the queue when it stops.
 
 Neither kombu nor Celery extends a visibility timeout: a photo that waits or takes
-longer than the queue's timeout would be delivered again while it is in hand.
+longer than the queue's timeout would be delivered again while it is in progress.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ logger = get_logger(__name__)
 
 
 class VisibilityKeeper(bootsteps.StartStopStep):
-    """Extends the visibility of every message in hand, from a thread of its own.
+    """Extends the visibility timeout of every received message in a background thread.
 
-    Runs on through a warm shutdown, while photos in hand are finished; those
-    that have not been started are handed back as soon as it begins.
+    Continues during a warm shutdown, while photos in progress are finished; those
+    that have not been started are returned to the queue as soon as it begins.
     """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
@@ -35,7 +35,7 @@ class VisibilityKeeper(bootsteps.StartStopStep):
         self._stopped = threading.Event()
 
     def start(self, consumer: Any) -> None:
-        self._stopped.set()  # of a connection that was lost
+        self._stopped.set()  # ends the thread of a lost connection
         self._stopped = threading.Event()
         channel = consumer.task_consumer.channel
         limit = consumer.app.conf.task_time_limit
@@ -48,7 +48,7 @@ class VisibilityKeeper(bootsteps.StartStopStep):
         thread.start()
 
     def stop(self, consumer: Any) -> None:
-        # Only a pool that can be flushed has given back what it has not begun.
+        # Only a pool that can be flushed has returned the photos that it had not started.
         if consumer.task_consumer is not None and getattr(consumer.pool, "flush", None):
             hand_back_unstarted(consumer.task_consumer.channel)
 
@@ -62,15 +62,15 @@ class VisibilityKeeper(bootsteps.StartStopStep):
                 timeout = timeout or channel.queue_visibility_timeout()
                 extend(channel, timeout, limit)
             except Exception as error:
-                # Whatever it was, the next round may succeed; the thread must live.
-                logger.warning("visibility not extended: %s", error)
+                # The next round may succeed, so the thread must survive.
+                logger.warning("visibility was not extended: %s", error)
 
 
 def extend(channel: Channel, timeout: int, limit: float) -> None:
-    """Hide every message in hand for another ``timeout`` seconds.
+    """Hide every received message for another ``timeout`` seconds.
 
-    Not those of photos that have taken longer than ``limit`` seconds: whatever
-    holds them is stuck, and another worker may have them.
+    Except those of photos that have taken longer than ``limit`` seconds: their
+    processes are stuck, and another worker may have them.
     """
     hung = {
         request.message.delivery_tag
@@ -81,9 +81,9 @@ def extend(channel: Channel, timeout: int, limit: float) -> None:
 
 
 def hand_back_unstarted(channel: Channel) -> None:
-    """Make the messages visible at once that no process has begun to work on.
+    """Make the messages immediately visible that no process has started.
 
-    To be called when Celery has taken them back from its pool (`Consumer.on_close`).
+    Call when Celery has taken them back from its pool (`Consumer.on_close`).
     """
     begun = {request.message.delivery_tag for request in list(state.active_requests)}
     idle = {tag: message for tag, message in channel.in_hand().items() if tag not in begun}

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 CHUNK = 256 * 1024
 READ_TIMEOUT = 10  # seconds
-MAX_OBJECT = 1024**3  # bytes of what we wrote ourselves
+MAX_OBJECT = 1024**3  # bytes; for objects that we wrote ourselves
 
-# What urllib3 and the sockets below it raise comes through boto3 while a body is read.
+# While a body is read, boto3 passes on exceptions of urllib3 and the sockets below it.
 _S3_ERRORS = (ClientError, BotoCoreError, HTTPError, OSError)
 _REJECTIONS: dict[Fault, type[PhotoRejected]] = {
     Fault.MISSING: PhotoNotFound,
@@ -73,7 +73,7 @@ class Bucket:
         self.base_url = base_url.rstrip("/") if base_url else None
 
     def get(self, key: str) -> bytes:
-        """The bytes under ``key``; raises as `read_object` does."""
+        """The bytes under ``key``; raises the same errors as `read_object`."""
         return read_object(self.name, key, limit=MAX_OBJECT, timeout=READ_TIMEOUT)
 
     def has(self, address: str) -> bool:

@@ -1,4 +1,4 @@
-"""Celery's consumer, which no deferred callback can end."""
+"""Celery's consumer, hardened so that a failing deferred callback cannot end it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Consumer(CeleryConsumer):
     """The ``worker_consumer`` of the application."""
 
     def call_soon(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call ``callback`` in the main loop soon; what it raises is logged.
+        """Call ``callback`` soon in the main loop, and log its exceptions.
 
         Remote-control commands are deferred by this method, and an error that reaches the main
         loop would end the worker.  `WorkerShutdown` is a `SystemExit` and still does.

@@ -1,8 +1,8 @@
-"""The heartbeat file, which cannot lie: it is touched where the work is really done.
+"""The heartbeat file, touched only while the worker really makes progress.
 
 Either SQS has just answered a poll, or no poll is due because every process has a
-photo that is inside its time limit.  In both cases the processes must be up and no
-photo may be stuck.  Celery's own heartbeat comes from a timer and goes on while the
+photo that is within its time limit.  In both cases the processes must be running and no
+photo may be stuck.  Celery's own heartbeat is driven by a timer and continues while
 polling hangs (celery/celery#4079, celery/celery#5072).
 """
 
@@ -28,7 +28,7 @@ START_LIMIT = 30.0  # seconds that a photo may wait for a process that has nothi
 
 
 def clear_heartbeat(file: Path) -> None:
-    """Remove what an earlier worker left behind: nothing is alive or ready yet."""
+    """Remove an earlier worker's files: nothing is alive or ready yet."""
     for left in (file, ready_file(file)):
         try:
             left.unlink(missing_ok=True)
@@ -37,12 +37,12 @@ def clear_heartbeat(file: Path) -> None:
 
 
 def ready_file(file: Path) -> Path:
-    """The file beside the heartbeat that exists while the worker takes photos."""
+    """The file next to the heartbeat that exists while the worker accepts photos."""
     return file.with_name(file.name + ".ready")
 
 
 class Heartbeat(bootsteps.StartStopStep):
-    """Looks at the worker whenever the SQS channel is about to poll, or finds no poll due."""
+    """Checks the worker whenever the SQS channel is about to poll or finds that no poll is due."""
 
     # The order in which hooks are added to the channel is the order in which they run.
     requires = (WarmUp,)
@@ -71,7 +71,7 @@ class Heartbeat(bootsteps.StartStopStep):
         channel = consumer.task_consumer.channel
 
         # Called after every finished poll and, while the worker has no room, many times
-        # a second; a poll that hangs stops it.
+        # per second; it stops while a poll hangs.
         def look() -> bool:
             if channel.polled_at != self._polled_at:
                 self._polled_at = channel.polled_at
@@ -85,7 +85,7 @@ class Heartbeat(bootsteps.StartStopStep):
     def stop(self, consumer: Any) -> None:
         ready_file(self.file).unlink(missing_ok=True)
         if consumer.hub is not None:
-            # Polling ends now, but the photos in hand are finished.
+            # Polling ends now, but photos in progress are finished.
             self._cancel_timer()
             self._drain_timer = consumer.hub.timer.call_repeatedly(1.0, self.draining)
 
@@ -93,22 +93,22 @@ class Heartbeat(bootsteps.StartStopStep):
         self._cancel_timer()
 
     def polled(self) -> None:
-        """SQS has answered a poll."""
+        """Record that SQS has answered a poll."""
         self.polls += 1
         if self._beat(self._process_trouble() or self._photo_trouble()) and self._is_complete():
             self._touch(ready_file(self.file))
 
     def busy(self) -> None:
-        """No poll is due: everything that may be taken has been taken."""
+        """Record that no poll is due, because the worker holds as many photos as it may."""
         self._beat(self._process_trouble() or self._photo_trouble() or self._idle_trouble())
 
     def draining(self) -> None:
-        """The worker polls no more and finishes its photos."""
+        """Record that the worker no longer polls, but finishes its photos."""
         if state.active_requests:
             self._beat(self._photo_trouble())
 
     def figures(self) -> dict[str, Any]:
-        """For Prometheus; ages in seconds."""
+        """Values for Prometheus; ages in seconds."""
         now = time.monotonic()
         return {
             "polls": self.polls,
@@ -131,14 +131,14 @@ class Heartbeat(bootsteps.StartStopStep):
             age = clock - (request.time_start or clock)
             if age > self._time_limit:
                 return f"photo {request.id} has been running for {age:.0f} s"
-        # A process that has nothing to do and does not take its photo is stuck.
+        # An idle process that does not take its photo is stuck.
         idle = self._processes_up() > len(state.active_requests)
         waiting = {request.id for request in state.reserved_requests - state.active_requests}
         since = self._stuck_since
         self._stuck_since = {id: since.get(id, now) for id in waiting} if idle else {}
         for id, first in self._stuck_since.items():
             if now - first > START_LIMIT:
-                return f"photo {id} is not taken by any process for {now - first:.0f} s"
+                return f"no process has taken photo {id} for {now - first:.0f} s"
         return None
 
     def _idle_trouble(self) -> str | None:
@@ -148,7 +148,7 @@ class Heartbeat(bootsteps.StartStopStep):
         )
         if state.reserved_requests or held_back:
             return None
-        return "no photo is in hand, and yet no poll is due"
+        return "no photo is in progress, but no poll is due"
 
     def _is_complete(self) -> bool:
         return self._processes_up() >= self._consumer.pool.num_processes
@@ -174,7 +174,7 @@ class Heartbeat(bootsteps.StartStopStep):
     def _touch(self, file: Path, text: str = "") -> None:
         try:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # In place and always of the same size, which needs no room on a full disk.  Where
+            # In place and always of the same size, which needs no space on a full disk.  If
             # there was none from the start, the probe reads the time of the empty file.
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
@@ -184,10 +184,10 @@ class Heartbeat(bootsteps.StartStopStep):
                 os.close(descriptor)
         except OSError as error:
             if not self._is_unwritable:
-                logger.warning("heartbeat is not written: %s", error)
+                logger.warning("heartbeat was not written: %s", error)
             self._is_unwritable = True
         else:
-            # Of an empty file one cannot tell.
+            # The content of an empty file is unknown.
             self._is_unwritable = self._is_unwritable and not text
 
     def _cancel_timer(self) -> None:

@@ -1,4 +1,4 @@
-"""How a worker process deals with memory."""
+"""Memory settings of a worker process."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import ctypes
 
 # malloc.h
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-LARGEST_KEPT = 32 * 1024 * 1024  # bytes; the most that glibc lets one set
+LARGEST_KEPT = 32 * 1024 * 1024  # bytes; the maximum that glibc allows
 KEPT = 128 * 1024 * 1024
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep the memory of one photo for the next; whether that can be set.
+    """Let this process keep one photo's memory for the next; returns whether that is possible.
 
-    glibc maps every picture anew and the kernel clears its pages: 10 to 20 ms of a
-    photo.  What is larger than 32 MiB still goes back, and what exceeds 128 MiB in all.
+    By default, glibc maps memory for every picture and the kernel clears its pages, 10 to 20 ms per
+    photo.  Blocks larger than 32 MiB, and what exceeds 128 MiB in total, are still returned.
     """
     try:
         set_option = ctypes.CDLL(None).mallopt

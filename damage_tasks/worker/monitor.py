@@ -1,4 +1,4 @@
-"""The outcomes that the parent of the worker processes sees, as alerts and live metrics."""
+"""Turns the outcomes seen by the worker's parent process into alerts and live metrics."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 class WorkerMonitor:
-    """One for each worker; nothing is on before `start`."""
+    """One per worker; inactive before `start`."""
 
     def __init__(self) -> None:
         self._slack: Slack | None = None
         self._depth: QueueDepth | None = None
         self.heartbeat_figures: Callable[[], dict[str, Any]] | None = None
         self.progress = ProgressWriter(_open_store)
-        self.last_wait = 0.0  # seconds that the photo taken last had waited
+        self.last_wait = 0.0  # seconds that the last received photo had waited
 
     def start(self, hostname: str) -> None:
-        """Serve metrics and post alerts, as far as the settings say so."""
+        """Serve metrics and post alerts, if the settings enable them."""
         from damage_tasks.telemetry.metrics import serve_metrics
 
         settings = get_settings()
@@ -46,18 +46,18 @@ class WorkerMonitor:
             serve_metrics(settings.metrics_port, self.figures)
 
     def failed(self, task_id: str, error: BaseException) -> None:
-        """A photo ended without a verdict."""
+        """Record that a photo ended without a verdict."""
         if self._slack is not None:
             event = getattr(error, "sentry_event", None)
             self._slack.alert(Alert(cause_of(error), str(error), task_id, event))
 
     def succeeded(self) -> None:
-        """A photo ended with a verdict."""
+        """Record that a photo ended with a verdict."""
         if self._slack is not None:
             self._slack.succeeded()
 
     def figures(self) -> dict[str, Any]:
-        """The live figures, see `damage_tasks.telemetry.live_metrics`."""
+        """The live metrics; see `damage_tasks.telemetry.live_metrics`."""
         counts = self._depth.counts() if self._depth else None
         found: dict[str, Any] = {
             "queue": counts,
@@ -72,7 +72,7 @@ class WorkerMonitor:
 
 
 def _open_store() -> Inspections:
-    """A connection of the parent's own: children inherit none that is in use."""
+    """A separate connection for the parent, so that children do not inherit one in use."""
     from damage_tasks.results.store import Inspections
 
     return Inspections(get_settings().require("database_url"))
@@ -82,7 +82,7 @@ MONITOR = WorkerMonitor()
 
 
 def cause_of(error: BaseException) -> str:
-    """What alerts are grouped by: the error's code, and what it names as its own cause."""
+    """The key for grouping alerts: the error's code, and the cause that it names."""
     code = getattr(error, "code", None)
     if code is None:
         return type(error).__name__

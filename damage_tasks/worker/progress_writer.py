@@ -1,4 +1,4 @@
-"""Tells the database about photos without a verdict, from a thread of the parent."""
+"""Writes the progress of photos to the database, in a thread of the parent process."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RUNNING_AFTER = 10.0  # seconds; most photos have a verdict by then, and cost nothing here
-HELD = 1000  # changes that wait for the database, at most
-PAUSE = 30.0  # seconds without a try after the database could not be reached
+RUNNING_AFTER = 10.0  # seconds; most photos have a verdict by then and need no write
+HELD = 1000  # maximum number of changes waiting for the database
+PAUSE = 30.0  # seconds before the next attempt after the database was unreachable
 
 
 class ProgressWriter:
@@ -36,34 +36,34 @@ class ProgressWriter:
         self._open_store = open_store
         self._running_after = running_after
         self._changes: queue.Queue[Callable[[], None]] = queue.Queue(HELD)
-        # Only the thread uses what follows.
+        # The following are used by the thread only.
         self._store: Inspections | None = None
         self._accepted: dict[str, tuple[float, Progress]] = {}
         self._is_written: set[str] = set()
         self._silent_until = 0.0
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start the thread."""
         threading.Thread(target=self._run, name="progress", daemon=True).start()
 
     def accepted(self, progress: Progress) -> None:
-        """A process has begun with the photo; written once it takes long."""
+        """Record that a process has started the photo; written only if it takes long."""
         due = time.monotonic() + self._running_after
         self._submit(lambda: self._accepted.update({progress.id: (due, progress)}))
 
     def failed(self, progress: Progress) -> None:
-        """An attempt has failed, and there will be another."""
+        """Record that an attempt has failed and will be followed by another."""
         self._submit(lambda: self._failed(progress))
 
     def ended(self, progress: Progress) -> None:
-        """The photo has its verdict, or was given up."""
+        """Record that the photo has a verdict or became a dead letter."""
         self._submit(lambda: self._ended(progress))
 
     def _submit(self, change: Callable[[], None]) -> None:
         try:
             self._changes.put_nowait(change)
         except queue.Full:
-            logger.debug("progress is dropped: the database is too slow")
+            logger.debug("progress was dropped: the database is too slow")
 
     def _run(self) -> None:
         self._write(lambda store: store.forget_old_progress())
@@ -98,7 +98,7 @@ class ProgressWriter:
             self._write(lambda store: store.forget_progress(progress.id))
 
     def _leave(self, id: str) -> bool:
-        """Forget the photo; whether something was written about this attempt."""
+        """Forget the photo; returns whether anything was written about this attempt."""
         self._accepted.pop(id, None)
         was_written = id in self._is_written
         self._is_written.discard(id)
@@ -111,5 +111,5 @@ class ProgressWriter:
             self._store = self._store or self._open_store()
             act(self._store)
         except Exception as error:
-            logger.warning("progress of photos is not written for %.0f s: %s", PAUSE, error)
+            logger.warning("not writing the progress of photos for %.0f s: %s", PAUSE, error)
             self._silent_until = time.monotonic() + PAUSE

@@ -1,4 +1,4 @@
-"""The parent's view of one photo in hand; what an operator stops is not lost."""
+"""The parent's record of one photo in progress; a revoked photo becomes a dead letter."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ logger = get_logger(__name__)
 
 
 class Request(CeleryRequest):
-    """Counts photos that ended their process, and hands back the message of a revoked one.
+    """Counts photos that ended their process, and returns a revoked photo's message to the queue.
 
-    Every worker that heard the command refuses it at once, so SQS soon moves it to
+    Every worker that received the command rejects the message, so SQS soon moves it to
     the dead-letter queue, from where it can be replayed.
     """
 
@@ -45,7 +45,7 @@ class Request(CeleryRequest):
     _revoked_by_operator = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Celery makes a class for each task, whose `on_success` asks for nobody else's."""
+        """Celery creates a subclass for each task, whose `on_success` does not call ours."""
         super().__init_subclass__(**kwargs)
         celerys = cls.on_success
 
@@ -78,9 +78,9 @@ class Request(CeleryRequest):
         if not self._revoked_by_operator:
             super().acknowledge()
         elif not self.acknowledged:
-            logger.warning("photo %s is revoked: its message goes to the dead letters", self.id)
+            logger.warning("photo %s is revoked: its message becomes a dead letter", self.id)
             self._message.delivery_info["revoked"] = True
-            # Not `reject`, which would tell Flower of another state than REVOKED.
+            # Not `reject`, which would report a state other than REVOKED to Flower.
             self._on_reject(logger, self._connection_errors, True)
             self.acknowledged = True
             self._record(MONITOR.progress.ended)
@@ -93,9 +93,9 @@ class Request(CeleryRequest):
         self._record(MONITOR.progress.accepted)
 
     def _success_was_stored(self) -> bool:
-        """No: Celery would ask the database, from the loop that polls and keeps the heartbeat.
+        """Always false: Celery would query the database in the loop that polls and beats.
 
-        Whoever is given the message again finds the verdict.
+        The worker that next receives the message finds the verdict.
         """
         return False
 
@@ -103,7 +103,7 @@ class Request(CeleryRequest):
         retry = _unwrapped(exc_info.exception)
         failed = self._failed_attempt(retry.exc)
         self._record(MONITOR.progress.failed, failed)
-        # Flower shows it.
+        # Shown in Flower.
         retry.exc = DamageTaskError(_shown(failed))
         super().on_retry(exc_info)
 
@@ -115,7 +115,7 @@ class Request(CeleryRequest):
         comes_again = is_failure and will_be_received_again(self._receives)
         with sentry.about_photo(photo=self.id, bundle=bundle_version()):
             super().on_failure(exc_info, send_failed_event and not comes_again, return_ok)
-            # What a child has reported itself it names.
+            # A child names the errors that it has reported itself.
             if getattr(error, "sentry_event", None) is None:
                 error.sentry_event = sentry.last_event()
         if isinstance(error, WorkerLostError):
@@ -132,8 +132,8 @@ class Request(CeleryRequest):
     def _failed(self, error: BaseException) -> None:
         MONITOR.failed(self.id, error)
         if metrics := get_metrics():
-            # Of an error without a code no child has lived to tell: that it was lost was
-            # written down when the photo was delivered for the last time.
+            # An error without a code means that the child was lost, which was already
+            # recorded when the photo was delivered for the last time.
             code = getattr(error, "code", WorkerLost.code)
             metrics.failed(code, for_good=is_last_receive(self._receives))
 
@@ -145,10 +145,10 @@ class Request(CeleryRequest):
             self._record_failure(TimeLimitReached(f"killed after {timeout:g} s"))
 
     def _record_failure(self, error: BaseException) -> None:
-        """An attempt that failed is not the end of the photo: Flower shows which it was."""
+        """Record a failed attempt, after which the photo may be retried; shown in Flower."""
         if not will_be_received_again(self._receives):
             self._record(MONITOR.progress.ended)
-            if isinstance(error, WorkerLostError):  # of which Celery says nothing
+            if isinstance(error, WorkerLostError):  # which Celery does not report
                 self.send_event("task-failed", exception=repr(error), traceback="")
             return
         failed = self._failed_attempt(error)
@@ -168,7 +168,7 @@ class Request(CeleryRequest):
             state=State.RETRYING,
             reason=Reason(code, redact(str(error))),
             next_attempt_at=(report and report.next_attempt_at) or at,
-            # A process that was killed reports nothing; it most likely had the photo, since
+            # A killed process reports nothing; it had most likely downloaded the photo, since
             # downloads have a shorter time limit.
             had_photo=report is None or report.had_photo,
         )
@@ -179,7 +179,7 @@ class Request(CeleryRequest):
             write(progress)
 
     def _progress(self) -> Progress | None:
-        """What is known while a process has the photo; None where SQS did not deliver it."""
+        """The progress while a process has the photo; None if it did not come from SQS."""
         sent = sent_at(self._properties)
         if sent is None:
             return None

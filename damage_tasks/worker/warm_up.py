@@ -1,7 +1,7 @@
-"""Takes no photo before the processes that examine photos are ready for it.
+"""Delays polling until the processes that examine photos are ready.
 
-Celery polls as soon as its consumer is up, long before its processes have loaded
-their bundle: a message would wait in flight for a process that may never come.
+Celery polls as soon as its consumer has started, long before its processes have loaded
+their bundle: a message would wait in flight for a process that may never be ready.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ READY = "worker is ready"
 
 
 class WarmUp(bootsteps.StartStopStep):
-    """Holds back the polling until all processes are up, later until one is."""
+    """Delays polling until all processes are ready, and later until one is."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
@@ -30,7 +30,7 @@ class WarmUp(bootsteps.StartStopStep):
 
         def is_warm() -> bool:
             if vars(pool).get("_pool", pool) is None:
-                return False  # stopped: the worker ends before it was ready
+                return False  # stopped: the worker ends before it became ready
             if processes_up(pool) < (1 if self._warm else pool.num_processes):
                 return False
             if not self._warm:

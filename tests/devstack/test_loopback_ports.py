@@ -1,4 +1,4 @@
-"""A stack keeps its addresses where it can."""
+"""A stack keeps its addresses if possible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs that end are started again: at once, and later each time if they keep ending."""
+"""Programs that end are restarted, with growing pauses if they keep ending."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from damage_tasks.devstack.restarts import LONGEST_PAUSE, STEADY, Restarts
 
 
 class Clock:
-    """Seconds that a test chooses."""
+    """A clock set by the test."""
 
     now = 0.0
 
@@ -22,7 +22,7 @@ class Clock:
 
 @pytest.fixture
 def child(tmp_path: Path) -> Child:
-    """A program that ends at once."""
+    """A program that ends immediately."""
     program = [sys.executable, "-c", "print('here')"]
     return Child("worker 1", program, log=tmp_path / "log", environment={})
 

@@ -112,7 +112,7 @@ def test_a_sender_without_our_package_gets_a_verdict_under_the_id_it_waits_for(
         assert result["verdict"] in ("damaged", "clean")
 
 
-def test_photos_that_cannot_be_had_or_read_are_rejected_with_a_code(
+def test_photos_that_cannot_be_downloaded_or_decoded_are_rejected_with_a_code(
     site: Site, result_of: Wait, stack: Stack, queue_is_empty: Callable[[], None]
 ) -> None:
     expected = {

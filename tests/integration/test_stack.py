@@ -24,7 +24,7 @@ from tools.small_bundles import write_bundle
 
 @contextmanager
 def running(folder: Path) -> Iterator[dict[str, str]]:
-    """A stack with a bundle of one's own, until Ctrl-C; its variables."""
+    """The variables of a stack with a custom bundle that runs until Ctrl-C."""
     env_file = folder / "var/stack.env"
     with (folder / "stack.log").open("wb") as log:
         process = subprocess.Popen(
@@ -54,7 +54,7 @@ def call(stack: dict[str, str], *words: str) -> str:
 
 
 def ask(stack: dict[str, str], path: str, method: str = "GET") -> Any:
-    """The answer of Flower's API."""
+    """The response of Flower's API."""
     request = urllib.request.Request(f"{stack['FLOWER_URL']}/api/{path}", method=method)
     with urllib.request.urlopen(request, timeout=20) as answer:
         return json.load(answer)
@@ -67,14 +67,14 @@ def test_a_stopped_worker_starts_again_and_the_next_stack_has_the_same_address(
     (tmp_path / "car.jpg").write_bytes(jpeg())
     with running(tmp_path) as first:
         assert first["DAMAGE_BUNDLE"] == str(bundle)
-        # Flower's button.
+        # The button in Flower.
         (worker,) = wait_until(lambda: ask(first, "workers?refresh=1"), "the worker in Flower")
         ask(first, f"worker/shutdown/{worker}", "POST")
         log = tmp_path / "stack.log"
         again = "worker 1 ended with 0; it starts again in 1 s"
         wait_until(lambda: again in log.read_text(), "the end of the worker")
         wait_until(lambda: log.read_text().count('"worker is ready"') == 2, "the next one")
-        # The emulator would still answer the last poll of the worker that has ended.
+        # The emulator would still answer the last poll of the ended worker.
         time.sleep(10)
         call(first, "damage_tasks", "submit", f"file://{tmp_path}/car.jpg", "--wait")
         s3 = boto3.client(

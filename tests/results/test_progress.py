@@ -1,4 +1,4 @@
-"""What is known of photos without a verdict: never in the way of one, never out of order."""
+"""The progress of photos without a verdict never replaces a verdict or a later attempt."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def failed(final_after: datetime | None = None) -> Inspection:
     )
 
 
-def test_what_was_saved_is_found_again(store: Inspections) -> None:
+def test_a_stored_inspection_is_found(store: Inspections) -> None:
     assert store.find_outcome("task-1") is None
     store.save_progress(RETRYING)
     assert store.find_progress("task-1") == store.find_outcome("task-1") == RETRYING
@@ -57,7 +57,7 @@ def test_what_was_saved_is_found_again(store: Inspections) -> None:
         ({"receives": 2}, True),
         ({"receives": 3}, True),
         ({"receives": 1}, False),
-        # A retry is a message of its own.
+        # A retry is a separate message.
         ({"receives": 1, "message_sent_at": NOW + timedelta(seconds=1)}, True),
         ({"receives": 9, "message_sent_at": NOW - timedelta(seconds=1)}, False),
     ],
@@ -99,7 +99,7 @@ def test_a_failure_is_provisional_until_its_time(store: Inspections) -> None:
     store.save(failed(final_after=datetime.now(UTC) + timedelta(seconds=60)))
     found = store.find_outcome("task-1")
     assert isinstance(found, Progress) and found.state is State.RUNNING
-    # The last attempt began after the one before had failed.
+    # The last attempt began after the previous one had failed.
     store.save_progress(replace(RETRYING, updated_at=NOW - timedelta(days=999)))
     found = store.find_outcome("task-1")
     assert isinstance(found, Progress) and found.state is State.RUNNING
@@ -135,7 +135,7 @@ def test_what_ended_is_forgotten_and_so_is_what_is_older_than_any_message(
 
 def test_workers_of_the_version_before_find_their_tables_unchanged(store: Inspections) -> None:
     store.save(failed(final_after=datetime.now(UTC) + timedelta(seconds=60)))
-    # What version 0001 writes: it knows no `final_after`.
+    # A row as version 0001 writes it, without `final_after`.
     with store.engine.begin() as connection:
         connection.execute(
             sa.text(

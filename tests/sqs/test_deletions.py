@@ -69,7 +69,7 @@ def test_a_failed_deletion_is_logged_and_the_next_is_attempted(
         deletions.add("b")
         deletions.close()
     assert calls.batches == [["a"], ["b"]]
-    assert "again" in caplog.text
+    assert "redelivered" in caplog.text
 
 
 def test_acknowledged_messages_are_gone_when_the_channel_is_closed(

@@ -75,7 +75,7 @@ def test_a_deadline_passes_in_utc(given: str, deadline: str) -> None:
     found = translate(json.dumps(raw), "id-1", "damage")
     assert found["headers"]["deadline"] == deadline
     assert arguments(found) == ["https://x/y.jpg", {"car_id": 7}]
-    # Of a Celery message it is the time that it expires at; Celery would drop it without a word.
+    # In a Celery message it is the expiry time, after which Celery would silently drop it.
     message = celery_message()
     message["headers"] |= {"expires": given}
     found = translate(json.dumps(message), "id-1", "damage")

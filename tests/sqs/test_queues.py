@@ -38,7 +38,9 @@ def test_what_the_command_makes_is_safe(aws: Emulator, url: str) -> None:
 
 def test_a_visibility_timeout_below_the_time_limit_is_named(aws: Emulator, url: str) -> None:
     change(aws, url, VisibilityTimeout="99")
-    assert "VisibilityTimeout is 99 s and photos may take 90 s: set it to 100" in check(aws, url)
+    assert "VisibilityTimeout is 99 s, but photos may take 90 s: set it to at least 100" in check(
+        aws, url
+    )
     assert check(aws, url, time_limit=80) == ""
 
 
@@ -66,7 +68,7 @@ def test_a_queue_of_no_dead_letters_is_named(aws: Emulator) -> None:
     made = aws.client("sqs").create_queue(QueueName=f"queue-{uuid.uuid4().hex[:8]}")
     found = check(aws, made["QueueUrl"])
     assert "has no RedrivePolicy" in found
-    assert "`damage-tasks queue create` sets it right" in found
+    assert "`damage-tasks queue create` corrects this" in found
 
 
 def test_dead_letters_that_would_move_on_are_named(aws: Emulator, url: str) -> None:
@@ -75,7 +77,7 @@ def test_dead_letters_that_would_move_on_are_named(aws: Emulator, url: str) -> N
         QueueUrl=further, AttributeNames=["RedrivePolicy"]
     )["Attributes"]["RedrivePolicy"]
     change(aws, f"{url}-dead-letters", RedrivePolicy=policy)
-    assert "-dead-letters: remove it, or looking at dead letters sends them on" in check(aws, url)
+    assert "-dead-letters: remove it, or listing dead letters moves them" in check(aws, url)
 
 
 def test_a_fifo_queue_is_named(aws: Emulator) -> None:

@@ -232,7 +232,7 @@ def test_a_bucket_that_boto3_cannot_address_is_rejected(
         read("photos--x-s3", "a")
 
 
-def test_an_endpoint_that_refuses_connections_is_away(
+def test_an_endpoint_that_refuses_connections_is_unavailable(
     endpoint: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")

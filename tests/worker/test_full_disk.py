@@ -39,7 +39,7 @@ def test_a_worker_on_a_full_disk_examines_photos_and_stays_alive(
         time.sleep(11)  # further heartbeats
         assert probe("live", heartbeat)[0]
         assert probe("ready", heartbeat)[0]
-        assert log.read_text().count("heartbeat is not written") == 1
+        assert log.read_text().count("heartbeat was not written") == 1
         assert scrape(stack)[counted] == 1
         (full_disk / "ballast").unlink()
         wait_until(lambda: heartbeat.read_text(), "a whole heartbeat", 30)
@@ -48,5 +48,5 @@ def test_a_worker_on_a_full_disk_examines_photos_and_stays_alive(
         examine(2)
         wait_until(lambda: probe("ready", heartbeat)[0], "readiness", 30)
         assert scrape(stack)[counted] == 2
-        assert log.read_text().count("heartbeat is not written") == 1
+        assert log.read_text().count("heartbeat was not written") == 1
         stack.check_workers()

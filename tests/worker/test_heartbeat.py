@@ -218,7 +218,7 @@ def stuck_child(worker: Worker, stack: Stack, site: Site, relay: Relay) -> None:
     worker.child.send_signal(signal.SIGSTOP)
     send_slow_photo(stack, site, 0)
     worker.goes_stale(120)
-    assert "is not taken by any process" in worker.tail
+    assert "no process has taken photo" in worker.tail
 
 
 SCENARIOS: dict[Callable[..., None], dict[str, str]] = {

@@ -121,7 +121,7 @@ def test_a_photo_that_an_idle_process_does_not_take(step: Heartbeat, clock: Cloc
     assert step.file.exists()
     clock.ahead += heartbeat.START_LIMIT + 1
     step.polled()
-    assert "is not taken by any process" in (step.trouble or "")
+    assert "no process has taken photo" in (step.trouble or "")
     # With every process busy it may wait.
     take(Photo(1))
     step.polled()
@@ -132,7 +132,7 @@ def test_without_a_due_poll_or_a_photo_in_progress_there_is_no_heartbeat(step: H
     # A slot was never released: the worker would wait forever (celery/celery#5072).
     step.busy()
     assert not step.file.exists()
-    assert step.trouble == "no photo is in hand, and yet no poll is due"
+    assert step.trouble == "no photo is in progress, but no poll is due"
 
 
 def test_a_draining_worker_is_alive_while_photos_are_in_progress(step: Heartbeat) -> None:

@@ -1,6 +1,6 @@
 """progress, inspections.final_after
 
-Only adds: workers of the version before go on beside those of this one.
+Only adds columns and tables: workers of the previous version continue to work.
 
 Revision: 0002
 """

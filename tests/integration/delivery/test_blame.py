@@ -1,4 +1,4 @@
-"""Whose fault it was: a photo is rejected for its own faults only, and given up only at the end."""
+"""A photo is rejected for its own faults only, and fails only after the last attempt."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Messag
 
 
 def expiring(site: Site, path: str) -> tuple[str, list[int]]:
-    """The URL of a photo that can be downloaded once, and the statuses of its answers."""
+    """The URL of a photo that can be downloaded once, and the statuses of its responses."""
     answers: list[int] = []
 
     def page(handler: BaseHTTPRequestHandler) -> None:
@@ -98,13 +98,13 @@ def test_a_photo_that_expires_while_it_is_delivered_again_is_our_failure(
     id = detect_damage.delay(url).id
     wait_until_taken(stack)
     child_of(worker).kill()
-    # The stage sleeps before it downloads: this is what the killed process has had.
+    # The stage sleeps before it downloads: this is the killed process's download.
     answers.append(200)
     result = result_of(id, timeout=200)
     assert (result["verdict"], result["reason"]["code"]) == ("failed", "photo_expired")
 
 
-def test_what_was_expired_from_the_first_is_the_callers_own_fault(
+def test_a_url_that_had_expired_from_the_start_is_the_callers_fault(
     stack: Stack, worker: Child, site: Site, result_of: Wait
 ) -> None:
     url = site.serve("/expired.jpg", EXPIRED, 403)
@@ -163,7 +163,7 @@ def test_a_failure_stored_before_the_last_attempt_is_provisional(
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         stored = wait_until(lambda: connection.execute(row, {"id": sent.id}).one_or_none())
         assert tuple(stored) == ("failed", True)
-        # Whoever waits for the result neither gets an error nor is told that it failed.
+        # A caller that waits for the result gets neither an error nor a failure.
         assert (state_of(sent.id), sent.ready()) == ("running", False)
     engine.dispose()
     assert dict(sent.get(timeout=60))["verdict"] in EXAMINED
