@@ -244,7 +244,7 @@ def test_the_database_is_retried_within_an_attempt(parts: Parts) -> None:
     assert parts.inspect()["verdict"] == "damaged"
 
 
-def test_a_photo_that_cannot_be_had_is_a_stored_verdict(parts: Parts) -> None:
+def test_a_photo_that_cannot_be_downloaded_is_a_stored_verdict(parts: Parts) -> None:
     parts.photos.error = PhotoNotFound("404 at https://x/y.jpg?Signature=secret")
     result = parts.inspect()
     assert (result["verdict"], result["reason"]["code"]) == ("rejected", "photo_not_found")

@@ -155,7 +155,7 @@ def test_buckets_forget_after_a_while(bucket: str) -> None:
         assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
 
 
-def test_kept_photos_have_a_lifetime_of_their_own() -> None:
+def test_kept_photos_have_a_separate_lifetime() -> None:
     properties = read_template()["Resources"]["Overlays"]["Properties"]
     # A rule without a prefix would apply to all of them, and the shortest lifetime wins.
     days = {

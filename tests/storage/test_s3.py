@@ -61,7 +61,7 @@ def error_page(code: str) -> bytes:
 # --- writing
 
 
-def test_what_was_stored_is_there_until_it_is_deleted(bucket: str) -> None:
+def test_a_stored_object_exists_until_it_is_deleted(bucket: str) -> None:
     place = Bucket(bucket)
     address = place.put("overlays/a b.jpg", PHOTO, "image/jpeg")
     assert (place.has(address), place.get("overlays/a b.jpg")) == (True, PHOTO)
