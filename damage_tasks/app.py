@@ -12,7 +12,6 @@ from types import ModuleType
 
 from celery import Celery
 from celery.local import Proxy
-from celery.signals import setup_logging
 
 from damage_tasks.telemetry import log_crashes
 
@@ -55,6 +54,7 @@ app = Celery(
     # By name, because callers need neither and importing them takes time.
     events="damage_tasks.event_bus.connection:Events",
     control="damage_tasks.event_bus.remote_control:Control",
+    log="damage_tasks.worker.log_setup:LogSetup",
 )
 app.config_from_object(Proxy(read_worker_config))
 app.steps["consumer"].update(
@@ -65,12 +65,3 @@ app.steps["consumer"].update(
         "damage_tasks.worker.warm_up:WarmUp",
     }
 )
-
-
-@setup_logging.connect
-def _configure_logging(**_: object) -> None:
-    from damage_tasks.settings import get_settings
-    from damage_tasks.telemetry import configure_logging
-
-    settings = get_settings()
-    configure_logging(settings.log_level, settings.log_format)

@@ -124,3 +124,72 @@ def test_reading_a_verdict_without_a_database_url_says_so_and_makes_no_file(
     )
     run(program, tmp_path, DAMAGE_QUEUE_URL="http://127.0.0.1:9/000000000000/damage")
     assert not list(tmp_path.iterdir())
+
+
+OTHER_WORKER = """
+import os
+{imports}
+from celery import Celery
+from celery.signals import task_prerun
+
+app = Celery("other", broker="filesystem://", backend="file://" + os.environ["FOLDER"])
+app.conf.update(
+    broker_transport_options={{
+        name: os.environ["FOLDER"] for name in ("data_folder_in", "data_folder_out")
+    }},
+    worker_pool="{pool}", worker_concurrency=1, broker_connection_retry_on_startup=True,
+)
+
+@app.task
+def add(x, y):
+    # A photo that is examined here is none of this worker's tasks.
+    from damage_tasks import detect_damage
+    detect_damage.apply(("https://photos.example/car.jpg",))
+    import signal
+    handler = signal.getsignal(signal.SIGTERM)
+    return [x + y, handler is signal.SIG_DFL, os.environ.get("OMP_NUM_THREADS")]
+{late_imports}
+"""
+
+
+@pytest.mark.parametrize("pool", ["prefork", "solo"])
+@pytest.mark.parametrize("order", ["first", "last"])
+def test_the_worker_of_another_application_runs_as_if_we_were_not_there(
+    order: str, pool: str, tmp_path: Path
+) -> None:
+    imports = "import damage_tasks, damage_tasks.tasks; damage_tasks.detect_damage.name"
+    (tmp_path / "other.py").write_text(
+        OTHER_WORKER.format(
+            imports=imports if order == "first" else "",
+            late_imports=imports if order == "last" else "",
+            pool=pool,
+        )
+    )
+    own = {k: v for k, v in os.environ.items() if not k.startswith(("DAMAGE_", "OMP_"))}
+    environment = {
+        **own,
+        "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(__file__).parent.parent}",
+        "FOLDER": str(tmp_path),
+    }
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "celery", "-A", "other", "worker", "--loglevel", "info"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        answer = run(
+            "import other; print(other.add.delay(1, 2).get(timeout=60))", tmp_path, **environment
+        )
+    finally:
+        worker.terminate()
+        log, _ = worker.communicate(timeout=60)
+    assert answer == "[3, False, None]\n", log
+    assert worker.returncode == 0, log
+    # Celery's own banner and format.
+    assert ".> transport:   filesystem://" in log
+    assert "ready." in log
+    assert "Warm shutdown (MainProcess)" in log
+    assert '{"time"' not in log

@@ -24,6 +24,7 @@ from damage_tasks.errors import (
 )
 from damage_tasks.telemetry import write_at_once
 from damage_tasks.worker.malloc import keep_freed_memory
+from damage_tasks.worker.own_signals import handles
 from damage_tasks.worker.signals import bundle_loaded, start_failed
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def get_pipeline() -> Pipeline:
     return _pipeline
 
 
-@worker_init.connect
+@handles(worker_init)
 def _prepare(sender: Any = None, **_: Any) -> None:
     """In the parent: fetch and verify the bundle once for all processes of the pod.
 
@@ -149,7 +150,7 @@ def _patiently(act: Callable[[], T], seconds: float) -> T:
             time.sleep(2)
 
 
-@worker_process_init.connect
+@handles(worker_process_init)
 def _load_in_child(**_: Any) -> None:
     try:
         keep_freed_memory()
@@ -164,7 +165,7 @@ def _load_in_child(**_: Any) -> None:
         os._exit(1)
 
 
-@task_prerun.connect
+@handles(task_prerun)
 def _die_when_told(**_: Any) -> None:
     """Let SIGTERM end this child at once, as an operator's `revoke --terminate` means it.
 
@@ -237,7 +238,7 @@ def _stop_worker() -> None:
         os.kill(os.getppid() if in_child else os.getpid(), signal.SIGTERM)
 
 
-@worker_shutdown.connect
+@handles(worker_shutdown)
 def _exit_with_status(sender: Any = None, **_: Any) -> None:
     if _gave_up is not None and _gave_up.value:
         sender.exitcode = GAVE_UP

@@ -32,6 +32,7 @@ from damage_tasks.telemetry import (
     write_at_once,
 )
 from damage_tasks.telemetry.metrics import enter_slot, get_metrics, start_metrics
+from damage_tasks.worker.own_signals import handles
 
 if TYPE_CHECKING:
     from model_store.identity import BundleIdentity
@@ -42,7 +43,7 @@ _bundle: BundleIdentity | None = None
 _contexts: dict[str, Any] = {}
 
 
-@celeryd_init.connect
+@handles(celeryd_init)
 def _log_what_celery_prints(instance: Any = None, **_: Any) -> None:
     """Before Celery's first word: no banner, and no line beside the log."""
     import celery.apps.worker
@@ -56,7 +57,7 @@ def _log_what_celery_prints(instance: Any = None, **_: Any) -> None:
     celery.apps.worker.safe_say = lambda text, *_: write_at_once(text)
 
 
-@worker_init.connect
+@handles(worker_init)
 def _start(sender: Any = None, **_: Any) -> None:
     """In the parent, before anything else."""
     from damage_tasks.settings import get_settings
@@ -75,17 +76,17 @@ def _start(sender: Any = None, **_: Any) -> None:
         start_metrics(MAX_PROCESSES)
 
 
-@worker_process_init.connect
+@handles(worker_process_init)
 def _enter_child(**_: Any) -> None:
     enter_slot(getattr(billiard.current_process(), "index", 0))
 
 
-@worker_process_shutdown.connect
+@handles(worker_process_shutdown)
 def _leave_child(**_: Any) -> None:
     sentry.flush()
 
 
-@worker_ready.connect
+@handles(worker_ready)
 def _watch(sender: Any = None, **_: Any) -> None:
     # Callers import this module too, and need no settings.
     from damage_tasks.worker.monitor import MONITOR
@@ -117,7 +118,7 @@ def start_failed(error: Exception) -> None:
     sentry.flush()
 
 
-@task_prerun.connect
+@handles(task_prerun)
 def _begin(
     task_id: str = "", task: Any = None, args: Any = (), kwargs: Any = None, **_: Any
 ) -> None:
@@ -132,20 +133,20 @@ def _begin(
             metrics.waited(time.time() - sent)
 
 
-@task_postrun.connect
+@handles(task_postrun)
 def _end(task_id: str = "", **_: Any) -> None:
     context = _contexts.pop(task_id, None)
     if context is not None:
         context.__exit__(None, None, None)
 
 
-@task_retry.connect
+@handles(task_retry)
 def _retried(reason: Any = None, **_: Any) -> None:
     if metrics := get_metrics():
         metrics.retried(getattr(getattr(reason, "exc", None), "code", "unexpected"))
 
 
-@task_failure.connect
+@handles(task_failure)
 def _failed(exception: Any = None, **_: Any) -> None:
     # The parent alerts, and links to what the child has sent.
     if exception is not None and (event := sentry.last_event()):
