@@ -246,3 +246,8 @@ def _damage_dict(damage: Damage) -> dict[str, Any]:
 
 def _quality_dict(quality: Quality) -> dict[str, Any]:
     return {**asdict(quality), "reasons": list(quality.reasons)}
+
+
+def percent(share: float) -> str:
+    """``share`` (0 to 1) as a percentage that never rounds up to certainty: "99 %", not "100 %"."""
+    return f"{min(max(round(100 * share), int(share > 0)), 100 - int(share < 1))} %"

@@ -1,51 +1,50 @@
-"""An HTML page with every photo next to its overlay."""
+"""An HTML page with every photo next to its overlay, to filter, sort and look closely at."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from html import escape
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import cv2
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from damage_tasks.cli.results_table import describe
 from damage_tasks.errors import PhotoRejected
+from damage_tasks.inspection import percent
 from damage_tasks.photos import decode
 
 OVERLAYS, THUMBNAILS = "overlays", "thumbnails"  # folders next to the page
 THUMBNAIL = 1024  # pixels
+# As docs/inspectors.md says: between these scores, a person should look at the photo.
+UNSURE = (0.2, 0.8)
+TEMPLATE = Path(__file__).with_suffix(".html")
 
-PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>damage-tasks: {title}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-body {{ font: 16px/1.4 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px;
-        padding: 0 1rem; color: #222; background: #fafafa }}
-article {{ background: #fff; border: 1px solid #ddd; border-radius: 8px; margin: 1rem 0;
-           padding: 1rem }}
-h2 {{ font-size: 1rem; margin: 0 0 .5rem; overflow-wrap: anywhere }}
-.pictures {{ display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; align-items: start }}
-img {{ width: 100%; height: auto; border-radius: 4px }}
-.verdict {{ border-radius: 4px; padding: .1rem .5rem; color: #fff }}
-.damaged {{ background: #b45309 }} .clean {{ background: #15803d }}
-.rejected {{ background: #6b21a8 }} .failed {{ background: #b91c1c }}
-.missing {{ color: #777; border: 1px dashed #bbb; border-radius: 4px; padding: 2rem;
-            text-align: center }}
-@media (max-width: 700px) {{ .pictures {{ grid-template-columns: 1fr }} }}
-</style>
-<h1>{title}</h1>
-{articles}
-</html>
-"""
 
-ARTICLE = """<article>
-<h2><span class="verdict {verdict}">{verdict}</span> {name}{score}: {text}</h2>
-<div class="pictures">{photo}{overlay}</div>
-</article>
-"""
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One photo on the page; ``picture`` and ``overlay`` are paths relative to it."""
+
+    name: str
+    verdict: str
+    types: tuple[str, ...]
+    score: float | None
+    text: str
+    picture: str | None
+    overlay: str | None
+
+    @property
+    def percent(self) -> str | None:
+        """The score as the overlay's legend shows it."""
+        return None if self.score is None else percent(self.score)
+
+    @property
+    def unsure(self) -> bool:
+        """Whether a person should look at the photo."""
+        return self.score is not None and UNSURE[0] <= self.score <= UNSURE[1]
 
 
 def write_contact_sheet(out: Path, results: Iterable[tuple[str, Path, Mapping[str, Any]]]) -> Path:
@@ -54,33 +53,46 @@ def write_contact_sheet(out: Path, results: Iterable[tuple[str, Path, Mapping[st
     Overlays are expected in ``out/overlays/NAME.jpg``.
     """
     (out / THUMBNAILS).mkdir(exist_ok=True)
-    articles = []
-    for name, path, result in results:
-        small = f"{THUMBNAILS}/{name}.jpg"
-        photo = small if _thumbnail(path, out / small) else None
-        overlay = f"{OVERLAYS}/{name}.jpg" if result["overlay_url"] else None
-        score = result["damage_score"]
-        articles.append(
-            ARTICLE.format(
-                verdict=escape(result["verdict"]),
-                name=escape(name),
-                score="" if score is None else f", score {score:.2f}",
-                text=escape(describe(result) or "no damage found"),
-                photo=_picture(photo, f"photo {name}"),
-                overlay=_picture(overlay, f"overlay of {name}"),
-            )
-        )
-    counts = Counter(result["verdict"] for _, _, result in results)
-    title = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+    results = list(results)
+    cards = [_card(out, name, path, result) for name, path, result in results]
+    verdicts = Counter(card.verdict for card in cards).most_common()
+    photos = "photo" if len(cards) == 1 else "photos"
+    summary = ", ".join(f"{count} {verdict}" for verdict, count in verdicts)
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, undefined=StrictUndefined
+    )
     page = out / "index.html"
-    page.write_text(PAGE.format(title=title or "no photos", articles="".join(articles)))
+    page.write_text(
+        environment.get_template(TEMPLATE.name).render(
+            title=f"{len(cards)} {photos}: {summary}" if cards else "no photos",
+            bundle=", ".join(sorted({b for _, _, r in results if (b := _bundle(r))})),
+            date=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+            photos=cards,
+            verdicts=verdicts,
+            unsure=sum(card.unsure for card in cards),
+            types=sorted(Counter(type for card in cards for type in card.types).items()),
+        ),
+        encoding="utf-8",
+    )
     return page
 
 
-def _picture(path: str | None, name: str) -> str:
-    if path is None:
-        return '<div class="missing">no image</div>'
-    return f'<a href="{quote(path)}"><img src="{quote(path)}" alt="{escape(name)}"></a>'
+def _card(out: Path, name: str, path: Path, result: Mapping[str, Any]) -> Card:
+    small = f"{THUMBNAILS}/{name}.jpg"
+    return Card(
+        name=name,
+        verdict=result["verdict"],
+        types=tuple(sorted({damage["type"] for damage in result["damages"]})),
+        score=result["damage_score"],
+        text=describe(result) or "no damage found",
+        picture=small if _thumbnail(path, out / small) else None,
+        overlay=f"{OVERLAYS}/{name}.jpg" if result["overlay_url"] else None,
+    )
+
+
+def _bundle(result: Mapping[str, Any]) -> str | None:
+    bundle = result["bundle"]
+    return f"{bundle['name']} {bundle['version']} ({bundle['digest'][:12]})" if bundle else None
 
 
 def _thumbnail(source: Path, target: Path) -> bool:

@@ -18,6 +18,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from damage_tasks.inspection import percent
 from damage_tasks.telemetry import one_line
 
 COLOURS = {"damaged": "yellow", "clean": "green", "rejected": "magenta", "failed": "red"}
@@ -36,7 +37,7 @@ def print_results(console: Console, results: Iterable[tuple[str, Mapping[str, An
         table.add_row(
             escape(one_line(name)),
             f"[{COLOURS[verdict]}]{verdict}[/]",
-            "" if score is None else f"{score:.2f}",
+            "" if score is None else percent(score),
             escape(one_line(describe(result))),
             f"{sum(result['timings_ms'].values()) / 1000:.2f}",
         )
@@ -44,15 +45,21 @@ def print_results(console: Console, results: Iterable[tuple[str, Mapping[str, An
 
 
 def describe(result: Mapping[str, Any]) -> str:
-    """A short summary of the result: "2 dent, 1 scratch", or the reason."""
+    """A short summary of the result: "2 dents, 1 scratch", or the reason."""
     if result["reason"]:
         return f"{result['reason']['code']}: {result['reason']['text']}"
     counts = Counter(damage["type"] for damage in result["damages"])
-    words = [f"{count} {type}" for type, count in counts.most_common()]
+    words = [f"{count} {_plural(type, count)}" for type, count in counts.most_common()]
     quality = result["quality"]
     if quality and quality["reasons"]:
         words.append(f"({', '.join(quality['reasons'])})")
     return ", ".join(words)
+
+
+def _plural(word: str, count: int) -> str:
+    if count == 1:
+        return word
+    return f"{word}es" if word.endswith(("s", "x", "z", "ch", "sh")) else f"{word}s"
 
 
 def progress_bar(console: Console) -> Progress:

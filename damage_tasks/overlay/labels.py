@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from damage_tasks.inspection import Damage
+from damage_tasks.inspection import Damage, percent
 from damage_tasks.overlay.outlines import DARK, LIGHT, Pen, Picture, Points, Style
-from damage_tasks.overlay.text import percent, text_width, write
+from damage_tasks.overlay.text import text_width, write
 
 # If the labels covered more of the picture than this, their text would hide the car: then
 # only the numbers are drawn, and the legend explains them.

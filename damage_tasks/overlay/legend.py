@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from damage_tasks.inspection import Damage, Severity, Verdict
+from damage_tasks.inspection import Damage, Severity, Verdict, percent
 from damage_tasks.overlay.outlines import (
     DARK,
     LIGHT,
@@ -20,7 +20,7 @@ from damage_tasks.overlay.outlines import (
     Style,
     style_of,
 )
-from damage_tasks.overlay.text import percent, text_width, write
+from damage_tasks.overlay.text import text_width, write
 
 BADGES: Mapping[Verdict, Colour] = {Verdict.DAMAGED: PALETTE[1], Verdict.CLEAN: PALETTE[6]}
 OTHER_BADGE: Colour = (110, 110, 110)

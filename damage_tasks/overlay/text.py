@@ -20,11 +20,6 @@ def text_width(text: str, pen: Pen) -> int:
     return int(x + width)
 
 
-def percent(share: float) -> str:
-    """``share`` (0 to 1) as a percentage that never rounds up to certainty: "99 %", not "100 %"."""
-    return f"{min(max(round(100 * share), int(share > 0)), 100 - int(share < 1))} %"
-
-
 def _font() -> cv2.FontFace:
     # A font object has state while it writes, so threads must not share one.
     return cv2.FontFace("sans")

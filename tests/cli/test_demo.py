@@ -20,6 +20,7 @@ REJECTED = {
     "damage_score": None,
     "damages": [],
     "quality": None,
+    "bundle": None,
 }
 
 

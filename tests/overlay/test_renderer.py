@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from damage_tasks.inspection import Damage, Severity, Verdict
+from damage_tasks.inspection import Damage, Severity, Verdict, percent
 from damage_tasks.overlay import class_mask_png, encode_jpeg, legend, render_overlay, style_of
-from damage_tasks.overlay.text import percent
 
 TYPES = ("scratch", "dent", "spacing", "breakage")
 
