@@ -20,7 +20,7 @@ INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c $(CONSTRAINT
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack install test chaos bench bench-peers lint format typecheck unit up live \
+.PHONY: help demo stack install test all-tests chaos bench bench-peers lint format typecheck unit up live \
 	submit down chart test-containers docs site caller constraints clean
 
 help: ## Show this help
@@ -38,11 +38,14 @@ stack: $(VENV)/.stack ## Run a queue, object store, database and worker until Ct
 	@$(BIN)/damage-tasks stack
 
 test: $(VENV)/.dev lint ## Run everything: ruff, mypy and all tests
-	@$(MAKE) --no-print-directory -j 2 typecheck unit
+	@$(MAKE) --no-print-directory -j 2 typecheck all-tests
 
-unit: $(VENV)/.dev ## Run only the tests: ARGS="tests/test_pipeline.py -k reused"
+all-tests: $(VENV)/.dev ## Run all tests without ruff and mypy, or some: ARGS="tests/helm -k autoscaling"
 	@sh tests/install.sh
 	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+
+unit: $(VENV)/.dev ## Run the tests that need no server, in less than a minute: ARGS="-k reused"
+	@$(BIN)/python -m pytest -n logical --dist loadgroup -m "not server and not slow" $(ARGS)
 
 chaos: $(VENV)/.dev ## Inject failures while photos arrive, and count the results: PHOTOS=500 SEED=1
 	@$(BIN)/python -m tools.chaos --photos $(or $(PHOTOS),500) --seed $(SEED)

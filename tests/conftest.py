@@ -15,6 +15,8 @@ import pytest
 from tools.postgres import Postgres
 from tools.web_site import Site
 
+TESTS = Path(__file__).parent
+
 # The tests' settings must not depend on the user who runs them.
 for _name in [name for name in os.environ if name.startswith(("DAMAGE_", "AWS_"))]:
     if _name != "AWS_CA_BUNDLE":
@@ -26,9 +28,44 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 os.environ["DAMAGE_QUEUE_URL"] = "http://127.0.0.1:9/000000000000/you-forgot-the-stack"
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """More workers than cores, because the longest tests mostly wait."""
-    return max(5, os.cpu_count() or 1)
+# Fixtures that start servers, workers or a browser; and folders whose tests all do, or run helm.
+SERVERS = frozenset({
+    "account", "bus", "emulator", "faulty_emulator", "page", "playing", "postgres_server",
+    "running_stack", "running_watched", "stage",
+})  # fmt: skip
+SERVER_FOLDERS = ("chaos", "containers", "helm", "integration")
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a server."""
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0]
+        fixtures = getattr(item, "fixturenames", ())
+        if folder in SERVER_FOLDERS or not SERVERS.isdisjoint(fixtures):
+            item.add_marker("server")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Any:
+    """Let no test start a server that is not marked as one that needs it."""
+    from damage_tasks.devstack.child_processes import Child
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        if item.get_closest_marker("server") is None:
+            for program in (Child, Postgres):
+                monkeypatch.setattr(program, "start", _refuse_to_start)
+        return (yield)
+
+
+def _refuse_to_start(program: Any) -> None:
+    pytest.fail(f"starts a {type(program).__name__}: mark this test with pytest.mark.server")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """With ``-n auto`` more workers than cores, because the longest tests mostly wait."""
+    cores = os.cpu_count() or 1
+    return cores if config.option.numprocesses == "logical" else max(5, cores)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -145,7 +182,7 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/damage.db"
 
 
-@pytest.fixture(params=["postgresql", "sqlite"])
+@pytest.fixture(params=[pytest.param("postgresql", marks=pytest.mark.server), "sqlite"])
 def database_url(request: pytest.FixtureRequest) -> str:
     """A migrated database of either kind."""
     from damage_tasks.results.schema_upgrade import migrate

@@ -70,6 +70,7 @@ def test_the_usage_of_a_process_tree_is_that_of_its_parts() -> None:
     assert megabytes(me.pid) > 10
 
 
+@pytest.mark.server
 @pytest.mark.xdist_group("stack")
 def test_photos_go_through_a_real_service_and_are_counted(album: Album) -> None:
     with open_ground(album) as ground, open_service(ground, "smoke", processes=1) as service:

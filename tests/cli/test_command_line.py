@@ -49,6 +49,7 @@ def test_a_stack_that_never_ran_leaves_anothers_file_alone(tmp_path: Path) -> No
     assert (tmp_path / "stack.env").exists()
 
 
+@pytest.mark.server
 def test_a_program_that_has_ended_is_noticed_with_its_last_line(tmp_path: Path) -> None:
     child = Child(
         "worker 1", [sys.executable, "-c", "print('out of luck')"],

@@ -10,6 +10,8 @@ import pytest
 from damage_tasks.devstack.child_processes import Child
 from damage_tasks.devstack.restarts import LONGEST_PAUSE, STEADY, Restarts
 
+pytestmark = pytest.mark.server
+
 
 class Clock:
     """A clock set by the test."""

@@ -60,6 +60,7 @@ def separate(folder: Path, **damage: Any) -> Segmenter:
     return Segmenter(open_bundle(folder))
 
 
+@pytest.mark.slow
 def test_seven_files_say_what_one_file_says(tmp_path: Path) -> None:
     one, many = shared(tmp_path / "one"), separate(tmp_path / "many")
     assert len(many.bundle.manifest.weights) == 7

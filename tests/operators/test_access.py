@@ -91,6 +91,7 @@ def flower(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.server
 def test_the_command_refuses_missing_authentication_and_a_missing_bus() -> None:
     bus = {"DAMAGE_EVENT_BUS_URL": f"redis://127.0.0.1:{free_port()}/0"}
     for opened in (flower("--address=0.0.0.0", **bus), flower(FLOWER_ADDRESS="", **bus)):
@@ -101,6 +102,7 @@ def test_the_command_refuses_missing_authentication_and_a_missing_bus() -> None:
     assert missing.stderr.startswith("event_bus_missing: set DAMAGE_EVENT_BUS_URL")
 
 
+@pytest.mark.server
 def test_a_password_is_required(tmp_path: Path) -> None:
     port = free_port()
     child = Child(
@@ -192,6 +194,7 @@ def test_other_web_pages_cannot_read_photos(watched: Stack) -> None:
         assert answer.headers["Access-Control-Allow-Origin"] is None
 
 
+@pytest.mark.server
 def test_without_a_bus_the_worker_says_so_once_and_inspect_says_why(tmp_path: Path) -> None:
     with Stack(tmp_path, processes=1) as stack:
         log = stack.workers[0].log
@@ -208,6 +211,7 @@ def test_without_a_bus_the_worker_says_so_once_and_inspect_says_why(tmp_path: Pa
     assert events.index("worker starts") < events.index("worker: Warm shutdown (MainProcess)")
 
 
+@pytest.mark.server
 def test_the_embedded_stack_names_flower_and_its_bus(tmp_path: Path) -> None:
     with Stack(tmp_path, processes=1, flower=True) as stack:
         named = dict(

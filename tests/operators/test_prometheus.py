@@ -49,6 +49,7 @@ def promtool(*words: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.server
 def test_alert_rules_fire_and_stay_silent_as_they_should() -> None:
     promtool("check", "rules", "rules.yml")
     promtool("test", "rules", "rules.test.yml")

@@ -227,6 +227,7 @@ def test_causes_are_kept_apart_and_secrets_out() -> None:
     recorder.close()
 
 
+@pytest.mark.server
 def test_a_worker_that_does_not_start_is_posted_once_over_its_restarts(tmp_path: Path) -> None:
     recorder = Recorder()
     environment = {

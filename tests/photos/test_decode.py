@@ -321,6 +321,7 @@ def test_the_limits_are_read_from_the_header() -> None:
         decode(data, min_side=201)
 
 
+@pytest.mark.slow
 def test_a_reduced_jpeg_is_never_decoded_any_larger(tmp_path: Path) -> None:
     # 24 megapixels take at least 72 MB at full scale; the peak shows whether they were decoded.
     path = tmp_path / "a.jpg"

@@ -21,6 +21,8 @@ from damage_tasks.photos.formats import open_photo
 from tests.photos.heic_files import heic_grid
 from tools.photo_files import RED, encode, exif
 
+pytestmark = pytest.mark.slow
+
 SIZE = (1536, 1536)
 
 

@@ -342,6 +342,7 @@ urls = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(urls)
 @example("file:///" + "a" * 5000)
 @example("https://\xad.example/")

@@ -18,6 +18,8 @@ from damage_tasks.inspection import PhotoFacts, Reason, Verdict
 from tests.result_contract import SCHEMA
 from tools.pictures import damage, finding, inspection
 
+pytestmark = pytest.mark.slow
+
 DOCS = Path(__file__).parents[2] / "docs/reference"
 RIGHT = """
 from damage_tasks import InspectionResult, PendingInspection, detect_damage, get_inspection

@@ -8,8 +8,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from tests.platform.template import ROOT
 from tests.platform.wheel import PACKAGES
+
+pytestmark = pytest.mark.slow
 
 BUNDLE = ROOT / "model_store/default"
 

@@ -70,6 +70,7 @@ def test_roles_are_given_in_one_way_only() -> None:
     assert assertion["Assert"] == {"Fn::Or": empty}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", sorted((ROOT / "deploy/cloudformation").glob("*.yaml")), ids=str)
 def test_cfn_lint_finds_nothing(file: Path) -> None:
     program = Path(sys.executable).parent / "cfn-lint"

@@ -18,7 +18,7 @@ from damage_tasks.results.store import Inspections
 from tools.pictures import inspection
 from tools.postgres import Postgres
 
-pytestmark = pytest.mark.xdist_group("outages")
+pytestmark = [pytest.mark.xdist_group("outages"), pytest.mark.server]
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,8 @@ from damage_tasks.photos.quality import judge
 from damage_tasks.samples import TYPES, draw_sample, write_samples
 from damage_tasks.samples.panel_damage import Dent
 
+pytestmark = pytest.mark.slow
+
 SMALL = (480, 360)
 
 

@@ -17,6 +17,8 @@ from tests.worker.test_heartbeat import probe
 from tools.pictures import jpeg
 from tools.web_site import Site
 
+pytestmark = pytest.mark.server
+
 
 def test_a_worker_on_a_full_disk_examines_photos_and_stays_alive(
     full_disk: Path, tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch

@@ -25,6 +25,7 @@ print(cv2.getNumThreads(), torch.get_num_threads())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_opencv_and_torch_compute_with_as_many_threads_as_the_setting_says(
     threads: str, tmp_path: Path

@@ -32,7 +32,7 @@ from model_training.evaluation.engine_comparison import agreement
 from tools.small_bundles import PARAMETERS, write_bundle, write_weights
 
 # Shared, because it takes long to build.
-pytestmark = pytest.mark.xdist_group("quantised")
+pytestmark = [pytest.mark.xdist_group("quantised"), pytest.mark.slow]
 
 PHOTO = np.random.default_rng(0).standard_normal((3, 64, 96), np.float32)
 

@@ -106,6 +106,7 @@ def test_a_missing_tensor_is_named(tmp_path: Path) -> None:
         load_engine(with_weights(tmp_path, weights), "trunk")
 
 
+@pytest.mark.slow
 def test_a_pickle_in_disguise_is_not_loaded(tmp_path: Path) -> None:
     class Evil:
         def __reduce__(self) -> Any:
@@ -135,6 +136,7 @@ class Unknown(torch.nn.Module):
         return masks, self.score(masks.mean((2, 3)))
 
 
+@pytest.mark.slow
 def test_an_exported_program_runs_without_its_architecture(tmp_path: Path) -> None:
     network = Unknown().eval()
     path = write_bundle(tmp_path) / "program.pt2"

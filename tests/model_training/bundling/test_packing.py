@@ -20,6 +20,8 @@ from tests.model_training.cli.test_training_cli import run
 from tools.pictures import jpeg
 from tools.small_bundles import write_weights
 
+pytestmark = pytest.mark.slow
+
 FACTS = {"name": "own", "version": "1.0.0", "licence": "ours", "training_data": "our fleet"}
 
 

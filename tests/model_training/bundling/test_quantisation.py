@@ -24,6 +24,8 @@ from model_training.evaluation.engine_comparison import Agreement
 from tests.model_training.cli.test_training_cli import run as train
 from tools.small_bundles import write_bundle
 
+pytestmark = pytest.mark.slow
+
 GOOD, BAD = Agreement(8, 0.99, 0.001), Agreement(8, 0.9, 0.02)
 
 

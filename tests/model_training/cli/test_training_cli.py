@@ -23,6 +23,8 @@ from model_training.evaluation import synthetic_figures
 from model_training.fitting.checkpoints import CheckpointError, load_checkpoint
 from tools.small_bundles import gate, segmenter, write_bundle
 
+pytestmark = pytest.mark.slow
+
 
 def run(*words: str | Path) -> str:
     result = CliRunner().invoke(cli, [str(word) for word in words], env={"COLUMNS": "200"})

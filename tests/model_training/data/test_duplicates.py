@@ -14,6 +14,8 @@ from damage_tasks.samples.car_photo import draw_sample
 from model_training.data.duplicates import find_duplicates, perceptual_hash, read_grey
 from model_training.data.labelled_photos import LabelledPhoto
 
+pytestmark = pytest.mark.slow
+
 Photo = NDArray[np.uint8]
 
 

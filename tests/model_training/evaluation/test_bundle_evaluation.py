@@ -20,6 +20,8 @@ from model_training.evaluation.synthetic_figures import spacing_on_drawn
 from model_training.synthetic.drawn_spacing import cars_with_spacing
 from tools.small_bundles import gate, segmenter, write_bundle
 
+pytestmark = pytest.mark.slow
+
 
 def load(folder: Path, **changes: Any) -> Segmenter:
     return Segmenter(open_bundle(write_bundle(folder, **changes)))

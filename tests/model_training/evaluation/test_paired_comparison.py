@@ -9,6 +9,8 @@ import pytest
 from model_training.evaluation.paired_comparison import compare_paired, paired_rows
 from model_training.evaluation.photo_result import PhotoResult
 
+pytestmark = pytest.mark.slow
+
 
 def result(number: int, **changes: object) -> PhotoResult:
     """An even number is a detected damaged photo, an odd one a clean photo."""

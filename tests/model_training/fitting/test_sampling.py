@@ -157,6 +157,7 @@ def test_clean_views_have_no_damage(photos: list[LabelledPhoto]) -> None:
     assert batch.clean.sum() == 12
 
 
+@pytest.mark.slow
 def test_drawn_cars_are_read_like_photos(tmp_path: Path) -> None:
     drawn = read_folder(write_drawn_cars(tmp_path, 7).parent)
     assert {photo.kind for photo in drawn} == {"drawn"}

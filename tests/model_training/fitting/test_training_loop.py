@@ -16,6 +16,8 @@ from model_training.fitting.sampling import Mix, Samples
 from model_training.fitting.trainer import Trainer, TrainingSettings, learning_rate
 from model_training.fitting.training_loop import LOG, STABLE, train
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = TrainingSettings(
     steps=4,
     decay_steps=2,

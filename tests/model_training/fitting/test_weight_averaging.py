@@ -20,6 +20,8 @@ from model_training.fitting.warm_start import write_start
 from model_training.fitting.weight_averaging import mean_of, save
 from tests.model_training.fitting.test_training_loop import SETTINGS
 
+pytestmark = pytest.mark.slow
+
 SHORT = replace(SETTINGS, steps=2, decay_steps=0)
 
 
