@@ -22,19 +22,25 @@ if TYPE_CHECKING:
 
 def open_store(url: str) -> Inspections:
     """The database of inspections at ``url``; raises `ExtraMissing` without SQLAlchemy."""
+    return _import_inspections()(url)
+
+
+@cache
+def open_inspections() -> Inspections:
+    """The database of inspections that the settings name; one connection for this process."""
+    # First, because a caller without the extra cannot use the setting either.
+    inspections = _import_inspections()
+    return inspections(get_settings().require("database_url"))
+
+
+def _import_inspections() -> type[Inspections]:
     try:
         from damage_tasks.results.store import Inspections
     except ModuleNotFoundError as error:
         raise ExtraMissing(
             f"reading inspections needs {error.name}: pip install 'damage-tasks[results]'"
         ) from None
-    return Inspections(url)
-
-
-@cache
-def open_inspections() -> Inspections:
-    """The database of inspections that the settings name; one connection for this process."""
-    return open_store(get_settings().require("database_url"))
+    return Inspections
 
 
 class InspectionBackend(SyncBackendMixin, Backend):

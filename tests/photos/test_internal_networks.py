@@ -94,7 +94,7 @@ def test_a_name_that_does_not_exist_is_final(monkeypatch: pytest.MonkeyPatch) ->
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
         monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    with pytest.raises(PhotoNotFound, match=r"no host nothing\.invalid"):
+    with pytest.raises(PhotoNotFound, match=r"host nothing\.invalid does not exist"):
         get("https://nothing.invalid/a?Signature=secret")
 
 
