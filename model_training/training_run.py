@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,14 @@ from model_training.bundling.validation_monitor import validation_monitor
 from model_training.data.labelled_photos import LabelledPhoto, PhotosError, of_split
 from model_training.fitting.auxiliary_data import drawn_cars, scenery, vehicle_masks
 from model_training.fitting.checkpoints import CheckpointError, load_checkpoint
-from model_training.fitting.trainer import TrainingSettings
+from model_training.fitting.training_log import LOG
 from model_training.fitting.training_loop import LATEST, train
+from model_training.fitting.training_settings import TrainingSettings
 from model_training.fitting.warm_start import write_start
 
 START = "start.safetensors"
+QUICK = "quick"
+QUICK_STEPS, QUICK_BATCH, QUICK_PHOTOS, QUICK_CARS = 40, 8, 12, 4
 
 
 def run_training(
@@ -40,8 +44,61 @@ def run_training(
     split lacks damaged or clean photos, and `CheckpointError` when ``run`` contains a
     training of a different network.
     """
-    torch.set_num_threads(1)  # a thread pool would not survive the fork
     learned, held_back = of_split(photos, "train"), of_split(photos, "val")
+    last, described = _fit(
+        learned, held_back, run, settings, console, init, scenery_folder, car_count
+    )
+    given = bundle.training_data.rstrip(". ")
+    bundle = replace(bundle, training_data=f"{given}. {described}" if given else described)
+    export(last, held_back, out, bundle, console)
+    console.print(f"wrote the bundle to {out}", highlight=False)
+
+
+def try_training(
+    photos: Sequence[LabelledPhoto],
+    run: Path,
+    settings: TrainingSettings,
+    console: Console,
+    *,
+    init: str = "",
+) -> None:
+    """Train a few steps on a few of ``photos`` in ``run/quick``, from the beginning.
+
+    Shows within minutes that photos, machine and settings work; writes no bundle.
+    Raises as `run_training` does.
+    """
+    learned, held_back = (_few(of_split(photos, split)) for split in ("train", "val"))
+    folder = run / QUICK
+    shutil.rmtree(folder, ignore_errors=True)
+    batch = min(settings.batch, QUICK_BATCH)
+    settings = replace(
+        settings,
+        steps=QUICK_STEPS,
+        decay_steps=QUICK_STEPS // 5,
+        warm_up_steps=QUICK_STEPS // 10,
+        batch=batch,
+        processes=min(settings.processes, batch),
+    )
+    last, _ = _fit(learned, held_back, folder, settings, console, init, None, QUICK_CARS)
+    console.print(
+        f"The quick training works: checkpoint {last}, figures {folder / LOG}. For the whole "
+        "training, run the command without --quick.",
+        soft_wrap=True,
+    )
+
+
+def _fit(
+    learned: list[LabelledPhoto],
+    held_back: list[LabelledPhoto],
+    run: Path,
+    settings: TrainingSettings,
+    console: Console,
+    init: str,
+    scenery_folder: Path | None,
+    car_count: int,
+) -> tuple[Path, str]:
+    """The last checkpoint, and what it was trained on in words."""
+    torch.set_num_threads(1)  # a thread pool would not survive the fork
     for split, found in (("train", learned), ("val", held_back)):
         _check(split, found)
     _check_run(run / LATEST, settings)
@@ -57,14 +114,19 @@ def run_training(
         console.print(f"{share:.0%} of the parameters start as in {init}", highlight=False)
     described = _described(learned, more)
     console.print(
-        f"training on {described}; {len(held_back)} photos held back for validation",
+        f"training on {described}; {len(held_back)} photos held back for validation; on "
+        f"{settings.device} in {settings.precision}",
         highlight=False,
     )
-    last = train([*learned, *more], run, settings, masks, validation_monitor(held_back), start)
-    given = bundle.training_data.rstrip(". ")
-    bundle = replace(bundle, training_data=f"{given}. {described}" if given else described)
-    export(last, held_back, out, bundle, console)
-    console.print(f"wrote the bundle to {out}", highlight=False)
+    monitor = validation_monitor(held_back)
+    return train([*learned, *more], run, settings, masks, monitor, start), described
+
+
+def _few(photos: Sequence[LabelledPhoto]) -> list[LabelledPhoto]:
+    """A few damaged and a few clean photos."""
+    damaged = [photo for photo in photos if photo.damaged]
+    clean = [photo for photo in photos if photo.kind == "negative"]
+    return damaged[:QUICK_PHOTOS] + clean[:QUICK_PHOTOS]
 
 
 def _check(split: str, photos: Sequence[LabelledPhoto]) -> None:

@@ -16,10 +16,15 @@ if TYPE_CHECKING:
 
 
 def check_version(value: str) -> str:
-    """``value`` if it is a version, or empty.  Raises `typer.BadParameter`."""
-    if value and not re.match(VERSION, value):
+    """``value`` if it is a version.  Raises `typer.BadParameter`."""
+    if not re.match(VERSION, value):
         raise typer.BadParameter("must be three numbers, such as 1.4.0")
     return value
+
+
+def check_version_if_given(value: str) -> str:
+    """``value`` if it is a version, or empty.  Raises `typer.BadParameter`."""
+    return check_version(value) if value else value
 
 
 Photos = Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from model_training.cli.options import check_version
+from model_training.cli.options import check_version_if_given
 
 
 def pack(
@@ -17,7 +17,8 @@ def pack(
     ],
     name: Annotated[str, typer.Option(help="The bundle's name.")] = "",
     version: Annotated[
-        str, typer.Option(help="The bundle's version, such as 1.4.0.", callback=check_version)
+        str,
+        typer.Option(help="The bundle's version, such as 1.4.0.", callback=check_version_if_given),
     ] = "",
     licence: Annotated[str, typer.Option(help="Permitted use of the weights.")] = "",
     training_data: Annotated[str, typer.Option(help="A description of the training data.")] = "",

@@ -14,13 +14,12 @@ from model_training.cli.options import (
     Classes,
     Description,
     GateSide,
-    Licence,
     Name,
     Photos,
     Sides,
     Stable,
-    Version,
     channels,
+    check_version_if_given,
     experimental,
     read,
 )
@@ -31,8 +30,28 @@ def train(
     run: Annotated[
         Path, typer.Option(help="Folder for checkpoints and log; an existing training continues.")
     ],
-    version: Version,
-    licence: Licence,
+    version: Annotated[
+        str,
+        typer.Option(
+            help="The bundle's version, such as 1.4.0; needed unless --quick.",
+            callback=check_version_if_given,
+        ),
+    ] = "",
+    licence: Annotated[
+        str,
+        typer.Option(
+            help="What may be done with the weights, given the photos' rights; needed unless "
+            "--quick."
+        ),
+    ] = "",
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick",
+            help="Try everything on a few photos in a minute or two: 40 steps in RUN/quick, "
+            "without a bundle.",
+        ),
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the finished bundle; by default RUN/bundle.")
     ] = None,
@@ -70,9 +89,22 @@ def train(
         int, typer.Option(help="First encoder blocks to freeze; 3 makes it a third faster.", min=0)
     ] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the random numbers.", min=0)] = 0,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        typer.Option(help="Where to train; auto: on a GPU if there is one, in bf16 or fp16."),
+    ] = "auto",
     processes: Annotated[
-        int, typer.Option(help="Single-threaded processes that share each batch.", min=1)
+        int,
+        typer.Option(help="On a CPU: single-threaded processes that share each batch.", min=1),
     ] = 2,
+    loader_workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes that prepare views ahead; by default none on a CPU, and one a core "
+            "with a GPU.",
+            min=0,
+        ),
+    ] = None,
     checkpoint_every: Annotated[int, typer.Option(help="Steps.", min=1)] = 300,
     monitor_every: Annotated[
         int, typer.Option(help="Steps between measurements on the validation photos.", min=1)
@@ -88,37 +120,54 @@ def train(
 
     Photos of the split `train` are used for training; those of `val` for choosing thresholds and
     for the model card's figures. Vehicle masks and drawn cars are created once, first. You can stop
-    it at any time: the same command continues from the last checkpoint. RUN/log.jsonl contains
-    losses and figures.
+    it at any time: the same command continues from the last checkpoint. RUN/log.jsonl and
+    RUN/tensorboard contain losses and figures.
 
     Example: python -m model_training train --photos photos --run runs/a --version 1.0.0
     --licence "our own photos"
     """
     from model_training.bundling.bundle_export import ExportSettings
-    from model_training.fitting.trainer import TrainingSettings
-    from model_training.training_run import run_training
+    from model_training.fitting.devices import (
+        choose_device,
+        choose_loader_workers,
+        choose_precision,
+    )
+    from model_training.fitting.training_settings import TrainingSettings
+    from model_training.training_run import run_training, try_training
 
+    for option, given in (("--version", version), ("--licence", licence)):
+        if not given and not quick:
+            raise typer.BadParameter("is needed, unless with --quick", param_hint=option)
     defaults = TrainingSettings()
+    place = choose_device(device)
+    settings = TrainingSettings(
+        steps=steps,
+        decay_steps=steps // 5 if decay_steps is None else decay_steps,
+        warm_up_steps=min(defaults.warm_up_steps, steps // 10),
+        batch=batch,
+        learning_rate=learning_rate,
+        frozen_blocks=frozen_blocks,
+        seed=seed,
+        network={
+            **defaults.network,
+            "variant": variant,
+            "decoder": channels(decoder),
+        },
+        checkpoint_every=checkpoint_every,
+        monitor_every=monitor_every,
+        processes=min(processes, batch) if place == "cpu" else 1,
+        device=place,
+        precision=choose_precision(place),
+        loader_workers=choose_loader_workers(place) if loader_workers is None else loader_workers,
+    )
+    console = Console(highlight=False)
+    if quick:
+        try_training(read(photos, classes=classes), run, settings, console, init=init)
+        return
     run_training(
         read(photos, classes=classes),
         run,
-        TrainingSettings(
-            steps=steps,
-            decay_steps=steps // 5 if decay_steps is None else decay_steps,
-            warm_up_steps=min(defaults.warm_up_steps, steps // 10),
-            batch=batch,
-            learning_rate=learning_rate,
-            frozen_blocks=frozen_blocks,
-            seed=seed,
-            network={
-                **defaults.network,
-                "variant": variant,
-                "decoder": channels(decoder),
-            },
-            checkpoint_every=checkpoint_every,
-            monitor_every=monitor_every,
-            processes=min(processes, batch),
-        ),
+        settings,
         ExportSettings(
             version=version,
             licence=licence,
@@ -131,7 +180,7 @@ def train(
             curated=tuple(photos),
         ),
         out or run / "bundle",
-        Console(),
+        console,
         init=init,
         scenery_folder=scenery,
         car_count=drawn_cars,

@@ -30,7 +30,7 @@ def save_checkpoint(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any
     """Write ``tensors`` and the JSON values ``facts`` to ``path``, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(f".{os.getpid()}.tmp")
-    plain = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     save_file(plain, beside, metadata={"facts": json.dumps(facts)})
     beside.replace(path)
 
@@ -64,7 +64,7 @@ def restore_optimiser(
     for parameter, name in names.items():
         if f"step.{name}" not in tensors:
             continue
-        state = {"step": tensors[f"step.{name}"].clone()}
+        state = {"step": tensors[f"step.{name}"].clone().to(parameter.device)}
         for key in ("exp_avg", "exp_avg_sq"):
             # Fused steps need the moments in the same memory layout as the parameter.
             state[key] = torch.empty_like(parameter).copy_(tensors[f"{key}.{name}"])

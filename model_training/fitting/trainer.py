@@ -1,14 +1,12 @@
 """The state of a training and one step of it.
 
-Warm-up, a constant learning rate, then a cosine decay at the end (Hu et al.,
-arXiv:2404.06395).  Exports use the exponential moving average of the
+Exports use the exponential moving average of the
 weights (Polyak & Juditsky, 1992).
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +19,8 @@ from model_store.architectures.efficientnet_lite_unet import (
     EfficientNetLiteUNet,
     InvertedResidual,
 )
-from model_training.data.augmentation import ViewSettings
 from model_training.data.photo_pool import Pool
-from model_training.data.targets import MASKS, SCORES, Batch
+from model_training.data.targets import Batch
 from model_training.data.vehicle_masks import MEAN, STD, load_imagenet_encoder
 from model_training.fitting.checkpoints import (
     load_checkpoint,
@@ -32,46 +29,9 @@ from model_training.fitting.checkpoints import (
     save_checkpoint,
     under,
 )
-from model_training.fitting.losses import LossWeights, damage_loss, evidence, local_loss
-from model_training.fitting.sampling import Mix
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSettings:
-    """All settings that determine the result of a training, apart from the photos."""
-
-    steps: int = 20_000
-    decay_steps: int = 4_000
-    warm_up_steps: int = 300
-    batch: int = 16
-    learning_rate: float = 1.6e-3
-    encoder_rate: float = 0.25  # the encoder's share of the learning rate
-    weight_decay: float = 0.05
-    ema_decay: float = 0.999
-    drop_path: float = 0.2
-    dropout: float = 0.1  # share of the decoder's channels at strides 16 and 8 left out
-    frozen_blocks: int = 0  # number of first encoder blocks that, with the stem, are not trained
-    clip: float = 2.0
-    seed: int = 0
-    imagenet: bool = True
-    network: dict[str, Any] = field(
-        default_factory=lambda: {
-            "masks": len(MASKS),
-            "scores": len(SCORES),
-            "variant": "lite0",
-            "decoder": [128, 64, 48],
-            "depth": 1,
-            "context": True,
-            "score_strides": [16, 32],
-            "local": 1,
-        }
-    )
-    mix: Mix = Mix()
-    views: ViewSettings = ViewSettings()
-    loss: LossWeights = LossWeights()
-    checkpoint_every: int = 300
-    monitor_every: int = 2_000
-    processes: int = 2
+from model_training.fitting.devices import autocast
+from model_training.fitting.losses import damage_loss, evidence, local_loss
+from model_training.fitting.training_settings import TrainingSettings, learning_rate
 
 
 class Trainer:
@@ -81,7 +41,7 @@ class Trainer:
         torch.manual_seed(settings.seed)
         self.settings, self.pool, self.step, self.rank = settings, pool, 0, rank
         self.network = new_network(settings)
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.to(settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.frozen = _first_blocks(self.network, settings.frozen_blocks)
         for module in self.frozen:
             module.requires_grad_(False)
@@ -92,8 +52,10 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(
             _groups(self.network, settings), lr=settings.learning_rate, fused=True
         )
-        self.mean = torch.from_numpy(MEAN * 255).view(1, 3, 1, 1)
-        self.std = torch.from_numpy(STD * 255).view(1, 3, 1, 1)
+        # Gradients of half precision would vanish without it.
+        self.scaler = torch.amp.GradScaler(settings.device, enabled=settings.precision == "fp16")
+        self.mean = torch.from_numpy(MEAN * 255).view(1, 3, 1, 1).to(settings.device)
+        self.std = torch.from_numpy(STD * 255).view(1, 3, 1, 1).to(settings.device)
 
     def train_step(self, batch: Batch) -> dict[str, float]:
         """Do one step on ``batch``; returns the loss and its parts."""
@@ -106,28 +68,31 @@ class Trainer:
         self.network.train()
         for module in self.frozen:
             module.eval()
-        views = (batch.views.float() - self.mean) / self.std
-        features, scores = self.network.encode(views.contiguous(memory_format=torch.channels_last))
-        masks = self.network.decode(features)
-        loss, parts = damage_loss(
-            masks,
-            scores,
-            batch.target,
-            batch.weight,
-            batch.score,
-            batch.score_weight,
-            settings.loss,
+        views, target, weight, score, score_weight = (
+            tensor.to(settings.device, non_blocking=True) for tensor in batch[:5]
         )
-        if self.network.local is not None:
-            cells = self.network.local(features.decoded16)[:, :1]
-            parts["local"] = local_loss(cells, batch.target[:, :1], batch.weight[:, :1])
+        views = (views.float() - self.mean) / self.std
+        cells = None
+        with autocast(settings.device, settings.precision):
+            features, scores = self.network.encode(
+                views.contiguous(memory_format=torch.channels_last)
+            )
+            masks = self.network.decode(features)
+            if self.network.local is not None:
+                cells = self.network.local(features.decoded16)[:, :1].float()
+        masks, scores = masks.float(), scores.float()
+        loss, parts = damage_loss(masks, scores, target, weight, score, score_weight, settings.loss)
+        if cells is not None:
+            parts["local"] = local_loss(cells, target[:, :1], weight[:, :1])
             loss = loss + settings.loss.local * parts["local"]
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        self.scaler.scale(loss).backward()
         self._share()
+        self.scaler.unscale_(self.optimiser)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
-        if torch.isfinite(norm):
-            self.optimiser.step()
+        if self.scaler.is_enabled() or torch.isfinite(norm):
+            self.scaler.step(self.optimiser)
+        self.scaler.update()
         self.step += 1
         self._follow()
         self.prefer_false_alarms(batch, masks, scores)
@@ -158,7 +123,10 @@ class Trainer:
         """Continue from a file written by `save`.  Raises `CheckpointError`."""
         tensors, facts = load_checkpoint(path)
         self.network.load_state_dict(under("network", tensors))
-        self.average = under("average", tensors)
+        self.average = {
+            name: tensor.to(self.settings.device)
+            for name, tensor in under("average", tensors).items()
+        }
         restore_optimiser(self.optimiser, self.names, under("optimiser", tensors))
         if tensors["priority"].shape == self.pool.priority.shape:
             self.pool.priority.copy_(tensors["priority"])
@@ -194,21 +162,11 @@ class Trainer:
     @torch.no_grad()
     def prefer_false_alarms(self, batch: Batch, masks: Tensor, scores: Tensor) -> None:
         """Draw clean photos that look damaged up to six times as often."""
-        suspicion = torch.maximum(evidence(masks), scores[:, 0].sigmoid())
+        suspicion = torch.maximum(evidence(masks), scores[:, 0].sigmoid()).cpu()
         for index, clean, value in zip(batch.photos, batch.clean, suspicion, strict=True):
             if clean:
                 old = self.pool.priority[index]
                 self.pool.priority[index] = 0.7 * old + 0.3 * (0.5 + 5.5 * float(value))
-
-
-def learning_rate(step: int, settings: TrainingSettings) -> float:
-    """The learning rate at ``step`` relative to its peak: warm-up, constant, cosine decay."""
-    warm = min(1.0, (step + 1) / max(1, settings.warm_up_steps))
-    left = settings.steps - step
-    if left >= settings.decay_steps:
-        return warm
-    done = 1 - left / max(1, settings.decay_steps)
-    return warm * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
 
 
 def new_network(settings: TrainingSettings) -> EfficientNetLiteUNet:

@@ -7,12 +7,10 @@ without knowing its length in advance.
 from __future__ import annotations
 
 import ctypes
-import json
-import os
 import signal
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,19 +20,24 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.progress import Progress, TextColumn
 from torch.multiprocessing.spawn import start_processes
 
 from model_store.architectures.efficientnet_lite_unet import EfficientNetLiteUNet
 from model_training.data.labelled_photos import LabelledPhoto
 from model_training.data.photo_pool import Pool
+from model_training.data.targets import Batch
 from model_training.fitting.denormals import flushed_denormals
+from model_training.fitting.loader import batches
 from model_training.fitting.sampling import Samples
-from model_training.fitting.trainer import Trainer, TrainingSettings
+from model_training.fitting.trainer import Trainer
+from model_training.fitting.training_log import TrainingLog
+from model_training.fitting.training_settings import TrainingSettings, learning_rate
 
 LATEST = "latest.safetensors"
 STABLE = "stable.safetensors"
-LOG = "log.jsonl"
+LOG_EVERY = 50  # steps
 
 # Called with the step and the averaged network; its result goes to the log.
 Monitor = Callable[[int, EfficientNetLiteUNet], dict[str, Any]]
@@ -53,7 +56,7 @@ def train(
     Continues an existing training in ``run``.  ``vehicles``: 0/1 masks (H x W uint8) of clean
     photos by id.  ``start_from``: a checkpoint to start with if ``run`` has
     none.  Writes `LATEST`, `STABLE` (the state before the learning rate's decay)
-    and `LOG` to ``run``.
+    and what `TrainingLog` does to ``run``.
 
     Runs ``settings.processes`` single-threaded processes, which share each
     batch: on a busy machine, threads that synchronise after every
@@ -100,39 +103,57 @@ def _train(rank: int, job: _Job) -> None:
     if start is not None:
         trainer.load(start)
     share = settings.batch // settings.processes
+    first = trainer.step
     samples = Samples(job.pool, share, settings.seed, settings.mix, settings.views)
-    running: dict[str, float] = {}
-    began, first = time.monotonic(), trainer.step
-    columns = (*Progress.get_default_columns(), TextColumn("{task.fields[loss]}"))
-    hidden = rank > 0 or not sys.stderr.isatty()
-    with Progress(*columns, disable=hidden) as progress:
-        task = progress.add_task("training", total=settings.steps, completed=trainer.step, loss="")
-        while trainer.step < settings.steps:
-            parts = trainer.train_step(samples.at(trainer.step * settings.processes + rank))
-            if rank > 0:
-                continue
-            running = {k: 0.98 * running.get(k, v) + 0.02 * v for k, v in parts.items()}
-            progress.update(task, completed=trainer.step, loss=f"loss {running['loss']:.3f}")
-            _keep(trainer, job, running, (trainer.step - first) / (time.monotonic() - began))
+    numbers = range(
+        first * settings.processes + rank, settings.steps * settings.processes, settings.processes
+    )
+    views = batches(samples, numbers, settings.loader_workers, pinned=settings.device != "cpu")
+    if rank > 0:
+        for batch in views:
+            trainer.train_step(batch)
+    elif numbers:
+        _train_and_log(trainer, views, job)
     if settings.processes > 1:
         dist.destroy_process_group()
 
 
-def _keep(trainer: Trainer, job: _Job, running: dict[str, float], speed: float) -> None:
-    """Write checkpoints and the log at the steps that require it."""
-    settings, run, step = job.settings, job.run, trainer.step
-    last = step == settings.steps
-    if step % 50 == 0:
-        _log(
-            run,
-            {"step": step, "views_per_s": round(speed * settings.batch, 1), **_rounded(running)},
-        )
-    if step == settings.steps - settings.decay_steps:
-        trainer.save(run / STABLE)
-    if step % settings.checkpoint_every == 0 or last:
-        trainer.save(run / LATEST)
-    if job.monitor and (step % settings.monitor_every == 0 or last):
-        _log(run, {"step": step, **job.monitor(step, trainer.averaged())})
+def _train_and_log(trainer: Trainer, views: Iterator[Batch], job: _Job) -> None:
+    """Train on ``views``; write checkpoints and the log at the steps that require it."""
+    settings, run = job.settings, job.run
+    columns = (*Progress.get_default_columns(), TextColumn("{task.fields[loss]}"))
+    plain = not sys.stderr.isatty()
+    with (
+        Progress(*columns, console=Console(stderr=True), disable=plain) as progress,
+        closing(
+            TrainingLog(
+                run,
+                trainer.step,
+                settings.steps,
+                settings.batch,
+                _to_stderr if plain else progress.console.log,
+            )
+        ) as log,
+    ):
+        task = progress.add_task("training", total=settings.steps, completed=trainer.step, loss="")
+        for batch in views:
+            log.follow(trainer.train_step(batch))
+            step = trainer.step
+            progress.update(task, completed=step, loss=f"loss {log.loss:.3f}")
+            last = step == settings.steps
+            if step % LOG_EVERY == 0 or last:
+                log.write_losses(step, learning_rate(step - 1, settings) * settings.learning_rate)
+            if step == settings.steps - settings.decay_steps:
+                trainer.save(run / STABLE)
+            if step % settings.checkpoint_every == 0 or last:
+                trainer.save(run / LATEST)
+            if job.monitor and (step % settings.monitor_every == 0 or last):
+                log.write_figures(step, job.monitor(step, trainer.averaged()))
+
+
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
 
 
 def keep_memory() -> None:
@@ -145,13 +166,3 @@ def keep_memory() -> None:
         libc.mallopt(mmap_max, 0)
         libc.mallopt(trim_threshold, 2**31 - 1)
         libc.mallopt(top_pad, 1 << 28)
-
-
-def _log(run: Path, entry: dict[str, Any]) -> None:
-    line = json.dumps({"time": round(time.time()), **entry})
-    with (run / LOG).open("a", encoding="utf-8") as log:
-        log.write(line + os.linesep)
-
-
-def _rounded(values: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in values.items()}

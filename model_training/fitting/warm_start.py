@@ -25,8 +25,9 @@ from model_training.fitting.checkpoints import (
     save_checkpoint,
     under,
 )
-from model_training.fitting.trainer import TrainingSettings, new_network
+from model_training.fitting.trainer import new_network
 from model_training.fitting.training_loop import LATEST
+from model_training.fitting.training_settings import TrainingSettings
 
 ARCHITECTURE = "efficientnet_lite_unet"
 HEADS = ("masks", "scores", "local")

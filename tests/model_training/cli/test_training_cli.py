@@ -16,6 +16,7 @@ from damage_tasks.vision.segmenter import Segmenter
 from damage_tasks.vision.self_test import check_golden
 from model_store.bundle import open_bundle
 from model_store.publishing import files_of
+from model_training import training_run
 from model_training.__main__ import cli
 from model_training.bundling import bundle_export, model_card_pictures, self_test_photos
 from model_training.data.labelled_photos import PhotosError
@@ -148,6 +149,28 @@ def test_what_cannot_be_measured_is_null(folder: Path, tmp_path: Path) -> None:
 def test_a_split_without_photos_is_an_error(folder: Path) -> None:
     with pytest.raises(PhotosError, match="no photos in the split test"):
         run("evaluate", "--photos", folder, "--split", "test")
+
+
+def test_a_quick_training_ends_with_a_loss_and_leaves_the_run_alone(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training_run, "QUICK_STEPS", 5)
+    command = ("train", "--photos", folder, "--run", tmp_path, "--decoder", "16,16,16", "--quick")
+    for _ in range(2):
+        printed = run(*command, "--device", "cpu", "--processes", "1")
+        assert "The quick training works" in printed
+        assert "on cpu in fp32" in printed
+        lines = (tmp_path / "quick/log.jsonl").read_text().splitlines()
+        last = [json.loads(line) for line in lines if "cross_entropy" in line][-1]
+        assert (last["step"], last["loss"] > 0) == (5, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["quick"]
+
+
+def test_a_bundle_needs_its_version_and_licence(folder: Path, tmp_path: Path) -> None:
+    words = ["train", "--photos", str(folder), "--run", str(tmp_path / "run")]
+    result = CliRunner().invoke(cli, words, env={"COLUMNS": "200"})
+    assert result.exit_code == 2
+    assert "is needed, unless with --quick" in result.output
 
 
 def test_help_answers_without_loading_torch() -> None:

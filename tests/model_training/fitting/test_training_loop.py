@@ -13,8 +13,10 @@ from model_training.data.labelled_photos import LabelledPhoto
 from model_training.data.photo_pool import Pool
 from model_training.fitting.checkpoints import CheckpointError, load_checkpoint
 from model_training.fitting.sampling import Mix, Samples
-from model_training.fitting.trainer import Trainer, TrainingSettings, learning_rate
-from model_training.fitting.training_loop import LOG, STABLE, train
+from model_training.fitting.trainer import Trainer
+from model_training.fitting.training_log import LOG, SCALARS
+from model_training.fitting.training_loop import STABLE, train
+from model_training.fitting.training_settings import TrainingSettings, learning_rate
 
 pytestmark = pytest.mark.slow
 
@@ -76,6 +78,45 @@ def test_two_processes_share_the_work(photos: list[LabelledPhoto], tmp_path: Pat
     last = train(photos, tmp_path, replace(SETTINGS, steps=2, decay_steps=1, processes=2))
     _, facts = load_checkpoint(last)
     assert facts["step"] == 2
+
+
+def test_bf16_learns_too_and_keeps_fp32_weights(photos: list[LabelledPhoto]) -> None:
+    pool = Pool.read(photos)
+    trainer = Trainer(pool, replace(SETTINGS, steps=1000, precision="bf16"))
+    batch = Samples(pool, 6, 0, SETTINGS.mix, SETTINGS.views).at(0)
+    losses = [trainer.train_step(batch)["loss"] for _ in range(12)]
+    assert losses[-1] < 0.8 * losses[0]
+    assert {p.dtype for p in trainer.network.parameters()} == {torch.float32}
+
+
+def test_fp16_scales_its_loss_and_lowers_the_scale_when_gradients_overflow(
+    photos: list[LabelledPhoto],
+) -> None:
+    pool = Pool.read(photos)
+    trainer = Trainer(pool, replace(SETTINGS, precision="fp16"))
+    trainer.scaler.scale(torch.ones(1))  # which makes the scale
+    trainer.scaler.update(2.0**40)
+    before = trainer.network.masks.weight.clone()
+    trainer.train_step(Samples(pool, 1, 0, SETTINGS.mix, SETTINGS.views).at(0))
+    assert trainer.scaler.get_scale() == 2.0**39
+    assert torch.equal(trainer.network.masks.weight, before)
+
+
+def test_loader_workers_end_in_the_same_state(photos: list[LabelledPhoto], tmp_path: Path) -> None:
+    shares = ("unmarked", "clean_whole", "clean_close", "background", "drawn", "drawn_cars",
+              "transplanted")  # fmt: skip
+    mix = Mix(**dict.fromkeys(shares, 0.0), damaged=1.0, sizes=((64, 64),))
+    settings = replace(SETTINGS, mix=mix)  # no clean photos: their priorities would be older
+    states = [
+        load_checkpoint(train(photos, tmp_path / str(n), replace(settings, loader_workers=n)))[0]
+        for n in (0, 2)
+    ]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_scalars_are_written_for_tensorboard(photos: list[LabelledPhoto], tmp_path: Path) -> None:
+    train(photos, tmp_path, replace(SETTINGS, steps=2, decay_steps=1))
+    assert list((tmp_path / SCALARS).glob("events.out.tfevents.*"))
 
 
 def test_the_state_before_the_decay_and_a_log_are_kept(

@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from model_training.data.photo_pool import Pool
 from model_training.data.targets import MASKS
 from model_training.fitting.checkpoints import CheckpointError, load_checkpoint, under
-from model_training.fitting.trainer import Trainer, TrainingSettings
+from model_training.fitting.trainer import Trainer
+from model_training.fitting.training_settings import TrainingSettings
 from model_training.fitting.warm_start import write_start
 from tools.small_bundles import gate, segmenter, write_bundle
 

@@ -14,8 +14,8 @@ from model_training.__main__ import cli
 from model_training.bundling.bundle_export import read_network
 from model_training.data.labelled_photos import LabelledPhoto
 from model_training.fitting.checkpoints import CheckpointError, load_checkpoint, under
-from model_training.fitting.trainer import TrainingSettings
 from model_training.fitting.training_loop import train
+from model_training.fitting.training_settings import TrainingSettings
 from model_training.fitting.warm_start import write_start
 from model_training.fitting.weight_averaging import mean_of, save
 from tests.model_training.fitting.test_training_loop import SETTINGS

@@ -1,0 +1,55 @@
+"""Where a training runs: the processor, or a GPU with fewer bits."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
+
+import torch
+
+from damage_tasks.errors import DamageTaskError
+
+Precision = Literal["fp32", "bf16", "fp16"]
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+MOST_LOADER_WORKERS = 16
+
+
+class DeviceUnavailable(DamageTaskError):
+    """Raised when a training is to run on a device that is not there."""
+
+    code = "device_unavailable"
+
+
+def choose_device(name: Literal["auto", "cpu", "cuda"]) -> str:
+    """``cpu`` or ``cuda``; ``auto`` is ``cuda`` if there is a GPU that torch can use.
+
+    Raises `DeviceUnavailable`.
+    """
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise DeviceUnavailable(
+            f"--device cuda: torch {torch.__version__} finds no GPU; install a build of torch "
+            "for CUDA and its driver, or train with --device cpu"
+        )
+    return "cuda" if name != "cpu" and available else "cpu"
+
+
+def choose_precision(device: str) -> Precision:
+    """bf16 on GPUs that have it, fp16 on older ones; fp32 on CPUs, where bf16 is slower."""
+    if device == "cpu":
+        return "fp32"
+    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+
+
+def choose_loader_workers(device: str) -> int:
+    """How many processes make views: none on a CPU, whose cores train; else one a core."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return 0 if device == "cpu" else max(1, min(MOST_LOADER_WORKERS, (cores or 1) - 1))
+
+
+def autocast(device: str, precision: Precision) -> AbstractContextManager[object]:
+    """Compute in ``precision`` inside the block."""
+    if precision == "fp32":
+        return nullcontext()
+    return torch.autocast(device, DTYPES[precision])

@@ -1,0 +1,52 @@
+"""Batches in order, made by this process or ahead by others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import cv2
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from model_training.data.targets import Batch
+from model_training.fitting.sampling import Samples
+
+LONGEST_WAIT = 300  # s; a worker that takes longer for a batch is stuck
+
+
+def batches(
+    samples: Samples, numbers: Sequence[int], workers: int = 0, *, pinned: bool = False
+) -> Iterator[Batch]:
+    """The batches ``numbers`` of ``samples``, in order.
+
+    ``workers``: processes that make them ahead, forked by this call, after which this
+    process has one thread; they see priorities of photos that are a few steps old.
+    ``pinned``: in memory from which a GPU copies while it computes.
+    """
+    if not workers:
+        return (samples.at(number) for number in numbers)
+    _one_thread()  # thread pools would not survive the fork
+    loader = DataLoader(
+        _ByNumber(samples),
+        batch_size=None,
+        sampler=numbers,
+        num_workers=workers,
+        pin_memory=pinned,
+        timeout=LONGEST_WAIT,
+        worker_init_fn=_one_thread,
+        multiprocessing_context="fork",  # the photos are not copied
+    )
+    return iter(loader)
+
+
+class _ByNumber(Dataset[Batch]):
+    def __init__(self, samples: Samples) -> None:
+        self.samples = samples
+
+    def __getitem__(self, number: int) -> Batch:
+        return self.samples.at(number)
+
+
+def _one_thread(_: int = 0) -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
