@@ -13,6 +13,7 @@ from rich.console import Console
 from damage_tasks.cli.request_list import parse_object, read_requests
 from damage_tasks.cli.results_table import print_results, progress_bar
 from damage_tasks.errors import CallRefused, MetadataInvalid, QueueUnavailable
+from damage_tasks.telemetry import one_line
 
 if TYPE_CHECKING:
     from damage_tasks.contract import InspectionResult
@@ -52,9 +53,10 @@ def run(
         raise typer.BadParameter("give at least one URL, or --from FILE")
     for url, _ in requests:
         if "://" not in url:
+            shown = one_line(url)
             raise typer.BadParameter(
-                f"{url} is not a URL; workers may be unable to read this machine's files. "
-                f"To examine it here: damage-tasks detect {url}"
+                f"{shown} is not a URL; workers may be unable to read this machine's files. "
+                f"To examine it here: damage-tasks detect {shown}"
             )
     console = Console(stderr=True)
     sent: dict[str, str] = {}
@@ -141,5 +143,5 @@ def _requests(
         try:
             check_call(request, {})
         except (CallRefused, MetadataInvalid) as error:
-            raise typer.BadParameter(f"{where or url}: {error}") from None
+            raise typer.BadParameter(one_line(f"{where or url}: {error}")) from None
         yield request

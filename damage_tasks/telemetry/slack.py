@@ -16,10 +16,12 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
+from html import escape
 from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from damage_tasks.telemetry.redaction import redact
 
@@ -199,7 +201,7 @@ class Slack:
                 del self._groups[cause]
 
     def _first(self, alert: Alert) -> str:
-        text = redact(alert.text)[:LONGEST_TEXT]
+        text = _plain(redact(alert.text)[:LONGEST_TEXT])
         links = []
         if alert.task_id:
             links.append(self._task(alert.task_id))
@@ -207,11 +209,16 @@ class Slack:
             event = alert.sentry_event
             found = f"{self._sentry}/issues/?query={event}" if self._sentry else ""
             links.append(f"<{found}|Sentry event>" if found else f"Sentry event {event}")
-        lines = [f":rotating_light: *{alert.cause}* on {self._where}", text, " · ".join(links)]
+        lines = [
+            f":rotating_light: *{_plain(alert.cause)}* on {self._where}",
+            text,
+            " · ".join(links),
+        ]
         return "\n".join(line for line in lines if line)
 
     def _task(self, id: str) -> str:
-        return f"<{self._flower}/task/{id}|{id}>" if self._flower else id
+        shown = _plain(id)
+        return f"<{self._flower}/task/{quote(id, safe='')}|{shown}>" if self._flower else shown
 
     def _post(self, text: str) -> bool:
         """Post ``text``; true if Slack accepted it or permanently rejected it."""
@@ -232,6 +239,11 @@ class Slack:
             # The webhook's URL is a secret, and errors may quote it.
             logger.warning("alert was not posted: %s", type(error).__name__)
             return False
+
+
+def _plain(text: str) -> str:
+    """``text`` as Slack must be given it: `<!channel>` in a caller's URL would notify everybody."""
+    return escape(text, quote=False)
 
 
 def open_slack(settings: Settings, where: str) -> Slack | None:
