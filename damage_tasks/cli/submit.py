@@ -58,6 +58,11 @@ def run(
                 f"{shown} is not a URL; workers may be unable to read this machine's files. "
                 f"To examine it here: damage-tasks detect {shown}"
             )
+    if wait:
+        # If verdicts cannot be read here, say so before any photo is sent.
+        from damage_tasks.results.celery_backend import open_inspections
+
+        open_inspections().check()
     console = Console(stderr=True)
     sent: dict[str, str] = {}
     try:

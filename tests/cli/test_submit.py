@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -40,6 +41,27 @@ def test_an_unavailable_queue_is_reported_in_one_line(monkeypatch: pytest.Monkey
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith(f"queue_unavailable: {endpoint}")
     assert last.endswith("0 of 1 photos were sent")
+
+
+def test_verdicts_that_cannot_be_read_here_are_noticed_before_a_photo_is_sent(
+    aws: Any, monkeypatch: pytest.MonkeyPatch, sqlite_url: str
+) -> None:
+    url = aws.create_queues("submit-wait")
+    monkeypatch.setenv("DAMAGE_QUEUE_URL", url)
+    words = ["submit", "https://photos.example/1.jpg", "--wait"]
+    for database_url, problem in [
+        (None, "settings: DAMAGE_DATABASE_URL: is not set"),
+        (sqlite_url, "database_error: no such table: inspections; run `damage-tasks migrate`"),
+    ]:
+        if database_url is not None:
+            monkeypatch.setenv("DAMAGE_DATABASE_URL", database_url)
+        done = run(*words)
+        assert done.returncode in (1, 2)
+        assert problem in done.stderr
+    found = boto3.client("sqs").get_queue_attributes(
+        QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"]
+    )
+    assert found["Attributes"]["ApproximateNumberOfMessages"] == "0"
 
 
 CALL = '{"image_url": "s3://damage-photos/j.jpg", "note": "%s"}\n'
