@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from model_training.cli.options import Classes
+
 
 def curate(
     rules: Annotated[
@@ -23,6 +25,7 @@ def curate(
     duplicates: Annotated[
         bool, typer.Option(help="Search for photos that are on both sides of the split.")
     ] = True,
+    classes: Classes = None,
 ) -> None:
     """Combine several sets of labelled photos into one, according to rules.
 
@@ -38,11 +41,13 @@ def curate(
     from model_training.data.curation import curate as apply
     from model_training.data.curation_files import write_curation
     from model_training.data.curation_rules import read_rules
+    from model_training.data.damage_classes import read_classes
     from model_training.evaluation.evaluation_report import table
 
     folders = dict(_named_folder(given) for given in sets)
     console = Console(highlight=False)
-    found = apply(folders, read_rules(rules), console, duplicates=duplicates)
+    meanings = read_classes(classes) if classes else None
+    found = apply(folders, read_rules(rules), console, duplicates=duplicates, classes=meanings)
     write_curation(found, out)
     rows = [[*(str(value) for value in entry.values())] for entry in found.summary()["decisions"]]
     console.print(table("", ("world", "action", "reason", "split", "photos"), rows))

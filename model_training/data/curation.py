@@ -14,11 +14,12 @@ import numpy as np
 from rich.console import Console
 
 from model_training.data.curation_rules import CurationRules, Rule, SetRules
-from model_training.data.dataset_readers import read_dataset
+from model_training.data.damage_classes import DamageClasses
+from model_training.data.dataset_readers import Dataset, read_dataset
 from model_training.data.duplicates import Duplicate, find_duplicates
+from model_training.data.label_formats.manifest_csv import MANIFEST
 from model_training.data.labelled_photos import UNTYPED, LabelledPhoto, PhotosError, split_by_id
 
-MANIFEST = "manifest.csv"
 LEFT_OUT, CHANGED = "left out", "changed"
 
 
@@ -76,8 +77,12 @@ def curate(
     console: Console | None = None,
     *,
     duplicates: bool = True,
+    classes: DamageClasses | None = None,
 ) -> Curation:
     """Apply ``rules`` to the sets in ``folders``, keyed by the names that the rules use.
+
+    ``classes``: what the classes of the sets' labels mean; see `read_dataset`.  ``console``
+    shows what was read.
 
     Afterwards no group remains on both sides of the split (the val side is kept) and, with
     ``duplicates``, no photo: neither unchanged, nor mirrored, nor cropped; see
@@ -86,7 +91,10 @@ def curate(
     _check_names(folders, rules)
     found = Curation(notes=rules.notes)
     for name, of_set in rules.sets.items():
-        _apply(folders[name], of_set, found)
+        dataset = read_dataset(folders[name], classes)
+        if console:
+            console.print(dataset.report())
+        _apply(dataset, of_set, found)
     _check_ids(found.photos)
     _keep_groups_on_one_side(found)
     if duplicates:
@@ -114,10 +122,10 @@ def _check_ids(photos: Iterable[LabelledPhoto]) -> None:
         raise PhotosError(f"{len(twice)} ids belong to more than one photo, such as {twice[0]!r}")
 
 
-def _apply(folder: Path, rules: SetRules, found: Curation) -> None:
-    rows = _rows(folder / MANIFEST)
-    flags = _review(folder / rules.review) if rules.review else {}
-    for photo in read_dataset(folder).photos:
+def _apply(dataset: Dataset, rules: SetRules, found: Curation) -> None:
+    rows = _rows(dataset.folder / MANIFEST)
+    flags = _review(dataset.folder / rules.review) if rules.review else {}
+    for photo in dataset.photos:
         row = {"id": photo.id, "kind": photo.kind, "split": photo.split, "group": photo.group}
         row |= {k: v for k, v in rows.get(photo.id, {}).items() if v}
         matching = [r for r in rules.rules if r.matches(row, flags.get(photo.id, ()))]

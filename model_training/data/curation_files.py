@@ -11,7 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from model_training.data.curation import MANIFEST, Curation
+from model_training.data.curation import Curation
+from model_training.data.label_formats.manifest_csv import MANIFEST
 from model_training.data.labelled_photos import LabelledPhoto
 
 TABLE, SUMMARY, MASKS = "curation.csv", "curation.json", "masks"

@@ -6,7 +6,6 @@ nor as one with only its other damages: it is skipped and counted.
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from model_training.data.label_formats.coco import is_coco, read_coco
 from model_training.data.label_formats.cvat import cvat_files, read_cvat
 from model_training.data.label_formats.label import Label, read_json
 from model_training.data.label_formats.labelme import is_labelme, read_labelme
+from model_training.data.label_formats.manifest_csv import MANIFEST, read_folder
 from model_training.data.label_formats.photo_files import PhotoFiles
 from model_training.data.label_formats.socar import is_socar, read_socar
 from model_training.data.label_formats.supervisely import read_supervisely, supervisely_files
@@ -41,7 +41,6 @@ from model_training.data.labelled_photos import (
     split_by_id,
 )
 
-MANIFEST = "manifest.csv"
 JSON_FORMATS = (
     ("COCO", is_coco, read_coco),
     ("LabelMe", is_labelme, read_labelme),
@@ -119,49 +118,6 @@ def read_dataset(folder: Path, classes: DamageClasses | None = None) -> Dataset:
 def read_photos(folder: Path, classes: DamageClasses | None = None) -> list[LabelledPhoto]:
     """The photos of `read_dataset`."""
     return read_dataset(folder, classes).photos
-
-
-def read_folder(folder: Path) -> list[LabelledPhoto]:
-    """The photos of a folder with ``manifest.csv``.
-
-    Columns: id, image, mask (paths in the folder; mask may be empty for clean
-    photos), kind (one of `labelled_photos.KINDS`) and split (train or val; if it
-    is missing, a tenth of the photos is val, chosen by the id's hash).  Optional: weight (how
-    often training uses the photo; 1), broken_parts ("yes" if broken and
-    missing parts are outlined separately), source, world and group (see
-    `LabelledPhoto`).  Raises `PhotosError`.
-    """
-    table = folder / MANIFEST
-    try:
-        with table.open(newline="", encoding="utf-8") as lines:
-            rows = list(csv.DictReader(lines))
-    except OSError as error:
-        raise PhotosError(f"{table}: {error.strerror}") from None
-    photos = []
-    for number, row in enumerate(rows, 2):
-        try:
-            kind = row["kind"]
-            if kind not in KINDS:
-                raise PhotosError(f"{table}:{number}: unknown kind {kind!r}")
-            if kind in ("typed", "untyped") and not row["mask"]:
-                raise PhotosError(f"{table}:{number}: a {kind} photo needs a mask")
-            photos.append(
-                LabelledPhoto(
-                    id=row["id"],
-                    path=folder / row["image"],
-                    kind=kind,
-                    split=row.get("split") or split_by_id(row["id"]),
-                    mask_path=folder / row["mask"] if row.get("mask") else None,
-                    weight=float(row.get("weight") or 1),
-                    broken_parts=row.get("broken_parts") == "yes",
-                    source=row.get("source") or "",
-                    world=row.get("world") or "",
-                    group=row.get("group") or "",
-                )
-            )
-        except KeyError as error:
-            raise PhotosError(f"{table}: column {error} is missing") from None
-    return photos
 
 
 def _labels(folder: Path) -> Iterator[tuple[str, Label]]:

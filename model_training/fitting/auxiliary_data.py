@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from model_training.data.dataset_readers import read_folder
+from model_training.data.label_formats.manifest_csv import read_folder
 from model_training.data.label_formats.photo_files import SUFFIXES
 from model_training.data.labelled_photos import LabelledPhoto, PhotosError, of_split
 from model_training.data.vehicle_masks import imagenet_classifier, vehicle_mask

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from model_training.data.dataset_readers import read_folder
+from model_training.data.label_formats.manifest_csv import read_folder
 from model_training.data.labelled_photos import LabelledPhoto
 
 

@@ -11,13 +11,15 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from rich.console import Console
 
 from model_training.data import curation
 from model_training.data.curation import Curation, curate
 from model_training.data.curation_files import write_curation
 from model_training.data.curation_rules import CurationRules, read_rules
-from model_training.data.dataset_readers import read_folder
+from model_training.data.damage_classes import DamageClasses
 from model_training.data.duplicates import Duplicate
+from model_training.data.label_formats.manifest_csv import read_folder
 from model_training.data.labelled_photos import BREAKAGE, DENT, UNTYPED, PhotosError
 from model_training.recipes import DEFAULT
 
@@ -194,6 +196,21 @@ def test_wrong_rules_are_all_named(tmp_path: Path) -> None:
     path.write_text('[sets.a]\nworld = "x"\n[[sets.a.rules]]\nwhere = { id = "(" }\nwieght = 2\n')
     with pytest.raises(PhotosError, match=r"rules\.toml: .*where.*; .*wieght"):
         read_rules(path)
+
+
+def test_sets_in_other_formats_say_what_was_read(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for name, shape in (("a", "polygon"), ("b", "rectangle")):
+        cv2.imwrite(str(folder / f"{name}.jpg"), np.zeros((20, 20, 3), np.uint8))
+        thing = {"label": "Delle", "points": [[1, 1], [9, 1], [9, 9]], "shape_type": shape}
+        label = {"shapes": [thing], "imagePath": f"{name}.jpg"}
+        (folder / f"{name}.json").write_text(json.dumps(label))
+    console = Console(record=True, width=200)
+    classes = DamageClasses({"delle": "dent"})
+    found = curate({"a": folder}, rules(), console, duplicates=False, classes=classes)
+    assert [photo.id for photo in found.photos] == ["a"]
+    assert "damage without an outline (box)" in console.export_text()
 
 
 def test_the_rules_of_the_default_bundle_can_be_read() -> None:

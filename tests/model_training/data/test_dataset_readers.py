@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from model_training.data.dataset_readers import read_folder, read_photos
+from model_training.data.dataset_readers import read_photos
+from model_training.data.label_formats.manifest_csv import read_folder
 from model_training.data.labelled_photos import (
     SCRATCH,
     PhotosError,

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from model_training.data.augmentation import ViewSettings, spoil, view_matrix
-from model_training.data.dataset_readers import read_folder
+from model_training.data.label_formats.manifest_csv import read_folder
 from model_training.data.labelled_photos import BREAKAGE, DENT, SCRATCH, LabelledPhoto
 from model_training.data.photo_pool import Pool
 from model_training.data.targets import MASKS, SCORES
