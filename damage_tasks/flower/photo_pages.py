@@ -12,7 +12,7 @@ from damage_tasks import errors
 from damage_tasks.settings import get_settings
 
 COLUMNS = {"verdict": "Verdict", "reason": "Reason", "photo": "Photo"}
-LONGEST_NAME = 32  # characters of a photo's file name in the table
+LONGEST_NAME = 40  # characters of a photo's file name in the table
 MAX_OVERLAY_BYTES = 64 * 1024 * 1024
 READ_TIMEOUT = 10.0  # seconds
 
@@ -78,6 +78,18 @@ def add_photo_pages(handlers: list[Any]) -> None:
 
     search._task_sort_key = sort_key  # noqa: SLF001
 
+    class PhotosView(tasks.TasksView):
+        """Flower's table of tasks, in which long file names may be broken anywhere."""
+
+        def render_string(self, name: str, **kwargs: Any) -> bytes:
+            page: bytes = super().render_string(name, **kwargs)
+            shown = [column for column, _ in kwargs.get("columns", ())]
+            if "photo" not in shown:
+                return page
+            cell = f"#tasks-table td:nth-child({shown.index('photo') + 1})"
+            style = f"<style>{cell} {{ overflow-wrap: anywhere }}</style>"
+            return page.replace(b"</head>", f"{style}</head>".encode(), 1)
+
     class PhotoView(tasks.TaskView):
         """Flower's page of a task, on which the overlay is a link."""
 
@@ -119,9 +131,9 @@ def add_photo_pages(handlers: list[Any]) -> None:
             self.set_header("Content-Type", "text/plain; charset=utf-8")
             self.finish(f"{why}\n")
 
-    for number, handler in enumerate(handlers):
-        if getattr(handler, "name", None) == "task":
-            handlers[number] = url(r"/task/(.+)", PhotoView, name="task")
+    own = {"task": url(r"/task/(.+)", PhotoView, name="task"),
+           "tasks": url(r"/tasks", PhotosView, name="tasks")}  # fmt: skip
+    handlers[:] = [own.get(str(getattr(handler, "name", "")), handler) for handler in handlers]
     # The last one matches everything.
     handlers.insert(0, url(r"/overlay/(.+)", OverlayView, name="overlay"))
 

@@ -10,7 +10,7 @@ import textwrap
 import threading
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import TracebackType
@@ -83,7 +83,9 @@ def write_at_once(text: str, level: int = logging.INFO) -> None:
         {"msg": text, "name": __name__, "levelname": logging.getLevelName(level), "levelno": level}
     )
     line = logging.getLogger().handlers[0].format(record)
-    os.write(sys.stderr.fileno(), f"{line}\n".encode())
+    # A full disk or a closed pipe costs this line; raised here, it would end a shutdown, say.
+    with suppress(OSError):
+        os.write(sys.stderr.fileno(), f"{line}\n".encode())
 
 
 def _log_crash(

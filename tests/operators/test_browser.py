@@ -59,7 +59,7 @@ def test_an_operator_sees_workers_photos_and_a_result(
     keep(page, "flower-workers", tmp_path)
 
     golden = IMAGES.parent.parent / "model_store/default/golden/dent.jpg"
-    name = "2026-11-29-return-of-the-blue-estate-car-front-left.jpg"
+    name = "IMG_20261129_142233_HDR_return_of_the_blue_estate_front_left.jpg"
     dent = detect_damage.delay(site.serve(f"/{name}", golden.read_bytes())).id
     lost = detect_damage.delay(f"{site.url}/lost.jpg").id
     ids = [
@@ -77,7 +77,7 @@ def test_an_operator_sees_workers_photos_and_a_result(
     def row(id: str) -> list[str]:
         return list(page.locator(f"tr[id='{id}'] td").all_text_contents())
 
-    assert row(dent)[1:5] == ["SUCCESS", "damaged", "", "2026-11-29-retu…-front-left.jpg"]
+    assert row(dent)[1:5] == ["SUCCESS", "damaged", "", "IMG_20261129_142233…tate_front_left.jpg"]
     assert row(lost)[1:5] == ["SUCCESS", "rejected", "photo_not_found", "lost.jpg"]
     # On a screen 1280 pixels wide, nothing has to be scrolled sideways.
     for element in ("html", ".dataTables_scrollBody", ".tasks-table-card"):

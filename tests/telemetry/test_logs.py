@@ -8,6 +8,7 @@ import logging
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -167,3 +168,15 @@ def test_no_terminal_means_json() -> None:
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert json.loads(run.stderr)["event"] == "hello"
+
+
+def test_a_log_on_a_full_disk_loses_lines_and_nothing_else() -> None:
+    program = (
+        "import logging; from damage_tasks.telemetry import configure_logging, write_at_once;"
+        "configure_logging(); logging.info('lost'); write_at_once('lost too'); print('goes on')"
+    )
+    with Path("/dev/full").open("w") as full:
+        run = subprocess.run(
+            [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=full, check=False
+        )
+    assert run.stdout == b"goes on\n"
