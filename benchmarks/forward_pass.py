@@ -50,15 +50,16 @@ def replay(photos: Sequence[Path], seconds: float) -> dict[str, float]:
     import cv2
     import numpy as np
 
+    from damage_tasks import app
     from damage_tasks.vision import segmenter
     from damage_tasks.vision.measurement import conclude
-    from damage_tasks.worker.lifecycle import get_pipeline
+    from damage_tasks.worker.runtime import runtime_of
 
     notes: list[list[tuple[Any, Any, bool]]] = []
     load_engine = vars(segmenter)["load_engine"]
     vars(segmenter)["load_engine"] = lambda *a, **k: Recorder(load_engine(*a, **k), notes)
     notes.append([])  # for the golden photos
-    pipeline = get_pipeline()
+    pipeline = runtime_of(app).get_pipeline()
     files = [path.read_bytes() for path in photos]
     notes.clear()
     for data in files:

@@ -65,9 +65,10 @@ class Timed:
 
 def breakdown(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """CPU milliseconds per photo by group and step, and the share that a gate ended."""
+    from damage_tasks import app
     from damage_tasks import pipeline as pipeline_module
     from damage_tasks.vision import segmenter
-    from damage_tasks.worker.lifecycle import get_pipeline
+    from damage_tasks.worker.runtime import runtime_of
 
     clock = Clock()
     load_engine = vars(segmenter)["load_engine"]
@@ -85,7 +86,7 @@ def breakdown(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         "conclude": "masks and damages",
     }.items():
         setattr(pipeline_module, name, clock.around(step, getattr(pipeline_module, name)))
-    pipeline = get_pipeline()
+    pipeline = runtime_of(app).get_pipeline()
     pipeline.photos = Timed(
         pipeline.photos, clock, {"download": "download", "decode": "decode photo"}
     )

@@ -57,11 +57,12 @@ app = Celery(
     log="damage_tasks.worker.log_setup:LogSetup",
 )
 app.config_from_object(Proxy(read_worker_config))
+# They start in this order, since each requires the one before it.
 app.steps["consumer"].update(
     {
         "damage_tasks.sqs.visibility:VisibilityKeeper",
         "damage_tasks.event_bus.control_step:ControlStep",
-        "damage_tasks.worker.heartbeat:Heartbeat",
         "damage_tasks.worker.warm_up:WarmUp",
+        "damage_tasks.worker.heartbeat:Heartbeat",
     }
 )

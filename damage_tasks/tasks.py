@@ -23,20 +23,18 @@ from damage_tasks.errors import (
     WorkerLost,
 )
 from damage_tasks.sqs.envelope import DEADLINE, HAD_PHOTO
-from damage_tasks.sqs.message import receives_of
+from damage_tasks.sqs.message import VISIBILITY_MARGIN_SECONDS, receives_of
 from damage_tasks.sqs.task_names import DETECT_DAMAGE, RECORD_MALFORMED
-from damage_tasks.worker.lifecycle import (
-    get_pipeline,
-    is_last_receive,
-    photo_examined,
-    photo_failed,
-    will_be_received_again,
-)
+from damage_tasks.worker.runtime import WorkerRuntime, runtime_of
+from damage_tasks.worker.signals import connect_signals
 
 logger = logging.getLogger(__name__)
 
 REQUEST = "damage_tasks.worker.request:Request"
 MAX_DELAY = 900  # seconds; the largest DelaySeconds that SQS accepts
+
+app.runtime = WorkerRuntime()
+connect_signals(app)
 
 
 @app.task(bind=True, name=DETECT_DAMAGE, max_retries=None, Request=REQUEST)
@@ -49,8 +47,9 @@ def detect_damage(self: Task, url: str, metadata: dict[str, Any] | None = None) 
     """
     received = receives_of(self.request.properties or {})
     attempt = _attempt(self, url, metadata)
-    pipeline = get_pipeline()
-    is_last = is_last_receive(received)
+    runtime = runtime_of(self.app)
+    pipeline = runtime.get_pipeline()
+    is_last = runtime.is_last_receive(received)
     if is_last:
         # If this attempt also kills the process, only this record will remain.
         lost = WorkerLost(f"delivered {received} times and never finished")
@@ -61,7 +60,7 @@ def detect_damage(self: Task, url: str, metadata: dict[str, Any] | None = None) 
             return known.to_dict()
         inspection = pipeline.inspect(attempt)
         if inspection.finding is not None and not inspection.reused:
-            photo_examined()
+            runtime.breaker.examined()
         return inspection.to_dict()
     except Exception as error:
         if isinstance(error, TemporaryError) and _may_retry(self):
@@ -71,12 +70,12 @@ def detect_damage(self: Task, url: str, metadata: dict[str, Any] | None = None) 
             raise retry from None
         failure = _failure_of(error)
         attach_report(failure, AttemptReport(attempt.had_photo))
-        if not will_be_received_again(received):
+        if not runtime.will_be_received_again(received):
             pipeline.record_failure(attempt, failure)
         # While S3 or the database is unavailable, or once the photo's URL has expired, other
         # workers would fail too.
         if not isinstance(error, TemporaryError | PhotoExpired):
-            photo_failed(attempt.id)
+            runtime.breaker.failed(attempt.id)
         # Not acknowledged: SQS delivers the message again and finally makes it a dead letter.
         raise failure from error
 
@@ -103,7 +102,7 @@ def record_malformed(self: Task, body: str) -> dict[str, Any]:
     attempt = _attempt(self, None, {"body": body})
     attempt.checked_metadata = attempt.metadata
     try:
-        return get_pipeline().reject(attempt, error).to_dict()
+        return runtime_of(self.app).get_pipeline().reject(attempt, error).to_dict()
     except TemporaryError as away:
         if _may_retry(self):
             raise try_again(self, away, attempt) from None
@@ -112,12 +111,10 @@ def record_malformed(self: Task, body: str) -> dict[str, Any]:
 
 def try_again(task: Task, error: TemporaryError, attempt: Attempt) -> Retry:
     """Send the message again with a delay; returns the exception to raise."""
-    from damage_tasks.settings import get_settings
-
     retries = task.request.retries
     # A countdown would become an ETA: the worker would hold the message beyond its visibility
     # timeout, and SQS would deliver it again.
-    delay = retry_delay(retries, get_settings().retry_base)
+    delay = retry_delay(retries, runtime_of(task.app).settings.retry_base)
     now = datetime.now(UTC)
     headers = dict(task.request.headers or {})
     if attempt.deadline is not None:
@@ -140,9 +137,7 @@ def try_again(task: Task, error: TemporaryError, attempt: Attempt) -> Retry:
 
 
 def _may_retry(task: Task) -> bool:
-    from damage_tasks.settings import get_settings
-
-    return bool(task.request.retries < get_settings().max_retries)
+    return bool(task.request.retries < runtime_of(task.app).settings.max_retries)
 
 
 def _attempt(task: Task, url: Any, metadata: Any) -> Attempt:
@@ -161,9 +156,9 @@ def _attempt(task: Task, url: Any, metadata: Any) -> Attempt:
 
 def _end_of_attempt() -> datetime:
     """The time by which an attempt that begins now has certainly ended."""
-    from damage_tasks.sqs.queues import MARGIN
-
-    return datetime.now(UTC) + timedelta(seconds=app.conf.task_time_limit + MARGIN)
+    return datetime.now(UTC) + timedelta(
+        seconds=app.conf.task_time_limit + VISIBILITY_MARGIN_SECONDS
+    )
 
 
 def retry_delay(retries: int, base: float) -> int:

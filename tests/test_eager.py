@@ -10,7 +10,7 @@ import pytest
 
 from damage_tasks import app, detect_damage, get_inspection
 from damage_tasks.results.schema_upgrade import migrate
-from damage_tasks.worker import lifecycle
+from damage_tasks.worker.runtime import WorkerRuntime, runtime_of
 from tests.result_contract import check_result
 from tools.pictures import jpeg
 from tools.small_bundles import write_bundle
@@ -29,7 +29,7 @@ def photo(bucket: str, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.Monk
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(lifecycle, "_pipeline", None)
+    monkeypatch.setattr(app, "runtime", WorkerRuntime())
     return f"file://{tmp_path}/car.jpg"
 
 
@@ -63,6 +63,6 @@ def test_an_error_of_a_direct_call_is_raised(photo: str, monkeypatch: pytest.Mon
     def fail(*_: object) -> None:
         raise TemporaryError("the server is unavailable")
 
-    monkeypatch.setattr(lifecycle.get_pipeline().photos, "download", fail)
+    monkeypatch.setattr(runtime_of(app).get_pipeline().photos, "download", fail)
     with pytest.raises(TemporaryError, match="the server is unavailable"):
         detect_damage(photo)

@@ -43,22 +43,24 @@ def test_the_parent_imports_for_its_children_and_runs_nothing(
     monkeypatch.setenv("DAMAGE_HEARTBEAT_FILE", str(tmp_path / "heartbeat"))
     monkeypatch.setenv("DAMAGE_THREADS", "2")
     prepare = (
-        "import os, sys, damage_tasks.worker.lifecycle as worker;"
+        "import os, sys; from damage_tasks.worker.runtime import WorkerRuntime;"
+        "from damage_tasks.worker.worker_startup import WorkerStartup;"
+        "assert 'numpy' not in sys.modules;"
         "pool = type('pool', (), {'pool_cls': 'celery.concurrency.prefork:TaskPool'});"
-        "worker._prepare(sender=pool);"
+        "runtime = WorkerRuntime(); WorkerStartup(runtime).prepare(sender=pool);"
         "assert len(os.listdir('/proc/self/task')) == 1;"
         "assert 'libcuda' not in open('/proc/self/maps').read();"
     )
     run(
         f"{prepare}"
         "needed = {'numpy', 'cv2', 'openvino', 'sqlalchemy', 'PIL', 'pycurl'};"
-        "assert worker._bundle and needed <= set(sys.modules), needed - set(sys.modules);"
+        "assert runtime.bundle and needed <= set(sys.modules), needed - set(sys.modules);"
         # Needed neither with OpenVINO nor by callers, only in training.
         "assert not {'torch', 'albumentations'} & set(sys.modules)"
     )
     # Children skip an engine that is broken here.
     broken = "import sys; sys.modules['model_store.engines.openvino'] = None;"
-    run(f"{broken} {prepare} assert worker._bundle")
+    run(f"{broken} {prepare} assert runtime.bundle")
     monkeypatch.setenv("DAMAGE_ENGINE", "torch")
     run(f"{prepare} assert 'torch' in sys.modules and 'openvino' not in sys.modules")
 

@@ -12,7 +12,7 @@ from damage_tasks.errors import DamageTaskError, SettingsError
 from damage_tasks.settings import Settings
 from damage_tasks.storage.s3 import Bucket
 from damage_tasks.wiring import build_pipeline
-from damage_tasks.worker.lifecycle import get_pipeline
+from damage_tasks.worker.runtime import WorkerRuntime
 from tools.pictures import jpeg
 from tools.small_bundles import write_bundle
 
@@ -76,4 +76,4 @@ def test_worker_check_and_detect_agree_on_the_engine(
     assert line.startswith("wrong")
     assert isinstance(detected.exception, DamageTaskError)
     with pytest.raises(type(detected.exception)):
-        get_pipeline()
+        WorkerRuntime().get_pipeline()

@@ -21,9 +21,10 @@ class Inspect:
             from damage_tasks.vision import segmenter
 
             vars(segmenter)["load_engine"] = lambda bundle, name, *_: EagerEngine(bundle, name)
-        from damage_tasks.worker.lifecycle import get_pipeline
+        from damage_tasks import app
+        from damage_tasks.worker.runtime import runtime_of
 
-        self.pipeline = get_pipeline()
+        self.pipeline = runtime_of(app).get_pipeline()
 
     def __call__(self, url: str) -> dict[str, Any]:
         """Inspect the photo at ``url``, store the result and return it."""

@@ -23,7 +23,7 @@ class ControlStep(bootsteps.StartStopStep):
     """Remote control in the worker: a thread listens on the bus, the main loop executes."""
 
     name = "BusControl"
-    requires = ("celery.worker.consumer.tasks:Tasks",)
+    requires = ("damage_tasks.sqs.visibility:VisibilityKeeper",)
 
     def include_if(self, consumer: Any) -> bool:
         if bus_url() and consumer.app.conf.worker_enable_remote_control:

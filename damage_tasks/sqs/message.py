@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+# Between a task's hard time limit and its message becoming visible again.
+VISIBILITY_MARGIN_SECONDS = 10
+
 
 def sent_at(properties: dict[str, Any]) -> float | None:
     """When SQS accepted the message, in seconds since 1970; None if it did not come from SQS."""

@@ -16,10 +16,9 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from damage_tasks.errors import QueueUnavailable, QueueUnsafe, SettingsError
 from damage_tasks.settings import Settings, get_settings
+from damage_tasks.sqs.message import VISIBILITY_MARGIN_SECONDS
 from damage_tasks.storage.aws_clients import new_client
 
-# Seconds between a task's hard time limit and the time when its message is visible again.
-MARGIN = 10
 MIN_RECEIVES = 2  # with 1, a single lost pod would make a photo a dead letter
 MAX_RECEIVES = 5
 MIN_RETENTION = 24 * 3600  # seconds after which SQS silently deletes a message
@@ -99,7 +98,7 @@ def read_queue(sqs: Any, url: str) -> Queue:
 def problems(queue: Queue, settings: Settings) -> list[str]:
     """Problems that could lose or duplicate work on ``queue``, and the attribute to set."""
     found = []
-    needed = settings.time_limit + MARGIN
+    needed = settings.time_limit + VISIBILITY_MARGIN_SECONDS
     if queue.name.endswith(".fifo"):
         found.append(
             "is a FIFO queue, which does not support delays per message; use a standard queue"

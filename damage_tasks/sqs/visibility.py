@@ -15,7 +15,7 @@ from celery import bootsteps
 from celery.worker import state
 from kombu.log import get_logger
 
-from damage_tasks.sqs.queues import MARGIN
+from damage_tasks.sqs.message import VISIBILITY_MARGIN_SECONDS
 from damage_tasks.sqs.transport import Channel
 
 logger = get_logger(__name__)
@@ -75,7 +75,7 @@ def extend(channel: Channel, timeout: int, limit: float) -> None:
     hung = {
         request.message.delivery_tag
         for request in list(state.active_requests)
-        if time.time() - (request.time_start or time.time()) > limit + MARGIN
+        if time.time() - (request.time_start or time.time()) > limit + VISIBILITY_MARGIN_SECONDS
     }
     channel.hide(channel.in_hand().keys() - hung, timeout)
 

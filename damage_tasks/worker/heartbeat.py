@@ -18,7 +18,7 @@ from celery.worker import state
 from kombu.log import get_logger
 
 from damage_tasks.settings import get_settings
-from damage_tasks.worker.monitor import MONITOR
+from damage_tasks.worker.runtime import runtime_of
 from damage_tasks.worker.warm_up import WarmUp, processes_up
 
 logger = get_logger(__name__)
@@ -67,7 +67,7 @@ class Heartbeat(bootsteps.StartStopStep):
     def start(self, consumer: Any) -> None:
         self._cancel_timer()
         self._all_up = time.monotonic()
-        MONITOR.heartbeat_figures = self.figures
+        runtime_of(consumer.app).monitor.heartbeat_figures = self.figures
         channel = consumer.task_consumer.channel
 
         # Called after every finished poll and, while the worker has no room, many times

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from celery.worker import state
 
 from damage_tasks.event_bus.connection import SENDER, bus_url
+from damage_tasks.results.celery_backend import open_store
 from damage_tasks.settings import get_settings
 from damage_tasks.sqs.dead_letter_alerts import sends_dead_letter_alerts, start_dead_letter_alerts
 from damage_tasks.sqs.queue_depth import QueueDepth
+from damage_tasks.telemetry.metrics import serve_metrics
 from damage_tasks.telemetry.slack import Alert, Slack, open_slack
 from damage_tasks.worker.progress_writer import ProgressWriter
 
@@ -30,8 +32,6 @@ class WorkerMonitor:
 
     def start(self, hostname: str) -> None:
         """Serve metrics and post alerts, if the settings enable them."""
-        from damage_tasks.telemetry.metrics import serve_metrics
-
         settings = get_settings()
         self.progress.start()
         self._depth = QueueDepth(settings.require("queue_url"), settings.region)
@@ -73,12 +73,7 @@ class WorkerMonitor:
 
 def _open_store() -> Inspections:
     """A separate connection for the parent, so that children do not inherit one in use."""
-    from damage_tasks.results.store import Inspections
-
-    return Inspections(get_settings().require("database_url"))
-
-
-MONITOR = WorkerMonitor()
+    return open_store(get_settings().require("database_url"))
 
 
 def cause_of(error: BaseException) -> str:

@@ -20,16 +20,13 @@ from damage_tasks.inspection import Progress, Reason, State
 from damage_tasks.sqs.message import receives_of, sent_at
 from damage_tasks.telemetry import redact, sentry
 from damage_tasks.telemetry.metrics import get_metrics
-from damage_tasks.worker.lifecycle import (
-    bundle_version,
-    is_last_receive,
-    photo_lost,
-    will_be_received_again,
-)
-from damage_tasks.worker.monitor import MONITOR
+from damage_tasks.worker.runtime import runtime_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from damage_tasks.worker.monitor import WorkerMonitor
+    from damage_tasks.worker.runtime import WorkerRuntime
 
 logger = get_logger(__name__)
 
@@ -52,8 +49,8 @@ class Request(CeleryRequest):
         def on_success(self: Request, failed__retval__runtime: Any, **kwargs: Any) -> None:
             celerys(self, failed__retval__runtime, **kwargs)
             if not failed__retval__runtime[0]:
-                MONITOR.succeeded()
-                self._record(MONITOR.progress.ended)
+                self._monitor.succeeded()
+                self._record(self._monitor.progress.ended)
 
         cls.on_success = on_success
 
@@ -83,14 +80,14 @@ class Request(CeleryRequest):
             # Not `reject`, which would report a state other than REVOKED to Flower.
             self._on_reject(logger, self._connection_errors, True)
             self.acknowledged = True
-            self._record(MONITOR.progress.ended)
+            self._record(self._monitor.progress.ended)
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         sent = sent_at(self._properties)
         if sent is not None:
-            MONITOR.last_wait = max(0.0, time.time() - sent)
+            self._monitor.last_wait = max(0.0, time.time() - sent)
         super().on_accepted(pid, time_accepted)
-        self._record(MONITOR.progress.accepted)
+        self._record(self._monitor.progress.accepted)
 
     def _success_was_stored(self) -> bool:
         """Always false: Celery would query the database in the loop that polls and beats.
@@ -102,7 +99,7 @@ class Request(CeleryRequest):
     def on_retry(self, exc_info: Any) -> None:
         retry = _unwrapped(exc_info.exception)
         failed = self._failed_attempt(retry.exc)
-        self._record(MONITOR.progress.failed, failed)
+        self._record(self._monitor.progress.failed, failed)
         # Shown in Flower.
         retry.exc = DamageTaskError(_shown(failed))
         super().on_retry(exc_info)
@@ -112,8 +109,8 @@ class Request(CeleryRequest):
     ) -> None:
         error = _unwrapped(exc_info.exception)
         is_failure = not isinstance(error, Terminated | Retry | Ignore | Reject)
-        comes_again = is_failure and will_be_received_again(self._receives)
-        with sentry.about_photo(photo=self.id, bundle=bundle_version()):
+        comes_again = is_failure and self._runtime.will_be_received_again(self._receives)
+        with sentry.about_photo(photo=self.id, bundle=self._runtime.bundle_version):
             super().on_failure(exc_info, send_failed_event and not comes_again, return_ok)
             # A child names the errors that it has reported itself.
             if getattr(error, "sentry_event", None) is None:
@@ -122,37 +119,37 @@ class Request(CeleryRequest):
             logger.warning(
                 "photo lost its process", extra={"task_id": self.id, "status": str(error)}
             )
-            photo_lost(self.id)
+            self._runtime.breaker.lost(self.id)
         if is_failure:
             self._failed(error)
             self._record_failure(error)
         elif isinstance(error, Terminated):
-            self._record(MONITOR.progress.ended)
+            self._record(self._monitor.progress.ended)
 
     def _failed(self, error: BaseException) -> None:
-        MONITOR.failed(self.id, error)
+        self._monitor.failed(self.id, error)
         if metrics := get_metrics():
             # An error without a code means that the child was lost, which was already
             # recorded when the photo was delivered for the last time.
             code = getattr(error, "code", WorkerLost.code)
-            metrics.failed(code, for_good=is_last_receive(self._receives))
+            metrics.failed(code, for_good=self._runtime.is_last_receive(self._receives))
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
-        with sentry.about_photo(photo=self.id, bundle=bundle_version()):
+        with sentry.about_photo(photo=self.id, bundle=self._runtime.bundle_version):
             super().on_timeout(soft, timeout)
         if not soft:
-            photo_lost(self.id)
+            self._runtime.breaker.lost(self.id)
             self._record_failure(TimeLimitReached(f"killed after {timeout:g} s"))
 
     def _record_failure(self, error: BaseException) -> None:
         """Record a failed attempt, after which the photo may be retried; shown in Flower."""
-        if not will_be_received_again(self._receives):
-            self._record(MONITOR.progress.ended)
+        if not self._runtime.will_be_received_again(self._receives):
+            self._record(self._monitor.progress.ended)
             if isinstance(error, WorkerLostError):  # which Celery does not report
                 self.send_event("task-failed", exception=repr(error), traceback="")
             return
         failed = self._failed_attempt(error)
-        self._record(MONITOR.progress.failed, failed)
+        self._record(self._monitor.progress.failed, failed)
         self.send_event("task-retried", exception=_shown(failed), traceback="")
 
     def _failed_attempt(self, error: BaseException) -> Progress | None:
@@ -191,6 +188,14 @@ class Request(CeleryRequest):
             receives=self._receives,
             updated_at=datetime.now(UTC),
         )
+
+    @property
+    def _runtime(self) -> WorkerRuntime:
+        return runtime_of(self.app)
+
+    @property
+    def _monitor(self) -> WorkerMonitor:
+        return self._runtime.monitor
 
     @property
     def _receives(self) -> int:

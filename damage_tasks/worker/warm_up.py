@@ -11,6 +11,8 @@ from typing import Any
 from celery import bootsteps
 from kombu.log import get_logger
 
+from damage_tasks.event_bus.control_step import ControlStep
+
 logger = get_logger(__name__)
 
 READY = "worker is ready"
@@ -19,7 +21,7 @@ READY = "worker is ready"
 class WarmUp(bootsteps.StartStopStep):
     """Delays polling until all processes are ready, and later until one is."""
 
-    requires = ("celery.worker.consumer.tasks:Tasks",)
+    requires = (ControlStep,)
 
     def __init__(self, consumer: Any, **kwargs: Any) -> None:
         super().__init__(consumer, **kwargs)

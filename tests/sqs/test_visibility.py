@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from damage_tasks.sqs import visibility
-from damage_tasks.sqs.queues import MARGIN
+from damage_tasks.sqs.message import VISIBILITY_MARGIN_SECONDS
 from damage_tasks.sqs.transport import Channel
 from damage_tasks.sqs.visibility import extend, hand_back_unstarted
 
@@ -62,7 +62,9 @@ def test_a_photo_that_hangs_beyond_its_time_limit_is_released(
 ) -> None:
     tags = take(channel, aws, queue_url, 2)
     channel.hide(tags, 2)
-    monkeypatch.setattr(visibility.state, "active_requests", [request(tags[0], 90 + MARGIN + 1)])
+    monkeypatch.setattr(
+        visibility.state, "active_requests", [request(tags[0], 90 + VISIBILITY_MARGIN_SECONDS + 1)]
+    )
     extend(channel, 60, limit=90)
     time.sleep(2.2)
     assert visible(aws, queue_url) == 1

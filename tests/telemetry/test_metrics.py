@@ -111,7 +111,7 @@ show()
 
 def test_nothing_is_counted_and_nothing_imported_where_metrics_are_off() -> None:
     program = (
-        "import sys; import damage_tasks.worker.signals, damage_tasks.pipeline;"
+        "import sys; import damage_tasks.worker.request, damage_tasks.pipeline;"
         "from damage_tasks.telemetry.metrics import get_metrics; assert get_metrics() is None;"
         "heavy = {'prometheus_client', 'sentry_sdk', 'redis'} & set(sys.modules);"
         "assert not heavy, heavy"

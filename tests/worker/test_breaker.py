@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +11,8 @@ import pytest
 from damage_tasks import tasks
 from damage_tasks.errors import DamageTaskError, PhotoExpired, StorageUnavailable
 from damage_tasks.inspection import Inspection, Verdict
-from damage_tasks.worker import lifecycle
+from damage_tasks.worker.breaker import Breaker
+from damage_tasks.worker.runtime import WorkerRuntime
 from tools.pictures import inspection
 
 LIMIT = 3
@@ -23,19 +22,25 @@ class Stopped(Exception):
     pass
 
 
-@pytest.fixture(autouse=True)
-def guard(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    def stop() -> None:
-        raise Stopped
+def stop() -> None:
+    raise Stopped
 
-    monkeypatch.setenv("DAMAGE_MAX_FAILURES_IN_A_ROW", str(LIMIT))
+
+@pytest.fixture
+def breaker() -> Breaker:
+    breaker = Breaker(stop)
+    breaker.arm(LIMIT)
+    return breaker
+
+
+@pytest.fixture(autouse=True)
+def runtime(breaker: Breaker, monkeypatch: pytest.MonkeyPatch) -> WorkerRuntime:
+    """The runtime of a worker that stops after `LIMIT` failures and never retries."""
     monkeypatch.setenv("DAMAGE_MAX_RETRIES", "0")
-    monkeypatch.setattr(lifecycle, "_stop_worker", stop)
-    monkeypatch.setattr(lifecycle, "_examined", multiprocessing.Value("L", 0))
-    monkeypatch.setattr(lifecycle, "_examined_before_loss", 0)
-    yield
-    lifecycle._failed.clear()
-    lifecycle._lost.clear()
+    runtime = WorkerRuntime()
+    runtime.breaker = breaker
+    monkeypatch.setattr(tasks.app, "runtime", runtime)
+    return runtime
 
 
 class Pipeline:
@@ -63,8 +68,8 @@ AWAY = StorageUnavailable()
 
 def run(monkeypatch: pytest.MonkeyPatch, *outcomes: Inspection | Exception, id: str = "") -> bool:
     """Whether the worker stopped; each outcome belongs to a new photo, or all to photo ``id``."""
-    pipeline = Pipeline(*outcomes)
-    monkeypatch.setattr(tasks, "get_pipeline", lambda: pipeline)
+    pipeline: Any = Pipeline(*outcomes)
+    monkeypatch.setattr(tasks.app.runtime, "get_pipeline", lambda: pipeline)
     for number in range(len(outcomes)):
         tasks.detect_damage.push_request(id=id or f"photo-{number}", retries=0)
         try:
@@ -107,42 +112,55 @@ def test_photos_that_expired_while_we_retried_stop_no_worker(
     assert not run(monkeypatch, *[PhotoExpired()] * LIMIT * 2)
 
 
-def lost(*ids: str) -> bool:
+def lost(breaker: Breaker, *ids: str) -> bool:
     try:
         for id in ids:
-            lifecycle.photo_lost(id)
+            breaker.lost(id)
     except Stopped:
         return True
     return False
 
 
-def test_photos_that_end_their_process_in_a_row_stop_the_worker() -> None:
-    assert lost("a", "b", "c")
+def test_photos_that_end_their_process_in_a_row_stop_the_worker(breaker: Breaker) -> None:
+    assert not breaker.tripped
+    assert lost(breaker, "a", "b", "c")
+    assert breaker.tripped
 
 
-def test_one_photo_that_ends_its_process_stops_no_worker() -> None:
-    assert not lost(*["a"] * LIMIT * 2)
+def test_one_photo_that_ends_its_process_stops_no_worker(breaker: Breaker) -> None:
+    assert not lost(breaker, *["a"] * LIMIT * 2)
 
 
-def test_a_process_that_examined_a_photo_in_between_proves_that_they_work() -> None:
-    assert not lost("a", "b")
-    lifecycle.photo_examined()
-    assert not lost("c", "d")
-    assert lost("e")
+def test_a_process_that_examined_a_photo_in_between_proves_that_they_work(
+    breaker: Breaker,
+) -> None:
+    assert not lost(breaker, "a", "b")
+    breaker.examined()
+    assert not lost(breaker, "c", "d")
+    assert lost(breaker, "e")
 
 
-def test_the_parent_counts_lost_and_stuck_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_is_not_a_worker_is_never_stopped() -> None:
+    unarmed = Breaker(stop)
+    assert not lost(unarmed, *[str(n) for n in range(LIMIT * 2)])
+    unarmed.trip()
+    assert not unarmed.tripped
+
+
+def test_the_parent_counts_lost_and_stuck_processes(
+    breaker: Breaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from billiard.exceptions import WorkerLostError
     from celery.worker.request import Request as CeleryRequest
 
     from damage_tasks.worker import request
 
     seen: list[str] = []
-    monkeypatch.setattr(request, "photo_lost", seen.append)
+    monkeypatch.setattr(breaker, "lost", seen.append)
     monkeypatch.setattr(CeleryRequest, "on_failure", lambda *_, **__: None)
     monkeypatch.setattr(CeleryRequest, "on_timeout", lambda *_, **__: None)
     photo: Any = object.__new__(request.Request)
-    photo._eventer = None
+    photo._eventer, photo._app = None, tasks.app
     photo.id, photo._message = "a", SimpleNamespace(delivery_info={}, headers={})
     photo.on_failure(SimpleNamespace(exception=WorkerLostError("signal 9")))
     photo.on_timeout(False, 8)

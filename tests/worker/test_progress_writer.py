@@ -84,4 +84,4 @@ def test_a_database_that_cannot_be_reached_delays_nothing(
         progress.failed(FAILED)
     assert time.monotonic() - began < 1
     time.sleep(0.2)
-    assert caplog.text.count("progress of photos is not written") == 1
+    assert caplog.text.count("not writing the progress of photos") == 1

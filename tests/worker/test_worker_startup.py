@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from damage_tasks.devstack.loopback_ports import free_port
 
 LOOK = """
-from damage_tasks.worker.lifecycle import get_pipeline
+from damage_tasks.worker.runtime import WorkerRuntime
 
-get_pipeline()
+WorkerRuntime().get_pipeline()
 import cv2
 import torch
 
@@ -46,9 +46,11 @@ def test_opencv_and_torch_compute_with_as_many_threads_as_the_setting_says(
 
 
 START = """
-import damage_tasks.worker.lifecycle as worker
+from damage_tasks.worker.runtime import WorkerRuntime
+from damage_tasks.worker.worker_startup import WorkerStartup
 
-worker._prepare(sender=type("pool", (), {"pool_cls": "celery.concurrency.prefork:TaskPool"}))
+pool = type("pool", (), {"pool_cls": "celery.concurrency.prefork:TaskPool"})
+WorkerStartup(WorkerRuntime()).prepare(sender=pool)
 print("started")
 """
 

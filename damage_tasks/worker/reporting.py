@@ -1,0 +1,120 @@
+"""Ties a worker's life to logs, Sentry, metrics and Slack; a photo never waits for them.
+
+The parent of the worker processes starts everything before it forks, and then serves the
+metrics and posts the alerts.  The processes count and report.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import billiard
+import celery.apps.worker
+
+from damage_tasks.event_bus.commands import MAX_PROCESSES
+from damage_tasks.sqs.message import sent_at
+from damage_tasks.telemetry import (
+    configure_logging,
+    name_worker,
+    photo_in_hand,
+    sentry,
+    write_at_once,
+)
+from damage_tasks.telemetry.metrics import enter_slot, get_metrics, start_metrics
+from damage_tasks.telemetry.slack import Alert, open_slack
+
+if TYPE_CHECKING:
+    from damage_tasks.settings import Settings
+    from damage_tasks.worker.runtime import WorkerRuntime
+
+logger = logging.getLogger(__name__)
+
+
+class WorkerReporting:
+    """Receivers of Celery's signals, see `damage_tasks.worker.signals`."""
+
+    def __init__(self, runtime: WorkerRuntime) -> None:
+        self._runtime = runtime
+        self._log_contexts: dict[str, Any] = {}  # of the photos in hand, by task id
+
+    def configure_output(self, worker: Any) -> None:
+        """Keep Celery from writing anything that is not a line of the log."""
+        settings = self._runtime.settings
+        configure_logging(settings.log_level, settings.log_format)
+        worker.quiet = True  # no banner
+        # "worker: Warm shutdown" and the like, from signal handlers.
+        celery.apps.worker.safe_say = lambda text, *_: write_at_once(text)
+
+    def start(self, sender: Any = None, **_: Any) -> None:
+        """In the parent, before anything else."""
+        settings = self._runtime.settings
+        name_worker(str(getattr(sender, "hostname", "worker")))
+        logger.info(
+            "worker starts",
+            extra={"release": sentry.release(), "queue": settings.queue_url,
+                   "processes": getattr(sender, "concurrency", None)},
+        )  # fmt: skip
+        sentry.start_sentry(settings.sentry_dsn, settings.environment, settings.sentry_traces_rate)
+        if settings.metrics_port:
+            start_metrics(MAX_PROCESSES)
+
+    def watch(self, sender: Any = None, **_: Any) -> None:
+        """In the parent, once it is ready: serve metrics and post alerts."""
+        self._runtime.monitor.start(str(getattr(sender, "hostname", "worker")))
+
+    def enter_process(self, **_: Any) -> None:
+        """In a process, before it counts anything."""
+        enter_slot(getattr(billiard.current_process(), "index", 0))
+
+    def leave_process(self, **_: Any) -> None:
+        """In a process that ends."""
+        sentry.flush()
+
+    def photo_begins(
+        self,
+        task_id: str = "",
+        task: Any = None,
+        args: Any = (),
+        kwargs: Any = None,
+        **_: Any,
+    ) -> None:
+        """Name the photo in every log line and report until it ends."""
+        metadata = args[1] if len(args) > 1 else (kwargs or {}).get("metadata")
+        context = photo_in_hand(task_id, metadata)
+        context.__enter__()
+        self._log_contexts[task_id] = context
+        sentry.tag_photo(photo=task_id, bundle=self._runtime.bundle_version)
+        if (metrics := get_metrics()) and not task.request.retries:
+            sent = sent_at(task.request.properties or {})
+            if sent is not None:
+                metrics.waited(time.time() - sent)
+
+    def photo_ends(self, task_id: str = "", **_: Any) -> None:
+        """Stop naming the photo."""
+        context = self._log_contexts.pop(task_id, None)
+        if context is not None:
+            context.__exit__(None, None, None)
+
+    def photo_retried(self, reason: Any = None, **_: Any) -> None:
+        """Count a photo that goes back to the queue."""
+        if metrics := get_metrics():
+            metrics.retried(getattr(getattr(reason, "exc", None), "code", "unexpected"))
+
+    def photo_failed(self, exception: Any = None, **_: Any) -> None:
+        """Give the parent, which alerts, a link to what this process has sent to Sentry."""
+        if exception is not None and (event := sentry.last_event()):
+            exception.sentry_event = event
+
+
+def report_failed_start(error: Exception, settings: Settings) -> None:
+    """Report to Slack and Sentry that this worker, or a process of it, ends before it works."""
+    code = getattr(error, "code", "unexpected")
+    event = sentry.report(error)
+    slack = open_slack(settings, "a worker that does not start")
+    if slack is not None:
+        file = settings.heartbeat_file
+        alert = Alert(f"worker does not start: {code}", str(error), sentry_event=event)
+        slack.alert_at_exit(alert, file.with_name(file.name + ".start-alert"))
+    sentry.flush()

@@ -1,0 +1,99 @@
+"""The state of one worker: its parent fills it before it forks, and its processes inherit it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from damage_tasks.errors import ExtraMissing
+from damage_tasks.telemetry.metrics import get_metrics
+from damage_tasks.worker.breaker import Breaker
+
+if TYPE_CHECKING:
+    from damage_tasks.pipeline import Pipeline
+    from damage_tasks.settings import Settings
+    from damage_tasks.worker.monitor import WorkerMonitor
+    from model_store.bundle import Bundle
+
+logger = logging.getLogger(__name__)
+
+
+class WorkerRuntime:
+    """What the tasks, requests and boot steps of one application share.
+
+    In a process that is not a worker, such as a caller's that runs the task itself, only the
+    pipeline is used.
+    """
+
+    def __init__(self, pipeline: Pipeline | None = None) -> None:
+        self._pipeline = pipeline
+        self._monitor: WorkerMonitor | None = None
+        self.breaker = Breaker()
+        self.bundle: Bundle | None = None  # fetched before the fork, for all processes
+        self.max_receives: int | None = None  # then SQS makes a message a dead letter
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this process; raises `SettingsError`."""
+        # pydantic takes 0.3 s to import, and an import of the package alone needs no settings.
+        from damage_tasks.settings import get_settings
+
+        return get_settings()
+
+    @property
+    def monitor(self) -> WorkerMonitor:
+        """Alerts and live metrics; made in the parent, the only process that uses it."""
+        if self._monitor is None:
+            # Slack, Redis and SQS clients take 0.7 s to import; only workers need them.
+            from damage_tasks.worker.monitor import WorkerMonitor
+
+            self._monitor = WorkerMonitor()
+        return self._monitor
+
+    @property
+    def bundle_version(self) -> str:
+        """The version of the bundle that this worker serves."""
+        return self.bundle.identity.version if self.bundle else "none"
+
+    def get_pipeline(self) -> Pipeline:
+        """This process's pipeline; loaded at the first call.
+
+        Raises as `damage_tasks.wiring.build_pipeline` does.
+        """
+        if self._pipeline is None:
+            start = time.perf_counter()
+            self._pipeline = self._build_pipeline()
+            self._report_bundle(self._pipeline, time.perf_counter() - start)
+        return self._pipeline
+
+    def is_last_receive(self, received: int) -> bool:
+        """Whether SQS will make this message a dead letter unless it is deleted now."""
+        return self.max_receives is not None and received >= self.max_receives
+
+    def will_be_received_again(self, received: int) -> bool:
+        """Whether SQS will deliver this message once more if it is not deleted."""
+        return self.max_receives is not None and received < self.max_receives
+
+    def _build_pipeline(self) -> Pipeline:
+        try:
+            # NumPy, OpenCV and SQLAlchemy; a caller's installation may have none of them.
+            from damage_tasks.wiring import build_pipeline
+        except ModuleNotFoundError as error:
+            # A caller has run the task itself, in its own process.
+            raise ExtraMissing.of(error) from None
+        return build_pipeline(self.settings, bundle=self.bundle)
+
+    def _report_bundle(self, pipeline: Pipeline, seconds: float) -> None:
+        bundle = pipeline.segmenter.identity
+        logger.info(
+            "bundle is loaded", extra={"bundle": bundle.version, "seconds": round(seconds, 2)}
+        )
+        if metrics := get_metrics():
+            metrics.loaded(bundle.name, bundle.version, bundle.digest, seconds)
+
+
+def runtime_of(app: Any) -> WorkerRuntime:
+    """The runtime of our Celery application ``app``; `damage_tasks.tasks` creates it."""
+    runtime: WorkerRuntime = app.runtime
+    return runtime

@@ -1,0 +1,161 @@
+"""Starts a worker: the parent checks and fetches everything, its processes load the networks."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import billiard
+
+from damage_tasks.errors import (
+    BundleUnavailable,
+    DamageTaskError,
+    DatabaseUnavailable,
+    QueueUnavailable,
+)
+from damage_tasks.event_bus.connection import check_bus
+from damage_tasks.results.celery_backend import open_store
+from damage_tasks.results.waiting import make_waiting_interruptible
+from damage_tasks.settings import Settings, refuse_unknown_variables
+from damage_tasks.sqs.envelope import register_plain_json
+from damage_tasks.sqs.queues import check_queue, sqs_client
+from damage_tasks.storage.aws_clients import new_client, read_definitions
+from damage_tasks.telemetry import write_at_once
+from damage_tasks.worker.breaker import EXIT_STATUS
+from damage_tasks.worker.heartbeat import clear_heartbeat
+from damage_tasks.worker.malloc import keep_freed_memory
+from damage_tasks.worker.reporting import report_failed_start
+from model_store.fetch import fetch_bundle
+
+if TYPE_CHECKING:
+    from damage_tasks.worker.runtime import WorkerRuntime
+    from model_store.bundle import Bundle
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class WorkerStartup:
+    """Receivers of Celery's signals, see `damage_tasks.worker.signals`."""
+
+    def __init__(self, runtime: WorkerRuntime) -> None:
+        self._runtime = runtime
+
+    def prepare(self, sender: Any = None, **_: Any) -> None:
+        """In the parent: check everything, and fetch the bundle once for all processes.
+
+        No network may run here: thread pools do not survive the fork (pytorch/pytorch#17199).
+        """
+        try:
+            self._check_and_fetch(self._runtime.settings)
+            if "prefork" in str(getattr(sender, "pool_cls", "")):
+                self._import_for_processes()
+            else:
+                keep_freed_memory()
+                self._runtime.get_pipeline()
+        except DamageTaskError as error:
+            write_at_once(f"worker does not start: {error.code}: {error}", logging.CRITICAL)
+            report_failed_start(error, self._runtime.settings)
+            raise SystemExit(1) from None
+
+    def load_pipeline(self, **_: Any) -> None:
+        """In a process: load the networks; a process that cannot stops the worker."""
+        try:
+            keep_freed_memory()
+            self._runtime.get_pipeline()
+        except Exception as error:
+            # Celery only logs what a receiver raises and would then run without a bundle; it
+            # would replace a process that exits, again and again.
+            code = getattr(error, "code", "unexpected")
+            write_at_once(f"worker process does not start: {code}: {error}", logging.CRITICAL)
+            report_failed_start(error, self._runtime.settings)
+            self._runtime.breaker.trip()
+            os._exit(1)
+
+    def let_sigterm_end_this_process(self, **_: Any) -> None:
+        """Let SIGTERM end this process at once, as an operator's `revoke --terminate` means it.
+
+        billiard's own handler waits until Python code runs again, after a download in curl or
+        a network's forward pass.
+        """
+        if billiard.current_process().name != "MainProcess":
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def set_exit_status(self, sender: Any = None, **_: Any) -> None:
+        """In the parent, at its end: show that the worker stopped because photos only failed."""
+        if self._runtime.breaker.tripped:
+            sender.exitcode = EXIT_STATUS
+
+    def _check_and_fetch(self, settings: Settings) -> None:
+        refuse_unknown_variables()
+        register_plain_json()
+        clear_heartbeat(settings.heartbeat_file)
+        settings.require("bucket")
+        check_bus()
+        limit_threads(settings.threads)
+        self._runtime.breaker.arm(settings.max_failures_in_a_row)
+        patience = settings.refusal_patience
+        queue = _retry_for(patience, lambda: check_queue(sqs_client(), settings))
+        self._runtime.max_receives = queue.max_receives
+        check_database(settings)
+        bundle = _retry_for(
+            patience, lambda: fetch_bundle(settings.bundle, settings.bundle_cache, new_client)
+        )
+        self._runtime.bundle = bundle
+        logger.info("bundle %s is verified", bundle.label)
+
+    def _import_for_processes(self) -> None:
+        """Import what the pipeline needs, once: forked processes share its memory."""
+        bundle: Bundle | None = self._runtime.bundle
+        assert bundle is not None
+        # A process reports what cannot be imported, or uses another engine.
+        with suppress(ImportError):
+            # NumPy and torch read their numbers of threads when they are imported.
+            import damage_tasks.results.store
+            import damage_tasks.wiring  # noqa: F401
+            from model_store.engines import import_engine
+
+            read_definitions("s3")
+            import_engine(bundle.manifest, self._runtime.settings.engine)
+        # The first collection in a process would otherwise write to every page, and so copy it.
+        gc.freeze()
+
+
+def limit_threads(threads: int) -> None:
+    """Have NumPy and torch, once they are imported, compute with ``threads`` threads."""
+    # By default, each would start a thread for each core; NumPy's OpenBLAS would do so in the
+    # parent, and multiplies nothing large here.
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+
+def check_database(settings: Settings) -> None:
+    """Raise what keeps this worker from ever storing a verdict; an outage passes."""
+    make_waiting_interruptible()
+    store = open_store(settings.require("database_url"))
+    try:
+        store.check()
+    except DatabaseUnavailable as error:
+        logger.warning("database is unavailable: %s", error)
+    finally:
+        # Processes that are forked later must not share the connection.
+        store.close()
+
+
+def _retry_for(seconds: float, act: Callable[[], T]) -> T:
+    """What ``act`` returns once AWS is available and knows this pod's role."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return act()
+        except (QueueUnavailable, BundleUnavailable) as error:
+            if time.monotonic() > end:
+                raise
+            logger.warning("worker waits to start: %s: %s", error.code, error)
+            time.sleep(2)
