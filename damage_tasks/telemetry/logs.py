@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from damage_tasks.errors import CallRefused, MetadataInvalid, SettingsError
-from damage_tasks.telemetry.redaction import one_line, redact, redacted
+from damage_tasks.telemetry.redaction import escape_controls, one_line, redact, redacted
 
 # Attributes of every log record; anything else came in through `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "data"}
@@ -126,7 +126,8 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0]:
             entry["error"] = record.exc_info[0].__name__
             entry["traceback"] = redact("".join(traceback.format_exception(*record.exc_info)))
-        return json.dumps(entry, default=str, ensure_ascii=False)
+        # JSON itself escapes ASCII control characters only; others affect terminals, or end a line.
+        return escape_controls(json.dumps(entry, default=str, ensure_ascii=False))
 
 
 class TextFormatter(logging.Formatter):

@@ -99,6 +99,13 @@ def test_no_text_of_a_caller_can_forge_a_line_of_the_log() -> None:
     assert line.isprintable()
 
 
+def test_a_json_line_is_one_line_that_terminals_and_shippers_take() -> None:
+    text = "a\u2028b\x85c\x9b2Jd\u202ee\U000e0001 ü"
+    line = JsonFormatter().format(record(text, reason=text))
+    assert line.isprintable()
+    assert json.loads(line)["event"] == json.loads(line)["reason"] == text
+
+
 def test_no_text_of_an_error_can_forge_a_line_of_the_log() -> None:
     try:
         raise ValueError(FORGED)
