@@ -74,13 +74,15 @@ class Dataset:
         """A summary of a few lines."""
         kinds = Counter(photo.kind for photo in self.photos)
         counted = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind])
-        lines = [f"{self.folder}: {', '.join(self.formats)}; {len(self.photos)} photos: {counted}"]
+        lines = [
+            f"{self.folder}: {', '.join(self.formats)}; {_photos(len(self.photos))}: {counted}"
+        ]
         for meaning in MEANINGS:
             classes = {name: n for (m, name), n in self.objects.items() if m == meaning}
             if classes:
                 names = ", ".join(f"{name} {n}" for name, n in sorted(classes.items()))
                 lines.append(f"  {meaning}: {sum(classes.values())} ({names})")
-        lines += [f"  skipped {n} photos: {reason}" for reason, n in self.skipped.most_common()]
+        lines += [f"  skipped {_photos(n)}: {reason}" for reason, n in self.skipped.most_common()]
         return "\n".join(lines)
 
 
@@ -100,7 +102,9 @@ def read_dataset(folder: Path, classes: DamageClasses | None = None) -> Dataset:
         repeated=frozenset(_twice(path.stem for path in set(images))),
     )
     if twice := _twice(images):
-        raise PhotosError(f"{folder}: {len(twice)} photos are labelled twice, such as {twice[0]}")
+        raise PhotosError(
+            f"{folder}: labelled more than once: {_photos(len(twice))}, such as {twice[0]}"
+        )
     classes = classes or DamageClasses()
     _check_classes(folder, [label for _, label in labels], classes)
     for _, label in labels:
@@ -145,6 +149,10 @@ def _labels(folder: Path) -> Iterator[tuple[str, Label]]:
                 break
         else:
             raise PhotosError(f"{path}: neither COCO, LabelMe nor SOCAR-style JSON")
+
+
+def _photos(count: int) -> str:
+    return "1 photo" if count == 1 else f"{count} photos"
 
 
 def _twice(values: Iterable[T]) -> list[T]:

@@ -21,6 +21,6 @@ def test_a_summary_is_printed_and_classes_can_be_given(
     (photo,) = read([photos], classes=classes)
     assert photo.kind == "typed"
     assert capsys.readouterr().err.splitlines() == [
-        f"{photos}: LabelMe; 1 photos: 1 typed",
+        f"{photos}: LabelMe; 1 photo: 1 typed",
         "  dent: 1 (Delle 1)",
     ]

@@ -182,7 +182,7 @@ def test_a_photo_that_is_labelled_twice_is_refused(
     photo("1.jpg")
     for name in ("train", "all"):
         label(f"{name}.json", coco(["1.jpg"], classes=[]))
-    with pytest.raises(PhotosError, match="1 photos are labelled twice"):
+    with pytest.raises(PhotosError, match="labelled more than once: 1 photo, such as"):
         read_dataset(tmp_path)
 
 
