@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from damage_tasks import errors
 
 REFERENCE = Path(__file__).parent.parent / "docs/reference/errors.md"
-ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
+ALL: list[Any] = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
 
 
 @pytest.mark.parametrize("kind", ALL)

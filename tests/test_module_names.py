@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 from damage_tasks.__main__ import cli as application
 from model_training.__main__ import cli as training
@@ -14,11 +15,12 @@ PACKAGES = ("damage_tasks", "model_store", "model_training", "benchmarks", "test
 CONVENTIONAL = {"__init__", "__main__", "conftest", "errors", "tables"}
 
 
-COMMANDS = {
-    (command.name or command.callback.__name__).replace("-", "_")  # type: ignore[union-attr]
+REGISTERED: list[Any] = [
+    command
     for line in (application, training)
     for command in (*line.registered_commands, *line.registered_groups)
-}
+]
+COMMANDS = {(command.name or command.callback.__name__).replace("-", "_") for command in REGISTERED}
 
 
 def is_command(path: Path) -> bool:

@@ -49,7 +49,7 @@ class Photos:
 
 class Networks:
     identity = BUNDLE
-    types = ("scratch", "dent")
+    types: tuple[str, ...] = ("scratch", "dent")
     decision = Decision(gate="damage", threshold=0.5)
     side = 320
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -13,7 +14,7 @@ from damage_tasks.cli.contact_sheet import write_contact_sheet
 from damage_tasks.cli.demo import forget_last_run
 from tools.pictures import jpeg
 
-REJECTED = {
+REJECTED: dict[str, Any] = {
     "verdict": "rejected",
     "reason": {"code": "not_a_photo", "text": "<no> [photo]"},
     "overlay_url": None,

@@ -37,7 +37,7 @@ def is_custom(document: dict[str, Any]) -> bool:
 
 @cache
 def _validator(api_version: str, kind: str, kubernetes: str) -> Any:
-    folder = (
+    folder: Any = (
         files("kubernetes_validate") / "kubernetes-json-schema" / f"v{kubernetes}.0-local-strict"
     )
     group, _, number = api_version.rpartition("/")

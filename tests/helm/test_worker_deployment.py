@@ -131,7 +131,7 @@ def test_spot_nodes_may_be_left_alone() -> None:
 
 
 def test_own_affinity_goes_with_the_preference_for_spot() -> None:
-    near = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": []}}
+    near: dict[str, Any] = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": []}}
     found = worker({"worker": {"affinity": near}}, f"{POD}.affinity")
     assert set(found) == {"nodeAffinity", "podAffinity"}
 

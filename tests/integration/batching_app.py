@@ -51,5 +51,5 @@ def _load(bundle: Any, weights: Any, *_: Any, **__: Any) -> BatchingEngine:
     return engine
 
 
-torch.load_torch = _load  # type: ignore[assignment]
+torch.load_torch = _load
 transport.FIRST_BACKOFF = 1

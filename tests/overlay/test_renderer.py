@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from damage_tasks.inspection import Damage, Severity, Verdict, percent
 from damage_tasks.overlay import class_mask_png, encode_jpeg, legend, render_overlay, style_of
 
 TYPES = ("scratch", "dent", "spacing", "breakage")
+
+Pixels = NDArray[np.uint8]
 
 
 def damage(
@@ -23,11 +30,21 @@ def square(x: int, y: int, side: int, type: str = "dent") -> Damage:
     return damage((x, y), (x + side, y), (x + side, y + side), (x, y + side), type=type)
 
 
-def paint(width: int = 800, height: int = 600, colour: tuple[int, int, int] = (90, 90, 90)):
+def paint(
+    width: int = 800, height: int = 600, colour: tuple[int, int, int] = (90, 90, 90)
+) -> Pixels:
     return np.full((height, width, 3), colour, np.uint8)
 
 
-def overlay_of(photo, damages, *, verdict=Verdict.DAMAGED, score=0.97, types=TYPES, **more):
+def overlay_of(
+    photo: Pixels,
+    damages: Sequence[Damage],
+    *,
+    verdict: Verdict = Verdict.DAMAGED,
+    score: float = 0.97,
+    types: Sequence[str] = TYPES,
+    **more: Any,
+) -> Pixels:
     size = more.pop("photo_size", (photo.shape[1], photo.shape[0]))
     return render_overlay(
         photo,
@@ -40,17 +57,17 @@ def overlay_of(photo, damages, *, verdict=Verdict.DAMAGED, score=0.97, types=TYP
     )
 
 
-def painted(overlay, photo):
+def painted(overlay: Pixels, photo: Pixels) -> Any:
     """Where the photo's part of the overlay differs from the photo."""
     height, width = photo.shape[:2]
     return (overlay[:height, :width] != photo).any(axis=2)
 
 
-def has_colour(picture, bgr) -> bool:
+def has_colour(picture: Pixels, bgr: tuple[int, ...]) -> bool:
     return bool((np.abs(picture.astype(int) - bgr).max(axis=2) <= 2).any())
 
 
-def test_no_pixel_inside_a_damage_is_painted_over():
+def test_no_pixel_inside_a_damage_is_painted_over() -> None:
     photo = paint()
     corners = [(200, 200), (420, 230), (390, 260), (610, 400), (330, 380), (260, 300)]
     inside = np.zeros(photo.shape[:2], np.uint8)
@@ -62,7 +79,7 @@ def test_no_pixel_inside_a_damage_is_painted_over():
     assert not changed[inside > 0].any()
 
 
-def test_the_outline_runs_close_around_the_damage_in_the_colour_of_its_type():
+def test_the_outline_runs_close_around_the_damage_in_the_colour_of_its_type() -> None:
     photo = paint()
     for class_id, name in enumerate(TYPES, 1):
         overlay = overlay_of(photo, [square(300, 250, 150, type=name)])
@@ -72,7 +89,9 @@ def test_the_outline_runs_close_around_the_damage_in_the_colour_of_its_type():
 
 
 @pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (40, 30, 190), (233, 180, 86)])
-def test_an_outline_has_a_dark_and_a_light_line_so_that_it_shows_on_any_paint(colour):
+def test_an_outline_has_a_dark_and_a_light_line_so_that_it_shows_on_any_paint(
+    colour: tuple[int, int, int],
+) -> None:
     overlay = overlay_of(paint(colour=colour), [square(300, 250, 150, type="scratch")])
     beside = overlay[300:350, 270:300].reshape(-1, 3).astype(int)
 
@@ -80,7 +99,7 @@ def test_an_outline_has_a_dark_and_a_light_line_so_that_it_shows_on_any_paint(co
     assert (beside.min(axis=1) > 180).any()
 
 
-def test_outlines_follow_a_photo_that_was_decoded_at_a_reduced_scale():
+def test_outlines_follow_a_photo_that_was_decoded_at_a_reduced_scale() -> None:
     small = paint(500, 375)
     scaled = overlay_of(small, [square(800, 800, 400)], photo_size=(2000, 1500))
     native = overlay_of(small, [square(200, 200, 100)])
@@ -89,13 +108,13 @@ def test_outlines_follow_a_photo_that_was_decoded_at_a_reduced_scale():
     assert differing.sum() < 0.2 * painted(native, small).sum()
 
 
-def test_the_photo_given_is_left_as_it_was():
+def test_the_photo_given_is_left_as_it_was() -> None:
     photo = paint()
     overlay_of(photo, [square(300, 250, 150)], side=0)
     assert (photo == 90).all()
 
 
-def test_a_speck_is_framed_by_ticks_and_stays_visible():
+def test_a_speck_is_framed_by_ticks_and_stays_visible() -> None:
     photo = paint()
     changed = painted(overlay_of(photo, [square(400, 300, 2)]), photo)
 
@@ -115,7 +134,9 @@ def test_a_speck_is_framed_by_ticks_and_stays_visible():
         (1001, 777, 500, (500, 388)),
     ],
 )
-def test_the_photo_keeps_its_shape_and_is_never_enlarged(width, height, side, expected):
+def test_the_photo_keeps_its_shape_and_is_never_enlarged(
+    width: int, height: int, side: int, expected: tuple[int, int]
+) -> None:
     photo = np.full((height, width, 3), 90, np.uint8)
     overlay = overlay_of(photo, [], side=side)
 
@@ -124,13 +145,13 @@ def test_the_photo_keeps_its_shape_and_is_never_enlarged(width, height, side, ex
     assert not (overlay[expected[1] :] == 90).all(axis=2).all()
 
 
-def test_shrinking_averages_instead_of_skipping_pixels():
+def test_shrinking_averages_instead_of_skipping_pixels() -> None:
     checks = np.indices((2048, 2048)).sum(axis=0) % 2 * 255
     photo = np.repeat(checks[:, :, None], 3, axis=2).astype(np.uint8)
     assert np.abs(overlay_of(photo, [], side=512)[:512].astype(int) - 128).max() <= 2
 
 
-def test_labels_are_next_to_the_damages_and_inside_the_picture():
+def test_labels_are_next_to_the_damages_and_inside_the_picture() -> None:
     photo = paint()
     corners = [square(x, y, 60) for x, y in ((0, 0), (740, 0), (0, 540), (740, 540), (370, 270))]
     changed = painted(overlay_of(photo, corners), photo)
@@ -143,7 +164,7 @@ def test_labels_are_next_to_the_damages_and_inside_the_picture():
     assert sum(stats[1:, cv2.CC_STAT_WIDTH] > 60) == len(corners)
 
 
-def test_a_label_covers_no_other_damage_either():
+def test_a_label_covers_no_other_damage_either() -> None:
     photo = paint()
     column = [square(300, y, 60) for y in range(20, 500, 86)]
     changed = painted(overlay_of(photo, column), photo)
@@ -153,21 +174,24 @@ def test_a_label_covers_no_other_damage_either():
         assert not changed[y : y + height, x : x + width].any()
 
 
-def test_crowded_pictures_keep_the_numbers_and_drop_the_words():
+def test_crowded_pictures_keep_the_numbers_and_drop_the_words() -> None:
     rng = np.random.default_rng(7)
-    many = [square(*rng.integers(0, 500, 2), 30, type=TYPES[i % 4]) for i in range(60)]
+    many = [
+        square(x, y, 30, type=TYPES[i % 4])
+        for i, (x, y) in enumerate(rng.integers(0, 500, (60, 2)).tolist())
+    ]
     photo = paint()
     words = overlay_of(photo, many[:2])[:600]
     numbers = overlay_of(photo, many)[:600]
 
-    def share_of_plates(picture):
+    def share_of_plates(picture: Pixels) -> float:
         return (picture == (28, 28, 28)).all(axis=2).mean()
 
     assert share_of_plates(numbers) < 12 * share_of_plates(words)
     assert painted(overlay_of(photo, many), photo).mean() < 0.6
 
 
-def test_a_damage_that_fills_the_photo_is_outlined_along_the_border():
+def test_a_damage_that_fills_the_photo_is_outlined_along_the_border() -> None:
     photo = paint()
     whole = damage((0, 0), (799, 0), (799, 599), (0, 599))
     changed = painted(overlay_of(photo, [whole]), photo)
@@ -177,14 +201,16 @@ def test_a_damage_that_fills_the_photo_is_outlined_along_the_border():
 
 
 @pytest.fixture
-def legend_words(monkeypatch):
+def legend_words(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The words in the legend, as passed to the text function."""
-    words = []
+    words: list[str] = []
     monkeypatch.setattr(legend, "write", lambda picture, text, *more: words.append(text))
     return words
 
 
-def test_the_legend_names_verdict_score_types_counts_and_severities(legend_words):
+def test_the_legend_names_verdict_score_types_counts_and_severities(
+    legend_words: list[str],
+) -> None:
     dent = square(100, 100, 80)
     severe = damage(*dent.polygon, severity=Severity.SEVERE)
     scratch = square(400, 300, 80, type="scratch")
@@ -199,7 +225,7 @@ def test_the_legend_names_verdict_score_types_counts_and_severities(legend_words
     assert has_colour(below, style_of(1).colour) and has_colour(below, style_of(2).colour)
 
 
-def test_a_clean_photo_is_left_untouched_and_the_legend_says_so(legend_words):
+def test_a_clean_photo_is_left_untouched_and_the_legend_says_so(legend_words: list[str]) -> None:
     photo = paint()
     overlay = overlay_of(photo, [], verdict=Verdict.CLEAN, score=0.03)
 
@@ -207,18 +233,20 @@ def test_a_clean_photo_is_left_untouched_and_the_legend_says_so(legend_words):
     assert legend_words == ["CLEAN", "no damage found", "damage score 3 %"]
 
 
-def test_a_damaged_photo_without_outlines_is_not_called_free_of_damage(legend_words):
+def test_a_damaged_photo_without_outlines_is_not_called_free_of_damage(
+    legend_words: list[str],
+) -> None:
     overlay_of(paint(), [])
     assert legend_words == ["DAMAGED", "no damage outlined", "damage score 97 %"]
 
 
-def test_every_verdict_has_a_legend():
+def test_every_verdict_has_a_legend() -> None:
     for verdict in Verdict:
         assert overlay_of(paint(), [], verdict=verdict).shape[0] > 600
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (32, 3000), (3000, 32), (300, 200)])
-def test_any_size_of_photo_gets_a_readable_legend(size):
+def test_any_size_of_photo_gets_a_readable_legend(size: tuple[int, int]) -> None:
     photo = paint(*size)
     x, y = size[0] // 2, size[1] // 2
     overlay = overlay_of(photo, [square(x, y, 6), square(0, 0, 1, type="scratch")], side=0)
@@ -228,7 +256,7 @@ def test_any_size_of_photo_gets_a_readable_legend(size):
     assert overlay.dtype == np.uint8
 
 
-def test_polygons_beyond_the_border_or_without_corners_are_still_drawn():
+def test_polygons_beyond_the_border_or_without_corners_are_still_drawn() -> None:
     photo = paint()
     outside = damage((-50, -50), (900, -50), (900, 40), (-50, 40))
     empty = Damage("dent", 0.5, Severity.MINOR, 1, 0.0, (400, 300, 1, 1), ())
@@ -238,7 +266,7 @@ def test_polygons_beyond_the_border_or_without_corners_are_still_drawn():
     assert changed[270:330, 370:430].any()
 
 
-def test_a_type_has_the_same_style_in_every_bundle_and_no_two_are_alike():
+def test_a_type_has_the_same_style_in_every_bundle_and_no_two_are_alike() -> None:
     photo = paint()
     alone = overlay_of(photo, [square(300, 250, 150)], types=("scratch", "dent"))
     among = overlay_of(photo, [square(300, 250, 150)], types=(*TYPES, "rust", "dirt"))
@@ -250,23 +278,24 @@ def test_a_type_has_the_same_style_in_every_bundle_and_no_two_are_alike():
     assert len({style.dashes for style in styles[:4]}) == 4
 
 
-def test_a_type_the_bundle_does_not_name_is_drawn_in_its_own_style():
+def test_a_type_the_bundle_does_not_name_is_drawn_in_its_own_style() -> None:
     overlay = overlay_of(paint(), [square(300, 250, 150, type="rust")])
     assert has_colour(overlay[:600], style_of(5).colour)
 
 
-def test_photos_of_another_kind_are_refused():
-    for wrong in (
+def test_photos_of_another_kind_are_refused() -> None:
+    wrongs: list[Any] = [
         np.zeros((10, 10), np.uint8),
         np.zeros((10, 10, 4), np.uint8),
         np.zeros((10, 10, 3), np.float32),
         np.zeros((0, 10, 3), np.uint8),
-    ):
+    ]
+    for wrong in wrongs:
         with pytest.raises(ValueError, match="uint8 H x W x 3"):
             overlay_of(wrong, [], photo_size=(10, 10))
 
 
-def test_percentages_never_claim_more_certainty_than_there_is():
+def test_percentages_never_claim_more_certainty_than_there_is() -> None:
     assert [percent(p) for p in (0, 0.001, 0.034, 0.97, 0.999, 1)] == [
         "0 %",
         "1 %",
@@ -277,7 +306,7 @@ def test_percentages_never_claim_more_certainty_than_there_is():
     ]
 
 
-def test_a_jpeg_opens_as_the_picture_it_was_made_of():
+def test_a_jpeg_opens_as_the_picture_it_was_made_of() -> None:
     picture = overlay_of(paint(), [square(300, 250, 150)])
     jpeg = encode_jpeg(picture)
     again = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
@@ -288,7 +317,7 @@ def test_a_jpeg_opens_as_the_picture_it_was_made_of():
     assert len(encode_jpeg(picture, quality=30)) < len(jpeg)
 
 
-def test_a_class_mask_comes_back_id_for_id(tmp_path):
+def test_a_class_mask_comes_back_id_for_id(tmp_path: Path) -> None:
     mask = np.zeros((40, 70), np.uint8)
     mask[5:20, 10:60] = np.arange(50, dtype=np.uint8)
     mask[0, 0] = 255
@@ -300,7 +329,8 @@ def test_a_class_mask_comes_back_id_for_id(tmp_path):
     assert (again == mask).all()
 
 
-def test_masks_of_another_kind_are_refused():
-    for wrong in (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.int64)):
+def test_masks_of_another_kind_are_refused() -> None:
+    wrongs: list[Any] = [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.int64)]
+    for wrong in wrongs:
         with pytest.raises(ValueError, match="uint8 H x W"):
             class_mask_png(wrong)

@@ -169,7 +169,7 @@ def test_the_body_of_an_error_does_not_matter(
 
 
 def test_an_endless_error_is_not_read_like_a_photo(site: Site) -> None:
-    sent = []
+    sent: list[int] = []
 
     def page(handler: BaseHTTPRequestHandler) -> None:
         handler.close_connection = True

@@ -62,7 +62,12 @@ def test_a_kept_connection_serves_only_the_name_it_was_checked_for(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checked: list[str] = []
-    monkeypatch.setattr(http_download, "is_public", lambda address: not checked.append(address))
+
+    def note(address: str) -> bool:
+        checked.append(address)
+        return True
+
+    monkeypatch.setattr(http_download, "is_public", note)
     port = site.server.server_port
     site.serve("/a", PHOTO)
     settings = settings_with(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from tests.photos.heic_files import heic_grid
 from tools.photo_files import encode, textured
 
 END_OF_IMAGE = b"\xff\xd9"
-JPEGS = {
+JPEGS: dict[str, dict[str, Any]] = {
     "baseline": {"subsampling": 0},
     "4:2:0": {"subsampling": 2},
     "optimised": {"optimize": True, "quality": 92},

@@ -56,11 +56,11 @@ def test_a_location_is_read_as_libcurl_reads_it(
 ) -> None:
     location = location.replace(b"PORT", b"%d" % site.server.server_port)
     redirect = head("302 Found", "Content-Length: 0")[:-2] + b"Location: %s\r\n\r\n" % location
+    found = head("200 OK", f"Content-Length: {len(PHOTO)}") + PHOTO
     # Only once: `?x=1 2` leads to the same page.
     site.pages["/a/b"] = lambda handler: (
         raw(redirect)(handler) if len(site.requests) == 1 else raw(found)(handler)
     )
-    found = head("200 OK", f"Content-Length: {len(PHOTO)}") + PHOTO
     site.pages[requested.partition("?")[0]] = site.pages.get(
         requested.partition("?")[0], raw(found)
     )
@@ -158,10 +158,12 @@ def test_the_connection_outlives_a_redirect_with_a_body(site: Site) -> None:
         handler.wfile.write(body)
 
     site.pages["/a"] = page
-    site.pages["/b"] = lambda handler: (
+
+    def next_page(handler: BaseHTTPRequestHandler) -> None:
         ports.append(handler.client_address[1])
-        or raw(head("200 OK", "Content-Length: 1") + b"x")(handler)
-    )
+        raw(head("200 OK", "Content-Length: 1") + b"x")(handler)
+
+    site.pages["/b"] = next_page
     assert get(site.url + "/a") == b"x"
     assert len(set(ports)) == 1
 

@@ -29,7 +29,7 @@ def rows(store: Inspections, table: sa.Table) -> int:
         return connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
 
 
-def failed(id: str) -> object:
+def failed(id: str) -> Inspection:
     return inspection(
         id,
         verdict=Verdict.FAILED,

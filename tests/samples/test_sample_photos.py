@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from damage_tasks.inspection import Verdict
@@ -18,9 +21,12 @@ pytestmark = pytest.mark.slow
 
 SMALL = (480, 360)
 
+Album = tuple[list[Path], dict[str, dict[str, Any]]]
+Pixels = NDArray[np.uint8]
+
 
 @pytest.fixture(scope="module")
-def album(tmp_path_factory):
+def album(tmp_path_factory: pytest.TempPathFactory) -> Album:
     """A dozen samples: their paths and their truth."""
     folder = tmp_path_factory.mktemp("samples")
     paths = write_samples(folder, size=SMALL)
@@ -28,7 +34,7 @@ def album(tmp_path_factory):
     return paths, {entry["file"]: entry for entry in truth}
 
 
-def test_a_seed_always_draws_the_same_photo():
+def test_a_seed_always_draws_the_same_photo() -> None:
     first, again = (draw_sample(5, size=SMALL) for _ in range(2))
     other = draw_sample(6, size=SMALL)
 
@@ -38,7 +44,7 @@ def test_a_seed_always_draws_the_same_photo():
 
 
 @pytest.mark.parametrize("size", [(480, 360), (360, 480), (333, 251)])
-def test_photo_and_mask_have_the_requested_size(size):
+def test_photo_and_mask_have_the_requested_size(size: tuple[int, int]) -> None:
     sample = draw_sample(1, size=size)
     assert sample.photo.shape == (size[1], size[0], 3) and sample.photo.dtype == np.uint8
     assert sample.mask.shape == (size[1], size[0]) and sample.mask.dtype == np.uint8
@@ -46,7 +52,7 @@ def test_photo_and_mask_have_the_requested_size(size):
 
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("seed", range(4))
-def test_each_type_of_damage_is_in_the_mask_under_its_class_id(kind, seed):
+def test_each_type_of_damage_is_in_the_mask_under_its_class_id(kind: str, seed: int) -> None:
     sample = draw_sample(seed, size=SMALL, damages=[kind])
 
     assert sample.types == (kind,)
@@ -56,26 +62,28 @@ def test_each_type_of_damage_is_in_the_mask_under_its_class_id(kind, seed):
     assert sample.name.endswith(f"-{kind}")
 
 
-def test_a_car_may_have_two_damages():
+def test_a_car_may_have_two_damages() -> None:
     sample = draw_sample(803, size=SMALL, damages=["dent", "scratch"], view="rear-door")
     assert sample.types == ("scratch", "dent")
     assert set(np.unique(sample.mask)) == {0, 1, 2}
 
 
-def test_a_clean_car_has_an_empty_mask():
+def test_a_clean_car_has_an_empty_mask() -> None:
     sample = draw_sample(3, size=SMALL, damages=[])
     assert sample.expected is Verdict.CLEAN
     assert sample.types == () and not sample.mask.any()
     assert sample.name.endswith("-clean")
 
 
-def test_the_seed_decides_on_the_damage_when_nobody_else_does():
+def test_the_seed_decides_on_the_damage_when_nobody_else_does() -> None:
     drawn = {draw_sample(seed, size=(160, 120)).types for seed in range(24)}
     assert () in drawn
     assert {kind for types in drawn for kind in types} == set(TYPES)
 
 
-def test_a_dent_bends_the_reflections_inside_its_mask_and_leaves_the_rest(monkeypatch):
+def test_a_dent_bends_the_reflections_inside_its_mask_and_leaves_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     dented = draw_sample(301, size=SMALL, damages=["dent"], view="rear-door")
     monkeypatch.setattr(Dent, "bend", lambda self, canvas: None)
     flat = draw_sample(301, size=SMALL, damages=["dent"], view="rear-door")
@@ -90,7 +98,7 @@ def test_a_dent_bends_the_reflections_inside_its_mask_and_leaves_the_rest(monkey
     ("kind", "view", "seed"),
     [("scratch", "door", 104), ("spacing", "door", 506), ("breakage", "window", 401)],
 )
-def test_marks_stand_out_against_what_is_around_them(kind, view, seed):
+def test_marks_stand_out_against_what_is_around_them(kind: str, view: str, seed: int) -> None:
     sample = draw_sample(seed, size=SMALL, damages=[kind], view=view)
     grey = cv2.cvtColor(sample.photo, cv2.COLOR_BGR2GRAY)
     detail = np.abs(cv2.Laplacian(grey, cv2.CV_32F))
@@ -99,7 +107,7 @@ def test_marks_stand_out_against_what_is_around_them(kind, view, seed):
     assert detail[sample.mask > 0].mean() > 3 * detail[around].mean()
 
 
-def test_a_scratch_lays_bare_light_primer_on_a_dark_coat_and_dark_on_a_light_one():
+def test_a_scratch_lays_bare_light_primer_on_a_dark_coat_and_dark_on_a_light_one() -> None:
     for seed, lighter in ((104, 1), (107, -1)):
         sample = draw_sample(seed, size=SMALL, damages=["scratch"], view="door")
         near = (cv2.dilate(sample.mask, np.ones((9, 9), np.uint8)) > 0) & (sample.mask == 0)
@@ -107,7 +115,7 @@ def test_a_scratch_lays_bare_light_primer_on_a_dark_coat_and_dark_on_a_light_one
         assert lighter * (light[sample.mask > 0].mean() - light[near].mean()) > 10, sample.name
 
 
-def test_unknown_damages_and_impossible_views_are_refused():
+def test_unknown_damages_and_impossible_views_are_refused() -> None:
     with pytest.raises(ValueError, match="rust"):
         draw_sample(0, size=SMALL, damages=["rust"])
     with pytest.raises(ValueError, match="garden"):
@@ -116,8 +124,8 @@ def test_unknown_damages_and_impossible_views_are_refused():
         draw_sample(0, size=SMALL, damages=["breakage"], view="rear-door")
 
 
-def test_a_photo_can_be_too_dark_or_blurred():
-    def sharpness(photo):
+def test_a_photo_can_be_too_dark_or_blurred() -> None:
+    def sharpness(photo: Pixels) -> float:
         return cv2.Laplacian(cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY), cv2.CV_32F).var()
 
     normal = draw_sample(2, size=SMALL).photo
@@ -125,7 +133,7 @@ def test_a_photo_can_be_too_dark_or_blurred():
     assert sharpness(draw_sample(2, size=SMALL, blur=4).photo) < 0.5 * sharpness(normal)
 
 
-def test_an_album_is_a_good_mix(album):
+def test_an_album_is_a_good_mix(album: Album) -> None:
     paths, truth = album
     assert len(paths) == len(set(paths)) == len(truth) == 12
     assert {kind for entry in truth.values() for kind in entry["types"]} == set(TYPES)
@@ -134,7 +142,7 @@ def test_an_album_is_a_good_mix(album):
     assert {path.suffix for path in paths} == {".jpg", ".png", ".webp"}
 
 
-def test_files_are_what_their_names_say(album):
+def test_files_are_what_their_names_say(album: Album) -> None:
     for path in album[0]:
         with Image.open(path) as picture:
             formats = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
@@ -142,7 +150,7 @@ def test_files_are_what_their_names_say(album):
             picture.load()
 
 
-def test_photos_have_the_size_and_damages_of_the_truth(album):
+def test_photos_have_the_size_and_damages_of_the_truth(album: Album) -> None:
     paths, truth = album
     for path in paths:
         entry = truth[path.name]
@@ -157,7 +165,7 @@ def test_photos_have_the_size_and_damages_of_the_truth(album):
             assert 0 < damage["area_ratio"] <= width * height / photo[:, :, 0].size
 
 
-def test_the_rotated_photo_lies_on_its_side_and_says_so(album):
+def test_the_rotated_photo_lies_on_its_side_and_says_so(album: Album) -> None:
     paths, truth = album
     (path,) = [p for p in paths if truth[p.name]["special"] == "rotated"]
     orientation_tag = 0x0112
@@ -172,7 +180,7 @@ def test_the_rotated_photo_lies_on_its_side_and_says_so(album):
     assert np.abs(cv2.imread(str(path)).astype(int) - upright.photo).mean() < 4
 
 
-def test_the_dark_and_the_blurred_photo_are_poor_and_the_others_good(album):
+def test_the_dark_and_the_blurred_photo_are_poor_and_the_others_good(album: Album) -> None:
     paths, truth = album
     for path in paths:
         quality = judge(cv2.imread(str(path)))
@@ -180,12 +188,12 @@ def test_the_dark_and_the_blurred_photo_are_poor_and_the_others_good(album):
         assert quality.reasons == reasons.get(truth[path.name]["special"], ()), path.name
 
 
-def test_writing_again_gives_the_same_bytes(album, tmp_path):
+def test_writing_again_gives_the_same_bytes(album: Album, tmp_path: Path) -> None:
     for path in write_samples(tmp_path / "new" / "folder", count=2, size=SMALL):
         assert path.read_bytes() == (album[0][0].parent / path.name).read_bytes()
 
 
-def test_a_second_dozen_shows_other_cars(tmp_path):
+def test_a_second_dozen_shows_other_cars(tmp_path: Path) -> None:
     paths = write_samples(tmp_path, count=13, size=(160, 120))
     truth = json.loads((tmp_path / "truth.json").read_text())
     assert truth[12]["types"] == truth[0]["types"]

@@ -12,13 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from damage_tasks.sqs.envelope import (
-    DETECT_DAMAGE,
     KEPT_BODY,
     MAX_DEPTH,
-    RECORD_MALFORMED,
     translate,
 )
-from tools.hostile import bad_messages
+from damage_tasks.sqs.task_names import DETECT_DAMAGE, RECORD_MALFORMED
+from tools.hostile import bad_messages, hostile_case
 from tools.hostile.hostile_case import readable_id
 
 
@@ -187,7 +186,7 @@ def test_no_hostile_message_reaches_celery(body: str) -> None:
 
 @pytest.mark.parametrize(("headers", "embed"), named(bad_messages.wishes()))
 def test_a_sender_gets_the_photo_examined_and_nothing_else(headers: Any, embed: Any) -> None:
-    body = bad_messages.celery([URL], id="id-2", headers=headers, embed=embed)
+    body = hostile_case.celery([URL], id="id-2", headers=headers, embed=embed)
     message = translate(text_of(body), "id-1", "damage")
     kept = message["headers"]
     assert (kept["task"], kept["id"], arguments(message)) == (DETECT_DAMAGE, "id-2", [URL])

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from celery.worker import state
 
-from damage_tasks.sqs import visibility
 from damage_tasks.sqs.message import VISIBILITY_MARGIN_SECONDS
 from damage_tasks.sqs.transport import Channel
 from damage_tasks.sqs.visibility import extend, hand_back_unstarted
@@ -63,7 +63,7 @@ def test_a_photo_that_hangs_beyond_its_time_limit_is_released(
     tags = take(channel, aws, queue_url, 2)
     channel.hide(tags, 2)
     monkeypatch.setattr(
-        visibility.state, "active_requests", [request(tags[0], 90 + VISIBILITY_MARGIN_SECONDS + 1)]
+        state, "active_requests", [request(tags[0], 90 + VISIBILITY_MARGIN_SECONDS + 1)]
     )
     extend(channel, 60, limit=90)
     time.sleep(2.2)
@@ -75,7 +75,7 @@ def test_what_nobody_has_begun_is_visible_at_once(
 ) -> None:
     tags = take(channel, aws, queue_url, 12)
     channel.qos.ack(tags[1])
-    monkeypatch.setattr(visibility.state, "active_requests", [request(tags[0])])
+    monkeypatch.setattr(state, "active_requests", [request(tags[0])])
     hand_back_unstarted(channel)
     assert list(channel.in_hand()) == [tags[0]]
     assert visible(aws, queue_url) == 10

@@ -5,12 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from damage_tasks.errors import (
     DamageTaskError,
@@ -324,7 +324,7 @@ def test_a_forked_process_makes_its_own_client(bucket: str) -> None:
 
 
 @pytest.fixture
-def keys(tmp_path: Path) -> Iterator[dict[str, str]]:
+def keys(tmp_path: Path) -> dict[str, str]:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -355,7 +355,7 @@ def signer(key: str) -> Signer:
         Settings(
             cloudfront_hosts=("d1.cloudfront.net",),
             cloudfront_key_pair_id="K1",
-            cloudfront_private_key=key,
+            cloudfront_private_key=SecretStr(key),
         )
     )
 

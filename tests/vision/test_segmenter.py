@@ -262,7 +262,8 @@ def test_a_small_vehicle_is_cropped_and_its_masks_are_in_the_right_place(
 def test_a_refined_mask_follows_the_photos_edges() -> None:
     photo = np.zeros((100, 200, 3), np.uint8)
     photo[:, 100:] = 255
-    blurred = np.clip((np.arange(200, dtype=np.float32) - 95) / 10, 0, 1)[None].repeat(100, 0)
+    ramp = np.clip((np.arange(200, dtype=np.float32) - 95) / 10, 0, 1)
+    blurred = ramp[None].repeat(100, 0).astype(np.float32)
     sharp = refined(blurred, photo)
     assert sharp.dtype == np.float32
     assert np.abs(np.diff(sharp[50]))[95:105].max() > 2 * np.abs(np.diff(blurred[50])).max()

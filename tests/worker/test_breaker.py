@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from damage_tasks import tasks
+from damage_tasks import app, tasks
 from damage_tasks.errors import DamageTaskError, PhotoExpired, StorageUnavailable
 from damage_tasks.inspection import Inspection, Verdict
 from damage_tasks.worker.breaker import Breaker
@@ -39,7 +39,7 @@ def runtime(breaker: Breaker, monkeypatch: pytest.MonkeyPatch) -> WorkerRuntime:
     monkeypatch.setenv("DAMAGE_MAX_RETRIES", "0")
     runtime = WorkerRuntime()
     runtime.breaker = breaker
-    monkeypatch.setattr(tasks.app, "runtime", runtime)
+    monkeypatch.setattr(app, "runtime", runtime)
     return runtime
 
 
@@ -69,7 +69,7 @@ AWAY = StorageUnavailable()
 def run(monkeypatch: pytest.MonkeyPatch, *outcomes: Inspection | Exception, id: str = "") -> bool:
     """Whether the worker stopped; each outcome belongs to a new photo, or all to photo ``id``."""
     pipeline: Any = Pipeline(*outcomes)
-    monkeypatch.setattr(tasks.app.runtime, "get_pipeline", lambda: pipeline)
+    monkeypatch.setattr(app.runtime, "get_pipeline", lambda: pipeline)
     for number in range(len(outcomes)):
         tasks.detect_damage.push_request(id=id or f"photo-{number}", retries=0)
         try:
@@ -160,7 +160,7 @@ def test_the_parent_counts_lost_and_stuck_processes(
     monkeypatch.setattr(CeleryRequest, "on_failure", lambda *_, **__: None)
     monkeypatch.setattr(CeleryRequest, "on_timeout", lambda *_, **__: None)
     photo: Any = object.__new__(request.Request)
-    photo._eventer, photo._app = None, tasks.app
+    photo._eventer, photo._app = None, app
     photo.id, photo._message = "a", SimpleNamespace(delivery_info={}, headers={})
     photo.on_failure(SimpleNamespace(exception=WorkerLostError("signal 9")))
     photo.on_timeout(False, 8)

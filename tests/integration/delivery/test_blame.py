@@ -117,8 +117,7 @@ def test_a_url_that_had_expired_from_the_start_is_the_callers_fault(
 def test_a_photo_that_is_retried_says_why_and_when(stack: Stack, worker: Child, site: Site) -> None:
     sent = detect_damage.delay("http://127.0.0.1:9/refused.jpg")
     wait_until(lambda: state_of(sent.id) == "retrying")
-    found = get_inspection(sent.id)
-    assert found is not None
+    found: Any = get_inspection(sent.id)
     assert (found["verdict"], found["reason"]["code"]) == (None, "download_failed")
     assert datetime.fromisoformat(found["next_attempt_at"]) > datetime.now(UTC) - timedelta(
         seconds=20

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from typing import Any
 
 import psutil
 import pytest
@@ -120,8 +121,7 @@ def test_a_worker_that_only_fails_stops_with_a_status(
     assert worker.wait(timeout=60) == 70
     assert "3 photos in a row failed" in worker.log.read_text()
     # Each will be delivered again, so none is given up.
-    result = get_inspection(ids[0])
-    assert result is not None
+    result: Any = get_inspection(ids[0])
     assert (result["state"], result["reason"]["code"]) == ("retrying", "unexpected")
     assert "out of memory on the GPU" in result["reason"]["text"]
     # By default Celery deletes the message of a task that raised.

@@ -95,5 +95,6 @@ def test_a_batch_gives_each_photo_what_it_gets_alone() -> None:
     masks = network.decode_batch([state for state, _ in together])
     for one, (_, scores), mask in zip(photos, together, masks, strict=True):
         state, alone = network.encode(one)
+        assert alone is not None
         np.testing.assert_allclose(scores, alone, atol=1e-4)
         np.testing.assert_allclose(mask, network.decode(state), atol=1e-4)

@@ -48,7 +48,9 @@ def says(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
         def check(segmenter: Segmenter) -> int:
             assert segmenter.engine == INT8
             if isinstance(left[0], BaseException):
-                raise left.pop(0)
+                error = left.pop(0)
+                assert isinstance(error, BaseException)
+                raise error
             return 0
 
         def agree(reference: Segmenter, other: Segmenter, photos: Any) -> Any:

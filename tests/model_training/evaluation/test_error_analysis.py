@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from damage_tasks.vision.segmenter import Segmenter
-from model_store.fetch import open_bundle
+from model_store.bundle import open_bundle
 from model_training.data.labelled_photos import LabelledPhoto
 from model_training.evaluation.bundle_evaluation import examine_all
 from model_training.evaluation.error_analysis import confusion_rows, error_of, worst_first

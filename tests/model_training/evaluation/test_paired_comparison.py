@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from model_training.evaluation.photo_result import PhotoResult
 pytestmark = pytest.mark.slow
 
 
-def result(number: int, **changes: object) -> PhotoResult:
+def result(number: int, **changes: Any) -> PhotoResult:
     """An even number is a detected damaged photo, an odd one a clean photo."""
     damaged = number % 2 == 0
     plain = PhotoResult(

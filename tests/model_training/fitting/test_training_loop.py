@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -186,7 +187,7 @@ def test_a_broken_checkpoint_is_refused(tmp_path: Path) -> None:
 
 def test_channels_are_left_out_in_training_alone(photos: list[LabelledPhoto]) -> None:
     trainer = Trainer(Pool.read(photos), replace(SETTINGS, dropout=0.5))
-    block = trainer.network.up8
+    block: Any = trainer.network.up8
     torch.manual_seed(0)
     seen = torch.randn(8, block.reduce[0].in_channels, 8, 8)
 
