@@ -96,6 +96,18 @@ class ThresholdSweep:
         chosen = int(near[len(near) // 2])
         return chosen / BINS, float(iou[chosen])
 
+    def lowest(self, within: float) -> tuple[float, float]:
+        """The lowest threshold whose IoU is ``within`` that of `best`, and its IoU.
+
+        For a mask that decides whether there is damage: what is faint is not lost for a
+        slightly tighter outline.
+        """
+        best, overlap = self.best()
+        iou = self.iou()
+        first = round(0.2 * BINS)
+        good = np.flatnonzero(iou[first : round(best * BINS) + 1] >= overlap - within) + first
+        return int(good[0]) / BINS, float(iou[good[0]])
+
 
 def gate_threshold(damaged: Floats, recall: float = 0.99, margin: float = 0.5) -> float:
     """A gate's threshold that at least ``recall`` of the ``damaged`` scores reach.

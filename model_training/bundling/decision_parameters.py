@@ -25,6 +25,7 @@ from model_training.data.targets import MASKS, SCORES
 Floats = NDArray[np.float64]
 
 MISS_COST = 1.5  # of a missed damaged photo, in false alarms
+UNION_LOSS = 0.01  # of IoU, for damage that would otherwise have no region
 THIN = ("scratch", "spacing")  # damage whose faint borders a plain threshold would cut off
 
 
@@ -82,13 +83,16 @@ def mask_policies(
     """The mask policy of each channel, the IoU that it reaches, and precision and recall.
 
     Thin damage gets refined masks with hysteresis, the rest a plain threshold; see
-    `MaskPolicy`.
+    `MaskPolicy`.  That of any damage is low: a photo without a region counts as clean.
     """
     sweeps = _threshold_sweeps(predictions)
     thresholds, overlaps = _best(sweeps)
     policies: dict[str, dict[str, Any]] = {
         name: {"threshold": threshold} for name, threshold in thresholds.items()
     }
+    if "any" in overlaps:
+        lowest, overlaps["any"] = sweeps["any"].lowest(UNION_LOSS)
+        policies["any"] = {"threshold": lowest}
     for name in THIN:
         sweep = HysteresisSweep()
         for prediction, truth in _judged(predictions, name):

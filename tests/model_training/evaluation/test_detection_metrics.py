@@ -101,6 +101,20 @@ def test_logit_is_limited() -> None:
     assert logit(np.array([0, 0.5, 1])).tolist() == [-8, 0, 8]
 
 
+def test_the_lowest_threshold_takes_what_is_faint_and_costs_little() -> None:
+    sweep = ThresholdSweep()
+    truth = np.zeros((10, 100), np.bool_)
+    truth[:, :50] = True
+    found = np.where(truth, 0.7, 0.1)
+    found[:, 48] = 0.3  # faint damage
+    found[0, 60:70] = 0.25  # and a little paint that looks alike
+    sweep.add(found, truth)
+    _, iou = sweep.best()
+    lowest, overlap = sweep.lowest(within=0.05)
+    assert lowest <= 0.25
+    assert overlap >= iou - 0.05
+
+
 def test_the_sweep_finds_the_threshold_between_two_levels() -> None:
     sweep = ThresholdSweep()
     truth = np.zeros((10, 10), bool)
