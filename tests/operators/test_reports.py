@@ -127,7 +127,7 @@ def test_a_photo_whose_process_is_killed_is_named_in_its_report_and_alert(
         "the report",
     )
     assert event["tags"]["code"] == "worker_lost"
-    assert event["tags"]["bundle"] == "1.2.0"
+    assert event["tags"]["bundle"] == "2.0.0"
     alert = wait_until(lambda: next((t for t in recorder.slack() if id in t), None), "the alert")
     assert "*WorkerLostError* on" in alert
     assert event["event_id"] in alert
