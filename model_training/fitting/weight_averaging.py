@@ -5,7 +5,7 @@ The networks must have the same start (Wortsman et al., arXiv:2203.05482).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from torch import Tensor
 from model_training.fitting.checkpoints import CheckpointError, save_checkpoint
 from model_training.fitting.warm_start import Origin, read_origin
 
+WHOLE_PHOTO = "whole_photo"  # parameter and head
+
 
 def mean_of(sources: Sequence[str], cache: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The mean of the weights of ``sources``, and the metadata of the last training among them.
@@ -22,7 +24,7 @@ def mean_of(sources: Sequence[str], cache: Path) -> tuple[dict[str, Tensor], dic
     Sources are folders of trainings, checkpoints and bundles (see
     `model_store.fetch`); one given twice counts twice.  Raises `CheckpointError`
     if their networks differ or all are bundles, and
-    `BundleError`.
+    `BundleError`.  A score that `fit-score` fitted is left out: fit it again to the mean.
     """
     origins = {source: read_origin(source, cache) for source in sources}
     trained = [origin for origin in origins.values() if origin.facts]
@@ -37,10 +39,13 @@ def mean_of(sources: Sequence[str], cache: Path) -> tuple[dict[str, Tensor], dic
         name: torch.stack([origin.tensors[name].double() for origin in every]).mean(0).float()
         if tensor.dtype.is_floating_point
         else tensor
-        for name, tensor in last.tensors.items()
+        for name, tensor in _without_score(last.tensors)
     }
     named = [f"{sources.count(source)} x {origin.name}" for source, origin in origins.items()]
-    return mean, {**(last.facts or {}), "mean_of": named}
+    facts = last.facts or {}
+    network = {k: v for k, v in facts["settings"]["network"].items() if k != WHOLE_PHOTO}
+    settings = {**facts["settings"], "network": network}
+    return mean, {**facts, "settings": settings, "mean_of": named}
 
 
 def save(tensors: dict[str, Tensor], facts: dict[str, Any], out: Path) -> None:
@@ -49,4 +54,10 @@ def save(tensors: dict[str, Tensor], facts: dict[str, Any], out: Path) -> None:
 
 
 def _shapes(origin: Origin) -> dict[str, torch.Size]:
-    return {n: t.shape for n, t in origin.tensors.items() if t.dtype.is_floating_point}
+    tensors = _without_score(origin.tensors)
+    return {name: tensor.shape for name, tensor in tensors if tensor.dtype.is_floating_point}
+
+
+def _without_score(tensors: Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:
+    """All but the head that `whole_photo_head` fits: it belongs to one network's features."""
+    return [(n, t) for n, t in tensors.items() if not n.startswith(f"{WHOLE_PHOTO}.")]
