@@ -49,6 +49,8 @@ class SharedMetrics(Collector):
     def enter(self, slot: int) -> None:
         """In a new process: count in ``slot`` from now on, or nowhere if it does not exist."""
         self._slot = slot if slot < self._slots else None
+        if self._slot is None:
+            logger.warning("figures of this process are lost: all %d slots are in use", self._slots)
         self._lock = Lock()
         self._entries = {}
         if self._slot is not None:

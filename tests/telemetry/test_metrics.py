@@ -107,6 +107,7 @@ show()
     assert 'damage_retries_total{reason="reason-0"} 1.0' in lines
     assert not any("reason-9999" in line for line in lines)
     assert len([line for line in lines if "there is room for" in line]) == 1
+    assert len([line for line in lines if "all 3 slots are in use" in line]) == 1
 
 
 def test_nothing_is_counted_and_nothing_imported_where_metrics_are_off() -> None:
