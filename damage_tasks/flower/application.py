@@ -136,6 +136,40 @@ def _refuse_other_sites(handlers: Any) -> None:
     )
 
 
+def _bus_events(base: Any) -> Any:
+    """Flower's thread of events, on our bus."""
+
+    class BusEvents(base):
+        """Reads events from the bus; Flower's own class would use ``app.connection()``, SQS."""
+
+        is_unsaved = False
+
+        def run(self) -> None:
+            pause = 1.0
+            while True:
+                try:
+                    receiver = self.capp.events.Receiver(None, handlers={"*": self.on_event})
+                    logger.info("receiving events from %s", receiver.connection.as_uri())
+                    pause = 1.0
+                    receiver.capture(limit=None, timeout=None, wakeup=True)
+                except Exception as error:
+                    logger.warning("lost the event bus; next attempt in %.0f s: %s",
+                                   pause, redact(str(error)))  # fmt: skip
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+        def save_state(self) -> None:
+            try:
+                super().save_state()
+                self.is_unsaved = False
+            except OSError as error:
+                if not self.is_unsaved:
+                    logger.warning("a restart will lose the history: %s: %s", self.db, error)
+                self.is_unsaved = True
+
+    return BusEvents
+
+
 def _application(command: Any, options: Any) -> Any:
     import tornado.web
     from flower.app import Flower
@@ -155,23 +189,6 @@ def _application(command: Any, options: Any) -> Any:
     if slack is not None and sends_dead_letter_alerts("flower"):
         slack.start()
         start_dead_letter_alerts(depth, slack, Path(f"{options.db}.dead-letters"))
-
-    class BusEvents(Events):
-        """Reads events from the bus; Flower's own class would use ``app.connection()``, SQS."""
-
-        def run(self) -> None:
-            pause = 1.0
-            while True:
-                try:
-                    receiver = self.capp.events.Receiver(None, handlers={"*": self.on_event})
-                    logger.info("receiving events from %s", receiver.connection.as_uri())
-                    pause = 1.0
-                    receiver.capture(limit=None, timeout=None, wakeup=True)
-                except Exception as error:
-                    logger.warning("lost the event bus; next attempt in %.0f s: %s",
-                                   pause, redact(str(error)))  # fmt: skip
-                time.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
 
     class SqsFlower(Flower):
         @property
@@ -198,7 +215,7 @@ def _application(command: Any, options: Any) -> Any:
     from tornado.ioloop import IOLoop
 
     loop = IOLoop.instance()
-    events = BusEvents(
+    events = _bus_events(Events)(
         app,
         io_loop=loop,
         db=options.db,

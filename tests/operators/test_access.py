@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -137,6 +138,34 @@ def test_a_password_is_required(tmp_path: Path) -> None:
     assert status(None, "/api/tasks") == 401
     child.terminate()
     assert child.wait(20) == 0
+
+
+@pytest.mark.server
+def test_flower_on_a_full_disk_loses_its_history_with_one_warning(
+    full_disk: Path, tmp_path: Path
+) -> None:
+    port = free_port()
+    child = Child(
+        "Flower",
+        [sys.executable, "-m", "damage_tasks", "flower", f"--port={port}",
+         f"--db={full_disk}/flower", "--state-save-interval=200"],
+        log=tmp_path / "flower.log",
+        environment={
+            **os.environ,
+            "DAMAGE_EVENT_BUS_URL": f"redis://127.0.0.1:{free_port()}/0",
+            "AWS_REGION": "us-east-1",
+        },
+    )  # fmt: skip
+    child.start()
+    child.wait_for("a restart will lose the history", 60)
+    time.sleep(1)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthcheck", timeout=20) as answer:
+        assert answer.status == 200
+    child.terminate()
+    assert child.wait(20) == 0
+    log = child.log.read_text()
+    assert log.count("a restart will lose the history") == 1
+    assert "Traceback" not in log
 
 
 @pytest.mark.xdist_group("watched")
