@@ -99,7 +99,7 @@ def test_a_changed_file_is_not_published(bundle: Path, bucket: str, aws: Any) ->
     with (bundle / "weights.safetensors").open("r+b") as file:
         file.seek(-1, 2)
         file.write(b"!")
-    with pytest.raises(DamageTaskError, match="tampered"):
+    with pytest.raises(DamageTaskError, match="the file is damaged or was changed"):
         run("publish", str(bundle), f"s3://{bucket}")
     assert not aws.client("s3").list_objects_v2(Bucket=bucket).get("Contents")
 
