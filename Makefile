@@ -37,12 +37,13 @@ demo: $(VENV)/.stack ## Examine photos with the whole stack: PHOTOS=folder|glob|
 stack: $(VENV)/.stack ## Run a queue, object store, database and worker until Ctrl-C
 	@$(BIN)/damage-tasks stack
 
-test: $(VENV)/.dev lint ## Run everything: ruff, mypy and all tests
-	@$(MAKE) --no-print-directory -j 2 typecheck all-tests
+test: $(VENV)/.dev lint ## Run everything: ruff, mypy and all tests, with their coverage
+	@$(MAKE) --no-print-directory -j 2 typecheck all-tests \
+		COVERAGE="--cov --cov-report=term:skip-covered"
 
 all-tests: $(VENV)/.dev ## Run all tests without ruff and mypy, or some: ARGS="tests/helm -k autoscaling"
 	@sh tests/install.sh
-	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadgroup $(COVERAGE) $(ARGS)
 
 unit: $(VENV)/.dev ## Run the tests that need no server, in less than a minute: ARGS="-k reused"
 	@$(BIN)/python -m pytest -n logical --dist loadgroup -m "not server and not slow" $(ARGS)
