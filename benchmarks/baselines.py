@@ -80,9 +80,10 @@ def database() -> Any:
 @cache
 def client(service: str) -> Any:
     """A boto3 client."""
-    import boto3
+    from boto3.session import Session
 
-    return boto3.client(service)
+    session: Any = Session()
+    return session.client(service)
 
 
 def inspect(id: str, url: str) -> None:

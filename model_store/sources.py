@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import urlsplit
 
 from model_store.errors import BundleError, BundleNotFound, BundleUnavailable
 
 if TYPE_CHECKING:
     from botocore.config import Config
+    from types_boto3_s3.client import S3Client
 
 CHUNK_BYTES = 1024 * 1024
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 20  # without a byte
 
-# Creates a boto3 client for a service such as "s3".
-ClientFactory = Callable[[str, "Config"], Any]
+ClientFactory = Callable[[Literal["s3"], "Config"], "S3Client"]
 
 
-def boto3_client(service: str, config: Config) -> Any:
+def boto3_client(service: Literal["s3"], config: Config) -> S3Client:
     """A boto3 client with its own session."""
     from boto3.session import Session
 
@@ -68,7 +68,7 @@ class S3Source:
         key = f"{self.prefix}/{name}"
         try:
             client = s3_client(self._new_client)
-            more = {"Range": f"bytes={offset}-"} if offset else {}
+            more: Any = {"Range": f"bytes={offset}-"} if offset else {}
             answer = client.get_object(Bucket=self.bucket, Key=key, **more)
             with closing(answer["Body"]) as body:
                 yield from body.iter_chunks(CHUNK_BYTES)
@@ -109,7 +109,7 @@ class WebSource:
             raise BundleUnavailable(f"{self.uri}/{name}: {error}") from None
 
 
-def s3_client(new_client: ClientFactory) -> Any:
+def s3_client(new_client: ClientFactory) -> S3Client:
     """An S3 client with a timeout on every operation."""
     from botocore.config import Config
 

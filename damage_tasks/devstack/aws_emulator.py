@@ -76,7 +76,8 @@ class Emulator:
     def client(self, service: str) -> Any:
         """A boto3 client for ``sqs`` or ``s3``; creating one takes longer than most calls."""
         if service not in self._clients:
-            self._clients[service] = boto3.session.Session().client(
+            session: Any = boto3.session.Session()
+            self._clients[service] = session.client(
                 service,
                 endpoint_url=self.environment["AWS_ENDPOINT_URL"],
                 region_name=REGION,

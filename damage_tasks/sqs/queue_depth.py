@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kombu.log import get_logger
 
 from damage_tasks.sqs.queues import Queue, dead_letter_url, read_queue
 from damage_tasks.telemetry import redact
+
+if TYPE_CHECKING:
+    from types_boto3_sqs.client import SQSClient
 
 logger = get_logger(__name__)
 
@@ -76,7 +79,7 @@ class QueueDepth:
         )
 
 
-def _client(region: str | None) -> Any:
+def _client(region: str | None) -> SQSClient:
     from botocore.config import Config
 
     from damage_tasks.storage.aws_clients import new_client

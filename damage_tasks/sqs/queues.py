@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
@@ -18,6 +18,9 @@ from damage_tasks.errors import QueueUnavailable, QueueUnsafe, SettingsError
 from damage_tasks.settings import Settings, get_settings
 from damage_tasks.sqs.message import VISIBILITY_MARGIN_SECONDS
 from damage_tasks.storage.aws_clients import new_client
+
+if TYPE_CHECKING:
+    from types_boto3_sqs.client import SQSClient
 
 MIN_RECEIVES = 2  # with 1, a single lost pod would make a photo a dead letter
 MAX_RECEIVES = 5
@@ -55,7 +58,7 @@ class Queue:
 
 
 @cache
-def sqs_client() -> Any:
+def sqs_client() -> SQSClient:
     """This process's SQS client; region, credentials and endpoint are boto3's variables.
 
     Raises `SettingsError` if they do not set a region.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import boto3
 import botocore.session
@@ -12,11 +12,17 @@ from botocore.loaders import Loader, create_loader
 
 if TYPE_CHECKING:
     from botocore.config import Config
+    from types_boto3_s3.client import S3Client
+    from types_boto3_sqs.client import SQSClient
 
 _KINDS = ("service-2", "endpoint-rule-set-1")  # definition files that every client needs
 
 
-def new_client(service: str, config: Config, region: str | None = None) -> Any:
+@overload
+def new_client(service: Literal["s3"], config: Config, region: str | None = None) -> S3Client: ...
+@overload
+def new_client(service: Literal["sqs"], config: Config, region: str | None = None) -> SQSClient: ...
+def new_client(service: Literal["s3", "sqs"], config: Config, region: str | None = None) -> Any:
     """A client for ``service`` (``s3``, ``sqs``) with its own session.
 
     Credentials, region and endpoint come from boto3's own variables.  Two threads must not
@@ -24,7 +30,7 @@ def new_client(service: str, config: Config, region: str | None = None) -> Any:
     """
     session = botocore.session.get_session()
     session.register_component("data_loader", _definitions())
-    own = boto3.session.Session(botocore_session=session)
+    own: Any = boto3.session.Session(botocore_session=session)
     return own.client(service, region_name=region, config=config)
 
 

@@ -31,6 +31,8 @@ from damage_tasks.storage.aws_clients import new_client
 from model_store.s3_faults import Fault, S3Fault, fault_of
 
 if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+
     from damage_tasks.settings import Settings
 
 CHUNK = 256 * 1024
@@ -47,7 +49,7 @@ _REJECTIONS: dict[Fault, type[PhotoRejected]] = {
 
 
 @cache
-def s3_client() -> Any:
+def s3_client() -> S3Client:
     """This process's S3 client; boto3's own variables set credentials, region and endpoint."""
     return new_client(
         "s3",
@@ -135,6 +137,7 @@ def read_object(bucket: str, key: str, *, limit: int, timeout: float) -> bytes:
         size = answer.get("ContentLength")
         # boto3's timeouts cover a single socket read and restart with every byte received;
         # `read1` of the stream returns what has arrived, so the deadline can be checked.
+        stream: Any  # the types of boto3 do not know `read1`
         with answer["Body"] as stream:
             data = bytearray()
             while size is None or len(data) < size:
@@ -197,6 +200,7 @@ class Signer:
         self._hosts = frozenset(host.lower() for host in settings.cloudfront_hosts)
         self._signer: CloudFrontSigner | None = None
         if self._hosts:
+            assert settings.cloudfront_key_pair_id is not None
             assert settings.cloudfront_private_key is not None
             self._signer = CloudFrontSigner(
                 settings.cloudfront_key_pair_id,

@@ -57,7 +57,8 @@ class Stack:
         """A boto3 client for the emulator in its container."""
         import boto3
 
-        return boto3.session.Session().client(
+        session: Any = boto3.session.Session()
+        return session.client(
             service,
             endpoint_url=self.environment["AWS_ENDPOINT_URL"],
             region_name="us-east-1",

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from typer.testing import CliRunner
@@ -82,7 +82,7 @@ def test_a_version_is_never_overwritten(bundle: Path, bucket: str) -> None:
 def test_the_manifest_is_uploaded_last(bundle: Path, bucket: str, aws: Any) -> None:
     uploaded: list[str] = []
 
-    def recording_client(service: str, config: Any) -> Any:
+    def recording_client(service: Literal["s3"], config: Any) -> Any:
         client = boto3_client(service, config)
         client.meta.events.register(
             "provide-client-params.s3.PutObject",

@@ -54,7 +54,8 @@ class Account:
 
     def client(self, service: str) -> Any:
         """A boto3 client for one of the services."""
-        return boto3.session.Session().client(
+        session: Any = boto3.session.Session()
+        return session.client(
             service,
             endpoint_url=self.endpoint,
             region_name=REGION,
