@@ -35,6 +35,8 @@ _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _PADDED = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 # 2,091 real photos have at most 7 zeros in a row.
 _HOLE = bytes(16)
+# Up to 1,000 correction bits of known coefficients follow each other, and they may all be zero.
+_HOLE_IN_PROGRESSIVE = bytes(256)
 # A scan may itself end in this many zeros.
 _ZEROS_AT_AN_END = 8
 
@@ -120,7 +122,8 @@ def open_jpeg(data: bytes) -> JpegPhoto:
         if marker == _START_OF_SCAN:
             header = frame.scan(content)
             # libjpeg decides whether zeros at the end are missing data.
-            if _HOLE in content.rstrip(b"\0") and not frame.zeros_are_usual(header):
+            hole = _HOLE if not frame.progressive else _HOLE_IN_PROGRESSIVE
+            if hole in content.rstrip(b"\0") and not frame.zeros_are_usual(header):
                 raise PhotoUnreadable("the photo is damaged: some of its data is missing")
             parts += [data[start:body], header, content[len(header) :]]
         else:

@@ -70,11 +70,15 @@ class Frame:
         """Whether flat areas of a picture produce long runs of zeros in a scan.
 
         They do if zeros encode the end of a block, as in tables optimised for the photo.  With the
-        tables suggested by T.81, zeros decode to noise in each luminance block.
+        tables suggested by T.81, zeros decode to noise in each luminance block.  The scans of a
+        progressive photo encode many empty blocks at once, except those of the DC coefficients.
         """
         tables = [selectors & 15 for selectors in header[2 : 1 + 2 * header[0] : 2]]
         symbols = {self.zero_symbols.get(table, _END_OF_BLOCK) for table in tables}
-        return self.progressive or symbols <= {_END_OF_BLOCK}
+        if self.progressive:
+            first_coefficient = header[-3]
+            return first_coefficient == 0 or any(symbol & 15 == 0 for symbol in symbols)
+        return symbols <= {_END_OF_BLOCK}
 
     def scan(self, content: bytes) -> bytes:
         """Record a scan's coefficients; returns its header, normalised for sequential scans."""

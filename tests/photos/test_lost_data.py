@@ -91,6 +91,17 @@ def test_a_small_hole_of_zeros_is_found_where_tables_know_none(name: str, size: 
             decode(hole(data, start, start + size))
 
 
+def test_a_hole_of_zeros_in_the_last_scan_of_a_progressive_jpeg_is_found() -> None:
+    # 1024 x 768: the last scan adds the lowest bits of the luminance and has most of the data.
+    data = encode(textured(1024, 768), "JPEG", progressive=True, quality=85)
+    decode(data)
+    scan = data.rindex(b"\xff\xda") + 10
+    for share in (0.1, 0.3, 0.5, 0.7):
+        start = scan + int((len(data) - scan) * share)
+        with pytest.raises(PhotoUnreadable):
+            decode(hole(data, start, start + 1460))
+
+
 def test_a_progressive_jpeg_needs_every_scan() -> None:
     data, _ = photo("progressive")
     scans = [place for place in range(len(data)) if data.startswith(b"\xff\xda", place)]
