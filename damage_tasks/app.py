@@ -20,7 +20,8 @@ WORKER_CONFIG = Path(__file__).parents[1] / "worker_config.py"
 
 def runs_this_application(arguments: Sequence[str]) -> bool:
     """Whether ``arguments`` (``sys.argv``) are those of ``celery -A damage_tasks ...``."""
-    if "celery" not in Path(arguments[0]).parts[-2:]:  # `celery` and `python -m celery`
+    # `celery` and `python -m celery`; a program that embeds Python may have no arguments.
+    if not arguments or "celery" not in Path(arguments[0]).parts[-2:]:
         return False
     named = [value for option, value in pairwise(arguments) if option in ("-A", "--app")]
     named += [value.partition("=")[2] for value in arguments if value.startswith("--app=")]

@@ -84,6 +84,10 @@ def test_importing_leaves_logging_hooks_and_serialisers_alone(tmp_path: Path) ->
     run(program, tmp_path)
 
 
+def test_a_program_that_embeds_python_without_arguments_can_import_us(tmp_path: Path) -> None:
+    run("import sys\nsys.argv = []\nimport damage_tasks\n", tmp_path)
+
+
 def test_delay_can_be_patched_in_a_test_that_has_no_settings(tmp_path: Path) -> None:
     program = (
         "from unittest import mock\n"

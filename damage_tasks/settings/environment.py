@@ -27,6 +27,13 @@ from damage_tasks.settings.worker_settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
 
+# https://docs.aws.amazon.com/general/latest/gr/sqs-service.html, with FIPS, VPC and legacy hosts.
+_REGION_IN_HOST = re.compile(
+    r"(?:vpce-[^.]+\.)?sqs(?:-fips)?\.(?P<region>[^.]+)\.[^.]+\."
+    r"|(?P<legacy_region>[^.]+)\.queue\.amazonaws\.com"
+)
+_LEGACY_HOSTS_OF_US_EAST_1 = frozenset({"queue.amazonaws.com", "sqs.amazonaws.com"})
+
 
 # Pydantic lists the fields of the last group first.
 class Settings(MonitoringSettings, WorkerSettings, PhotoSettings, PlaceSettings):
@@ -101,9 +108,12 @@ class Settings(MonitoringSettings, WorkerSettings, PhotoSettings, PlaceSettings)
     @property
     def region(self) -> str | None:
         """The AWS region: the queue URL's own, else boto3's variables."""
-        parts = (self.queue_url or "").partition("://")[2].partition("/")[0].split(".")
-        if parts[0] == "sqs" and len(parts) >= 4:
-            return parts[1]
+        host = urlsplit(self.queue_url or "").hostname or ""
+        if host in _LEGACY_HOSTS_OF_US_EAST_1:
+            return "us-east-1"
+        found = _REGION_IN_HOST.match(host)
+        if found is not None:
+            return found["region"] or found["legacy_region"]
         return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
 
     def require(self, field: str) -> str:

@@ -33,7 +33,9 @@ _REFUSED = {
 }
 _CHORD_UNLOCK = "celery.chord_unlock"  # Celery sends it before the photos of a chord
 _NAMES = {"callbacks": "link", "errbacks": "link_error"}
+MAX_DELAY = 900  # seconds; SQS accepts no more
 _SIGNATURE = inspect.signature(AMQP.as_task_v2)  # Celery passes most of it by position
+_LARGEST_INTEGER = 8192  # bits; Python reads no integer of more than 4300 digits
 _DEEPEST = 90  # levels; workers accept 100, the message around them included
 
 
@@ -75,9 +77,15 @@ class OutgoingMessages(AMQP):
                 )
             if options.get("compression"):
                 raise CallRefused(f"{DETECT_DAMAGE} does not support compression")
+            _check_delay(options.get("DelaySeconds", 0))
             return send(*given, **options)
 
         return send_checked
+
+
+def _check_delay(seconds: Any) -> None:
+    if type(seconds) is not int or not 0 <= seconds <= MAX_DELAY:
+        raise CallRefused(f"DelaySeconds must be a whole number from 0 to {MAX_DELAY}")
 
 
 def check_call(args: Any, kwargs: Mapping[str, Any]) -> None:
@@ -131,7 +139,11 @@ def _check_value(value: Any, path: str, parents: tuple[int, ...]) -> None:
 def _check_scalar(value: Any, path: str) -> None:
     if type(value) is float and not math.isfinite(value):
         raise MetadataInvalid(f"{path} is {value}, which JSON cannot represent")
+    if type(value) is int and value.bit_length() > _LARGEST_INTEGER:
+        raise MetadataInvalid(f"{path} is an integer with more than {_LARGEST_INTEGER} bits")
     if type(value) is str:
+        if "\0" in value:
+            raise MetadataInvalid(f"{path} contains a NUL character, which cannot be stored")
         try:
             value.encode()
         except UnicodeEncodeError:

@@ -114,6 +114,27 @@ def test_the_region_is_that_of_the_queues_url(
     assert elsewhere.region is None
 
 
+@pytest.mark.parametrize(
+    ("host", "region"),
+    [
+        ("sqs.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+        ("SQS.eu-west-1.amazonaws.com:443", "eu-west-1"),
+        ("sqs.eu-west-1.api.aws", "eu-west-1"),
+        ("sqs-fips.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
+        ("vpce-0a1b-2c3d.sqs.eu-west-1.vpce.amazonaws.com", "eu-west-1"),
+        ("eu-west-1.queue.amazonaws.com", "eu-west-1"),
+        ("queue.amazonaws.com", "us-east-1"),
+        ("sqs.example.com", "eu-north-1"),
+        ("[::1]:4566", "eu-north-1"),
+    ],
+)
+def test_every_kind_of_sqs_host_names_its_region(
+    host: str, region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    assert Settings(queue_url=f"https://{host}/123456789012/damage").region == region
+
+
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_every_setting_is_documented_with_an_example_that_works(name: str) -> None:
     field = Settings.model_fields[name]
