@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL and SQLite, with a deadline on everything."""
+"""Connections to PostgreSQL and SQLite, with a deadline for every operation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from damage_tasks.errors import DatabaseError, DatabaseUnavailable
 from damage_tasks.results.refusals import is_final_refusal
 from damage_tasks.results.waiting import CONNECT_TIMEOUT, STATEMENT_TIMEOUT, WatchedConnection
 
-# Parameters that poolers accept too; those of the URL take precedence.
+# Parameters that poolers accept too; the URL's own take precedence.
 PARAMETERS = {
     "connect_timeout": CONNECT_TIMEOUT,
     "application_name": "damage-tasks",
@@ -32,7 +32,7 @@ _NEW_TRANSACTION = "damage_tasks_new_transaction"
 
 
 def create_engine(url: str) -> sa.Engine:
-    """An engine for PostgreSQL or SQLite with a deadline on everything it does."""
+    """An engine for PostgreSQL or SQLite with a deadline for every operation."""
     if url.startswith("sqlite"):
         database = sa.make_url(url).database
         if database and database != ":memory:":
@@ -61,7 +61,7 @@ def create_engine(url: str) -> sa.Engine:
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """SQLAlchemy's errors as `DatabaseUnavailable` or `DatabaseError`."""
+    """Translate SQLAlchemy's errors to `DatabaseUnavailable` or `DatabaseError`."""
     try:
         yield
     except DBAPIError as error:
@@ -82,10 +82,10 @@ def database_errors() -> Iterator[None]:
 
 
 def _limit_statements(engine: sa.Engine) -> None:
-    """Limit the statements of each transaction, in the round trip of its first statement.
+    """Limit the duration of each transaction's statements without an extra round trip.
 
-    Poolers refuse the limit as a start-up parameter, and between transactions they give the
-    session, with everything that was SET in it, to another client.
+    Poolers reject the limit as a start-up parameter, and between transactions they give the
+    session, including its SET values, to another client.
     """
 
     @sa.event.listens_for(engine, "begin")
@@ -103,7 +103,7 @@ def _limit_statements(engine: sa.Engine) -> None:
 
 
 def _leave_to_parent(engine: sa.Engine) -> None:
-    """After a fork the connections are the parent's: two processes on one read each other's rows.
+    """After a fork, leave the connections to the parent: sharing one would mix up the results.
 
     https://docs.sqlalchemy.org/en/21/core/pooling.html#using-connection-pools-with-multiprocessing-or-os-fork
     """
@@ -117,7 +117,7 @@ def _leave_to_parent(engine: sa.Engine) -> None:
 
 
 def _leave_old_primary(context: sa.ExceptionContext) -> None:
-    """After a failover, connect anew: who was the primary may answer on, read-only."""
+    """Reconnect after a failover: the old primary may still answer, but is read-only."""
     if "in a read-only transaction" in str(context.original_exception):
         context.is_disconnect = True
 

@@ -64,7 +64,7 @@ def test_sqs_may_be_unavailable_when_a_worker_starts(
 ) -> None:
     proxy.fail("sqs", ERROR_503)
     worker = stack.start_worker()
-    worker.wait_for("worker waits to start: queue_unavailable", timeout=60)
+    worker.wait_for("worker is waiting to start: queue_unavailable", timeout=60)
     proxy.heal()
     id = detect_damage.delay(photo(site, "/after-start.jpg")).id
     assert result_of(id, timeout=90)["verdict"] in EXAMINED
