@@ -50,7 +50,7 @@ def test_what_ended_as_it_should_is_counted_and_no_problem() -> None:
     [
         ({"rows": ROWS[1:], "findings": {}}, "lost", "lost: good photo 1"),
         ({"dead_letters": Counter()}, "lost", "lost: crash photo 2"),
-        ({"rows": [*ROWS, Row("4", "clean", 1, 1.0)]}, "doubled", "nobody asked for"),
+        ({"rows": [*ROWS, Row("4", "clean", 1, 1.0)]}, "doubled", "without a message"),
         ({"rows": [*ROWS, ROWS[0]]}, "doubled", "a second row of 1"),
         ({"findings": {1: SHA, 2: SHA}}, "doubled", "a second finding"),
         ({"pictures": [*GOOD.pictures, f"overlays/{SHA}.jpg"]}, "doubled", "a second overlay"),

@@ -37,7 +37,7 @@ def test_a_program_that_keeps_ending_waits_longer_each_time(child: Child) -> Non
     pauses = []
     for _ in range(8):
         (line,) = restarts.start_ended([child])
-        assert line.startswith("worker 1 ended with 0; it starts again in ")
+        assert line.startswith("worker 1 ended with 0; restarting it in ")
         pauses.append(float(line.split()[-2]))
         assert restarts.start_ended([child]) == []
         assert child.returncode == 0
@@ -48,7 +48,7 @@ def test_a_program_that_keeps_ending_waits_longer_each_time(child: Child) -> Non
     assert pauses[-1] == LONGEST_PAUSE
     assert child.log.read_text() == "here\n" * 9
     clock.now += STEADY
-    assert restarts.start_ended([child]) == ["worker 1 ended with 0; it starts again in 1 s"]
+    assert restarts.start_ended([child]) == ["worker 1 ended with 0; restarting it in 1 s"]
 
 
 def test_a_program_that_runs_is_left_alone(tmp_path: Path) -> None:

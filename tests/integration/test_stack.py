@@ -71,7 +71,7 @@ def test_a_stopped_worker_starts_again_and_the_next_stack_has_the_same_address(
         (worker,) = wait_until(lambda: ask(first, "workers?refresh=1"), "the worker in Flower")
         ask(first, f"worker/shutdown/{worker}", "POST")
         log = tmp_path / "stack.log"
-        again = "worker 1 ended with 0; it starts again in 1 s"
+        again = "worker 1 ended with 0; restarting it in 1 s"
         wait_until(lambda: again in log.read_text(), "the end of the worker")
         wait_until(lambda: log.read_text().count('"worker is ready"') == 2, "the next one")
         # The emulator would still answer the last poll of the ended worker.

@@ -62,7 +62,7 @@ def test_an_outage_within_the_soft_limit_costs_no_second_download(
     proxy.fail("s3", ERROR_503)
     url, answers = expiring(site, "/short-outage.jpg")
     id = detect_damage.delay(url).id
-    wait_until(lambda: "storage_unavailable, next try" in worker.log.read_text())
+    wait_until(lambda: "storage_unavailable; next attempt" in worker.log.read_text())
     proxy.heal()
     result = result_of(id)
     assert (result["verdict"] in EXAMINED, result["attempts"]) == (True, 1)
@@ -84,7 +84,7 @@ def test_a_photo_that_expires_while_we_retry_is_our_failure(
     assert "403 AccessDenied: Request has expired" in result["reason"]["text"]
     assert answers[:2] == [200, 403]
     wait_until(lambda: dead_letters(stack) == 1, timeout=200)
-    with pytest.raises(PhotoExpired, match="an earlier attempt had the photo"):
+    with pytest.raises(PhotoExpired, match="an earlier attempt downloaded the photo"):
         sent.get(timeout=20)
     assert worker.returncode is None
 
