@@ -1,4 +1,4 @@
-"""What Flower's pages show of a photo: its file name, verdict, reason and overlay."""
+"""Adds a photo's file name, verdict, reason and overlay to Flower's pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONGEST_NAME = 40  # characters of a photo's file name in the table
 MAX_OVERLAY_BYTES = 64 * 1024 * 1024
 READ_TIMEOUT = 10.0  # seconds
 
-# Events contain arguments and results as Python's representation, cut off at some length.
+# Events contain Python's representation of arguments and results, truncated to some length.
 _VERDICT = re.compile(r"'verdict': '(\w+)'")
 _REASON = re.compile(r"'reason': \{'code': '(\w+)'")
 _OVERLAY = re.compile(r"'overlay_url': '([^']+)'")
@@ -28,7 +28,7 @@ _CODES = {kind.__name__: kind.code for kind in vars(errors).values() if hasattr(
 def describe_photo(task: Any) -> Any:
     """Add the photo's ``verdict``, ``reason``, ``photo`` and ``overlay`` to Flower's ``task``.
 
-    To be Flower's option ``format_task``; each is None if it is not known (yet).
+    Used as Flower's option ``format_task``; each is None if it is unknown.
     """
     result = str(getattr(task, "result", None) or "")
     task.verdict = _first(_VERDICT, result)
@@ -114,7 +114,7 @@ def add_photo_pages(handlers: list[Any]) -> None:
             overlay = _first(_OVERLAY, str(getattr(task, "result", None) or ""))
             key = overlay_key(overlay) if overlay else None
             if key is None:
-                self._no_overlay(f"Flower knows no overlay of {id}")
+                self._no_overlay(f"Flower has no overlay for {id}")
                 return
             loop = asyncio.get_running_loop()
             try:
@@ -153,6 +153,6 @@ def _first(pattern: re.Pattern[str], text: str) -> str | None:
 def _shortened(name: str) -> str:
     if len(name) <= LONGEST_NAME:
         return name
-    # The end of a name tells photos of one car apart.
+    # The end of a name distinguishes photos of the same car.
     half = (LONGEST_NAME - 1) // 2
     return f"{name[:half]}…{name[-half:]}"

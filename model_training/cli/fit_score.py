@@ -17,14 +17,14 @@ def fit_score(
     ],
     photos: Photos,
     out: Annotated[
-        Path, typer.Option(help="The checkpoint that `export` takes, a file.", dir_okay=False)
+        Path, typer.Option(help="The checkpoint file to write, for `export`.", dir_okay=False)
     ],
     gate_side: GateSide = DEFAULT_GATE_SIDE,
 ) -> None:
-    """Learn from whole photos whether they show damage, with the rest of the network unchanged.
+    """Train the damage score on whole photos, with the rest of the network unchanged.
 
-    Uses the photos of the split `train` that the network was trained on. The gate and the damage
-    score become better; the masks stay as they are. `--gate-side` must be that of the export.
+    Uses the photos of the split `train` on which the network was trained. The gate and the damage
+    score improve; the masks do not change. `--gate-side` must be that of the export.
 
     Example: python -m model_training fit-score runs/a --photos photos --out runs/scored.safetensors
     """
@@ -43,4 +43,4 @@ def fit_score(
     examples = describe_photos(network, read(photos, "train"), gate_side, console)
     tensors, facts = load_checkpoint(path)
     save(*with_head(under("average", tensors), facts, fit(examples)), out)
-    console.print(f"fitted on {len(examples.damaged):,} views; the checkpoint is in {out}")
+    console.print(f"fitted on {len(examples.damaged):,} views; wrote the checkpoint to {out}")

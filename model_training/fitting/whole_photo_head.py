@@ -1,9 +1,9 @@
-"""The damage score of whole photos: a small head, fitted while everything else stays as it is.
+"""The damage score of whole photos: a small head, fitted while everything else is frozen.
 
-A training sees parts of photos and learns where damage is.  Whether a whole photo shows any
-is learned afterwards, from the trained network's own features: in minutes, since each photo
-is computed once.  Half of the photos are also shown in part: undamaged parts of damaged
-photos are the hardest negatives, and the only ones of the same source.
+Training uses parts of photos and teaches the network where damage is.  Whether a whole photo
+shows any is learned afterwards from the network's own features, in minutes, since each photo
+is computed once.  Half of the photos are also used in part: undamaged parts of damaged
+photos are the hardest negatives, and the only ones from the same source.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ Photo = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-UNITS, MEMBERS = 48, 3  # heads of 48 units, whose mean is one head of 144
+UNITS, MEMBERS = 48, 3  # heads of 48 units; their mean is a single head of 144
 EPOCHS, BATCH, RATE, DECAY, DROPOUT = 14, 64, 1.5e-3, 0.03, 0.4
-PART_WEIGHT = 0.7  # of parts of photos, beside whole photos
-TRIES = 60  # to find a part of a photo at random
+PART_WEIGHT = 0.7  # of parts of photos, relative to whole photos
+TRIES = 60  # attempts to find a suitable random part of a photo
 FLOOR = 1e-3  # of the features' standard deviation
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Features (N x D), whether damage is seen, how much each counts (N), all alike in order."""
+    """Features (N x D), whether damage is visible (N), and weights (N), in the same order."""
 
     features: Floats
     damaged: NDArray[np.bool_]
@@ -54,9 +54,9 @@ def describe_photos(
     console: Console | None = None,
     seed: int = 7,
 ) -> Examples:
-    """What the head would see of ``photos`` at ``side`` px, and of a part of every second one.
+    """The head's inputs for ``photos`` at ``side`` px, and for a part of every second one.
 
-    Worlds, and damaged and clean photos in each, count alike.  Raises `CheckpointError` for a
+    Worlds, and damaged and clean photos in each, have equal weight.  Raises `CheckpointError` for a
     network without a local score.
     """
     if network.local is None:
@@ -81,7 +81,7 @@ def describe_photos(
 
 
 def balanced(damaged: NDArray[np.bool_], worlds: Sequence[str], parts: NDArray[np.bool_]) -> Floats:
-    """Weights under which each world's damaged and clean views count alike, and parts less."""
+    """Weights that balance each world's damaged and clean views, and reduce those of parts."""
     weights = np.ones(len(damaged), np.float32)
     for world in sorted(set(worlds)):
         for seen in (True, False):
@@ -92,9 +92,9 @@ def balanced(damaged: NDArray[np.bool_], worlds: Sequence[str], parts: NDArray[n
 
 
 def fit(examples: Examples, seed: int = 0) -> dict[str, Tensor]:
-    """The tensors of the ``whole_photo`` head: the mean of `MEMBERS` heads that began differently.
+    """The tensors of the ``whole_photo`` head: the mean of `MEMBERS` heads with different seeds.
 
-    The features' means and deviations are computed into its first layer.
+    The features' means and deviations are folded into its first layer.
     """
     mean = examples.features.mean(0)
     spread = examples.features.std(0) + FLOOR
@@ -111,7 +111,7 @@ def fit(examples: Examples, seed: int = 0) -> dict[str, Tensor]:
 def with_head(
     tensors: dict[str, Tensor], facts: dict[str, Any], head: dict[str, Tensor]
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """A checkpoint's averaged weights and facts with the fitted ``head``."""
+    """A checkpoint's averaged weights and metadata with the fitted ``head``."""
     network = {**facts["settings"]["network"], "whole_photo": len(head["0.bias"])}
     settings = {**facts["settings"], "network": network}
     fitted = {f"whole_photo.{name}": tensor for name, tensor in head.items()}
@@ -139,7 +139,7 @@ def _fit_one(inputs: Tensor, examples: Examples, seed: int) -> tuple[nn.Linear, 
 
 
 class _Describer:
-    """Computes what the head would see of a photo (H x W x 3 uint8, BGR): D float32."""
+    """Computes the head's inputs for a photo (H x W x 3 uint8, BGR): D float32."""
 
     def __init__(self, network: EfficientNetLiteUNet, side: int) -> None:
         self._network, self._form = network, Input(long_side=side)
@@ -157,7 +157,7 @@ class _Describer:
 
 
 def _part(photo: Photo, ids: Mask, rng: np.random.Generator) -> tuple[Photo, bool] | None:
-    """A part of a photo and whether it shows damage; undamaged where there is such a part."""
+    """A part of a photo and whether it shows damage; undamaged if such a part is found."""
     if not ids.any():
         return close_up(photo, rng), False
     height, width = ids.shape

@@ -60,7 +60,7 @@ def test_what_ended_as_it_should_is_counted_and_no_problem() -> None:
         (
             {"rows": [*ROWS[:2], Row("3", "damaged", 1, 1.0)]},
             "hostile inputs with another code",
-            "HTML: damaged, not rejected not_a_photo",
+            "HTML: damaged instead of rejected not_a_photo",
         ),
         (
             {"rows": [*ROWS[1:], Row("1", "rejected photo_not_found", 1, 1.0)]},
