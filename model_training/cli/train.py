@@ -100,7 +100,7 @@ def train(
     loader_workers: Annotated[
         int | None,
         typer.Option(
-            help="Processes that prepare views ahead; by default none on a CPU, and one a core "
+            help="Processes that prepare views ahead; by default none on a CPU, and one per core "
             "with a GPU.",
             min=0,
         ),

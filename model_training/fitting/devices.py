@@ -43,7 +43,7 @@ def choose_precision(device: str) -> Precision:
 
 
 def choose_loader_workers(device: str) -> int:
-    """How many processes make views: none on a CPU, whose cores train; else one a core."""
+    """How many processes make views: none on a CPU, whose cores train; else one per core."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return 0 if device == "cpu" else max(1, min(MOST_LOADER_WORKERS, (cores or 1) - 1))
 
