@@ -1,4 +1,4 @@
-"""An HTML page with every photo next to its overlay, to filter, sort and look closely at."""
+"""An HTML page of photos and their overlays that can be filtered, sorted and zoomed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from damage_tasks.photos import decode
 
 OVERLAYS, THUMBNAILS = "overlays", "thumbnails"  # folders next to the page
 THUMBNAIL = 1024  # pixels
-# As docs/inspectors.md says: between these scores, a person should look at the photo.
+# Between these scores, a person should check the photo (docs/inspectors.md).
 UNSURE = (0.2, 0.8)
 TEMPLATE = Path(__file__).with_suffix(".html")
 
@@ -38,12 +38,12 @@ class Card:
 
     @property
     def percent(self) -> str | None:
-        """The score as the overlay's legend shows it."""
+        """The score in the same form as in the overlay's legend."""
         return None if self.score is None else percent(self.score)
 
     @property
     def unsure(self) -> bool:
-        """Whether a person should look at the photo."""
+        """Whether a person should check the photo."""
         return self.score is not None and UNSURE[0] <= self.score <= UNSURE[1]
 
 

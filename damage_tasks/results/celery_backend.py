@@ -27,7 +27,7 @@ def open_store(url: str) -> Inspections:
 
 @cache
 def open_inspections() -> Inspections:
-    """The database of inspections that the settings name; one connection for this process."""
+    """The database of inspections in the settings; one connection for this process."""
     # First, because a caller without the extra cannot use the setting either.
     inspections = _import_inspections()
     return inspections(get_settings().require("database_url"))

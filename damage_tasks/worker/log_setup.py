@@ -11,10 +11,10 @@ from damage_tasks.telemetry import configure_logging
 
 
 class LogSetup(Logging):
-    """The application's ``log``; a handler of ``setup_logging`` would be every application's."""
+    """The application's ``log``; a handler of ``setup_logging`` would affect every application."""
 
     def setup_logging_subsystem(self, *_: Any, **__: Any) -> bool:
-        """Configure logging as the settings say; True, because nothing is left to Celery."""
+        """Configure logging from the settings; returns True, so that Celery configures nothing."""
         settings = get_settings()
         configure_logging(settings.log_level, settings.log_format)
         return True

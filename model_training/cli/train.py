@@ -40,7 +40,7 @@ def train(
     licence: Annotated[
         str,
         typer.Option(
-            help="What may be done with the weights, given the photos' rights; needed unless "
+            help="Permitted use of the weights, given the rights to the photos; needed unless "
             "--quick."
         ),
     ] = "",

@@ -1,4 +1,4 @@
-"""Where a training runs: the processor, or a GPU with fewer bits."""
+"""The device and precision of a training: the CPU, or a GPU in reduced precision."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_LOADER_WORKERS = 16
 
 
 class DeviceUnavailable(DamageTaskError):
-    """Raised when a training is to run on a device that is not there."""
+    """Raised when a training is requested on a device that does not exist."""
 
     code = "device_unavailable"
 
@@ -43,7 +43,7 @@ def choose_precision(device: str) -> Precision:
 
 
 def choose_loader_workers(device: str) -> int:
-    """How many processes make views: none on a CPU, whose cores train; else one per core."""
+    """Number of processes that prepare views: none on a CPU, otherwise one per core."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return 0 if device == "cpu" else max(1, min(MOST_LOADER_WORKERS, (cores or 1) - 1))
 

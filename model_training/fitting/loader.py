@@ -1,4 +1,4 @@
-"""Batches in order, made by this process or ahead by others."""
+"""Loads batches in order, in this process or ahead of time in others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training says while it runs: a log, TensorBoard scalars, and lines with the time left."""
+"""Reports a training's progress: a log, TensorBoard scalars, and lines with the time left."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class TrainingLog:
         return self._running["loss"]
 
     def follow(self, parts: Mapping[str, float]) -> None:
-        """Take in the losses of one step."""
+        """Add the losses of one step."""
         for name, part in parts.items():
             old = self._running.get(name, part)
             self._running[name] = SMOOTHING * old + (1 - SMOOTHING) * part
 
     def write_losses(self, step: int, learning_rate: float) -> None:
-        """Log the running losses, and say how long the rest will take."""
+        """Log the running losses, and print the remaining time."""
         speed = (step - self._first) / max(time.monotonic() - self._began, 1e-6)
         left = timedelta(seconds=round((self._steps - step) / speed))
         views = round(speed * self._batch, 1)
@@ -72,7 +72,7 @@ class TrainingLog:
             self._scalars.add_scalar(f"val/{name}", value, step)
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write what has not been written yet."""
         self._scalars.close()
 
     def _log(self, entry: Mapping[str, Any]) -> None:
@@ -83,7 +83,7 @@ class TrainingLog:
 
 
 def _flat(figures: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    """Every number in ``figures``, those of a list by their place."""
+    """All numbers in ``figures``; those in a list by their index."""
     for name, value in figures.items():
         if isinstance(value, (int, float)):
             yield name, float(value)

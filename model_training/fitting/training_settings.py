@@ -55,7 +55,7 @@ class TrainingSettings:
     processes: int = 2  # on a CPU; a GPU has one
     device: str = "cpu"
     precision: Precision = "fp32"  # of the forward pass; weights and losses are fp32
-    loader_workers: int = 0  # processes that make views ahead; 0: made in between
+    loader_workers: int = 0  # processes that prepare views ahead of time
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:
