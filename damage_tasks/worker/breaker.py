@@ -1,4 +1,4 @@
-"""Stops a worker on which photos only fail."""
+"""Stops a worker on which all photos fail."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Breaker:
         self._tripped: Any = None
 
     def arm(self, limit: int) -> None:
-        """Stop the worker from the ``limit``-th failure in a row on; call before any fork."""
+        """Make the ``limit``-th failure in a row stop the worker; call before any fork."""
         self._examined = multiprocessing.Value("L", 0)
         self._tripped = multiprocessing.Value("b", 0)
         self._limit = limit
@@ -51,9 +51,9 @@ class Breaker:
         return self._tripped is not None and bool(self._tripped.value)
 
     def examined(self) -> None:
-        """The networks have examined a photo and its verdict is stored: this process works.
+        """Record that a photo was examined and its verdict stored: this process works.
 
-        A rejected photo proves nothing, nor does one that was known already.
+        A rejected photo, or one that was already known, proves nothing.
         """
         self._failed.clear()
         if self._examined is not None:
@@ -61,12 +61,12 @@ class Breaker:
                 self._examined.value += 1
 
     def failed(self, id: str) -> None:
-        """A photo failed in this process."""
+        """Record that a photo failed in this process."""
         self._failed.add(id)
         self._check(self._failed, "failed")
 
     def lost(self, id: str) -> None:
-        """In the parent: a process died, or exceeded its time limit, while it had the photo."""
+        """In the parent: record that a process died or exceeded its time limit with the photo."""
         if self._examined is not None and self._examined.value != self._examined_before_loss:
             self._examined_before_loss = self._examined.value
             self._lost.clear()

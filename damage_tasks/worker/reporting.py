@@ -1,4 +1,4 @@
-"""Ties a worker's life to logs, Sentry, metrics and Slack; a photo never waits for them.
+"""Connects a worker's events to logs, Sentry, metrics and Slack, which never delay a photo.
 
 The parent of the worker processes starts everything before it forks, and then serves the
 metrics and posts the alerts.  The processes count and report.
@@ -37,14 +37,14 @@ class WorkerReporting:
 
     def __init__(self, runtime: WorkerRuntime) -> None:
         self._runtime = runtime
-        self._log_contexts: dict[str, Any] = {}  # of the photos in hand, by task id
+        self._log_contexts: dict[str, Any] = {}  # of the photos in progress, by task id
 
     def configure_output(self, worker: Any) -> None:
-        """Keep Celery from writing anything that is not a line of the log."""
+        """Keep Celery from writing anything except log records."""
         settings = self._runtime.settings
         configure_logging(settings.log_level, settings.log_format)
         worker.quiet = True  # no banner
-        # "worker: Warm shutdown" and the like, from signal handlers.
+        # Signal handlers print lines such as "worker: Warm shutdown".
         celery.apps.worker.safe_say = lambda text, *_: write_at_once(text)
 
     def start(self, sender: Any = None, **_: Any) -> None:
@@ -80,7 +80,7 @@ class WorkerReporting:
         kwargs: Any = None,
         **_: Any,
     ) -> None:
-        """Name the photo in every log line and report until it ends."""
+        """Add the photo to every log record and report until it ends."""
         metadata = args[1] if len(args) > 1 else (kwargs or {}).get("metadata")
         context = photo_in_hand(task_id, metadata)
         context.__enter__()
@@ -92,7 +92,7 @@ class WorkerReporting:
                 metrics.waited(time.time() - sent)
 
     def photo_ends(self, task_id: str = "", **_: Any) -> None:
-        """Stop naming the photo."""
+        """Stop adding the photo."""
         context = self._log_contexts.pop(task_id, None)
         if context is not None:
             context.__exit__(None, None, None)
@@ -103,7 +103,7 @@ class WorkerReporting:
             metrics.retried(getattr(getattr(reason, "exc", None), "code", "unexpected"))
 
     def photo_failed(self, exception: Any = None, **_: Any) -> None:
-        """Give the parent, which alerts, a link to what this process has sent to Sentry."""
+        """Give the parent, which alerts, a link to the event that this process sent to Sentry."""
         if exception is not None and (event := sentry.last_event()):
             exception.sentry_event = event
 

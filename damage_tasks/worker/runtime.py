@@ -1,4 +1,4 @@
-"""The state of one worker: its parent fills it before it forks, and its processes inherit it."""
+"""The state of one worker, set by its parent before the fork and inherited by its processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class WorkerRuntime:
-    """What the tasks, requests and boot steps of one application share.
+    """The shared state of one application's tasks, requests and boot steps.
 
     In a process that is not a worker, such as a caller's that runs the task itself, only the
     pipeline is used.
@@ -31,7 +31,7 @@ class WorkerRuntime:
         self._monitor: WorkerMonitor | None = None
         self.breaker = Breaker()
         self.bundle: Bundle | None = None  # fetched before the fork, for all processes
-        self.max_receives: int | None = None  # then SQS makes a message a dead letter
+        self.max_receives: int | None = None  # after which SQS moves a message to the dead letters
 
     @property
     def settings(self) -> Settings:
@@ -43,7 +43,7 @@ class WorkerRuntime:
 
     @property
     def monitor(self) -> WorkerMonitor:
-        """Alerts and live metrics; made in the parent, the only process that uses it."""
+        """Alerts and live metrics; created in the parent, the only process that uses them."""
         if self._monitor is None:
             # Slack, Redis and SQS clients take 0.7 s to import; only workers need them.
             from damage_tasks.worker.monitor import WorkerMonitor
@@ -53,13 +53,13 @@ class WorkerRuntime:
 
     @property
     def bundle_version(self) -> str:
-        """The version of the bundle that this worker serves."""
+        """The version of the bundle that this worker uses."""
         return self.bundle.identity.version if self.bundle else "none"
 
     def get_pipeline(self) -> Pipeline:
-        """This process's pipeline; loaded at the first call.
+        """This process's pipeline, loaded on the first call.
 
-        Raises as `damage_tasks.wiring.build_pipeline` does.
+        Raises the same errors as `damage_tasks.wiring.build_pipeline`.
         """
         if self._pipeline is None:
             start = time.perf_counter()
@@ -68,11 +68,11 @@ class WorkerRuntime:
         return self._pipeline
 
     def is_last_receive(self, received: int) -> bool:
-        """Whether SQS will make this message a dead letter unless it is deleted now."""
+        """Whether SQS will move this message to the dead letters unless it is deleted now."""
         return self.max_receives is not None and received >= self.max_receives
 
     def will_be_received_again(self, received: int) -> bool:
-        """Whether SQS will deliver this message once more if it is not deleted."""
+        """Whether SQS will deliver this message again if it is not deleted."""
         return self.max_receives is not None and received < self.max_receives
 
     def _build_pipeline(self) -> Pipeline:
@@ -80,7 +80,7 @@ class WorkerRuntime:
             # NumPy, OpenCV and SQLAlchemy; a caller's installation may have none of them.
             from damage_tasks.wiring import build_pipeline
         except ModuleNotFoundError as error:
-            # A caller has run the task itself, in its own process.
+            # A caller is running the task in its own process.
             raise ExtraMissing.of(error) from None
         return build_pipeline(self.settings, bundle=self.bundle)
 

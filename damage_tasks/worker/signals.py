@@ -55,7 +55,7 @@ def _connect_worker_signals(app: Any, worker: Any) -> None:
 
 
 def _for_application(app: Any, receiver: Callable[..., None]) -> Callable[..., None]:
-    """``receiver``, called only if the sender belongs to ``app`` or is no object of Celery's.
+    """``receiver``, called only if the sender belongs to ``app`` or is not a Celery object.
 
     The senders are workers, consumers and tasks; `worker_process_init` names a host only, but
     is sent in processes that our worker forked.

@@ -79,7 +79,7 @@ class WorkerStartup:
             os._exit(1)
 
     def let_sigterm_end_this_process(self, **_: Any) -> None:
-        """Let SIGTERM end this process at once, as an operator's `revoke --terminate` means it.
+        """Let SIGTERM end this process immediately, as intended by `revoke --terminate`.
 
         billiard's own handler waits until Python code runs again, after a download in curl or
         a network's forward pass.
@@ -111,10 +111,10 @@ class WorkerStartup:
         logger.info("bundle %s is verified", bundle.label)
 
     def _import_for_processes(self) -> None:
-        """Import what the pipeline needs, once: forked processes share its memory."""
+        """Import the pipeline's libraries once: forked processes share their memory."""
         bundle: Bundle | None = self._runtime.bundle
         assert bundle is not None
-        # A process reports what cannot be imported, or uses another engine.
+        # Ignore import errors: processes report them or use another engine.
         with suppress(ImportError):
             # NumPy and torch read their numbers of threads when they are imported.
             import damage_tasks.results.store
@@ -136,7 +136,7 @@ def limit_threads(threads: int) -> None:
 
 
 def check_database(settings: Settings) -> None:
-    """Raise what keeps this worker from ever storing a verdict; an outage passes."""
+    """Raise errors that would always prevent this worker from storing a verdict; ignore outages."""
     make_waiting_interruptible()
     store = open_store(settings.require("database_url"))
     try:
@@ -144,12 +144,12 @@ def check_database(settings: Settings) -> None:
     except DatabaseUnavailable as error:
         logger.warning("database is unavailable: %s", error)
     finally:
-        # Processes that are forked later must not share the connection.
+        # Processes forked later must not share the connection.
         store.close()
 
 
 def _retry_for(seconds: float, act: Callable[[], T]) -> T:
-    """What ``act`` returns once AWS is available and knows this pod's role."""
+    """The result of ``act``; retries while AWS is unavailable or does not know the pod's role."""
     end = time.monotonic() + seconds
     while True:
         try:
@@ -157,5 +157,5 @@ def _retry_for(seconds: float, act: Callable[[], T]) -> T:
         except (QueueUnavailable, BundleUnavailable) as error:
             if time.monotonic() > end:
                 raise
-            logger.warning("worker waits to start: %s: %s", error.code, error)
+            logger.warning("worker is waiting to start: %s: %s", error.code, error)
             time.sleep(2)
