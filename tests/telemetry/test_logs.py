@@ -180,10 +180,10 @@ def test_no_terminal_means_json() -> None:
 def test_a_log_on_a_full_disk_loses_lines_and_nothing_else() -> None:
     program = (
         "import logging; from damage_tasks.telemetry import configure_logging, write_at_once;"
-        "configure_logging(); logging.info('lost'); write_at_once('lost too'); print('still running')"
+        "configure_logging(); logging.info('lost'); write_at_once('lost too'); print('alive')"
     )
     with Path("/dev/full").open("w") as full:
         run = subprocess.run(
             [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=full, check=False
         )
-    assert run.stdout == b"still running\n"
+    assert run.stdout == b"alive\n"
