@@ -99,7 +99,7 @@ class ThresholdSweep:
     def lowest(self, within: float) -> tuple[float, float]:
         """The lowest threshold whose IoU is ``within`` that of `best`, and its IoU.
 
-        For a mask that decides whether there is damage: what is faint is not lost for a
+        For a mask that decides whether there is damage, so that faint damage is not lost for a
         slightly tighter outline.
         """
         best, overlap = self.best()
