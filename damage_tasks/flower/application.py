@@ -119,19 +119,19 @@ class QueuePair:
         return rows
 
 
-def _refuse_other_sites(handlers: Any) -> None:
+def _refuse_other_sites(base_handler: Any) -> None:
     """Reject other sites' pages, which could send commands and read responses without a login."""
     import tornado.web
 
-    stock_check = handlers.check_xsrf_cookie
+    stock_check = base_handler.check_xsrf_cookie
 
     def check(handler: Any) -> None:
         if is_from_other_site(handler.request.headers, handler.request.host):
             raise tornado.web.HTTPError(403, "Cross-site request forbidden")
         stock_check(handler)
 
-    handlers.check_xsrf_cookie = check
-    handlers.set_default_headers = lambda handler: handler.set_header(
+    base_handler.check_xsrf_cookie = check
+    base_handler.set_default_headers = lambda handler: handler.set_header(
         "X-Content-Type-Options", "nosniff"
     )
 
