@@ -20,7 +20,7 @@ import typer
 from PIL import Image
 
 from damage_tasks.photos import decode
-from damage_tasks.photos.quality import judge
+from damage_tasks.photos.quality import judge_quality
 from damage_tasks.resize import fitting, shrink
 
 pillow_heif.register_heif_opener()
@@ -41,7 +41,7 @@ def lenient(data: bytes) -> None:
     if reduction > 1:
         pixels = pixels.reduce(reduction)
     bgr = np.asarray(cv2.cvtColor(np.asarray(pixels), cv2.COLOR_RGB2BGR), np.uint8)
-    judge(shrink(bgr, fitting(bgr, SIDE)))
+    judge_quality(shrink(bgr, fitting(bgr, SIDE)))
 
 
 def main(

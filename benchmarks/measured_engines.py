@@ -9,7 +9,7 @@ from pathlib import Path
 from damage_tasks.vision.self_test import open_segmenter
 from model_store.bundle import open_bundle
 from model_store.engines import engines_of
-from model_store.fetch import DEFAULT
+from model_store.fetch import DEFAULT_BUNDLE_FOLDER
 
 # Times the default bundle's input: a network that takes more than 100 ms per photo.
 LARGER = 2.5
@@ -17,17 +17,17 @@ LARGER = 2.5
 
 def available_engines() -> tuple[str, ...]:
     """The engines that can run the default bundle here, by their names in ``DAMAGE_ENGINE``."""
-    return tuple(engines_of(open_bundle(DEFAULT).manifest))
+    return tuple(engines_of(open_bundle(DEFAULT_BUNDLE_FOLDER).manifest))
 
 
 def auto_engine() -> str:
     """The engine that a worker uses by default: the fastest one that passes the golden photos."""
-    return open_segmenter(open_bundle(DEFAULT)).engine
+    return open_segmenter(open_bundle(DEFAULT_BUNDLE_FOLDER)).engine
 
 
 def bundle_label() -> str:
     """Name, version and digest of the default bundle."""
-    return open_bundle(DEFAULT).label
+    return open_bundle(DEFAULT_BUNDLE_FOLDER).label
 
 
 def engine_settings(engines: tuple[str, ...]) -> dict[str, dict[str, str]]:
@@ -37,7 +37,7 @@ def engine_settings(engines: tuple[str, ...]) -> dict[str, dict[str, str]]:
 
 def larger_bundle(folder: Path) -> Path:
     """A copy of the default bundle with a larger input."""
-    shutil.copytree(DEFAULT, folder)
+    shutil.copytree(DEFAULT_BUNDLE_FOLDER, folder)
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text())
     for weights in manifest["weights"].values():

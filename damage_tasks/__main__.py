@@ -34,7 +34,7 @@ cli = typer.Typer(
 )
 for module in (detect, submit, show, check, migrate, flower, stack, demo):
     name = module.__name__.rpartition(".")[2]
-    cli.command(name=name, context_settings=getattr(module, "CONTEXT", None))(module.run)
+    cli.command(name=name, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(module.run)
 cli.add_typer(queue.cli, name="queue")
 cli.add_typer(dead_letters.cli, name="dead-letters")
 

@@ -13,8 +13,8 @@ from damage_tasks.errors import DatabaseUnavailable, StorageUnavailable
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-FIRST_PAUSE = 0.25  # seconds, doubled each time
-LONGEST_PAUSE = 4.0  # seconds
+FIRST_PAUSE_SECONDS = 0.25  # seconds, doubled each time
+MAX_PAUSE_SECONDS = 4.0  # seconds
 
 
 def retry_until(deadline: float, act: Callable[[], T]) -> T:
@@ -23,7 +23,7 @@ def retry_until(deadline: float, act: Callable[[], T]) -> T:
     Except for the first, no call begins after ``deadline`` (`time.monotonic`); the last
     `StorageUnavailable` or `DatabaseUnavailable` is then raised.
     """
-    pause = FIRST_PAUSE
+    pause = FIRST_PAUSE_SECONDS
     while True:
         try:
             return act()
@@ -33,4 +33,4 @@ def retry_until(deadline: float, act: Callable[[], T]) -> T:
                 raise
             logger.warning("%s; next attempt in %.1f s: %s", error.code, wait, error)
         time.sleep(wait)
-        pause = min(LONGEST_PAUSE, pause * 2)
+        pause = min(MAX_PAUSE_SECONDS, pause * 2)

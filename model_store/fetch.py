@@ -18,7 +18,7 @@ from pathlib import Path
 from model_store.bundle import Bundle, open_bundle, verify_golden, verify_weights
 from model_store.errors import BundleError, BundleNotFound, BundleUnavailable
 from model_store.manifest import (
-    MANIFEST,
+    MANIFEST_FILE,
     File,
     Manifest,
     Weights,
@@ -26,8 +26,8 @@ from model_store.manifest import (
 )
 from model_store.sources import ClientFactory, Source, boto3_client, folder_of, source_of
 
-DEFAULT = Path(__file__).parent / "default"
-NO_DEFAULT = (
+DEFAULT_BUNDLE_FOLDER = Path(__file__).parent / "default"
+NO_DEFAULT_BUNDLE_MESSAGE = (
     "this installation contains no bundle, because the default one is for evaluation only; "
     "set DAMAGE_BUNDLE to the folder, s3:// or https:// address of a bundle, "
     "for example to model_store/default in a clone of the source repository"
@@ -43,9 +43,9 @@ def fetch_bundle(uri: str, cache: Path, new_client: ClientFactory = boto3_client
     Raises `BundleError`, `BundleNotFound` or `BundleUnavailable` with a one-line message.
     """
     if uri == "default":
-        if not DEFAULT.is_dir():
-            raise BundleNotFound(NO_DEFAULT)
-        return open_bundle(DEFAULT)
+        if not DEFAULT_BUNDLE_FOLDER.is_dir():
+            raise BundleNotFound(NO_DEFAULT_BUNDLE_MESSAGE)
+        return open_bundle(DEFAULT_BUNDLE_FOLDER)
     folder = folder_of(uri)
     if folder is not None:
         return open_bundle(folder)
@@ -60,10 +60,10 @@ class _Cache:
         name = self.root / "names" / hashlib.sha256(uri.encode()).hexdigest()
         with self._locked():
             try:
-                text = _read_all(source, MANIFEST)
+                text = _read_all(source, MANIFEST_FILE)
             except BundleUnavailable as error:
                 return self._offline(name, error)
-            manifest, digest = parse_manifest(text, f"{uri}/{MANIFEST}")
+            manifest, digest = parse_manifest(text, f"{uri}/{MANIFEST_FILE}")
             folder = self.root / "bundles" / digest
             try:
                 if not folder.is_dir():
@@ -112,7 +112,7 @@ class _Cache:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(_read_all(source, golden.photo))
             verify_golden(unfinished, golden)
-        (unfinished / MANIFEST).write_bytes(text)
+        (unfinished / MANIFEST_FILE).write_bytes(text)
         unfinished.rename(folder)
 
     @contextmanager

@@ -13,15 +13,15 @@ from urllib.parse import urlsplit
 
 from model_store.bundle import Bundle
 from model_store.errors import BundleError, BundleUnavailable
-from model_store.manifest import MANIFEST, Manifest, parse_manifest, read_manifest
+from model_store.manifest import MANIFEST_FILE, Manifest, parse_manifest, read_manifest
 from model_store.sources import ClientFactory, boto3_client, folder_of, s3_client
 
-CARD = "MODEL_CARD.md"
-CARD_PICTURES = "card"
+CARD_FILE = "MODEL_CARD.md"
+CARD_PICTURES_FOLDER = "card"
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedBundle:
     """One bundle in a store."""
 
     uri: str
@@ -39,11 +39,11 @@ def publish(bundle: Bundle, store: str, new_client: ClientFactory = boto3_client
     manifest = bundle.manifest
     uri = f"{store.rstrip('/')}/{manifest.name}/{manifest.version}"
     target = _target(uri, new_client)
-    if target.exists(MANIFEST):
+    if target.exists(MANIFEST_FILE):
         raise BundleError(f"{uri} already exists; publish a new version instead")
     for name in files_of(bundle):
         target.put(name, bundle.folder / name)
-    target.put_new(MANIFEST, bundle.folder / MANIFEST)
+    target.put_new(MANIFEST_FILE, bundle.folder / MANIFEST_FILE)
     return uri
 
 
@@ -88,27 +88,27 @@ def files_of(bundle: Bundle) -> list[str]:
     manifest = bundle.manifest
     names = [file.file for _, file in manifest.large_files()]
     names += [golden.photo for golden in manifest.golden]
-    if (bundle.folder / CARD).exists():
-        names.append(CARD)
-    pictures = sorted((bundle.folder / CARD_PICTURES).glob("*"))
-    names += [f"{CARD_PICTURES}/{path.name}" for path in pictures if path.is_file()]
+    if (bundle.folder / CARD_FILE).exists():
+        names.append(CARD_FILE)
+    pictures = sorted((bundle.folder / CARD_PICTURES_FOLDER).glob("*"))
+    names += [f"{CARD_PICTURES_FOLDER}/{path.name}" for path in pictures if path.is_file()]
     return list(dict.fromkeys(names))
 
 
-def list_bundles(store: str, new_client: ClientFactory = boto3_client) -> Iterator[Listed]:
+def list_bundles(store: str, new_client: ClientFactory = boto3_client) -> Iterator[ListedBundle]:
     """The bundles under ``store``, a folder or ``s3://bucket/prefix``, by name and version."""
     folder = folder_of(store)
     if folder is not None:
-        for path in sorted(folder.glob(f"**/{MANIFEST}")):
+        for path in sorted(folder.glob(f"**/{MANIFEST_FILE}")):
             manifest, digest = read_manifest(path.parent)
-            yield Listed(str(path.parent), manifest, digest)
+            yield ListedBundle(str(path.parent), manifest, digest)
         return
     target = _target(store, new_client)
     assert isinstance(target, _S3)
     for key, text in target.manifests():
-        uri = f"s3://{target.bucket}/{key.removesuffix('/' + MANIFEST)}"
+        uri = f"s3://{target.bucket}/{key.removesuffix('/' + MANIFEST_FILE)}"
         manifest, digest = parse_manifest(text, uri)
-        yield Listed(uri, manifest, digest)
+        yield ListedBundle(uri, manifest, digest)
 
 
 def _target(uri: str, new_client: ClientFactory) -> _S3 | _Folder:
@@ -172,7 +172,7 @@ class _S3:
             )
             for page in pages:
                 for entry in page.get("Contents", []):
-                    if entry["Key"].endswith("/" + MANIFEST):
+                    if entry["Key"].endswith("/" + MANIFEST_FILE):
                         answer = self._client.get_object(Bucket=self.bucket, Key=entry["Key"])
                         yield entry["Key"], answer["Body"].read()
 

@@ -17,11 +17,11 @@ from model_training.data.labelled_photos import LabelledPhoto, PhotosError, of_s
 from model_training.fitting.auxiliary_data import drawn_cars, scenery, vehicle_masks
 from model_training.fitting.checkpoints import CheckpointError, load_checkpoint
 from model_training.fitting.training_log import LOG
-from model_training.fitting.training_loop import LATEST, train
+from model_training.fitting.training_loop import LATEST_FILE, train
 from model_training.fitting.training_settings import TrainingSettings
 from model_training.fitting.warm_start import write_start
 
-START = "start.safetensors"
+START_FILE = "start.safetensors"
 QUICK = "quick"
 QUICK_STEPS, QUICK_BATCH, QUICK_PHOTOS, QUICK_CARS = 40, 8, 12, 4
 
@@ -101,15 +101,15 @@ def _fit(
     torch.set_num_threads(1)  # a thread pool would not survive the fork
     for split, found in (("train", learned), ("val", held_back)):
         _check(split, found)
-    _check_run(run / LATEST, settings)
+    _check_run(run / LATEST_FILE, settings)
     run.mkdir(parents=True, exist_ok=True)
     masks = vehicle_masks(learned, run / "vehicles", console)
     more = drawn_cars(run / f"cars-{car_count}", car_count, console) if car_count else []
     if scenery_folder:
         more = more + scenery(scenery_folder)
     start = None
-    if init and not (run / LATEST).exists():
-        start = run / START
+    if init and not (run / LATEST_FILE).exists():
+        start = run / START_FILE
         share = write_start(init, settings, start, get_settings().bundle_cache)
         console.print(f"{share:.0%} of the parameters start as in {init}", highlight=False)
     described = _described(learned, more)

@@ -19,7 +19,7 @@ from damage_tasks.errors import (
 from damage_tasks.settings import Settings, get_settings
 
 WORKER_MODULES = ("alembic", "cv2", "numpy", "simplejpeg", "torch")
-WRONG = "[red]wrong[/]  "
+WRONG_MARK = "[red]wrong[/]  "
 
 
 class NotChecked(Exception):
@@ -48,12 +48,12 @@ def run() -> None:
         except NotChecked as reason:
             label, text = "[yellow]skipped[/]", str(reason)
         except DamageTaskError as error:
-            failed, label, text = True, WRONG, str(error)
+            failed, label, text = True, WRONG_MARK, str(error)
         except ModuleNotFoundError as error:
-            failed, label, text = True, WRONG, str(ExtraMissing.of(error))
+            failed, label, text = True, WRONG_MARK, str(ExtraMissing.of(error))
         except Exception as error:
             # Report whatever a client library raises, and continue with the other checks.
-            failed, label, text = True, WRONG, f"{type(error).__name__}: {error}"
+            failed, label, text = True, WRONG_MARK, f"{type(error).__name__}: {error}"
         console.print(f"{label} {name:<9}{escape(text)}")
     if not for_worker:
         console.print("This is a caller's installation: it has none of the worker's libraries.")

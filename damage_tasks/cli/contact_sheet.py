@@ -18,7 +18,7 @@ from damage_tasks.inspection import percent
 from damage_tasks.photos import decode
 
 OVERLAYS, THUMBNAILS = "overlays", "thumbnails"  # folders next to the page
-THUMBNAIL = 1024  # pixels
+THUMBNAIL_SIDE_PX = 1024  # pixels
 # Between these scores, a person should check the photo (docs/inspectors.md).
 UNSURE = (0.2, 0.8)
 TEMPLATE = Path(__file__).with_suffix(".html")
@@ -98,11 +98,11 @@ def _bundle(result: Mapping[str, Any]) -> str | None:
 def _thumbnail(source: Path, target: Path) -> bool:
     # Browsers cannot show HEIC, and a page of 12 MP photos would scroll slowly.
     try:
-        photo = decode(source.read_bytes(), side=THUMBNAIL, min_side=1)
+        photo = decode(source.read_bytes(), side=THUMBNAIL_SIDE_PX, min_side=1)
     except (PhotoRejected, OSError):
         return False
     pixels = photo.pixels
-    scale = THUMBNAIL / max(pixels.shape[:2])
+    scale = THUMBNAIL_SIDE_PX / max(pixels.shape[:2])
     if scale < 1:
         size = (round(pixels.shape[1] * scale), round(pixels.shape[0] * scale))
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)

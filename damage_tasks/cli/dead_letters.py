@@ -26,7 +26,7 @@ from damage_tasks.telemetry import one_line, redact, redacted
 cli = typer.Typer(help="List, show, replay and drop dead letters.", no_args_is_help=True)
 
 PATIENCE = 3  # letters
-NARROWEST_PHOTO = 20  # characters of the column of URLs
+MIN_URL_COLUMN_CHARACTERS = 20  # characters of the column of URLs
 
 Reason = Annotated[
     list[str] | None, typer.Option(help="Only letters with this reason code; may be repeated.")
@@ -236,11 +236,11 @@ def _print_table(console: Console, letters: list[dict[str, Any]]) -> None:
     widths = [max(len(name), *(len(row[n]) for row in rows)) for n, name in enumerate(names)]
     for name, width in zip(names, widths, strict=True):
         table.add_column(name, no_wrap=True, min_width=width)
-    table.add_column("photo", overflow="fold", min_width=NARROWEST_PHOTO)
+    table.add_column("photo", overflow="fold", min_width=MIN_URL_COLUMN_CHARACTERS)
     for row, letter in zip(rows, letters, strict=True):
         table.add_row(*map(escape, row), escape(one_line(str(letter["photo_url"] or ""))))
     gaps = len(names)
-    console.width = max(console.width, sum(widths) + gaps + NARROWEST_PHOTO)
+    console.width = max(console.width, sum(widths) + gaps + MIN_URL_COLUMN_CHARACTERS)
     console.print(table, highlight=False)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
+CONTEXT_SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def run(context: typer.Context) -> None:

@@ -12,12 +12,12 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 import typer
 
-SUFFIXES = frozenset(
+PHOTO_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".mpo"}
     | {".png", ".webp", ".heic", ".heif", ".hif"}
 )
-MAX_NAME = 200  # bytes; file systems allow 255, and suffixes follow
-SHOWN = 5  # names of skipped files
+MAX_NAME_BYTES = 200  # bytes; file systems allow 255, and suffixes follow
+MAX_NAMED_FILES = 5  # names of skipped files
 
 
 class FoundPhotos(NamedTuple):
@@ -45,7 +45,7 @@ def find_photos(words: Iterable[str]) -> FoundPhotos:
             skipped += [entry for entry in inside if not _is_photo(entry)]
             if not found:
                 raise typer.BadParameter(
-                    f"no photos in {printable(path)} ({', '.join(sorted(SUFFIXES))})"
+                    f"no photos in {printable(path)} ({', '.join(sorted(PHOTO_SUFFIXES))})"
                 )
         elif path.exists():
             found = [path]
@@ -61,8 +61,10 @@ def describe_skipped(skipped: Sequence[Path]) -> str:
     """One line that counts and names what was skipped; empty if nothing was."""
     if not skipped:
         return ""
-    names = [printable(path.name) + ("/" if path.is_dir() else "") for path in skipped[:SHOWN]]
-    rest = f" and {len(skipped) - SHOWN} more" if len(skipped) > SHOWN else ""
+    names = [
+        printable(path.name) + ("/" if path.is_dir() else "") for path in skipped[:MAX_NAMED_FILES]
+    ]
+    rest = f" and {len(skipped) - MAX_NAMED_FILES} more" if len(skipped) > MAX_NAMED_FILES else ""
     return f"skipped {len(skipped)} without a photo's suffix: {', '.join(names)}{rest}"
 
 
@@ -84,7 +86,7 @@ def unique_names(urls: Iterable[str]) -> Iterator[tuple[str, str]]:
     taken: set[str] = set()
     for url in urls:
         last = path_of(url).stem or "photo"
-        stem = re.sub(r"[^\w.-]+", "_", last).encode()[:MAX_NAME].decode("utf-8", "ignore")
+        stem = re.sub(r"[^\w.-]+", "_", last).encode()[:MAX_NAME_BYTES].decode("utf-8", "ignore")
         name, number = stem, 1
         while name.lower() in taken:
             number += 1
@@ -95,5 +97,5 @@ def unique_names(urls: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 def _is_photo(path: Path) -> bool:
     # On foreign file systems, macOS stores a file's attributes next to it as ._NAME.
-    is_named_so = path.suffix.lower() in SUFFIXES and not path.name.startswith("._")
+    is_named_so = path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith("._")
     return is_named_so and path.is_file()

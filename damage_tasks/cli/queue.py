@@ -8,7 +8,7 @@ import typer
 
 from damage_tasks.settings import get_settings
 from damage_tasks.sqs.queues import (
-    DEAD_LETTERS,
+    DEAD_LETTER_SUFFIX,
     MAX_RECEIVES,
     check_queue,
     create_queues,
@@ -64,4 +64,4 @@ def check() -> None:
         f"    visibility timeout {queue.visibility_timeout} s, time limit {settings.time_limit} s"
     )
     print(f"    {queue.waiting} waiting, {queue.in_flight} in flight, {queue.delayed} delayed")
-    print(f"ok  {dead.url}: {dead.waiting} {DEAD_LETTERS.replace('-', ' ')}")
+    print(f"ok  {dead.url}: {dead.waiting} {DEAD_LETTER_SUFFIX.replace('-', ' ')}")

@@ -21,7 +21,7 @@ from rich.table import Table
 from damage_tasks.inspection import percent
 from damage_tasks.telemetry import one_line
 
-COLOURS = {"damaged": "yellow", "clean": "green", "rejected": "magenta", "failed": "red"}
+VERDICT_COLOURS = {"damaged": "yellow", "clean": "green", "rejected": "magenta", "failed": "red"}
 
 
 def print_results(console: Console, results: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
@@ -36,7 +36,7 @@ def print_results(console: Console, results: Iterable[tuple[str, Mapping[str, An
         verdict, score = result["verdict"], result["damage_score"]
         table.add_row(
             escape(one_line(name)),
-            f"[{COLOURS[verdict]}]{verdict}[/]",
+            f"[{VERDICT_COLOURS[verdict]}]{verdict}[/]",
             "" if score is None else percent(score),
             escape(one_line(describe(result))),
             f"{sum(result['timings_ms'].values()) / 1000:.2f}",

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from damage_tasks.cli.dead_letters import find_dead_letter
-from damage_tasks.cli.results_table import COLOURS
+from damage_tasks.cli.results_table import VERDICT_COLOURS
 from damage_tasks.errors import InspectionNotFound, QueueUnavailable, SettingsError
 from damage_tasks.telemetry import escape_controls, one_line, redacted
 
@@ -46,7 +46,7 @@ def run(
     rows = _rows(result) if "verdict" in result else result.items()
     for name, text in rows:
         shown = escape(one_line(str(text)))
-        colour = COLOURS.get(shown) if name == "verdict" else None
+        colour = VERDICT_COLOURS.get(shown) if name == "verdict" else None
         table.add_row(escape(one_line(name)), f"[{colour}]{shown}[/]" if colour else shown)
     Console().print(table, highlight=False)
 

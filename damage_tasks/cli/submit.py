@@ -18,7 +18,7 @@ from damage_tasks.telemetry import one_line
 if TYPE_CHECKING:
     from damage_tasks.contract import InspectionResult
 
-POLL = 0.5  # seconds between checks of the database
+POLL_SECONDS = 0.5  # seconds between checks of the database
 
 
 def run(
@@ -129,7 +129,7 @@ def wait_for(
                 end = time.monotonic() + timeout
             if len(results) < len(ids):
                 check()
-                time.sleep(POLL)
+                time.sleep(POLL_SECONDS)
     return {id: results[id] for id in ids if id in results}
 
 

@@ -2,21 +2,21 @@
 
 from damage_tasks.devstack.child_processes import clean_environment
 from damage_tasks.devstack.embedded_stack import (
-    BUCKET,
     MODELS_BUCKET,
+    OVERLAYS_BUCKET,
     PHOTOS_BUCKET,
-    QUEUE,
-    START_TIMEOUT,
+    QUEUE_NAME,
+    START_TIMEOUT_SECONDS,
     WORKER_READY,
     Stack,
 )
 
 __all__ = [
-    "BUCKET",
     "MODELS_BUCKET",
+    "OVERLAYS_BUCKET",
     "PHOTOS_BUCKET",
-    "QUEUE",
-    "START_TIMEOUT",
+    "QUEUE_NAME",
+    "START_TIMEOUT_SECONDS",
     "WORKER_READY",
     "Stack",
     "clean_environment",

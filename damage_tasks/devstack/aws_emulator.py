@@ -18,8 +18,8 @@ from damage_tasks.errors import ExtraMissing, StackError
 from damage_tasks.sqs.queues import create_queues
 
 REGION = "us-east-1"
-READY_TIMEOUT = 120  # seconds
-VISIBILITY_TIMEOUT = 180
+READY_TIMEOUT_SECONDS = 120  # seconds
+VISIBILITY_TIMEOUT_SECONDS = 180
 
 
 class Emulator:
@@ -86,7 +86,7 @@ class Emulator:
             )
         return self._clients[service]
 
-    def create_queues(self, name: str, visibility_timeout: int = VISIBILITY_TIMEOUT) -> str:
+    def create_queues(self, name: str, visibility_timeout: int = VISIBILITY_TIMEOUT_SECONDS) -> str:
         """Create the queue ``name`` and its dead-letter queue; return the queue's URL."""
         return create_queues(self.client("sqs"), name, visibility_timeout)
 
@@ -102,7 +102,7 @@ class Emulator:
             self._child = None
 
     def _wait(self, endpoint: str) -> None:
-        end = time.monotonic() + READY_TIMEOUT
+        end = time.monotonic() + READY_TIMEOUT_SECONDS
         child = self._child
         assert child is not None
         while time.monotonic() < end and child.returncode is None:

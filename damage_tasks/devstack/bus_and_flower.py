@@ -9,7 +9,7 @@ from pathlib import Path
 from damage_tasks.devstack.child_processes import Child, clean_environment
 from damage_tasks.errors import ExtraMissing
 
-READY_TIMEOUT = 120  # seconds
+READY_TIMEOUT_SECONDS = 120  # seconds
 
 _SERVE = """
 import sys
@@ -40,7 +40,7 @@ class Bus:
 
     def wait(self) -> None:
         """Wait until it listens; raises `StackError` if it does not."""
-        self.child.wait_for("the event bus is listening", READY_TIMEOUT)
+        self.child.wait_for("the event bus is listening", READY_TIMEOUT_SECONDS)
 
     def stop(self) -> None:
         """End it."""
@@ -66,7 +66,7 @@ class Flower:
 
     def wait(self) -> None:
         """Wait until it answers; raises `StackError` if it does not."""
-        self.child.wait_for("Visit me at", READY_TIMEOUT)
+        self.child.wait_for("Visit me at", READY_TIMEOUT_SECONDS)
 
     def stop(self) -> None:
         """Stop it; it saves its history first."""

@@ -22,12 +22,12 @@ from damage_tasks.devstack.loopback_ports import Ports
 from damage_tasks.devstack.restarts import Restarts
 from damage_tasks.errors import StackError
 
-QUEUE = "damage"
-BUCKET = "damage-overlays"
+QUEUE_NAME = "damage"
+OVERLAYS_BUCKET = "damage-overlays"
 PHOTOS_BUCKET = "damage-photos"
 MODELS_BUCKET = "damage-models"
 WORKER_READY = "worker is ready"
-START_TIMEOUT = 300  # seconds; on a busy machine, importing torch alone takes a minute
+START_TIMEOUT_SECONDS = 300  # seconds; on a busy machine, importing torch alone takes a minute
 
 
 class Stack:
@@ -102,14 +102,14 @@ class Stack:
         if self._emulator is None:
             self._emulator = Emulator(logs / "emulator.log", self._port("emulator"))
             self._emulator.start()
-        queue_url = self._emulator.create_queues(QUEUE, self._visibility_timeout)
-        for bucket in (BUCKET, PHOTOS_BUCKET, MODELS_BUCKET):
+        queue_url = self._emulator.create_queues(QUEUE_NAME, self._visibility_timeout)
+        for bucket in (OVERLAYS_BUCKET, PHOTOS_BUCKET, MODELS_BUCKET):
             self._emulator.create_bucket(bucket)
         database = self.database_url or f"sqlite:///{self.folder}/damage{self._suffix}.db"
         self.environment = {
             **self._emulator.environment,
             "DAMAGE_QUEUE_URL": queue_url,
-            "DAMAGE_BUCKET": BUCKET,
+            "DAMAGE_BUCKET": OVERLAYS_BUCKET,
             "DAMAGE_DATABASE_URL": database,
             # Only this machine can reach the stack, so it may read local photos.
             "DAMAGE_ALLOW_HTTP": "true",
@@ -126,7 +126,7 @@ class Stack:
         for _ in range(self.worker_count):
             self.start_worker()
         for worker in self.workers:
-            worker.wait_for(WORKER_READY, timeout=START_TIMEOUT)
+            worker.wait_for(WORKER_READY, timeout=START_TIMEOUT_SECONDS)
         if self.flower:
             self.flower.wait()
         self._write_env_file()

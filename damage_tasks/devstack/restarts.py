@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 
 from damage_tasks.devstack.child_processes import Child
 
-FIRST_PAUSE = 1.0  # seconds; doubled each time a program ends soon after its start
-LONGEST_PAUSE = 60.0
-STEADY = 300.0  # seconds after which a program counts as stable
+FIRST_PAUSE_SECONDS = 1.0  # seconds; doubled each time a program ends soon after its start
+MAX_PAUSE_SECONDS = 60.0
+STEADY_AFTER_SECONDS = 300.0  # seconds after which a program counts as stable
 
 
 class Restarts:
@@ -40,7 +40,7 @@ class Restarts:
         return lines
 
     def _next_pause(self, child: Child, now: float) -> float:
-        soon = child in self._started and now - self._started[child] < STEADY
-        pause = min(LONGEST_PAUSE, 2 * self._pauses[child]) if soon else FIRST_PAUSE
+        soon = child in self._started and now - self._started[child] < STEADY_AFTER_SECONDS
+        pause = min(MAX_PAUSE_SECONDS, 2 * self._pauses[child]) if soon else FIRST_PAUSE_SECONDS
         self._pauses[child] = pause
         return pause

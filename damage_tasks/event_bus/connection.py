@@ -29,10 +29,10 @@ from damage_tasks.telemetry import redact, redacted
 
 logger = get_logger(__name__)
 
-NO_BUS = "set DAMAGE_EVENT_BUS_URL: SQS carries neither events nor remote control"
-HELD = 5000  # maximum number of messages waiting for the bus
-LONGEST_PAUSE = 30.0  # seconds between attempts to reconnect
-GOODBYE = 1.0  # seconds that a stopping worker waits for its last events to be sent
+NO_BUS_MESSAGE = "set DAMAGE_EVENT_BUS_URL: SQS carries neither events nor remote control"
+MAX_WAITING_EVENTS = 5000  # maximum number of messages waiting for the bus
+MAX_RECONNECT_SECONDS = 30.0  # seconds between attempts to reconnect
+CLOSE_TIMEOUT_SECONDS = 1.0  # seconds that a stopping worker waits for its last events to be sent
 
 _REDIS = {
     "socket_connect_timeout": 2,
@@ -86,7 +86,7 @@ def bus_connection() -> Connection:
 class Sender:
     """Sends on the bus from one daemon thread per process; `submit` never blocks."""
 
-    def __init__(self, held: int = HELD) -> None:
+    def __init__(self, held: int = MAX_WAITING_EVENTS) -> None:
         self._queue: queue.Queue[Callable[[Producer], None]] = queue.Queue(held)
         self._start_lock = threading.Lock()
         self._pid: int | None = None
@@ -149,7 +149,7 @@ class Sender:
                 _close(connection)
                 connection = producer = None
                 closed_until = time.monotonic() + pause
-                pause = min(2 * pause, LONGEST_PAUSE)
+                pause = min(2 * pause, MAX_RECONNECT_SECONDS)
             finally:
                 self._queue.task_done()
 
@@ -198,7 +198,7 @@ class Dispatcher(EventDispatcher):
 
     def close(self) -> None:
         super().close()
-        SENDER.drain(GOODBYE)
+        SENDER.drain(CLOSE_TIMEOUT_SECONDS)
 
 
 class Receiver(EventReceiver):

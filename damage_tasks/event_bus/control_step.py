@@ -12,7 +12,7 @@ from celery.worker import control as worker_control
 from kombu.log import get_logger
 
 from damage_tasks.event_bus.commands import COMMANDS
-from damage_tasks.event_bus.connection import LONGEST_PAUSE, SENDER, bus_connection, bus_url
+from damage_tasks.event_bus.connection import MAX_RECONNECT_SECONDS, SENDER, bus_connection, bus_url
 from damage_tasks.event_bus.remote_control import SingleTryProducer
 from damage_tasks.telemetry import redact, redacted
 
@@ -103,4 +103,4 @@ class ControlStep(bootsteps.StartStopStep):
                     redact(str(error)),
                 )
                 stopped.wait(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+                pause = min(2 * pause, MAX_RECONNECT_SECONDS)

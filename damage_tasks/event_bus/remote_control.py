@@ -11,7 +11,7 @@ from kombu.messaging import Producer
 from kombu.pidbox import Mailbox as KombuMailbox
 
 from damage_tasks.errors import EventBusMissing
-from damage_tasks.event_bus.connection import NO_BUS, bus_connection, bus_url
+from damage_tasks.event_bus.connection import NO_BUS_MESSAGE, bus_connection, bus_url
 
 
 class SingleTryProducer(Producer):
@@ -41,7 +41,7 @@ class Control(CeleryControl):
                   connection: Any = None, *args: Any, channel: Any = None,
                   **kwargs: Any) -> Any:  # fmt: skip
         if not bus_url():
-            raise EventBusMissing(NO_BUS)
+            raise EventBusMissing(NO_BUS_MESSAGE)
         if channel is not None:
             return super().broadcast(command, arguments, destination, connection, *args,
                                      channel=channel, **kwargs)  # fmt: skip

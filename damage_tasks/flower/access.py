@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from damage_tasks.errors import FlowerDatabaseInUse, FlowerOpen
 
 
-def refuse_open_house(options: Any) -> None:
+def refuse_open_access(options: Any) -> None:
     """Raise `FlowerOpen` unless Flower is on loopback or a socket, or requires authentication."""
     given = options.basic_auth or []
     if any(given):

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from damage_tasks.errors import EventBusMissing, ExtraMissing
-from damage_tasks.event_bus.connection import NO_BUS, bus_connection, bus_url, check_bus
+from damage_tasks.event_bus.connection import NO_BUS_MESSAGE, bus_connection, bus_url, check_bus
 from damage_tasks.flower.access import (
     claim_database,
     is_from_other_site,
     is_own_host,
-    refuse_open_house,
+    refuse_open_access,
 )
 from damage_tasks.flower.photo_pages import add_photo_pages, describe_photo
 from damage_tasks.settings import get_settings
@@ -33,8 +33,8 @@ from damage_tasks.telemetry.slack import open_slack
 
 logger = logging.getLogger(__name__)
 
-LONGEST_PAUSE = 5.0  # seconds between attempts to reconnect
-DEFAULTS = {
+MAX_RECONNECT_SECONDS = 5.0  # seconds between attempts to reconnect
+DEFAULT_OPTIONS = {
     "address": "127.0.0.1",
     "persistent": True,
     "db": "var/flower",
@@ -56,7 +56,7 @@ def serve(arguments: Iterable[str]) -> None:
     `FlowerDatabaseInUse`.
     """
     if not bus_url():
-        raise EventBusMissing(NO_BUS)
+        raise EventBusMissing(NO_BUS_MESSAGE)
     check_bus()
     try:
         from flower import command
@@ -65,12 +65,12 @@ def serve(arguments: Iterable[str]) -> None:
             f"Flower needs {error.name}: pip install 'damage-tasks[flower]'"
         ) from None
     options = command.options
-    for name, value in DEFAULTS.items():
+    for name, value in DEFAULT_OPTIONS.items():
         setattr(options, name, value)
     command.apply_env_options()
     # Tornado expects a program name and, without arguments, would use sys.argv.
     command.apply_options("damage-tasks flower", list(arguments))
-    refuse_open_house(options)
+    refuse_open_access(options)
     command.extract_settings()
     command.setup_logging()
     lock = claim_database(Path(options.db)) if options.persistent else contextlib.nullcontext()
@@ -84,7 +84,7 @@ def serve(arguments: Iterable[str]) -> None:
         application.start()
 
 
-class QueuePair:
+class BrokerQueues:
     """Implements Flower's broker: rows of its Broker tab and of ``/api/queues/length``."""
 
     def __init__(self, depth: QueueDepth, consumers: Any) -> None:
@@ -156,7 +156,7 @@ def _bus_events(base: Any) -> Any:
                     logger.warning("lost the event bus; next attempt in %.0f s: %s",
                                    pause, redact(str(error)))  # fmt: skip
                 time.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+                pause = min(2 * pause, MAX_RECONNECT_SECONDS)
 
         def save_state(self) -> None:
             try:
@@ -208,7 +208,7 @@ def _application(command: Any, options: Any) -> Any:
 
     add_photo_pages(handlers)
     _refuse_other_sites(BaseHandler)
-    BaseHandler.get_broker = lambda handler: QueuePair(
+    BaseHandler.get_broker = lambda handler: BrokerQueues(
         depth, lambda: handler.application.workers_online
     )
 

@@ -8,7 +8,7 @@ from damage_tasks.results.tables import metadata
 from damage_tasks.settings import get_settings
 
 # An arbitrary number, the same for all migrations, so that concurrent ones take turns.
-LOCK = 4715001
+ADVISORY_LOCK_KEY = 4715001
 
 
 def _migrate(connection: sa.Connection) -> None:
@@ -19,7 +19,7 @@ def _migrate(connection: sa.Connection) -> None:
     )
     with context.begin_transaction():
         if connection.dialect.name == "postgresql":
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ADVISORY_LOCK_KEY)))
         context.run_migrations()
 
 

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from damage_tasks.inspection import Damage, percent
-from damage_tasks.overlay.outlines import DARK, LIGHT, Pen, Picture, Points, Style
-from damage_tasks.overlay.text import text_width, write
+from damage_tasks.overlay.outlines import DARK_COLOUR, LIGHT_COLOUR, Pen, Picture, Points, Style
+from damage_tasks.overlay.text import text_width, write_text
 
 # If the labels covered more of the picture than this, their text would hide the car: then
 # only the numbers are drawn, and the legend explains them.
-CROWDED = 0.12
+MAX_LABEL_AREA_RATIO = 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def draw_labels(
     """
     words = [f"{damage.type} {percent(damage.confidence)}" for damage in damages]
     labels = [_Label.of(n, w, pen) for n, w in enumerate(words, 1)]
-    room = CROWDED * stage.shape[0] * stage.shape[1]
+    room = MAX_LABEL_AREA_RATIO * stage.shape[0] * stage.shape[1]
     crowded = sum(label.width * label.height for label in labels) > room
     if crowded or any(label.width > stage.shape[1] - pen.text for label in labels):
         labels = [_Label.of(n, "", pen) for n, _ in enumerate(damages, 1)]
@@ -115,10 +115,10 @@ def _draw_leader(
 def _draw_plate(stage: Picture, label: _Label, at: tuple[int, int], style: Style, pen: Pen) -> None:
     x, y = at
     corner = (x + label.width - 1, y + label.height - 1)
-    cv2.rectangle(stage, at, corner, DARK, -1)
+    cv2.rectangle(stage, at, corner, DARK_COLOUR, -1)
     cv2.rectangle(stage, at, (x + label.chip - 1, corner[1]), style.colour, -1)
-    cv2.rectangle(stage, at, corner, DARK, pen.halo)
+    cv2.rectangle(stage, at, corner, DARK_COLOUR, pen.halo)
     base, inset = y + round(1.1 * pen.text), round(0.35 * pen.text)
-    write(stage, label.number, (x + inset, base), pen, DARK)
+    write_text(stage, label.number, (x + inset, base), pen, DARK_COLOUR)
     if label.words:
-        write(stage, label.words, (x + label.chip + inset, base), pen, LIGHT)
+        write_text(stage, label.words, (x + label.chip + inset, base), pen, LIGHT_COLOUR)

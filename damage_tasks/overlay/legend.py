@@ -11,8 +11,8 @@ import numpy as np
 
 from damage_tasks.inspection import Damage, Severity, Verdict, percent
 from damage_tasks.overlay.outlines import (
-    DARK,
-    LIGHT,
+    DARK_COLOUR,
+    LIGHT_COLOUR,
     PALETTE,
     Colour,
     Pen,
@@ -20,10 +20,10 @@ from damage_tasks.overlay.outlines import (
     Style,
     style_of,
 )
-from damage_tasks.overlay.text import text_width, write
+from damage_tasks.overlay.text import text_width, write_text
 
-BADGES: Mapping[Verdict, Colour] = {Verdict.DAMAGED: PALETTE[1], Verdict.CLEAN: PALETTE[6]}
-OTHER_BADGE: Colour = (110, 110, 110)
+BADGE_COLOURS: Mapping[Verdict, Colour] = {Verdict.DAMAGED: PALETTE[1], Verdict.CLEAN: PALETTE[6]}
+DEFAULT_BADGE_COLOUR: Colour = (110, 110, 110)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def legend_strip(
             x, row = pad, row + 1
         places.append((x, round((row + 0.5) * line_height) + pad // 2, entry))
         x += entry.width(pen) + 2 * pad
-    strip = np.full(((row + 1) * line_height + pad, width, 3), DARK, np.uint8)
+    strip = np.full(((row + 1) * line_height + pad, width, 3), DARK_COLOUR, np.uint8)
     for x, middle, entry in places:
         _draw(strip, x, middle, entry, pen)
     return strip
@@ -63,7 +63,7 @@ def legend_strip(
 def _entries(
     damages: Sequence[Damage], class_ids: Mapping[str, int], verdict: Verdict, damage_score: float
 ) -> list[_Entry]:
-    entries = [_Entry(verdict.upper(), badge=BADGES.get(verdict, OTHER_BADGE))]
+    entries = [_Entry(verdict.upper(), badge=BADGE_COLOURS.get(verdict, DEFAULT_BADGE_COLOUR))]
     if not damages:
         found = "no damage found" if verdict is Verdict.CLEAN else "no damage outlined"
         entries.append(_Entry(found))
@@ -88,4 +88,4 @@ def _draw(strip: Picture, x: int, middle: int, entry: _Entry, pen: Pen) -> None:
         corner = x + entry.width(pen), middle + half
         cv2.rectangle(strip, (x, middle - half), corner, entry.badge, -1)
         x += round(0.5 * pen.text)
-    write(strip, entry.text, (x, middle + round(0.36 * pen.text)), pen, LIGHT)
+    write_text(strip, entry.text, (x, middle + round(0.36 * pen.text)), pen, LIGHT_COLOUR)

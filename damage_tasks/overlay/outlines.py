@@ -18,8 +18,8 @@ Points = NDArray[np.floating]
 Colour = tuple[int, int, int]
 Line = tuple[Points, "Style"]
 
-DARK: Colour = (28, 28, 28)
-LIGHT: Colour = (245, 245, 245)
+DARK_COLOUR: Colour = (28, 28, 28)
+LIGHT_COLOUR: Colour = (245, 245, 245)
 # BGR: sky blue, vermillion, yellow, reddish purple, orange, blue, bluish green.
 PALETTE: tuple[Colour, ...] = (
     (233, 180, 86),
@@ -32,7 +32,7 @@ PALETTE: tuple[Colour, ...] = (
 )
 # Dashes as (begin, end) within a period, in line widths.  The numbers of colours (seven) and
 # patterns (four) are coprime, so a combination repeats only after 28 types.
-PATTERNS: tuple[tuple[int, tuple[tuple[int, int], ...]], ...] = (
+DASH_PATTERNS: tuple[tuple[int, tuple[tuple[int, int], ...]], ...] = (
     (1, ()),
     (9, ((0, 6),)),
     (13, ((0, 6), (9, 10))),
@@ -57,7 +57,9 @@ class Style:
 
 def style_of(class_id: int) -> Style:
     """The style of a damage type by class id (1 and up); the same for every bundle."""
-    return Style(PALETTE[(class_id - 1) % len(PALETTE)], *PATTERNS[(class_id - 1) % len(PATTERNS)])
+    return Style(
+        PALETTE[(class_id - 1) % len(PALETTE)], *DASH_PATTERNS[(class_id - 1) % len(DASH_PATTERNS)]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +91,10 @@ class Pen:
     def draw(self, picture: Picture, lines: list[Line], closed: bool = True) -> None:
         """Draw ``lines`` with a light and a dark halo into ``picture``."""
         every = [_fixed(points) for points, _ in lines]
-        _strokes(picture, every, DARK, self.line, closed)
-        _strokes(picture, every, LIGHT, self.core + 2 * self.halo, closed)
+        _strokes(picture, every, DARK_COLOUR, self.line, closed)
+        _strokes(picture, every, LIGHT_COLOUR, self.core + 2 * self.halo, closed)
         dashed = [_fixed(points) for points, style in lines if style.dashes]
-        _strokes(picture, dashed, DARK, self.core, closed)
+        _strokes(picture, dashed, DARK_COLOUR, self.core, closed)
         for points, style in lines:
             joined = closed and not style.dashes
             parts = self._dashes(points, style, closed) if style.dashes else [_fixed(points)]

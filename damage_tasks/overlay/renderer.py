@@ -18,7 +18,7 @@ from damage_tasks.overlay.outlines import Pen, Picture, frame_corners, outline_a
 from damage_tasks.resize import fitting, shrink
 
 # Even a photo of a few pixels needs room for a label and a readable legend.
-SMALLEST_STAGE = (240, 96)
+MIN_CANVAS_SIZE_PX = (240, 96)
 
 
 def render_overlay(
@@ -49,7 +49,10 @@ def render_overlay(
         raise ValueError(f"a photo must be uint8 H x W x 3, not {photo.dtype} {photo.shape}")
     picture = shrink(photo, fitting(photo, side)) if side else photo
     height, width = picture.shape[:2]
-    stage_width, stage_height = max(width, SMALLEST_STAGE[0]), max(height, SMALLEST_STAGE[1])
+    stage_width, stage_height = (
+        max(width, MIN_CANVAS_SIZE_PX[0]),
+        max(height, MIN_CANVAS_SIZE_PX[1]),
+    )
     pen = Pen.fitting(stage_width, stage_height)
     class_ids: dict[str, int] = {}
     for name in [*types, *(damage.type for damage in damages)]:

@@ -9,7 +9,7 @@ from damage_tasks.overlay.outlines import Colour, Pen, Picture
 _WEIGHT = 600  # semi-bold: thin strokes vanish when a phone scales the picture down
 
 
-def write(picture: Picture, text: str, at: tuple[int, int], pen: Pen, colour: Colour) -> None:
+def write_text(picture: Picture, text: str, at: tuple[int, int], pen: Pen, colour: Colour) -> None:
     """Write ``text`` into ``picture`` with its baseline starting ``at`` (x, y)."""
     cv2.putText(picture, text, at, colour, _font(), pen.text, _WEIGHT)
 

@@ -12,11 +12,11 @@ from damage_tasks.errors import PhotoTooSmall, PhotoUnreadable, TooManyPixels
 from damage_tasks.inspection import Quality
 from damage_tasks.photos.encoded_photo import DECODER_ERRORS, EncodedPhoto
 from damage_tasks.photos.formats import open_photo
-from damage_tasks.photos.quality import judge
+from damage_tasks.photos.quality import judge_quality
 from damage_tasks.resize import fitting, shrink
 
 # If halving leaves a picture this close to the requested size, decode it at half size.
-ENOUGH = 0.75
+SUFFICIENT_SIDE_RATIO = 0.75
 MEBIBYTE = 1024 * 1024
 # Bytes per decoded pixel: the pixel, its copy in a full-size overlay, and that overlay's
 # JPEG, of which OpenCV makes three copies.
@@ -82,7 +82,7 @@ def decode(
         pixels = shrink(pixels, fitting(pixels, side))
     if orientation >= 5:
         width, height = height, width
-    return Photo(pixels, width, height, judge(pixels))
+    return Photo(pixels, width, height, judge_quality(pixels))
 
 
 def _check_size(
@@ -106,7 +106,9 @@ def _check_size(
 
 
 def _reduction(longer: int, side: int) -> int:
-    fitting = (factor for factor in (8, 4, 2) if side and longer / factor >= side * ENOUGH)
+    fitting = (
+        factor for factor in (8, 4, 2) if side and longer / factor >= side * SUFFICIENT_SIDE_RATIO
+    )
     return next(fitting, 1)
 
 

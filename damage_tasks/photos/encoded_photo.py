@@ -31,13 +31,13 @@ DECODER_ERRORS = (
 )
 
 # Every chunk or segment costs some microseconds, however short it is.
-MAX_PARTS = 100_000
+MAX_FILE_PARTS = 100_000
 
 # Rows converted at a time, so that a large picture is never held twice; a multiple of
 # every reduction.
-BAND = 64
+BAND_ROWS = 64
 # Bytes that such a band takes per pixel of the photo's width.
-BAND_BYTES = 32 * BAND
+BAND_BYTES = 32 * BAND_ROWS
 
 # EXIF 2.32: tag 0x0112.
 _ORIENTATION_TAG = 0x0112
@@ -101,8 +101,8 @@ def orientation_of(exif: bytes | None) -> int:
 def on_white(picture: Pixels) -> Pixels:
     """A transparent picture (H x W x 4 uint8, BGRA) on a white background (H x W x 3, BGR)."""
     pixels = np.empty((*picture.shape[:2], 3), np.uint8)
-    for top in range(0, len(picture), BAND):
-        band = picture[top : top + BAND].astype(np.uint16)
+    for top in range(0, len(picture), BAND_ROWS):
+        band = picture[top : top + BAND_ROWS].astype(np.uint16)
         colours, alpha = band[..., :3], band[..., 3:]
-        pixels[top : top + BAND] = (colours * alpha + 255 * (255 - alpha) + 127) // 255
+        pixels[top : top + BAND_ROWS] = (colours * alpha + 255 * (255 - alpha) + 127) // 255
     return pixels

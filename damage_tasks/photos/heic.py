@@ -16,7 +16,13 @@ import numpy as np
 import pillow_heif
 
 from damage_tasks.errors import PhotoUnreadable
-from damage_tasks.photos.encoded_photo import BAND_BYTES, MAX_PARTS, EncodedPhoto, Pixels, on_white
+from damage_tasks.photos.encoded_photo import (
+    BAND_BYTES,
+    MAX_FILE_PARTS,
+    EncodedPhoto,
+    Pixels,
+    on_white,
+)
 from damage_tasks.photos.heif_items import Extent, read_items
 from damage_tasks.resize import reduce
 
@@ -95,8 +101,8 @@ def _check(data: bytes) -> None:
     units = 0
     for extents in items.pictures:
         units += _check_units(data, extents, items.length_bytes)
-        if units > MAX_PARTS:
-            raise PhotoUnreadable(f"the photo has more than {MAX_PARTS} NAL units")
+        if units > MAX_FILE_PARTS:
+            raise PhotoUnreadable(f"the photo has more than {MAX_FILE_PARTS} NAL units")
 
 
 def _check_units(data: bytes, extents: Iterable[Extent], length_bytes: int) -> int:
@@ -114,6 +120,6 @@ def _check_units(data: bytes, extents: Iterable[Extent], length_bytes: int) -> i
             if coded.find(pattern, start, end) >= 0:
                 raise PhotoUnreadable("the photo is damaged: some of its data is missing")
         units += 1
-        if units > MAX_PARTS:
+        if units > MAX_FILE_PARTS:
             break
     return units

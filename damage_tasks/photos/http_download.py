@@ -25,7 +25,7 @@ from damage_tasks.errors import (
     UrlInvalid,
     UrlNotAllowed,
 )
-from damage_tasks.photos.http_response import Answer, body_of, too_large
+from damage_tasks.photos.http_response import HttpResponse, body_of, too_large
 from damage_tasks.photos.redirects import redirect_target
 from damage_tasks.photos.url_policy import HttpUrl, is_public, parse_url
 
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from damage_tasks.settings import Settings
     from damage_tasks.storage.s3 import Signer
 
-STALLED_BELOW = 1024  # bytes per second
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
+MIN_BYTES_PER_SECOND = 1024  # bytes per second
+REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 
 
 # Response errors: HTTP/0.9 or no HTTP at all, contradicting lengths, unknown transfer encodings,
 # and more headers than libcurl accepts (100, for which pycurl has no name).
-NOT_HTTP = frozenset({
+NOT_HTTP_ERRORS = frozenset({
     pycurl.E_UNSUPPORTED_PROTOCOL,
     pycurl.E_FTP_WEIRD_SERVER_REPLY,
     pycurl.E_BAD_CONTENT_ENCODING,
@@ -68,7 +68,7 @@ class HttpDownload:
             seen.add(url.text)
             signed = self._signer.sign(url.text, url.host)
             answer = self._request(url, signed, deadline)
-            if answer.status not in REDIRECTS or not answer.location:
+            if answer.status not in REDIRECT_STATUSES or not answer.location:
                 return body_of(answer, signed_by_us=signed != url.text)
             url = self._target(url, answer.location)
         raise TooManyRedirects(f"more than {self._settings.max_redirects} redirects")
@@ -79,11 +79,11 @@ class HttpDownload:
             raise UrlNotAllowed("the photo's address redirects to a scheme other than http(s)")
         return target
 
-    def _request(self, url: HttpUrl, signed: str, deadline: float) -> Answer:
+    def _request(self, url: HttpUrl, signed: str, deadline: float) -> HttpResponse:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raise DownloadFailed(f"not finished after {self._settings.download_timeout:g} s")
-        answer = Answer(self._settings.max_photo_bytes)
+        answer = HttpResponse(self._settings.max_photo_bytes)
         guard = _Guard(self._settings.allow_private_addresses)
         curl = self._handle()
         self._set_limits(curl)
@@ -127,21 +127,21 @@ class HttpDownload:
         curl.setopt(pycurl.USERAGENT, "damage-tasks")
         curl.setopt(pycurl.PATH_AS_IS, 1)
         curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, int(settings.connect_timeout * 1000)))
-        curl.setopt(pycurl.LOW_SPEED_LIMIT, STALLED_BELOW)
+        curl.setopt(pycurl.LOW_SPEED_LIMIT, MIN_BYTES_PER_SECOND)
         curl.setopt(pycurl.LOW_SPEED_TIME, max(1, round(settings.stall_timeout)))
         curl.setopt(pycurl.MAXFILESIZE_LARGE, settings.max_photo_bytes)
         # A proxy from the environment would connect on our behalf, without our address check.
         curl.setopt(pycurl.PROXY, "")
 
     def _as_ours(
-        self, error: pycurl.error, url: HttpUrl, answer: Answer, guard: _Guard
+        self, error: pycurl.error, url: HttpUrl, answer: HttpResponse, guard: _Guard
     ) -> DamageTaskError:
         number, text = error.args[0], error.args[1] if len(error.args) > 1 else ""
         if answer.problem:
             return answer.problem
         if number == pycurl.E_FILESIZE_EXCEEDED:
             return too_large(self._settings.max_photo_bytes)
-        if number in NOT_HTTP:
+        if number in NOT_HTTP_ERRORS:
             return PhotoRefused(f"the photo's server does not speak HTTP: {text}")
         if number == pycurl.E_URL_MALFORMAT:
             return UrlInvalid("libcurl cannot parse the URL")

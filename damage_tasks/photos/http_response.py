@@ -17,9 +17,9 @@ from damage_tasks.errors import (
 )
 from model_store.s3_faults import Fault, classify
 
-MAX_HEADERS = 64 * 1024
+MAX_HEADER_BYTES = 64 * 1024
 # Read this much of a redirect's or error's body, to keep the connection for the next photo.
-MAX_OTHER_BODY = 64 * 1024
+MAX_OTHER_BODY_BYTES = 64 * 1024
 # S3 and CloudFront describe errors in XML.
 _S3_ERROR = re.compile(rb"<Error>.{0,200}?<Code>([A-Za-z0-9.]{1,64})</Code>", re.DOTALL)
 _S3_MESSAGE = re.compile(rb"<Message>([^<>]{1,200})</Message>")
@@ -29,7 +29,7 @@ _BAD_SIGNATURE = frozenset({"InvalidKey", "MalformedSignature", "MissingKey"})  
 _STATUS = re.compile(rb"HTTP/\S+ +(\d{3})")
 
 
-class Answer:
+class HttpResponse:
     """The server's response, up to a size limit."""
 
     def __init__(self, limit: int) -> None:
@@ -57,7 +57,9 @@ class Answer:
     def write(self, data: bytes) -> int | None:
         """Take a piece of the body; returning -1 makes libcurl end the transfer."""
         # Before 8.4, libcurl itself only checks the announced size.
-        if self.body.tell() + len(data) > (self._limit if self.status < 300 else MAX_OTHER_BODY):
+        if self.body.tell() + len(data) > (
+            self._limit if self.status < 300 else MAX_OTHER_BODY_BYTES
+        ):
             self.problem = too_large(self._limit)
             return -1
         self.body.write(data)
@@ -66,7 +68,7 @@ class Answer:
     def header(self, line: bytes) -> int | None:
         """Take a header line; with several header blocks (100, 103), the last one counts."""
         self._header_bytes += len(line)
-        if self._header_bytes > MAX_HEADERS:
+        if self._header_bytes > MAX_HEADER_BYTES:
             self.problem = PhotoRefused("the photo's server sends too many headers")
             return -1
         name, _, value = line.partition(b":")
@@ -79,7 +81,7 @@ class Answer:
         return None
 
 
-def body_of(answer: Answer, *, signed_by_us: bool = False) -> bytes:
+def body_of(answer: HttpResponse, *, signed_by_us: bool = False) -> bytes:
     """The photo; raises a `PhotoRejected` or `DownloadFailed` for an error status.
 
     Raises `StorageError` when CloudFront rejects a signature of ours.

@@ -17,7 +17,7 @@ import numpy as np
 import simplejpeg
 
 from damage_tasks.errors import PhotoUnreadable
-from damage_tasks.photos.encoded_photo import MAX_PARTS, EncodedPhoto, Pixels, orientation_of
+from damage_tasks.photos.encoded_photo import MAX_FILE_PARTS, EncodedPhoto, Pixels, orientation_of
 from damage_tasks.photos.jpeg_frame import Component, Frame
 
 # Progressive photos have about ten scans.  libjpeg processes the whole picture once per scan,
@@ -149,7 +149,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
     """
     scans = 0
     position = 2
-    for _ in range(MAX_PARTS):
+    for _ in range(MAX_FILE_PARTS):
         found = _MARKER.search(data, position)
         if found is None or found[1][0] == _END_OF_IMAGE:
             return
@@ -166,7 +166,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
             end = following.start() if following else len(data)
         yield marker, found.start(), body, end
         position = end
-    raise PhotoUnreadable(f"the photo has more than {MAX_SCANS} scans or {MAX_PARTS} segments")
+    raise PhotoUnreadable(f"the photo has more than {MAX_SCANS} scans or {MAX_FILE_PARTS} segments")
 
 
 def _colours(jfif: bool, adobe: bytes | None) -> list[bytes]:

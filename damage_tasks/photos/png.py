@@ -15,9 +15,9 @@ from PIL.PngImagePlugin import PngImageFile
 
 from damage_tasks.errors import PhotoUnreadable
 from damage_tasks.photos.encoded_photo import (
-    BAND,
     BAND_BYTES,
-    MAX_PARTS,
+    BAND_ROWS,
+    MAX_FILE_PARTS,
     EncodedPhoto,
     Pixels,
     on_white,
@@ -44,9 +44,9 @@ class PngPhoto(EncodedPhoto):
         picture.load()
         width, height = self.reduced(reduction)
         pixels: Pixels = np.empty((height, width, 3), np.uint8)
-        for top in range(0, self.height, BAND):
+        for top in range(0, self.height, BAND_ROWS):
             # In bands, so that a large picture is never held twice.
-            band = picture.crop((0, top, self.width, min(top + BAND, self.height)))
+            band = picture.crop((0, top, self.width, min(top + BAND_ROWS, self.height)))
             rows = reduce(_bgr(band), reduction)
             pixels[top // reduction :][: len(rows)] = rows
         return pixels
@@ -84,7 +84,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, memoryview]]:
     """Kind, content and full bytes of each chunk; a missing end is not detected here."""
     view = memoryview(data)
     position = len(_SIGNATURE)
-    for _ in range(MAX_PARTS):
+    for _ in range(MAX_FILE_PARTS):
         kind = data[position + 4 : position + 8]
         end = position + 12 + int.from_bytes(data[position : position + 4], "big")
         if end > len(data):
@@ -93,7 +93,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, memoryview]]:
         if kind == b"IEND":
             return
         position = end
-    raise PhotoUnreadable(f"the photo has more than {MAX_PARTS} chunks")
+    raise PhotoUnreadable(f"the photo has more than {MAX_FILE_PARTS} chunks")
 
 
 def _bgr(band: Image.Image) -> Pixels:

@@ -22,7 +22,7 @@ from damage_tasks.settings.host_names import normalize_host, split_port
 if TYPE_CHECKING:
     from damage_tasks.settings import Settings
 
-MAX_URL = 8192
+MAX_URL_CHARACTERS = 8192
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
 _ALLOWED_HOST = re.compile(r"(?P<name>.*?)(:(?P<port>\d+))?")
@@ -70,8 +70,10 @@ def parse_url(url: object, settings: Settings) -> HttpUrl | S3Url | FileUrl:
     """
     if not isinstance(url, str):
         raise UrlInvalid(f"a photo's URL must be a string, not {type(url).__name__}")
-    if not url or len(url) > MAX_URL:
-        raise UrlInvalid(f"a photo's URL must have 1 to {MAX_URL} characters, not {len(url)}")
+    if not url or len(url) > MAX_URL_CHARACTERS:
+        raise UrlInvalid(
+            f"a photo's URL must have 1 to {MAX_URL_CHARACTERS} characters, not {len(url)}"
+        )
     if "\\" in url or any(character.isspace() or ord(character) < 32 for character in url):
         raise UrlInvalid("a photo's URL must not contain spaces, control characters or backslashes")
     try:

@@ -17,7 +17,7 @@ import numpy as np
 from damage_tasks.errors import PhotoUnreadable
 from damage_tasks.photos.encoded_photo import (
     BAND_BYTES,
-    MAX_PARTS,
+    MAX_FILE_PARTS,
     EncodedPhoto,
     Pixels,
     on_white,
@@ -134,7 +134,7 @@ def open_webp(data: bytes) -> WebpPhoto:
 
 
 def _chunks(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
-    for _ in range(MAX_PARTS):
+    for _ in range(MAX_FILE_PARTS):
         if start + 8 > end:
             return
         size = int.from_bytes(data[start + 4 : start + 8], "little")
@@ -142,7 +142,7 @@ def _chunks(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
             raise PhotoUnreadable("the photo is truncated")
         yield data[start : start + 4], data[start + 8 : start + 8 + size]
         start += 8 + size + size % 2
-    raise PhotoUnreadable(f"the photo has more than {MAX_PARTS} chunks")
+    raise PhotoUnreadable(f"the photo has more than {MAX_FILE_PARTS} chunks")
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:

@@ -17,7 +17,7 @@ from damage_tasks.samples.camera_response import develop
 from damage_tasks.samples.canvas import PAINTS, Canvas
 from damage_tasks.samples.lighting import SCENES, draw_surroundings
 from damage_tasks.samples.loose_panels import Spacing
-from damage_tasks.samples.panel_damage import Dent, Harm, Scratch
+from damage_tasks.samples.panel_damage import Dent, PanelDamage, Scratch
 from damage_tasks.samples.wheels_glass_and_street import (
     draw_glass,
     draw_lamps,
@@ -27,7 +27,7 @@ from damage_tasks.samples.wheels_glass_and_street import (
 
 # In class-id order, from 1.
 TYPES = ("scratch", "dent", "spacing", "breakage")
-_KINDS: dict[str, Callable[[np.random.Generator, car_geometry.View], Harm]] = {
+_KINDS: dict[str, Callable[[np.random.Generator, car_geometry.View], PanelDamage]] = {
     "scratch": Scratch.placed,
     "dent": Dent.placed,
     "spacing": Spacing.placed,
@@ -117,7 +117,10 @@ def _chosen_view(
 
 
 def _camera(
-    rng: np.random.Generator, shown: car_geometry.View, harms: Sequence[Harm], size: tuple[int, int]
+    rng: np.random.Generator,
+    shown: car_geometry.View,
+    harms: Sequence[PanelDamage],
+    size: tuple[int, int],
 ) -> Camera:
     """A camera where a person would stand: in front of the panel, or closer to the damage."""
     spot, span = np.array(shown.spot), rng.uniform(*shown.span)
@@ -136,7 +139,9 @@ def _camera(
     )
 
 
-def _draw(canvas: Canvas, damages: Sequence[str], harms: Sequence[Harm]) -> NDArray[np.uint8]:
+def _draw(
+    canvas: Canvas, damages: Sequence[str], harms: Sequence[PanelDamage]
+) -> NDArray[np.uint8]:
     """Draw the whole picture; returns the mask of class ids."""
     shape_panels(canvas)
     for harm in harms:

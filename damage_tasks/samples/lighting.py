@@ -12,7 +12,7 @@ Linear = NDArray[np.float32]
 
 # Directions are mapped like a mirror ball seen from far away: column for x (left to
 # right), row for y (up to down), both from -1 to 1.  No trigonometry per pixel.
-MAP_SIDE = 400
+ENVIRONMENT_MAP_SIDE_PX = 400
 SCENES = ("sunny", "overcast", "evening", "garage")
 
 
@@ -44,7 +44,7 @@ def draw_surroundings(rng: np.random.Generator, scene: str) -> Surroundings:
         "garage": (_bgr(0.10, 0.11, 0.11), _bgr(0.22, 0.24, 0.24), _bgr(0.1, 0.1, 0.1)),
     }[scene]
     asphalt = (0.09 if garage else 0.17) * _bgr(0.97, 1.0, 1.02) * float(rng.uniform(0.8, 1.15))
-    side = MAP_SIDE
+    side = ENVIRONMENT_MAP_SIDE_PX
     y, x = np.mgrid[1 : -1 : side * 1j, -1 : 1 : side * 1j].astype(np.float32)
     up = np.clip(y, 0, 1)[:, :, None]
     ball = horizon * (1 - up) ** 1.5 + zenith * (1 - (1 - up) ** 1.5)

@@ -21,7 +21,7 @@ from damage_tasks.samples.lighting import Linear, fractal_noise
 Cover = NDArray[np.bool_]
 
 
-class Harm(Protocol):
+class PanelDamage(Protocol):
     """One damage, placed on the car."""
 
     @property

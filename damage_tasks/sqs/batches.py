@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-MAX_ENTRIES = 10
+MAX_BATCH_ENTRIES = 10
 
 
 def in_batches(receipts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """``receipts`` in order, at most `MAX_ENTRIES` at a time."""
-    for first in range(0, len(receipts), MAX_ENTRIES):
-        yield receipts[first : first + MAX_ENTRIES]
+    """``receipts`` in order, at most `MAX_BATCH_ENTRIES` at a time."""
+    for first in range(0, len(receipts), MAX_BATCH_ENTRIES):
+        yield receipts[first : first + MAX_BATCH_ENTRIES]
 
 
 def change_visibility(sqs: Any, url: str, receipts: Sequence[str], seconds: int) -> list[str]:

@@ -14,7 +14,7 @@ from damage_tasks.telemetry.slack import Alert, Slack
 logger = logging.getLogger(__name__)
 
 CHECK_INTERVAL_SECONDS = 30.0
-DEAD_LETTERS = "dead letters"  # the cause of an alert
+DEAD_LETTERS_CAUSE = "dead letters"  # the cause of an alert
 
 
 class DeadLetterAlerts:
@@ -39,14 +39,14 @@ class DeadLetterAlerts:
         if grown > 0:
             self._slack.alert(
                 Alert(
-                    DEAD_LETTERS,
+                    DEAD_LETTERS_CAUSE,
                     f"{grown} more in {counts.dead_letter_queue}, {counts.dead_letters} in all. "
                     "To list them: damage-tasks dead-letters list",
                     lasts=True,
                 )
             )
         elif not counts.dead_letters:
-            self._slack.passed(DEAD_LETTERS, f"{counts.dead_letter_queue} is empty")
+            self._slack.passed(DEAD_LETTERS_CAUSE, f"{counts.dead_letter_queue} is empty")
         self._known = counts.dead_letters
         self._remember()
 

@@ -13,16 +13,16 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from damage_tasks.errors import QueueUnavailable
-from damage_tasks.sqs.batches import MAX_ENTRIES, change_visibility
+from damage_tasks.sqs.batches import MAX_BATCH_ENTRIES, change_visibility
 from damage_tasks.sqs.envelope import translate
 from damage_tasks.sqs.queues import Queue
 from damage_tasks.sqs.task_names import DETECT_DAMAGE
 
 # Seconds for which a message is hidden from others while it is read; tens of thousands
 # can be listed in that time.
-HOLD = 600
-EMPTY_ANSWERS = 2  # in a row; SQS queries only some of its servers at a time
-UNKNOWN = "unknown"
+HOLD_SECONDS = 600
+MAX_EMPTY_RECEIVES = 2  # in a row; SQS queries only some of its servers at a time
+UNKNOWN_REASON = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class DeadLetter:
     sent: datetime
     body: str
     receipt: str
-    reason: str = UNKNOWN
+    reason: str = UNKNOWN_REASON
     text: str = ""
     attempts: int | None = None
     finished: str | None = None
@@ -89,11 +89,13 @@ class DeadLetters:
 
     def _receive(self, seen: dict[str, DeadLetter], limit: int | None) -> Iterator[DeadLetter]:
         empty = known = 0
-        while (limit is None or len(seen) < limit) and empty < EMPTY_ANSWERS:
+        while (limit is None or len(seen) < limit) and empty < MAX_EMPTY_RECEIVES:
             answer = self._sqs.receive_message(
                 QueueUrl=self._dead.url,
-                MaxNumberOfMessages=min(MAX_ENTRIES, limit - len(seen)) if limit else MAX_ENTRIES,
-                VisibilityTimeout=HOLD,
+                MaxNumberOfMessages=min(MAX_BATCH_ENTRIES, limit - len(seen))
+                if limit
+                else MAX_BATCH_ENTRIES,
+                VisibilityTimeout=HOLD_SECONDS,
                 WaitTimeSeconds=1,
                 MessageSystemAttributeNames=["SentTimestamp"],
             )
@@ -103,7 +105,7 @@ class DeadLetters:
             # If there are very many, the first ones may be visible again; once all of them
             # have been received again, there are no others.
             known = 0 if new else known + 1
-            if known > EMPTY_ANSWERS + len(seen) / MAX_ENTRIES:
+            if known > MAX_EMPTY_RECEIVES + len(seen) / MAX_BATCH_ENTRIES:
                 return
             # In a single step: a caller that stops early must not leave the others hidden.
             letters = {message["MessageId"]: _letter(message) for message in new}
@@ -111,7 +113,7 @@ class DeadLetters:
             yield from letters.values()
 
     def _show_again(self, receipts: list[str]) -> None:
-        # If that fails, they become visible by themselves after HOLD seconds.
+        # If that fails, they become visible by themselves after HOLD_SECONDS seconds.
         with suppress(ClientError, BotoCoreError):
             change_visibility(self._sqs, self._dead.url, receipts, 0)
 

@@ -15,12 +15,12 @@ from collections.abc import Callable
 
 from kombu.log import get_logger
 
-from damage_tasks.sqs.batches import MAX_ENTRIES
+from damage_tasks.sqs.batches import MAX_BATCH_ENTRIES
 
 logger = get_logger(__name__)
 
-PAUSE = 0.5  # seconds that a message may wait for others, to be deleted with them
-FAREWELL = 15.0  # seconds that `Deletions.close` may take
+BATCH_WAIT_SECONDS = 0.5  # seconds that a message may wait for others, to be deleted with them
+CLOSE_TIMEOUT_SECONDS = 15.0  # seconds that `Deletions.close` may take
 
 # Takes receipt handles and returns SQS's reasons for those that it did not delete.
 Delete = Callable[[list[str]], list[str]]
@@ -45,13 +45,13 @@ class Deletions:
         """Wait until everything added has been deleted."""
         atexit.unregister(self.close)
         self._waiting.put(None)
-        self._thread.join(FAREWELL)
+        self._thread.join(CLOSE_TIMEOUT_SECONDS)
 
     def _run(self) -> None:
         while (receipt := self._waiting.get()) is not None:
             batch = [receipt]
-            end = time.monotonic() + PAUSE
-            while len(batch) < MAX_ENTRIES:
+            end = time.monotonic() + BATCH_WAIT_SECONDS
+            while len(batch) < MAX_BATCH_ENTRIES:
                 try:
                     receipt = self._waiting.get(timeout=max(0.0, end - time.monotonic()))
                 except queue.Empty:

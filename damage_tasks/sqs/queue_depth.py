@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-KEPT = 15.0  # seconds for which counts are cached; SQS's own are approximate anyway
+CACHE_SECONDS = 15.0  # seconds for which counts are cached; SQS's own are approximate anyway
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ class QueueCounts:
 
 
 class QueueDepth:
-    """Queries SQS at most every `KEPT` seconds; thread-safe.
+    """Queries SQS at most every `CACHE_SECONDS` seconds; thread-safe.
 
     Needs the permissions GetQueueAttributes on both queues and GetQueueUrl on the
     dead-letter queue.
     """
 
-    def __init__(self, queue_url: str, region: str | None, kept: float = KEPT) -> None:
+    def __init__(self, queue_url: str, region: str | None, kept: float = CACHE_SECONDS) -> None:
         self._url = queue_url
         self._region = region
         self._kept = kept

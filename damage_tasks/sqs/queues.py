@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 MIN_RECEIVES = 2  # with 1, a single lost pod would make a photo a dead letter
 MAX_RECEIVES = 5
-MIN_RETENTION = 24 * 3600  # seconds after which SQS silently deletes a message
-RETENTION = 14 * 24 * 3600  # seconds; the maximum of SQS
-DEAD_LETTERS = "dead-letters"
+MIN_RETENTION_SECONDS = 24 * 3600  # seconds after which SQS silently deletes a message
+RETENTION_SECONDS = 14 * 24 * 3600  # seconds; the maximum of SQS
+DEAD_LETTER_SUFFIX = "dead-letters"
 
 _ATTRIBUTES = [
     "VisibilityTimeout",
@@ -98,7 +98,7 @@ def read_queue(sqs: Any, url: str) -> Queue:
     )
 
 
-def problems(queue: Queue, settings: Settings) -> list[str]:
+def queue_problems(queue: Queue, settings: Settings) -> list[str]:
     """Problems that could lose or duplicate work on ``queue``, and the attribute to set."""
     found = []
     needed = settings.time_limit + VISIBILITY_MARGIN_SECONDS
@@ -111,10 +111,10 @@ def problems(queue: Queue, settings: Settings) -> list[str]:
             f"VisibilityTimeout is {queue.visibility_timeout} s, but photos may take "
             f"{settings.time_limit} s: set it to at least {needed}, or they are examined twice"
         )
-    if queue.retention < MIN_RETENTION:
+    if queue.retention < MIN_RETENTION_SECONDS:
         found.append(
-            f"MessageRetentionPeriod is {queue.retention} s: set it to {RETENTION}, or photos that "
-            "wait during an outage are deleted"
+            f"MessageRetentionPeriod is {queue.retention} s: set it to "
+            f"{RETENTION_SECONDS}, or photos that wait during an outage are deleted"
         )
     if queue.dead_letter_arn is None or queue.max_receives is None:
         found.append(
@@ -134,7 +134,7 @@ def check_queue(sqs: Any, settings: Settings) -> Queue:
     Raises `QueueUnsafe` naming every attribute to set, or `QueueUnavailable`.
     """
     queue = read_queue(sqs, settings.require("queue_url"))
-    found = problems(queue, settings)
+    found = queue_problems(queue, settings)
     if queue.dead_letter_arn is not None:
         dead = dead_letter_queue(sqs, queue)
         if dead.dead_letter_arn is not None:
@@ -145,8 +145,8 @@ def check_queue(sqs: Any, settings: Settings) -> Queue:
         if dead.retention < queue.retention:
             found.append(
                 f"MessageRetentionPeriod of {dead.name} is {dead.retention} s, shorter than the "
-                f"queue's own: set it to {RETENTION}, or dead letters may be deleted before they "
-                "are seen"
+                f"queue's own: set it to {RETENTION_SECONDS}, or dead letters may be deleted "
+                "before they are seen"
             )
     if found:
         raise QueueUnsafe(
@@ -163,7 +163,9 @@ def create_queues(
     Safe to call again.  Raises `QueueUnavailable`.
     """
     try:
-        dead = _ensure(sqs, f"{name}-{DEAD_LETTERS}", {"MessageRetentionPeriod": str(RETENTION)})
+        dead = _ensure(
+            sqs, f"{name}-{DEAD_LETTER_SUFFIX}", {"MessageRetentionPeriod": str(RETENTION_SECONDS)}
+        )
         arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])
         policy = {
             "deadLetterTargetArn": arn["Attributes"]["QueueArn"],
@@ -174,7 +176,7 @@ def create_queues(
             name,
             {
                 "VisibilityTimeout": str(visibility_timeout),
-                "MessageRetentionPeriod": str(RETENTION),
+                "MessageRetentionPeriod": str(RETENTION_SECONDS),
                 "RedrivePolicy": json.dumps(policy),
             },
         )

@@ -24,12 +24,12 @@ logger = get_logger(__name__)
 
 Json = dict[str, Any]
 
-LOOK_AGAIN = 0.02  # seconds between checks for room, which need no request
-HELD_PAUSE = 0.1  # seconds before hooks that delayed a poll are called again
-LONGEST_PAUSE = 30.0  # maximum seconds between failing polls
+ROOM_CHECK_SECONDS = 0.02  # seconds between checks for room, which need no request
+HELD_POLL_SECONDS = 0.1  # seconds before hooks that delayed a poll are called again
+MAX_POLL_BACKOFF_SECONDS = 30.0  # maximum seconds between failing polls
 # Seconds until a rejected message is retried; doubled at each receive.
-FIRST_BACKOFF = 5
-LONGEST_BACKOFF = 900
+FIRST_REDELIVERY_SECONDS = 5
+MAX_REDELIVERY_SECONDS = 900
 
 _THROTTLED = ("Throttl", "RequestLimitExceeded", "OverLimit", "TooManyRequests", "SlowDown")
 
@@ -89,7 +89,8 @@ class Channel(SQS.Channel):
         """Have ``hook`` called whenever a poll is due or the worker has no room for one.
 
         Hooks run in the order in which they were added.  If one returns False, the later ones
-        are not called and nothing is polled; all are called again after `HELD_PAUSE` seconds.
+        are not called and nothing is polled; all are called again after
+        `HELD_POLL_SECONDS`.
         A hook that raises is logged and counts as True.
         """
         self._hooks.append(hook)
@@ -161,13 +162,13 @@ class Channel(SQS.Channel):
             return
         assert self.hub is not None
         if not all(map(_allows_poll, self._hooks)):
-            self.hub.call_later(HELD_PAUSE, self._schedule_queue, queue)
+            self.hub.call_later(HELD_POLL_SECONDS, self._schedule_queue, queue)
         elif self.has_room():
             super()._schedule_queue(queue)
         else:
             # kombu would check again after `polling_interval`: no worker could process more than
             # its current photos per second.
-            self.hub.call_later(LOOK_AGAIN, self._schedule_queue, queue)
+            self.hub.call_later(ROOM_CHECK_SECONDS, self._schedule_queue, queue)
 
     def _size(self, queue: str) -> int:
         """Not queried: the size is unused, and an SQS outage at this point would end the worker."""
@@ -219,7 +220,7 @@ class Channel(SQS.Channel):
         if not self._failures:
             super()._loop1(queue, messages_fetched)
             return
-        pause = min(LONGEST_PAUSE, 2.0 ** min(self._failures - 1, 10))
+        pause = min(MAX_POLL_BACKOFF_SECONDS, 2.0 ** min(self._failures - 1, 10))
         assert self.hub is not None
         self.hub.call_later(random.uniform(pause / 2, pause), self._schedule_queue, queue)
 
@@ -276,7 +277,7 @@ class Channel(SQS.Channel):
         received = int(
             _sqs_message(message).get("Attributes", {}).get("ApproximateReceiveCount", 1)
         )
-        pause = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** (received - 1))
+        pause = min(MAX_REDELIVERY_SECONDS, FIRST_REDELIVERY_SECONDS * 2 ** (received - 1))
         self.show_again(message, round(random.uniform(pause / 2, pause)))
 
     def _restore(self, message: Any, *_: Any) -> None:

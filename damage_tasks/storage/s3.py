@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
     from damage_tasks.settings import Settings
 
-CHUNK = 256 * 1024
-READ_TIMEOUT = 10  # seconds
-MAX_OBJECT = 1024**3  # bytes; for objects that we wrote ourselves
+CHUNK_BYTES = 256 * 1024
+READ_TIMEOUT_SECONDS = 10  # seconds
+MAX_OBJECT_BYTES = 1024**3  # bytes; for objects that we wrote ourselves
 
 # While a body is read, boto3 passes on exceptions of urllib3 and the sockets below it.
 _S3_ERRORS = (ClientError, BotoCoreError, HTTPError, OSError)
@@ -55,7 +55,7 @@ def s3_client() -> S3Client:
         "s3",
         Config(
             connect_timeout=5,
-            read_timeout=READ_TIMEOUT,
+            read_timeout=READ_TIMEOUT_SECONDS,
             # The second attempt covers kept-alive connections that have gone stale; the queue
             # retries errors that last longer.
             retries={"total_max_attempts": 2, "mode": "standard"},
@@ -76,7 +76,7 @@ class Bucket:
 
     def get(self, key: str) -> bytes:
         """The bytes under ``key``; raises the same errors as `read_object`."""
-        return read_object(self.name, key, limit=MAX_OBJECT, timeout=READ_TIMEOUT)
+        return read_object(self.name, key, limit=MAX_OBJECT_BYTES, timeout=READ_TIMEOUT_SECONDS)
 
     def has(self, address: str) -> bool:
         """Whether there is still an image at ``address``, which `put` returned earlier.
@@ -145,7 +145,7 @@ def read_object(bucket: str, key: str, *, limit: int, timeout: float) -> bytes:
                     raise PhotoTooLarge(f"photo has more than {limit} bytes")
                 if time.monotonic() > deadline:
                     raise StorageUnavailable(f"{where}: not read within {timeout:g} s")
-                chunk = stream.read1(CHUNK)
+                chunk = stream.read1(CHUNK_BYTES)
                 if not chunk:
                     break
                 data += chunk

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-WAITS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 14400)
-BYTES = tuple(1024 * 4**n for n in range(3, 10))  # 64 KiB to 256 MiB
-MEGAPIXELS = (0.1, 0.3, 1, 2, 4, 8, 12, 16, 24, 48, 64)
-SCORES = (*(n / 20 for n in range(1, 20)), 0.99, 1.0)
+SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+WAIT_SECONDS_BUCKETS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 14400)
+BYTES_BUCKETS = tuple(1024 * 4**n for n in range(3, 10))  # 64 KiB to 256 MiB
+MEGAPIXELS_BUCKETS = (0.1, 0.3, 1, 2, 4, 8, 12, 16, 24, 48, 64)
+SCORE_BUCKETS = (*(n / 20 for n in range(1, 20)), 0.99, 1.0)
 
 _S3_CODE = re.compile(r"[A-Za-z0-9.]{1,64}")
 
@@ -62,14 +62,18 @@ class Metrics:
         )
         self.gate_exits = counter("gate_exits", "Photos that a gate ended early.", "network")
         self.damages = counter("damages", "Damages found.", "type", "severity")
-        self.stages = histogram("stage_seconds", "Seconds in each stage.", SECONDS, "stage")
-        self.seconds = histogram("photo_seconds", "Seconds per photo, all stages.", SECONDS)
-        self.waits = histogram("queue_wait_seconds", "Seconds a photo waited in SQS.", WAITS)
-        self.bytes = histogram("photo_bytes", "Size of photos in bytes.", BYTES)
-        self.megapixels = histogram("photo_megapixels", "Size of photos in megapixels.", MEGAPIXELS)
-        self.score = histogram("score", "Damage score of examined photos.", SCORES)
+        self.stages = histogram("stage_seconds", "Seconds in each stage.", SECONDS_BUCKETS, "stage")
+        self.seconds = histogram("photo_seconds", "Seconds per photo, all stages.", SECONDS_BUCKETS)
+        self.waits = histogram(
+            "queue_wait_seconds", "Seconds a photo waited in SQS.", WAIT_SECONDS_BUCKETS
+        )
+        self.bytes = histogram("photo_bytes", "Size of photos in bytes.", BYTES_BUCKETS)
+        self.megapixels = histogram(
+            "photo_megapixels", "Size of photos in megapixels.", MEGAPIXELS_BUCKETS
+        )
+        self.score = histogram("score", "Damage score of examined photos.", SCORE_BUCKETS)
         self.network_scores = histogram(
-            "network_score", "Scores of the networks.", SCORES, "network"
+            "network_score", "Scores of the networks.", SCORE_BUCKETS, "network"
         )
         self.load = Gauge(
             "damage_model_load_seconds", "Seconds the bundle took to load.",

@@ -13,7 +13,7 @@ from damage_tasks.telemetry.redaction import redacted
 _on = False
 # Error types that the parent reports for a child that could not.
 _CODES = {"WorkerLostError": "worker_lost", "TimeLimitExceeded": "time_limit"}
-FLUSH = 2.0  # seconds that an ending process waits for its last events to be sent
+FLUSH_TIMEOUT_SECONDS = 2.0  # seconds that an ending process waits for its last events to be sent
 
 
 def start_sentry(dsn: str | None, environment: str, traces_rate: float) -> None:
@@ -43,7 +43,7 @@ def start_sentry(dsn: str | None, environment: str, traces_rate: float) -> None:
         # Local variables contain signed URLs and settings.
         include_local_variables=False,
         send_default_pii=False,
-        shutdown_timeout=FLUSH,
+        shutdown_timeout=FLUSH_TIMEOUT_SECONDS,
     )
     _on = True
 
@@ -130,7 +130,7 @@ def flush() -> None:
     if _on and "sentry_sdk" in sys.modules:
         import sentry_sdk
 
-        sentry_sdk.flush(FLUSH)
+        sentry_sdk.flush(FLUSH_TIMEOUT_SECONDS)
 
 
 def _name_stage(error: BaseException, name: str) -> None:

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-HELD = 1000  # maximum number of alerts waiting for the thread
-POST_TIMEOUT = 5.0  # seconds
-LONGEST_PAUSE = 30.0  # seconds before a first alert is retried
-LONGEST_TEXT = 600  # characters of the first example
+MAX_WAITING_ALERTS = 1000  # maximum number of alerts waiting for the thread
+POST_TIMEOUT_SECONDS = 5.0  # seconds
+MAX_RETRY_SECONDS = 30.0  # seconds before a first alert is retried
+MAX_TEXT_CHARACTERS = 600  # characters of the first example
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Slack:
         self._where = where
         self._flower = (flower_url or "").rstrip("/")
         self._sentry = (sentry_url or "").rstrip("/")
-        self._queue: queue.Queue[Alert | _Passed] = queue.Queue(HELD)
+        self._queue: queue.Queue[Alert | _Passed] = queue.Queue(MAX_WAITING_ALERTS)
         self._groups: dict[str, _Group] = {}
         self._successes = 0
         self.dropped = 0
@@ -182,7 +182,7 @@ class Slack:
                 if self._post(group.first):
                     group.first = None
                 else:
-                    group.due = now + min(self._window, LONGEST_PAUSE)
+                    group.due = now + min(self._window, MAX_RETRY_SECONDS)
             elif group.passed is not None:
                 if self._post(f":white_check_mark: *{cause}*: {group.passed}"):
                     del self._groups[cause]
@@ -201,7 +201,7 @@ class Slack:
                 del self._groups[cause]
 
     def _first(self, alert: Alert) -> str:
-        text = _plain(redact(alert.text)[:LONGEST_TEXT])
+        text = _plain(redact(alert.text)[:MAX_TEXT_CHARACTERS])
         links = []
         if alert.task_id:
             links.append(self._task(alert.task_id))
@@ -229,7 +229,7 @@ class Slack:
             headers={"Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=POST_TIMEOUT):  # noqa: S310
+            with urllib.request.urlopen(request, timeout=POST_TIMEOUT_SECONDS):  # noqa: S310
                 return True
         except urllib.error.HTTPError as error:
             logger.warning("alert was not posted: Slack returned %d", error.code)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from model_store.manifest import Decision
 
 # Share of a region's size; a finer outline would not be more accurate than the mask.
-OUTLINE_TOLERANCE = 0.01
+OUTLINE_TOLERANCE_RATIO = 0.01
 MAX_DAMAGES = 100
 
 
@@ -45,14 +45,14 @@ def conclude(
     if found.ended is not None:
         return Conclusion(found.ended, (), undamaged)
     if found.damage_score >= decision.threshold:
-        damages, kept = measure(found.masks, photo_size)
+        damages, kept = measure_damages(found.masks, photo_size)
         if damages:
             mask = class_mask(kept, found.masks, types, found.size)
             return Conclusion(Verdict.DAMAGED, damages, mask)
     return Conclusion(Verdict.CLEAN, (), undamaged)
 
 
-def measure(
+def measure_damages(
     masks: Mapping[str, Mask], photo_size: tuple[int, int]
 ) -> tuple[tuple[Damage, ...], dict[str, NDArray[np.bool_]]]:
     """The damages in ``masks``, largest first, and the masks without the dropped regions.
@@ -147,7 +147,7 @@ def _outline(
         region.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
     )
     contour = max(contours, key=len)
-    tolerance = OUTLINE_TOLERANCE * max(region.shape)
+    tolerance = OUTLINE_TOLERANCE_RATIO * max(region.shape)
     contour = cv2.approxPolyDP(contour, max(0.75, tolerance), closed=True)
     # A contour runs through pixel centres.
     points = (contour[:, 0, :] + np.array(corner) + 0.5) * np.array(photo_size) / np.array(size)

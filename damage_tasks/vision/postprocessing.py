@@ -18,11 +18,11 @@ Probabilities = NDArray[np.float32]
 
 # The guided filter's window as a share of the longer side, and how strong an
 # edge must be to stop a mask (variance of values from 0 to 1).
-GUIDE_RADIUS = 0.008
-GUIDE_EDGE = 1e-3
+GUIDED_FILTER_RADIUS_RATIO = 0.008
+GUIDED_FILTER_EDGE_VARIANCE = 1e-3
 
 
-def prepare(pixels: Pixels, form: Input, long_side: int | None = None) -> Probabilities:
+def network_input(pixels: Pixels, form: Input, long_side: int | None = None) -> Probabilities:
     """A photo (H x W x 3 uint8, BGR) as a network's input (3 x h x w float32, RGB, normalised)."""
     height, width = pixels.shape[:2]
     scale = (long_side or form.long_side) / max(height, width)
@@ -45,7 +45,7 @@ def _normalised(mean: tuple[float, ...], std: tuple[float, ...]) -> list[Probabi
     return [(values - np.float32(m)) / np.float32(s) for m, s in zip(mean, std, strict=True)]
 
 
-def cut(probabilities: Probabilities, policy: MaskPolicy) -> NDArray[np.bool_]:
+def threshold_mask(probabilities: Probabilities, policy: MaskPolicy) -> NDArray[np.bool_]:
     """The mask (H x W bool) that ``policy`` derives from probabilities (H x W, 0 to 1)."""
     sure = probabilities >= policy.threshold
     if policy.kind == "threshold" or policy.low is None or not sure.any():
@@ -58,13 +58,15 @@ def cut(probabilities: Probabilities, policy: MaskPolicy) -> NDArray[np.bool_]:
     return kept[labels]
 
 
-def refined(probabilities: Probabilities, photo: Pixels, faint: float = 0.0) -> Probabilities:
+def refine_to_edges(
+    probabilities: Probabilities, photo: Pixels, faint: float = 0.0
+) -> Probabilities:
     """Probabilities (H x W) adjusted to the edges of ``photo`` (H x W x 3 uint8, BGR).
 
     Uses a guided filter (He, Sun and Tang, ECCV 2010), which does a CRF's work in a
     few milliseconds.  Regions where no nearby probability reaches ``faint`` are unchanged.
     """
-    radius = max(2, round(GUIDE_RADIUS * max(probabilities.shape)))
+    radius = max(2, round(GUIDED_FILTER_RADIUS_RATIO * max(probabilities.shape)))
     found = probabilities >= faint
     # A pixel's value depends on pixels up to two radii away: filter that far, and provide
     # the same distance again as input.
@@ -87,7 +89,9 @@ def _guided(found: Probabilities, photo: Pixels, radius: int) -> Probabilities:
 
     guide_mean, mean_found = mean(guide), mean(found)
     variance = mean(guide * guide) - guide_mean * guide_mean
-    slope = (mean(guide * found) - guide_mean * mean_found) / (variance + GUIDE_EDGE)
+    slope = (mean(guide * found) - guide_mean * mean_found) / (
+        variance + GUIDED_FILTER_EDGE_VARIANCE
+    )
     offset = mean_found - slope * guide_mean
     return np.clip(mean(slope) * guide + mean(offset), 0, 1)
 

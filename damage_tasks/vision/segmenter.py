@@ -15,7 +15,7 @@ from damage_tasks.vision.postprocessing import (
     Pixels,
     sigmoid,
 )
-from damage_tasks.vision.view import CLIP, Look, Mask, Window
+from damage_tasks.vision.view import LOGIT_LIMIT, Mask, PhotoView, Window
 from model_store.bundle import Bundle
 from model_store.engines import TORCH, load_engine
 from model_store.manifest import Gate
@@ -85,27 +85,27 @@ class Segmenter:
         runs once.
         """
         manifest = self.bundle.manifest
-        look = self._look(pixels)
+        view = self._view(pixels)
         logits: dict[str, float] = {}
         for gate in manifest.gates():
-            logits[gate.name] = look.logit(gate)
+            logits[gate.name] = view.logit(gate)
             if sigmoid(logits[gate.name]) < gate.threshold and gate.ends_with != "none":
                 return Segmentation(
                     damage_score=float(sigmoid(logits.get(manifest.decision.gate, -np.inf))),
                     decided_by=gate.name,
                     scores={name: float(sigmoid(logit)) for name, logit in logits.items()},
-                    size=look.size,
+                    size=view.size,
                     ended=Verdict(gate.ends_with),
                     reason=_reason_of(gate),
                 )
-        window = look.vehicle(manifest.locator) if manifest.locator else None
-        near = self._look(look.cropped(window), window) if window else look
+        window = view.vehicle(manifest.locator) if manifest.locator else None
+        near = self._view(view.cropped(window), window) if window else view
         decided_by = manifest.decision.gate
         score_logit = logits[decided_by]
         if manifest.union and (evidence := manifest.decision.evidence):
             decided_by = evidence.network
             score_logit = (
-                evidence.gate_scale * float(np.clip(score_logit, -CLIP, CLIP))
+                evidence.gate_scale * float(np.clip(score_logit, -LOGIT_LIMIT, LOGIT_LIMIT))
                 + evidence.scale * near.evidence(manifest.union, evidence.share)
                 + evidence.offset
             )
@@ -113,11 +113,11 @@ class Segmenter:
             damage_score=float(sigmoid(score_logit)),
             decided_by=decided_by,
             scores={name: float(sigmoid(logit)) for name, logit in logits.items()},
-            size=look.size,
-            find_masks=lambda: self._masks(near, look.size),
+            size=view.size,
+            find_masks=lambda: self._masks(near, view.size),
         )
 
-    def _masks(self, near: Look, size: tuple[int, int]) -> dict[str, Mask]:
+    def _masks(self, near: PhotoView, size: tuple[int, int]) -> dict[str, Mask]:
         manifest = self.bundle.manifest
         masks = {network.type: near.mask(network, size) for network in manifest.segmenters()}
         if manifest.union:
@@ -125,8 +125,8 @@ class Segmenter:
             _give_unclaimed(masks, near.mask(manifest.union, size), stable)
         return masks
 
-    def _look(self, pixels: Pixels, window: Window | None = None) -> Look:
-        return Look(self.engines, self.bundle.manifest.weights, pixels, window)
+    def _view(self, pixels: Pixels, window: Window | None = None) -> PhotoView:
+        return PhotoView(self.engines, self.bundle.manifest.weights, pixels, window)
 
 
 def _give_unclaimed(masks: Mapping[str, Mask], union: Mask, types: Sequence[str]) -> None:

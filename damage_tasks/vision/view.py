@@ -15,19 +15,23 @@ from damage_tasks.vision.postprocessing import (
     Probabilities,
     add_sigmoid,
     calibrated,
-    cut,
-    prepare,
-    refined,
+    network_input,
+    refine_to_edges,
     sigmoid,
+    threshold_mask,
 )
 from model_store.engines import Engine
 from model_store.manifest import Gate, Locator, MaskPolicy, SegmentNetwork, UnionNetwork, Weights
 
 Window = tuple[int, int, int, int]
 
-CLIP = 8.0  # limit for logits: beyond it, certainty no longer grows
-FAINT = 0.5  # times the lowest probability that counts; refinement cannot raise lower values to it
-WORKING_SIDE = 1024  # pixels; masks are computed at this size, which is fine enough for outlines
+LOGIT_LIMIT = 8.0  # limit for logits: beyond it, certainty no longer grows
+MIN_REFINED_RATIO = (
+    0.5  # times the lowest probability that counts; refinement cannot raise lower values to it
+)
+MASK_LONG_SIDE_PX = (
+    1024  # pixels; masks are computed at this size, which is fine enough for outlines
+)
 
 
 class Mask:
@@ -59,7 +63,7 @@ class Mask:
         return self.probabilities[where] / np.float32(max(self.policy.lowest, 1e-3))
 
 
-class Look:
+class PhotoView:
     """The networks' results for one view; nothing is computed twice.
 
     ``window`` is the part of the photo that the view shows, in pixels of the masks:
@@ -80,7 +84,7 @@ class Look:
         self._decoded: dict[tuple[str, int], Any] = {}
         self._window = window
         height, width = pixels.shape[:2]
-        scale = min(1.0, WORKING_SIDE / max(height, width))
+        scale = min(1.0, MASK_LONG_SIDE_PX / max(height, width))
         self.size = (max(1, round(width * scale)), max(1, round(height * scale)))
 
     def logit(self, gate: Gate) -> float:
@@ -97,7 +101,7 @@ class Look:
             nothing = np.zeros(size[::-1], np.bool_)
             return Mask(nothing, lambda: self._probabilities(network, size), network.policy)
         found = self._probabilities(network, size)
-        return Mask(cut(found, network.policy), found, network.policy)
+        return Mask(threshold_mask(found, network.policy), found, network.policy)
 
     def _probabilities(
         self, network: SegmentNetwork | UnionNetwork, size: tuple[int, int]
@@ -114,7 +118,7 @@ class Look:
             photo = self._pixels
             if photo.shape[:2] != (height, width):
                 photo = np.asarray(cv2.resize(photo, (width, height)), np.uint8)
-            found = refined(found, photo, FAINT * network.policy.lowest)
+            found = refine_to_edges(found, photo, MIN_REFINED_RATIO * network.policy.lowest)
         if self._window:
             whole = np.zeros(size[::-1], np.float32)
             whole[y : y + height, x : x + width] = found
@@ -128,7 +132,7 @@ class Look:
             count = max(4, round(share * logits.size))
             strongest = np.partition(sigmoid(logits), -count, axis=None)[-count:]
             mean = float(np.clip(strongest.mean(), 1e-6, 1 - 1e-6))
-            found.append(float(np.clip(np.log(mean / (1 - mean)), -CLIP, CLIP)))
+            found.append(float(np.clip(np.log(mean / (1 - mean)), -LOGIT_LIMIT, LOGIT_LIMIT)))
         return sum(found) / len(found)
 
     def vehicle(self, locator: Locator) -> Window | None:
@@ -182,7 +186,7 @@ class Look:
         if key not in self._encoded:
             form = self._weights[weights].input
             engine = self._engines[weights]
-            self._encoded[key] = engine.encode(prepare(self._pixels, form, side))
+            self._encoded[key] = engine.encode(network_input(self._pixels, form, side))
         return self._encoded[key]
 
     def _decode(self, weights: str, side: int) -> Any:

@@ -19,11 +19,16 @@ STAGES = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
-TAPPED = (1, 2, 4, 5)  # stages whose last blocks yield the features at strides 4, 8, 16 and 32
+FEATURE_STAGES = (
+    1,
+    2,
+    4,
+    5,
+)  # stages whose last blocks yield the features at strides 4, 8, 16 and 32
 # width and depth multipliers of the Lite variants
 VARIANTS = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}
 STEM_CHANNELS = 32
-EPSILON = 1e-3  # of the encoder's batch norms
+BATCH_NORM_EPSILON = 1e-3  # of the encoder's batch norms
 # Share of strongest stride-16 cells over which a local score is averaged.
 LOCAL_SHARE = 0.01
 
@@ -45,7 +50,7 @@ class Block:
         return self.stride == 1 and self.channels == self.out
 
 
-def plan(variant: str) -> tuple[Block, ...]:
+def block_plan(variant: str) -> tuple[Block, ...]:
     """The encoder's blocks in order: every stage except the last, which only a classifier needs.
 
     Raises `KeyError` for an unknown variant.
@@ -58,7 +63,7 @@ def plan(variant: str) -> tuple[Block, ...]:
         # Lite variants keep the depth that the first stage has in B0.
         count = repeats if number == 0 else math.ceil(repeats * depth)
         for i in range(count):
-            tap = number in TAPPED and i == count - 1
+            tap = number in FEATURE_STAGES and i == count - 1
             blocks.append(Block(channels, out, kernel, stride if i == 0 else 1, expansion, tap))
             channels = out
     return tuple(blocks)

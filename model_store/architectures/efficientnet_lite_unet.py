@@ -14,7 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model_store.architectures.efficientnet_lite import EPSILON, LOCAL_SHARE, STEM_CHANNELS, plan
+from model_store.architectures.efficientnet_lite import (
+    BATCH_NORM_EPSILON,
+    LOCAL_SHARE,
+    STEM_CHANNELS,
+    block_plan,
+)
 
 
 class Levels(NamedTuple):
@@ -149,7 +154,7 @@ class Encoder(nn.Module):
         super().__init__()
         self._conv_stem = SameConv2d(3, STEM_CHANNELS, 3, stride=2, bias=False)
         self._bn0 = _batch_norm(STEM_CHANNELS)
-        blocks = plan(variant)
+        blocks = block_plan(variant)
         self._blocks = nn.ModuleList(
             InvertedResidual(block.channels, block.out, block.kernel, block.stride, block.expansion)
             for block in blocks
@@ -253,4 +258,4 @@ def _strongest(logits: Tensor) -> Tensor:
 
 
 def _batch_norm(channels: int) -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(channels, eps=EPSILON, momentum=0.03)
+    return nn.BatchNorm2d(channels, eps=BATCH_NORM_EPSILON, momentum=0.03)

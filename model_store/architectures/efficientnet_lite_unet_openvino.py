@@ -13,15 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model_store.architectures.efficientnet_lite import EPSILON, LOCAL_SHARE, STEM_CHANNELS, plan
+from model_store.architectures.efficientnet_lite import (
+    BATCH_NORM_EPSILON,
+    LOCAL_SHARE,
+    STEM_CHANNELS,
+    block_plan,
+)
 from model_store.errors import BundleError
 from model_store.openvino_without_telemetry import openvino
 
 ops = openvino.opset13
 
 Tensors = dict[str, NDArray[Any]]
-DECODER_EPSILON = 1e-5  # torch's default
-PLANE = np.array([2, 3], np.int64)  # the axes of height and width
+DECODER_BATCH_NORM_EPSILON = 1e-5  # torch's default
+HEIGHT_AND_WIDTH_AXES = np.array([2, 3], np.int64)  # the axes of height and width
 
 
 def efficientnet_lite_unet(
@@ -104,16 +109,18 @@ class _Given:
 def _encoder(given: _Given, variant: str, photo: Any) -> dict[int, Any]:
     """Encoder features by stride: 4, 8, 16 and 32."""
     shape = (STEM_CHANNELS, 3, 3, 3)
-    x = _normed(given, "encoder._conv_stem", "encoder._bn0", photo, shape, 2, EPSILON)
+    x = _normed(given, "encoder._conv_stem", "encoder._bn0", photo, shape, 2, BATCH_NORM_EPSILON)
     x = ops.clamp(x, 0, 6)
     levels: dict[int, Any] = {}
-    for number, block in enumerate(plan(variant)):
+    for number, block in enumerate(block_plan(variant)):
         name = f"encoder._blocks.{number}"
 
         def layer(
             y: Any, part: str, norm: str, shape: tuple[int, ...], stride: int = 1, name: str = name
         ) -> Any:
-            return _normed(given, f"{name}.{part}", f"{name}.{norm}", y, shape, stride, EPSILON)
+            return _normed(
+                given, f"{name}.{part}", f"{name}.{norm}", y, shape, stride, BATCH_NORM_EPSILON
+            )
 
         wide, y = block.channels * block.expansion, x
         if block.expansion > 1:
@@ -130,7 +137,9 @@ def _encoder(given: _Given, variant: str, photo: Any) -> dict[int, Any]:
 
 def _block(given: _Given, name: str, x: Any, channels: int, out: int, depth: int) -> Any:
     def layer(x: Any, part: str, shape: tuple[int, ...]) -> Any:
-        return _normed(given, f"{name}.{part}.0", f"{name}.{part}.1", x, shape, 1, DECODER_EPSILON)
+        return _normed(
+            given, f"{name}.{part}.0", f"{name}.{part}.1", x, shape, 1, DECODER_BATCH_NORM_EPSILON
+        )
 
     x = ops.relu(layer(x, "reduce", (out, channels, 1, 1)))
     y = ops.relu(layer(x, "depthwise", (out, 1, 5, 5)))
@@ -180,13 +189,13 @@ def _linear(given: _Given, name: str, x: Any, channels: int, out: int) -> Any:
 
 
 def _join(small: Any, large: Any) -> Any:
-    size = ops.gather(ops.shape_of(large), PLANE, np.int64(0))
+    size = ops.gather(ops.shape_of(large), HEIGHT_AND_WIDTH_AXES, np.int64(0))
     up = ops.interpolate(
         small,
         size,
         mode="linear_onnx",
         shape_calculation_mode="sizes",
-        axes=PLANE,
+        axes=HEIGHT_AND_WIDTH_AXES,
         coordinate_transformation_mode="half_pixel",
     )
     return ops.concat([up, large], 1)
@@ -215,17 +224,19 @@ def _described(stride16: Any, decoded16: Any, stride32: Any, cells: Any) -> Any:
     coarse = ops.multiply(pooled, np.float32(4))
     parts = []
     for level, weight in ((stride16, fine), (decoded16, fine), (stride32, coarse)):
-        weighted = ops.reduce_sum(ops.multiply(level, weight), PLANE, keep_dims=False)
+        weighted = ops.reduce_sum(
+            ops.multiply(level, weight), HEIGHT_AND_WIDTH_AXES, keep_dims=False
+        )
         parts += [_mean(level), _maximum(level), weighted]
     return ops.concat(parts, 1)
 
 
 def _mean(level: Any) -> Any:
-    return ops.reduce_mean(level, PLANE, keep_dims=False)
+    return ops.reduce_mean(level, HEIGHT_AND_WIDTH_AXES, keep_dims=False)
 
 
 def _maximum(level: Any) -> Any:
-    return ops.reduce_max(level, PLANE, keep_dims=False)
+    return ops.reduce_max(level, HEIGHT_AND_WIDTH_AXES, keep_dims=False)
 
 
 def _channels(level: Any) -> int:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from model_store.engines.interface import Array
 
-LARGEST = 16  # photos
+MAX_BATCH_PHOTOS = 16  # photos
 
 
 class Batched(Protocol):
@@ -78,7 +78,7 @@ class BatchingEngine:
                 waiting.append(self._jobs.get())
             first = waiting[0]
             batch = [job for job in waiting if (job.run, job.shape) == (first.run, first.shape)]
-            batch = batch[:LARGEST]
+            batch = batch[:MAX_BATCH_PHOTOS]
             waiting = [job for job in waiting if job not in batch]
             _run(batch)
 

@@ -1,8 +1,8 @@
 """The manifest of a bundle and the networks that it describes."""
 
 from model_store.manifest.document import (
-    MANIFEST,
-    VERSION,
+    MANIFEST_FILE,
+    VERSION_PATTERN,
     Decision,
     Evidence,
     Golden,
@@ -28,8 +28,8 @@ from model_store.manifest.networks import (
 
 __all__ = [
     "INT8",
-    "MANIFEST",
-    "VERSION",
+    "MANIFEST_FILE",
+    "VERSION_PATTERN",
     "Calibration",
     "Converted",
     "Decision",

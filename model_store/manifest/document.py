@@ -30,9 +30,9 @@ from model_store.manifest.networks import (
     inside_the_bundle,
 )
 
-MANIFEST = "manifest.json"
+MANIFEST_FILE = "manifest.json"
 
-VERSION = r"^\d+\.\d+\.\d+([.+-][0-9A-Za-z.+-]+)?$"
+VERSION_PATTERN = r"^\d+\.\d+\.\d+([.+-][0-9A-Za-z.+-]+)?$"
 
 
 class Evidence(Part):
@@ -86,7 +86,7 @@ class Manifest(Part):
 
     schema_version: Literal[1] = Field(alias="schema")
     name: Slug
-    version: Annotated[str, Field(pattern=VERSION)]
+    version: Annotated[str, Field(pattern=VERSION_PATTERN)]
     created: str
     licence: str
     training_data: str
@@ -173,11 +173,11 @@ def parse_manifest(text: bytes, where: str) -> tuple[Manifest, str]:
 
 def read_manifest(folder: Path) -> tuple[Manifest, str]:
     """The manifest of the bundle in ``folder`` and its digest; see `parse_manifest`."""
-    path = folder / MANIFEST
+    path = folder / MANIFEST_FILE
     try:
         text = path.read_bytes()
     except OSError as error:
-        raise BundleNotFound(f"no bundle in {folder}: {error.strerror}: {MANIFEST}") from None
+        raise BundleNotFound(f"no bundle in {folder}: {error.strerror}: {MANIFEST_FILE}") from None
     return parse_manifest(text, str(path))
 
 

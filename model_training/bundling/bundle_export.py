@@ -31,7 +31,7 @@ from model_training.bundling.validation_predictions import (
     predict,
 )
 from model_training.data.labelled_photos import SPACING, LabelledPhoto
-from model_training.data.targets import MASKS, SCORES
+from model_training.data.targets import MASK_CHANNELS, SCORE_CHANNELS
 from model_training.data.vehicle_masks import imagenet_classifier
 from model_training.evaluation.bundle_evaluation import evaluate
 from model_training.evaluation.evaluation_report import figures
@@ -40,10 +40,10 @@ from model_training.fitting.denormals import flushed_denormals
 from model_training.synthetic.drawn_spacing import cars_with_spacing, opened_borders
 
 ARCHITECTURE = "efficientnet_lite_unet"
-WEIGHTS = "weights/damage.safetensors"
+WEIGHTS_FILE = "weights/damage.safetensors"
 SPACING_SEED, CAR_SEED, CARS = 5, 80_000, 20  # different from those of the evaluation
-EXPERIMENTAL = ("spacing",)  # until its figures are good enough
-TRUNK = "damage"  # the name of the single weights file shared by all networks
+EXPERIMENTAL_TYPES = ("spacing",)  # until its figures are good enough
+TRUNK_NAME = "damage"  # the name of the single weights file shared by all networks
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class ExportSettings:
     description: str = ""
     long_side: int = 352
     sides: tuple[int, ...] = (352, 512)
-    experimental: tuple[str, ...] = EXPERIMENTAL
+    experimental: tuple[str, ...] = EXPERIMENTAL_TYPES
     curated: tuple[Path, ...] = ()
 
 
@@ -84,7 +84,7 @@ def export(
     torch.set_num_threads(1)
     network, parameters, facts = read_network(checkpoint)
     entry = write_weights(network, parameters, out, settings)
-    network.load_state_dict(_as_shipped(out / WEIGHTS), strict=False)
+    network.load_state_dict(_as_shipped(out / WEIGHTS_FILE), strict=False)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     chosen = choose(_predictions(network, photos, settings, console))
     manifest = _manifest(entry, chosen, settings, facts)
@@ -135,7 +135,7 @@ def write_weights(
     network: torch.nn.Module, parameters: dict[str, Any], out: Path, settings: ExportSettings
 ) -> dict[str, Any]:
     """Write the weights as fp16 safetensors; returns their entry for the manifest."""
-    path = out / WEIGHTS
+    path = out / WEIGHTS_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {
         name: tensor.half().contiguous()
@@ -145,7 +145,7 @@ def write_weights(
     save_file(tensors, path)
     path.chmod(0o644)  # workers of other users must be able to read it
     return {
-        "file": WEIGHTS,
+        "file": WEIGHTS_FILE,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "bytes": path.stat().st_size,
         "format": "safetensors",
@@ -168,7 +168,7 @@ def _manifest(
         "training_data": settings.training_data,
         "description": settings.description or _described(facts),
         "types": list(types),
-        "weights": {TRUNK: entry},
+        "weights": {TRUNK_NAME: entry},
         "networks": [
             _gate("quality", 0.5),
             _gate("vehicle", 0.5),
@@ -225,16 +225,16 @@ def _described(facts: dict[str, Any]) -> str:
 
 
 def _gate(name: str, threshold: float, **more: Any) -> dict[str, Any]:
-    output = {"kind": "score", "channel": SCORES.index(name)}
+    output = {"kind": "score", "channel": SCORE_CHANNELS.index(name)}
     return _network(name, "gate", output, threshold=threshold, **more)
 
 
 def _mask(name: str) -> dict[str, Any]:
-    return {"kind": "mask", "channel": MASKS.index(name)}
+    return {"kind": "mask", "channel": MASK_CHANNELS.index(name)}
 
 
 def _network(name: str, role: str, output: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"name": name, "role": role, "weights": TRUNK, "output": output, **more}
+    return {"name": name, "role": role, "weights": TRUNK_NAME, "output": output, **more}
 
 
 def _as_shipped(path: Path) -> dict[str, torch.Tensor]:

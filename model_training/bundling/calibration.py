@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
-BINS = 200
+THRESHOLD_BINS = 200
 LOGIT_LIMIT = 8.0
-DIGITS = 5  # of numbers in a manifest
-FEW_PHOTOS = 15  # too few for a threshold far from 0.5
+MANIFEST_DIGITS = 5  # of numbers in a manifest
+MIN_PHOTOS_FOR_THRESHOLD = 15  # too few for a threshold far from 0.5
 
 
 def logistic_fit(
@@ -59,19 +59,19 @@ def balanced(labels: Sequence[bool]) -> NDArray[np.float64]:
 class ThresholdSweep:
     """Pooled overlap of one mask channel at every threshold, without storing the masks."""
 
-    hits: NDArray[np.float64] = field(default_factory=lambda: np.zeros(BINS))
-    misses: NDArray[np.float64] = field(default_factory=lambda: np.zeros(BINS))
+    hits: NDArray[np.float64] = field(default_factory=lambda: np.zeros(THRESHOLD_BINS))
+    misses: NDArray[np.float64] = field(default_factory=lambda: np.zeros(THRESHOLD_BINS))
     photos: int = 0  # with true pixels
 
     def add(self, probability: Floats, truth: NDArray[np.bool_]) -> None:
         """Add one photo (H x W, 0 to 1, and H x W bool); all photos have the same weight."""
-        bins = np.minimum((probability * BINS).astype(np.int64), BINS - 1)
-        self.hits += np.bincount(bins[truth], minlength=BINS) / truth.size
-        self.misses += np.bincount(bins[~truth], minlength=BINS) / truth.size
+        bins = np.minimum((probability * THRESHOLD_BINS).astype(np.int64), THRESHOLD_BINS - 1)
+        self.hits += np.bincount(bins[truth], minlength=THRESHOLD_BINS) / truth.size
+        self.misses += np.bincount(bins[~truth], minlength=THRESHOLD_BINS) / truth.size
         self.photos += bool(truth.any())
 
     def iou(self) -> NDArray[np.float64]:
-        """IoU if the mask is everything at or above bin / `BINS`."""
+        """IoU if the mask is everything at or above bin / `THRESHOLD_BINS`."""
         inside = np.cumsum(self.hits[::-1])[::-1]
         outside = np.cumsum(self.misses[::-1])[::-1]
         return inside / np.maximum(self.hits.sum() + outside, 1e-12)
@@ -89,12 +89,12 @@ class ThresholdSweep:
         It lies between 0.2 and 0.8, and closer to 0.5 if few photos show the damage;
         the middle of a plateau (within 0.002) is used.  Both generalise better.
         """
-        low, high = (0.35, 0.65) if self.photos < FEW_PHOTOS else (0.2, 0.8)
+        low, high = (0.35, 0.65) if self.photos < MIN_PHOTOS_FOR_THRESHOLD else (0.2, 0.8)
         iou = self.iou()
-        window = slice(round(low * BINS), round(high * BINS) + 1)
+        window = slice(round(low * THRESHOLD_BINS), round(high * THRESHOLD_BINS) + 1)
         near = np.flatnonzero(iou[window] >= iou[window].max() - 0.002) + window.start
         chosen = int(near[len(near) // 2])
-        return chosen / BINS, float(iou[chosen])
+        return chosen / THRESHOLD_BINS, float(iou[chosen])
 
     def lowest(self, within: float) -> tuple[float, float]:
         """The lowest threshold whose IoU is ``within`` that of `best`, and its IoU.
@@ -104,9 +104,12 @@ class ThresholdSweep:
         """
         best, overlap = self.best()
         iou = self.iou()
-        first = round(0.2 * BINS)
-        good = np.flatnonzero(iou[first : round(best * BINS) + 1] >= overlap - within) + first
-        return int(good[0]) / BINS, float(iou[good[0]])
+        first = round(0.2 * THRESHOLD_BINS)
+        good = (
+            np.flatnonzero(iou[first : round(best * THRESHOLD_BINS) + 1] >= overlap - within)
+            + first
+        )
+        return int(good[0]) / THRESHOLD_BINS, float(iou[good[0]])
 
 
 def gate_threshold(damaged: Floats, recall: float = 0.99, margin: float = 0.5) -> float:
@@ -121,7 +124,9 @@ def gate_threshold(damaged: Floats, recall: float = 0.99, margin: float = 0.5) -
     lost = int((1 - recall) * len(ordered))
     after = min(lost + 1, len(ordered) - 1)
     found = min(_odds_times(ordered[lost], 0.95), _odds_times(ordered[after], margin))
-    return math.floor(found * 10**DIGITS) / 10**DIGITS  # rounding up could lose a photo
+    return (
+        math.floor(found * 10**MANIFEST_DIGITS) / 10**MANIFEST_DIGITS
+    )  # rounding up could lose a photo
 
 
 def _odds_times(probability: float, factor: float) -> float:

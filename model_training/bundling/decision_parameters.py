@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from damage_tasks.vision.postprocessing import refined
+from damage_tasks.vision.postprocessing import refine_to_edges
 from model_training.bundling.calibration import (
     LOGIT_LIMIT,
     ThresholdSweep,
@@ -20,13 +20,13 @@ from model_training.bundling.calibration import (
 from model_training.bundling.hysteresis_thresholds import HysteresisSweep
 from model_training.bundling.validation_predictions import Prediction
 from model_training.data.labelled_photos import CLASS_IDS
-from model_training.data.targets import MASKS, SCORES
+from model_training.data.targets import MASK_CHANNELS, SCORE_CHANNELS
 
 Floats = NDArray[np.float64]
 
 MISS_COST = 1.5  # of a missed damaged photo, in false alarms
 UNION_LOSS = 0.01  # of IoU, for damage that would otherwise have no region
-THIN = ("scratch", "spacing")  # damage whose faint borders a plain threshold would cut off
+THIN_TYPES = ("scratch", "spacing")  # damage whose faint borders a plain threshold would cut off
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def choose(predictions: Sequence[Prediction]) -> Choices:
     that both are equally likely, whatever the share of damage in a fleet's photos.
     """
     seen = [p for p in predictions if p.group != "drawn"]
-    channel = SCORES.index("damage")
+    channel = SCORE_CHANNELS.index("damage")
     logits = np.array([p.scores[channel] for p in seen], np.float64)
     evidence = np.array([p.evidence() for p in seen])
     damaged = np.array([p.group == "damaged" for p in seen])
@@ -93,12 +93,12 @@ def mask_policies(
     if "any" in overlaps:
         lowest, overlaps["any"] = sweeps["any"].lowest(UNION_LOSS)
         policies["any"] = {"threshold": lowest}
-    for name in THIN:
+    for name in THIN_TYPES:
         sweep = HysteresisSweep()
         for prediction, truth in _judged(predictions, name):
-            found = prediction.probabilities(MASKS.index(name), truth.shape)
+            found = prediction.probabilities(MASK_CHANNELS.index(name), truth.shape)
             assert prediction.photo is not None
-            sweep.add(refined(found, prediction.photo), truth)
+            sweep.add(refine_to_edges(found, prediction.photo), truth)
         if sweep.truth:
             low, high, overlaps[name] = sweep.best()
             policies[name] = {"kind": "hysteresis", "threshold": high, "low": low, "refine": True}
@@ -120,7 +120,7 @@ def _threshold_sweeps(predictions: Sequence[Prediction]) -> dict[str, ThresholdS
     sweeps = {name: ThresholdSweep() for name in ("any", *CLASS_IDS)}
     for name, sweep in sweeps.items():
         for prediction, truth in _judged(predictions, name):
-            sweep.add(prediction.probabilities(MASKS.index(name), truth.shape), truth)
+            sweep.add(prediction.probabilities(MASK_CHANNELS.index(name), truth.shape), truth)
     return sweeps
 
 

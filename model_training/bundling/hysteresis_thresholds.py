@@ -10,22 +10,26 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
 
-LOWS = np.round(np.arange(0.2, 0.71, 0.05), 3)
-HIGHS = np.round(np.arange(0.2, 0.81, 0.05), 3)  # higher values overfit single photos
+LOW_THRESHOLDS = np.round(np.arange(0.2, 0.71, 0.05), 3)
+HIGH_THRESHOLDS = np.round(np.arange(0.2, 0.81, 0.05), 3)  # higher values overfit single photos
 
 
 @dataclass(slots=True)
 class HysteresisSweep:
     """Pooled overlap at every pair of thresholds, without storing the masks."""
 
-    hits: NDArray[np.float64] = field(default_factory=lambda: np.zeros((len(LOWS), len(HIGHS))))
-    claims: NDArray[np.float64] = field(default_factory=lambda: np.zeros((len(LOWS), len(HIGHS))))
+    hits: NDArray[np.float64] = field(
+        default_factory=lambda: np.zeros((len(LOW_THRESHOLDS), len(HIGH_THRESHOLDS)))
+    )
+    claims: NDArray[np.float64] = field(
+        default_factory=lambda: np.zeros((len(LOW_THRESHOLDS), len(HIGH_THRESHOLDS)))
+    )
     truth: float = 0.0
 
     def add(self, probability: Floats, truth: NDArray[np.bool_]) -> None:
         """Add one photo (H x W, 0 to 1, and H x W bool); all photos have the same weight."""
         self.truth += float(truth.mean())
-        for row, low in enumerate(LOWS):
+        for row, low in enumerate(LOW_THRESHOLDS):
             faint = (probability >= low).astype(np.uint8)
             count, labels = cv2.connectedComponents(faint, connectivity=8)
             if count == 1:
@@ -36,7 +40,7 @@ class HysteresisSweep:
             surest = np.zeros(count)
             np.maximum.at(surest, flat, probability.ravel())
             areas[0] = found[0] = surest[0] = 0
-            kept = surest[:, None] >= HIGHS
+            kept = surest[:, None] >= HIGH_THRESHOLDS
             self.hits[row] += found @ kept
             self.claims[row] += areas @ kept
 
@@ -46,8 +50,8 @@ class HysteresisSweep:
         The middle of a plateau of high (within 0.002) is used, because it generalises better.
         """
         iou = self.hits / np.maximum(self.claims + self.truth - self.hits, 1e-12)
-        iou[LOWS[:, None] > HIGHS] = -1
+        iou[LOW_THRESHOLDS[:, None] > HIGH_THRESHOLDS] = -1
         row = int(np.argmax(iou.max(1)))
         near = np.flatnonzero(iou[row] >= iou[row].max() - 0.002)
         column = int(near[len(near) // 2])
-        return float(LOWS[row]), float(HIGHS[column]), float(iou[row, column])
+        return float(LOW_THRESHOLDS[row]), float(HIGH_THRESHOLDS[column]), float(iou[row, column])

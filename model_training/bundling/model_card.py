@@ -12,7 +12,7 @@ from typing import Any
 
 from damage_tasks.vision.segmenter import Segmenter
 from model_store.bundle import open_bundle
-from model_store.publishing import CARD, CARD_PICTURES
+from model_store.publishing import CARD_FILE, CARD_PICTURES_FOLDER
 from model_training.bundling.model_card_pictures import Album, draw_album
 from model_training.bundling.model_card_plots import (
     Curves,
@@ -38,7 +38,7 @@ def write_card(
     pixels by type; ``facts``: the checkpoint's metadata; ``curated``: folders written by
     `data.curation_files.write_curation`.
     """
-    pictures = out / CARD_PICTURES
+    pictures = out / CARD_PICTURES_FOLDER
     pictures.mkdir(parents=True, exist_ok=True)
     plot_gate(report, manifest, pictures / "gate.png")
     plot_precision_recall(report, pictures / "precision-recall.png")
@@ -47,7 +47,7 @@ def write_card(
     curations = read_curations(curated)
     write_decisions(curated, pictures / TABLE)
     text = _text(manifest, report, album, facts, curations)
-    (out / CARD).write_text(text, encoding="utf-8")
+    (out / CARD_FILE).write_text(text, encoding="utf-8")
 
 
 def _text(
@@ -107,18 +107,19 @@ def _text(
             *_breakdowns(report),
             f"The gate ends an inspection below {gate['threshold']:.4f}:",
             "",
-            f"![Recall and false alarms of the gate]({CARD_PICTURES}/gate.png)",
+            f"![Recall and false alarms of the gate]({CARD_PICTURES_FOLDER}/gate.png)",
             "",
-            f"![Precision and recall of the damage score]({CARD_PICTURES}/precision-recall.png)",
+            "![Precision and recall of the damage score]"
+            f"({CARD_PICTURES_FOLDER}/precision-recall.png)",
             "",
-            f"![Precision and recall of the masks' pixels]({CARD_PICTURES}/types.png)",
+            f"![Precision and recall of the masks' pixels]({CARD_PICTURES_FOLDER}/types.png)",
             "",
             "## Examples",
             "",
             "Drawn cars with the bundle's results, right or wrong; the seeds were fixed "
             "before the training. (The rights to the training photos do not permit showing them.)",
             "",
-            f"![Drawn cars with outlines]({CARD_PICTURES}/examples.jpg)",
+            f"![Drawn cars with outlines]({CARD_PICTURES_FOLDER}/examples.jpg)",
             "",
             "## Failures",
             "",
@@ -166,7 +167,7 @@ def _failures(report: dict[str, Any], album: Album) -> list[str]:
             "",
             f"The first {album.shown} drawn cars with a wrong verdict:",
             "",
-            f"![Drawn cars with a wrong verdict]({CARD_PICTURES}/failures.jpg)",
+            f"![Drawn cars with a wrong verdict]({CARD_PICTURES_FOLDER}/failures.jpg)",
         ]
     return lines
 
@@ -181,10 +182,10 @@ def _limits(manifest: dict[str, Any], report: dict[str, Any]) -> list[str]:
                 f"- **The {network['name']} network is marked experimental**: validation photos "
                 f"that show this damage: {photos}."
             )
-    return lines + LIMITS
+    return lines + LIMITATIONS
 
 
-LIMITS = [
+LIMITATIONS = [
     "- Damaged and clean photos come from different sources; expect more false alarms on a "
     "fleet's own uploads (dirt, reflections, night).",
     "- Masks are as tight or loose as the outlines in the training data.",
@@ -205,7 +206,8 @@ def _curation(curations: Sequence[Mapping[str, Any]]) -> list[str]:
         for entry in found["decisions"]
     ]
     return [
-        f"Photos that were excluded or changed, and why ([full list]({CARD_PICTURES}/{TABLE})):",
+        "Photos that were excluded or changed, and why "
+        f"([full list]({CARD_PICTURES_FOLDER}/{TABLE})):",
         "",
         *_table(("world", "what", "reason", "split", "photos"), rows),
         "",

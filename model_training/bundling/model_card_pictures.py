@@ -18,12 +18,12 @@ from damage_tasks.vision.segmenter import Segmenter
 
 Photo = NDArray[np.uint8]
 
-SIZE = (640, 480)  # pixels, width and height
-TILE = (480, 440)
+PHOTO_SIZE_PX = (640, 480)  # pixels, width and height
+TILE_SIZE_PX = (480, 440)
 # Chosen before any training, never by result.
-EXAMPLES = range(60_001, 60_009)
-MORE = range(60_009, 60_041)  # also searched for failures
-MOST_FAILURES = 4
+EXAMPLE_SEEDS = range(60_001, 60_009)
+FAILURE_SEEDS = range(60_009, 60_041)  # also searched for failures
+MAX_FAILURES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +43,28 @@ def draw_album(segmenter: Segmenter, folder: Path) -> Album:
     failures: list[Photo] = []
     looked = {Verdict.CLEAN: 0, Verdict.DAMAGED: 0}
     wrong = {Verdict.CLEAN: 0, Verdict.DAMAGED: 0}
-    for seed in (*EXAMPLES, *MORE):
-        sample = draw_sample(seed, size=SIZE)
+    for seed in (*EXAMPLE_SEEDS, *FAILURE_SEEDS):
+        sample = draw_sample(seed, size=PHOTO_SIZE_PX)
         found = segmenter.segment(sample.photo)
-        conclusion = conclude(found, SIZE, segmenter.decision, segmenter.types)
+        conclusion = conclude(found, PHOTO_SIZE_PX, segmenter.decision, segmenter.types)
         is_wrong = conclusion.verdict is not sample.expected
         looked[sample.expected] += 1
         wrong[sample.expected] += is_wrong
-        if seed not in EXAMPLES and not (is_wrong and len(failures) < MOST_FAILURES):
+        if seed not in EXAMPLE_SEEDS and not (is_wrong and len(failures) < MAX_FAILURES):
             continue
         tile = _tile(
             render_overlay(
                 sample.photo,
                 conclusion.damages,
-                photo_size=SIZE,
+                photo_size=PHOTO_SIZE_PX,
                 types=segmenter.types,
                 verdict=conclusion.verdict,
                 damage_score=found.damage_score,
             )
         )
-        if seed in EXAMPLES:
+        if seed in EXAMPLE_SEEDS:
             examples.append(tile)
-        if is_wrong and len(failures) < MOST_FAILURES:
+        if is_wrong and len(failures) < MAX_FAILURES:
             failures.append(tile)
     _write(folder / "examples.jpg", examples)
     (folder / "failures.jpg").unlink(missing_ok=True)
@@ -80,10 +80,10 @@ def draw_album(segmenter: Segmenter, folder: Path) -> Album:
 
 
 def _tile(shown: Photo) -> Photo:
-    scale = TILE[0] / shown.shape[1]
+    scale = TILE_SIZE_PX[0] / shown.shape[1]
     shown = cv2.resize(shown, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    tile = np.zeros((TILE[1], TILE[0], 3), np.uint8)  # legends differ in height
-    tile[: min(len(shown), TILE[1])] = shown[: TILE[1]]
+    tile = np.zeros((TILE_SIZE_PX[1], TILE_SIZE_PX[0], 3), np.uint8)  # legends differ in height
+    tile[: min(len(shown), TILE_SIZE_PX[1])] = shown[: TILE_SIZE_PX[1]]
     return tile
 
 

@@ -14,23 +14,33 @@ from rich.console import Console
 from damage_tasks.vision.segmenter import Segmenter
 from model_store.bundle import Bundle, open_bundle
 from model_store.errors import BundleError
-from model_store.manifest import MANIFEST
+from model_store.manifest import MANIFEST_FILE
 from model_training.bundling.manifest_file import write_manifest
 from model_training.bundling.self_test_photos import golden_entries, write_golden
 from model_training.data.labelled_photos import CLASS_IDS
 
-FORMATS = {".pt2": "exported_program", ".safetensors": "safetensors"}
-THRESHOLD = 0.5
+WEIGHTS_FORMATS = {".pt2": "exported_program", ".safetensors": "safetensors"}
+DEFAULT_THRESHOLD = 0.5
 SCORE, MASK = ({"kind": kind, "channel": 0} for kind in ("score", "mask"))
 # A network's role by the name of its weights file, in the order in which networks run.
 ROLES: Mapping[str, Mapping[str, Any]] = {
-    "quality": {"role": "gate", "output": SCORE, "threshold": THRESHOLD},
-    "vehicle": {"role": "gate", "output": SCORE, "threshold": THRESHOLD},
-    "damage": {"role": "gate", "output": SCORE, "threshold": THRESHOLD, "ends_with": "clean"},
-    "place": {"role": "locate", "output": MASK, "threshold": THRESHOLD},
-    "any": {"role": "union", "output": MASK, "policy": {"threshold": THRESHOLD}},
+    "quality": {"role": "gate", "output": SCORE, "threshold": DEFAULT_THRESHOLD},
+    "vehicle": {"role": "gate", "output": SCORE, "threshold": DEFAULT_THRESHOLD},
+    "damage": {
+        "role": "gate",
+        "output": SCORE,
+        "threshold": DEFAULT_THRESHOLD,
+        "ends_with": "clean",
+    },
+    "place": {"role": "locate", "output": MASK, "threshold": DEFAULT_THRESHOLD},
+    "any": {"role": "union", "output": MASK, "policy": {"threshold": DEFAULT_THRESHOLD}},
     **{
-        name: {"role": "segment", "output": MASK, "type": name, "policy": {"threshold": THRESHOLD}}
+        name: {
+            "role": "segment",
+            "output": MASK,
+            "type": name,
+            "policy": {"threshold": DEFAULT_THRESHOLD},
+        }
         for name in CLASS_IDS
     },
 }
@@ -56,7 +66,7 @@ def pack(
         manifest.pop("metrics", None)  # figures of other weights
     manifest.setdefault("networks", _networks(manifest["weights"]))
     manifest.setdefault("types", [n["type"] for n in manifest["networks"] if "type" in n])
-    manifest.setdefault("decision", {"gate": "damage", "threshold": THRESHOLD})
+    manifest.setdefault("decision", {"gate": "damage", "threshold": DEFAULT_THRESHOLD})
     manifest["golden"] = []
     write_manifest(folder, manifest)
     segmenter = Segmenter(open_bundle(folder))
@@ -68,7 +78,7 @@ def pack(
 
 
 def _draft(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
+    path = folder / MANIFEST_FILE
     try:
         draft = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     except ValueError as error:
@@ -84,14 +94,14 @@ def _describe_weights(folder: Path, manifest: dict[str, Any], long_side: int) ->
     known = {entry.get("file") for entry in weights.values()}
     for path in sorted(folder.rglob("*")):
         file = path.relative_to(folder).as_posix()
-        if path.suffix in FORMATS and file not in known:
+        if path.suffix in WEIGHTS_FORMATS and file not in known:
             weights[path.stem] = {
                 "file": file,
-                "format": FORMATS[path.suffix],
+                "format": WEIGHTS_FORMATS[path.suffix],
                 "input": {"long_side": long_side},
             }
     if not weights:
-        raise BundleError(f"{folder}: no weights ({', '.join(FORMATS)})")
+        raise BundleError(f"{folder}: no weights ({', '.join(WEIGHTS_FORMATS)})")
     changed = False
     for name, entry in weights.items():
         path = folder / str(entry.get("file"))
@@ -110,6 +120,6 @@ def _networks(weights: Mapping[str, Any]) -> list[dict[str, Any]]:
     if unknown := weights.keys() - ROLES.keys():
         raise BundleError(
             f"unknown roles of the networks in {', '.join(sorted(unknown))}: name each file by its "
-            f"role ({', '.join(ROLES)}), or describe the networks in {MANIFEST}"
+            f"role ({', '.join(ROLES)}), or describe the networks in {MANIFEST_FILE}"
         )
     return [{"name": n, "weights": n, **role} for n, role in ROLES.items() if n in weights]

@@ -27,15 +27,15 @@ import nncf
 # isort: split
 
 from damage_tasks.errors import BundleError
-from damage_tasks.vision.postprocessing import prepare
+from damage_tasks.vision.postprocessing import network_input
 from damage_tasks.vision.segmenter import Segmenter
 from damage_tasks.vision.self_test import check_golden
 from model_store.bundle import Bundle, open_bundle
 from model_store.engines import INT8, OPENVINO, REFERENCE
 from model_store.engines.openvino import DECODE, ENCODE, openvino_models
-from model_store.manifest import MANIFEST, SegmentNetwork, UnionNetwork, parse_manifest
+from model_store.manifest import MANIFEST_FILE, SegmentNetwork, UnionNetwork, parse_manifest
 from model_training.data.labelled_photos import LabelledPhoto
-from model_training.evaluation.engine_comparison import MASK_IOU, Agreement, agreement
+from model_training.evaluation.engine_comparison import MIN_MASK_IOU, Agreement, agreement
 
 # Of `encode` and `decode`.
 Models = tuple[Any, Any]
@@ -74,7 +74,7 @@ def quantise(
     samples = {
         name: list(_samples(bundle, name, models, calibration)) for name, models in full.items()
     }
-    for words, scope in SCOPES:
+    for words, scope in QUANTISATION_SCOPES:
         console.print(f"quantising {words} with {len(next(iter(samples.values())))} photos")
         models = {name: scope(full[name], samples[name]) for name in full}
         try:
@@ -101,7 +101,7 @@ def _samples(
     order = sorted(sides)
     request = openvino.compile_model(models[0], "CPU").create_infer_request()
     for number, photo in enumerate(_some(photos, CALIBRATION_PHOTOS)):
-        array = prepare(photo.read()[0], form, order[number % len(order)])[None]
+        array = network_input(photo.read()[0], form, order[number % len(order)])[None]
         request.infer([array])
         *features, _ = (tensor.data.copy() for tensor in request.output_tensors)
         yield array, tuple(features)
@@ -142,7 +142,7 @@ def _only_the_encoder(models: Models, samples: list[Any]) -> Models:
     return _quantised(encoder, [photo for photo, _ in samples], early), decoder
 
 
-SCOPES: tuple[tuple[str, Callable[[Models, list[Any]], Models]], ...] = (
+QUANTISATION_SCOPES: tuple[tuple[str, Callable[[Models, list[Any]], Models]], ...] = (
     ("everything", _all),
     ("all but the first convolutions and the last", _all_but_the_ends),
     ("the encoder except its first convolutions", _only_the_encoder),
@@ -173,7 +173,7 @@ def _add(
         check_golden(segmenter)
         agreed = agreement(reference, segmenter, photos)
         if not agreed.good:
-            raise BundleError(f"{agreed}; an IoU of {MASK_IOU} is required")
+            raise BundleError(f"{agreed}; an IoU of {MIN_MASK_IOU} is required")
         for entry in entries.values():
             entry["agreement"] = agreed.figures()
         _change(folder, entries)
@@ -203,7 +203,7 @@ def _remove(folder: Path) -> None:
 
 def _change(folder: Path, entries: dict[str, Any]) -> None:
     """Record in the manifest that ``entries``, by weights, are the int8 versions."""
-    path = folder / MANIFEST
+    path = folder / MANIFEST_FILE
     document = json.loads(path.read_bytes())
     for name, weights in document["weights"].items():
         weights.pop("engines", None)

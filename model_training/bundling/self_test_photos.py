@@ -18,12 +18,12 @@ from damage_tasks.photos import decode
 from damage_tasks.samples.car_photo import Sample, draw_sample
 from damage_tasks.vision.measurement import Conclusion, conclude
 from damage_tasks.vision.segmenter import Segmenter
-from model_training.data.label_formats.photo_files import SUFFIXES
+from model_training.data.label_formats.photo_files import PHOTO_SUFFIXES
 
-GOLDEN = "golden"
-SIZE = (640, 480)
+GOLDEN_FOLDER = "golden"
+PHOTO_SIZE_PX = (640, 480)
 FIRST_SEED = 50_000  # used neither for published samples nor for training
-TRIES = 40
+MAX_TRIES = 40
 KINDS: dict[str, tuple[str, ...]] = {
     "clean": (),
     "scratch": ("scratch",),
@@ -44,7 +44,7 @@ def write_golden(
     furthest from the threshold, with the wrong result, and warns on ``console``:
     it still proves that a machine computes the same as this one.
     """
-    folder = out / GOLDEN
+    folder = out / GOLDEN_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     entries = []
     for name, damages in KINDS.items():
@@ -52,7 +52,7 @@ def write_golden(
         entries.append(entry)
         if not right and console:
             console.print(
-                f"golden photo {name}: the bundle gets none of {TRIES} drawn cars right",
+                f"golden photo {name}: the bundle gets none of {MAX_TRIES} drawn cars right",
                 style="yellow",
             )
     return entries
@@ -60,7 +60,9 @@ def write_golden(
 
 def golden_entries(out: Path, segmenter: Segmenter) -> list[dict[str, Any]]:
     """Manifest entries for the photos in ``out/golden``, with the bundle's results for them."""
-    paths = sorted(path for path in (out / GOLDEN).glob("*") if path.suffix.lower() in SUFFIXES)
+    paths = sorted(
+        path for path in (out / GOLDEN_FOLDER).glob("*") if path.suffix.lower() in PHOTO_SUFFIXES
+    )
     return [_entry(path.name, path.read_bytes(), segmenter) for path in paths]
 
 
@@ -71,8 +73,8 @@ def _golden(
     path = folder / f"{name}.jpg"
     best, furthest = b"", -1.0
     entry: dict[str, Any] = {}
-    for seed in range(FIRST_SEED, FIRST_SEED + TRIES):
-        sample = draw_sample(seed, size=SIZE, damages=damages)
+    for seed in range(FIRST_SEED, FIRST_SEED + MAX_TRIES):
+        sample = draw_sample(seed, size=PHOTO_SIZE_PX, damages=damages)
         quality = [cv2.IMWRITE_JPEG_QUALITY, 90]
         data = cv2.imencode(".jpg", sample.photo, quality)[1].tobytes()
         new = _entry(path.name, data, segmenter)
@@ -93,7 +95,7 @@ def _entry(name: str, data: bytes, segmenter: Segmenter) -> dict[str, Any]:
     size = (photo.width, photo.height)
     conclusion = conclude(found, size, segmenter.decision, segmenter.types)
     return {
-        "photo": f"{GOLDEN}/{name}",
+        "photo": f"{GOLDEN_FOLDER}/{name}",
         "sha256": hashlib.sha256(data).hexdigest(),
         "verdict": str(conclusion.verdict),
         "damage_score": found.damage_score,

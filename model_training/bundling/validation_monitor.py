@@ -12,7 +12,7 @@ from model_store.manifest import Input
 from model_training.bundling.decision_parameters import mask_thresholds
 from model_training.bundling.validation_predictions import Prediction, predict
 from model_training.data.labelled_photos import LabelledPhoto
-from model_training.data.targets import SCORES
+from model_training.data.targets import SCORE_CHANNELS
 from model_training.evaluation.detection_metrics import false_alarms, roc_auc
 from model_training.fitting.training_loop import Monitor
 
@@ -30,8 +30,8 @@ def validation_monitor(photos: Sequence[LabelledPhoto], long_side: int = 352) ->
         overlaps = mask_thresholds(found)[1]
         figures: dict[str, Any] = {f"iou_{k}": round(v, 3) for k, v in overlaps.items()}
         for name in ("gate", "masks"):
-            by_group = {group: _scores(found, group, gate=name == "gate") for group in GROUPS}
-            for group in GROUPS[1:]:
+            by_group = {group: _scores(found, group, gate=name == "gate") for group in PHOTO_GROUPS}
+            for group in PHOTO_GROUPS[1:]:
                 damaged, clean = by_group["damaged"], by_group[group]
                 figures[f"auc_{name}_{group}"] = round(roc_auc(damaged, clean), 4)
                 figures[f"alarms_{name}_{group}"] = [
@@ -42,11 +42,11 @@ def validation_monitor(photos: Sequence[LabelledPhoto], long_side: int = 352) ->
     return monitor
 
 
-GROUPS = ("damaged", "clean", "close_up")
+PHOTO_GROUPS = ("damaged", "clean", "close_up")
 
 
 def _scores(predictions: Sequence[Prediction], group: str, *, gate: bool) -> list[float]:
-    channel = SCORES.index("damage")
+    channel = SCORE_CHANNELS.index("damage")
     return [
         float(p.scores[channel]) if gate else p.evidence() for p in predictions if p.group == group
     ]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from damage_tasks.vision.postprocessing import prepare, sigmoid
+from damage_tasks.vision.postprocessing import network_input, sigmoid
 from model_store.architectures.efficientnet_lite_unet import EfficientNetLiteUNet
 from model_store.manifest import Input
 from model_training.bundling.calibration import logit
@@ -22,7 +22,7 @@ from model_training.data.labelled_photos import LabelledPhoto
 Photo = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-SIDE = 640  # photos are compared with at most this long side
+COMPARED_LONG_SIDE_PX = 640  # photos are compared with at most this long side
 EVIDENCE_SHARE = 0.005
 
 
@@ -90,7 +90,7 @@ class Predictor:
         )
 
     def _input(self, photo: Photo, side: int) -> torch.Tensor:
-        batch = torch.from_numpy(prepare(photo, self.form, side))[None]
+        batch = torch.from_numpy(network_input(photo, self.form, side))[None]
         return batch.to(memory_format=torch.channels_last)
 
 
@@ -112,7 +112,7 @@ def predict(
             found.append(look(whole, "clean"))
             found.append(look(close_up(whole, rng), "close_up"))
             continue
-        scale = min(1.0, SIDE / max(ids.shape))
+        scale = min(1.0, COMPARED_LONG_SIDE_PX / max(ids.shape))
         size = (round(ids.shape[1] * scale), round(ids.shape[0] * scale))
         ids = cv2.resize(ids, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8)
         found.append(look(whole, "damaged", labelled.kind, ids))

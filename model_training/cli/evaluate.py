@@ -10,12 +10,12 @@ from rich.console import Console
 
 from model_training.cli.options import Classes, Photos, read
 
-BUNDLE = "default, a folder, s3:// or https://"
+BUNDLE_METAVAR = "default, a folder, s3:// or https://"
 
 
 def evaluate(
     photos: Photos,
-    bundle: Annotated[str, typer.Option(help=BUNDLE)] = "default",
+    bundle: Annotated[str, typer.Option(help=BUNDLE_METAVAR)] = "default",
     split: Annotated[
         str, typer.Option(help="Only the photos of this split (train, val ...); by default all.")
     ] = "",
@@ -32,7 +32,8 @@ def evaluate(
     against: Annotated[
         str,
         typer.Option(
-            metavar="BUNDLE", help=f"Another bundle to compare with, photo by photo: {BUNDLE}."
+            metavar="BUNDLE",
+            help=f"Another bundle to compare with, photo by photo: {BUNDLE_METAVAR}.",
         ),
     ] = "",
     synthetic: Annotated[

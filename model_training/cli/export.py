@@ -51,7 +51,7 @@ def export(
     """
     from model_training.bundling.bundle_export import ExportSettings
     from model_training.bundling.bundle_export import export as write_bundle
-    from model_training.fitting.training_loop import LATEST
+    from model_training.fitting.training_loop import LATEST_FILE
 
     settings = ExportSettings(
         version=version,
@@ -65,6 +65,6 @@ def export(
         curated=tuple(photos),
     )
     console = Console()
-    path = checkpoint / LATEST if checkpoint.is_dir() else checkpoint
+    path = checkpoint / LATEST_FILE if checkpoint.is_dir() else checkpoint
     write_bundle(path, read(photos, "val", classes), out, settings, console)
     console.print(f"wrote the bundle to {out}", highlight=False)

@@ -32,13 +32,13 @@ def fit_score(
 
     from model_training.bundling.bundle_export import read_network
     from model_training.fitting.checkpoints import load_checkpoint, under
-    from model_training.fitting.training_loop import LATEST
+    from model_training.fitting.training_loop import LATEST_FILE
     from model_training.fitting.weight_averaging import save
     from model_training.fitting.whole_photo_head import describe_photos, fit, with_head
 
     torch.set_num_threads(1)
     console = Console(highlight=False)
-    path = checkpoint / LATEST if checkpoint.is_dir() else checkpoint
+    path = checkpoint / LATEST_FILE if checkpoint.is_dir() else checkpoint
     network, _, _ = read_network(path)
     examples = describe_photos(network, read(photos, "train"), gate_side, console)
     tensors, facts = load_checkpoint(path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from model_store.manifest import VERSION
+from model_store.manifest import VERSION_PATTERN
 
 if TYPE_CHECKING:
     from model_training.data.labelled_photos import LabelledPhoto
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def check_version(value: str) -> str:
     """``value`` if it is a version.  Raises `typer.BadParameter`."""
-    if not re.match(VERSION, value):
+    if not re.match(VERSION_PATTERN, value):
         raise typer.BadParameter("must be three numbers, such as 1.4.0")
     return value
 
@@ -87,7 +87,7 @@ def channels(decoder: str) -> list[int]:
 
 def experimental(stable: Sequence[str] | None) -> tuple[str, ...]:
     """The types whose networks stay experimental.  Raises `typer.BadParameter`."""
-    from model_training.bundling.bundle_export import EXPERIMENTAL
+    from model_training.bundling.bundle_export import EXPERIMENTAL_TYPES
     from model_training.data.labelled_photos import CLASS_IDS
 
     if unknown := set(stable or ()) - CLASS_IDS.keys():
@@ -95,7 +95,7 @@ def experimental(stable: Sequence[str] | None) -> tuple[str, ...]:
             f"{', '.join(sorted(unknown))}: must be one of {', '.join(CLASS_IDS)}",
             param_hint="--stable",
         )
-    return tuple(name for name in EXPERIMENTAL if name not in (stable or ()))
+    return tuple(name for name in EXPERIMENTAL_TYPES if name not in (stable or ()))
 
 
 def read(

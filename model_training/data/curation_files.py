@@ -16,7 +16,7 @@ from model_training.data.label_formats.manifest_csv import MANIFEST
 from model_training.data.labelled_photos import LabelledPhoto
 
 TABLE, SUMMARY, MASKS = "curation.csv", "curation.json", "masks"
-COLUMNS = (
+MANIFEST_COLUMNS = (
     "id", "image", "mask", "kind", "split", "weight", "broken_parts", "source", "world", "group",
 )  # fmt: skip
 DECISION_COLUMNS = ("id", "world", "split", "action", "reason")
@@ -30,7 +30,7 @@ def write_curation(found: Curation, out: Path) -> None:
     (out / MASKS).mkdir(parents=True, exist_ok=True)
     with (out / MANIFEST).open("w", newline="", encoding="utf-8") as lines:
         writer = csv.writer(lines)
-        writer.writerow(COLUMNS)
+        writer.writerow(MANIFEST_COLUMNS)
         for photo in found.photos:
             mask = _mask_of(photo, found.new_ids.get(photo.id, {}), out / MASKS)
             broken = "yes" if photo.broken_parts else ""

@@ -47,8 +47,8 @@ JSON_FORMATS = (
     ("SOCAR-style JSON", is_socar, read_socar),
 )
 FORMATS = "manifest.csv, COCO, Supervisely, CVAT for images, LabelMe, YOLO, SOCAR-style JSON"
-AUGMENTED = ".rf."  # Roboflow: several altered copies of a photo, in the same split
-LEAST_AREA = 1.0  # px; a smaller outline is an error, such as corners in other units
+AUGMENTED_NAME_PART = ".rf."  # Roboflow: several altered copies of a photo, in the same split
+MIN_OUTLINE_AREA_PX = 1.0  # px; a smaller outline is an error, such as corners in other units
 
 
 T = TypeVar("T")
@@ -184,7 +184,7 @@ def _photo(label: Label, classes: DamageClasses, found: Dataset) -> LabelledPhot
         found.objects[meaning, thing.class_name] += 1
         if meaning in (IGNORED, UNDAMAGED):
             continue
-        outlines = [corners for corners in thing.polygons if _area(corners) >= LEAST_AREA]
+        outlines = [corners for corners in thing.polygons if _area(corners) >= MIN_OUTLINE_AREA_PX]
         if not outlines:
             other_shapes.add("an outline without area" if thing.polygons else thing.shape)
         regions += [Region(class_id(meaning), corners) for corners in outlines]
@@ -204,14 +204,14 @@ def _photo(label: Label, classes: DamageClasses, found: Dataset) -> LabelledPhot
         return None
     untyped = any(region.class_id == UNTYPED for region in regions)
     name = str(label.image.relative_to(found.folder).with_suffix(""))
-    original = label.image.stem.split(AUGMENTED)[0]
+    original = label.image.stem.split(AUGMENTED_NAME_PART)[0]
     return LabelledPhoto(
         id=name.replace("/", "-") if label.image.stem in found.repeated else label.image.stem,
         path=label.image,
         kind="untyped" if untyped else "typed" if regions else "negative",
         split=split_by_id(original),
         regions=tuple(regions),
-        group=original if AUGMENTED in label.image.stem else "",
+        group=original if AUGMENTED_NAME_PART in label.image.stem else "",
     )
 
 

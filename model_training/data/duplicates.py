@@ -24,15 +24,15 @@ Grey = NDArray[np.uint8]
 Descriptors = NDArray[np.uint8]  # N x 32
 Points = NDArray[np.float32]  # N x 2
 
-SIDE = 400  # px; photos are compared at this long side
+COMPARED_LONG_SIDE_PX = 400  # px; photos are compared at this long side
 COARSE, FINE = 160, 700  # local features per photo: to propose pairs, and to compare a pair
-HASH_DISTANCE = 12  # of 64 bits
-DESCRIPTOR_DISTANCE = 48  # of 256 bits
+MAX_HASH_DISTANCE_BITS = 12  # of 64 bits
+MAX_DESCRIPTOR_DISTANCE_BITS = 48  # of 256 bits
 VOTES, CANDIDATES = 5, 6  # common features that make a candidate; candidates per photo
-RATIO = 0.8  # Lowe's ratio of the nearest to the second nearest
-REPROJECTION = 4.0  # px
-LEAST_OVERLAP = 0.08  # of the smaller photo
-LEAST_CONTRAST = 4.0  # grey values; flat surfaces correlate with anything
+MAX_NEIGHBOUR_RATIO = 0.8  # Lowe's ratio of the nearest to the second nearest
+MAX_REPROJECTION_PX = 4.0  # px
+MIN_OVERLAP_RATIO = 0.08  # of the smaller photo
+MIN_CONTRAST_GREY_LEVELS = 4.0  # grey values; flat surfaces correlate with anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,8 @@ def find_duplicates(
 
 
 def read_grey(photo: LabelledPhoto) -> Grey:
-    """The photo in grey (H x W uint8), at up to `SIDE` px."""
-    pixels, _ = photo.read(SIDE)
+    """The photo in grey (H x W uint8), at up to `COMPARED_LONG_SIDE_PX` px."""
+    pixels, _ = photo.read(COMPARED_LONG_SIDE_PX)
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
@@ -107,13 +107,15 @@ def compare(one: Grey, other: Grey) -> tuple[int, float]:
     if len(first) < 4 or len(second) < 4:
         return 0, 0.0
     pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(first, second, k=2)
-    good = [p[0] for p in pairs if len(p) == 2 and p[0].distance < RATIO * p[1].distance]
+    good = [
+        p[0] for p in pairs if len(p) == 2 and p[0].distance < MAX_NEIGHBOUR_RATIO * p[1].distance
+    ]
     if len(good) < 6:
         return 0, 0.0
     source = np.array([points[m.queryIdx] for m in good], np.float32)
     target = np.array([places[m.trainIdx] for m in good], np.float32)
     cv2.setRNGSeed(0)  # otherwise the result would depend on earlier calls
-    matrix, inside = cv2.findHomography(source, target, cv2.RANSAC, REPROJECTION)
+    matrix, inside = cv2.findHomography(source, target, cv2.RANSAC, MAX_REPROJECTION_PX)
     if matrix is None or not _is_plausible(matrix, one.shape):
         return 0, 0.0
     # Many features in one spot (a logo, a plate) show the same object, not the same photo.
@@ -136,7 +138,7 @@ class _Search:
     def candidates(self, signature: _Signature) -> list[int]:
         """Indices of the photos that may be copies, likeliest first."""
         distances = np.bitwise_count(self._hashes ^ signature.hash)
-        alike = np.flatnonzero(distances <= HASH_DISTANCE)
+        alike = np.flatnonzero(distances <= MAX_HASH_DISTANCE_BITS)
         alike = alike[np.argsort(distances[alike], kind="stable")][:CANDIDATES]
         return list(dict.fromkeys([*(int(place) for place in alike), *self._by_votes(signature)]))
 
@@ -149,7 +151,7 @@ class _Search:
             owners = {
                 int(self._owners[place])
                 for place, distance in zip(row, far, strict=True)
-                if 0 <= place < len(self._owners) and distance <= DESCRIPTOR_DISTANCE
+                if 0 <= place < len(self._owners) and distance <= MAX_DESCRIPTOR_DISTANCE_BITS
             }
             votes.update(owners)
         return [place for place, count in votes.most_common(CANDIDATES) if count >= VOTES]
@@ -181,10 +183,10 @@ def _correlation(one: Grey, other: Grey, matrix: NDArray[np.float64]) -> float:
     size = (other.shape[1], other.shape[0])
     moved = cv2.warpPerspective(one, matrix, size, flags=cv2.INTER_AREA)
     covered = cv2.warpPerspective(np.ones_like(one), matrix, size, flags=cv2.INTER_NEAREST) > 0
-    if covered.mean() < LEAST_OVERLAP:
+    if covered.mean() < MIN_OVERLAP_RATIO:
         return 0.0
     a, b = (cv2.GaussianBlur(g, (0, 0), 1.5)[covered].astype(np.float64) for g in (moved, other))
-    if min(a.std(), b.std()) < LEAST_CONTRAST:
+    if min(a.std(), b.std()) < MIN_CONTRAST_GREY_LEVELS:
         return 0.0
     return float(np.corrcoef(a, b)[0, 1])
 

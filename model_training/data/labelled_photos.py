@@ -24,7 +24,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 # Class ids of mask files; 0 means undamaged.
 SCRATCH, DENT, SPACING, BREAKAGE, UNTYPED = 1, 2, 3, 4, 5
 CLASS_IDS = {"scratch": SCRATCH, "dent": DENT, "spacing": SPACING, "breakage": BREAKAGE}
-ORIENTATION = 0x0112  # EXIF
+EXIF_ORIENTATION_TAG = 0x0112  # EXIF
 
 
 class PhotosError(DamageTaskError):
@@ -115,7 +115,7 @@ def photo_size(path: Path) -> tuple[int, int]:
     """
     try:
         with Image.open(path) as photo:
-            turned = photo.getexif().get(ORIENTATION, 1) >= 5
+            turned = photo.getexif().get(EXIF_ORIENTATION_TAG, 1) >= 5
             return (photo.height, photo.width) if turned else (photo.width, photo.height)
     except (OSError, ValueError) as error:
         raise PhotosError(f"{path}: cannot be read as a photo: {error}") from None

@@ -11,11 +11,13 @@ Mask = NDArray[np.uint8]
 Path = NDArray[np.float32]
 
 # The search uses this long side, so that its pixel limits mean the same for every photo.
-SEARCH_SIDE = 480
-SHORTEST = 28  # px at SEARCH_SIDE
-DARKER = 7  # grey levels by which the line must be darker than both sides
-LIKE = 38  # largest difference between the sides' mean colours, grey levels
-MOST_BENT = 1.35  # arc over chord
+SEARCH_LONG_SIDE_PX = 480
+MIN_LENGTH_PX = 28  # px at SEARCH_LONG_SIDE_PX
+MIN_CONTRAST_GREY_LEVELS = 7  # grey levels by which the line must be darker than both sides
+MAX_SIDE_DIFFERENCE_GREY_LEVELS = (
+    38  # largest difference between the sides' mean colours, grey levels
+)
+MAX_ARC_TO_CHORD_RATIO = 1.35  # arc over chord
 
 
 def find_panel_borders(photo: Photo, vehicle: Mask) -> list[Path]:
@@ -25,7 +27,7 @@ def find_panel_borders(photo: Photo, vehicle: Mask) -> list[Path]:
     is a thin dark line between paint of similar colour.
     """
     height, width = photo.shape[:2]
-    scale = SEARCH_SIDE / max(height, width)
+    scale = SEARCH_LONG_SIDE_PX / max(height, width)
     size = (max(8, round(width * scale)), max(8, round(height * scale)))
     enlarged = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     small = cv2.resize(photo, size, interpolation=enlarged)
@@ -35,13 +37,13 @@ def find_panel_borders(photo: Photo, vehicle: Mask) -> list[Path]:
     dark = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, kernel)
     if not body.any():
         return []
-    limit = max(DARKER, float(np.percentile(dark[body > 0], 80)))
+    limit = max(MIN_CONTRAST_GREY_LEVELS, float(np.percentile(dark[body > 0], 80)))
     lines = thin(((dark >= limit) & (body > 0)).astype(np.uint8))
     found = []
     smooth = cv2.GaussianBlur(small, (0, 0), 1.5).astype(np.float32)
     for path in trace(lines):
         for piece in _straight_pieces(path):
-            if len(piece) >= SHORTEST and _between_panels(piece, smooth):
+            if len(piece) >= MIN_LENGTH_PX and _between_panels(piece, smooth):
                 found.append(piece / np.float32(scale))
     return sorted(found, key=len, reverse=True)
 
@@ -74,7 +76,7 @@ def trace(lines: Mask) -> list[Path]:
     paths = []
     for label in range(1, count):
         x, y, w, h, area = stats[label]
-        if area < SHORTEST // 2:
+        if area < MIN_LENGTH_PX // 2:
             continue
         ys, xs = np.nonzero(labels[y : y + h, x : x + w] == label)
         paths.append(_ordered(np.column_stack([xs + x, ys + y])))
@@ -127,10 +129,10 @@ def _ordered(points: NDArray[np.int_]) -> Path:
 
 def _straight_pieces(path: Path) -> list[Path]:
     """``path`` smoothed, and halved repeatedly until it is nearly straight or too short."""
-    if len(path) < SHORTEST:
+    if len(path) < MIN_LENGTH_PX:
         return []
     chord = float(np.linalg.norm(path[-1] - path[0]))
-    if len(path) <= MOST_BENT * max(chord, 1e-6) * 1.1:
+    if len(path) <= MAX_ARC_TO_CHORD_RATIO * max(chord, 1e-6) * 1.1:
         return [smoothed(path)]
     half = len(path) // 2
     return _straight_pieces(path[:half]) + _straight_pieces(path[half:])
@@ -146,6 +148,6 @@ def _between_panels(path: Path, photo: NDArray[np.float32]) -> bool:
         return photo[xy[:, 1], xy[:, 0]].mean(0)
 
     line, left, right = mean_at(0), mean_at(-6), mean_at(6)
-    alike = float(np.abs(left - right).mean()) <= LIKE
-    darker = float(min((left - line).mean(), (right - line).mean())) >= DARKER
+    alike = float(np.abs(left - right).mean()) <= MAX_SIDE_DIFFERENCE_GREY_LEVELS
+    darker = float(min((left - line).mean(), (right - line).mean())) >= MIN_CONTRAST_GREY_LEVELS
     return alike and darker and float(min(left.mean(), right.mean())) >= 25

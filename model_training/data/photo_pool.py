@@ -21,7 +21,7 @@ Random = np.random.Generator
 
 
 @dataclass(slots=True)
-class Entry:
+class PoolEntry:
     """A photo in memory: pixels, label byte, vehicle and, once needed, panel borders."""
 
     photo: Photo
@@ -35,14 +35,14 @@ class Entry:
 
 
 @dataclass(slots=True)
-class Pool:
+class PhotoPool:
     """All training photos in memory, and the probability of drawing each one.
 
     ``priority`` is shared with the training process, which raises it for clean
     photos that look damaged to the network (hard negatives).
     """
 
-    entries: list[Entry]
+    entries: list[PoolEntry]
     priority: Tensor
     damaged: list[int] = field(default_factory=list)
     clean: list[int] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Pool:
         photos: Sequence[LabelledPhoto],
         vehicles: dict[str, Mask] | None = None,
         longest: int = 576,
-    ) -> Pool:
+    ) -> PhotoPool:
         """Read ``photos`` at up to ``longest`` px; ``vehicles`` are 0/1 masks by photo id."""
         entries = [_entry(photo, (vehicles or {}).get(photo.id), longest) for photo in photos]
         pool = cls(entries, torch.ones(len(entries)).share_memory_())
@@ -74,13 +74,13 @@ class Pool:
         return int(rng.choice(indices, p=weights / weights.sum()))
 
 
-def _entry(photo: LabelledPhoto, vehicle: Mask | None, longest: int) -> Entry:
+def _entry(photo: LabelledPhoto, vehicle: Mask | None, longest: int) -> PoolEntry:
     pixels, ids = photo.read(longest)
     if vehicle is not None:
         size = (pixels.shape[1], pixels.shape[0])
         vehicle = cv2.resize(vehicle, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8)
     label = label_of(photo, ids, vehicle)
-    return Entry(
+    return PoolEntry(
         pixels,
         label,
         photo.kind,
@@ -91,7 +91,7 @@ def _entry(photo: LabelledPhoto, vehicle: Mask | None, longest: int) -> Entry:
     )
 
 
-def _rarity(entry: Entry) -> float:
+def _rarity(entry: PoolEntry) -> float:
     """Weight by the rarity of the photo's types, so that rare ones are drawn more often."""
     if (entry.label & TYPE_BITS[SPACING]).any():
         return 6.0

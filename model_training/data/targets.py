@@ -23,9 +23,9 @@ from model_training.data.labelled_photos import (
 Photo = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 
-MASKS = ("any", "scratch", "dent", "spacing", "breakage", "vehicle")
-SCORES = ("damage", "quality", "vehicle")
-STRIDE = 4  # of the mask logits
+MASK_CHANNELS = ("any", "scratch", "dent", "spacing", "breakage", "vehicle")
+SCORE_CHANNELS = ("damage", "quality", "vehicle")
+MASK_STRIDE_PX = 4  # of the mask logits
 
 # One label byte per pixel: a bit for every mask channel, then bits for what is unknown.
 ANY, VEHICLE, TYPE_UNKNOWN, VEHICLE_KNOWN = 1, 1 << 5, 1 << 6, 1 << 7
@@ -91,11 +91,11 @@ def labelled(
 
     ``damage_px``: the whole photo's damaged area at the view's scale.
     """
-    height, width = label.shape[0] // STRIDE, label.shape[1] // STRIDE
-    bits = [1 << c for c in range(len(MASKS))] + [TYPE_UNKNOWN, VEHICLE_KNOWN]
+    height, width = label.shape[0] // MASK_STRIDE_PX, label.shape[1] // MASK_STRIDE_PX
+    bits = [1 << c for c in range(len(MASK_CHANNELS))] + [TYPE_UNKNOWN, VEHICLE_KNOWN]
     flags = np.stack([(label & bit > 0) for bit in bits], -1).astype(np.float32)
     small = cv2.resize(flags, (width, height), interpolation=cv2.INTER_AREA)
-    target = small[..., : len(MASKS)].transpose(2, 0, 1)
+    target = small[..., : len(MASK_CHANNELS)].transpose(2, 0, 1)
     weight = np.ones_like(target)
     weight[1:5] -= small[..., -2]  # the type is unknown here
     if kind == "typed":  # spacing was not labelled, but none was noticed either
@@ -151,7 +151,11 @@ def pasted(below: Sample, above: Sample, box: tuple[int, int, int, int]) -> Samp
     x, y, w, h = box
     view, target, weight = below.view.copy(), below.target.copy(), below.weight.copy()
     view[y : y + h, x : x + w] = above.view[y : y + h, x : x + w]
-    small = np.s_[:, y // STRIDE : (y + h) // STRIDE, x // STRIDE : (x + w) // STRIDE]
+    small = np.s_[
+        :,
+        y // MASK_STRIDE_PX : (y + h) // MASK_STRIDE_PX,
+        x // MASK_STRIDE_PX : (x + w) // MASK_STRIDE_PX,
+    ]
     target[small], weight[small] = above.target[small], above.weight[small]
     seen = float(target[0].mean())
     sure = seen >= 0.01 or (seen == 0 and min(below.score_weight[0], above.score_weight[0]) > 0)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from damage_tasks.errors import ExtraMissing
-from model_store.architectures.efficientnet_lite import EPSILON, STAGES, VARIANTS
+from model_store.architectures.efficientnet_lite import BATCH_NORM_EPSILON, STAGES, VARIANTS
 from model_store.architectures.efficientnet_lite_unet import Encoder, InvertedResidual
 
 # ImageNet classes that are road vehicles or parts of one
@@ -27,8 +27,8 @@ VEHICLE_CLASSES = (
     407, 436, 468, 475, 479, 511, 555, 569, 581, 609, 627, 654, 656, 661, 675, 705,
     717, 734, 751, 757, 779, 817, 864, 867,
 )  # fmt: skip
-MEAN = np.array([0.485, 0.456, 0.406], np.float32)
-STD = np.array([0.229, 0.224, 0.225], np.float32)
+IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
 
 Photo = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
@@ -37,7 +37,7 @@ Mask = NDArray[np.uint8]
 class ImageNetClassifier(nn.Module):
     """EfficientNet-Lite with its ImageNet classes, applied at every position.
 
-    Input N x 3 x H x W float, RGB, normalised with `MEAN` and `STD`; output
+    Input N x 3 x H x W float, RGB, normalised with `IMAGENET_MEAN` and `IMAGENET_STD`; output
     logits N x 1000 x H/32 x W/32.
     """
 
@@ -49,7 +49,7 @@ class ImageNetClassifier(nn.Module):
         out = int(out * width) // 8 * 8
         self.last = InvertedResidual(self.encoder.channels[-1], out, kernel, stride, expansion)
         self._conv_head = nn.Conv2d(out, 1280, 1, bias=False)
-        self._bn1 = nn.BatchNorm2d(1280, eps=EPSILON)
+        self._bn1 = nn.BatchNorm2d(1280, eps=BATCH_NORM_EPSILON)
         self._fc = nn.Linear(1280, 1000)
 
     def forward(self, photo: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ def vehicle_evidence(
     scale = side / max(height, width)
     size = (max(64, round(width * scale / 32) * 32), max(64, round(height * scale / 32) * 32))
     small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    x = (small[..., ::-1].astype(np.float32) / 255 - MEAN) / STD
+    x = (small[..., ::-1].astype(np.float32) / 255 - IMAGENET_MEAN) / IMAGENET_STD
     logits = classifier(torch.from_numpy(x.transpose(2, 0, 1)[None].copy()))
     chance = logits.softmax(1)[0, list(VEHICLE_CLASSES)].sum(0).numpy()
     return cv2.resize(chance, (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1)

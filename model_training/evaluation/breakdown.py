@@ -9,9 +9,13 @@ from model_training.evaluation.photo_result import PhotoResult
 
 Breakdown = dict[str, dict[str, dict[str, Figure]]]
 
-AREAS = (("below 2 %", 0.0, 0.02), ("2 to 10 %", 0.02, 0.1), ("10 % and more", 0.1, 1.1))
+AREA_RATIO_RANGES = (
+    ("below 2 %", 0.0, 0.02),
+    ("2 to 10 %", 0.02, 0.1),
+    ("10 % and more", 0.1, 1.1),
+)
 # Ranges of the photo's mean grey value, 0 to 255.
-LIGHTS = (("dark", 0.0, 75.0), ("even", 75.0, 165.0), ("bright", 165.0, 256.0))
+BRIGHTNESS_RANGES = (("dark", 0.0, 75.0), ("even", 75.0, 165.0), ("bright", 165.0, 256.0))
 
 
 def breakdown(results: Sequence[PhotoResult]) -> Breakdown:
@@ -24,8 +28,10 @@ def breakdown(results: Sequence[PhotoResult]) -> Breakdown:
         "world": lambda result: iter([result.world] if result.world else []),
         "source": lambda result: iter([result.source] if result.source else []),
         "type": types_of,
-        "damaged area": lambda result: _named(result.area, AREAS if result.damaged else ()),
-        "light": lambda result: _named(result.brightness, LIGHTS),
+        "damaged area": lambda result: _named(
+            result.area, AREA_RATIO_RANGES if result.damaged else ()
+        ),
+        "light": lambda result: _named(result.brightness, BRIGHTNESS_RANGES),
     }
     found: Breakdown = {}
     for kind, values_of in kinds.items():
@@ -45,7 +51,7 @@ def types_of(result: PhotoResult) -> Iterator[str]:
 
 def _place(name: str) -> tuple[int, str]:
     """Sort key: ranges in their order, names alphabetically."""
-    ranges = [known for known, _, _ in (*AREAS, *LIGHTS)]
+    ranges = [known for known, _, _ in (*AREA_RATIO_RANGES, *BRIGHTNESS_RANGES)]
     return (ranges.index(name) if name in ranges else 0), name
 
 

@@ -20,7 +20,7 @@ from damage_tasks.vision.segmenter import Segmenter
 from model_training.data.augmentation import close_up
 from model_training.data.labelled_photos import LabelledPhoto
 from model_training.data.vehicle_masks import imagenet_classifier
-from model_training.evaluation.breakdown import AREAS, Breakdown, breakdown
+from model_training.evaluation.breakdown import AREA_RATIO_RANGES, Breakdown, breakdown
 from model_training.evaluation.detection_metrics import false_alarms, roc_auc
 from model_training.evaluation.evaluation_report import print_report
 from model_training.evaluation.figures import figures, figures_as_json
@@ -38,7 +38,7 @@ Photo = NDArray[np.uint8]
 RECALLS = (0.90, 0.95, 0.99)
 SPACING_SEED = 77  # different from the one for choosing thresholds
 CLOSE_UP_SEED = 9
-GROUPS = ("damaged", "clean", "close_up")
+PHOTO_GROUPS = ("damaged", "clean", "close_up")
 
 
 def evaluate(
@@ -112,7 +112,7 @@ def examine_all(
 def report_of(segmenter: Segmenter, results: Sequence[PhotoResult]) -> dict[str, Any]:
     """All figures that ``results`` yield, as plain values; NaN if undefined."""
     manifest = segmenter.bundle.manifest
-    groups = {name: [r for r in results if _group(r) == name] for name in GROUPS}
+    groups = {name: [r for r in results if _group(r) == name] for name in PHOTO_GROUPS}
     groups = {name: found for name, found in groups.items() if found}
     damaged = groups.get("damaged", [])
     scores = {name: [r.score for r in found] for name, found in groups.items()}
@@ -195,7 +195,7 @@ def _pooled(overlaps: Sequence[Overlap]) -> dict[str, Any]:
 def _recall_by_area(damaged: Sequence[PhotoResult]) -> dict[str, tuple[int, int]]:
     """How many damaged photos were found, and how many there are, by damaged share."""
     counts = {}
-    for name, low, high in AREAS:
+    for name, low, high in AREA_RATIO_RANGES:
         inside = [result.found for result in damaged if low <= result.area < high]
         counts[name] = (sum(inside), len(inside))
     return counts

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 Scores = Sequence[float] | NDArray[np.floating]
 Indices = NDArray[np.intp]
 
-ROUNDS = 400
+BOOTSTRAP_ROUNDS = 400
 
 
 @dataclass(slots=True)
@@ -97,7 +97,9 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> tuple[int, int, fl
     return only_first, only_second, p
 
 
-def resamples(clusters: Sequence[str], rounds: int = ROUNDS, seed: int = 0) -> Iterator[Indices]:
+def resamples(
+    clusters: Sequence[str], rounds: int = BOOTSTRAP_ROUNDS, seed: int = 0
+) -> Iterator[Indices]:
     """Indices of bootstrap samples that draw whole clusters (Efron, 1979)."""
     _, numbers = np.unique(np.asarray(clusters), return_inverse=True)
     order = np.argsort(numbers, kind="stable")
@@ -111,7 +113,7 @@ def resamples(clusters: Sequence[str], rounds: int = ROUNDS, seed: int = 0) -> I
 def bootstrap(
     statistic: Callable[[Indices], float],
     clusters: Sequence[str],
-    rounds: int = ROUNDS,
+    rounds: int = BOOTSTRAP_ROUNDS,
     seed: int = 0,
 ) -> tuple[float, float]:
     """95 % interval of ``statistic``, a function of the indices of the drawn photos.

@@ -15,9 +15,9 @@ from model_training.evaluation.synthetic_figures import without_gates
 Photo = NDArray[np.uint8]
 
 # Maximum loss of quality with a faster engine.
-MASK_IOU = 0.98
-AUC_FALL = 0.005
-IOU_FALL = 0.01
+MIN_MASK_IOU = 0.98
+MAX_AUC_FALL = 0.005
+MAX_IOU_FALL = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Agreement:
     @property
     def good(self) -> bool:
         """Whether the masks agree closely enough."""
-        return self.mask_iou >= MASK_IOU
+        return self.mask_iou >= MIN_MASK_IOU
 
     def figures(self) -> dict[str, float]:
         """The figures as stored in the manifest."""
@@ -85,5 +85,5 @@ def too_much(falls: dict[str, float]) -> list[str]:
     return [
         name
         for name, fall in falls.items()
-        if fall > (IOU_FALL if name.endswith("iou") else AUC_FALL)
+        if fall > (MAX_IOU_FALL if name.endswith("iou") else MAX_AUC_FALL)
     ]

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model_training.evaluation.breakdown import types_of
-from model_training.evaluation.photo_result import NAMES, UNDAMAGED, PhotoResult
+from model_training.evaluation.photo_result import TRUTH_NAMES, UNDAMAGED, PhotoResult
 
-SMALL = 0.02  # of the photo
+SMALL_AREA_RATIO = 0.02  # of the photo
 # Worst kind of error first.
-KINDS = (
+ERROR_KINDS = (
     "missed",
     "missed, small",
     "false alarm",
@@ -21,14 +21,14 @@ KINDS = (
     "outlined in part",
     "loose",
 )
-COLUMNS = (
+PHOTO_TABLE_COLUMNS = (
     "id", "source", "world", "truth", "verdict", "error", "score", "iou",
     "true_area", "predicted_area", "ended_by", "brightness", "types",
 )  # fmt: skip
 
 
 def error_of(result: PhotoResult) -> str:
-    """The kind of error in ``result``, one of `KINDS`; "" if it is right.
+    """The kind of error in ``result``, one of `ERROR_KINDS`; "" if it is right.
 
     ``elsewhere``: less than a tenth of the damage is outlined; ``outlined too large``
     and ``in part``: the outline contains the damage or lies inside it;
@@ -37,7 +37,7 @@ def error_of(result: PhotoResult) -> str:
     if not result.damaged:
         return "false alarm" if result.found else ""
     if not result.found:
-        return "missed, small" if result.area < SMALL else "missed"
+        return "missed, small" if result.area < SMALL_AREA_RATIO else "missed"
     intersection, predicted, true = result.any
     recall = intersection / true if true else 1.0
     precision = intersection / predicted if predicted else 0.0
@@ -54,7 +54,7 @@ def error_of(result: PhotoResult) -> str:
 
 def worst_first(results: Sequence[PhotoResult]) -> dict[str, list[PhotoResult]]:
     """The wrong results by kind of error, each list worst first."""
-    found: dict[str, list[PhotoResult]] = {kind: [] for kind in KINDS}
+    found: dict[str, list[PhotoResult]] = {kind: [] for kind in ERROR_KINDS}
     for result in results:
         if error := error_of(result):
             found[error].append(result)
@@ -73,12 +73,12 @@ def confusion_rows(results: Sequence[PhotoResult]) -> tuple[list[str], list[list
 
     The row of undamaged area gives its size in whole photos instead of percent.
     """
-    sums = {name: dict.fromkeys(NAMES, 0.0) for name in NAMES}
+    sums = {name: dict.fromkeys(TRUTH_NAMES, 0.0) for name in TRUTH_NAMES}
     for result in results:
         for true, row in result.confusion.items():
             for predicted, share in row.items():
                 sums[true][predicted] += share
-    columns = [name for name in NAMES if any(row[name] for row in sums.values())]
+    columns = [name for name in TRUTH_NAMES if any(row[name] for row in sums.values())]
     rows = []
     for true, row in sums.items():
         total = sum(row.values())
@@ -96,7 +96,7 @@ def write_photo_table(results: Sequence[PhotoResult], path: Path) -> None:
     """Write a CSV file with one row per whole photo."""
     with path.open("w", newline="", encoding="utf-8") as lines:
         writer = csv.writer(lines)
-        writer.writerow(COLUMNS)
+        writer.writerow(PHOTO_TABLE_COLUMNS)
         for result in results:
             if result.view != "whole":
                 continue

@@ -15,7 +15,7 @@ from damage_tasks.vision.segmenter import Segmenter
 from model_training.data.labelled_photos import LabelledPhoto
 from model_training.evaluation.error_analysis import confusion_rows, worst_first, write_photo_table
 from model_training.evaluation.photo_result import (
-    NAMES,
+    TRUTH_NAMES,
     PhotoResult,
     compared_size,
     examine,
@@ -26,10 +26,10 @@ Photo = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 
 PAGE, TABLE, PICTURES = "index.html", "photos.csv", "pictures"
-MOST = 30  # photos shown for each kind of error
+MAX_PHOTOS_PER_ERROR = 30  # photos shown for each kind of error
 TRUE_COLOUR, PREDICTED_COLOUR = (80, 220, 80), (60, 60, 240)  # BGR
 
-TEMPLATE = """<!doctype html>
+PAGE_TEMPLATE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Errors of {{ title }}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
@@ -97,10 +97,13 @@ def write_contact_sheet(
     by_id = {photo.id: photo for photo in photos}
     errors = worst_first(whole)
     sections = {
-        error: [_tile(folder, segmenter, by_id[result.id], result) for result in wrong[:MOST]]
+        error: [
+            _tile(folder, segmenter, by_id[result.id], result)
+            for result in wrong[:MAX_PHOTOS_PER_ERROR]
+        ]
         for error, wrong in errors.items()
     }
-    page = Environment(autoescape=True).from_string(TEMPLATE)
+    page = Environment(autoescape=True).from_string(PAGE_TEMPLATE)
     text = page.render(
         title=segmenter.bundle.label,
         count=len(whole),
@@ -131,4 +134,4 @@ def _tile(folder: Path, segmenter: Segmenter, labelled: LabelledPhoto, result: P
 
 
 def _types(mask: Mask) -> str:
-    return ", ".join(NAMES[number] for number in np.unique(mask) if number)
+    return ", ".join(TRUTH_NAMES[number] for number in np.unique(mask) if number)

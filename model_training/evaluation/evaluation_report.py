@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-LABELS = {
+FIGURE_LABELS = {
     "any_iou": "any damage, pooled IoU",
     "any_dice": "any damage, pooled Dice",
     "photo_iou": "any damage, mean IoU per photo",
@@ -26,7 +26,7 @@ LABELS = {
     "ended_by_gate": "clean photos ended by the gate, at its threshold",
     "cpu_ms_clean": "processor time of the networks per clean photo",
 }
-PERCENT = (
+PERCENT_FIGURES = (
     "missed",
     "false_alarms",
     "false_alarms_at_95",
@@ -83,7 +83,7 @@ def worlds(report: Mapping[str, Any]) -> dict[str, Any]:
 
 def named(found: Mapping[str, Any]) -> dict[str, str]:
     """Figures by display name, as text with their interval."""
-    return {LABELS[key]: as_text(key, found[key]) for key in LABELS if key in found}
+    return {FIGURE_LABELS[key]: as_text(key, found[key]) for key in FIGURE_LABELS if key in found}
 
 
 def as_text(key: str, figure: Mapping[str, Any]) -> str:
@@ -91,7 +91,7 @@ def as_text(key: str, figure: Mapping[str, Any]) -> str:
     value, low, high = (figure[part] for part in ("value", "low", "high"))
     if value is None or isnan(value):
         return "-"
-    if key in PERCENT:
+    if key in PERCENT_FIGURES:
         return f"{100 * value:.1f} % ({100 * low:.1f} to {100 * high:.1f} %)"
     if key == "cpu_ms_clean":
         return f"{value:.0f} ms"
@@ -132,7 +132,7 @@ def figure_rows(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     for world in by_world:
         head += [world, "goal"] if world in GOALS else [world]
     rows = []
-    for key, label in LABELS.items():
+    for key, label in FIGURE_LABELS.items():
         if key not in report["figures"]:
             continue
         row = [label, as_text(key, report["figures"][key])]
@@ -156,7 +156,7 @@ def breakdown_rows(report: Mapping[str, Any], kind: str) -> tuple[list[str], lis
         if kind == "type":
             cells.append(as_text(own, found[own]) if own in found else "-")
         rows.append([value, str(damaged), str(clean), *cells])
-    head = [kind, "damaged", "clean", *(LABELS[key] for key in keys)]
+    head = [kind, "damaged", "clean", *(FIGURE_LABELS[key] for key in keys)]
     return head + (["IoU of the type"] if kind == "type" else []), rows
 
 

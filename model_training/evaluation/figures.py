@@ -22,7 +22,7 @@ from model_training.evaluation.photo_result import PhotoResult
 Floats = NDArray[np.float64]
 RECALLS = (0.95, 0.99)
 GATE_RECALL = 0.99
-LEAST = 5  # damaged photos; the recall of fewer is meaningless
+MIN_DAMAGED_PHOTOS = 5  # damaged photos; the recall of fewer is meaningless
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def statistics(results: Results) -> dict[str, Statistic]:
         found["missed"] = lambda r, at: _mean(~r.found[at][r.damaged[at]])
     if clean:
         found["false_alarms"] = lambda r, at: _mean(r.found[at][~r.damaged[at]])
-    if clean and results.damaged.sum() >= LEAST:
+    if clean and results.damaged.sum() >= MIN_DAMAGED_PHOTOS:
         for recall in RECALLS:
             found[f"false_alarms_at_{100 * recall:.0f}"] = _alarms_at(recall)
         found[f"ended_by_gate_at_{100 * GATE_RECALL:.0f}"] = lambda r, at: (

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from model_training.evaluation.detection_metrics import bootstrap, mcnemar
-from model_training.evaluation.evaluation_report import LABELS, PERCENT
+from model_training.evaluation.evaluation_report import FIGURE_LABELS, PERCENT_FIGURES
 from model_training.evaluation.figures import Results, statistics
 from model_training.evaluation.photo_result import PhotoResult
 
@@ -97,12 +97,20 @@ def paired_rows(found: PairedComparison) -> tuple[list[str], list[list[str]]]:
     """Head and rows of the table of differences, for display."""
     rows = []
     for key, difference in found.figures.items():
-        unit = 100.0 if key in PERCENT else 1.0
-        digits = 1 if key in PERCENT else 0 if key == "cpu_ms_clean" else 4 if key == "auc" else 3
+        unit = 100.0 if key in PERCENT_FIGURES else 1.0
+        digits = (
+            1
+            if key in PERCENT_FIGURES
+            else 0
+            if key == "cpu_ms_clean"
+            else 4
+            if key == "auc"
+            else 3
+        )
         values = (difference.value, difference.against)
         rows.append(
             [
-                LABELS[key] + (" (%)" if key in PERCENT else ""),
+                FIGURE_LABELS[key] + (" (%)" if key in PERCENT_FIGURES else ""),
                 *(f"{unit * value:.{digits}f}" for value in values),
                 f"{unit * difference.low:+.{digits}f} to {unit * difference.high:+.{digits}f}",
                 "" if difference.sure else "may be chance",

@@ -19,10 +19,12 @@ from model_training.data.labelled_photos import CLASS_IDS, LabelledPhoto
 Photo = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 
-SIDE = 640  # photos are compared with at most this long side, so that none dominates
+COMPARED_LONG_SIDE_PX = (
+    640  # photos are compared with at most this long side, so that none dominates
+)
 UNDAMAGED = "undamaged"
 UNTYPED = "unknown type"
-NAMES = (UNDAMAGED, *CLASS_IDS, UNTYPED)  # by class id of a label's mask
+TRUTH_NAMES = (UNDAMAGED, *CLASS_IDS, UNTYPED)  # by class id of a label's mask
 
 # (intersection, predicted, true) as shares of the photo
 Overlap = tuple[float, float, float]
@@ -131,7 +133,7 @@ def iou(overlap: Overlap) -> float:
 
 def compared_size(shape: tuple[int, ...]) -> tuple[int, int]:
     """Height and width at which masks of a photo of ``shape`` are compared."""
-    scale = min(1.0, SIDE / max(shape[:2]))
+    scale = min(1.0, COMPARED_LONG_SIDE_PX / max(shape[:2]))
     return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
 
@@ -145,7 +147,7 @@ def _label_ids(mask: Mask, types: tuple[str, ...]) -> Mask:
     """Convert a bundle's class ids to the labels' ids; other types become "untyped" damage."""
     table = np.zeros(256, np.uint8)
     for place, name in enumerate(types, 1):
-        table[place] = CLASS_IDS.get(name, NAMES.index(UNTYPED))
+        table[place] = CLASS_IDS.get(name, TRUTH_NAMES.index(UNTYPED))
     return np.asarray(table[mask], np.uint8)
 
 
@@ -162,12 +164,12 @@ def _by_type(mask: Mask, true: Mask, types: tuple[str, ...]) -> dict[str, Overla
 
 
 def _confusion(mask: Mask, true: Mask) -> dict[str, dict[str, float]]:
-    count = len(NAMES)
+    count = len(TRUTH_NAMES)
     flat = np.bincount(true.ravel().astype(np.int64) * count + mask.ravel(), minlength=count**2)
     shares = flat.reshape(count, count) / true.size
     return {
-        name: {other: float(shares[i, j]) for j, other in enumerate(NAMES) if shares[i, j]}
-        for i, name in enumerate(NAMES)
+        name: {other: float(shares[i, j]) for j, other in enumerate(TRUTH_NAMES) if shares[i, j]}
+        for i, name in enumerate(TRUTH_NAMES)
         if shares[i].any()
     }
 

@@ -12,16 +12,16 @@ from rich.console import Console
 from rich.progress import track
 
 from model_training.data.label_formats.manifest_csv import read_folder
-from model_training.data.label_formats.photo_files import SUFFIXES
+from model_training.data.label_formats.photo_files import PHOTO_SUFFIXES
 from model_training.data.labelled_photos import LabelledPhoto, PhotosError, of_split
 from model_training.data.vehicle_masks import imagenet_classifier, vehicle_mask
 from model_training.synthetic.drawn_cars import write_drawn_cars
 
 Mask = NDArray[np.uint8]
 
-LONGEST = 640  # px; the size at which `Pool` stores a photo
+LONG_SIDE_PX = 640  # px; the size at which `Pool` stores a photo
 # A picture of a single colour does not show what a vehicle is not.
-LEAST_CONTRAST = 20.0
+MIN_CONTRAST_GREY_LEVELS = 20.0
 
 
 def vehicle_masks(
@@ -38,7 +38,7 @@ def vehicle_masks(
     if missing:
         classifier = imagenet_classifier()
         for photo in track(missing, "vehicle masks", console=console, disable=console is None):
-            pixels, _ = photo.read(LONGEST)
+            pixels, _ = photo.read(LONG_SIDE_PX)
             cv2.imwrite(str(cache / f"{photo.id}.png"), vehicle_mask(classifier, pixels))
     masks = {}
     for photo in clean:
@@ -62,10 +62,10 @@ def scenery(folder: Path) -> list[LabelledPhoto]:
     """
     found = []
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in SUFFIXES:
+        if path.suffix.lower() not in PHOTO_SUFFIXES:
             continue
         photo = LabelledPhoto(f"scenery_{path.stem}", path, "scenery")
-        if photo.read(LONGEST)[0].std() > LEAST_CONTRAST:
+        if photo.read(LONG_SIDE_PX)[0].std() > MIN_CONTRAST_GREY_LEVELS:
             found.append(photo)
     if not found:
         raise PhotosError(f"{folder}: no pictures")

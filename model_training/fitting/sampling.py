@@ -18,7 +18,7 @@ from model_training.data.augmentation import (
 )
 from model_training.data.labelled_photos import DENT, SCRATCH, SPACING
 from model_training.data.panel_borders import find_panel_borders
-from model_training.data.photo_pool import Entry, Pool
+from model_training.data.photo_pool import PhotoPool, PoolEntry
 from model_training.data.targets import (
     ANY,
     TYPE_BITS,
@@ -37,12 +37,12 @@ Photo = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 Random = np.random.Generator
 
-# Kinds of sample, with shares in `Mix`.
+# Kinds of sample, with shares in `SampleMix`.
 DAMAGED, CLEAN_CLOSE, CLEAN_WHOLE, BACKGROUND, DRAWN, DRAWN_CAR, TRANSPLANTED, UNMARKED = range(8)
 
 
 @dataclass(frozen=True, slots=True)
-class Mix:
+class SampleMix:
     """Shares of the kinds of sample, and how they are drawn; the shares sum to 1."""
 
     damaged: float = 0.50
@@ -67,7 +67,9 @@ class Samples:
     (And on the pool's priorities, which change during training.)
     """
 
-    def __init__(self, pool: Pool, batch: int, seed: int, mix: Mix, views: ViewSettings) -> None:
+    def __init__(
+        self, pool: PhotoPool, batch: int, seed: int, mix: SampleMix, views: ViewSettings
+    ) -> None:
         self.pool, self.batch, self.seed = pool, batch, seed
         self.mix, self.views = mix, views
         self.light = photometric()
@@ -156,7 +158,7 @@ class Samples:
         return int(rng.choice(8, p=shares / shares.sum()))
 
 
-def draw_damage(entry: Entry, spacing_share: float, rng: Random) -> tuple[Photo, Mask]:
+def draw_damage(entry: PoolEntry, spacing_share: float, rng: Random) -> tuple[Photo, Mask]:
     """``entry``'s clean photo with one to three drawn damages, and its label."""
     photo, label = entry.photo, entry.label.copy()
     if entry.borders is None:

@@ -19,9 +19,9 @@ from model_store.architectures.efficientnet_lite_unet import (
     EfficientNetLiteUNet,
     InvertedResidual,
 )
-from model_training.data.photo_pool import Pool
+from model_training.data.photo_pool import PhotoPool
 from model_training.data.targets import Batch
-from model_training.data.vehicle_masks import MEAN, STD, load_imagenet_encoder
+from model_training.data.vehicle_masks import IMAGENET_MEAN, IMAGENET_STD, load_imagenet_encoder
 from model_training.fitting.checkpoints import (
     load_checkpoint,
     optimiser_tensors,
@@ -37,7 +37,7 @@ from model_training.fitting.training_settings import TrainingSettings, learning_
 class Trainer:
     """The state of a training: network, its average, optimiser, step, priorities."""
 
-    def __init__(self, pool: Pool, settings: TrainingSettings, rank: int = 0) -> None:
+    def __init__(self, pool: PhotoPool, settings: TrainingSettings, rank: int = 0) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.pool, self.step, self.rank = settings, pool, 0, rank
         self.network = new_network(settings)
@@ -54,8 +54,8 @@ class Trainer:
         )
         # Gradients of half precision would vanish without it.
         self.scaler = torch.amp.GradScaler(settings.device, enabled=settings.precision == "fp16")
-        self.mean = torch.from_numpy(MEAN * 255).view(1, 3, 1, 1).to(settings.device)
-        self.std = torch.from_numpy(STD * 255).view(1, 3, 1, 1).to(settings.device)
+        self.mean = torch.from_numpy(IMAGENET_MEAN * 255).view(1, 3, 1, 1).to(settings.device)
+        self.std = torch.from_numpy(IMAGENET_STD * 255).view(1, 3, 1, 1).to(settings.device)
 
     def train_step(self, batch: Batch) -> dict[str, float]:
         """Do one step on ``batch``; returns the loss and its parts."""

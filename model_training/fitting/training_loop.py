@@ -26,7 +26,7 @@ from torch.multiprocessing.spawn import start_processes
 
 from model_store.architectures.efficientnet_lite_unet import EfficientNetLiteUNet
 from model_training.data.labelled_photos import LabelledPhoto
-from model_training.data.photo_pool import Pool
+from model_training.data.photo_pool import PhotoPool
 from model_training.data.targets import Batch
 from model_training.fitting.denormals import flushed_denormals
 from model_training.fitting.loader import batches
@@ -35,8 +35,8 @@ from model_training.fitting.trainer import Trainer
 from model_training.fitting.training_log import TrainingLog
 from model_training.fitting.training_settings import TrainingSettings, learning_rate
 
-LATEST = "latest.safetensors"
-STABLE = "stable.safetensors"
+LATEST_FILE = "latest.safetensors"
+STABLE_FILE = "stable.safetensors"
 LOG_EVERY = 50  # steps
 
 # Called with the step and the averaged network; its result goes to the log.
@@ -55,7 +55,7 @@ def train(
 
     Continues an existing training in ``run``.  ``vehicles``: 0/1 masks (H x W uint8) of clean
     photos by id.  ``start_from``: a checkpoint to start with if ``run`` has
-    none.  Writes `LATEST`, `STABLE` (the state before the learning rate's decay)
+    none.  Writes `LATEST_FILE`, `STABLE_FILE` (the state before the learning rate's decay)
     and what `TrainingLog` does to ``run``.
 
     Runs ``settings.processes`` single-threaded processes, which share each
@@ -66,7 +66,7 @@ def train(
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     run.mkdir(parents=True, exist_ok=True)
-    pool = Pool.read(photos, vehicles)
+    pool = PhotoPool.read(photos, vehicles)
     job = _Job(pool, run, settings, monitor, start_from)
     if settings.processes < 2:
         _train(0, job)
@@ -75,12 +75,12 @@ def train(
         meeting.unlink(missing_ok=True)
         start_processes(_train, (job,), nprocs=settings.processes, start_method="fork")
         meeting.unlink(missing_ok=True)
-    return run / LATEST
+    return run / LATEST_FILE
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    pool: Pool
+    pool: PhotoPool
     run: Path
     settings: TrainingSettings
     monitor: Monitor | None
@@ -98,7 +98,7 @@ def _train(rank: int, job: _Job) -> None:
         where = f"file://{(run / '.meeting').absolute()}"
         dist.init_process_group("gloo", where, rank=rank, world_size=settings.processes)
     trainer = Trainer(job.pool, settings, rank)
-    latest = run / LATEST
+    latest = run / LATEST_FILE
     start = latest if latest.exists() else job.start_from
     if start is not None:
         trainer.load(start)
@@ -144,9 +144,9 @@ def _train_and_log(trainer: Trainer, views: Iterator[Batch], job: _Job) -> None:
             if step % LOG_EVERY == 0 or last:
                 log.write_losses(step, learning_rate(step - 1, settings) * settings.learning_rate)
             if step == settings.steps - settings.decay_steps:
-                trainer.save(run / STABLE)
+                trainer.save(run / STABLE_FILE)
             if step % settings.checkpoint_every == 0 or last:
-                trainer.save(run / LATEST)
+                trainer.save(run / LATEST_FILE)
             if job.monitor and (step % settings.monitor_every == 0 or last):
                 log.write_figures(step, job.monitor(step, trainer.averaged()))
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from model_training.data.augmentation import ViewSettings
-from model_training.data.targets import MASKS, SCORES
+from model_training.data.targets import MASK_CHANNELS, SCORE_CHANNELS
 from model_training.fitting.devices import Precision
 from model_training.fitting.losses import LossWeights
-from model_training.fitting.sampling import Mix
+from model_training.fitting.sampling import SampleMix
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class TrainingSettings:
     imagenet: bool = True
     network: dict[str, Any] = field(
         default_factory=lambda: {
-            "masks": len(MASKS),
-            "scores": len(SCORES),
+            "masks": len(MASK_CHANNELS),
+            "scores": len(SCORE_CHANNELS),
             "variant": "lite0",
             "decoder": [128, 64, 48],
             "depth": 1,
@@ -47,7 +47,7 @@ class TrainingSettings:
             "local": 1,
         }
     )
-    mix: Mix = Mix()
+    mix: SampleMix = SampleMix()
     views: ViewSettings = ViewSettings()
     loss: LossWeights = LossWeights()
     checkpoint_every: int = 300

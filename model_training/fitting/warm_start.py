@@ -18,7 +18,7 @@ from torch import Tensor
 from damage_tasks.storage.aws_clients import new_client
 from model_store.fetch import fetch_bundle
 from model_store.manifest import Gate, Locator, Manifest, UnionNetwork
-from model_training.data.targets import MASKS, SCORES
+from model_training.data.targets import MASK_CHANNELS, SCORE_CHANNELS
 from model_training.fitting.checkpoints import (
     CheckpointError,
     load_checkpoint,
@@ -26,7 +26,7 @@ from model_training.fitting.checkpoints import (
     under,
 )
 from model_training.fitting.trainer import new_network
-from model_training.fitting.training_loop import LATEST
+from model_training.fitting.training_loop import LATEST_FILE
 from model_training.fitting.training_settings import TrainingSettings
 
 ARCHITECTURE = "efficientnet_lite_unet"
@@ -61,7 +61,7 @@ def write_start(source: str, settings: TrainingSettings, path: Path, cache: Path
     same_encoder = origin.parameters.get("variant", "lite0") == settings.network["variant"]
     network = new_network(replace(settings, imagenet=settings.imagenet and not same_encoder))
     state = network.state_dict()
-    rows = _rows(MASKS, SCORES, settings.network)
+    rows = _rows(MASK_CHANNELS, SCORE_CHANNELS, settings.network)
     taken = 0
     for name, own in state.items():
         if name.split(".")[0] in HEADS or (name.startswith("encoder.") and not same_encoder):
@@ -90,14 +90,14 @@ def read_origin(source: str, cache: Path) -> Origin:
     Raises `CheckpointError` or `BundleError`.
     """
     path = Path(source)
-    path = path / LATEST if (path / LATEST).is_file() else path
+    path = path / LATEST_FILE if (path / LATEST_FILE).is_file() else path
     if path.is_file():
         tensors, facts = load_checkpoint(path)
         parameters = facts["settings"]["network"]
-        name = path.parent.name if path.name == LATEST else path.stem
+        name = path.parent.name if path.name == LATEST_FILE else path.stem
         parts = ", ".join(facts.get("mean_of", ())) or f"{facts['step']:,} steps"
         name = f"{name} ({parts})"
-        rows = _rows(MASKS, SCORES, parameters)
+        rows = _rows(MASK_CHANNELS, SCORE_CHANNELS, parameters)
         return Origin(name, under("average", tensors), parameters, rows, facts)
     bundle = fetch_bundle(source, cache, new_client)
     name = bundle.manifest.segmenters()[0].weights

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor, nn
 
-from damage_tasks.vision.postprocessing import prepare
+from damage_tasks.vision.postprocessing import network_input
 from model_store.architectures.efficientnet_lite_unet import EfficientNetLiteUNet, Levels
 from model_store.manifest import Input
 from model_training.data.augmentation import close_up
@@ -147,7 +147,7 @@ class _Describer:
 
     @torch.inference_mode()
     def __call__(self, photo: Photo) -> Floats:
-        batch = torch.from_numpy(prepare(photo, self._form, self._form.long_side))[None]
+        batch = torch.from_numpy(network_input(photo, self._form, self._form.long_side))[None]
         features, _ = self._network.encode(batch.to(memory_format=torch.channels_last))
         described = self._network.describe(self._levels, features.decoded16)[0]
         return np.asarray(described.numpy(), np.float32)

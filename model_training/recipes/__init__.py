@@ -2,4 +2,4 @@
 
 from pathlib import Path
 
-DEFAULT = Path(__file__).parent / "default.toml"
+DEFAULT_RECIPE = Path(__file__).parent / "default.toml"

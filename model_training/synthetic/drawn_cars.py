@@ -15,8 +15,8 @@ from model_training.data.labelled_photos import split_by_id
 
 # Far from the seeds of the published samples.
 FIRST_SEED = 100_000
-COLUMNS = ("id", "image", "mask", "kind", "split")
-DAMAGES: tuple[tuple[str, ...], ...] = (
+MANIFEST_COLUMNS = ("id", "image", "mask", "kind", "split")
+DAMAGE_COMBINATIONS: tuple[tuple[str, ...], ...] = (
     (),
     (),
     (),
@@ -47,7 +47,7 @@ def write_drawn_cars(
         sample = draw_sample(
             number,
             size=size,
-            damages=DAMAGES[number % len(DAMAGES)],
+            damages=DAMAGE_COMBINATIONS[number % len(DAMAGE_COMBINATIONS)],
             stops=float(rng.normal(0, 0.5)),
             blur=float(max(0.0, rng.normal(-0.3, 0.8))),
         )
@@ -59,7 +59,7 @@ def write_drawn_cars(
         rows.append(row)
     table = folder / "manifest.csv"
     with table.open("w", newline="", encoding="utf-8") as lines:
-        writer = csv.DictWriter(lines, COLUMNS)
+        writer = csv.DictWriter(lines, MANIFEST_COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
     return table

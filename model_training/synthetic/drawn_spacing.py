@@ -20,8 +20,8 @@ from model_training.synthetic.drawn_damage import draw_spacing
 Photo = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 
-SIDE = 640  # px, the longer side of the photos drawn on
-CAR_SIZE = (640, 480)
+PHOTO_LONG_SIDE_PX = 640  # px, the longer side of the photos drawn on
+CAR_SIZE_PX = (640, 480)
 
 
 def opened_borders(
@@ -35,7 +35,7 @@ def opened_borders(
     """
     rng = np.random.default_rng(seed)
     for whole in cleans:
-        scale = min(1.0, SIDE / max(whole.shape[:2]))
+        scale = min(1.0, PHOTO_LONG_SIDE_PX / max(whole.shape[:2]))
         size = (round(whole.shape[1] * scale), round(whole.shape[0] * scale))
         photo = cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
         borders = find_panel_borders(photo, vehicle_mask(classifier, photo))
@@ -56,5 +56,5 @@ def opened_borders(
 def cars_with_spacing(seeds: Iterable[int]) -> Iterator[tuple[Photo, Mask]]:
     """Drawn cars with one open panel border, and its mask (0 or 1)."""
     for seed in seeds:
-        sample = draw_sample(seed, size=CAR_SIZE, damages=("spacing",))
+        sample = draw_sample(seed, size=CAR_SIZE_PX, damages=("spacing",))
         yield sample.photo, (sample.mask == SPACING).astype(np.uint8)

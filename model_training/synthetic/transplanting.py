@@ -19,11 +19,11 @@ Photo = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 Random = np.random.Generator
 
-DAMAGE = ANY | TYPE_UNKNOWN | sum(TYPE_BITS.values())  # bits
+DAMAGE_BITS = ANY | TYPE_UNKNOWN | sum(TYPE_BITS.values())  # bits
 SMALLEST, LARGEST = 12, 320  # px; of the transplanted piece
-MARGIN = 0.12  # of the piece's side, around the damage
-BLENDED = 0.75  # share adapted to the light of the new place; the others are feathered in
-CONTROL = 0.25  # share of pieces without damage, so that seams do not reveal damage
+MARGIN_RATIO = 0.12  # of the piece's side, around the damage
+BLENDED_SHARE = 0.75  # share adapted to the light of the new place; the others are feathered in
+CONTROL_SHARE = 0.25  # share of pieces without damage, so that seams do not reveal damage
 
 
 def transplant(
@@ -39,7 +39,7 @@ def transplant(
     if piece is None:
         return photo, label
     pixels, bits = piece
-    ring = _disc(max(bits.shape) * MARGIN / 2)
+    ring = _disc(max(bits.shape) * MARGIN_RATIO / 2)
     inside = np.asarray(cv2.dilate((bits & ANY > 0).astype(np.uint8), ring), np.uint8)
     height, width = bits.shape
     left = int(np.clip(spot[0] - width // 2, 1, photo.shape[1] - width - 1))
@@ -49,12 +49,14 @@ def transplant(
     inside[:, [0, 1, -2, -1]] = 0
     if not inside.any():
         return photo, label
-    if rng.random() < CONTROL:
+    if rng.random() < CONTROL_SHARE:
         pixels, bits = _elsewhere(photo, bits.shape, rng), bits & np.uint8(0)
     photo, label = photo.copy(), label.copy()
-    photo[place] = _blended(pixels, photo[place], inside, rng.random() < BLENDED)
+    photo[place] = _blended(pixels, photo[place], inside, rng.random() < BLENDED_SHARE)
     damaged = (bits & ANY > 0) & (inside > 0)
-    label[place][damaged] = label[place][damaged] & ~np.uint8(DAMAGE) | bits[damaged] & DAMAGE
+    label[place][damaged] = (
+        label[place][damaged] & ~np.uint8(DAMAGE_BITS) | bits[damaged] & DAMAGE_BITS
+    )
     return photo, label
 
 
@@ -76,7 +78,7 @@ def _piece(
     box = np.array([[x, x + width, x + width, x], [y, y, y + height, y + height], [1] * 4])
     corners = matrix @ box
     low, high = corners.min(1), corners.max(1)
-    border = MARGIN * float((high - low).max()) + 3
+    border = MARGIN_RATIO * float((high - low).max()) + 3
     size = np.ceil(high - low + 2 * border).astype(int)  # width, height
     if size[0] > room[1] - 3 or size[1] > room[0] - 3 or size.min() < SMALLEST / 2:
         return None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from damage_tasks.devstack.child_processes import Child
-from damage_tasks.devstack.restarts import LONGEST_PAUSE, STEADY, Restarts
+from damage_tasks.devstack.restarts import MAX_PAUSE_SECONDS, STEADY_AFTER_SECONDS, Restarts
 
 pytestmark = pytest.mark.server
 
@@ -45,9 +45,9 @@ def test_a_program_that_keeps_ending_waits_longer_each_time(child: Child) -> Non
         restarts.start_ended([child])
         child.wait(30)
     assert pauses[:4] == [1, 2, 4, 8]
-    assert pauses[-1] == LONGEST_PAUSE
+    assert pauses[-1] == MAX_PAUSE_SECONDS
     assert child.log.read_text() == "here\n" * 9
-    clock.now += STEADY
+    clock.now += STEADY_AFTER_SECONDS
     assert restarts.start_ended([child]) == ["worker 1 ended with 0; restarting it in 1 s"]
 
 

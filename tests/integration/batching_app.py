@@ -52,4 +52,4 @@ def _load(bundle: Any, weights: Any, *_: Any, **__: Any) -> BatchingEngine:
 
 
 torch.load_torch = _load
-transport.FIRST_BACKOFF = 1
+transport.FIRST_REDELIVERY_SECONDS = 1

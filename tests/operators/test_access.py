@@ -20,7 +20,7 @@ from damage_tasks.devstack.child_processes import Child
 from damage_tasks.devstack.loopback_ports import free_port
 from damage_tasks.errors import FlowerOpen, SettingsError
 from damage_tasks.event_bus.connection import check_bus
-from damage_tasks.flower.access import is_loopback, is_own_host, refuse_open_house
+from damage_tasks.flower.access import is_loopback, is_own_host, refuse_open_access
 from damage_tasks.settings import get_settings
 from tests.operators.conftest import wait_until
 
@@ -37,21 +37,21 @@ def test_beyond_loopback_flower_requires_authentication(address: str) -> None:
         unix_socket="", basic_auth=None, auth="", auth_provider=None, address=address
     )
     with pytest.raises(FlowerOpen, match="without authentication"):
-        refuse_open_house(options)
+        refuse_open_access(options)
     options.basic_auth = ["ops:secret"]
-    refuse_open_house(options)
+    refuse_open_access(options)
     options.basic_auth, options.auth = None, ".*@acme.example"
     with pytest.raises(FlowerOpen, match="nobody can log in"):
-        refuse_open_house(options)
+        refuse_open_access(options)
     options.auth_provider = "flower.views.auth.GoogleAuth2LoginHandler"
-    refuse_open_house(options)
+    refuse_open_access(options)
 
 
 @pytest.mark.parametrize("given", [[""], ["", ""], ["ops"], [":"], ["ops:"], ["ops:secret", ":x"]])
 def test_an_empty_password_is_none(given: list[str]) -> None:
     options = SimpleNamespace(unix_socket="", basic_auth=given, auth="", address="0.0.0.0")
     with pytest.raises(FlowerOpen):
-        refuse_open_house(options)
+        refuse_open_access(options)
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,7 @@ def test_a_damage_that_fills_the_photo_is_outlined_along_the_border() -> None:
 def legend_words(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The words in the legend, as passed to the text function."""
     words: list[str] = []
-    monkeypatch.setattr(legend, "write", lambda picture, text, *more: words.append(text))
+    monkeypatch.setattr(legend, "write_text", lambda picture, text, *more: words.append(text))
     return words
 
 

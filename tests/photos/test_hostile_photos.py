@@ -24,7 +24,7 @@ from damage_tasks.errors import (
     TooManyPixels,
 )
 from damage_tasks.photos import decode
-from damage_tasks.photos.encoded_photo import MAX_PARTS
+from damage_tasks.photos.encoded_photo import MAX_FILE_PARTS
 from damage_tasks.photos.heic import HeicPhoto
 from damage_tasks.photos.jpeg import MAX_SCANS, JpegPhoto
 from damage_tasks.photos.png import PngPhoto
@@ -240,15 +240,15 @@ def test_scans_cannot_hide_in_what_looks_like_a_segment(marker: int) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        after_start(PHOTOS["jpeg"], segment(0xFE, b"") * (MAX_PARTS + 1)),
-        png(100, 100, chunk(b"teXt", b"") * (MAX_PARTS + 1)),
-        png(100, 100, chunk(b"IDAT", b"") * (MAX_PARTS + 1)),
+        after_start(PHOTOS["jpeg"], segment(0xFE, b"") * (MAX_FILE_PARTS + 1)),
+        png(100, 100, chunk(b"teXt", b"") * (MAX_FILE_PARTS + 1)),
+        png(100, 100, chunk(b"IDAT", b"") * (MAX_FILE_PARTS + 1)),
     ],
     ids=["jpeg", "png", "png pixels"],
 )
 def test_a_photo_of_endless_parts_is_refused_at_once(data: bytes) -> None:
     begin = time.process_time()
-    with pytest.raises(PhotoUnreadable, match=f"{MAX_PARTS}"):
+    with pytest.raises(PhotoUnreadable, match=f"{MAX_FILE_PARTS}"):
         decode(data)
     assert time.process_time() - begin < 5
 

@@ -18,7 +18,7 @@ from damage_tasks.errors import (
     PhotoRefused,
     PhotoTooLarge,
 )
-from damage_tasks.photos.http_response import Answer
+from damage_tasks.photos.http_response import HttpResponse
 from tools.web_server import LIMIT, PHOTO, Page, get, head, raw
 from tools.web_site import Site
 
@@ -335,6 +335,6 @@ def test_a_time_limit_that_strikes_inside_libcurl_is_not_taken_for_a_failed_down
     def struck(*_: object) -> None:
         raise SoftTimeLimitExceeded
 
-    monkeypatch.setattr(Answer, part, struck)
+    monkeypatch.setattr(HttpResponse, part, struck)
     with pytest.raises(SoftTimeLimitExceeded):
         get(site.serve("/a.jpg", PHOTO))

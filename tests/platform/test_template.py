@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from damage_tasks.settings import Settings
-from damage_tasks.sqs.queues import DEAD_LETTERS, RETENTION
+from damage_tasks.sqs.queues import DEAD_LETTER_SUFFIX, RETENTION_SECONDS
 from tests.helm.chart import render
 from tests.platform.conftest import REGION, Account
 from tests.platform.template import ROOT, TEMPLATE, read_template
@@ -100,11 +100,11 @@ def test_messages_that_nobody_can_work_on_become_dead_letters(
     sqs = account.client("sqs")
     found = sqs.get_queue_attributes(QueueUrl=outputs["QueueUrl"], AttributeNames=["All"])
     redrive = json.loads(found["Attributes"]["RedrivePolicy"])
-    assert redrive["deadLetterTargetArn"].endswith(f":damage-{DEAD_LETTERS}")
+    assert redrive["deadLetterTargetArn"].endswith(f":damage-{DEAD_LETTER_SUFFIX}")
     assert int(redrive["maxReceiveCount"]) == 5
     dead = sqs.get_queue_attributes(QueueUrl=outputs["DeadLettersUrl"], AttributeNames=["All"])
     for queue in (found, dead):
-        assert int(queue["Attributes"]["MessageRetentionPeriod"]) == RETENTION
+        assert int(queue["Attributes"]["MessageRetentionPeriod"]) == RETENTION_SECONDS
         assert queue["Attributes"]["SqsManagedSseEnabled"] == "true"
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from damage_tasks.inspection import Verdict
-from damage_tasks.photos.quality import judge
+from damage_tasks.photos.quality import judge_quality
 from damage_tasks.samples import TYPES, draw_sample, write_samples
 from damage_tasks.samples.panel_damage import Dent
 
@@ -183,7 +183,7 @@ def test_the_rotated_photo_lies_on_its_side_and_says_so(album: Album) -> None:
 def test_the_dark_and_the_blurred_photo_are_poor_and_the_others_good(album: Album) -> None:
     paths, truth = album
     for path in paths:
-        quality = judge(cv2.imread(str(path)))
+        quality = judge_quality(cv2.imread(str(path)))
         reasons = {"dark": ("too_dark",), "blurred": ("blurred",)}
         assert quality.reasons == reasons.get(truth[path.name]["special"], ()), path.name
 

@@ -55,7 +55,7 @@ def test_a_thousand_are_listed_once_each_and_are_there_again_afterwards(
 def test_letters_that_come_into_sight_again_are_listed_once(
     aws: Emulator, pair: tuple[Queue, Queue], letters: DeadLetters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dead_letters, "HOLD", 1)
+    monkeypatch.setattr(dead_letters, "HOLD_SECONDS", 1)
     fill(aws, pair[1], 40)
     found = []
     with letters.held() as held:

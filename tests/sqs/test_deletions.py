@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from damage_tasks.sqs.batches import MAX_ENTRIES
+from damage_tasks.sqs.batches import MAX_BATCH_ENTRIES
 from damage_tasks.sqs.deletions import Deletions
 from tests.integration.delivery.stage import wait_until
 
@@ -45,7 +45,7 @@ def test_waiting_messages_are_deleted_ten_at_a_time() -> None:
     deletions.close()
     assert calls.batches[0] == ["first"]
     assert [receipt for batch in calls.batches[1:] for receipt in batch] == receipts
-    assert [len(batch) for batch in calls.batches[1:]] == [MAX_ENTRIES, MAX_ENTRIES, 5]
+    assert [len(batch) for batch in calls.batches[1:]] == [MAX_BATCH_ENTRIES, MAX_BATCH_ENTRIES, 5]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from damage_tasks.sqs.transport import HELD_PAUSE, LOOK_AGAIN, Channel, Transport
+from damage_tasks.sqs.transport import HELD_POLL_SECONDS, ROOM_CHECK_SECONDS, Channel, Transport
 
 
 def receive(channel: Channel) -> Any:
@@ -83,7 +83,7 @@ def test_a_full_worker_checks_again_soon_without_a_request(channel: Channel) -> 
     channel.basic_qos(0, 1, False)
     channel.qos._delivered["1"] = object()
     channel._schedule_queue(name)
-    assert later == [LOOK_AGAIN]
+    assert later == [ROOM_CHECK_SECONDS]
     channel.qos._delivered.clear()
 
 
@@ -122,7 +122,7 @@ def test_hooks_run_in_their_order_and_hold_back_a_poll(
     channel.before_poll(gate)
     channel.before_poll(watcher)
     channel._schedule_queue(name)
-    assert (called, polls, later) == (["gate"], [], [HELD_PAUSE])
+    assert (called, polls, later) == (["gate"], [], [HELD_POLL_SECONDS])
     is_open = True
     channel._schedule_queue(name)
     assert (called, polls) == (["gate", "gate", "watcher"], [name])

@@ -267,7 +267,7 @@ def test_a_body_that_stalls_is_given_up(endpoint: Site, monkeypatch: pytest.Monk
         handler.wfile.write(b"x")
         time.sleep(2)
 
-    monkeypatch.setattr(s3, "READ_TIMEOUT", 0.3)
+    monkeypatch.setattr(s3, "READ_TIMEOUT_SECONDS", 0.3)
     endpoint.pages["/photos/a"] = page
     with pytest.raises(StorageUnavailable, match="timed out"):
         read("photos", "a")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from damage_tasks.inspection import Severity, Verdict
-from damage_tasks.vision.measurement import MAX_DAMAGES, class_mask, conclude, measure
+from damage_tasks.vision.measurement import MAX_DAMAGES, class_mask, conclude, measure_damages
 from damage_tasks.vision.segmenter import Segmentation
 from damage_tasks.vision.view import Mask
 from model_store.manifest import Decision, MaskPolicy
@@ -38,13 +38,13 @@ def segmentation(score: float = 0.9, **masks: Mask) -> Segmentation:
 
 
 def test_each_region_is_a_damage() -> None:
-    damages, _ = measure({"dent": mask((10, 10, 10, 10), (50, 40, 20, 10))}, (100, 80))
+    damages, _ = measure_damages({"dent": mask((10, 10, 10, 10), (50, 40, 20, 10))}, (100, 80))
     assert [damage.area_px for damage in damages] == [200, 100]
     assert {damage.type for damage in damages} == {"dent"}
 
 
 def test_boxes_areas_and_outlines_are_in_the_photos_own_pixels() -> None:
-    (damage,), _ = measure({"dent": mask((10, 20, 30, 40))}, (1000, 800))
+    (damage,), _ = measure_damages({"dent": mask((10, 20, 30, 40))}, (1000, 800))
     assert damage.bbox == (100, 200, 300, 400)
     assert damage.area_px == 300 * 400
     assert damage.area_ratio == pytest.approx(0.15)
@@ -57,7 +57,7 @@ def test_an_outline_covers_what_the_mask_covers() -> None:
     pixels = np.zeros((80, 100), np.uint8)
     cv2.ellipse(pixels, (50, 40), (30, 20), 20, 0, 360, 1, -1)
     round_mask = Mask(pixels > 0, np.full((80, 100), 0.9, np.float32), MaskPolicy(threshold=0.5))
-    (damage,), _ = measure({"dent": round_mask}, (400, 320))
+    (damage,), _ = measure_damages({"dent": round_mask}, (400, 320))
     drawn = np.zeros((320, 400), np.uint8)
     cv2.fillPoly(drawn, [np.array(damage.polygon, np.int32)], 1)
     expected = cv2.resize(pixels, (400, 320), interpolation=cv2.INTER_NEAREST)
@@ -67,26 +67,26 @@ def test_an_outline_covers_what_the_mask_covers() -> None:
 
 
 def test_confidence_is_the_mean_probability_inside() -> None:
-    (damage,), _ = measure({"dent": mask((10, 10, 10, 10), value=0.77)}, (100, 80))
+    (damage,), _ = measure_damages({"dent": mask((10, 10, 10, 10), value=0.77)}, (100, 80))
     assert damage.confidence == pytest.approx(0.77, abs=0.001)
 
 
 def test_regions_that_are_too_small_are_dropped_from_the_mask_too() -> None:
     specks = mask((10, 10, 20, 20), (60, 60, 2, 2), min_area_ratio=0.001)
-    damages, kept = measure({"dent": specks}, (100, 80))
+    damages, kept = measure_damages({"dent": specks}, (100, 80))
     assert len(damages) == 1
     assert not kept["dent"][60:62, 60:62].any()
 
 
 def test_there_are_never_more_damages_than_an_inspector_can_read() -> None:
     boxes = [(x, y, 1, 1) for x in range(0, 100, 2) for y in range(0, 80, 2)]
-    damages, _ = measure({"dent": mask(*boxes, min_area_ratio=0)}, (100, 80))
+    damages, _ = measure_damages({"dent": mask(*boxes, min_area_ratio=0)}, (100, 80))
     assert len(damages) == MAX_DAMAGES
 
 
 @pytest.mark.parametrize("box", [(0, 0, 100, 80), (0, 0, 1, 1), (99, 79, 1, 1)])
 def test_nothing_reaches_beyond_the_photo(box: tuple[int, int, int, int]) -> None:
-    (damage,), _ = measure({"dent": mask(box, min_area_ratio=0)}, (333, 77))
+    (damage,), _ = measure_damages({"dent": mask(box, min_area_ratio=0)}, (333, 77))
     x, y, width, height = damage.bbox
     assert x >= 0 and y >= 0 and width > 0 and height > 0
     assert x + width <= 333 and y + height <= 77
@@ -96,9 +96,9 @@ def test_nothing_reaches_beyond_the_photo(box: tuple[int, int, int, int]) -> Non
 def test_severity_grows_with_area_and_broken_glass_is_never_minor() -> None:
     sizes = {"minor": (2, 2), "moderate": (10, 10), "severe": (40, 40)}
     for severity, (width, height) in sizes.items():
-        (found,), _ = measure({"dent": mask((5, 5, width, height))}, (100, 80))
+        (found,), _ = measure_damages({"dent": mask((5, 5, width, height))}, (100, 80))
         assert found.severity == severity
-    (glass,), _ = measure({"breakage": mask((5, 5, 2, 2))}, (100, 80))
+    (glass,), _ = measure_damages({"breakage": mask((5, 5, 2, 2))}, (100, 80))
     assert glass.severity is Severity.MODERATE
 
 

@@ -11,7 +11,12 @@ import numpy as np
 import pytest
 
 from damage_tasks.inspection import Verdict
-from damage_tasks.vision.postprocessing import cut, prepare, refined, sigmoid
+from damage_tasks.vision.postprocessing import (
+    network_input,
+    refine_to_edges,
+    sigmoid,
+    threshold_mask,
+)
 from damage_tasks.vision.segmenter import Segmentation, Segmenter
 from model_store.bundle import open_bundle
 from model_store.engines.torch import TorchEngine
@@ -127,7 +132,7 @@ def test_a_network_sees_rgb_normalised_in_multiples_of_its_step() -> None:
     blue = np.zeros((300, 400, 3), np.uint8)
     blue[..., 0] = 255
     form = Input(long_side=128, multiple_of=32, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-    tensor = prepare(blue, form)
+    tensor = network_input(blue, form)
     assert tensor.shape == (3, 96, 128)
     assert tensor.dtype == np.float32
     assert tensor[:, 0, 0].tolist() == [-1.0, -1.0, 1.0]
@@ -145,14 +150,16 @@ def test_hysteresis_keeps_faint_regions_that_hold_a_sure_pixel() -> None:
     probabilities[2, 5] = 0.9
     probabilities[7, 2:12] = 0.4
     policy = MaskPolicy(kind="hysteresis", threshold=0.8, low=0.3)
-    mask = cut(probabilities, policy)
+    mask = threshold_mask(probabilities, policy)
     assert mask[2, 2:12].all()
     assert not mask[7].any()
 
 
 def test_a_plain_threshold_includes_its_own_value() -> None:
     probabilities = np.array([[0.49, 0.5, 0.51]], np.float32)
-    assert cut(probabilities, MaskPolicy(threshold=0.5)).tolist() == [[False, True, True]]
+    assert threshold_mask(probabilities, MaskPolicy(threshold=0.5)).tolist() == [
+        [False, True, True]
+    ]
 
 
 def test_extreme_logits_do_not_overflow() -> None:
@@ -264,10 +271,10 @@ def test_a_refined_mask_follows_the_photos_edges() -> None:
     photo[:, 100:] = 255
     ramp = np.clip((np.arange(200, dtype=np.float32) - 95) / 10, 0, 1)
     blurred = ramp[None].repeat(100, 0).astype(np.float32)
-    sharp = refined(blurred, photo)
+    sharp = refine_to_edges(blurred, photo)
     assert sharp.dtype == np.float32
     assert np.abs(np.diff(sharp[50]))[95:105].max() > 2 * np.abs(np.diff(blurred[50])).max()
-    flat = refined(blurred, np.zeros_like(photo))
+    flat = refine_to_edges(blurred, np.zeros_like(photo))
     np.testing.assert_allclose(flat[50].mean(), blurred[50].mean(), atol=0.01)
 
 
@@ -276,11 +283,11 @@ def test_refinement_costs_nothing_where_nothing_was_found() -> None:
     photo = rng.integers(0, 255, (300, 400, 3), np.uint8)
     found = np.full((300, 400), 0.01, np.float32)
     found[100:120, 200:260] = rng.random((20, 60), np.float32)
-    everywhere, near = refined(found, photo), refined(found, photo, 0.1)
+    everywhere, near = refine_to_edges(found, photo), refine_to_edges(found, photo, 0.1)
     rows, columns = slice(100, 120), slice(200, 260)
     np.testing.assert_allclose(near[rows, columns], everywhere[rows, columns], atol=1e-5)
     np.testing.assert_array_equal(near[200:, :], found[200:, :])
-    assert refined(found, photo, 1.1) is found
+    assert refine_to_edges(found, photo, 1.1) is found
 
 
 def test_masks_of_two_photos_are_made_at_the_same_time() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from damage_tasks.devstack import BUCKET, Stack
+from damage_tasks.devstack import OVERLAYS_BUCKET, Stack
 from damage_tasks.results.tables import findings, inspections
 from damage_tasks.sqs.dead_letters import DeadLetters
 from damage_tasks.sqs.queues import dead_letter_queue, read_queue
@@ -68,7 +68,7 @@ def read_stored(stack: Stack, left: int) -> Stored:
 
 
 def _keys(s3: Any) -> list[str]:
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=OVERLAYS_BUCKET)
     return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from model_training.data.labelled_photos import PhotosError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 class PhotoFiles:
@@ -17,7 +17,7 @@ class PhotoFiles:
         self.folder = folder
         self._by_name: dict[str, list[Path]] = defaultdict(list)
         for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in SUFFIXES:
+            if path.suffix.lower() in PHOTO_SUFFIXES:
                 self._by_name[path.name].append(path)
                 self._by_name[path.stem].append(path)
 
@@ -30,7 +30,7 @@ class PhotoFiles:
         relative = name.replace("\\", "/")
         for base in (label.parent, label.parent / "images", self.folder):
             path = base / relative
-            if path.suffix.lower() in SUFFIXES and path.is_file():
+            if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file():
                 return path
         plain = Path(relative).name
         found = self._by_name.get(plain, [])

@@ -8,10 +8,10 @@ from pathlib import Path
 import yaml
 
 from model_training.data.label_formats.label import Label, LabelledObject, pairs
-from model_training.data.label_formats.photo_files import SUFFIXES
+from model_training.data.label_formats.photo_files import PHOTO_SUFFIXES
 from model_training.data.labelled_photos import PhotosError, photo_size
 
-BOX = 4  # numbers: x, y, width, height
+BOX_NUMBERS = 4  # numbers: x, y, width, height
 
 
 def yolo_folders(folder: Path) -> list[Path]:
@@ -33,7 +33,7 @@ def read_yolo(folder: Path, labels: Path) -> Iterator[Label]:
         raise PhotosError(f"{labels}: no folder {images}")
     for image in sorted(images.rglob("*")):
         path = (labels / image.relative_to(images)).with_suffix(".txt")
-        if image.suffix.lower() not in SUFFIXES or not path.exists():
+        if image.suffix.lower() not in PHOTO_SUFFIXES or not path.exists():
             continue
         width, height = photo_size(image)
         objects = []
@@ -43,7 +43,7 @@ def read_yolo(folder: Path, labels: Path) -> Iterator[Label]:
             try:
                 first, *rest = line.split()
                 name, shares = names.get(int(first), first), [float(share) for share in rest]
-                if len(shares) == BOX:
+                if len(shares) == BOX_NUMBERS:
                     objects.append(LabelledObject(name, shape="box", number=int(first)))
                     continue
                 corners = tuple((x * width, y * height) for x, y in pairs(shares))

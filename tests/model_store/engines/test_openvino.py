@@ -54,7 +54,7 @@ def quantised(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     some = photos(tmp_path_factory.mktemp("photos"))
     with pytest.MonkeyPatch.context() as patch:
         # Random weights have no masks that int8 could preserve.
-        patch.setattr(engine_comparison, "MASK_IOU", 0.0)
+        patch.setattr(engine_comparison, "MIN_MASK_IOU", 0.0)
         quantise(folder, some, some, Console(quiet=True))
     return open_bundle(folder)
 
@@ -210,8 +210,8 @@ def test_int8_that_changes_the_masks_is_left_out(
 ) -> None:
     folder = write_bundle(tmp_path / "bundle")
     some = photos(tmp_path)
-    monkeypatch.setattr(engine_comparison, "MASK_IOU", 1.1)
-    monkeypatch.setattr(quantisation, "SCOPES", quantisation.SCOPES[-1:])
+    monkeypatch.setattr(engine_comparison, "MIN_MASK_IOU", 1.1)
+    monkeypatch.setattr(quantisation, "QUANTISATION_SCOPES", quantisation.QUANTISATION_SCOPES[-1:])
     found = quantise(folder, some, some, Console(quiet=True))
     assert list(found) == ["openvino"]
     weights = json.loads((folder / "manifest.json").read_text())["weights"]["trunk"]

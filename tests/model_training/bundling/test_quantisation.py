@@ -16,7 +16,7 @@ from damage_tasks.errors import BundleError, ExtraMissing
 from damage_tasks.vision.segmenter import Segmenter
 from model_store.bundle import open_bundle
 from model_store.engines import INT8, OPENVINO, REFERENCE
-from model_store.manifest import MANIFEST
+from model_store.manifest import MANIFEST_FILE
 from model_store.publishing import publish
 from model_training.bundling import quantisation
 from model_training.data.labelled_photos import LabelledPhoto
@@ -33,7 +33,7 @@ GOOD, BAD = Agreement(8, 0.99, 0.001), Agreement(8, 0.9, 0.02)
 def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A bundle with three fake scopes that change nothing, for speed."""
     scopes = [(f"scope {n}", lambda models, samples: models) for n in (1, 2, 3)]
-    monkeypatch.setattr(quantisation, "SCOPES", scopes)
+    monkeypatch.setattr(quantisation, "QUANTISATION_SCOPES", scopes)
     return write_bundle(tmp_path / "bundle")
 
 
@@ -71,7 +71,7 @@ def quantise(bundle: Path, photos: list[LabelledPhoto]) -> tuple[dict[str, Agree
 
 
 def int8_in(bundle: Path) -> Any:
-    weights = json.loads((bundle / MANIFEST).read_text())["weights"]["trunk"]
+    weights = json.loads((bundle / MANIFEST_FILE).read_text())["weights"]["trunk"]
     return weights.get("engines", {}).get(INT8)
 
 
@@ -93,13 +93,13 @@ def test_where_every_scope_fails_nothing_of_int8_is_left(
     bundle: Path, photos: list[LabelledPhoto], says: Callable[..., list[str]]
 ) -> None:
     says(*[BundleError("golden photo a.jpg: is clean, not damaged")] * 3)
-    before = (bundle / MANIFEST).read_bytes()
+    before = (bundle / MANIFEST_FILE).read_bytes()
     found, printed = quantise(bundle, photos)
     assert list(found) == [OPENVINO]
     assert "no int8" in printed
     assert int8_in(bundle) is None
     assert not (bundle / "engines").exists()
-    assert json.loads((bundle / MANIFEST).read_bytes()) == json.loads(before)
+    assert json.loads((bundle / MANIFEST_FILE).read_bytes()) == json.loads(before)
 
 
 def test_an_interruption_leaves_nothing_of_int8_that_nobody_has_compared(

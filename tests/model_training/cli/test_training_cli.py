@@ -38,10 +38,10 @@ def run(*words: str | Path) -> str:
 @pytest.fixture
 def few_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer drawn cars, which take the longest."""
-    monkeypatch.setattr(self_test_photos, "TRIES", 1)
-    monkeypatch.setattr(self_test_photos, "SIZE", (160, 120))
-    monkeypatch.setattr(model_card_pictures, "EXAMPLES", range(60_001, 60_003))
-    monkeypatch.setattr(model_card_pictures, "MORE", ())
+    monkeypatch.setattr(self_test_photos, "MAX_TRIES", 1)
+    monkeypatch.setattr(self_test_photos, "PHOTO_SIZE_PX", (160, 120))
+    monkeypatch.setattr(model_card_pictures, "EXAMPLE_SEEDS", range(60_001, 60_003))
+    monkeypatch.setattr(model_card_pictures, "FAILURE_SEEDS", ())
     monkeypatch.setattr(synthetic_figures, "CARS", 1)
     monkeypatch.setattr(bundle_export, "CARS", 1)
 

@@ -21,7 +21,7 @@ from model_training.data.damage_classes import DamageClasses
 from model_training.data.duplicates import Duplicate
 from model_training.data.label_formats.manifest_csv import read_folder
 from model_training.data.labelled_photos import BREAKAGE, DENT, UNTYPED, PhotosError
-from model_training.recipes import DEFAULT
+from model_training.recipes import DEFAULT_RECIPE
 
 COLUMNS = ("id", "image", "mask", "kind", "split", "group", "orig_classes")
 
@@ -214,6 +214,6 @@ def test_sets_in_other_formats_say_what_was_read(tmp_path: Path) -> None:
 
 
 def test_the_rules_of_the_default_bundle_can_be_read() -> None:
-    found = read_rules(DEFAULT)
+    found = read_rules(DEFAULT_RECIPE)
     assert set(found.sets) == {"stock", "phone"}
     assert found.duplicates.keep == "val"

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from model_training.data.labelled_photos import LabelledPhoto
-from model_training.data.photo_pool import Pool
+from model_training.data.photo_pool import PhotoPool
 from model_training.fitting.loader import batches
 from model_training.fitting.sampling import Samples
 from tests.model_training.fitting.test_training_loop import SETTINGS
@@ -12,7 +12,7 @@ from tests.model_training.fitting.test_training_loop import SETTINGS
 
 @pytest.fixture
 def samples(photos: list[LabelledPhoto]) -> Samples:
-    return Samples(Pool.read(photos), 2, 0, SETTINGS.mix, SETTINGS.views)
+    return Samples(PhotoPool.read(photos), 2, 0, SETTINGS.mix, SETTINGS.views)
 
 
 def test_workers_make_the_same_batches_in_the_same_order(samples: Samples) -> None:

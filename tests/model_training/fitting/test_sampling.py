@@ -12,9 +12,9 @@ import torch
 from model_training.data.augmentation import ViewSettings, spoil, view_matrix
 from model_training.data.label_formats.manifest_csv import read_folder
 from model_training.data.labelled_photos import BREAKAGE, DENT, SCRATCH, LabelledPhoto
-from model_training.data.photo_pool import Pool
-from model_training.data.targets import MASKS, SCORES
-from model_training.fitting.sampling import Mix, Samples
+from model_training.data.photo_pool import PhotoPool
+from model_training.data.targets import MASK_CHANNELS, SCORE_CHANNELS
+from model_training.fitting.sampling import SampleMix, Samples
 from model_training.synthetic.drawn_cars import write_drawn_cars
 
 ONLY: dict[str, Any] = dict.fromkeys(
@@ -34,8 +34,8 @@ ONLY: dict[str, Any] = dict.fromkeys(
 
 def samples(photos: list[LabelledPhoto], batch: int = 4, **mix: Any) -> Samples:
     sizes = ((64, 64), (48, 96))
-    chosen = Mix(**{"sizes": sizes, "drawn_cars": 0, **mix})
-    return Samples(Pool.read(photos), batch, 1, chosen, ViewSettings(long_side=96))
+    chosen = SampleMix(**{"sizes": sizes, "drawn_cars": 0, **mix})
+    return Samples(PhotoPool.read(photos), batch, 1, chosen, ViewSettings(long_side=96))
 
 
 def test_a_batch_has_views_and_labels_of_the_same_place(photos: list[LabelledPhoto]) -> None:
@@ -44,9 +44,9 @@ def test_a_batch_has_views_and_labels_of_the_same_place(photos: list[LabelledPho
     assert (height, width) in ((64, 64), (48, 96))
     assert batch.views.shape[:2] == (4, 3)
     assert batch.views.dtype == torch.uint8
-    assert batch.target.shape == (4, len(MASKS), height // 4, width // 4)
+    assert batch.target.shape == (4, len(MASK_CHANNELS), height // 4, width // 4)
     assert batch.weight.shape == batch.target.shape
-    assert batch.score.shape == batch.score_weight.shape == (4, len(SCORES))
+    assert batch.score.shape == batch.score_weight.shape == (4, len(SCORE_CHANNELS))
     for values in (batch.target, batch.weight, batch.score, batch.score_weight):
         assert values.min() >= 0
         assert values.max() <= 1
@@ -114,7 +114,7 @@ def test_what_a_source_calls_broken_or_dented_is_unknown_of_the_other(
     assert inside.any()
     found = {
         name
-        for channel, name in enumerate(MASKS[:5])
+        for channel, name in enumerate(MASK_CHANNELS[:5])
         if batch.weight[:, channel][inside].max() < 0.6
     }
     assert found == unknown
@@ -137,7 +137,7 @@ def test_undamaged_places_of_damaged_photos_are_sampled(tmp_path: Path) -> None:
 
 def test_photos_of_higher_weight_come_more_often(photos: list[LabelledPhoto]) -> None:
     weighted = [replace(photo, weight=20.0 if photo.id == "0" else 1.0) for photo in photos]
-    pool = Pool.read(weighted)
+    pool = PhotoPool.read(weighted)
     rng = np.random.default_rng(0)
     chosen = [pool.choose(pool.clean, rng) for _ in range(200)]
     assert chosen.count(0) > 140
@@ -167,7 +167,7 @@ def test_drawn_cars_are_read_like_photos(tmp_path: Path) -> None:
 
 
 def test_photos_of_higher_priority_come_more_often(photos: list[LabelledPhoto]) -> None:
-    pool = Pool.read(photos)
+    pool = PhotoPool.read(photos)
     pool.priority[pool.clean[0]] = 20
     rng = np.random.default_rng(0)
     chosen = [pool.choose(pool.clean, rng) for _ in range(200)]

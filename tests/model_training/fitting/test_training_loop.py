@@ -11,12 +11,12 @@ import torch
 
 from model_training.data.augmentation import ViewSettings
 from model_training.data.labelled_photos import LabelledPhoto
-from model_training.data.photo_pool import Pool
+from model_training.data.photo_pool import PhotoPool
 from model_training.fitting.checkpoints import CheckpointError, load_checkpoint
-from model_training.fitting.sampling import Mix, Samples
+from model_training.fitting.sampling import SampleMix, Samples
 from model_training.fitting.trainer import Trainer
 from model_training.fitting.training_log import LOG, SCALARS
-from model_training.fitting.training_loop import STABLE, train
+from model_training.fitting.training_loop import STABLE_FILE, train
 from model_training.fitting.training_settings import TrainingSettings, learning_rate
 
 pytestmark = pytest.mark.slow
@@ -31,13 +31,13 @@ SETTINGS = TrainingSettings(
     checkpoint_every=2,
     monitor_every=4,
     network={"masks": 6, "scores": 3, "variant": "lite0", "decoder": [16, 16, 16]},
-    mix=Mix(sizes=((64, 64),)),
+    mix=SampleMix(sizes=((64, 64),)),
     views=ViewSettings(long_side=96),
 )
 
 
 def test_training_reduces_the_loss(photos: list[LabelledPhoto]) -> None:
-    pool = Pool.read(photos)
+    pool = PhotoPool.read(photos)
     trainer = Trainer(pool, replace(SETTINGS, steps=1000))
     batch = Samples(pool, 6, 0, SETTINGS.mix, SETTINGS.views).at(0)
     losses = [trainer.train_step(batch)["loss"] for _ in range(12)]
@@ -64,7 +64,7 @@ def test_frozen_blocks_stay_as_they_are_and_the_rest_learns(
     photos: list[LabelledPhoto], tmp_path: Path
 ) -> None:
     settings = replace(SETTINGS, frozen_blocks=3)
-    before = Trainer(Pool.read(photos), settings).network.state_dict()
+    before = Trainer(PhotoPool.read(photos), settings).network.state_dict()
     train(photos, tmp_path, replace(settings, steps=2, decay_steps=0))
     tensors, _ = load_checkpoint(train(photos, tmp_path, settings))
     after = {name: tensors[f"network.{name}"] for name in before}
@@ -82,7 +82,7 @@ def test_two_processes_share_the_work(photos: list[LabelledPhoto], tmp_path: Pat
 
 
 def test_bf16_learns_too_and_keeps_fp32_weights(photos: list[LabelledPhoto]) -> None:
-    pool = Pool.read(photos)
+    pool = PhotoPool.read(photos)
     trainer = Trainer(pool, replace(SETTINGS, steps=1000, precision="bf16"))
     batch = Samples(pool, 6, 0, SETTINGS.mix, SETTINGS.views).at(0)
     losses = [trainer.train_step(batch)["loss"] for _ in range(12)]
@@ -93,7 +93,7 @@ def test_bf16_learns_too_and_keeps_fp32_weights(photos: list[LabelledPhoto]) -> 
 def test_fp16_scales_its_loss_and_lowers_the_scale_when_gradients_overflow(
     photos: list[LabelledPhoto],
 ) -> None:
-    pool = Pool.read(photos)
+    pool = PhotoPool.read(photos)
     trainer = Trainer(pool, replace(SETTINGS, precision="fp16"))
     trainer.scaler.scale(torch.ones(1))  # which makes the scale
     trainer.scaler.update(2.0**40)
@@ -106,7 +106,7 @@ def test_fp16_scales_its_loss_and_lowers_the_scale_when_gradients_overflow(
 def test_loader_workers_end_in_the_same_state(photos: list[LabelledPhoto], tmp_path: Path) -> None:
     shares = ("unmarked", "clean_whole", "clean_close", "background", "drawn", "drawn_cars",
               "transplanted")  # fmt: skip
-    mix = Mix(**dict.fromkeys(shares, 0.0), damaged=1.0, sizes=((64, 64),))
+    mix = SampleMix(**dict.fromkeys(shares, 0.0), damaged=1.0, sizes=((64, 64),))
     settings = replace(SETTINGS, mix=mix)  # no clean photos: their priorities would be older
     states = [
         load_checkpoint(train(photos, tmp_path / str(n), replace(settings, loader_workers=n)))[0]
@@ -131,7 +131,7 @@ def test_the_state_before_the_decay_and_a_log_are_kept(
         return {"figure": 0.5}
 
     train(photos, tmp_path, SETTINGS, monitor=monitor)
-    assert load_checkpoint(tmp_path / STABLE)[1]["step"] == 2
+    assert load_checkpoint(tmp_path / STABLE_FILE)[1]["step"] == 2
     assert seen == [4]
     lines = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
     assert lines[-1]["figure"] == 0.5
@@ -144,7 +144,7 @@ def test_a_training_can_start_from_another(photos: list[LabelledPhoto], tmp_path
 
 
 def test_the_average_follows_the_network(photos: list[LabelledPhoto]) -> None:
-    pool = Pool.read(photos)
+    pool = PhotoPool.read(photos)
     trainer = Trainer(pool, SETTINGS)
     before = trainer.average["masks.weight"].clone()
     trainer.train_step(Samples(pool, 2, 0, SETTINGS.mix, SETTINGS.views).at(0))
@@ -155,11 +155,11 @@ def test_the_average_follows_the_network(photos: list[LabelledPhoto]) -> None:
 
 
 def test_clean_photos_that_look_damaged_come_more_often(photos: list[LabelledPhoto]) -> None:
-    pool = Pool.read(photos)
+    pool = PhotoPool.read(photos)
     trainer = Trainer(pool, SETTINGS)
     shares = ("damaged", "unmarked", "clean_whole", "background", "drawn", "drawn_cars",
               "transplanted", "pasted")  # fmt: skip
-    mix = Mix(**dict.fromkeys(shares, 0.0), clean_close=1.0, sizes=((64, 64),))
+    mix = SampleMix(**dict.fromkeys(shares, 0.0), clean_close=1.0, sizes=((64, 64),))
     batch = Samples(pool, 4, 0, mix, SETTINGS.views).at(0)
     certain = torch.full((4, 6, 16, 16), 20.0)
     trainer.prefer_false_alarms(batch, certain, torch.zeros(4, 3))
@@ -186,7 +186,7 @@ def test_a_broken_checkpoint_is_refused(tmp_path: Path) -> None:
 
 
 def test_channels_are_left_out_in_training_alone(photos: list[LabelledPhoto]) -> None:
-    trainer = Trainer(Pool.read(photos), replace(SETTINGS, dropout=0.5))
+    trainer = Trainer(PhotoPool.read(photos), replace(SETTINGS, dropout=0.5))
     block: Any = trainer.network.up8
     torch.manual_seed(0)
     seen = torch.randn(8, block.reduce[0].in_channels, 8, 8)

@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from model_training.data.photo_pool import Pool
-from model_training.data.targets import MASKS
+from model_training.data.photo_pool import PhotoPool
+from model_training.data.targets import MASK_CHANNELS
 from model_training.fitting.checkpoints import CheckpointError, load_checkpoint, under
 from model_training.fitting.trainer import Trainer
 from model_training.fitting.training_settings import TrainingSettings
@@ -28,7 +28,7 @@ SETTINGS = TrainingSettings(
 def started(source: Path, folder: Path, settings: TrainingSettings = SETTINGS) -> Any:
     path = folder / "start.safetensors"
     write_start(str(source), settings, path, folder)
-    trainer = Trainer(Pool([], torch.ones(0)), settings)
+    trainer = Trainer(PhotoPool([], torch.ones(0)), settings)
     trainer.load(path)
     assert trainer.step == 0
     return trainer.network.state_dict()
@@ -40,14 +40,14 @@ def test_a_bundles_channels_go_where_their_types_are(tmp_path: Path) -> None:
     new = started(bundle, tmp_path)
     assert torch.equal(new["encoder._conv_stem.weight"], old["encoder._conv_stem.weight"])
     # The bundle's masks are scratch and dent.
-    assert torch.equal(new["masks.weight"][MASKS.index("scratch")], old["masks.weight"][0])
-    assert torch.equal(new["masks.weight"][MASKS.index("dent")], old["masks.weight"][1])
-    assert not torch.equal(new["masks.weight"][MASKS.index("any")], old["masks.weight"][0])
+    assert torch.equal(new["masks.weight"][MASK_CHANNELS.index("scratch")], old["masks.weight"][0])
+    assert torch.equal(new["masks.weight"][MASK_CHANNELS.index("dent")], old["masks.weight"][1])
+    assert not torch.equal(new["masks.weight"][MASK_CHANNELS.index("any")], old["masks.weight"][0])
     assert torch.equal(new["scores.weight"][0], old["scores.weight"][0])
 
 
 def test_a_checkpoint_gives_its_average(tmp_path: Path) -> None:
-    trainer = Trainer(Pool([], torch.ones(0)), replace(SETTINGS, seed=5))
+    trainer = Trainer(PhotoPool([], torch.ones(0)), replace(SETTINGS, seed=5))
     trainer.average["masks.bias"] += 1
     trainer.step = 7
     trainer.save(tmp_path / "old.safetensors")

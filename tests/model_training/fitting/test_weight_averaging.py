@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from model_store.fetch import DEFAULT
+from model_store.fetch import DEFAULT_BUNDLE_FOLDER
 from model_training.__main__ import cli
 from model_training.bundling.bundle_export import read_network
 from model_training.data.labelled_photos import LabelledPhoto
@@ -66,10 +66,10 @@ def test_a_bundle_counts_like_the_training_that_it_came_from(tmp_path: Path) -> 
     start = tmp_path / "start.safetensors"
     write_start("default", default, start, tmp_path)
     tensors, facts = mean_of(["default", str(start)], tmp_path)
-    shipped = load_file(DEFAULT / "weights/damage.safetensors")
+    shipped = load_file(DEFAULT_BUNDLE_FOLDER / "weights/damage.safetensors")
     for name in ("masks.weight", "encoder._blocks.3._bn0.running_var", "local.weight"):
         torch.testing.assert_close(tensors[name], shipped[name].float(), atol=1e-6, rtol=1e-6)
-    manifest = json.loads((DEFAULT / "manifest.json").read_text())
+    manifest = json.loads((DEFAULT_BUNDLE_FOLDER / "manifest.json").read_text())
     assert facts["mean_of"] == [f"1 x default {manifest['version']}", "1 x start (0 steps)"]
     save(tensors, facts, tmp_path / "mean.safetensors")
     assert not read_network(tmp_path / "mean.safetensors")[0].training

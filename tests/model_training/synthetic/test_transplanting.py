@@ -33,7 +33,7 @@ def dented(bits: int = ANY | TYPE_BITS[DENT], radius: int = 18) -> tuple[Photo, 
 
 @pytest.fixture
 def no_controls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transplanting, "CONTROL", 0.0)
+    monkeypatch.setattr(transplanting, "CONTROL_SHARE", 0.0)
 
 
 @pytest.mark.usefixtures("no_controls")
@@ -42,7 +42,7 @@ def no_controls(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_damage_comes_with_its_label_and_its_texture(
     seed: int, blended: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transplanting, "BLENDED", blended)
+    monkeypatch.setattr(transplanting, "BLENDED_SHARE", blended)
     photo, label = panel(150)
     found, marked = transplant(photo, label, (80, 60), dented(), np.random.default_rng(seed))
     damaged = marked & ANY > 0
@@ -57,7 +57,7 @@ def test_damage_comes_with_its_label_and_its_texture(
 def test_the_piece_takes_on_the_light_of_its_new_place(monkeypatch: pytest.MonkeyPatch) -> None:
     light = {}
     for blended in (0.0, 1.0):
-        monkeypatch.setattr(transplanting, "BLENDED", blended)
+        monkeypatch.setattr(transplanting, "BLENDED_SHARE", blended)
         photo, label = panel(200)
         found, marked = transplant(photo, label, (80, 60), dented(), np.random.default_rng(3))
         light[blended] = float(np.percentile(found[marked & ANY > 0], 25))
@@ -75,7 +75,7 @@ def test_damage_of_unknown_type_stays_of_unknown_type() -> None:
 def test_a_piece_without_damage_changes_the_photo_and_no_label(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(transplanting, "CONTROL", 1.0)
+    monkeypatch.setattr(transplanting, "CONTROL_SHARE", 1.0)
     photo, label = panel(150)
     found, marked = transplant(photo, label, (80, 60), dented(), np.random.default_rng(1))
     assert not np.array_equal(found, photo)
