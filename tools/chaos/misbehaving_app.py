@@ -24,17 +24,19 @@ _eaten: list[bytes] = []
 
 
 def _misbehave(self: PhotoReader, url: str) -> bytes:
-    if "/crash" in str(url):
+    # A folder's name, such as that of the working copy in a file:// URL, triggers nothing.
+    name = str(url).rpartition("/")[2]
+    if name.startswith("crash"):
         os.kill(os.getpid(), signal.SIGSEGV)
-    if "/hang" in str(url):
+    if name.startswith("hang"):
         # Not even the soft time limit can interrupt native code.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
         time.sleep(600)
-    if "/slow" in str(url):
+    if name.startswith("slow"):
         time.sleep(4)
-    if "/fault" in str(url):
+    if name.startswith("fault"):
         raise RuntimeError("out of memory on the GPU")
-    if "/grow" in str(url):
+    if name.startswith("grow"):
         _eaten.append(b"x" * 300_000_000)
     return _download(self, url)
 
