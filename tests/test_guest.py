@@ -156,6 +156,7 @@ def add(x, y):
 """
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("pool", ["prefork", "solo"])
 @pytest.mark.parametrize("order", ["first", "last"])
 def test_the_worker_of_another_application_runs_as_if_we_were_not_there(

@@ -61,6 +61,7 @@ def problems(name: str, text: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_no_file_contains_words_to_avoid() -> None:
     found = [
         problem

@@ -141,6 +141,7 @@ def test_a_group_says_why_it_cannot_be_saved() -> None:
     results.delete()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "line"),
     [

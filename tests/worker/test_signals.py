@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ORDER = """
 from damage_tasks import app
 from celery.worker.consumer.consumer import Consumer
@@ -79,6 +81,7 @@ assert not seen, seen
     python(program, tmp_path, DAMAGE_QUEUE_URL="http://127.0.0.1:9/000000000000/damage")
 
 
+@pytest.mark.slow
 def test_the_order_of_our_boot_steps_does_not_depend_on_the_hash_seed(tmp_path: Path) -> None:
     url = "http://127.0.0.1:9/000000000000/damage"
     orders = {

@@ -87,6 +87,7 @@ def test_a_bad_photo_fails_alone() -> None:
             bad.result(30)
 
 
+@pytest.mark.slow
 def test_a_batch_gives_each_photo_what_it_gets_alone() -> None:
     network = TorchEngine(build("efficientnet_lite_unet", PARAMETERS))
     rng = np.random.default_rng(3)

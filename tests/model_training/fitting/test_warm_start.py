@@ -18,6 +18,8 @@ from model_training.fitting.training_settings import TrainingSettings
 from model_training.fitting.warm_start import write_start
 from tools.small_bundles import gate, segmenter, write_bundle
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = TrainingSettings(
     imagenet=False,
     processes=1,
