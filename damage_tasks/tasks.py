@@ -31,7 +31,7 @@ from damage_tasks.worker.signals import connect_signals
 logger = logging.getLogger(__name__)
 
 REQUEST = "damage_tasks.worker.request:Request"
-MAX_DELAY = 900  # seconds; the largest DelaySeconds that SQS accepts
+MAX_DELAY_SECONDS = 900  # seconds; the largest DelaySeconds that SQS accepts
 
 app.runtime = WorkerRuntime()
 connect_signals(app)
@@ -163,5 +163,5 @@ def _end_of_attempt() -> datetime:
 
 def retry_delay(retries: int, base: float) -> int:
     """Whole seconds to wait before retry ``retries`` + 1: exponential, half of it jitter."""
-    ceiling = min(MAX_DELAY, base * 2**retries)
+    ceiling = min(MAX_DELAY_SECONDS, base * 2**retries)
     return round(random.uniform(ceiling / 2, ceiling))

@@ -12,9 +12,9 @@ from damage_tasks import errors
 from damage_tasks.settings import get_settings
 
 COLUMNS = {"verdict": "Verdict", "reason": "Reason", "photo": "Photo"}
-LONGEST_NAME = 40  # characters of a photo's file name in the table
+MAX_NAME_CHARACTERS = 40  # characters of a photo's file name in the table
 MAX_OVERLAY_BYTES = 64 * 1024 * 1024
-READ_TIMEOUT = 10.0  # seconds
+READ_TIMEOUT_SECONDS = 10.0  # seconds
 
 # Events contain Python's representation of arguments and results, truncated to some length.
 _VERDICT = re.compile(r"'verdict': '(\w+)'")
@@ -142,7 +142,7 @@ def _read_overlay(key: str) -> bytes:
     from damage_tasks.storage.s3 import read_object
 
     bucket = get_settings().require("bucket")
-    return read_object(bucket, key, limit=MAX_OVERLAY_BYTES, timeout=READ_TIMEOUT)
+    return read_object(bucket, key, limit=MAX_OVERLAY_BYTES, timeout=READ_TIMEOUT_SECONDS)
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str | None:
@@ -151,8 +151,8 @@ def _first(pattern: re.Pattern[str], text: str) -> str | None:
 
 
 def _shortened(name: str) -> str:
-    if len(name) <= LONGEST_NAME:
+    if len(name) <= MAX_NAME_CHARACTERS:
         return name
     # The end of a name distinguishes photos of the same car.
-    half = (LONGEST_NAME - 1) // 2
+    half = (MAX_NAME_CHARACTERS - 1) // 2
     return f"{name[:half]}…{name[-half:]}"

@@ -14,11 +14,15 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from damage_tasks.errors import DatabaseError, DatabaseUnavailable
 from damage_tasks.results.refusals import is_final_refusal
-from damage_tasks.results.waiting import CONNECT_TIMEOUT, STATEMENT_TIMEOUT, WatchedConnection
+from damage_tasks.results.waiting import (
+    CONNECT_TIMEOUT_SECONDS,
+    STATEMENT_TIMEOUT_SECONDS,
+    WatchedConnection,
+)
 
 # Parameters that poolers accept too; the URL's own take precedence.
 PARAMETERS = {
-    "connect_timeout": CONNECT_TIMEOUT,
+    "connect_timeout": CONNECT_TIMEOUT_SECONDS,
     "application_name": "damage-tasks",
     # A database host that vanished is noticed after 30 s, not hours.
     "keepalives_idle": 15,
@@ -37,7 +41,7 @@ def create_engine(url: str) -> sa.Engine:
         database = sa.make_url(url).database
         if database and database != ":memory:":
             Path(database).parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(url, connect_args={"timeout": STATEMENT_TIMEOUT})
+        engine = sa.create_engine(url, connect_args={"timeout": STATEMENT_TIMEOUT_SECONDS})
         sa.event.listen(engine, "connect", _prepare_sqlite)
         return engine
     given = sa.make_url(url).query
@@ -97,7 +101,7 @@ def _limit_statements(engine: sa.Engine) -> None:
         connection: sa.Connection, _cursor: Any, statement: str, parameters: Any, *_: Any
     ) -> tuple[str, Any]:
         if connection.info.pop(_NEW_TRANSACTION, False):
-            limit = f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT * 1000}"
+            limit = f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_SECONDS * 1000}"
             statement = f"{limit}; {statement}"
         return statement, parameters
 

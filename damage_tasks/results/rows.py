@@ -24,7 +24,7 @@ from model_store.identity import BundleIdentity
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
 
-MAX_TEXT = 8192
+MAX_TEXT_CHARACTERS = 8192
 
 
 def inspection_row(inspection: Inspection, finding_id: int | None) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def storable(text: str | None) -> str | None:
     """``text`` in a form that PostgreSQL accepts: no NUL, no lone surrogates, limited length."""
     if text is None:
         return None
-    return text[:MAX_TEXT].encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    return text[:MAX_TEXT_CHARACTERS].encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def _storable_json(value: Any) -> Any:

@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from damage_tasks.inspection import MAX_ID
+from damage_tasks.inspection import MAX_ID_BYTES
 
 metadata = MetaData(
     naming_convention={
@@ -45,7 +45,7 @@ metadata = MetaData(
 
 Json = JSON().with_variant(JSONB(), "postgresql")
 # SQLite ignores lengths, and could change one only by copying the table.
-Id = String(MAX_ID).with_variant(String(128), "sqlite")
+Id = String(MAX_ID_BYTES).with_variant(String(128), "sqlite")
 # SQLite only generates row numbers if the key is INTEGER.
 Key = BigInteger().with_variant(Integer(), "sqlite")
 

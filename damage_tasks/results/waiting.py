@@ -17,14 +17,14 @@ from typing import Any
 
 from psycopg2 import OperationalError, extensions
 
-CONNECT_TIMEOUT = 5  # seconds
-STATEMENT_TIMEOUT = 15  # seconds
+CONNECT_TIMEOUT_SECONDS = 5  # seconds
+STATEMENT_TIMEOUT_SECONDS = 15  # seconds
 # A server that hangs does not cancel its statements itself.
-ANSWER_TIMEOUT = STATEMENT_TIMEOUT + 5  # seconds
+ANSWER_TIMEOUT_SECONDS = STATEMENT_TIMEOUT_SECONDS + 5  # seconds
 
 
 class WatchedConnection(extensions.connection):
-    """A psycopg2 connection whose statements fail after `ANSWER_TIMEOUT`.
+    """A psycopg2 connection whose statements fail after `ANSWER_TIMEOUT_SECONDS`.
 
     A timer shuts down this connection's own socket; the other connections of the process, which
     may be a caller's, are not affected.
@@ -56,7 +56,7 @@ class _WatchedCursor(extensions.cursor):
 def wait_interruptibly(connection: Any) -> None:
     """Wait in Python for the response on ``connection``, so that signals are handled meanwhile."""
     connecting = connection.status == extensions.STATUS_SETUP
-    patience = CONNECT_TIMEOUT if connecting else ANSWER_TIMEOUT
+    patience = CONNECT_TIMEOUT_SECONDS if connecting else ANSWER_TIMEOUT_SECONDS
     deadline = time.monotonic() + patience
     while (state := connection.poll()) != extensions.POLL_OK:
         poll = select.poll()
@@ -80,7 +80,7 @@ def _watched(connection: extensions.connection) -> Iterator[None]:
     if extensions.get_wait_callback() is wait_interruptibly or connection.closed:
         yield
         return
-    patience = ANSWER_TIMEOUT
+    patience = ANSWER_TIMEOUT_SECONDS
     # A duplicate: if psycopg2 closes its own, another file may get the same number.
     own = socket.socket(fileno=os.dup(connection.fileno()))
     expired = threading.Event()

@@ -40,7 +40,7 @@ def register_plain_json() -> None:
     register(PLAIN_JSON, json.dumps, json.loads, PLAIN_JSON_TYPE, "utf-8")
 
 
-OPTIONS = "inspection"  # the key of a raw message's options; other keys are metadata
+OPTIONS_KEY = "inspection"  # the key of a raw message's options; other keys are metadata
 # Our own headers: see `damage_tasks.tasks`.
 HAD_PHOTO = "had_photo"
 DEADLINE = "deadline"
@@ -53,10 +53,10 @@ MAX_RETRIES = 1000
 # Nested lists: Python itself fails near 1000 levels, each time in a different place.
 MAX_DEPTH = 100
 
-SHOWN_ARGUMENTS = 1024  # characters of a message's arguments that Flower shows
-MAX_HEADER = 8192  # characters of any other header that is kept
+MAX_SHOWN_CHARACTERS = 1024  # characters of a message's arguments that Flower shows
+MAX_HEADER_CHARACTERS = 8192  # characters of any other header that is kept
 # Characters of a malformed body that are kept.
-KEPT_BODY = 4096
+MAX_BODY_CHARACTERS = 4096
 
 
 def translate(text: str, message_id: str, queue: str) -> Json:
@@ -73,10 +73,10 @@ def translate(text: str, message_id: str, queue: str) -> Json:
         return celery
     if isinstance(payload, dict) and isinstance(payload.get("image_url"), str):
         metadata = {
-            key: value for key, value in payload.items() if key not in ("image_url", OPTIONS)
+            key: value for key, value in payload.items() if key not in ("image_url", OPTIONS_KEY)
         }
         try:
-            options = _options(payload.get(OPTIONS, {}))
+            options = _options(payload.get(OPTIONS_KEY, {}))
         except (ValueError, OverflowError):
             return _refused(text, message_id, queue)
         args = [payload["image_url"], metadata]
@@ -86,7 +86,7 @@ def translate(text: str, message_id: str, queue: str) -> Json:
 
 
 def _refused(text: str, task_id: str, queue: str) -> Json:
-    return _message(RECORD_MALFORMED, [text[:KEPT_BODY]], {}, task_id, queue)
+    return _message(RECORD_MALFORMED, [text[:MAX_BODY_CHARACTERS]], {}, task_id, queue)
 
 
 def _task_id(payload: Any) -> str | None:
@@ -118,7 +118,7 @@ def _parse(text: str | bytes) -> Any:
 def _options(options: Any) -> Json:
     """The headers for a raw message's options; raises `ValueError` if they are invalid."""
     if not isinstance(options, dict) or not options.keys() <= {DEADLINE}:
-        raise ValueError(f"{OPTIONS} has unknown options")
+        raise ValueError(f"{OPTIONS_KEY} has unknown options")
     return _deadline(options.get(DEADLINE))
 
 
@@ -151,7 +151,7 @@ def _message(
             "root_id": task_id,
             "parent_id": None,
             # Shown in Flower.
-            "argsrepr": redact(repr(tuple(redacted(args))))[:SHOWN_ARGUMENTS],
+            "argsrepr": redact(repr(tuple(redacted(args))))[:MAX_SHOWN_CHARACTERS],
             "kwargsrepr": "{}",
             "origin": "sqs",
             "retries": 0,
@@ -206,7 +206,7 @@ def _can_be_called(task: str, args: Any, kwargs: Any) -> bool:
         return False
     if task == RECORD_MALFORMED:
         (body,) = [*args, *kwargs.values()] or [None]
-        return isinstance(body, str) and len(body) <= KEPT_BODY
+        return isinstance(body, str) and len(body) <= MAX_BODY_CHARACTERS
     return names[0] in given
 
 
@@ -214,13 +214,13 @@ def _kept(headers: Json) -> Json:
     """The headers that carry a trace, name the sender or are our own; we set all others."""
     inner = headers.get("headers")
     kept: Json = {
-        name: headers[name][:MAX_HEADER]
+        name: headers[name][:MAX_HEADER_CHARACTERS]
         for name in KEPT_HEADERS
         if isinstance(headers.get(name), str)
     }
     if isinstance(inner, dict):
         kept["headers"] = {
-            name: inner[name][:MAX_HEADER]
+            name: inner[name][:MAX_HEADER_CHARACTERS]
             for name in TRACE_HEADERS
             if isinstance(inner.get(name), str)
         }

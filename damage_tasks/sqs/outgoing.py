@@ -15,7 +15,7 @@ from typing import Any
 from celery.app.amqp import AMQP
 
 from damage_tasks.errors import CallRefused, MetadataInvalid
-from damage_tasks.inspection import MAX_ID
+from damage_tasks.inspection import MAX_ID_BYTES
 from damage_tasks.settings import get_settings
 from damage_tasks.sqs.task_names import ARGUMENTS, DETECT_DAMAGE, is_task_id
 
@@ -55,7 +55,7 @@ class OutgoingMessages(AMQP):
             )
         get_settings().require("queue_url")
         if not is_task_id(call["task_id"]):
-            raise CallRefused(f"task_id must be 1 to {MAX_ID} bytes of printable characters")
+            raise CallRefused(f"task_id must be 1 to {MAX_ID_BYTES} bytes of printable characters")
         task = self.app.tasks.get(name)
         for option, instead in _REFUSED.items():
             # Celery itself adds the task's own limits.

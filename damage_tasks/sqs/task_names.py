@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from damage_tasks.inspection import MAX_ID
+from damage_tasks.inspection import MAX_ID_BYTES
 
 DETECT_DAMAGE = "detect_damage"
 RECORD_MALFORMED = "record_malformed"
@@ -14,4 +14,6 @@ ARGUMENTS = {DETECT_DAMAGE: ("url", "metadata"), RECORD_MALFORMED: ("body",)}
 def is_task_id(value: Any) -> bool:
     """Whether ``value`` can be the id of a task, and thus of an inspection."""
     # Unprintable characters include lone surrogates, which cannot be encoded in UTF-8.
-    return isinstance(value, str) and value.isprintable() and 0 < len(value.encode()) <= MAX_ID
+    return (
+        isinstance(value, str) and value.isprintable() and 0 < len(value.encode()) <= MAX_ID_BYTES
+    )

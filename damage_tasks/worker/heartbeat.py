@@ -23,8 +23,8 @@ from damage_tasks.worker.warm_up import WarmUp, processes_up
 
 logger = get_logger(__name__)
 
-SLACK = 15.0  # seconds that Celery may take to kill a process beyond the time limit
-START_LIMIT = 30.0  # seconds that a photo may wait for a process that has nothing to do
+KILL_MARGIN_SECONDS = 15.0  # seconds that Celery may take to kill a process beyond the time limit
+MAX_UNTAKEN_SECONDS = 30.0  # seconds that a photo may wait for a process that has nothing to do
 
 
 def clear_heartbeat(file: Path) -> None:
@@ -52,8 +52,8 @@ class Heartbeat(bootsteps.StartStopStep):
         settings = get_settings()
         self.file = settings.heartbeat_file
         self._limit = settings.heartbeat_limit
-        self._time_limit = settings.time_limit + SLACK
-        self._load_limit = settings.load_timeout + SLACK
+        self._time_limit = settings.time_limit + KILL_MARGIN_SECONDS
+        self._load_limit = settings.load_timeout + KILL_MARGIN_SECONDS
         self._consumer = consumer
         self._all_up = time.monotonic()
         self._stuck_since: dict[str, float] = {}
@@ -137,7 +137,7 @@ class Heartbeat(bootsteps.StartStopStep):
         since = self._stuck_since
         self._stuck_since = {id: since.get(id, now) for id in waiting} if idle else {}
         for id, first in self._stuck_since.items():
-            if now - first > START_LIMIT:
+            if now - first > MAX_UNTAKEN_SECONDS:
                 return f"no process has taken photo {id} for {now - first:.0f} s"
         return None
 

@@ -6,8 +6,8 @@ import ctypes
 
 # malloc.h
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-LARGEST_KEPT = 32 * 1024 * 1024  # bytes; the maximum that glibc allows
-KEPT = 128 * 1024 * 1024
+MAX_KEPT_BLOCK_BYTES = 32 * 1024 * 1024  # bytes; the maximum that glibc allows
+KEPT_BYTES = 128 * 1024 * 1024
 
 
 def keep_freed_memory() -> bool:
@@ -20,4 +20,7 @@ def keep_freed_memory() -> bool:
         set_option = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # another libc
         return False
-    return bool(set_option(_M_MMAP_THRESHOLD, LARGEST_KEPT) and set_option(_M_TRIM_THRESHOLD, KEPT))
+    return bool(
+        set_option(_M_MMAP_THRESHOLD, MAX_KEPT_BLOCK_BYTES)
+        and set_option(_M_TRIM_THRESHOLD, KEPT_BYTES)
+    )

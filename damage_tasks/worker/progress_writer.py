@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RUNNING_AFTER = 10.0  # seconds; most photos have a verdict by then and need no write
-HELD = 1000  # maximum number of changes waiting for the database
-PAUSE = 30.0  # seconds before the next attempt after the database was unreachable
+RUNNING_AFTER_SECONDS = 10.0  # seconds; most photos have a verdict by then and need no write
+MAX_WAITING_CHANGES = 1000  # maximum number of changes waiting for the database
+RETRY_SECONDS = 30.0  # seconds before the next attempt after the database was unreachable
 
 
 class ProgressWriter:
@@ -31,11 +31,11 @@ class ProgressWriter:
     """
 
     def __init__(
-        self, open_store: Callable[[], Inspections], running_after: float = RUNNING_AFTER
+        self, open_store: Callable[[], Inspections], running_after: float = RUNNING_AFTER_SECONDS
     ) -> None:
         self._open_store = open_store
         self._running_after = running_after
-        self._changes: queue.Queue[Callable[[], None]] = queue.Queue(HELD)
+        self._changes: queue.Queue[Callable[[], None]] = queue.Queue(MAX_WAITING_CHANGES)
         # The following are used by the thread only.
         self._store: Inspections | None = None
         self._accepted: dict[str, tuple[float, Progress]] = {}
@@ -111,5 +111,7 @@ class ProgressWriter:
             self._store = self._store or self._open_store()
             act(self._store)
         except Exception as error:
-            logger.warning("not writing the progress of photos for %.0f s: %s", PAUSE, error)
-            self._silent_until = time.monotonic() + PAUSE
+            logger.warning(
+                "not writing the progress of photos for %.0f s: %s", RETRY_SECONDS, error
+            )
+            self._silent_until = time.monotonic() + RETRY_SECONDS

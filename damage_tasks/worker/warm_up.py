@@ -15,7 +15,7 @@ from damage_tasks.event_bus.control_step import ControlStep
 
 logger = get_logger(__name__)
 
-READY = "worker is ready"
+READY_MESSAGE = "worker is ready"
 
 
 class WarmUp(bootsteps.StartStopStep):
@@ -37,7 +37,7 @@ class WarmUp(bootsteps.StartStopStep):
                 return False
             if not self._warm:
                 self._warm = True
-                logger.info(READY)
+                logger.info(READY_MESSAGE)
             return True
 
         consumer.task_consumer.channel.before_poll(is_warm)

@@ -39,8 +39,8 @@ def process(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def store(server: Postgres, process: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inspections]:
-    monkeypatch.setattr(waiting, "ANSWER_TIMEOUT", 2)
-    monkeypatch.setattr(waiting, "CONNECT_TIMEOUT", 2)
+    monkeypatch.setattr(waiting, "ANSWER_TIMEOUT_SECONDS", 2)
+    monkeypatch.setattr(waiting, "CONNECT_TIMEOUT_SECONDS", 2)
     monkeypatch.setitem(database.PARAMETERS, "connect_timeout", 2)
     store = Inspections(server.url)
     store.find("task-1")  # is connected
@@ -80,7 +80,7 @@ def test_a_time_limit_interrupts_waiting_for_a_frozen_server(
     def interrupt(*_: Any) -> None:
         raise SoftTimeLimit
 
-    monkeypatch.setattr(waiting, "ANSWER_TIMEOUT", 60)
+    monkeypatch.setattr(waiting, "ANSWER_TIMEOUT_SECONDS", 60)
     before = signal.signal(signal.SIGALRM, interrupt)
     server.pause()
     try:

@@ -62,7 +62,7 @@ def test_every_statement_has_a_limit_that_other_clients_do_not_see(pooled_url: s
 def test_a_statement_that_takes_too_long_is_cancelled(
     pooled_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "STATEMENT_TIMEOUT", 1)
+    monkeypatch.setattr(database, "STATEMENT_TIMEOUT_SECONDS", 1)
     engine = database.create_engine(pooled_url)
     with (
         pytest.raises(DatabaseUnavailable, match="statement timeout"),

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from damage_tasks.sqs.envelope import (
-    KEPT_BODY,
+    MAX_BODY_CHARACTERS,
     MAX_DEPTH,
     translate,
 )
@@ -123,7 +123,7 @@ def test_anything_else_is_recorded_with_its_body(text: str) -> None:
     message = translate(text, "id-1", "damage")
     assert message["headers"]["task"] == RECORD_MALFORMED
     assert message["headers"]["id"] == (readable_id(text) or "id-1")
-    assert arguments(message) == [text[:KEPT_BODY]]
+    assert arguments(message) == [text[:MAX_BODY_CHARACTERS]]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_no_hostile_message_reaches_celery(body: str) -> None:
     message = translate(text_of(body), "id-1", "damage")
     assert message["headers"]["task"] == RECORD_MALFORMED
     assert message["headers"]["id"] == (readable_id(body) or "id-1")
-    assert arguments(message) == [text_of(body)[:KEPT_BODY]]
+    assert arguments(message) == [text_of(body)[:MAX_BODY_CHARACTERS]]
 
 
 @pytest.mark.parametrize(("headers", "embed"), named(bad_messages.wishes()))

@@ -105,7 +105,7 @@ def test_busy_inside_the_time_limit_and_beyond(step: Heartbeat, clock: Clock) ->
     step.busy()
     assert step.file.exists()
     step.file.unlink()
-    take(Photo(90 + heartbeat.SLACK + 1))
+    take(Photo(90 + heartbeat.KILL_MARGIN_SECONDS + 1))
     clock.ahead += 2  # it is written once a second
     step.busy()
     assert "has been running for" in (step.trouble or "")
@@ -119,7 +119,7 @@ def test_a_photo_that_an_idle_process_does_not_take(step: Heartbeat, clock: Cloc
     take(Photo(), running=False)
     step.polled()
     assert step.file.exists()
-    clock.ahead += heartbeat.START_LIMIT + 1
+    clock.ahead += heartbeat.MAX_UNTAKEN_SECONDS + 1
     step.polled()
     assert "no process has taken photo" in (step.trouble or "")
     # With every process busy it may wait.
