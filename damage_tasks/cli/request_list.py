@@ -27,10 +27,11 @@ def read_requests(source: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
     The file is UTF-8, or UTF-16 or UTF-32 with a byte order mark. A line ends with LF, CR or
     CRLF only: JSON strings may contain U+0085 and U+2028. Empty lines and those that begin with
-    ``#`` are skipped. Raises `typer.BadParameter` naming the line.
+    ``#`` are skipped, and so is a byte order mark at the beginning of any line, where files were
+    joined. Raises `typer.BadParameter` naming the line.
     """
     for number, text in enumerate(_lines(source), 1):
-        where, line = f"line {number}", text.strip()
+        where, line = f"line {number}", text.lstrip("\ufeff").strip()
         if line.startswith("{"):
             request = parse_object(line, where)
             url = request.pop("image_url", None)

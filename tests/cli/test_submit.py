@@ -85,6 +85,14 @@ def test_a_byte_order_mark_does_not_belong_to_the_first_line(
     ]
 
 
+def test_the_byte_order_marks_of_joined_files_belong_to_no_line(tmp_path: Path) -> None:
+    joined = "s3://b/1.jpg\n".encode("utf-8-sig") + (CALL % "Tür").encode("utf-8-sig")
+    assert requests(tmp_path, joined) == [
+        ("line 1", "s3://b/1.jpg", {}),
+        ("line 2", "s3://damage-photos/j.jpg", {"note": "Tür"}),
+    ]
+
+
 @pytest.mark.parametrize("character", ["\x85", "\u2028", "\u2029", "\x0b", "\x1c"])
 def test_only_line_ends_end_a_line(character: str, tmp_path: Path) -> None:
     text = f"s3://b/1.jpg\ns3://b/{character}2.jpg\n"
