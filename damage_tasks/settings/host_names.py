@@ -9,6 +9,7 @@ import socket
 _LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)*{_LABEL}")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_JOINERS = "\u200c\u200d"
 _HOST_AND_PORT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]*)(?::([0-9]{0,5}))?")
 
 
@@ -54,11 +55,15 @@ def _to_ascii(name: str) -> str:
 def _label_to_ascii(label: str) -> str:
     import idna
 
-    # Host names often contain underscores and hyphens where IDNA forbids them.
     if label.isascii():
         return label
-    try:
-        return idna.alabel(label).decode()
-    except idna.InvalidCodepoint:
-        # Symbols, which IDNA 2008 excludes and UTS 46 allows.
-        return "xn--" + label.encode("punycode").decode()
+    # `idna.alabel` follows IDNA 2008, which refuses symbols, underscores, hyphens and middle dots
+    # that UTS 46 allows with the options of https://url.spec.whatwg.org/#concept-domain-to-ascii.
+    if label.startswith("xn--"):
+        raise ValueError("it begins with xn-- but is not ASCII")
+    idna.check_initial_combiner(label)
+    idna.check_bidi(label)
+    for position, character in enumerate(label):
+        if character in _JOINERS and not idna.valid_contextj(label, position):
+            raise ValueError("a joiner is misplaced")
+    return "xn--" + label.encode("punycode").decode()

@@ -26,6 +26,10 @@ from damage_tasks.settings.host_names import normalize_host, split_port
         ("a\u200bb.example", "ab.example"),
         ("㎏.example", "kg.example"),
         ("☕.example", "xn--53h.example"),
+        # What IDNA 2008 refuses and browsers request.
+        ("a・b.example", "xn--ab-3n4a.example"),
+        ("ab--é.example", "xn--ab---epa.example"),
+        ("-é.example", "xn----bga.example"),
     ],
 )
 def test_a_name_is_mapped_by_uts_46(name: str, host: str) -> None:
@@ -53,7 +57,8 @@ def test_an_address_has_one_spelling(name: str, host: str) -> None:
     "name",
     ["", ".", "a..example", "-a.example", "a b.example", "a.example..", "\u00ad.example",
      "a" * 64 + ".example", "a." * 127 + "example", "ex℀mple", "\u0301a.example",
-     "a\u200d.example", "a\ufffd.example", "a%2eexample", "a.*",
+     "a\u200d.example", "a\ufffd.example", "xn--é.example", "\u0660.example", "é" * 70,
+     "a%2eexample", "a.*",
      "1.2.3.4.5", "127.0.0.256", "08.1", "a.0x4", "[::1", "[v1.fe]", "::1"],
 )  # fmt: skip
 def test_an_invalid_host_is_refused(name: str) -> None:
