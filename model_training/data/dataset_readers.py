@@ -24,7 +24,7 @@ from model_training.data.damage_classes import (
 )
 from model_training.data.label_formats.coco import is_coco, read_coco
 from model_training.data.label_formats.cvat import cvat_files, read_cvat
-from model_training.data.label_formats.label import Label, read_json
+from model_training.data.label_formats.label import Corners, Label, LabelledObject, read_json
 from model_training.data.label_formats.labelme import is_labelme, read_labelme
 from model_training.data.label_formats.manifest_csv import MANIFEST, read_folder
 from model_training.data.label_formats.photo_files import PhotoFiles
@@ -178,6 +178,7 @@ def _check_classes(folder: Path, labels: list[Label], classes: DamageClasses) ->
 def _photo(label: Label, classes: DamageClasses, found: Dataset) -> LabelledPhoto | None:
     """The photo of ``label``, or None (and counted as skipped) if it cannot be used."""
     regions, other_shapes, meanings = [], set(), set()
+    size = photo_size(label.image)
     for thing in label.objects:
         meaning = str(classes.meaning(thing))
         meanings.add(meaning)
@@ -185,8 +186,7 @@ def _photo(label: Label, classes: DamageClasses, found: Dataset) -> LabelledPhot
         if meaning in (IGNORED, UNDAMAGED):
             continue
         outlines = [corners for corners in thing.polygons if _area(corners) >= MIN_OUTLINE_AREA_PX]
-        if not outlines:
-            other_shapes.add("an outline without area" if thing.polygons else thing.shape)
+        other_shapes |= _without_outline(thing, outlines, size)
         regions += [Region(class_id(meaning), corners) for corners in outlines]
     reason = ""
     if other_shapes:
@@ -197,7 +197,7 @@ def _photo(label: Label, classes: DamageClasses, found: Dataset) -> LabelledPhot
         reason = "said to be clean, but damage is outlined"
     elif not regions and IGNORED in meanings and label.damaged is None:
         reason = "nothing but ignored classes is labelled, so it may be damaged"
-    elif label.size is not None and label.size != photo_size(label.image):
+    elif label.size is not None and label.size != size:
         reason = "its size is not the one in the label"
     if reason:
         found.skipped[reason] += 1
@@ -212,6 +212,23 @@ def _photo(label: Label, classes: DamageClasses, found: Dataset) -> LabelledPhot
         split=split_by_id(original),
         regions=tuple(regions),
         group=original if AUGMENTED_NAME_PART in label.image.stem else "",
+    )
+
+
+def _without_outline(
+    thing: LabelledObject, outlines: list[Corners], size: tuple[int, int]
+) -> set[str]:
+    """What ``thing`` has instead of ``outlines`` that can be drawn on a photo of ``size``."""
+    if not outlines:
+        return {"an outline without area" if thing.polygons else thing.shape}
+    outside = any(_is_outside(corners, size) for corners in outlines)
+    return {"an outline outside the photo"} if outside else set()
+
+
+def _is_outside(corners: Corners, size: tuple[int, int]) -> bool:
+    return any(
+        max(along) <= 0 or min(along) >= length
+        for along, length in zip(zip(*corners, strict=True), size, strict=True)
     )
 
 

@@ -60,6 +60,8 @@ def _object(
 
 
 def _decoded(outline: Any, image: Mapping[str, Any]) -> tuple[Corners, ...]:
+    if image.get("width") and tuple(outline["size"]) != (image["height"], image["width"]):
+        raise ValueError(f"a mask of size {outline['size']} for {image['file_name']}")
     if isinstance(outline["counts"], list):
         outline = run_lengths.frPyObjects(outline, image["height"], image["width"])
     with warnings.catch_warnings():

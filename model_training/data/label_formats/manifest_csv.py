@@ -22,7 +22,7 @@ def read_folder(folder: Path) -> list[LabelledPhoto]:
     """
     table = folder / MANIFEST
     try:
-        with table.open(newline="", encoding="utf-8") as lines:
+        with table.open(newline="", encoding="utf-8-sig") as lines:
             rows = list(csv.DictReader(lines))
     except OSError as error:
         raise PhotosError(f"{table}: {error.strerror}") from None

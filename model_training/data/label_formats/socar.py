@@ -26,6 +26,8 @@ def read_socar(document: Any, path: Path, files: PhotoFiles) -> Iterator[Label]:
     """
     for entry in document if isinstance(document, list) else [document]:
         try:
+            if not {"regions", "damage_level"} & entry.keys():
+                raise ValueError("neither regions nor damage_level")
             objects = tuple(
                 LabelledObject(str(region["class_name"]), (_corners(region["points"]),))
                 for region in entry.get("regions", ())

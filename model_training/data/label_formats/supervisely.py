@@ -35,7 +35,7 @@ def read_supervisely(paths: list[Path]) -> Iterator[Label]:
         if not image.exists():
             raise PhotosError(f"{path}: no photo {image}")
         try:
-            objects = tuple(_object(thing) for thing in document.get("objects", ()))
+            objects = tuple(_object(thing) for thing in document["objects"])
             size = document.get("size")
             yield Label(image, objects, (size["width"], size["height"]) if size else None)
         except (

@@ -46,6 +46,8 @@ def read_yolo(folder: Path, labels: Path) -> Iterator[Label]:
                 if len(shares) == BOX_NUMBERS:
                     objects.append(LabelledObject(name, shape="box", number=int(first)))
                     continue
+                if any(not -1 <= share <= 2 for share in shares):
+                    raise ValueError("corners must be shares of width and height, from 0 to 1")
                 corners = tuple((x * width, y * height) for x, y in pairs(shares))
                 objects.append(LabelledObject(name, (corners,), number=int(first)))
             except ValueError as error:

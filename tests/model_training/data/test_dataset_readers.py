@@ -53,6 +53,12 @@ def test_a_manifest_may_say_what_a_photo_is_worth_and_where_it_is_from(tmp_path:
     assert (second.weight, second.broken_parts, second.world) == (1.0, False, "")
 
 
+def test_a_manifest_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    text = "id,image,mask,kind\na,a.jpg,,negative\n"
+    (tmp_path / "manifest.csv").write_text(text, encoding="utf-8-sig")
+    assert [photo.id for photo in read_folder(tmp_path)] == ["a"]
+
+
 def test_a_photo_is_scaled_down_with_its_mask(folder: Path) -> None:
     photo, ids = read_folder(folder)[1].read(longest=64)
     assert photo.shape == (48, 64, 3)

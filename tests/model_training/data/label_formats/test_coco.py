@@ -198,3 +198,32 @@ def test_augmented_copies_stay_on_one_side_of_the_split(
         sides.setdefault(copy.group, set()).add(copy.split)
     assert len(sides) == 30
     assert all(len(splits) == 1 for splits in sides.values())
+
+
+def test_an_outline_outside_its_photo_is_skipped(
+    photo: Write, label: Write, tmp_path: Path
+) -> None:
+    photo("a.jpg")
+    photo("b.jpg")
+    far = [[x + WIDTH for x in FLAT[0]]]
+    objects = [
+        {"image_id": 0, "category_id": 0, "segmentation": FLAT},
+        {"image_id": 1, "category_id": 0, "segmentation": far},
+    ]
+    label("c.json", coco(["a.jpg", "b.jpg"], *objects, classes=["dent"]))
+    found = read_dataset(tmp_path)
+    assert [photo.id for photo in found.photos] == ["a"]
+    assert found.skipped == {"damage without an outline (an outline outside the photo)": 1}
+
+
+def test_a_mask_of_another_size_is_refused(photo: Write, label: Write, tmp_path: Path) -> None:
+    photo("a.jpg")
+    document = coco(
+        ["a.jpg"],
+        {"image_id": 0, "category_id": 0, "segmentation": compressed()},
+        classes=["dent"],
+    )
+    document["images"][0] |= {"width": 2 * WIDTH, "height": 2 * HEIGHT}
+    label("c.json", document)
+    with pytest.raises(PhotosError, match=r"c\.json: not COCO: .*a mask of size .* for a\.jpg"):
+        read_dataset(tmp_path)

@@ -3,8 +3,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from model_training.data.dataset_readers import read_dataset
-from model_training.data.labelled_photos import DENT, SCRATCH
+from model_training.data.labelled_photos import DENT, SCRATCH, PhotosError
 from tests.model_training.data.label_formats.conftest import INSIDE, OUTSIDE, SQUARE
 
 Write = Callable[..., Path]
@@ -54,3 +56,12 @@ def test_levels_that_contradict_the_outlines_are_skipped(
         "said to be damaged, but nothing is outlined": 1,
         "said to be clean, but damage is outlined": 1,
     }
+
+
+def test_a_label_that_says_nothing_about_damage_is_never_a_clean_car(
+    photo: Write, label: Write, tmp_path: Path
+) -> None:
+    photo("a.jpg")
+    label("labels.json", {"image_id": "a", "annotations": [{"class_name": "dent"}]})
+    with pytest.raises(PhotosError, match="neither regions nor damage_level"):
+        read_dataset(tmp_path)

@@ -72,3 +72,12 @@ def test_a_broken_bitmap_names_its_file(photo: Write, label: Write, tmp_path: Pa
     label("set/ann/a.jpg.json", {"objects": [{"classTitle": "Dent", **thing}]})
     with pytest.raises(PhotosError, match=r"a\.jpg\.json: not a Supervisely label"):
         read_dataset(tmp_path)
+
+
+def test_a_label_without_objects_is_never_a_clean_car(
+    photo: Write, label: Write, tmp_path: Path
+) -> None:
+    photo("set/img/a.jpg")
+    label("set/ann/a.jpg.json", {"size": {"width": 64, "height": 48}, "tags": []})
+    with pytest.raises(PhotosError, match="not a Supervisely label: KeyError"):
+        read_dataset(tmp_path)

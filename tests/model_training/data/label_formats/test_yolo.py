@@ -56,3 +56,10 @@ def test_a_wrong_line_is_named(photo: Write, label: Write, tmp_path: Path) -> No
     label("labels/a.txt", f"0 {SHARES}\n0 0.1 0.2 0.3\n")
     with pytest.raises(PhotosError, match=r"a\.txt:2: not YOLO"):
         read_dataset(tmp_path)
+
+
+def test_corners_in_pixels_are_refused(photo: Write, label: Write, tmp_path: Path) -> None:
+    photo("images/a.jpg")
+    label("labels/a.txt", f"0 {' '.join(str(n) for corner in SQUARE for n in corner)}\n")
+    with pytest.raises(PhotosError, match=r"a\.txt:1: not YOLO: corners must be shares"):
+        read_dataset(tmp_path)
