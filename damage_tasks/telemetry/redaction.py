@@ -21,8 +21,9 @@ _PARAMETER = re.compile(
 # Not AWS's "ExpiredToken: ...": such words only mark a secret when they are quoted.
 _HEADER = re.compile(
     rf"(?i)((?:(?<![\w-])(?:password|passwd|pwd|authorization|cookie|secret)|[\"']{_WORDS}[\"'])"
-    r"\s*:\s*[\"']?)(?:(?:bearer|basic)\s+)?[^\s\"',}]+"
+    r"\s*:\s*)(?:\"[^\"]*\"?|'[^']*'?|(?:(?:bearer|basic)\s+)?[^\s\"',}]+)"
 )
+_BEARER = re.compile(r"(?i)(?<![\w-])(bearer\s+)[\w.~+/-]{16,}=*")
 _SECRET_KEY = re.compile(rf"(?i){_NAME}")
 _USER = re.compile(r"://[^\s/@]*@")
 _SECRETS = re.compile(r"[?#]")
@@ -46,7 +47,8 @@ def redact(text: str) -> str:
     text = _BASE64.sub(_redact_encoded, text)
     if "=" in text or "%" in text:
         text = _PARAMETER.sub(rf"\1{REDACTED}", text)
-    return _HEADER.sub(rf"\1{REDACTED}", text) if ":" in text else text
+    text = _BEARER.sub(rf"\1{REDACTED}", text)
+    return _HEADER.sub(_redact_header, text) if ":" in text else text
 
 
 def redacted(value: Any) -> Any:
@@ -78,13 +80,19 @@ def escape_controls(text: str, keep: str = "") -> str:
     return "".join(c if c.isprintable() or c in keep else json.dumps(c)[1:-1] for c in text)
 
 
+def _redact_header(found: re.Match[str]) -> str:
+    value = found[0].removeprefix(found[1])
+    quote = value[0] if value[0] in "\"'" else ""
+    end = quote if len(value) > 1 and value.endswith(quote) else ""
+    return f"{found[1]}{quote}{REDACTED}{end}"
+
+
 def _redact_encoded(found: re.Match[str]) -> str:
-    # The padding may be missing.
+    # The padding may be missing, and so may the end, of a text that was cut off.
     encoded = found[0].rstrip("=")
-    try:
-        text = base64.b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
-    except ValueError:
-        return found[0]
+    if len(encoded) % 4 == 1:
+        encoded = encoded[:-1]
+    text = base64.b64decode(encoded + "=" * (-len(encoded) % 4)).decode(errors="replace")
     return found[0] if redact(text) == text else REDACTED
 
 

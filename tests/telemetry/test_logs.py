@@ -65,6 +65,10 @@ def record(message: str = "photo inspected", **extra: object) -> logging.LogReco
         ),
         ("Authorization: Bearer abc", "Authorization: [redacted]"),
         ('{"access_token": "abc"}', '{"access_token": "[redacted]"}'),
+        ('{"password": "correct horse", "a": "b c"}', '{"password": "[redacted]", "a": "b c"}'),
+        ("{'api_key': 'x y'}", "{'api_key': '[redacted]'}"),
+        ("{'api_key': 'x y", "{'api_key': '[redacted]"),
+        ("401 for Bearer eyJhbGciOi.eyJzdWIiOiI.dozj", "401 for Bearer [redacted]"),
         ("ExpiredToken: the token has expired", "ExpiredToken: the token has expired"),
         ("('https://x/y?[redacted]')", "('https://x/y?[redacted]')"),
     ],
@@ -80,6 +84,13 @@ def test_secrets_in_base64_are_seen(padding: str) -> None:
     assert redact(f'{{"body": "{encoded}"}}').startswith('{"body": "[redacted]')
     harmless = base64.b64encode(json.dumps([["https://x/y.jpg"], {}, {}]).encode()).decode()
     assert redact(harmless) == harmless
+
+
+@pytest.mark.parametrize("missing", range(1, 9))
+def test_secrets_in_base64_that_was_cut_off_are_seen(missing: int) -> None:
+    call = [["https://x/y.jpg?Signature=hunter2"], {"metadata": {"car": 7}}, {}]
+    encoded = base64.b64encode(json.dumps(call).encode()).decode()[:-missing]
+    assert redact(f"message {encoded}... (truncated)") == "message [redacted]... (truncated)"
 
 
 def test_what_does_not_print_is_escaped() -> None:
