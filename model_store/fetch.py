@@ -58,25 +58,28 @@ class _Cache:
 
     def fetch(self, uri: str, source: Source) -> Bundle:
         name = self.root / "names" / hashlib.sha256(uri.encode()).hexdigest()
-        with self._locked():
-            try:
-                text = _read_all(source, MANIFEST_FILE)
-            except BundleUnavailable as error:
-                return self._offline(name, error)
-            manifest, digest = parse_manifest(text, f"{uri}/{MANIFEST_FILE}")
-            folder = self.root / "bundles" / digest
-            try:
+        try:
+            text = _read_all(source, MANIFEST_FILE)
+        except BundleUnavailable as error:
+            return self._offline(name, error)
+        manifest, digest = parse_manifest(text, f"{uri}/{MANIFEST_FILE}")
+        folder = self.root / "bundles" / digest
+        try:
+            with self._locked():
                 if not folder.is_dir():
                     self._download(source, manifest, text, folder)
                 bundle = self._open(digest)
                 _write_atomically(name, digest.encode())
-            except OSError as error:
-                raise self._unwritable(manifest, error) from None
-            return bundle
+        except OSError as error:
+            raise self._unwritable(manifest, error) from None
+        return bundle
 
     def _unwritable(self, manifest: Manifest, error: OSError) -> BundleError:
         need = sum(file.bytes for _, file in manifest.large_files())
-        free = shutil.disk_usage(self.root).free
+        existing = next(
+            path for path in (self.root, *self.root.absolute().parents) if path.is_dir()
+        )
+        free = shutil.disk_usage(existing).free
         return BundleError(
             f"cache {self.root}: {error.strerror}; {manifest.name} {manifest.version} needs "
             f"{_megabytes(need)}, and {_megabytes(free)} are free; make room there, or set "
@@ -96,7 +99,7 @@ class _Cache:
     def _offline(self, name: Path, error: BundleUnavailable) -> Bundle:
         try:
             digest = name.read_text()
-        except FileNotFoundError:
+        except OSError:
             raise BundleUnavailable(
                 f"{error}, and {self.root} does not contain the bundle"
             ) from None
@@ -118,14 +121,9 @@ class _Cache:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Allow one download at a time on a machine; the lock ends with the process."""
-        try:
-            for part in ("bundles", "names"):
-                (self.root / part).mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.root / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise BundleError(
-                f"cache {self.root}: {error.strerror}; set DAMAGE_BUNDLE_CACHE to a writable folder"
-            ) from None
+        for part in ("bundles", "names"):
+            (self.root / part).mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.root / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

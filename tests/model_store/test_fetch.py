@@ -117,6 +117,15 @@ def test_a_full_disk_names_the_folder_and_what_is_needed(
     )
 
 
+def test_a_cache_that_cannot_be_created_names_the_folder_and_what_is_needed(
+    uri: str, cache: Path
+) -> None:
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    cache.write_text("a file")
+    with pytest.raises(BundleError, match=r"cache .*: .*; tiny 1\.0\.0 needs .* MB are free"):
+        fetch_bundle(uri, cache / "below")
+
+
 def test_a_broken_download_is_resumed(
     uri: str, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
