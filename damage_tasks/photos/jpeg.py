@@ -23,6 +23,7 @@ from damage_tasks.photos.jpeg_frame import Component, Frame
 # Progressive photos have about ten scans.  libjpeg processes the whole picture once per scan,
 # so a file of one megabyte could keep it busy for minutes.
 MAX_SCANS = 100
+PADDING_ATTEMPTS = 2
 
 # ITU-T T.81, B.1.1.2: in scan data 0xFF is followed by 0x00 or a restart marker (D0 to D7).
 # Those and TEM (01) stand alone; all others except EOI have a length.
@@ -68,13 +69,17 @@ class JpegPhoto(EncodedPhoto):
         return sum(128 * c.across * columns * c.down * rows for c in self.components)
 
     def pixels(self, reduction: int) -> Pixels:
-        try:
-            return self._decoded(self.data, reduction)
-        except ValueError as error:
-            whole = _without_padding(self.data, str(error))
-            if whole is None:
-                raise
-        return self._decoded(whole, reduction)
+        data = self.data
+        # libjpeg does not count bytes that it has read ahead, so some of them remain.
+        for _ in range(PADDING_ATTEMPTS):
+            try:
+                return self._decoded(data, reduction)
+            except ValueError as error:
+                whole = _without_padding(data, str(error))
+                if whole is None:
+                    raise
+                data = whole
+        return self._decoded(data, reduction)
 
     def _decoded(self, data: bytes, reduction: int) -> Pixels:
         width, height = self.reduced(reduction)

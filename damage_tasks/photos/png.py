@@ -26,7 +26,8 @@ from damage_tasks.photos.encoded_photo import (
 from damage_tasks.resize import reduce
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PICTURE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+_PICTURE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
+_END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,14 @@ def open_png(data: bytes) -> PngPhoto:
     kinds = set()
     exif = None
     for kind, content, chunk in _chunks(data):
-        if kind == b"eXIf":
-            exif = bytes(content)
-        if kind in _PICTURE:
+        if kind in (*_PICTURE, b"eXIf"):
             if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:], "big"):
+                if kind[:1].islower():
+                    continue  # browsers ignore an ancillary chunk with a wrong checksum
                 raise PhotoUnreadable(f"the photo is damaged: wrong checksum of {kind.decode()}")
+            if kind == b"eXIf":
+                exif = bytes(content)
+                continue
             parts.append(bytes(chunk))
             kinds.add(kind)
         elif not kind[:1].islower():
@@ -73,7 +77,7 @@ def open_png(data: bytes) -> PngPhoto:
     if kinds.isdisjoint({b"IDAT"}) or not data[8:].startswith(b"\0\0\0\rIHDR"):
         raise PhotoUnreadable("the photo's header is damaged")
     return PngPhoto(
-        data=b"".join(parts),
+        data=b"".join((*parts, _END)),
         width=int.from_bytes(data[16:20], "big"),
         height=int.from_bytes(data[20:24], "big"),
         orientation=orientation_of(exif),
@@ -89,9 +93,9 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, memoryview]]:
         end = position + 12 + int.from_bytes(data[position : position + 4], "big")
         if end > len(data):
             return
-        yield kind, view[position + 8 : end - 4], view[position:end]
         if kind == b"IEND":
             return
+        yield kind, view[position + 8 : end - 4], view[position:end]
         position = end
     raise PhotoUnreadable(f"the photo has more than {MAX_FILE_PARTS} chunks")
 

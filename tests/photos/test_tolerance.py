@@ -36,9 +36,13 @@ def assert_same(data: bytes, whole: bytes) -> None:
 # --- JPEG
 
 
-@pytest.mark.parametrize("zeros", [1, 2, 700])
-def test_zeros_between_a_whole_picture_and_its_end_marker_are_padding(zeros: int) -> None:
-    assert_same(TEXTURED[:-2] + bytes(zeros) + TEXTURED[-2:], TEXTURED)
+@pytest.mark.parametrize("zeros", [1, 2, 700, 4096])
+@pytest.mark.parametrize("size", [(512, 384), (450, 338), (226, 170), (300, 201)])
+def test_zeros_between_a_whole_picture_and_its_end_marker_are_padding(
+    size: tuple[int, int], zeros: int
+) -> None:
+    whole = encode(textured(*size), "JPEG", quality=85)
+    assert_same(whole[:-2] + bytes(zeros) + whole[-2:], whole)
 
 
 def test_other_bytes_there_are_what_the_picture_lacks() -> None:
@@ -101,6 +105,19 @@ def test_a_wrong_checksum_in_the_text_of_a_png_is_accepted() -> None:
     text = chunk(b"tEXt", b"Comment\0a car")
     data = with_chunks(text[:-4] + b"\1\2\3\4")
     np.testing.assert_allclose(corners(decode(data).pixels), CORNERS, atol=1)
+
+
+@pytest.mark.parametrize("kind", [b"tRNS", b"eXIf"])
+def test_an_ancillary_chunk_with_a_wrong_checksum_is_ignored(kind: bytes) -> None:
+    content = b"\0\0" * 3 if kind == b"tRNS" else exif(6).removeprefix(b"Exif\0\0")
+    ignored = chunk(kind, content)
+    data = with_chunks(ignored[:-4] + b"\1\2\3\4")
+    assert_same(data, encode(scene(), "PNG"))
+
+
+def test_the_end_of_a_png_needs_no_checksum() -> None:
+    data = encode(scene(), "PNG")
+    assert_same(data[:-4] + b"\1\2\3\4", data)
 
 
 @pytest.mark.parametrize("kind", [b"tEXt", b"zTXt", b"iTXt"])
