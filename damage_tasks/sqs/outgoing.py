@@ -36,6 +36,8 @@ _NAMES = {"callbacks": "link", "errbacks": "link_error"}
 MAX_DELAY = 900  # seconds; SQS accepts no more
 _SIGNATURE = inspect.signature(AMQP.as_task_v2)  # Celery passes most of it by position
 _LARGEST_INTEGER = 8192  # bits; Python reads no integer of more than 4300 digits
+# JSON writes larger ones with an exponent; PostgreSQL's numbers have none.
+_LARGEST_FLOAT = 1e16
 _DEEPEST = 90  # levels; workers accept 100, the message around them included
 
 
@@ -139,6 +141,8 @@ def _check_value(value: Any, path: str, parents: tuple[int, ...]) -> None:
 def _check_scalar(value: Any, path: str) -> None:
     if type(value) is float and not math.isfinite(value):
         raise MetadataInvalid(f"{path} is {value}, which JSON cannot represent")
+    if type(value) is float and abs(value) >= _LARGEST_FLOAT:
+        raise MetadataInvalid(f"{path} is {value}, which PostgreSQL would return as an integer")
     if type(value) is int and value.bit_length() > _LARGEST_INTEGER:
         raise MetadataInvalid(f"{path} is an integer with more than {_LARGEST_INTEGER} bits")
     if type(value) is str:

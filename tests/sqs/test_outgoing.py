@@ -97,6 +97,7 @@ for _ in range(200):
         {"a": [float("inf")]},
         {"half": "\ud800"},
         {"nul": "a\0b"},
+        {"large": 1e300},
         {"a\0b": 1},
         {"long integer": 10**5000},
         {"\ud800": 1},
