@@ -30,7 +30,7 @@ from model_training.bundling.validation_predictions import (
     Predictor,
     predict,
 )
-from model_training.data.labelled_photos import SPACING, LabelledPhoto
+from model_training.data.labelled_photos import CLASS_IDS, SPACING, LabelledPhoto
 from model_training.data.targets import MASK_CHANNELS, SCORE_CHANNELS
 from model_training.data.vehicle_masks import imagenet_classifier
 from model_training.evaluation.bundle_evaluation import evaluate
@@ -158,7 +158,6 @@ def write_weights(
 def _manifest(
     entry: dict[str, Any], chosen: Choices, settings: ExportSettings, facts: dict[str, Any]
 ) -> dict[str, Any]:
-    types = ("scratch", "dent", "spacing", "breakage")
     return {
         "schema": 1,
         "name": settings.name,
@@ -167,7 +166,7 @@ def _manifest(
         "licence": settings.licence,
         "training_data": settings.training_data,
         "description": settings.description or _described(facts),
-        "types": list(types),
+        "types": list(CLASS_IDS),
         "weights": {TRUNK_NAME: entry},
         "networks": [
             _gate("quality", 0.5),
@@ -201,7 +200,7 @@ def _manifest(
                     if name in chosen.overlaps
                     else {},
                 )
-                for name in types
+                for name in CLASS_IDS
             ),
         ],
         "decision": {

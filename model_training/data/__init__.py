@@ -1,1 +1,1 @@
-"""Training data: labelled photos, targets, sampling and augmentation."""
+"""Training data: labelled photos, targets and augmentation."""

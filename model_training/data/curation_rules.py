@@ -10,9 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from model_training.data.labelled_photos import CLASS_IDS, PhotosError
-
-TypeName = Literal["scratch", "dent", "spacing", "breakage"]
+from model_training.data.labelled_photos import CLASS_IDS, DamageType, PhotosError
 
 
 class _Part(BaseModel):
@@ -40,7 +38,7 @@ class Rule(_Part):
     weight: float = Field(default=1.0, gt=0)
     untyped: bool = False
     broken_parts: bool = False
-    classes: dict[int, TypeName] = Field(default_factory=dict)
+    classes: dict[int, DamageType] = Field(default_factory=dict)
     held_back: float = Field(default=0.0, ge=0, le=1)
 
     @field_validator("where")

@@ -21,6 +21,7 @@ Mask = NDArray[np.uint8]
 Kind = Literal["typed", "untyped", "negative", "drawn", "scenery"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+DamageType = Literal["scratch", "dent", "spacing", "breakage"]
 # Class ids of mask files; 0 means undamaged.
 SCRATCH, DENT, SPACING, BREAKAGE, UNTYPED = 1, 2, 3, 4, 5
 CLASS_IDS = {"scratch": SCRATCH, "dent": DENT, "spacing": SPACING, "breakage": BREAKAGE}

@@ -11,25 +11,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model_training.data.labelled_photos import (
-    BREAKAGE,
-    DENT,
-    SCRATCH,
-    SPACING,
-    UNTYPED,
-    LabelledPhoto,
-)
+from model_training.data.labelled_photos import CLASS_IDS, UNTYPED, LabelledPhoto
 
 Photo = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 
-MASK_CHANNELS = ("any", "scratch", "dent", "spacing", "breakage", "vehicle")
+MASK_CHANNELS = ("any", *CLASS_IDS, "vehicle")
 SCORE_CHANNELS = ("damage", "quality", "vehicle")
 MASK_STRIDE_PX = 4  # of the mask logits
 
-# One label byte per pixel: a bit for every mask channel, then bits for what is unknown.
+# One label byte per pixel: a bit for every mask channel, then bits for what is unknown. All eight
+# bits are used; a fifth damage type needs a wider label.
 ANY, VEHICLE, TYPE_UNKNOWN, VEHICLE_KNOWN = 1, 1 << 5, 1 << 6, 1 << 7
-TYPE_BITS = {SCRATCH: 1 << 1, DENT: 1 << 2, SPACING: 1 << 3, BREAKAGE: 1 << 4}
+TYPE_BITS = {class_id: 1 << MASK_CHANNELS.index(name) for name, class_id in CLASS_IDS.items()}
 
 
 class Sample(NamedTuple):

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from model_training.data.damage_classes import DamageClasses, read_classes
 from model_training.data.label_formats.label import LabelledObject
-from model_training.data.labelled_photos import PhotosError
+from model_training.data.labelled_photos import CLASS_IDS, DamageType, PhotosError
 
 
 def test_given_classes_come_first_by_name_or_number() -> None:
@@ -26,3 +27,7 @@ def test_wrong_meanings_are_all_named(tmp_path: Path) -> None:
     path.write_text("[]")
     with pytest.raises(PhotosError, match="object"):
         read_classes(path)
+
+
+def test_every_damage_type_has_a_class_id() -> None:
+    assert get_args(DamageType) == tuple(CLASS_IDS)
