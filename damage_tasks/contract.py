@@ -27,7 +27,7 @@ class PhotoResult(TypedDict):
 
 
 class DamageResult(TypedDict):
-    """One damage, in pixels of the upright photo; ``bbox`` is x, y, width, height."""
+    """One damaged area, in pixels of the upright photo; ``bbox`` is x, y, width, height."""
 
     type: str
     confidence: float

@@ -29,7 +29,7 @@ class Verdict(StrEnum):
 
 
 class Severity(StrEnum):
-    """How bad a damage is, according to `severity_of`."""
+    """How severe damage is, according to `severity_of`."""
 
     MINOR = "minor"
     MODERATE = "moderate"
@@ -37,7 +37,7 @@ class Severity(StrEnum):
 
 
 # Shares of the photo's area.  These are fixed rules until there are labels from inspectors to learn
-# from; every damage also contains the figures that its severity is based on.
+# from; every `Damage` also contains the figures that its severity is based on.
 MODERATE_AREA_RATIO = 0.005
 SEVERE_AREA_RATIO = 0.05
 # Broken glass, lamps and torn panels make a car unsafe at any size.
@@ -45,7 +45,7 @@ UNSAFE_TYPES = frozenset({"breakage"})
 
 
 def severity_of(type: str, area_ratio: float) -> Severity:
-    """Severity of a damage of ``type`` that covers ``area_ratio`` (0 to 1) of the photo."""
+    """Severity of damage of ``type`` that covers ``area_ratio`` (0 to 1) of the photo."""
     if area_ratio >= SEVERE_AREA_RATIO:
         return Severity.SEVERE
     if type in UNSAFE_TYPES:

@@ -133,7 +133,7 @@ def parts() -> Parts:
     return Parts()
 
 
-def test_a_damaged_photo_ends_with_damages_and_pictures(parts: Parts) -> None:
+def test_a_damaged_photo_ends_with_damaged_areas_and_pictures(parts: Parts) -> None:
     result = parts.inspect({"car": 7})
     assert result["verdict"] == "damaged"
     assert [found["type"] for found in result["damages"]] == ["dent"]

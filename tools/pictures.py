@@ -32,7 +32,7 @@ def jpeg(width: int = 320, height: int = 240, seed: int = 0) -> bytes:
 
 
 def damage(type: str = "dent", area: int = 100) -> Damage:
-    """One damage of a 320 x 240 photo."""
+    """One damaged area of a 320 x 240 photo."""
     return Damage(
         type=type,
         confidence=0.8,

@@ -25,7 +25,7 @@ VERDICT_COLOURS = {"damaged": "yellow", "clean": "green", "rejected": "magenta",
 
 
 def print_results(console: Console, results: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-    """Print one row per photo: name, verdict, damages or reason, seconds."""
+    """Print one row per photo: name, verdict, damaged areas or reason, seconds."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("photo", overflow="fold")
     table.add_column("verdict")

@@ -1,4 +1,4 @@
-"""Overlays: the photo, the outlines of its damages and a legend."""
+"""Overlays: the photo, the outlines of damaged areas and a legend."""
 
 from damage_tasks.overlay.outlines import style_of
 from damage_tasks.overlay.renderer import class_mask_png, encode_jpeg, render_overlay

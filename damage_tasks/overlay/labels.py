@@ -1,4 +1,4 @@
-"""Numbered labels next to the damages, placed so that they cover none."""
+"""Numbered labels next to the damaged areas, placed so that they cover none."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def draw_labels(
     styles: Sequence[Style],
     pen: Pen,
 ) -> None:
-    """Number each damage on the nearest free paint, with a leader line if needed.
+    """Number each damaged area on the nearest free paint, with a leader line if needed.
 
-    ``around`` holds, for each damage, the points of the line around it.
+    ``around`` holds, for each damaged area, the points of the line around it.
     """
     words = [f"{damage.type} {percent(damage.confidence)}" for damage in damages]
     labels = [_Label.of(n, w, pen) for n, w in enumerate(words, 1)]

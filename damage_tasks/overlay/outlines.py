@@ -1,4 +1,4 @@
-"""Outlines visible on any paint: styles, line widths and the path around a damage.
+"""Outlines visible on any paint: styles, line widths and the path around a damaged area.
 
 Colours are from Okabe and Ito ("Color Universal Design", 2008,
 https://jfly.uni-koeln.de/color/), ordered so that the first ones stay furthest

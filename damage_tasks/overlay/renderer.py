@@ -1,6 +1,6 @@
-"""Renders the image for inspectors: the photo, outlined damages and a legend below.
+"""Renders the image for inspectors: the photo, outlined damaged areas and a legend below.
 
-Outlines run just outside each damage, so that no damaged pixel is painted over, and
+Outlines run just outside each damaged area, so that no damaged pixel is painted over, and
 labels are placed next to it.  Colour, line pattern and text each identify the type.
 """
 
@@ -31,7 +31,7 @@ def render_overlay(
     damage_score: float,
     side: int = 1024,
 ) -> Picture:
-    """Draw the outlines and numbers of damages, and a legend; ``photo`` is not modified.
+    """Draw the outlines and numbers of damaged areas, and a legend; ``photo`` is not modified.
 
     ``photo`` is uint8, H x W x 3, BGR, and may have been decoded at a reduced
     scale; damages are in pixels of the full photo, whose (width, height) is

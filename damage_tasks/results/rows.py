@@ -148,7 +148,7 @@ def load_inspection(connection: Connection, row: Row[Any]) -> Inspection:
 
 
 def load_finding(connection: Connection, id: int) -> Finding:
-    """The finding ``id`` with its damages."""
+    """The finding ``id`` with its damaged areas."""
     row = connection.execute(sa.select(findings).where(findings.c.id == id)).one()
     found = connection.execute(
         sa.select(damages).where(damages.c.finding_id == id).order_by(damages.c.number)

@@ -71,7 +71,7 @@ class Inspections:
         self.engine.dispose()
 
     def save(self, inspection: Inspection) -> Inspection:
-        """Store ``inspection`` with its finding and damages, in one transaction.
+        """Store ``inspection`` with its finding and damaged areas, in one transaction.
 
         The first verdict of a task id is kept, however often it is saved again, unless it
         `gives_way`.  If the photo already has a finding, the inspection refers to that

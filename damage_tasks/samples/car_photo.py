@@ -63,11 +63,11 @@ def draw_sample(
 
     ``size`` is (width, height) in pixels.  ``damages`` are names of `TYPES`, empty
     for a clean car; by default the seed decides.  ``view`` is a key of
-    `damage_tasks.samples.car_geometry.VIEWS`, by default one that can show the damages.
+    `damage_tasks.samples.car_geometry.VIEWS`, by default one that can show the damage.
     ``stops`` under- or over-exposes and ``blur`` (pixels) blurs the photo.
 
     Raises `ValueError` for an unknown type or view, or when the view cannot show
-    one of the damages.
+    some of the damage.
     """
     rng = np.random.default_rng(seed)
     if damages is None:

@@ -22,7 +22,7 @@ Cover = NDArray[np.bool_]
 
 
 class PanelDamage(Protocol):
-    """One damage, placed on the car."""
+    """One damaged area, placed on the car."""
 
     @property
     def spot(self) -> tuple[float, float]:
@@ -192,6 +192,6 @@ def _on_paint(rng: np.random.Generator, view: car_geometry.View) -> tuple[float,
 
 
 def _joined(cover: Cover, reach: float) -> Cover:
-    """``cover`` with gaps narrower than ``reach`` px closed: one damage, not forty strokes."""
+    """``cover`` with gaps narrower than ``reach`` px closed: one area, not forty strokes."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * max(1, round(reach)) + 1,) * 2)
     return cv2.morphologyEx(cover.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0

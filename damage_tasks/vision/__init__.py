@@ -1,1 +1,1 @@
-"""From pixels to damages: networks, masks and measurement."""
+"""From pixels to damaged areas: networks, masks and measurement."""

@@ -1,4 +1,4 @@
-"""From masks to damages: connected regions with outline, size, confidence and severity."""
+"""From masks to damaged areas: connected regions with outline, size, confidence and severity."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAX_DAMAGES = 100
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """The outcome of an inspection: verdict, damages and class mask (H x W uint8 ids)."""
+    """The outcome of an inspection: verdict, damaged areas and class mask (H x W uint8 ids)."""
 
     verdict: Verdict
     damages: tuple[Damage, ...]
@@ -35,7 +35,7 @@ class Conclusion:
 def conclude(
     found: Segmentation, photo_size: tuple[int, int], decision: Decision, types: Sequence[str]
 ) -> Conclusion:
-    """The verdict and damages of a photo of ``photo_size`` (width, height).
+    """The verdict and damaged areas of a photo of ``photo_size`` (width, height).
 
     A photo is damaged if its score reaches the decision's threshold and at least one
     region remains; otherwise no region counts.
@@ -55,7 +55,7 @@ def conclude(
 def measure_damages(
     masks: Mapping[str, Mask], photo_size: tuple[int, int]
 ) -> tuple[tuple[Damage, ...], dict[str, NDArray[np.bool_]]]:
-    """The damages in ``masks``, largest first, and the masks without the dropped regions.
+    """The damaged areas in ``masks``, largest first, and the masks without the dropped regions.
 
     Outlines and areas refer to a photo of ``photo_size`` (width, height).
     Regions below their policy's ``min_area_ratio`` are dropped, as are the smallest

@@ -18,7 +18,7 @@ MAX_BATCH_PHOTOS = 16  # photos
 
 
 class Batched(Protocol):
-    """An engine that can compute several photos of one shape at once."""
+    """An engine that can process several photos of one shape at once."""
 
     def encode_batch(self, photos: Sequence[Array]) -> list[tuple[Any, Array]]:
         """`Engine.encode` of each photo."""
@@ -41,7 +41,7 @@ class BatchingEngine:
     """Gives each thread the interface of one engine; a single background thread computes.
 
     It never waits for a batch to fill: the next batch is whatever arrived while the device
-    was busy, up to 16 photos of the same shape.  A batch that fails is computed again photo
+    was busy, up to 16 photos of the same shape.  A batch that fails is processed again photo
     by photo, so that each photo gets its own outcome.
     """
 

@@ -36,7 +36,7 @@ class PhotosError(DamageTaskError):
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """One outlined damage: class id and corners (x, y) in the photo's pixels."""
+    """One outlined damaged area: class id and corners (x, y) in the photo's pixels."""
 
     class_id: int
     corners: tuple[tuple[float, float], ...]
@@ -46,7 +46,7 @@ class Region:
 class LabelledPhoto:
     """A photo on disk with its damage, as a mask file or as outlines.
 
-    ``kind``: "typed" (every damage has its type), "untyped" (outlines whose type
+    ``kind``: "typed" (all damage has its type), "untyped" (outlines whose type
     was not recorded), "negative" (a clean car), "drawn" (a drawn car with all its
     damage, or none) or "scenery" (no vehicle at all).  ``weight``: how often
     training uses it, relative to other photos.  ``broken_parts``: whether

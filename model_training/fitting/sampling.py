@@ -159,7 +159,7 @@ class Samples:
 
 
 def draw_damage(entry: PoolEntry, spacing_share: float, rng: Random) -> tuple[Photo, Mask]:
-    """``entry``'s clean photo with one to three drawn damages, and its label."""
+    """``entry``'s clean photo with one to three drawn damaged areas, and its label."""
     photo, label = entry.photo, entry.label.copy()
     if entry.borders is None:
         vehicle = entry.vehicle if entry.vehicle is not None else np.ones_like(label)

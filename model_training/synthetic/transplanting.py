@@ -29,7 +29,7 @@ CONTROL_SHARE = 0.25  # share of pieces without damage, so that seams do not rev
 def transplant(
     photo: Photo, label: Mask, spot: tuple[int, int], donor: tuple[Photo, Mask], rng: Random
 ) -> tuple[Photo, Mask]:
-    """``photo`` (H x W x 3 uint8, BGR) with a damage of ``donor`` around ``spot`` (x, y).
+    """``photo`` (H x W x 3 uint8, BGR) with a damaged area of ``donor`` around ``spot`` (x, y).
 
     ``label`` and the donor's label are label bytes (see `label_of`).  A quarter of
     the pieces come from elsewhere in ``photo`` and change no label.  Returns
@@ -63,7 +63,7 @@ def transplant(
 def _piece(
     photo: Photo, label: Mask, room: tuple[int, int], rng: Random
 ) -> tuple[Photo, Mask] | None:
-    """One damage of ``photo``, rotated and resized to fit into ``room`` (height, width)."""
+    """One damaged area of ``photo``, rotated and resized to fit into ``room`` (height, width)."""
     count, _, boxes, _ = cv2.connectedComponentsWithStats((label & ANY > 0).astype(np.uint8))
     if count < 2:
         return None

@@ -1,4 +1,4 @@
-"""A photo's URL is sent through SQS; verdict, damages, overlay and row are produced.
+"""A photo's URL is sent through SQS; verdict, damaged areas, overlay and row are produced.
 
 All parts are real: the emulator serves SQS and S3 over HTTP, PostgreSQL stores the rows,
 a Celery worker process examines photos with the default bundle.

@@ -1,4 +1,4 @@
-"""An overlay shows every damage, hides none, and is readable on any paint and at any size."""
+"""An overlay shows every damaged area, hides none, and is readable on any paint and at any size."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def has_colour(picture: Pixels, bgr: tuple[int, ...]) -> bool:
     return bool((np.abs(picture.astype(int) - bgr).max(axis=2) <= 2).any())
 
 
-def test_no_pixel_inside_a_damage_is_painted_over() -> None:
+def test_no_pixel_inside_a_damaged_area_is_painted_over() -> None:
     photo = paint()
     corners = [(200, 200), (420, 230), (390, 260), (610, 400), (330, 380), (260, 300)]
     inside = np.zeros(photo.shape[:2], np.uint8)
@@ -151,7 +151,7 @@ def test_shrinking_averages_instead_of_skipping_pixels() -> None:
     assert np.abs(overlay_of(photo, [], side=512)[:512].astype(int) - 128).max() <= 2
 
 
-def test_labels_are_next_to_the_damages_and_inside_the_picture() -> None:
+def test_labels_are_next_to_the_damaged_areas_and_inside_the_picture() -> None:
     photo = paint()
     corners = [square(x, y, 60) for x, y in ((0, 0), (740, 0), (0, 540), (740, 540), (370, 270))]
     changed = painted(overlay_of(photo, corners), photo)
@@ -191,7 +191,7 @@ def test_crowded_pictures_keep_the_numbers_and_drop_the_words() -> None:
     assert painted(overlay_of(photo, many), photo).mean() < 0.6
 
 
-def test_a_damage_that_fills_the_photo_is_outlined_along_the_border() -> None:
+def test_damage_that_fills_the_photo_is_outlined_along_the_border() -> None:
     photo = paint()
     whole = damage((0, 0), (799, 0), (799, 599), (0, 599))
     changed = painted(overlay_of(photo, [whole]), photo)

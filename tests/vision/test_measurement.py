@@ -1,4 +1,4 @@
-"""Masks become damages in the photo's own pixels."""
+"""Masks become damaged areas in the photo's own pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photos computed in one batch keep their own deliveries, verdicts and events."""
+"""Photos examined in one batch keep their own deliveries, verdicts and events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photos that wait together are computed together, but each has its own outcome."""
+"""Photos that wait together are processed together, but each has its own outcome."""
 
 from __future__ import annotations
 
