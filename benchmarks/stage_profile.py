@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any
 
-from damage_tasks.attempt import Attempt
+from damage_tasks.attempt_state import Attempt
 
 WARM_UP = 4  # photos
 

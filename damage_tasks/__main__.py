@@ -20,7 +20,7 @@ from damage_tasks.cli import (
     stack,
     submit,
 )
-from damage_tasks.cli.exit_status import run
+from damage_tasks.cli.error_exit import run
 from damage_tasks.settings import refuse_unknown_variables
 
 cli = typer.Typer(
@@ -56,7 +56,7 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; see `damage_tasks.cli.exit_status`."""
+    """Run the command line; see `damage_tasks.cli.error_exit`."""
     # On SIGTERM, clean up as after Ctrl-C.
     for ending in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(ending) is signal.SIG_DFL:

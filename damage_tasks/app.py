@@ -51,7 +51,7 @@ app = Celery(
     "damage_tasks",
     # A caller's own application stays the current one of its process.
     set_as_current=False,
-    amqp="damage_tasks.sqs.outgoing:OutgoingMessages",
+    amqp="damage_tasks.sqs.outgoing_checks:OutgoingMessages",
     # By name, because callers need neither and importing them takes time.
     events="damage_tasks.event_bus.connection:Events",
     control="damage_tasks.event_bus.remote_control:Control",
@@ -63,7 +63,7 @@ app.steps["consumer"].update(
     {
         "damage_tasks.sqs.visibility:VisibilityKeeper",
         "damage_tasks.event_bus.control_step:ControlStep",
-        "damage_tasks.worker.warm_up:WarmUp",
+        "damage_tasks.worker.poll_when_ready:WarmUp",
         "damage_tasks.worker.heartbeat:Heartbeat",
     }
 )

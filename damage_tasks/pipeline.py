@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from damage_tasks.attempt import Attempt
+from damage_tasks.attempt_state import Attempt
 from damage_tasks.errors import (
     DamageTaskError,
     MetadataInvalid,
@@ -30,7 +30,7 @@ from damage_tasks.inspection import Finding, Inspection, PhotoFacts, Progress, V
 from damage_tasks.overlay import class_mask_png, encode_jpeg, render_overlay
 from damage_tasks.photos.originals import is_kept, media_type, photo_key
 from damage_tasks.ports import Networks, Photos, Pictures, Records
-from damage_tasks.retrying import retry_until
+from damage_tasks.storage_retries import retry_until
 from damage_tasks.telemetry.metrics import get_metrics
 from damage_tasks.vision.measurement import conclude
 

@@ -12,7 +12,7 @@ from celery import Task, uuid
 from celery.exceptions import Retry, SoftTimeLimitExceeded
 
 from damage_tasks.app import app
-from damage_tasks.attempt import Attempt, AttemptReport, attach_report
+from damage_tasks.attempt_state import Attempt, AttemptReport, attach_report
 from damage_tasks.errors import (
     DamageTaskError,
     MessageMalformed,
@@ -23,7 +23,7 @@ from damage_tasks.errors import (
     WorkerLost,
 )
 from damage_tasks.sqs.envelope import DEADLINE, HAD_PHOTO
-from damage_tasks.sqs.message import VISIBILITY_MARGIN_SECONDS, receives_of
+from damage_tasks.sqs.message_attributes import VISIBILITY_MARGIN_SECONDS, receives_of
 from damage_tasks.sqs.task_names import DETECT_DAMAGE, RECORD_MALFORMED
 from damage_tasks.worker.runtime import WorkerRuntime, runtime_of
 from damage_tasks.worker.signals import connect_signals

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from damage_tasks.cli.exit_status import run
+from damage_tasks.cli.error_exit import run
 from model_training.cli.average import average
 from model_training.cli.compare import compare
 from model_training.cli.curate import curate
@@ -28,7 +28,7 @@ for command in (curate, train, fit_score, evaluate, export, average, pack, quant
 
 
 def main() -> None:
-    """Run the command line; see `damage_tasks.cli.exit_status`."""
+    """Run the command line; see `damage_tasks.cli.error_exit`."""
     run(cli, extra="training")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from damage_tasks.attempt import Attempt
+from damage_tasks.attempt_state import Attempt
 from damage_tasks.errors import (
     DamageTaskError,
     DatabaseUnavailable,
@@ -25,7 +25,7 @@ from damage_tasks.photos import Photo, decode
 from damage_tasks.photos.originals import photo_key
 from damage_tasks.pipeline import Pipeline, check_metadata, picture_key
 from damage_tasks.vision.segmenter import Segmentation
-from damage_tasks.vision.view import Mask
+from damage_tasks.vision.view_results import Mask
 from model_store.manifest import Decision, MaskPolicy
 from tests.result_contract import check_result
 from tools.pictures import BUNDLE, damage, finding, jpeg

@@ -6,7 +6,7 @@ import os
 import uuid
 from typing import Any
 
-from damage_tasks.attempt import Attempt
+from damage_tasks.attempt_state import Attempt
 
 # Any value selects the network as its author would run it, in eager fp32 with default threads.
 EAGER = "BENCH_EAGER"

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from damage_tasks.cli.exit_status import run
+from damage_tasks.cli.error_exit import run
 from model_store.bundle import Bundle
 from model_store.manifest import Gate, Manifest
 

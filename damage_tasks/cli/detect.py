@@ -59,7 +59,7 @@ def run(
 
 
 def _examine(pipeline: Pipeline, name: str, url: str) -> dict[str, Any]:
-    from damage_tasks.attempt import Attempt
+    from damage_tasks.attempt_state import Attempt
     from damage_tasks.errors import DamageTaskError
 
     attempt = Attempt(name, url)

@@ -137,7 +137,7 @@ def _requests(
     urls: list[str], source: Path | None, metadata: str | None
 ) -> Iterator[tuple[str, dict[str, Any] | None]]:
     """Each photo's URL and metadata, checked as `detect_damage.delay` checks them."""
-    from damage_tasks.sqs.outgoing import check_call
+    from damage_tasks.sqs.outgoing_checks import check_call
 
     common = parse_object(metadata, "--metadata") if metadata else {}
     requests: list[tuple[str, str, dict[str, Any]]] = [("", url, {}) for url in urls]

@@ -11,8 +11,8 @@ from celery.utils.collections import AttributeDict
 from celery.worker import control as worker_control
 from kombu.log import get_logger
 
-from damage_tasks.event_bus.commands import COMMANDS
 from damage_tasks.event_bus.connection import MAX_RECONNECT_SECONDS, SENDER, bus_connection, bus_url
+from damage_tasks.event_bus.guarded_commands import COMMANDS
 from damage_tasks.event_bus.remote_control import SingleTryProducer
 from damage_tasks.telemetry import redact, redacted
 

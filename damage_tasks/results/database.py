@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from damage_tasks.errors import DatabaseError, DatabaseUnavailable
-from damage_tasks.results.refusals import is_final_refusal
-from damage_tasks.results.waiting import (
+from damage_tasks.results.final_database_errors import is_final_refusal
+from damage_tasks.results.postgres_deadline import (
     CONNECT_TIMEOUT_SECONDS,
     STATEMENT_TIMEOUT_SECONDS,
     WatchedConnection,

@@ -8,7 +8,7 @@ import numpy as np
 from damage_tasks.samples import car_geometry
 from damage_tasks.samples.camera import Patch, Points
 from damage_tasks.samples.canvas import BLACK, Canvas, Tint, normals, slopes
-from damage_tasks.samples.lighting import Linear, fractal_noise, mirrored
+from damage_tasks.samples.surroundings import Linear, fractal_noise, mirrored
 
 
 def shape_panels(canvas: Canvas) -> None:

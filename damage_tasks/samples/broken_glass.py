@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from damage_tasks.samples import car_geometry
 from damage_tasks.samples.camera import Patch, Points
 from damage_tasks.samples.canvas import Canvas
-from damage_tasks.samples.lighting import Linear
+from damage_tasks.samples.surroundings import Linear
 
 _BITS = 4
 

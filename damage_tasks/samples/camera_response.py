@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from damage_tasks.samples.lighting import Linear
+from damage_tasks.samples.surroundings import Linear
 
 _STEPS = 4096
 _WHITEST = 4.0

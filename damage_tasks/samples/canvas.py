@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from damage_tasks.samples.camera import Camera, Patch, Points, Window, covered, stroked
-from damage_tasks.samples.lighting import Linear, Surroundings, mirrored
+from damage_tasks.samples.surroundings import Linear, Surroundings, mirrored
 
 Triple = tuple[Linear, Linear, Linear]
 Tint = Linear | tuple[float, float, float]

@@ -15,9 +15,9 @@ from damage_tasks.samples.broken_glass import Breakage
 from damage_tasks.samples.camera import Camera
 from damage_tasks.samples.camera_response import develop
 from damage_tasks.samples.canvas import PAINTS, Canvas
-from damage_tasks.samples.lighting import SCENES, draw_surroundings
 from damage_tasks.samples.loose_panels import Spacing
 from damage_tasks.samples.panel_damage import Dent, PanelDamage, Scratch
+from damage_tasks.samples.surroundings import SCENES, draw_surroundings
 from damage_tasks.samples.wheels_glass_and_street import (
     draw_glass,
     draw_lamps,

@@ -10,8 +10,8 @@ import numpy as np
 from damage_tasks.samples import car_geometry
 from damage_tasks.samples.camera import Points
 from damage_tasks.samples.canvas import BLACK, Canvas
-from damage_tasks.samples.lighting import Linear
 from damage_tasks.samples.panel_damage import Cover
+from damage_tasks.samples.surroundings import Linear
 
 
 @dataclass(frozen=True, slots=True)

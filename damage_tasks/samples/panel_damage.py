@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from damage_tasks.samples import car_geometry
 from damage_tasks.samples.camera import Patch, Points, Window
 from damage_tasks.samples.canvas import Canvas
-from damage_tasks.samples.lighting import Linear, fractal_noise
+from damage_tasks.samples.surroundings import Linear, fractal_noise
 
 Cover = NDArray[np.bool_]
 

@@ -8,7 +8,7 @@ import numpy as np
 from damage_tasks.samples import car_geometry
 from damage_tasks.samples.camera import Points, Window, rounded
 from damage_tasks.samples.canvas import BLACK, Canvas, Triple, normals, slopes
-from damage_tasks.samples.lighting import Linear, fractal_noise, mirrored
+from damage_tasks.samples.surroundings import Linear, fractal_noise, mirrored
 
 
 def draw_street(canvas: Canvas) -> None:

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from damage_tasks.errors import QueueUnavailable, QueueUnsafe, SettingsError
 from damage_tasks.settings import Settings, get_settings
-from damage_tasks.sqs.message import VISIBILITY_MARGIN_SECONDS
+from damage_tasks.sqs.message_attributes import VISIBILITY_MARGIN_SECONDS
 from damage_tasks.storage.aws_clients import new_client
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from celery import bootsteps
 from celery.worker import state
 from kombu.log import get_logger
 
-from damage_tasks.sqs.message import VISIBILITY_MARGIN_SECONDS
+from damage_tasks.sqs.message_attributes import VISIBILITY_MARGIN_SECONDS
 from damage_tasks.sqs.transport import Channel
 
 logger = get_logger(__name__)

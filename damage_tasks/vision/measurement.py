@@ -15,7 +15,7 @@ from damage_tasks.vision.bounding_box import box_around
 
 if TYPE_CHECKING:
     from damage_tasks.vision.segmenter import Segmentation
-    from damage_tasks.vision.view import Mask
+    from damage_tasks.vision.view_results import Mask
     from model_store.manifest import Decision
 
 # Share of a region's size; a finer outline would not be more accurate than the mask.

@@ -11,11 +11,11 @@ import numpy as np
 
 from damage_tasks.inspection import Reason, Verdict
 from damage_tasks.vision.bounding_box import box_around
-from damage_tasks.vision.postprocessing import (
+from damage_tasks.vision.network_inputs_and_masks import (
     Pixels,
     sigmoid,
 )
-from damage_tasks.vision.view import LOGIT_LIMIT, Mask, PhotoView, Window
+from damage_tasks.vision.view_results import LOGIT_LIMIT, Mask, PhotoView, Window
 from model_store.bundle import Bundle
 from model_store.engines import TORCH, load_engine
 from model_store.manifest import Gate

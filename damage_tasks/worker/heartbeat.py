@@ -18,8 +18,8 @@ from celery.worker import state
 from kombu.log import get_logger
 
 from damage_tasks.settings import get_settings
+from damage_tasks.worker.poll_when_ready import WarmUp, processes_up
 from damage_tasks.worker.runtime import runtime_of
-from damage_tasks.worker.warm_up import WarmUp, processes_up
 
 logger = get_logger(__name__)
 

@@ -14,10 +14,10 @@ from celery.worker import state
 from celery.worker.request import Request as CeleryRequest
 from kombu.log import get_logger
 
-from damage_tasks.attempt import report_of
+from damage_tasks.attempt_state import report_of
 from damage_tasks.errors import DamageTaskError, TimeLimitReached, WorkerLost
 from damage_tasks.inspection import Progress, Reason, State
-from damage_tasks.sqs.message import receives_of, sent_at
+from damage_tasks.sqs.message_attributes import receives_of, sent_at
 from damage_tasks.telemetry import redact, sentry
 from damage_tasks.telemetry.metrics import get_metrics
 from damage_tasks.worker.runtime import runtime_of
@@ -25,7 +25,7 @@ from damage_tasks.worker.runtime import runtime_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from damage_tasks.worker.monitor import WorkerMonitor
+    from damage_tasks.worker.outcome_alerts import WorkerMonitor
     from damage_tasks.worker.runtime import WorkerRuntime
 
 logger = get_logger(__name__)

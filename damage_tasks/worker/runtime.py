@@ -13,7 +13,7 @@ from damage_tasks.worker.breaker import Breaker
 if TYPE_CHECKING:
     from damage_tasks.pipeline import Pipeline
     from damage_tasks.settings import Settings
-    from damage_tasks.worker.monitor import WorkerMonitor
+    from damage_tasks.worker.outcome_alerts import WorkerMonitor
     from model_store.bundle import Bundle
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class WorkerRuntime:
         """Alerts and live metrics; created in the parent, the only process that uses them."""
         if self._monitor is None:
             # Slack, Redis and SQS clients take 0.7 s to import; only workers need them.
-            from damage_tasks.worker.monitor import WorkerMonitor
+            from damage_tasks.worker.outcome_alerts import WorkerMonitor
 
             self._monitor = WorkerMonitor()
         return self._monitor

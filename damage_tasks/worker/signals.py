@@ -25,8 +25,8 @@ def connect_signals(app: Any) -> None:
 
 def _connect_worker_signals(app: Any, worker: Any) -> None:
     # Slack, Redis, SQS and PostgreSQL clients take 0.7 s to import; only workers need them.
-    from damage_tasks.worker.reporting import WorkerReporting
     from damage_tasks.worker.runtime import runtime_of
+    from damage_tasks.worker.telemetry_startup import WorkerReporting
     from damage_tasks.worker.worker_startup import WorkerStartup
 
     runtime = runtime_of(app)

@@ -21,7 +21,7 @@ from damage_tasks.errors import (
 )
 from damage_tasks.event_bus.connection import check_bus
 from damage_tasks.results.celery_backend import open_store
-from damage_tasks.results.waiting import make_waiting_interruptible
+from damage_tasks.results.postgres_deadline import make_waiting_interruptible
 from damage_tasks.settings import Settings, refuse_unknown_variables
 from damage_tasks.sqs.envelope import register_plain_json
 from damage_tasks.sqs.queues import check_queue, sqs_client
@@ -30,7 +30,7 @@ from damage_tasks.telemetry import write_at_once
 from damage_tasks.worker.breaker import EXIT_STATUS
 from damage_tasks.worker.heartbeat import clear_heartbeat
 from damage_tasks.worker.malloc import keep_freed_memory
-from damage_tasks.worker.reporting import report_failed_start
+from damage_tasks.worker.telemetry_startup import report_failed_start
 from model_store.fetch import fetch_bundle
 
 if TYPE_CHECKING:

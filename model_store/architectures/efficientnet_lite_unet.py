@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model_store.architectures.efficientnet_lite import (
+from model_store.architectures.efficientnet_lite_blocks import (
     BATCH_NORM_EPSILON,
     LOCAL_SHARE,
     STEM_CHANNELS,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model_store.architectures.efficientnet_lite import (
+from model_store.architectures.efficientnet_lite_blocks import (
     BATCH_NORM_EPSILON,
     LOCAL_SHARE,
     STEM_CHANNELS,

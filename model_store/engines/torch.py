@@ -17,9 +17,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from model_store.architectures import build
 from model_store.bundle import Bundle
-from model_store.engines.batching import BatchingEngine
-from model_store.engines.exported import load_exported
+from model_store.engines.exported_program import load_exported
 from model_store.engines.interface import Array, Engine
+from model_store.engines.micro_batching import BatchingEngine
 from model_store.errors import BundleError
 from model_store.manifest import Weights
 

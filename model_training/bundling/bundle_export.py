@@ -37,7 +37,7 @@ from model_training.evaluation.bundle_evaluation import evaluate
 from model_training.evaluation.evaluation_report import figures
 from model_training.fitting.checkpoints import load_checkpoint, under
 from model_training.fitting.denormals import flushed_denormals
-from model_training.synthetic.drawn_spacing import cars_with_spacing, opened_borders
+from model_training.synthetic.spacing_for_evaluation import cars_with_spacing, opened_borders
 
 ARCHITECTURE = "efficientnet_lite_unet"
 WEIGHTS_FILE = "weights/damage.safetensors"

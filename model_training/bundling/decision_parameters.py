@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from damage_tasks.vision.postprocessing import refine_to_edges
-from model_training.bundling.calibration import (
+from damage_tasks.vision.network_inputs_and_masks import refine_to_edges
+from model_training.bundling.calibration_and_thresholds import (
     LOGIT_LIMIT,
     ThresholdSweep,
     balanced,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from model_store.manifest import MANIFEST_FILE, parse_manifest
-from model_training.bundling.calibration import MANIFEST_DIGITS
+from model_training.bundling.calibration_and_thresholds import MANIFEST_DIGITS
 
 
 def write_manifest(out: Path, manifest: dict[str, Any]) -> None:

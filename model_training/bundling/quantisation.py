@@ -27,7 +27,7 @@ import nncf
 # isort: split
 
 from damage_tasks.errors import BundleError
-from damage_tasks.vision.postprocessing import network_input
+from damage_tasks.vision.network_inputs_and_masks import network_input
 from damage_tasks.vision.segmenter import Segmenter
 from damage_tasks.vision.self_test import check_golden
 from model_store.bundle import Bundle, open_bundle

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from damage_tasks.vision.postprocessing import network_input, sigmoid
+from damage_tasks.vision.network_inputs_and_masks import network_input, sigmoid
 from model_store.architectures.efficientnet_lite_unet import EfficientNetLiteUNet
 from model_store.manifest import Input
-from model_training.bundling.calibration import logit
+from model_training.bundling.calibration_and_thresholds import logit
 from model_training.data.augmentation import close_up
 from model_training.data.labelled_photos import LabelledPhoto
 

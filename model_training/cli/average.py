@@ -29,9 +29,9 @@ def average(
     Example: python -m model_training average default runs/a runs/b --out runs/mean.safetensors
     """
     from damage_tasks.settings import get_settings
-    from model_training.fitting import weight_averaging
+    from model_training.fitting import checkpoint_averaging
 
-    tensors, facts = weight_averaging.mean_of(sources, get_settings().bundle_cache)
+    tensors, facts = checkpoint_averaging.mean_of(sources, get_settings().bundle_cache)
     out.parent.mkdir(parents=True, exist_ok=True)
-    weight_averaging.save(tensors, facts, out)
+    checkpoint_averaging.save(tensors, facts, out)
     Console(highlight=False).print(f"wrote the mean of {', '.join(facts['mean_of'])} to {out}")

@@ -31,9 +31,9 @@ def fit_score(
     import torch
 
     from model_training.bundling.bundle_export import read_network
+    from model_training.fitting.checkpoint_averaging import save
     from model_training.fitting.checkpoints import load_checkpoint, under
     from model_training.fitting.training_loop import LATEST_FILE
-    from model_training.fitting.weight_averaging import save
     from model_training.fitting.whole_photo_head import describe_photos, fit, with_head
 
     torch.set_num_threads(1)

@@ -38,7 +38,7 @@ def pack(
     Example: python -m model_training pack bundle --name damage --version 1.0.0
     --licence "our own photos" --training-data "4,000 photos of our fleet"
     """
-    from model_training.bundling.packing import pack as write_bundle
+    from model_training.bundling.manifest_from_weights import pack as write_bundle
 
     given = {"name": name, "version": version, "licence": licence}
     given |= {"training_data": training_data, "description": description}

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from damage_tasks.errors import ExtraMissing
-from model_store.architectures.efficientnet_lite import BATCH_NORM_EPSILON, STAGES, VARIANTS
+from model_store.architectures.efficientnet_lite_blocks import BATCH_NORM_EPSILON, STAGES, VARIANTS
 from model_store.architectures.efficientnet_lite_unet import Encoder, InvertedResidual
 
 # ImageNet classes that are road vehicles or parts of one

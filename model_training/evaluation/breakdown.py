@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from model_training.evaluation.figures import Figure, figures
+from model_training.evaluation.confidence_intervals import Figure, figures
 from model_training.evaluation.photo_result import PhotoResult
 
 Breakdown = dict[str, dict[str, dict[str, Figure]]]

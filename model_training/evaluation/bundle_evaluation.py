@@ -21,17 +21,17 @@ from model_training.data.augmentation import close_up
 from model_training.data.labelled_photos import LabelledPhoto
 from model_training.data.vehicle_masks import imagenet_classifier
 from model_training.evaluation.breakdown import AREA_RATIO_RANGES, Breakdown, breakdown
+from model_training.evaluation.confidence_intervals import figures, figures_as_json
 from model_training.evaluation.detection_metrics import false_alarms, roc_auc
 from model_training.evaluation.evaluation_report import print_report
-from model_training.evaluation.figures import figures, figures_as_json
 from model_training.evaluation.photo_result import Overlap, PhotoResult, examine, iou
-from model_training.evaluation.synthetic_figures import (
+from model_training.evaluation.synthetic_metrics import (
     QUALITY_PHOTOS,
     quality_on_spoilt,
     spacing_on_cars,
     spacing_on_drawn,
 )
-from model_training.synthetic.drawn_spacing import opened_borders
+from model_training.synthetic.spacing_for_evaluation import opened_borders
 
 Photo = NDArray[np.uint8]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from damage_tasks.vision.segmenter import Segmenter
-from model_training.evaluation.synthetic_figures import without_gates
+from model_training.evaluation.synthetic_metrics import without_gates
 
 Photo = NDArray[np.uint8]
 

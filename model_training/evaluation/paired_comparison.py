@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from model_training.evaluation.confidence_intervals import Results, statistics
 from model_training.evaluation.detection_metrics import bootstrap, mcnemar
 from model_training.evaluation.evaluation_report import FIGURE_LABELS, PERCENT_FIGURES
-from model_training.evaluation.figures import Results, statistics
 from model_training.evaluation.photo_result import PhotoResult
 
 

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor, nn
 
-from damage_tasks.vision.postprocessing import network_input
+from damage_tasks.vision.network_inputs_and_masks import network_input
 from model_store.architectures.efficientnet_lite_unet import EfficientNetLiteUNet, Levels
 from model_store.manifest import Input
 from model_training.data.augmentation import close_up

@@ -16,7 +16,7 @@ from typing import Any
 from damage_tasks import app
 from damage_tasks.sqs import transport
 from model_store.engines import Array, torch
-from model_store.engines.batching import BatchingEngine, Job
+from model_store.engines.micro_batching import BatchingEngine, Job
 
 __all__ = ["app"]
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from psycopg2 import extensions
 
 from damage_tasks.errors import DatabaseUnavailable
-from damage_tasks.results import database, waiting
+from damage_tasks.results import database, postgres_deadline
 from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.results.store import Inspections
 from tools.pictures import inspection
@@ -32,15 +32,15 @@ def server() -> Iterator[Postgres]:
 @pytest.fixture(params=["caller", "worker"])
 def process(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "worker":
-        waiting.make_waiting_interruptible()
+        postgres_deadline.make_waiting_interruptible()
     yield request.param
     extensions.set_wait_callback(None)
 
 
 @pytest.fixture
 def store(server: Postgres, process: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inspections]:
-    monkeypatch.setattr(waiting, "ANSWER_TIMEOUT_SECONDS", 2)
-    monkeypatch.setattr(waiting, "CONNECT_TIMEOUT_SECONDS", 2)
+    monkeypatch.setattr(postgres_deadline, "ANSWER_TIMEOUT_SECONDS", 2)
+    monkeypatch.setattr(postgres_deadline, "CONNECT_TIMEOUT_SECONDS", 2)
     monkeypatch.setitem(database.PARAMETERS, "connect_timeout", 2)
     store = Inspections(server.url)
     store.find("task-1")  # is connected
@@ -80,7 +80,7 @@ def test_a_time_limit_interrupts_waiting_for_a_frozen_server(
     def interrupt(*_: Any) -> None:
         raise SoftTimeLimit
 
-    monkeypatch.setattr(waiting, "ANSWER_TIMEOUT_SECONDS", 60)
+    monkeypatch.setattr(postgres_deadline, "ANSWER_TIMEOUT_SECONDS", 60)
     before = signal.signal(signal.SIGALRM, interrupt)
     server.pause()
     try:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from celery.worker import state
 
-from damage_tasks.sqs.message import VISIBILITY_MARGIN_SECONDS
+from damage_tasks.sqs.message_attributes import VISIBILITY_MARGIN_SECONDS
 from damage_tasks.sqs.transport import Channel
 from damage_tasks.sqs.visibility import extend, hand_back_unstarted
 

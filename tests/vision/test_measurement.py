@@ -11,7 +11,7 @@ import pytest
 from damage_tasks.inspection import Severity, Verdict
 from damage_tasks.vision.measurement import MAX_DAMAGES, class_mask, conclude, measure_damages
 from damage_tasks.vision.segmenter import Segmentation
-from damage_tasks.vision.view import Mask
+from damage_tasks.vision.view_results import Mask
 from model_store.manifest import Decision, MaskPolicy
 
 TYPES = ("scratch", "dent")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from damage_tasks.inspection import Verdict
-from damage_tasks.vision.postprocessing import (
+from damage_tasks.vision.network_inputs_and_masks import (
     network_input,
     refine_to_edges,
     sigmoid,

@@ -90,5 +90,5 @@ def test_the_order_of_our_boot_steps_does_not_depend_on_the_hash_seed(tmp_path: 
     }
     assert orders == {
         "['damage_tasks.sqs.visibility', 'damage_tasks.event_bus.control_step', "
-        "'damage_tasks.worker.warm_up', 'damage_tasks.worker.heartbeat']"
+        "'damage_tasks.worker.poll_when_ready', 'damage_tasks.worker.heartbeat']"
     }

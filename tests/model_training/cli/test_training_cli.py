@@ -20,7 +20,7 @@ from model_training import training_run
 from model_training.__main__ import cli
 from model_training.bundling import bundle_export, model_card_pictures, self_test_photos
 from model_training.data.labelled_photos import PhotosError
-from model_training.evaluation import synthetic_figures
+from model_training.evaluation import synthetic_metrics
 from model_training.fitting.checkpoints import CheckpointError, load_checkpoint
 from tools.small_bundles import gate, segmenter, write_bundle
 
@@ -42,7 +42,7 @@ def few_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(self_test_photos, "PHOTO_SIZE_PX", (160, 120))
     monkeypatch.setattr(model_card_pictures, "EXAMPLE_SEEDS", range(60_001, 60_003))
     monkeypatch.setattr(model_card_pictures, "FAILURE_SEEDS", ())
-    monkeypatch.setattr(synthetic_figures, "CARS", 1)
+    monkeypatch.setattr(synthetic_metrics, "CARS", 1)
     monkeypatch.setattr(bundle_export, "CARS", 1)
 
 

@@ -15,9 +15,9 @@ from damage_tasks.vision.segmenter import Segmenter
 from model_store.bundle import open_bundle
 from model_training.data.labelled_photos import LabelledPhoto
 from model_training.evaluation.bundle_evaluation import evaluate, results_of, write_report
-from model_training.evaluation.figures import figures
-from model_training.evaluation.synthetic_figures import spacing_on_drawn
-from model_training.synthetic.drawn_spacing import cars_with_spacing
+from model_training.evaluation.confidence_intervals import figures
+from model_training.evaluation.synthetic_metrics import spacing_on_drawn
+from model_training.synthetic.spacing_for_evaluation import cars_with_spacing
 from tools.small_bundles import gate, segmenter, write_bundle
 
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from model_training.bundling.calibration import (
+from model_training.bundling.calibration_and_thresholds import (
     ThresholdSweep,
     balanced,
     gate_threshold,

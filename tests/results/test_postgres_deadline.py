@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from psycopg2 import extensions
 
-from damage_tasks.results import database, waiting
+from damage_tasks.results import database, postgres_deadline
 
 # A web backend with its own PostgreSQL that reads a verdict, as `get_inspection` does.
 CALLER = """
@@ -49,7 +49,7 @@ def test_a_callers_copy_and_long_statements_are_not_affected(
 @pytest.fixture
 def engine(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> sa.Engine:
     extensions.set_wait_callback(None)
-    monkeypatch.setattr(waiting, "ANSWER_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(postgres_deadline, "ANSWER_TIMEOUT_SECONDS", 0.5)
     return database.create_engine(postgres_url)
 
 

@@ -15,7 +15,7 @@ from damage_tasks.vision.self_test import check_golden
 from model_store.bundle import open_bundle
 from model_store.publishing import check_finished
 from model_training.bundling import self_test_photos
-from model_training.bundling.packing import pack
+from model_training.bundling.manifest_from_weights import pack
 from tests.model_training.cli.test_training_cli import run
 from tools.pictures import jpeg
 from tools.small_bundles import write_weights

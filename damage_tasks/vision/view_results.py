@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from damage_tasks.vision.bounding_box import Box
-from damage_tasks.vision.postprocessing import (
+from damage_tasks.vision.network_inputs_and_masks import (
     Pixels,
     Probabilities,
     add_sigmoid,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import billiard
 import celery.apps.worker
 
-from damage_tasks.event_bus.commands import MAX_PROCESSES
-from damage_tasks.sqs.message import sent_at
+from damage_tasks.event_bus.guarded_commands import MAX_PROCESSES
+from damage_tasks.sqs.message_attributes import sent_at
 from damage_tasks.telemetry import (
     configure_logging,
     name_worker,

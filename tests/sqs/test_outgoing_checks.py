@@ -18,7 +18,7 @@ from celery.result import GroupResult
 from damage_tasks import app
 from damage_tasks.errors import CallRefused, MetadataInvalid, SettingsError
 from damage_tasks.settings import get_settings
-from damage_tasks.sqs.outgoing import check_json_object
+from damage_tasks.sqs.outgoing_checks import check_json_object
 
 # Untyped: the types of `detect_damage` do not allow most of these calls.
 detect_damage: Any = app.tasks["detect_damage"]

@@ -12,7 +12,7 @@ import pytest
 
 from model_store.architectures import build
 from model_store.engines import Array
-from model_store.engines.batching import BatchingEngine
+from model_store.engines.micro_batching import BatchingEngine
 from model_store.engines.torch import TorchEngine
 from tools.small_bundles import PARAMETERS
 

@@ -13,11 +13,11 @@ from model_store.fetch import DEFAULT_BUNDLE_FOLDER
 from model_training.__main__ import cli
 from model_training.bundling.bundle_export import read_network
 from model_training.data.labelled_photos import LabelledPhoto
+from model_training.fitting.checkpoint_averaging import mean_of, save
 from model_training.fitting.checkpoints import CheckpointError, load_checkpoint, under
 from model_training.fitting.training_loop import train
 from model_training.fitting.training_settings import TrainingSettings
 from model_training.fitting.warm_start import write_start
-from model_training.fitting.weight_averaging import mean_of, save
 from tests.model_training.fitting.test_training_loop import SETTINGS
 
 pytestmark = pytest.mark.slow

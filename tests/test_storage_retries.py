@@ -13,7 +13,7 @@ from damage_tasks.errors import (
     StorageError,
     StorageUnavailable,
 )
-from damage_tasks.retrying import retry_until
+from damage_tasks.storage_retries import retry_until
 
 
 def failing(*errors: Exception) -> Callable[[], str]:

@@ -15,7 +15,7 @@ from model_store.manifest import Gate
 from model_training.data.augmentation import spoil
 from model_training.evaluation.detection_metrics import Overlap, roc_auc
 from model_training.evaluation.photo_result import resized
-from model_training.synthetic.drawn_spacing import cars_with_spacing
+from model_training.synthetic.spacing_for_evaluation import cars_with_spacing
 
 Photo = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
