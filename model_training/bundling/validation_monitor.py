@@ -21,7 +21,7 @@ def validation_monitor(photos: Sequence[LabelledPhoto], long_side: int = 352) ->
     """A monitor for `train`: IoU by type at the best threshold, AUC, false alarms.
 
     The figures are optimistic, since the thresholds are the best ones for ``photos``; use them
-    to compare steps of one training.
+    to compare steps of one training run.
     """
 
     def monitor(_: int, network: EfficientNetLiteUNet) -> dict[str, Any]:

@@ -21,10 +21,10 @@ def average(
         Path, typer.Option(help="The checkpoint file to write, for `export`.", dir_okay=False)
     ],
 ) -> None:
-    """Average the weights of several trainings; the mean is better than each of them.
+    """Average the weights of several training runs; the mean is better than each of them.
 
     They must have the same start: the same bundle (`train --init`) with different seeds. The last
-    source that is a training provides the settings that the model card names.
+    source that is a training run provides the settings that the model card names.
 
     Example: python -m model_training average default runs/a runs/b --out runs/mean.safetensors
     """

@@ -1,4 +1,4 @@
-"""The mean of several trainings, which generalises better than each of them.
+"""The mean of several training runs, which generalises better than each of them.
 
 The networks must have the same start (Wortsman et al., arXiv:2203.05482).
 """
@@ -21,7 +21,7 @@ WHOLE_PHOTO = "whole_photo"  # parameter and head
 def mean_of(sources: Sequence[str], cache: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The mean of the weights of ``sources``, and the metadata of the last training among them.
 
-    Sources are folders of trainings, checkpoints and bundles (see
+    Sources are folders of training runs, checkpoints and bundles (see
     `model_store.fetch`); one given twice counts twice.  Raises `CheckpointError`
     if their networks differ or all are bundles, and
     `BundleError`.  A score that `fit-score` fitted is left out: fit it again to the mean.
