@@ -1,1 +1,1 @@
-"""Stored inspections; importing the package alone loads no SQLAlchemy, which callers lack."""
+"""Stored inspections. Importing the package alone does not load SQLAlchemy, which callers may lack."""

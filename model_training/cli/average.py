@@ -1,4 +1,4 @@
-"""``python -m model_training average``."""
+"""Averages the weights of several training runs: ``python -m model_training average``."""
 
 from __future__ import annotations
 

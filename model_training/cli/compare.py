@@ -1,4 +1,4 @@
-"""``python -m model_training compare``."""
+"""Compares the engines on the same photos: ``python -m model_training compare``."""
 
 from __future__ import annotations
 

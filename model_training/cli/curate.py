@@ -1,4 +1,4 @@
-"""``python -m model_training curate``."""
+"""Joins sets of labelled photos by rules into one: ``python -m model_training curate``."""
 
 from __future__ import annotations
 

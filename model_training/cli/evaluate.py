@@ -1,4 +1,4 @@
-"""``python -m model_training evaluate``."""
+"""Measures a bundle on labelled photos: ``python -m model_training evaluate``."""
 
 from __future__ import annotations
 

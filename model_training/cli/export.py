@@ -1,4 +1,4 @@
-"""``python -m model_training export``."""
+"""Makes a bundle of a training run's checkpoint: ``python -m model_training export``."""
 
 from __future__ import annotations
 

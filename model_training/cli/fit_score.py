@@ -1,4 +1,4 @@
-"""``python -m model_training fit-score``."""
+"""Fits the damage score to whole photos: ``python -m model_training fit-score``."""
 
 from __future__ import annotations
 

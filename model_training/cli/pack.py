@@ -1,4 +1,4 @@
-"""``python -m model_training pack``."""
+"""Writes the manifest of a bundle of one's own networks: ``python -m model_training pack``."""
 
 from __future__ import annotations
 

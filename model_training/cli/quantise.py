@@ -1,4 +1,4 @@
-"""``python -m model_training quantise``."""
+"""Adds int8 networks to a bundle: ``python -m model_training quantise``."""
 
 from __future__ import annotations
 

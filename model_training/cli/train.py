@@ -1,4 +1,4 @@
-"""``python -m model_training train``."""
+"""Trains networks on labelled photos and writes a bundle: ``python -m model_training train``."""
 
 from __future__ import annotations
 
