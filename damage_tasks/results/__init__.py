@@ -1,1 +1,1 @@
-"""Stored inspections. Importing the package alone does not load SQLAlchemy, which callers may lack."""
+"""Stored inspections. Importing the package does not load SQLAlchemy, which callers may lack."""
