@@ -38,9 +38,9 @@ ELSEWHERE = {
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """What ``damage-tasks stack`` starts, in a folder called ``var``."""
     here = tmp_path_factory.mktemp("page")
-    # A command names this file as seen from a clone of the repository.
-    (here / "damage_tasks/worker").mkdir(parents=True)
-    (here / "damage_tasks/worker/probe.sh").symlink_to(ROOT / "damage_tasks/worker/probe.sh")
+    # A command names worker/probe.sh as seen from a clone of the repository. The package as a
+    # whole: Celery puts this folder first on sys.path.
+    (here / "damage_tasks").symlink_to(ROOT / "damage_tasks")
     with Stack(here / "var", processes=2, flower=True) as stack:
         yield stack
 

@@ -23,8 +23,8 @@ own.autocommit = True
 cursor = own.cursor()
 cursor.execute("CREATE TABLE report (n int)")
 
-from damage_tasks.results import waiting
-waiting.ANSWER_TIMEOUT = 1
+from damage_tasks.results import postgres_deadline
+postgres_deadline.ANSWER_TIMEOUT_SECONDS = 1
 from damage_tasks import get_inspection
 assert get_inspection("no-such-id") is None
 

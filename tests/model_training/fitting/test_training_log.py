@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -41,7 +42,7 @@ def test_a_line_says_the_loss_and_the_time_left(tmp_path: Path) -> None:
     said: list[str] = []
     write(tmp_path, 0, 2, 3.0, said)
     assert said[0].startswith("step 1 of 10: loss 3.000, dice 1.500; ")
-    assert said[0].endswith("0:00:00 left")
+    assert re.search(r" views/s, 0:00:\d\d left$", said[0])
     entries = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
-    assert entries[0]["seconds_left"] == 0
+    assert 0 <= entries[0]["seconds_left"] < 60
     assert entries[-1]["alarms"] == [0.5, 0.25]
