@@ -24,6 +24,7 @@ from kombu.log import get_logger
 from kombu.messaging import Producer
 
 from damage_tasks.errors import SettingsError
+from damage_tasks.event_bus.reconnection import Backoff
 from damage_tasks.settings import get_settings
 from damage_tasks.telemetry import redact, redacted
 
@@ -122,8 +123,8 @@ class Sender:
     def _run(self) -> None:
         connection: Connection | None = None
         producer: Producer | None = None
-        pause, closed_until = 1.0, 0.0
-        lost = 0
+        backoff = Backoff(MAX_RECONNECT_SECONDS)
+        closed_until, lost = 0.0, 0
         while True:
             send = self._queue.get()
             try:
@@ -138,7 +139,8 @@ class Sender:
                 self.sent += 1
                 if closed_until:
                     logger.warning("event bus is back; %d events dropped", self.dropped - lost)
-                    closed_until, lost, pause = 0.0, self.dropped, 1.0
+                    closed_until, lost = 0.0, self.dropped
+                    backoff.reset()
             except Exception as error:
                 self.dropped += 1
                 if not closed_until:
@@ -148,8 +150,7 @@ class Sender:
                     )
                 _close(connection)
                 connection = producer = None
-                closed_until = time.monotonic() + pause
-                pause = min(2 * pause, MAX_RECONNECT_SECONDS)
+                closed_until = time.monotonic() + backoff.next_wait()
             finally:
                 self._queue.task_done()
 

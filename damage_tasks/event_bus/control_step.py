@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +14,7 @@ from kombu.log import get_logger
 
 from damage_tasks.event_bus.connection import MAX_RECONNECT_SECONDS, SENDER, bus_connection, bus_url
 from damage_tasks.event_bus.guarded_commands import COMMANDS
+from damage_tasks.event_bus.reconnection import keep_connected
 from damage_tasks.event_bus.remote_control import SingleTryProducer
 from damage_tasks.telemetry import redact, redacted
 
@@ -70,37 +72,30 @@ class ControlStep(bootsteps.StartStopStep):
     shutdown = stop
 
     def _listen(self, consumer: Any, node: Any, stopped: threading.Event) -> None:
-        def execute(body: Any, message: Any) -> None:
-            consumer.app.clock.forward()
-            try:
-                node.handle_message(body, message)
-            except KeyError as error:
-                logger.error("unknown control command: %s", error)
-            except Exception as error:  # WorkerShutdown is a SystemExit and propagates
-                logger.exception("control command failed: %s", redact(repr(error)))
-
         # Commands touch the pool and the consumer, which belong to the main loop.
         def hand_over(body: Any, message: Any) -> None:
-            consumer.call_soon(execute, body, message)
+            consumer.call_soon(_execute, consumer, node, body, message)
 
-        pause = 1.0
-        while not stopped.is_set():
-            try:
-                with bus_connection() as bus:
-                    bus.connect()
-                    with node.Consumer(channel=bus.channel(), callbacks=[hand_over]):
-                        logger.info("remote control is listening on %s", bus.as_uri())
-                        pause = 1.0
-                        while not stopped.is_set():
-                            with suppress(TimeoutError):
-                                bus.drain_events(timeout=1.0)
-            except Exception as error:
-                if stopped.is_set():
-                    return
-                logger.warning(
-                    "remote control lost the event bus; next attempt in %.0f s: %s",
-                    pause,
-                    redact(str(error)),
-                )
-                stopped.wait(pause)
-                pause = min(2 * pause, MAX_RECONNECT_SECONDS)
+        def listen(connected: Callable[[], None]) -> None:
+            with bus_connection() as bus:
+                bus.connect()
+                with node.Consumer(channel=bus.channel(), callbacks=[hand_over]):
+                    logger.info("remote control is listening on %s", bus.as_uri())
+                    connected()
+                    while not stopped.is_set():
+                        with suppress(TimeoutError):
+                            bus.drain_events(timeout=1.0)
+
+        keep_connected(
+            listen, stopped, name="remote control", max_wait_seconds=MAX_RECONNECT_SECONDS
+        )
+
+
+def _execute(consumer: Any, node: Any, body: Any, message: Any) -> None:
+    consumer.app.clock.forward()
+    try:
+        node.handle_message(body, message)
+    except KeyError as error:
+        logger.error("unknown control command: %s", error)
+    except Exception as error:  # WorkerShutdown is a SystemExit and propagates
+        logger.exception("control command failed: %s", redact(repr(error)))

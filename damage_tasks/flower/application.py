@@ -11,13 +11,14 @@ import contextlib
 import logging
 import signal
 import sys
-import time
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from damage_tasks.errors import EventBusMissing, ExtraMissing
 from damage_tasks.event_bus.connection import NO_BUS_MESSAGE, bus_connection, bus_url, check_bus
+from damage_tasks.event_bus.reconnection import keep_connected
 from damage_tasks.flower.access import (
     claim_database,
     is_from_other_site,
@@ -28,7 +29,6 @@ from damage_tasks.flower.photo_pages import add_photo_pages, describe_photo
 from damage_tasks.settings import get_settings
 from damage_tasks.sqs.dead_letter_alerts import sends_dead_letter_alerts, start_dead_letter_alerts
 from damage_tasks.sqs.queue_depth import QueueDepth
-from damage_tasks.telemetry import redact
 from damage_tasks.telemetry.slack import open_slack
 
 logger = logging.getLogger(__name__)
@@ -145,18 +145,18 @@ def _bus_events(base: Any) -> Any:
         is_unsaved = False
 
         def run(self) -> None:
-            pause = 1.0
-            while True:
-                try:
-                    receiver = self.capp.events.Receiver(None, handlers={"*": self.on_event})
-                    logger.info("receiving events from %s", receiver.connection.as_uri())
-                    pause = 1.0
-                    receiver.capture(limit=None, timeout=None, wakeup=True)
-                except Exception as error:
-                    logger.warning("lost the event bus; next attempt in %.0f s: %s",
-                                   pause, redact(str(error)))  # fmt: skip
-                time.sleep(pause)
-                pause = min(2 * pause, MAX_RECONNECT_SECONDS)
+            keep_connected(
+                self._receive,
+                threading.Event(),  # Flower never stops this thread
+                name="Flower",
+                max_wait_seconds=MAX_RECONNECT_SECONDS,
+            )
+
+        def _receive(self, connected: Callable[[], None]) -> None:
+            receiver = self.capp.events.Receiver(None, handlers={"*": self.on_event})
+            logger.info("receiving events from %s", receiver.connection.as_uri())
+            connected()
+            receiver.capture(limit=None, timeout=None, wakeup=True)
 
         def save_state(self) -> None:
             try:
