@@ -14,7 +14,15 @@ import numpy as np
 from damage_tasks.inspection import Damage, Verdict
 from damage_tasks.overlay.labels import draw_labels
 from damage_tasks.overlay.legend import legend_strip
-from damage_tasks.overlay.outlines import Pen, Picture, frame_corners, outline_around, style_of
+from damage_tasks.overlay.outlines import (
+    Pen,
+    Picture,
+    Points,
+    Style,
+    frame_corners,
+    outline_around,
+    style_of,
+)
 from damage_tasks.resize import fitting, shrink
 
 # Even a photo of a few pixels needs room for a label and a readable legend.
@@ -49,36 +57,49 @@ def render_overlay(
         raise ValueError(f"a photo must be uint8 H x W x 3, not {photo.dtype} {photo.shape}")
     picture = shrink(photo, fitting(photo, side)) if side else photo
     height, width = picture.shape[:2]
-    stage_width, stage_height = (
-        max(width, MIN_CANVAS_SIZE_PX[0]),
-        max(height, MIN_CANVAS_SIZE_PX[1]),
-    )
+    stage_width = max(width, MIN_CANVAS_SIZE_PX[0])
+    stage_height = max(height, MIN_CANVAS_SIZE_PX[1])
     pen = Pen.fitting(stage_width, stage_height)
-    class_ids: dict[str, int] = {}
-    for name in [*types, *(damage.type for damage in damages)]:
-        class_ids.setdefault(name, len(class_ids) + 1)
-
+    class_ids = _class_ids(types, damages)
     legend = legend_strip(damages, class_ids, verdict, damage_score, pen, stage_width)
-    right, below = stage_width - width, stage_height - height + len(legend)
-    canvas: Picture = np.zeros((height + below, width + right, 3), np.uint8)
+
+    canvas: Picture = np.zeros((stage_height + len(legend), stage_width, 3), np.uint8)
     canvas[:height, :width] = picture
     canvas[stage_height:] = legend
 
     scale = np.array([width / photo_size[0], height / photo_size[1]])
+    outlines = [_outline(damage, scale, pen, (width, height)) for damage in damages]
     styles = [style_of(class_ids[damage.type]) for damage in damages]
-    polygons = [np.array(damage.polygon or [damage.bbox[:2]]) for damage in damages]
-    outlines = [
-        outline_around((polygon + 0.5) * scale - 0.5, pen, (width, height)) for polygon in polygons
-    ]
+    around = _draw_outlines(canvas[:height, :width], outlines, styles, pen)
+    draw_labels(canvas[:stage_height], damages, around, styles, pen)
+    return canvas
+
+
+def _class_ids(types: Sequence[str], damages: Sequence[Damage]) -> dict[str, int]:
+    names = dict.fromkeys([*types, *(damage.type for damage in damages)])
+    return {name: number for number, name in enumerate(names, 1)}
+
+
+def _outline(damage: Damage, scale: Points, pen: Pen, size: tuple[int, int]) -> Points:
+    """The line around ``damage`` on a picture of ``size`` (width, height)."""
+    polygon = np.array(damage.polygon or [damage.bbox[:2]])
+    return outline_around((polygon + 0.5) * scale - 0.5, pen, size)
+
+
+def _draw_outlines(
+    picture: Picture, outlines: Sequence[Points], styles: Sequence[Style], pen: Pen
+) -> list[Points]:
+    """Draw each outline, or only the corners of its frame; returns the points drawn around."""
+    height, width = picture.shape[:2]
     frames = [frame_corners(outline, pen, (width, height)) for outline in outlines]
     ticks = [(tick, s.unbroken()) for f, s in zip(frames, styles, strict=True) for tick in f]
     rings = [(o, s) for o, s, f in zip(outlines, styles, frames, strict=True) if not f]
-    pen.draw(canvas[:height, :width], rings)
-    pen.draw(canvas[:height, :width], ticks, closed=False)
-    corners = [np.array([tick[1] for tick in frame]) for frame in frames]
-    around = [c if len(c) else o for c, o in zip(corners, outlines, strict=True)]
-    draw_labels(canvas[:stage_height], damages, around, styles, pen)
-    return canvas
+    pen.draw(picture, rings)
+    pen.draw(picture, ticks, closed=False)
+    return [
+        np.array([tick[1] for tick in frame]) if frame else outline
+        for frame, outline in zip(frames, outlines, strict=True)
+    ]
 
 
 def encode_jpeg(picture: Picture, quality: int = 85) -> bytes:
