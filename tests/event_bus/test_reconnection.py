@@ -1,4 +1,4 @@
-"""A lost event bus is tried again after growing waits, until the listener is stopped."""
+"""A lost event bus is retried after growing waits, until the listener is stopped."""
 
 from __future__ import annotations
 
