@@ -48,11 +48,15 @@ class Request(CeleryRequest):
 
         def on_success(self: Request, failed__retval__runtime: Any, **kwargs: Any) -> None:
             celerys(self, failed__retval__runtime, **kwargs)
-            if not failed__retval__runtime[0]:
-                self._monitor.succeeded()
-                self._record(self._monitor.progress.ended)
+            failed, _, _ = failed__retval__runtime
+            if not failed:
+                self._succeeded()
 
         cls.on_success = on_success
+
+    def _succeeded(self) -> None:
+        self._monitor.succeeded()
+        self._record(self._monitor.progress.ended)
 
     def revoked(self) -> bool:
         if self.id in state.revoked and self._is_newer_than_its_revocation():
