@@ -8,22 +8,18 @@ does not accept are posted again later.
 
 from __future__ import annotations
 
-import json
 import logging
 import queue
 import threading
 import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass, field
 from html import escape
-from http import HTTPStatus
-from http.client import HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from damage_tasks.telemetry.redaction import redact
+from damage_tasks.telemetry.slack_webhook import post_to_slack
 
 if TYPE_CHECKING:
     from damage_tasks.settings import Settings
@@ -31,7 +27,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_WAITING_ALERTS = 1000  # maximum number of alerts waiting for the thread
-POST_TIMEOUT_SECONDS = 5.0  # seconds
 MAX_RETRY_SECONDS = 30.0  # seconds before a first alert is retried
 MAX_TEXT_CHARACTERS = 600  # characters of the first example
 
@@ -174,31 +169,42 @@ class Slack:
     def _post_due(self) -> None:
         now = time.monotonic()
         for cause, group in list(self._groups.items()):
-            if now < group.due:
-                continue
-            group.due = now + self._window
-            minutes = (now - group.opened) / 60
-            if group.first is not None:
-                if self._post(group.first):
-                    group.first = None
-                else:
-                    group.due = now + min(self._window, MAX_RETRY_SECONDS)
-            elif group.passed is not None:
-                if self._post(f":white_check_mark: *{cause}*: {group.passed}"):
-                    del self._groups[cause]
-            elif group.suppressed:
-                examples = ", ".join(self._task(id) for id in group.tasks)
-                if self._post(
-                    f":repeat: *{cause}*: {group.suppressed} more in {minutes:.0f} min on "
-                    f"{self._where}. {examples}"
-                ):
-                    group.suppressed, group.tasks = 0, []
-            elif (not group.lasts and self._successes > group.successes) and self._post(
-                f":white_check_mark: *{cause}* is over on {self._where}: {group.total} "
-                f"in {minutes:.0f} min, {self._successes - group.successes} photos "
-                "examined since"
-            ):
-                del self._groups[cause]
+            if now >= group.due:
+                self._post_next(cause, group, now)
+
+    def _post_next(self, cause: str, group: _Group, now: float) -> None:
+        """Post the first alert, the summary or the recovery of ``cause``, whichever is next."""
+        group.due = now + self._window
+        minutes = (now - group.opened) / 60
+        if group.first is not None:
+            if self._post(group.first):
+                group.first = None
+            else:
+                group.due = now + min(self._window, MAX_RETRY_SECONDS)
+        elif group.suppressed and group.passed is None:
+            if self._post(self._summary(cause, group, minutes)):
+                group.suppressed, group.tasks = 0, []
+        elif (recovery := self._recovery(cause, group, minutes)) and self._post(recovery):
+            del self._groups[cause]
+
+    def _summary(self, cause: str, group: _Group, minutes: float) -> str:
+        examples = ", ".join(self._task(id) for id in group.tasks)
+        return (
+            f":repeat: *{cause}*: {group.suppressed} more in {minutes:.0f} min on "
+            f"{self._where}. {examples}"
+        )
+
+    def _recovery(self, cause: str, group: _Group, minutes: float) -> str | None:
+        """The message that ``cause`` is over, or None while it may not be."""
+        if group.passed is not None:
+            return f":white_check_mark: *{cause}*: {group.passed}"
+        examined = self._successes - group.successes
+        if group.lasts or examined <= 0:
+            return None
+        return (
+            f":white_check_mark: *{cause}* is over on {self._where}: {group.total} "
+            f"in {minutes:.0f} min, {examined} photos examined since"
+        )
 
     def _first(self, alert: Alert) -> str:
         text = _plain(redact(alert.text)[:MAX_TEXT_CHARACTERS])
@@ -221,24 +227,7 @@ class Slack:
         return f"<{self._flower}/task/{quote(id, safe='')}|{shown}>" if self._flower else shown
 
     def _post(self, text: str) -> bool:
-        """Post ``text``; true if Slack accepted it or permanently rejected it."""
-        body: dict[str, Any] = {"text": text}
-        request = urllib.request.Request(  # noqa: S310 - the operator's own setting
-            self._webhook,
-            data=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=POST_TIMEOUT_SECONDS):  # noqa: S310
-                return True
-        except urllib.error.HTTPError as error:
-            logger.warning("alert was not posted: Slack returned %d", error.code)
-            error.close()
-            return 400 <= error.code < 500 and error.code != HTTPStatus.TOO_MANY_REQUESTS
-        except (OSError, ValueError, HTTPException) as error:
-            # The webhook's URL is a secret, and errors may quote it.
-            logger.warning("alert was not posted: %s", type(error).__name__)
-            return False
+        return post_to_slack(self._webhook, text)
 
 
 def _plain(text: str) -> str:
