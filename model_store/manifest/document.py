@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -106,6 +107,11 @@ class Manifest(Part):
         return self
 
     def _misfits(self) -> Iterator[str]:
+        yield from self._misfits_of_networks()
+        yield from self._wrong_numbers_of_networks()
+        yield from self._misfits_of_decision()
+
+    def _misfits_of_networks(self) -> Iterator[str]:
         names = [network.name for network in self.networks]
         if len(set(names)) != len(names):
             yield "two networks have the same name"
@@ -114,14 +120,19 @@ class Manifest(Part):
                 yield f"network {network.name}: no weights named {network.weights}"
             if isinstance(network, SegmentNetwork) and network.type not in self.types:
                 yield f"network {network.name}: type {network.type} is not in types"
-        if not any(isinstance(n, SegmentNetwork) for n in self.networks):
+
+    def _wrong_numbers_of_networks(self) -> Iterator[str]:
+        count = Counter(type(network) for network in self.networks)
+        if not count[SegmentNetwork]:
             yield "a bundle needs at least one segment network"
+        if count[UnionNetwork] > 1:
+            yield "a bundle has at most one union network"
+        if count[Locator] > 1:
+            yield "a bundle has at most one locate network"
+
+    def _misfits_of_decision(self) -> Iterator[str]:
         if self.decision.gate not in {gate.name for gate in self.gates()}:
             yield f"decision: no gate named {self.decision.gate}"
-        if sum(isinstance(n, UnionNetwork) for n in self.networks) > 1:
-            yield "a bundle has at most one union network"
-        if sum(isinstance(n, Locator) for n in self.networks) > 1:
-            yield "a bundle has at most one locate network"
         evidence = self.decision.evidence
         if evidence and (self.union is None or self.union.name != evidence.network):
             yield f"decision: no union network named {evidence.network}"
