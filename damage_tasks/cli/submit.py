@@ -52,12 +52,7 @@ def run(
     if not requests:
         raise typer.BadParameter("give at least one URL, or --from FILE")
     for url, _ in requests:
-        if "://" not in url:
-            shown = one_line(url)
-            raise typer.BadParameter(
-                f"{shown} is not a URL; workers may be unable to read this machine's files. "
-                f"To examine it here: damage-tasks detect {shown}"
-            )
+        _check_url(url)
     if wait:
         # If verdicts cannot be read here, say so before any photo is sent.
         from damage_tasks.results.celery_backend import open_inspections
@@ -72,8 +67,21 @@ def run(
         if not wait:
             for id in sent:
                 print(id)
-    if not wait:
-        return
+    if wait:
+        _show_verdicts(console, sent, timeout)
+
+
+def _check_url(url: str) -> None:
+    if "://" not in url:
+        shown = one_line(url)
+        raise typer.BadParameter(
+            f"{shown} is not a URL; workers may be unable to read this machine's files. "
+            f"To examine it here: damage-tasks detect {shown}"
+        )
+
+
+def _show_verdicts(console: Console, sent: dict[str, str], timeout: float) -> None:
+    """Wait for the verdicts of ``sent`` (URLs by id) and print them."""
     results = wait_for(console, list(sent), timeout)
     print_results(Console(), [(sent[id], result) for id, result in results.items()])
     missing = [id for id in sent if id not in results]
