@@ -64,32 +64,15 @@ class Account:
 
 def reckon(sent: dict[str, Sent], stored: Stored) -> Account:
     """Compare: nothing may be lost or duplicated, and each outcome must be an expected one."""
-    account = Account()
     rows = {row.id: row for row in stored.rows}
-    failed = {id for id, row in rows.items() if row.outcome.startswith("failed")}
     dead = set(stored.dead_letters)
-    lost = [id for id in sent if id not in rows and id not in dead]
-    # The dead-letter queue must contain everything that failed, so that it can be sent again.
-    lost += [id for id in failed & set(sent) if id not in dead]
-    doubled = [
-        *(f"an inspection without a message: {id}" for id in rows.keys() - sent.keys()),
-        *(f"a second row of {id}" for id in _repeated(row.id for row in stored.rows)),
-        *(f"a second finding of photo {sha}" for sha in _repeated(stored.findings.values())),
-        *(f"a second overlay or mask: {key}" for key in _repeated(_names(stored.pictures))),
-        *(f"a dead letter with a verdict: {id}" for id in sorted(dead & rows.keys() - failed)),
-    ]
-    blind = [
-        number for number, sha in stored.findings.items()
-        if sum(sha in key for key in stored.pictures) < 2
-    ]  # fmt: skip
-    wrong = [
-        f"{'hostile input' if what.hostile else 'photo'} ended wrongly: {what.name}: "
-        f"{rows[id].outcome} instead of {' or '.join(sorted(what.expected))}"
-        for id, what in sent.items()
-        if id in rows and rows[id].outcome not in what.expected
-    ]
-    outcomes = Counter(rows[id].outcome for id in sent if id in rows)
-    verdicts = Counter(outcome.partition(" ")[0] for outcome in outcomes.elements())
+    lost = _lost(sent, rows, dead)
+    doubled = _doubled(sent, stored, rows, dead)
+    blind = _without_pictures(stored)
+    wrong = _wrong_outcomes(sent, rows)
+    outcomes = [rows[id].outcome for id in sent if id in rows]
+    verdicts = Counter(outcome.partition(" ")[0] for outcome in outcomes)
+    account = Account()
     account.table = {
         "sent": len(sent),
         **{f"stored {verdict}": count for verdict, count in sorted(verdicts.items())},
@@ -112,6 +95,50 @@ def reckon(sent: dict[str, Sent], stored: Stored) -> Account:
     if stored.left_on_queue:
         account.problems.append(f"{stored.left_on_queue} messages are left on the queue")
     return account
+
+
+def _failed(rows: dict[str, Row]) -> set[str]:
+    return {id for id, row in rows.items() if row.outcome.startswith("failed")}
+
+
+def _lost(sent: dict[str, Sent], rows: dict[str, Row], dead: set[str]) -> list[str]:
+    """Ids without a row or a dead letter, then failed ones that cannot be sent again."""
+    lost = [id for id in sent if id not in rows and id not in dead]
+    # The dead-letter queue must contain everything that failed, so that it can be sent again.
+    return lost + [id for id in _failed(rows) & set(sent) if id not in dead]
+
+
+def _doubled(
+    sent: dict[str, Sent], stored: Stored, rows: dict[str, Row], dead: set[str]
+) -> list[str]:
+    """Descriptions of rows, findings, pictures and dead letters that should not exist."""
+    with_verdict = rows.keys() - _failed(rows)
+    return [
+        *(f"an inspection without a message: {id}" for id in rows.keys() - sent.keys()),
+        *(f"a second row of {id}" for id in _repeated(row.id for row in stored.rows)),
+        *(f"a second finding of photo {sha}" for sha in _repeated(stored.findings.values())),
+        *(f"a second overlay or mask: {key}" for key in _repeated(_names(stored.pictures))),
+        *(f"a dead letter with a verdict: {id}" for id in sorted(dead & with_verdict)),
+    ]
+
+
+def _without_pictures(stored: Stored) -> list[int]:
+    """Numbers of findings whose overlay or mask is missing."""
+    return [
+        number
+        for number, digest in stored.findings.items()
+        if sum(digest in key for key in stored.pictures) < 2
+    ]
+
+
+def _wrong_outcomes(sent: dict[str, Sent], rows: dict[str, Row]) -> list[str]:
+    """Descriptions of photos that ended in an outcome that was not expected of them."""
+    return [
+        f"{'hostile input' if what.hostile else 'photo'} ended wrongly: {what.name}: "
+        f"{rows[id].outcome} instead of {' or '.join(sorted(what.expected))}"
+        for id, what in sent.items()
+        if id in rows and rows[id].outcome not in what.expected
+    ]
 
 
 def longest_recovery(
