@@ -8,7 +8,7 @@ import pytest
 from celery.events.state import Task
 
 from damage_tasks.errors import RetriesExhausted
-from damage_tasks.flower.photo_pages import describe_photo, file_name, overlay_key
+from damage_tasks.flower.photo_description import describe_photo, file_name, overlay_key
 from damage_tasks.settings import get_settings
 from tools.pictures import damage, finding, inspection
 

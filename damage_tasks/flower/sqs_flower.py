@@ -1,0 +1,131 @@
+"""Flower's application, events and Broker tab, without a connection to SQS as its broker.
+
+Imports Flower, an optional extra.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import tornado.web
+from flower.app import Flower
+from flower.events import Events
+from flower.views import BaseHandler
+
+from damage_tasks.event_bus.connection import bus_connection
+from damage_tasks.event_bus.reconnection import keep_connected
+from damage_tasks.flower.access import is_from_other_site, is_own_host
+from damage_tasks.settings import get_settings
+from damage_tasks.sqs.queue_depth import QueueDepth
+
+logger = logging.getLogger(__name__)
+
+MAX_RECONNECT_SECONDS = 5.0  # seconds between attempts to reconnect
+
+
+class SqsFlower(Flower):
+    """Flower's application; requests for other hosts are refused."""
+
+    @property
+    def broker_uri(self) -> str:
+        return f"{get_settings().queue_url} (events: {bus_connection().as_uri()})"
+
+    @property
+    def workers_online(self) -> int:
+        """The number of workers whose heartbeats arrive."""
+        return sum(worker.alive for worker in self.events.state.workers.values())
+
+    def find_handler(self, request: Any, **kwargs: Any) -> Any:
+        if is_own_host(request.host_name, self.options, get_settings().flower_url):
+            return super().find_handler(request, **kwargs)
+        return self.get_handler_delegate(request, tornado.web.ErrorHandler, {"status_code": 403})
+
+
+class BusEvents(Events):
+    """Reads events from the bus; Flower's own class would use ``app.connection()``, SQS."""
+
+    is_unsaved = False
+
+    def run(self) -> None:
+        keep_connected(
+            self._receive,
+            threading.Event(),  # Flower never stops this thread
+            name="Flower",
+            max_wait_seconds=MAX_RECONNECT_SECONDS,
+        )
+
+    def _receive(self, connected: Callable[[], None]) -> None:
+        receiver = self.capp.events.Receiver(None, handlers={"*": self.on_event})
+        logger.info("receiving events from %s", receiver.connection.as_uri())
+        connected()
+        receiver.capture(limit=None, timeout=None, wakeup=True)
+
+    def save_state(self) -> None:
+        try:
+            super().save_state()
+            self.is_unsaved = False
+        except OSError as error:
+            if not self.is_unsaved:
+                logger.warning("a restart will lose the history: %s: %s", self.db, error)
+            self.is_unsaved = True
+
+
+class BrokerQueues:
+    """Implements Flower's broker: rows of its Broker tab and of ``/api/queues/length``."""
+
+    def __init__(self, depth: QueueDepth, consumers: Any) -> None:
+        self._depth = depth
+        self._consumers = consumers
+
+    async def queues(self, names: Any) -> list[dict[str, Any]]:
+        """Our queue and its dead-letter queue, whatever ``names`` are; none without SQS."""
+        loop = asyncio.get_running_loop()
+        counts = await loop.run_in_executor(None, self._depth.counts)
+        if counts is None:
+            return []
+        rows: list[dict[str, Any]] = [
+            {
+                "name": counts.queue,
+                "messages": counts.waiting + counts.in_flight + counts.delayed,
+                "messages_unacknowledged": counts.in_flight,
+                "messages_ready": counts.waiting,
+                "consumers": self._consumers(),
+            }
+        ]
+        if counts.dead_letter_queue:
+            rows.append(
+                {
+                    "name": counts.dead_letter_queue,
+                    "messages": counts.dead_letters,
+                    "messages_unacknowledged": 0,
+                    "messages_ready": counts.dead_letters,
+                    "consumers": 0,
+                }
+            )
+        return rows
+
+
+def show_queues(depth: QueueDepth) -> None:
+    """Fill Flower's Broker tab with the counts of ``depth``."""
+    BaseHandler.get_broker = lambda handler: BrokerQueues(
+        depth, lambda: handler.application.workers_online
+    )
+
+
+def refuse_other_sites() -> None:
+    """Reject other sites' pages, which could send commands and read responses without a login."""
+    stock_check = BaseHandler.check_xsrf_cookie
+
+    def check(handler: Any) -> None:
+        if is_from_other_site(handler.request.headers, handler.request.host):
+            raise tornado.web.HTTPError(403, "Cross-site request forbidden")
+        stock_check(handler)
+
+    BaseHandler.check_xsrf_cookie = check
+    BaseHandler.set_default_headers = lambda handler: handler.set_header(
+        "X-Content-Type-Options", "nosniff"
+    )
