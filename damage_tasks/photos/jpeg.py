@@ -107,17 +107,11 @@ def open_jpeg(data: bytes) -> JpegPhoto:
     Raises `PhotoUnreadable` if segments or scans are missing, and
     `PhotoUnsupported` for formats that browsers do not show either.
     """
-    frame = Frame()
+    frame, application = Frame(), _ApplicationData()
     parts = [_START]
-    exif = jfif = adobe = None
     for marker, start, body, end in _segments(data):
         content = data[body:end]
-        if marker == _JFIF and content.startswith(b"JFIF\0"):
-            jfif = content
-        elif marker == _EXIF and content.startswith(b"Exif\0\0"):
-            exif = exif or content
-        elif marker == _ADOBE and content.startswith(b"Adobe") and len(content) >= 12:
-            adobe = content
+        application.read(marker, content)
         if marker in _APPLICATION or marker == _COMMENT:
             continue
         if marker in _FRAMES:
@@ -125,25 +119,48 @@ def open_jpeg(data: bytes) -> JpegPhoto:
         if marker == _HUFFMAN_TABLES:
             frame.read_tables(content)
         if marker == _START_OF_SCAN:
-            header = frame.scan(content)
-            # libjpeg decides whether zeros at the end are missing data.
-            hole = _HOLE if not frame.progressive else _HOLE_IN_PROGRESSIVE
-            if hole in content.rstrip(b"\0") and not frame.zeros_are_usual(header):
-                raise PhotoUnreadable("the photo is damaged: some of its data is missing")
+            header = _scan_header(frame, content)
             parts += [data[start:body], header, content[len(header) :]]
         else:
             parts.append(data[start:end])
     frame.check_complete()
-    parts[1:1] = _colours(jfif is not None, adobe)
+    parts[1:1] = _colours(application.jfif is not None, application.adobe)
     parts.append(_END)
     return JpegPhoto(
         data=b"".join(parts),
         width=frame.width,
         height=frame.height,
-        orientation=orientation_of(exif),
+        orientation=orientation_of(application.exif),
         components=tuple(frame.components),
         several_scans=frame.several_scans,
     )
+
+
+@dataclass
+class _ApplicationData:
+    """The contents of the application segments that matter for colours and orientation."""
+
+    jfif: bytes | None = None
+    exif: bytes | None = None
+    adobe: bytes | None = None
+
+    def read(self, marker: int, content: bytes) -> None:
+        if marker == _JFIF and content.startswith(b"JFIF\0"):
+            self.jfif = content
+        elif marker == _EXIF and content.startswith(b"Exif\0\0"):
+            self.exif = self.exif or content
+        elif marker == _ADOBE and content.startswith(b"Adobe") and len(content) >= 12:
+            self.adobe = content
+
+
+def _scan_header(frame: Frame, content: bytes) -> bytes:
+    """The header of the scan in ``content``; raises `PhotoUnreadable` if scan data is missing."""
+    header = frame.scan(content)
+    # libjpeg decides whether zeros at the end are missing data.
+    hole = _HOLE if not frame.progressive else _HOLE_IN_PROGRESSIVE
+    if hole in content.rstrip(b"\0") and not frame.zeros_are_usual(header):
+        raise PhotoUnreadable("the photo is damaged: some of its data is missing")
+    return header
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:

@@ -68,14 +68,7 @@ def parse_url(url: object, settings: Settings) -> HttpUrl | S3Url | FileUrl:
     Raises `UrlInvalid` when it cannot be parsed, `UrlNotAllowed` when the
     settings do not allow it.
     """
-    if not isinstance(url, str):
-        raise UrlInvalid(f"a photo's URL must be a string, not {type(url).__name__}")
-    if not url or len(url) > MAX_URL_CHARACTERS:
-        raise UrlInvalid(
-            f"a photo's URL must have 1 to {MAX_URL_CHARACTERS} characters, not {len(url)}"
-        )
-    if "\\" in url or any(character.isspace() or ord(character) < 32 for character in url):
-        raise UrlInvalid("a photo's URL must not contain spaces, control characters or backslashes")
+    url = _checked_text(url)
     try:
         url.encode()
         parts = urlsplit(url)
@@ -92,6 +85,18 @@ def parse_url(url: object, settings: Settings) -> HttpUrl | S3Url | FileUrl:
         case "":
             raise UrlInvalid("a photo's URL must begin with https:// or s3://")
     raise UrlNotAllowed(f"{parts.scheme}:// is not allowed; use https:// or s3://")
+
+
+def _checked_text(url: object) -> str:
+    if not isinstance(url, str):
+        raise UrlInvalid(f"a photo's URL must be a string, not {type(url).__name__}")
+    if not url or len(url) > MAX_URL_CHARACTERS:
+        raise UrlInvalid(
+            f"a photo's URL must have 1 to {MAX_URL_CHARACTERS} characters, not {len(url)}"
+        )
+    if "\\" in url or any(character.isspace() or ord(character) < 32 for character in url):
+        raise UrlInvalid("a photo's URL must not contain spaces, control characters or backslashes")
+    return url
 
 
 def _http_url(parts: SplitResult, settings: Settings) -> HttpUrl:
