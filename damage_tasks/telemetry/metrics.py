@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from damage_tasks.inspection import Inspection
+    from damage_tasks.inspection import Finding, Inspection
     from damage_tasks.telemetry.shared_metrics import SharedMetrics
 
 logger = logging.getLogger(__name__)
@@ -91,17 +91,18 @@ class Metrics:
         for stage, spent in milliseconds.items():
             self.stages.labels(stage).observe(spent / 1000)
         self.seconds.observe(sum(milliseconds.values()) / 1000)
-        photo, finding = inspection.photo, inspection.finding
+        photo = inspection.photo
         if photo.bytes:
             self.bytes.observe(photo.bytes)
         if photo.width and photo.height:
             self.megapixels.observe(photo.width * photo.height / 1e6)
         if inspection.reused:
             self.reused.inc()
-        if finding is None or inspection.reused:
-            return
-        network = finding.decided_by or ""
-        self.decisions.labels(network, str(inspection.verdict)).inc()
+        elif inspection.finding is not None:
+            self._found(inspection.finding, str(inspection.verdict))
+
+    def _found(self, finding: Finding, verdict: str) -> None:
+        self.decisions.labels(finding.decided_by or "", verdict).inc()
         if finding.damage_score is not None:
             self.score.observe(finding.damage_score)
         for name, score in finding.scores.items():

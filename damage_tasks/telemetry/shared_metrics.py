@@ -28,6 +28,16 @@ _KEY_LENGTH = struct.Struct("<i")
 _NUMBERS = struct.Struct("<dd")  # value, time at which it was set
 
 Key = str  # a JSON list: type, metric, sample, labels, help
+# Values by suffix, by type, metric and help, by labels as JSON.
+Sums = dict[str, dict[tuple[str, str, str], dict[str, float]]]
+
+
+class _WithoutExemplars:
+    def set_exemplar(self, exemplar: Any) -> None:
+        """Exemplars are not stored."""
+
+    def get_exemplar(self) -> None:
+        return None
 
 
 class SharedMetrics(Collector):
@@ -62,7 +72,7 @@ class SharedMetrics(Collector):
         """The value of ``prometheus_client.values.ValueClass`` that stores values here."""
         shared = self
 
-        class SharedValue:
+        class SharedValue(_WithoutExemplars):
             _multiprocess = True
 
             def __init__(
@@ -91,12 +101,6 @@ class SharedMetrics(Collector):
             def get(self) -> float:
                 return 0.0 if self._at is None else shared._value_at(self._at)[0]
 
-            def set_exemplar(self, exemplar: Any) -> None:
-                """Exemplars are not stored."""
-
-            def get_exemplar(self) -> None:
-                return None
-
         return SharedValue
 
     def describe(self) -> Iterator[Any]:
@@ -105,7 +109,19 @@ class SharedMetrics(Collector):
 
     def collect(self) -> Iterator[Any]:
         """Counters and histograms summed over the slots; for gauges, the value set last."""
-        sums: dict[str, dict[tuple[str, str, str], dict[str, float]]] = defaultdict(dict)
+        families: dict[str, Any] = {}
+        for labels_text, metrics in self._sums().items():
+            labels = json.loads(labels_text)
+            for (typ, metric, text), values in metrics.items():
+                if values:
+                    family = families.get(metric)
+                    if family is None:
+                        family = families[metric] = _FAMILIES[typ](metric, text, labels=[*labels])
+                    _ADD[typ](family, [*labels.values()], values)
+        yield from families.values()
+
+    def _sums(self) -> Sums:
+        sums: Sums = defaultdict(dict)
         newest: dict[Key, float] = {}
         for slot in range(self._slots):
             for key, at in self._read(slot):
@@ -119,16 +135,7 @@ class SharedMetrics(Collector):
                 elif timestamp > newest.get(key, 0.0):
                     newest[key] = timestamp
                     kept[suffix] = value
-        families: dict[str, Any] = {}
-        for labels_text, metrics in sums.items():
-            labels = json.loads(labels_text)
-            for (typ, metric, text), values in metrics.items():
-                if values:
-                    family = families.get(metric)
-                    if family is None:
-                        family = families[metric] = _FAMILIES[typ](metric, text, labels=[*labels])
-                    _ADD[typ](family, [*labels.values()], values)
-        yield from families.values()
+        return sums
 
     def _find(self, key: Key) -> int | None:
         """The offset of the numbers of ``key`` in this process's slot; None if there is no room."""
