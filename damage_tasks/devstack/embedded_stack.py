@@ -102,12 +102,26 @@ class Stack:
         if self._emulator is None:
             self._emulator = Emulator(logs / "emulator.log", self._port("emulator"))
             self._emulator.start()
-        queue_url = self._emulator.create_queues(QUEUE_NAME, self._visibility_timeout)
-        for bucket in (OVERLAYS_BUCKET, PHOTOS_BUCKET, MODELS_BUCKET):
-            self._emulator.create_bucket(bucket)
         database = self.database_url or f"sqlite:///{self.folder}/damage{self._suffix}.db"
-        self.environment = {
-            **self._emulator.environment,
+        self.environment = self._environment_of(self._emulator, database)
+        if self.bus:
+            self.bus.wait()
+            self.environment["DAMAGE_EVENT_BUS_URL"] = self.bus.url
+        if self._with_flower:
+            self.start_flower()
+        _migrate(database)
+        self._start_workers()
+        if self.flower:
+            self.flower.wait()
+        self._write_env_file()
+
+    def _environment_of(self, emulator: Emulator, database: str) -> dict[str, str]:
+        """Create the queues and buckets in ``emulator``; returns the workers' variables."""
+        queue_url = emulator.create_queues(QUEUE_NAME, self._visibility_timeout)
+        for bucket in (OVERLAYS_BUCKET, PHOTOS_BUCKET, MODELS_BUCKET):
+            emulator.create_bucket(bucket)
+        return {
+            **emulator.environment,
             "DAMAGE_QUEUE_URL": queue_url,
             "DAMAGE_BUCKET": OVERLAYS_BUCKET,
             "DAMAGE_DATABASE_URL": database,
@@ -117,19 +131,12 @@ class Stack:
             "DAMAGE_FILE_ROOTS": "/",
             **self._settings,
         }
-        if self.bus:
-            self.bus.wait()
-            self.environment["DAMAGE_EVENT_BUS_URL"] = self.bus.url
-        if self._with_flower:
-            self.start_flower()
-        _migrate(database)
+
+    def _start_workers(self) -> None:
         for _ in range(self.worker_count):
             self.start_worker()
         for worker in self.workers:
             worker.wait_for(WORKER_READY, timeout=START_TIMEOUT_SECONDS)
-        if self.flower:
-            self.flower.wait()
-        self._write_env_file()
 
     def start_worker(self) -> Child:
         """Start another worker without waiting for it."""
@@ -196,18 +203,7 @@ class Stack:
         if self._lock is not None:  # otherwise the file belongs to another stack
             self.env_file.unlink(missing_ok=True)
         try:
-            for worker in self.workers:
-                worker.terminate()
-            for worker in self.workers:
-                worker.wait(timeout=30)
-            for part in (self.flower, self.bus):
-                if part is not None:
-                    part.stop()
-        except KeyboardInterrupt:
-            others = [part.child for part in (self.flower, self.bus) if part is not None]
-            for child in [*self.workers, *others]:
-                child.kill()
-            raise
+            self._stop_children()
         finally:
             if self._own_emulator and self._emulator is not None:
                 self._emulator.stop()
@@ -217,6 +213,20 @@ class Stack:
                 self._lock = None
         self.workers = []
         self.flower = self.bus = None
+
+    def _stop_children(self) -> None:
+        others = [part for part in (self.flower, self.bus) if part is not None]
+        try:
+            for worker in self.workers:
+                worker.terminate()
+            for worker in self.workers:
+                worker.wait(timeout=30)
+            for part in others:
+                part.stop()
+        except KeyboardInterrupt:
+            for child in [*self.workers, *(part.child for part in others)]:
+                child.kill()
+            raise
 
     def _port(self, name: str) -> int:
         return Ports(self.folder / f"stack{self._suffix}.ports").port(name)
