@@ -141,7 +141,11 @@ def _labels(folder: Path) -> Iterator[tuple[str, Label]]:
     jsons = sorted(folder.rglob("*.json"))
     if not jsons:
         raise PhotosError(f"{folder}: no labels in any of these formats: {FORMATS}")
-    for path in jsons:
+    yield from _json_labels(jsons, files)
+
+
+def _json_labels(paths: list[Path], files: PhotoFiles) -> Iterator[tuple[str, Label]]:
+    for path in paths:
         document = read_json(path)
         for name, recognises, read in JSON_FORMATS:
             if recognises(document):
@@ -188,17 +192,9 @@ def _photo(label: Label, classes: DamageClasses, found: Dataset) -> LabelledPhot
         outlines = [corners for corners in thing.polygons if _area(corners) >= MIN_OUTLINE_AREA_PX]
         other_shapes |= _without_outline(thing, outlines, size)
         regions += [Region(class_id(meaning), corners) for corners in outlines]
-    reason = ""
+    reason = _contradiction(label, size, regions, meanings)
     if other_shapes:
         reason = f"damage without an outline ({', '.join(sorted(other_shapes))})"
-    elif label.damaged and not regions:
-        reason = "said to be damaged, but nothing is outlined"
-    elif label.damaged is False and regions:
-        reason = "said to be clean, but damage is outlined"
-    elif not regions and IGNORED in meanings and label.damaged is None:
-        reason = "nothing but ignored classes is labelled, so it may be damaged"
-    elif label.size is not None and label.size != size:
-        reason = "its size is not the one in the label"
     if reason:
         found.skipped[reason] += 1
         return None
@@ -213,6 +209,21 @@ def _photo(label: Label, classes: DamageClasses, found: Dataset) -> LabelledPhot
         regions=tuple(regions),
         group=original if AUGMENTED_NAME_PART in label.image.stem else "",
     )
+
+
+def _contradiction(
+    label: Label, size: tuple[int, int], regions: list[Region], meanings: set[str]
+) -> str:
+    """Why ``label`` cannot be used for a photo of ``size``; empty if it can."""
+    if label.damaged and not regions:
+        return "said to be damaged, but nothing is outlined"
+    if label.damaged is False and regions:
+        return "said to be clean, but damage is outlined"
+    if not regions and IGNORED in meanings and label.damaged is None:
+        return "nothing but ignored classes is labelled, so it may be damaged"
+    if label.size is not None and label.size != size:
+        return "its size is not the one in the label"
+    return ""
 
 
 def _without_outline(

@@ -84,11 +84,7 @@ def statistics(results: Results) -> dict[str, Statistic]:
     if clean:
         found["false_alarms"] = lambda r, at: _mean(r.found[at][~r.damaged[at]])
     if clean and results.damaged.sum() >= MIN_DAMAGED_PHOTOS:
-        for recall in RECALLS:
-            found[f"false_alarms_at_{100 * recall:.0f}"] = _alarms_at(recall)
-        found[f"ended_by_gate_at_{100 * GATE_RECALL:.0f}"] = lambda r, at: (
-            1 - _passing(r.gate, r, at, GATE_RECALL)
-        )
+        found |= _statistics_at_recalls()
     if clean:
         found["ended_by_gate"] = lambda r, at: _mean(r.ended[at][~r.damaged[at]])
         found["cpu_ms_clean"] = lambda r, at: 1000 * _mean(r.cpu_s[at][~r.damaged[at]])
@@ -103,6 +99,14 @@ OF_CLEAN = (
     f"ended_by_gate_at_{100 * GATE_RECALL:.0f}",
     "ended_by_gate",
 )
+
+
+def _statistics_at_recalls() -> dict[str, Statistic]:
+    found = {f"false_alarms_at_{100 * recall:.0f}": _alarms_at(recall) for recall in RECALLS}
+    found[f"ended_by_gate_at_{100 * GATE_RECALL:.0f}"] = lambda r, at: (
+        1 - _passing(r.gate, r, at, GATE_RECALL)
+    )
+    return found
 
 
 def _type_iou(name: str) -> Statistic:

@@ -41,18 +41,21 @@ def read_yolo(folder: Path, labels: Path) -> Iterator[Label]:
             if not line.strip():
                 continue
             try:
-                first, *rest = line.split()
-                name, shares = names.get(int(first), first), [float(share) for share in rest]
-                if len(shares) == BOX_NUMBERS:
-                    objects.append(LabelledObject(name, shape="box", number=int(first)))
-                    continue
-                if any(not -1 <= share <= 2 for share in shares):
-                    raise ValueError("corners must be shares of width and height, from 0 to 1")
-                corners = tuple((x * width, y * height) for x, y in pairs(shares))
-                objects.append(LabelledObject(name, (corners,), number=int(first)))
+                objects.append(_object(line, names, width, height))
             except ValueError as error:
                 raise PhotosError(f"{path}:{number}: not YOLO: {error}") from None
         yield Label(image, tuple(objects))
+
+
+def _object(line: str, names: Mapping[int, str], width: int, height: int) -> LabelledObject:
+    first, *rest = line.split()
+    name, shares = names.get(int(first), first), [float(share) for share in rest]
+    if len(shares) == BOX_NUMBERS:
+        return LabelledObject(name, shape="box", number=int(first))
+    if any(not -1 <= share <= 2 for share in shares):
+        raise ValueError("corners must be shares of width and height, from 0 to 1")
+    corners = tuple((x * width, y * height) for x, y in pairs(shares))
+    return LabelledObject(name, (corners,), number=int(first))
 
 
 def _class_names(folder: Path) -> Mapping[int, str]:
