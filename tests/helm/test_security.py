@@ -52,22 +52,24 @@ def restricted_violations(pod: dict[str, Any]) -> list[str]:
         found += [f"volume {kind}" for kind in set(volume) - {"name"} - VOLUMES]
     for container in containers(pod):
         own = {**whole, **container.get("securityContext", {})}
-        who = container["name"]
-        if own.get("privileged"):
-            found.append(f"{who} is privileged")
-        if own.get("allowPrivilegeEscalation") is not False:
-            found.append(f"{who} may escalate")
-        if own.get("runAsNonRoot") is not True or own.get("runAsUser") == 0:
-            found.append(f"{who} may be root")
-        if jmespath.search("seccompProfile.type", own) != "RuntimeDefault":
-            found.append(f"{who} has no seccomp profile")
-        if jmespath.search("capabilities.drop", own) != ["ALL"]:
-            found.append(f"{who} keeps capabilities")
-        if set(jmespath.search("capabilities.add", own) or []) - {"NET_BIND_SERVICE"}:
-            found.append(f"{who} adds capabilities")
-        if any("hostPort" in port for port in container.get("ports", [])):
-            found.append(f"{who} takes a port of the node")
+        found += [f"{container['name']} {what}" for what in container_violations(container, own)]
     return found
+
+
+def container_violations(container: dict[str, Any], context: dict[str, Any]) -> list[str]:
+    added = set(jmespath.search("capabilities.add", context) or [])
+    violations = {
+        "is privileged": context.get("privileged"),
+        "may escalate": context.get("allowPrivilegeEscalation") is not False,
+        "may be root": context.get("runAsNonRoot") is not True or context.get("runAsUser") == 0,
+        "has no seccomp profile": (
+            jmespath.search("seccompProfile.type", context) != "RuntimeDefault"
+        ),
+        "keeps capabilities": jmespath.search("capabilities.drop", context) != ["ALL"],
+        "adds capabilities": added - {"NET_BIND_SERVICE"},
+        "takes a port of the node": any("hostPort" in p for p in container.get("ports", [])),
+    }
+    return [violation for violation, found in violations.items() if found]
 
 
 def test_the_standard_is_checked_at_all() -> None:

@@ -210,13 +210,8 @@ def test_a_photo_that_fails_is_counted_once_however_often_it_is_delivered(
     }
 
 
-@pytest.mark.xdist_group("watched")
-def test_every_query_of_the_dashboard_gives_data(
-    watched: Stack, site: Site, prometheus: Prometheus, tmp_path: Path
-) -> None:
-    renew = bool(os.environ.get("SCREENSHOTS"))
-    write_samples(tmp_path, 24 if renew else 3)
-    for n, sample in enumerate(sorted(tmp_path.iterdir())):
+def examine_samples(folder: Path, site: Site) -> None:
+    for n, sample in enumerate(sorted(folder.iterdir())):
         if sample.suffix not in (".jpg", ".png", ".webp", ".heic"):
             continue
         url = site.serve(f"/d-{n}.jpg", sample.read_bytes())
@@ -225,6 +220,15 @@ def test_every_query_of_the_dashboard_gives_data(
             sent.append(detect_damage.delay(site.url + "/no").id)
         verdicts(sent)
         time.sleep(1)
+
+
+@pytest.mark.xdist_group("watched")
+def test_every_query_of_the_dashboard_gives_data(
+    watched: Stack, site: Site, prometheus: Prometheus, tmp_path: Path
+) -> None:
+    renew = bool(os.environ.get("SCREENSHOTS"))
+    write_samples(tmp_path, 24 if renew else 3)
+    examine_samples(tmp_path, site)
     missing = {
         expression: title
         for title, expression in EXPRESSIONS
