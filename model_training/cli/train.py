@@ -135,9 +135,8 @@ def train(
     from model_training.fitting.training_settings import TrainingSettings
     from model_training.training_run import run_training, try_training
 
-    for option, given in (("--version", version), ("--licence", licence)):
-        if not given and not quick:
-            raise typer.BadParameter("is needed, unless with --quick", param_hint=option)
+    if not quick:
+        _require({"--version": version, "--licence": licence})
     defaults = TrainingSettings()
     place = choose_device(device)
     settings = TrainingSettings(
@@ -161,11 +160,12 @@ def train(
         loader_workers=choose_loader_workers(place) if loader_workers is None else loader_workers,
     )
     console = Console(highlight=False)
+    labelled = read(photos, classes=classes)
     if quick:
-        try_training(read(photos, classes=classes), run, settings, console, init=init)
+        try_training(labelled, run, settings, console, init=init)
         return
     run_training(
-        read(photos, classes=classes),
+        labelled,
         run,
         settings,
         ExportSettings(
@@ -185,3 +185,9 @@ def train(
         scenery_folder=scenery,
         car_count=drawn_cars,
     )
+
+
+def _require(options: dict[str, str]) -> None:
+    for option, given in options.items():
+        if not given:
+            raise typer.BadParameter("is needed, unless with --quick", param_hint=option)
