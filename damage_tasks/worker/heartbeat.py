@@ -20,6 +20,7 @@ from kombu.log import get_logger
 from damage_tasks.settings import get_settings
 from damage_tasks.worker.poll_when_ready import WarmUp, processes_up
 from damage_tasks.worker.runtime import runtime_of
+from damage_tasks.worker.state_files import StateFiles
 
 logger = get_logger(__name__)
 
@@ -27,18 +28,13 @@ KILL_MARGIN_SECONDS = 15.0  # seconds that Celery may take to kill a process bey
 MAX_UNTAKEN_SECONDS = 30.0  # seconds that a photo may wait for a process that has nothing to do
 
 
-def clear_heartbeat(file: Path) -> None:
+def clear_heartbeat(files: StateFiles) -> None:
     """Remove an earlier worker's files: nothing is alive or ready yet."""
-    for left in (file, ready_file(file)):
+    for left in (files.heartbeat, files.ready):
         try:
             left.unlink(missing_ok=True)
         except OSError as error:
             logger.warning("cannot remove %s: %s", left, error)
-
-
-def ready_file(file: Path) -> Path:
-    """The file next to the heartbeat that exists while the worker accepts photos."""
-    return file.with_name(file.name + ".ready")
 
 
 class Heartbeat(bootsteps.StartStopStep):
@@ -50,7 +46,7 @@ class Heartbeat(bootsteps.StartStopStep):
     def __init__(self, consumer: Any, **kwargs: Any) -> None:
         super().__init__(consumer, **kwargs)
         settings = get_settings()
-        self.file = settings.heartbeat_file
+        self.files = StateFiles(settings.heartbeat_file)
         self._limit = settings.heartbeat_limit
         self._time_limit = settings.time_limit + KILL_MARGIN_SECONDS
         self._load_limit = settings.load_timeout + KILL_MARGIN_SECONDS
@@ -83,7 +79,7 @@ class Heartbeat(bootsteps.StartStopStep):
         channel.before_poll(look)
 
     def stop(self, consumer: Any) -> None:
-        ready_file(self.file).unlink(missing_ok=True)
+        self.files.ready.unlink(missing_ok=True)
         if consumer.hub is not None:
             # Polling ends now, but photos in progress are finished.
             self._cancel_timer()
@@ -96,7 +92,7 @@ class Heartbeat(bootsteps.StartStopStep):
         """Record that SQS has answered a poll."""
         self.polls += 1
         if self._beat(self._process_trouble() or self._photo_trouble()) and self._is_complete():
-            self._touch(ready_file(self.file))
+            self._touch(self.files.ready)
 
     def busy(self) -> None:
         """Record that no poll is due, because the worker holds as many photos as it may."""
@@ -168,7 +164,7 @@ class Heartbeat(bootsteps.StartStopStep):
         now = time.monotonic()
         if now - self._written >= 1.0:
             self._written = now
-            self._touch(self.file, f"{int(time.time())} {self._limit}\n")
+            self._touch(self.files.heartbeat, f"{int(time.time())} {self._limit}\n")
         return True
 
     def _touch(self, file: Path, text: str = "") -> None:

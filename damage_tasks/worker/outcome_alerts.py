@@ -15,6 +15,7 @@ from damage_tasks.sqs.queue_depth import QueueDepth
 from damage_tasks.telemetry.metrics import serve_metrics
 from damage_tasks.telemetry.slack import Alert, Slack, open_slack
 from damage_tasks.worker.progress_writer import ProgressWriter
+from damage_tasks.worker.state_files import StateFiles
 
 if TYPE_CHECKING:
     from damage_tasks.results.store import Inspections
@@ -39,8 +40,7 @@ class WorkerMonitor:
         if self._slack is not None:
             self._slack.start()
             if sends_dead_letter_alerts("worker"):
-                file = settings.heartbeat_file
-                memory = file.with_name(file.name + ".dead-letters")
+                memory = StateFiles(settings.heartbeat_file).dead_letters
                 start_dead_letter_alerts(self._depth, self._slack, memory)
         if settings.metrics_port:
             serve_metrics(settings.metrics_port, self.figures)

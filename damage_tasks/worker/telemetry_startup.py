@@ -24,6 +24,7 @@ from damage_tasks.telemetry import (
 )
 from damage_tasks.telemetry.metrics import enter_slot, get_metrics, start_metrics
 from damage_tasks.telemetry.slack import Alert, open_slack
+from damage_tasks.worker.state_files import StateFiles
 
 if TYPE_CHECKING:
     from damage_tasks.settings import Settings
@@ -114,7 +115,6 @@ def report_failed_start(error: Exception, settings: Settings) -> None:
     event = sentry.report(error)
     slack = open_slack(settings, "a worker that does not start")
     if slack is not None:
-        file = settings.heartbeat_file
         alert = Alert(f"worker does not start: {code}", str(error), sentry_event=event)
-        slack.alert_at_exit(alert, file.with_name(file.name + ".start-alert"))
+        slack.alert_at_exit(alert, StateFiles(settings.heartbeat_file).start_alert)
     sentry.flush()

@@ -30,6 +30,7 @@ from damage_tasks.telemetry import write_at_once
 from damage_tasks.worker.breaker import EXIT_STATUS
 from damage_tasks.worker.heartbeat import clear_heartbeat
 from damage_tasks.worker.malloc import keep_freed_memory
+from damage_tasks.worker.state_files import StateFiles
 from damage_tasks.worker.telemetry_startup import report_failed_start
 from model_store.fetch import fetch_bundle
 
@@ -95,7 +96,7 @@ class WorkerStartup:
     def _check_and_fetch(self, settings: Settings) -> None:
         refuse_unknown_variables()
         register_plain_json()
-        clear_heartbeat(settings.heartbeat_file)
+        clear_heartbeat(StateFiles(settings.heartbeat_file))
         settings.require("bucket")
         check_bus()
         limit_threads(settings.threads)

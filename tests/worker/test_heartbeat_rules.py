@@ -12,7 +12,7 @@ import pytest
 from celery.worker import state
 
 from damage_tasks.worker import heartbeat
-from damage_tasks.worker.heartbeat import Heartbeat, clear_heartbeat, ready_file
+from damage_tasks.worker.heartbeat import Heartbeat, clear_heartbeat
 
 HELD: list[Any] = []  # Celery's own sets hold requests weakly
 
@@ -69,13 +69,13 @@ def take(*photos: Any, running: bool = True) -> None:
 
 def test_an_answered_poll_is_a_heartbeat_and_makes_ready(step: Heartbeat) -> None:
     step.polled()
-    beat, limit = step.file.read_text().split()
+    beat, limit = step.files.heartbeat.read_text().split()
     assert abs(int(beat) - time.time()) < 5
     assert limit == "120"
-    assert ready_file(step.file).exists()
-    clear_heartbeat(step.file)
-    assert not step.file.exists()
-    assert not ready_file(step.file).exists()
+    assert step.files.ready.exists()
+    clear_heartbeat(step.files)
+    assert not step.files.heartbeat.exists()
+    assert not step.files.ready.exists()
 
 
 def test_a_worker_that_still_loads_is_alive_and_not_ready(
@@ -83,8 +83,8 @@ def test_a_worker_that_still_loads_is_alive_and_not_ready(
 ) -> None:
     monkeypatch.setattr(heartbeat, "processes_up", lambda _: 1)
     step.polled()
-    assert step.file.exists()
-    assert not ready_file(step.file).exists()
+    assert step.files.heartbeat.exists()
+    assert not step.files.ready.exists()
 
 
 def test_processes_missing_for_longer_than_they_may_load(
@@ -93,32 +93,32 @@ def test_processes_missing_for_longer_than_they_may_load(
     monkeypatch.setattr(heartbeat, "processes_up", lambda _: 1)
     clock.ahead += 1000
     step.polled()
-    assert not step.file.exists()
+    assert not step.files.heartbeat.exists()
     assert "processes are missing" in (step.trouble or "")
     monkeypatch.setattr(heartbeat, "processes_up", lambda _: 2)
     step.polled()
-    assert step.file.exists()
+    assert step.files.heartbeat.exists()
 
 
 def test_busy_inside_the_time_limit_and_beyond(step: Heartbeat, clock: Clock) -> None:
     take(Photo(10), Photo(89))
     step.busy()
-    assert step.file.exists()
-    step.file.unlink()
+    assert step.files.heartbeat.exists()
+    step.files.heartbeat.unlink()
     take(Photo(90 + heartbeat.KILL_MARGIN_SECONDS + 1))
     clock.ahead += 2  # it is written once a second
     step.busy()
     assert "has been running for" in (step.trouble or "")
-    assert not step.file.exists()
+    assert not step.files.heartbeat.exists()
     step.polled()  # one stuck photo is enough, even while others are polled for
-    assert not step.file.exists()
+    assert not step.files.heartbeat.exists()
 
 
 def test_a_photo_that_an_idle_process_does_not_take(step: Heartbeat, clock: Clock) -> None:
     take(Photo(1))
     take(Photo(), running=False)
     step.polled()
-    assert step.file.exists()
+    assert step.files.heartbeat.exists()
     clock.ahead += heartbeat.MAX_UNTAKEN_SECONDS + 1
     step.polled()
     assert "no process has taken photo" in (step.trouble or "")
@@ -131,16 +131,16 @@ def test_a_photo_that_an_idle_process_does_not_take(step: Heartbeat, clock: Cloc
 def test_without_a_due_poll_or_a_photo_in_progress_there_is_no_heartbeat(step: Heartbeat) -> None:
     # A slot was never released: the worker would wait forever (celery/celery#5072).
     step.busy()
-    assert not step.file.exists()
+    assert not step.files.heartbeat.exists()
     assert step.trouble == "no photo is in progress, but no poll is due"
 
 
 def test_a_draining_worker_is_alive_while_photos_are_in_progress(step: Heartbeat) -> None:
     step.draining()
-    assert not step.file.exists()
+    assert not step.files.heartbeat.exists()
     take(Photo(1))
     step.draining()
-    assert step.file.exists()
+    assert step.files.heartbeat.exists()
 
 
 def test_a_folder_that_cannot_be_written_does_not_stop_the_worker(
@@ -148,4 +148,4 @@ def test_a_folder_that_cannot_be_written_does_not_stop_the_worker(
 ) -> None:
     (tmp_path / "run").write_text("a file, not a folder")
     step.polled()
-    assert not step.file.exists()
+    assert not step.files.heartbeat.exists()

@@ -1,0 +1,35 @@
+"""The files in which a worker keeps its state: the heartbeat file and others next to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class StateFiles:
+    """The state files of the worker whose heartbeat file is ``heartbeat``.
+
+    ``heartbeat`` and ``ready`` describe the running worker, and `probe.sh` reads them.  The
+    others outlive it, so that a restart does not repeat alerts.
+    """
+
+    heartbeat: Path
+
+    @property
+    def ready(self) -> Path:
+        """Exists while the worker accepts photos."""
+        return self._beside(".ready")
+
+    @property
+    def dead_letters(self) -> Path:
+        """The number of dead letters that was last reported."""
+        return self._beside(".dead-letters")
+
+    @property
+    def start_alert(self) -> Path:
+        """Touched when a worker that did not start was reported."""
+        return self._beside(".start-alert")
+
+    def _beside(self, suffix: str) -> Path:
+        return self.heartbeat.with_name(self.heartbeat.name + suffix)
