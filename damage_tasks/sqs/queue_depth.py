@@ -75,7 +75,7 @@ class QueueDepth:
             in_flight=queue.in_flight,
             delayed=queue.delayed,
             dead_letter_queue=dead.name if dead else None,
-            dead_letters=dead.waiting + dead.in_flight + dead.delayed if dead else 0,
+            dead_letters=dead.messages if dead else 0,
         )
 
 

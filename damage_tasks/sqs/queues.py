@@ -56,6 +56,11 @@ class Queue:
         """The last part of its URL."""
         return self.url.rstrip("/").rpartition("/")[2]
 
+    @property
+    def messages(self) -> int:
+        """Number of messages in any state."""
+        return self.waiting + self.in_flight + self.delayed
+
 
 @cache
 def sqs_client() -> SQSClient:

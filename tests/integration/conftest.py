@@ -13,6 +13,7 @@ from kombu import pools
 from damage_tasks import app
 from damage_tasks.app import read_worker_config
 from damage_tasks.devstack import Stack
+from damage_tasks.sqs.queues import read_queue
 from tests.conftest import new_database
 
 
@@ -106,9 +107,5 @@ def queue_is_empty(stack: Stack) -> Callable[[], None]:
 
 def queue_counts(stack: Stack) -> tuple[int, int]:
     """Messages waiting and in flight."""
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    answer = stack.client("sqs").get_queue_attributes(
-        QueueUrl=stack.environment["DAMAGE_QUEUE_URL"], AttributeNames=names
-    )["Attributes"]
-    waiting, in_flight = (int(answer[name]) for name in names)
-    return waiting, in_flight
+    queue = read_queue(stack.client("sqs"), stack.environment["DAMAGE_QUEUE_URL"])
+    return queue.waiting, queue.in_flight

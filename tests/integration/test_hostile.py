@@ -15,6 +15,7 @@ import pytest
 
 from damage_tasks.devstack import Stack
 from damage_tasks.results.store import Inspections
+from damage_tasks.sqs.queues import read_queue
 from tests.conftest import new_database
 from tests.result_contract import check_result
 from tools.hostile.corpus import corpus, settings_for
@@ -99,16 +100,13 @@ def family(pid: int) -> set[int]:
 
 
 def wait_for_quiet(sqs: Any, queue: str) -> None:
-    names = [
-        f"ApproximateNumberOfMessages{state}" for state in ("", "NotVisible", "Delayed")
-    ]  # fmt: skip
     end = time.monotonic() + QUIET
     while time.monotonic() < end:
-        counts = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
-        if not any(int(count) for count in counts.values()):
+        found = read_queue(sqs, queue)
+        if not found.messages:
             return
         time.sleep(0.5)
-    raise AssertionError(f"not quiet after {QUIET} s: {counts}")
+    raise AssertionError(f"not quiet after {QUIET} s: {found}")
 
 
 def ids_of_dead_letters(sqs: Any, queue: str) -> Counter[str]:

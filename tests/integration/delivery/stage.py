@@ -10,6 +10,7 @@ import psutil
 
 from damage_tasks.devstack import Stack
 from damage_tasks.devstack.child_processes import Child
+from damage_tasks.sqs.queues import read_queue
 from tests.integration.conftest import queue_counts
 from tools.pictures import jpeg
 from tools.web_site import Site
@@ -69,8 +70,4 @@ def dead_queue(stack: Stack) -> str:
 
 def dead_letters(stack: Stack) -> int:
     """Number of dead letters."""
-    name = "ApproximateNumberOfMessages"
-    answer = stack.client("sqs").get_queue_attributes(
-        QueueUrl=dead_queue(stack), AttributeNames=[name]
-    )
-    return int(answer["Attributes"][name])
+    return read_queue(stack.client("sqs"), dead_queue(stack)).waiting
