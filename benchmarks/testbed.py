@@ -25,6 +25,8 @@ from damage_tasks.devstack.aws_emulator import Emulator
 from damage_tasks.devstack.child_processes import Child
 from damage_tasks.errors import StackError
 from damage_tasks.results.schema_upgrade import migrate
+from damage_tasks.sqs.batches import in_batches
+from damage_tasks.sqs.queues import read_queue
 from tools.postgres import Postgres
 
 CALM = 1.5  # seconds without a verdict after which a worker is considered idle
@@ -99,11 +101,11 @@ class Service:
         self._engine = sa.create_engine(stack.environment["DAMAGE_DATABASE_URL"])
 
     def send(self, urls: Sequence[str]) -> None:
-        """Put photos on the queue, ten per call."""
-        for start in range(0, len(urls), 10):
+        """Put photos on the queue."""
+        for batch in in_batches(urls):
             entries = [
                 {"Id": str(number), "MessageBody": self.body(url)}
-                for number, url in enumerate(urls[start : start + 10])
+                for number, url in enumerate(batch)
             ]
             self.sqs.send_message_batch(QueueUrl=self.queue_url, Entries=entries)
 
@@ -134,10 +136,8 @@ class Service:
 
     def waits(self) -> tuple[int, int]:
         """Number of messages waiting, and in flight."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        answer = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=names)
-        waiting, in_flight = (int(answer["Attributes"][name]) for name in names)
-        return waiting, in_flight
+        queue = read_queue(self.sqs, self.queue_url)
+        return queue.waiting, queue.in_flight
 
     def check(self) -> None:
         """Raise `StackError` with the end of its log if a worker is no longer running."""

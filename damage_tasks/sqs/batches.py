@@ -8,10 +8,10 @@ from typing import Any
 MAX_BATCH_ENTRIES = 10
 
 
-def in_batches(receipts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """``receipts`` in order, at most `MAX_BATCH_ENTRIES` at a time."""
-    for first in range(0, len(receipts), MAX_BATCH_ENTRIES):
-        yield receipts[first : first + MAX_BATCH_ENTRIES]
+def in_batches(entries: Sequence[str]) -> Iterator[Sequence[str]]:
+    """``entries`` in order, at most `MAX_BATCH_ENTRIES` at a time."""
+    for first in range(0, len(entries), MAX_BATCH_ENTRIES):
+        yield entries[first : first + MAX_BATCH_ENTRIES]
 
 
 def change_visibility(sqs: Any, url: str, receipts: Sequence[str], seconds: int) -> list[str]:
