@@ -16,7 +16,7 @@ from damage_tasks.errors import MessageMalformed
 from model_store.identity import BundleIdentity
 
 CONTRACT_VERSION = 1
-MAX_ID_BYTES = 1024  # bytes of an inspection's id in UTF-8; databases index at most 2700
+MAX_ID_BYTES = 1024  # of an inspection's id in UTF-8; databases index at most 2700
 
 
 class Verdict(StrEnum):

@@ -13,8 +13,8 @@ from damage_tasks.errors import DatabaseUnavailable, StorageUnavailable
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-FIRST_PAUSE_SECONDS = 0.25  # seconds, doubled each time
-MAX_PAUSE_SECONDS = 4.0  # seconds
+FIRST_PAUSE_SECONDS = 0.25  # doubled each time
+MAX_PAUSE_SECONDS = 4.0
 
 
 def retry_until(deadline: float, act: Callable[[], T]) -> T:

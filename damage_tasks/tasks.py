@@ -31,7 +31,7 @@ from damage_tasks.worker.signals import connect_signals
 logger = logging.getLogger(__name__)
 
 REQUEST = "damage_tasks.worker.request:Request"
-MAX_DELAY_SECONDS = 900  # seconds; the largest DelaySeconds that SQS accepts
+MAX_DELAY_SECONDS = 900  # the largest DelaySeconds that SQS accepts
 
 app.runtime = WorkerRuntime()
 connect_signals(app)

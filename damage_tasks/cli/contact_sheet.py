@@ -18,7 +18,7 @@ from damage_tasks.inspection import percent
 from damage_tasks.photos import decode
 
 OVERLAYS, THUMBNAILS = "overlays", "thumbnails"  # folders next to the page
-THUMBNAIL_SIDE_PX = 1024  # pixels
+THUMBNAIL_SIDE_PX = 1024
 # Between these scores, a person should check the photo (docs/inspectors.md).
 UNSURE = (0.2, 0.8)
 TEMPLATE = Path(__file__).with_suffix(".html")

@@ -16,7 +16,7 @@ PHOTO_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".mpo"}
     | {".png", ".webp", ".heic", ".heif", ".hif"}
 )
-MAX_NAME_BYTES = 200  # bytes; file systems allow 255, and suffixes follow
+MAX_NAME_BYTES = 200  # file systems allow 255, and suffixes follow
 MAX_NAMED_FILES = 5  # names of skipped files
 
 

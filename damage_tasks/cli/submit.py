@@ -18,7 +18,7 @@ from damage_tasks.telemetry import one_line
 if TYPE_CHECKING:
     from damage_tasks.contract import InspectionResult
 
-POLL_SECONDS = 0.5  # seconds between checks of the database
+POLL_SECONDS = 0.5  # between checks of the database
 
 
 def run(

@@ -18,7 +18,7 @@ from damage_tasks.errors import ExtraMissing, StackError
 from damage_tasks.sqs.queues import create_queues
 
 REGION = "us-east-1"
-READY_TIMEOUT_SECONDS = 120  # seconds
+READY_TIMEOUT_SECONDS = 120
 VISIBILITY_TIMEOUT_SECONDS = 180
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from damage_tasks.devstack.child_processes import Child, clean_environment
 from damage_tasks.errors import ExtraMissing
 
-READY_TIMEOUT_SECONDS = 120  # seconds
+READY_TIMEOUT_SECONDS = 120
 
 _SERVE = """
 import sys

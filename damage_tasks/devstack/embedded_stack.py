@@ -27,7 +27,7 @@ OVERLAYS_BUCKET = "damage-overlays"
 PHOTOS_BUCKET = "damage-photos"
 MODELS_BUCKET = "damage-models"
 WORKER_READY = "worker is ready"
-START_TIMEOUT_SECONDS = 300  # seconds; on a busy machine, importing torch alone takes a minute
+START_TIMEOUT_SECONDS = 300  # on a busy machine, importing torch alone takes a minute
 
 
 class Stack:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 
 from damage_tasks.devstack.child_processes import Child
 
-FIRST_PAUSE_SECONDS = 1.0  # seconds; doubled each time a program ends soon after its start
+FIRST_PAUSE_SECONDS = 1.0  # doubled each time a program ends soon after its start
 MAX_PAUSE_SECONDS = 60.0
-STEADY_AFTER_SECONDS = 300.0  # seconds after which a program counts as stable
+STEADY_AFTER_SECONDS = 300.0  # a program that ran this long counts as stable
 
 
 class Restarts:

@@ -32,8 +32,8 @@ logger = get_logger(__name__)
 
 NO_BUS_MESSAGE = "set DAMAGE_EVENT_BUS_URL: SQS carries neither events nor remote control"
 MAX_WAITING_EVENTS = 5000  # maximum number of messages waiting for the bus
-MAX_RECONNECT_SECONDS = 30.0  # seconds between attempts to reconnect
-CLOSE_TIMEOUT_SECONDS = 1.0  # seconds that a stopping worker waits for its last events to be sent
+MAX_RECONNECT_SECONDS = 30.0  # between attempts to reconnect
+CLOSE_TIMEOUT_SECONDS = 1.0  # a stopping worker waits this long to send its last events
 
 _REDIS = {
     "socket_connect_timeout": 2,

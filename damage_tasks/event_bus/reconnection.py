@@ -11,7 +11,7 @@ from damage_tasks.telemetry import redact
 
 logger = get_logger(__name__)
 
-FIRST_WAIT_SECONDS = 1.0  # seconds before the first further attempt
+FIRST_WAIT_SECONDS = 1.0  # before the first further attempt
 
 
 class Backoff:

@@ -23,7 +23,7 @@ from damage_tasks.storage.s3 import read_object
 
 COLUMNS = {"verdict": "Verdict", "reason": "Reason", "photo": "Photo"}
 MAX_OVERLAY_BYTES = 64 * 1024 * 1024
-READ_TIMEOUT_SECONDS = 10.0  # seconds
+READ_TIMEOUT_SECONDS = 10.0
 
 
 class PhotosView(tasks.TasksView):

@@ -24,7 +24,7 @@ from damage_tasks.sqs.queue_depth import QueueDepth
 
 logger = logging.getLogger(__name__)
 
-MAX_RECONNECT_SECONDS = 5.0  # seconds between attempts to reconnect
+MAX_RECONNECT_SECONDS = 5.0  # between attempts to reconnect
 
 
 class SqsFlower(Flower):

@@ -17,10 +17,10 @@ from typing import Any
 
 from psycopg2 import OperationalError, extensions
 
-CONNECT_TIMEOUT_SECONDS = 5  # seconds
-STATEMENT_TIMEOUT_SECONDS = 15  # seconds
+CONNECT_TIMEOUT_SECONDS = 5
+STATEMENT_TIMEOUT_SECONDS = 15
 # A server that hangs does not cancel its statements itself.
-ANSWER_TIMEOUT_SECONDS = STATEMENT_TIMEOUT_SECONDS + 5  # seconds
+ANSWER_TIMEOUT_SECONDS = STATEMENT_TIMEOUT_SECONDS + 5
 
 
 class WatchedConnection(extensions.connection):

@@ -19,8 +19,8 @@ from damage_tasks.sqs.batches import MAX_BATCH_ENTRIES
 
 logger = get_logger(__name__)
 
-BATCH_WAIT_SECONDS = 0.5  # seconds that a message may wait for others, to be deleted with them
-CLOSE_TIMEOUT_SECONDS = 15.0  # seconds that `Deletions.close` may take
+BATCH_WAIT_SECONDS = 0.5  # a message waits this long for others to be deleted with it
+CLOSE_TIMEOUT_SECONDS = 15.0  # for `Deletions.close`
 
 # Takes receipt handles and returns SQS's reasons for those that it did not delete.
 Delete = Callable[[list[str]], list[str]]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-CACHE_SECONDS = 15.0  # seconds for which counts are cached; SQS's own are approximate anyway
+CACHE_SECONDS = 15.0  # SQS's own counts are approximate anyway
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 MIN_RECEIVES = 2  # with 1, a single lost pod would make a photo a dead letter
 MAX_RECEIVES = 5
-MIN_RETENTION_SECONDS = 24 * 3600  # seconds after which SQS silently deletes a message
-RETENTION_SECONDS = 14 * 24 * 3600  # seconds; the maximum of SQS
+MIN_RETENTION_SECONDS = 24 * 3600  # SQS deletes older messages silently
+RETENTION_SECONDS = 14 * 24 * 3600  # the maximum of SQS
 DEAD_LETTER_SUFFIX = "dead-letters"
 
 _ATTRIBUTES = [

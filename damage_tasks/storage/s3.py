@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from damage_tasks.settings import Settings
 
 CHUNK_BYTES = 256 * 1024
-READ_TIMEOUT_SECONDS = 10  # seconds
-MAX_OBJECT_BYTES = 1024**3  # bytes; for objects that we wrote ourselves
+READ_TIMEOUT_SECONDS = 10
+MAX_OBJECT_BYTES = 1024**3  # for objects that we wrote ourselves
 
 # While a body is read, boto3 passes on exceptions of urllib3 and the sockets below it.
 _S3_ERRORS = (ClientError, BotoCoreError, HTTPError, OSError)

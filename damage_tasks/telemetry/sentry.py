@@ -13,7 +13,7 @@ from damage_tasks.telemetry.redaction import redacted
 _on = False
 # Error types that the parent reports for a child that could not.
 _CODES = {"WorkerLostError": "worker_lost", "TimeLimitExceeded": "time_limit"}
-FLUSH_TIMEOUT_SECONDS = 2.0  # seconds that an ending process waits for its last events to be sent
+FLUSH_TIMEOUT_SECONDS = 2.0  # an ending process waits this long to send its last events
 
 
 def start_sentry(dsn: str | None, environment: str, traces_rate: float) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_WAITING_ALERTS = 1000  # maximum number of alerts waiting for the thread
-MAX_RETRY_SECONDS = 30.0  # seconds before a first alert is retried
+MAX_RETRY_SECONDS = 30.0  # before a first alert is retried
 MAX_TEXT_CHARACTERS = 600  # characters of the first example
 
 

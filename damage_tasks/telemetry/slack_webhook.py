@@ -11,7 +11,7 @@ from http.client import HTTPException
 
 logger = logging.getLogger(__name__)
 
-POST_TIMEOUT_SECONDS = 5.0  # seconds
+POST_TIMEOUT_SECONDS = 5.0
 
 
 def post_to_slack(webhook: str, text: str) -> bool:

@@ -24,8 +24,8 @@ from damage_tasks.worker.state_files import StateFiles
 
 logger = get_logger(__name__)
 
-KILL_MARGIN_SECONDS = 15.0  # seconds that Celery may take to kill a process beyond the time limit
-MAX_UNTAKEN_SECONDS = 30.0  # seconds that a photo may wait for a process that has nothing to do
+KILL_MARGIN_SECONDS = 15.0  # Celery may take this long beyond the time limit to kill a process
+MAX_UNTAKEN_SECONDS = 30.0  # a photo may wait this long for an idle process
 
 
 def clear_heartbeat(files: StateFiles) -> None:

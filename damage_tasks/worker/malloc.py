@@ -6,7 +6,7 @@ import ctypes
 
 # malloc.h
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-MAX_KEPT_BLOCK_BYTES = 32 * 1024 * 1024  # bytes; the maximum that glibc allows
+MAX_KEPT_BLOCK_BYTES = 32 * 1024 * 1024  # the maximum that glibc allows
 KEPT_BYTES = 128 * 1024 * 1024
 
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RUNNING_AFTER_SECONDS = 10.0  # seconds; most photos have a verdict by then and need no write
+RUNNING_AFTER_SECONDS = 10.0  # most photos have a verdict by then and need no write
 MAX_WAITING_CHANGES = 1000  # maximum number of changes waiting for the database
-RETRY_SECONDS = 30.0  # seconds before the next attempt after the database was unreachable
+RETRY_SECONDS = 30.0  # before the next attempt after the database was unreachable
 
 
 class ProgressWriter:

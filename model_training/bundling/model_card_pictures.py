@@ -18,7 +18,7 @@ from damage_tasks.vision.segmenter import Segmenter
 
 Photo = NDArray[np.uint8]
 
-PHOTO_SIZE_PX = (640, 480)  # pixels, width and height
+PHOTO_SIZE_PX = (640, 480)  # width and height
 TILE_SIZE_PX = (480, 440)
 # Chosen before any training, never by result.
 EXAMPLE_SEEDS = range(60_001, 60_009)

@@ -152,6 +152,8 @@ class Trainer:
 
     @torch.no_grad()
     def _follow(self) -> None:
+        # `torch.optim.swa_utils.AveragedModel` has a constant decay, which keeps the first weights
+        # for long, and averages BatchNorm's integer counters.
         decay = min(self.settings.ema_decay, (1 + self.step) / (10 + self.step))
         for name, value in self.network.state_dict().items():
             if value.dtype.is_floating_point:
