@@ -62,6 +62,19 @@ class BundleResult(TypedDict):
     digest: str
 
 
+class DecisionResult(TypedDict):
+    """What a person decided about an inspection; ``payload`` depends on ``action``."""
+
+    action: Literal[
+        "confirm", "no_damage", "wrong_type", "severity", "missed", "reshape", "retake", "note"
+    ]
+    person: str
+    made_at: str
+    payload: dict[str, Any]
+    seconds: float | None
+    bundle_digest: str | None
+
+
 class InspectionResult(TypedDict):
     """The result of `detect_damage`."""
 
@@ -84,6 +97,10 @@ class InspectionResult(TypedDict):
     attempts: int
     metadata: Metadata
     finished_at: str | None
+    decisions: list[DecisionResult]
+    final_verdict: Literal["damaged", "clean", "rejected", "failed"] | None
+    reviewed_by: str | None
+    billable: bool
 
 
 class ProgressResult(TypedDict):

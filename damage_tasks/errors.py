@@ -25,6 +25,7 @@ __all__ = [
     "DamageTaskError",
     "DatabaseError",
     "DatabaseUnavailable",
+    "DecisionInvalid",
     "DownloadFailed",
     "EnginesDisagree",
     "EventBusMissing",
@@ -263,6 +264,12 @@ class InspectionNotFound(DamageTaskError):
     """Raised when no inspection has the given id."""
 
     code = "inspection_not_found"
+
+
+class DecisionInvalid(DamageTaskError):
+    """Raised when a decision about an inspection is incomplete or does not fit its finding."""
+
+    code = "decision_invalid"
 
 
 class StackError(DamageTaskError):

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from damage_tasks.decision import Decision, review_fields
 from damage_tasks.errors import MessageMalformed
 from model_store.identity import BundleIdentity
 
@@ -184,6 +185,7 @@ class Inspection:
     finished_at: datetime | None = None
     reused: bool = False
     final_after: datetime | None = None
+    decisions: tuple[Decision, ...] = ()
 
     @property
     def gives_way(self) -> bool:
@@ -207,6 +209,7 @@ class Inspection:
     def to_dict(self) -> dict[str, Any]:
         """The result contract, with JSON types only."""
         finding = self.finding
+        damages = [_damage_dict(d) for d in finding.damages] if finding else []
         # What is short comes first, because events contain only the beginning of a result.
         return {
             "contract": CONTRACT_VERSION,
@@ -220,7 +223,7 @@ class Inspection:
             "scores": dict(finding.scores) if finding else {},
             "reason": asdict(self.reason) if self.reason else None,
             "photo": {"url": self.photo_url, **asdict(self.photo)},
-            "damages": [_damage_dict(d) for d in finding.damages] if finding else [],
+            "damages": damages,
             "quality": _quality_dict(finding.quality) if finding and finding.quality else None,
             "bundle": asdict(self.bundle) if self.bundle else None,
             "reused": self.reused,
@@ -228,6 +231,7 @@ class Inspection:
             "attempts": self.attempts,
             "metadata": dict(self.metadata),
             "finished_at": _iso(self.finished_at),
+            **review_fields(self.decisions, str(self.verdict), len(damages)),
         }
 
 

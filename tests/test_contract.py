@@ -49,6 +49,8 @@ def test_every_field_is_described_and_required() -> None:
         {"surprise": 1},
         {"attempts": 0},
         {"finished_at": None, "bundle": None},
+        {"billable": None},
+        {"decisions": [{"action": "guess"}]},
     ],
 )
 def test_a_result_that_breaks_the_contract_is_noticed(change: dict[str, Any]) -> None:

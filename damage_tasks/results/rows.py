@@ -48,7 +48,7 @@ def inspection_row(inspection: Inspection, finding_id: int | None) -> dict[str, 
         "bundle_digest": bundle.digest if bundle else None,
         "timings_ms": {k: round(v, 1) for k, v in inspection.timings_ms.items()},
         "attempts": inspection.attempts,
-        "metadata": _storable_json(inspection.metadata),
+        "metadata": storable_json(inspection.metadata),
         "finished_at": inspection.finished_at or datetime.now(UTC),
         "final_after": inspection.final_after,
     }
@@ -61,11 +61,12 @@ def storable(text: str | None) -> str | None:
     return text[:MAX_TEXT_CHARACTERS].encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
-def _storable_json(value: Any) -> Any:
+def storable_json(value: Any) -> Any:
+    """``value`` with every text in it in the form of `storable`."""
     if isinstance(value, Mapping):
-        return {storable(str(key)): _storable_json(item) for key, item in value.items()}
+        return {storable(str(key)): storable_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_storable_json(item) for item in value]
+        return [storable_json(item) for item in value]
     return storable(value) if isinstance(value, str) else value
 
 

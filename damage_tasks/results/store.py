@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from damage_tasks.errors import DatabaseError, MessageMalformed
 from damage_tasks.inspection import Finding, Inspection, Progress, State, Verdict
 from damage_tasks.results.database import create_engine, database_errors
+from damage_tasks.results.decisions import find_decisions
 from damage_tasks.results.progress import (
     delete_progress,
     delete_progress_before,
@@ -77,7 +78,7 @@ class Inspections:
         `gives_way`.  If the photo already has a finding, the inspection refers to that
         one.  Returns the stored inspection.
         """
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             finding_id, stored, is_new = None, inspection, False
             if inspection.finding is not None:
                 finding_id, is_new = self._save_finding(connection, inspection)
@@ -96,15 +97,25 @@ class Inspections:
 
     def find(self, id: str) -> Inspection | None:
         """The inspection with the task id ``id``."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             row = _row_of(connection, id)
             return load_inspection(connection, row) if row else None
 
-    def find_outcome(self, id: str) -> Inspection | Progress | None:
-        """The inspection with the task id ``id``, or its progress until there is one."""
-        with self._transaction() as connection:
+    def find_reviewed(self, id: str) -> Inspection | None:
+        """The inspection with the task id ``id``, with people's decisions about it."""
+        with self.transaction() as connection:
             row = _row_of(connection, id)
-            inspection = load_inspection(connection, row) if row else None
+            if row is None:
+                return None
+            decisions = find_decisions(connection, id)
+            return replace(load_inspection(connection, row), decisions=decisions)
+
+    def find_outcome(self, id: str) -> Inspection | Progress | None:
+        """The inspection with the task id ``id`` and people's decisions about it.
+
+        Until there is an inspection, its progress.
+        """
+        inspection = self.find_reviewed(id)
         if inspection is not None and not inspection.is_provisional:
             return inspection
         try:
@@ -121,27 +132,27 @@ class Inspections:
 
     def find_progress(self, id: str) -> Progress | None:
         """What is known about a photo without a verdict; best effort."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return find_progress(connection, id)
 
     def save_progress(self, progress: Progress) -> None:
         """Store ``progress``, unless a later attempt stored its own or there is a verdict."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             upsert_progress(connection, progress)
 
     def forget_progress(self, id: str) -> None:
         """Remove the stored progress of ``id``."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             delete_progress(connection, id)
 
     def forget_old_progress(self) -> None:
         """Remove the progress of photos whose messages no longer exist."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             delete_progress_before(connection, datetime.now(UTC) - PROGRESS_LIFETIME)
 
     def withdraw_failure(self, id: str) -> None:
         """Remove a failure that was stored in advance, before an attempt that may be retried."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(
                 sa.delete(inspections).where(
                     inspections.c.id == id,
@@ -152,13 +163,13 @@ class Inspections:
 
     def find_finding(self, photo_sha256: str, bundle_digest: str) -> Finding | None:
         """The finding of the bundle with ``bundle_digest`` for the photo, if there is one."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             id = connection.execute(_finding_id(photo_sha256, bundle_digest)).scalar()
             return load_finding(connection, id) if id is not None else None
 
     def counts(self) -> dict[str, int]:
         """The number of inspections by verdict."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             rows = connection.execute(
                 sa.select(inspections.c.verdict, sa.func.count()).group_by(inspections.c.verdict)
             )
@@ -166,7 +177,7 @@ class Inspections:
 
     def check(self) -> None:
         """Read the tables once to verify that they exist and can be reached."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(sa.select(inspections.c.id).limit(1)).all()
             connection.execute(sa.select(findings.c.id).limit(1)).all()
 
@@ -195,7 +206,8 @@ class Inspections:
         return id, True
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[Connection]:
+        """A connection whose changes are committed at the end, or rolled back after an error."""
         with database_errors(), self.engine.begin() as connection:
             yield connection
 

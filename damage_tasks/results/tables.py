@@ -131,6 +131,8 @@ inspections = Table(
     Column("finished_at", Moment, nullable=False),
     # A failure stored before the last attempt only counts after this time.
     Column("final_after", Moment),
+    # When a person last decided; None puts the inspection on the work lists.
+    Column("decided_at", Moment),
     CheckConstraint(_VERDICTS, name="verdict"),
     Index(None, "photo_sha256"),
     # Presigned URLs are too long for a B-tree entry, and are only matched in full.
@@ -155,4 +157,22 @@ progress = Table(
     Column("had_photo", Boolean, nullable=False),
     Column("updated_at", Moment, nullable=False),
     Index(None, "updated_at"),
+)
+
+# What people decided about inspections. There is no foreign key: a failure that a later verdict
+# replaces may be deleted.
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("inspection_id", Id, nullable=False),
+    Column("person", String(256), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("payload", Json, nullable=False),
+    Column("seconds", Float),
+    Column("bundle_digest", String(64)),
+    Column("made_at", Moment, nullable=False),
+    Column("undone_at", Moment),
+    Index(None, "inspection_id"),
+    Index(None, "made_at"),
 )

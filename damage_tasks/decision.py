@@ -1,0 +1,108 @@
+"""What people decide about an inspection, and which verdict counts after that.
+
+No third-party imports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Action(StrEnum):
+    """What a person decided."""
+
+    CONFIRM = "confirm"  # what the networks found is right
+    NO_DAMAGE = "no_damage"  # the photo, or one of its damages, shows no damage
+    WRONG_TYPE = "wrong_type"
+    SEVERITY = "severity"
+    MISSED = "missed"  # damage that the networks did not find
+    RESHAPE = "reshape"  # a corrected outline
+    RETAKE = "retake"  # another photo is needed
+    NOTE = "note"  # text only: changes no verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One decision of one person about one inspection; it is never changed, only undone.
+
+    ``payload`` depends on ``action`` (see `damage_tasks.review.payloads`); ``seconds`` is how long
+    the person looked at the photo, and ``bundle_digest`` names the bundle whose finding was shown.
+    ``id`` is None until the decision is stored.
+    """
+
+    inspection_id: str
+    person: str
+    action: Action
+    made_at: datetime
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
+    bundle_digest: str | None = None
+    undone_at: datetime | None = None
+    id: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The decision as in the result contract, with JSON types only."""
+        return {
+            "action": str(self.action),
+            "person": self.person,
+            "made_at": self.made_at.isoformat(),
+            "payload": dict(self.payload),
+            "seconds": self.seconds,
+            "bundle_digest": self.bundle_digest,
+        }
+
+
+def counting(decisions: Iterable[Decision]) -> list[Decision]:
+    """The decisions that count: those of the person who was the last to decide, oldest first.
+
+    Notes and undone decisions do not count.
+    """
+    valid = [d for d in decisions if d.undone_at is None and d.action is not Action.NOTE]
+    valid.sort(key=lambda decision: decision.made_at)
+    return [decision for decision in valid if decision.person == valid[-1].person]
+
+
+def final_verdict(verdict: str, damages: int, counted: Sequence[Decision]) -> str | None:
+    """The verdict after the decisions ``counted``; None if another photo was asked for.
+
+    ``verdict`` and the number of ``damages`` are what the networks found.
+    """
+    rejected: set[int] = set()
+    missed, none, retake = 0, False, False
+    for decision in counted:
+        number = decision.payload.get("damage")
+        retake = decision.action is Action.RETAKE
+        none = none and retake
+        if decision.action is Action.MISSED:
+            missed += 1
+        elif decision.action is not Action.NO_DAMAGE:
+            rejected.discard(number or 0)
+        elif number is None:
+            none, missed = True, 0
+        else:
+            rejected.add(number)
+    if retake or not counted:
+        return None if retake else verdict
+    if verdict not in ("damaged", "clean") and not (missed or none):
+        return verdict
+    return "damaged" if missed or (not none and damages > len(rejected)) else "clean"
+
+
+def review_fields(decisions: Sequence[Decision], verdict: str, damages: int) -> dict[str, Any]:
+    """The fields of the result contract about people's ``decisions``, with JSON types only.
+
+    ``verdict`` and the number of ``damages`` are what the networks found.
+    """
+    counted = counting(decisions)
+    final = final_verdict(verdict, damages, counted)
+    return {
+        "decisions": [d.to_dict() for d in decisions if d.undone_at is None],
+        "final_verdict": final,
+        "reviewed_by": counted[-1].person if counted else None,
+        # Nobody is charged for damage that only networks have seen.
+        "billable": bool(counted) and final == "damaged",
+    }

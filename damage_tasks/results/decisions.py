@@ -1,0 +1,110 @@
+"""Stores decisions of people beside the findings, and reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from damage_tasks.decision import Action, Decision, counting
+from damage_tasks.results.rows import storable_json
+from damage_tasks.results.tables import decisions, inspections
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Row
+
+
+def insert_decision(connection: Connection, decision: Decision) -> int:
+    """Store ``decision`` and return its id."""
+    id = connection.execute(
+        sa.insert(decisions).returning(decisions.c.id),
+        {
+            "inspection_id": decision.inspection_id,
+            "person": decision.person,
+            "action": str(decision.action),
+            "payload": storable_json(decision.payload),
+            "seconds": decision.seconds,
+            "bundle_digest": decision.bundle_digest,
+            "made_at": decision.made_at,
+        },
+    ).scalar_one()
+    _mark_decided(connection, decision.inspection_id)
+    return int(id)
+
+
+def undo_decision(connection: Connection, decision: Decision) -> bool:
+    """Mark ``decision`` as undone; False if it was undone before."""
+    changed = connection.execute(
+        sa.update(decisions)
+        .where(decisions.c.id == decision.id, decisions.c.undone_at.is_(None))
+        .values(undone_at=datetime.now(UTC))
+    ).rowcount
+    _mark_decided(connection, decision.inspection_id)
+    return changed == 1
+
+
+def find_decisions(connection: Connection, inspection_id: str) -> tuple[Decision, ...]:
+    """All decisions about an inspection, including undone ones, oldest first."""
+    rows = connection.execute(
+        sa.select(decisions)
+        .where(decisions.c.inspection_id == inspection_id)
+        .order_by(decisions.c.id)
+    )
+    return tuple(map(_decision_of, rows))
+
+
+def last_decision(connection: Connection, person: str, since: datetime) -> Decision | None:
+    """The latest decision of ``person`` since ``since`` that was not undone."""
+    row = connection.execute(
+        sa.select(decisions)
+        .where(
+            decisions.c.person == person,
+            decisions.c.made_at >= since,
+            decisions.c.undone_at.is_(None),
+        )
+        .order_by(decisions.c.made_at.desc(), decisions.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return _decision_of(row) if row else None
+
+
+def decided_counts(connection: Connection, since: datetime) -> Sequence[tuple[str, int]]:
+    """How many inspections each person has decided since ``since``, most first."""
+    number = sa.func.count(decisions.c.inspection_id.distinct())
+    rows = connection.execute(
+        sa.select(decisions.c.person, number)
+        .where(decisions.c.made_at >= since, decisions.c.undone_at.is_(None))
+        .group_by(decisions.c.person)
+        .order_by(number.desc(), decisions.c.person)
+    )
+    return [(person, count) for person, count in rows]
+
+
+def _mark_decided(connection: Connection, inspection_id: str) -> None:
+    """Set ``inspections.decided_at``, which takes the inspection off the work lists."""
+    # Two people may decide at once; the row is locked so that the later one sees the earlier one.
+    connection.execute(
+        sa.select(inspections.c.id).where(inspections.c.id == inspection_id).with_for_update()
+    )
+    counted = counting(find_decisions(connection, inspection_id))
+    connection.execute(
+        sa.update(inspections)
+        .where(inspections.c.id == inspection_id)
+        .values(decided_at=counted[-1].made_at if counted else None)
+    )
+
+
+def _decision_of(row: Row[Any]) -> Decision:
+    return Decision(
+        id=row.id,
+        inspection_id=row.inspection_id,
+        person=row.person,
+        action=Action(row.action),
+        made_at=row.made_at,
+        payload=row.payload,
+        seconds=row.seconds,
+        bundle_digest=row.bundle_digest,
+        undone_at=row.undone_at,
+    )

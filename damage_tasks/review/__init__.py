@@ -1,0 +1,1 @@
+"""The inspectors' page: work lists, one photo at a time, and decisions about it."""

@@ -1,0 +1,126 @@
+"""What belongs to a decision besides its action, validated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from damage_tasks.decision import Action
+from damage_tasks.errors import DecisionInvalid
+from damage_tasks.inspection import Inspection, Severity
+
+MAX_CORNERS = 2000
+
+# Pixels of the upright photo.
+Pixel = Annotated[int, Field(ge=0, le=100_000)]
+Point = tuple[Pixel, Pixel]
+Outline = Annotated[tuple[Point, ...], Field(min_length=3, max_length=MAX_CORNERS)]
+DamageType = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_ -]{0,63}$")]
+Number = Annotated[int, Field(ge=1, description="Number of a damage of the finding, from 1.")]
+Text = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class Payload(BaseModel):
+    """Nothing besides the action."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AboutDamage(Payload):
+    """The whole photo, or one ``damage``."""
+
+    damage: Number | None = None
+
+
+class CorrectedType(Payload):
+    """The right type of a damage."""
+
+    damage: Number
+    type: DamageType
+
+
+class CorrectedSeverity(Payload):
+    """The right severity of a damage."""
+
+    damage: Number
+    severity: Severity
+
+
+class MissedDamage(Payload):
+    """Where the damage is: a ``point``, a ``box`` (x, y, width, height) or an outline."""
+
+    type: DamageType | None = None
+    point: Point | None = None
+    box: tuple[Pixel, Pixel, Pixel, Pixel] | None = None
+    polygon: Outline | None = None
+
+    @model_validator(mode="after")
+    def _has_one_place(self) -> Self:
+        if sum(place is not None for place in (self.point, self.box, self.polygon)) != 1:
+            raise ValueError("needs one of point, box and polygon")
+        return self
+
+
+class CorrectedOutline(Payload):
+    """The right outline of a damage."""
+
+    damage: Number
+    polygon: Outline
+
+
+class Reason(Payload):
+    """Why another photo is needed, if the person says so."""
+
+    text: Text | None = None
+
+
+class Note(Payload):
+    """A note."""
+
+    text: Text
+
+
+PAYLOADS: Mapping[Action, type[Payload]] = {
+    Action.CONFIRM: AboutDamage,
+    Action.NO_DAMAGE: AboutDamage,
+    Action.WRONG_TYPE: CorrectedType,
+    Action.SEVERITY: CorrectedSeverity,
+    Action.MISSED: MissedDamage,
+    Action.RESHAPE: CorrectedOutline,
+    Action.RETAKE: Reason,
+    Action.NOTE: Note,
+}
+
+
+def validated(action: str, payload: Mapping[str, Any], about: Inspection) -> dict[str, Any]:
+    """``payload`` with JSON types, without empty fields.
+
+    Raises `DecisionInvalid` if the action is unknown, or if the payload does not fit the action
+    or the finding of the inspection ``about``.
+    """
+    try:
+        checked = PAYLOADS[Action(action)].model_validate(payload)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise DecisionInvalid(f"{action}: {place}: {first['msg']}".replace(": :", ":")) from None
+    except ValueError:
+        raise DecisionInvalid(f"{action!r} is not one of {', '.join(Action)}") from None
+    values = checked.model_dump(mode="json", exclude_none=True)
+    damages = about.finding.damages if about.finding else ()
+    if values.get("damage", 0) > len(damages):
+        raise DecisionInvalid(f"the finding has {len(damages)} damages, not {values['damage']}")
+    _check_places(values, about)
+    return values
+
+
+def _check_places(values: Mapping[str, Any], about: Inspection) -> None:
+    points = [*values.get("polygon", ()), *([values["point"]] if "point" in values else [])]
+    if "box" in values:
+        x, y, width, height = values["box"]
+        points += [(x, y), (x + width, y + height)]
+    width, height = about.photo.width or 0, about.photo.height or 0
+    if any(x > width or y > height for x, y in points):
+        raise DecisionInvalid(f"a place is outside the photo of {width} x {height} pixels")

@@ -1,0 +1,72 @@
+"""Records decisions of people, and undoes them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from damage_tasks.decision import Action, Decision
+from damage_tasks.errors import DecisionInvalid, InspectionNotFound
+from damage_tasks.results.decisions import insert_decision, last_decision, undo_decision
+from damage_tasks.review.payloads import validated
+
+if TYPE_CHECKING:
+    from damage_tasks.results.store import Inspections
+
+MAX_SECONDS = 3600.0  # seconds; a page that was open for longer was not looked at all the time
+UNDO_WINDOW = timedelta(hours=12)
+
+logger = logging.getLogger(__name__)
+
+
+def record(
+    store: Inspections,
+    inspection_id: str,
+    person: str,
+    action: str,
+    payload: Mapping[str, Any] | None = None,
+    seconds: float | None = None,
+) -> Decision:
+    """Store a decision of ``person`` and return it with its id.
+
+    ``seconds`` is how long the person looked at the photo.  Raises `InspectionNotFound`,
+    `DecisionInvalid`, `DatabaseUnavailable` or `DatabaseError`.
+    """
+    inspection = store.find(inspection_id)
+    if inspection is None:
+        raise InspectionNotFound(f"no inspection {inspection_id}")
+    if not 0 < len(person) <= 256:
+        raise DecisionInvalid("a decision needs the name of a person, at most 256 characters")
+    decision = Decision(
+        inspection_id=inspection_id,
+        person=person,
+        made_at=datetime.now(UTC),
+        payload=validated(action, payload or {}, inspection),
+        action=Action(action),
+        seconds=None if seconds is None else round(min(max(seconds, 0.0), MAX_SECONDS), 1),
+        bundle_digest=inspection.bundle.digest if inspection.bundle else None,
+    )
+    with store.transaction() as connection:
+        decision = replace(decision, id=insert_decision(connection, decision))
+    _audit("decided", decision, person)
+    return decision
+
+
+def undo_last(store: Inspections, person: str) -> Decision | None:
+    """Undo the last decision of ``person`` and return it; None if there is none to undo."""
+    with store.transaction() as connection:
+        decision = last_decision(connection, person, datetime.now(UTC) - UNDO_WINDOW)
+        if decision is None or not undo_decision(connection, decision):
+            return None
+    _audit("undid", decision, person)
+    return decision
+
+
+def _audit(what: str, decision: Decision, person: str) -> None:
+    logger.info(
+        "%s %s %s of inspection %s (decision %s)",
+        person, what, decision.action, decision.inspection_id, decision.id,
+    )  # fmt: skip

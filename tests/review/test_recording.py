@@ -1,0 +1,147 @@
+"""Decisions are kept beside the finding, in PostgreSQL and in SQLite."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from damage_tasks.errors import DecisionInvalid, InspectionNotFound
+from damage_tasks.inspection import Inspection
+from damage_tasks.lookup import get_inspection
+from damage_tasks.results.decisions import decided_counts
+from damage_tasks.results.store import Inspections
+from damage_tasks.review.recording import record, undo_last
+from tests.result_contract import check_result
+from tools.pictures import damage, finding, inspection
+
+
+@pytest.fixture
+def store(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inspections]:
+    monkeypatch.setenv("DAMAGE_DATABASE_URL", database_url)
+    store = Inspections(database_url)
+    store.save(inspection("task-1", finding(damage(), damage("scratch"))))
+    yield store
+    store.close()
+
+
+def result() -> Any:
+    return check_result(get_inspection("task-1"))
+
+
+def test_without_a_person_nothing_is_billable(store: Inspections) -> None:
+    found = result()
+    assert (found["verdict"], found["final_verdict"]) == ("damaged", "damaged")
+    assert (found["billable"], found["reviewed_by"], found["decisions"]) == (False, None, [])
+
+
+def test_a_confirmed_damage_is_billable(store: Inspections) -> None:
+    record(store, "task-1", "ann", "confirm", seconds=3.21)
+    found = result()
+    assert (found["final_verdict"], found["reviewed_by"], found["billable"]) == (
+        "damaged", "ann", True,
+    )  # fmt: skip
+    (made,) = found["decisions"]
+    assert made["seconds"] == 3.2
+    assert made["bundle_digest"] == found["bundle"]["digest"]
+
+
+def test_a_decision_changes_no_finding_and_a_second_one_stands_beside_it(
+    store: Inspections,
+) -> None:
+    before = store.find("task-1")
+    record(store, "task-1", "ann", "confirm")
+    record(store, "task-1", "bob", "no_damage")
+    assert store.find("task-1") == before
+    found = result()
+    assert [d["person"] for d in found["decisions"]] == ["ann", "bob"]
+    assert (found["verdict"], found["final_verdict"]) == ("damaged", "clean")
+    assert (found["reviewed_by"], found["billable"]) == ("bob", False)
+
+
+def test_undo_restores_what_counted_before(store: Inspections) -> None:
+    record(store, "task-1", "ann", "confirm")
+    record(store, "task-1", "bob", "no_damage")
+    undone = undo_last(store, "bob")
+    assert undone
+    assert undone.inspection_id == "task-1"
+    assert result()["reviewed_by"] == "ann"
+    assert undo_last(store, "bob") is None
+    assert undo_last(store, "ann")
+    assert (result()["reviewed_by"], result()["billable"]) == (None, False)
+
+
+def test_every_action_is_stored_and_keeps_the_contract(store: Inspections) -> None:
+    payloads: dict[str, dict[str, Any]] = {
+        "confirm": {"damage": 1},
+        "no_damage": {"damage": 2},
+        "wrong_type": {"damage": 1, "type": "scratch"},
+        "severity": {"damage": 1, "severity": "severe"},
+        "missed": {"type": "dent", "box": [1, 2, 30, 40]},
+        "reshape": {"damage": 1, "polygon": [[1, 1], [50, 1], [50, 60]]},
+        "retake": {"text": "too dark"},
+        "note": {"text": "wet car, NUL \0"},
+    }
+    for action, payload in payloads.items():
+        record(store, "task-1", "ann", action, payload)
+    stored = {d["action"]: d["payload"] for d in result()["decisions"]}
+    payloads["note"]["text"] = "wet car, NUL \ufffd"
+    assert stored == payloads
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "complaint"),
+    [
+        ("guess", {}, "not one of confirm"),
+        ("confirm", {"damage": 3}, "2 damages, not 3"),
+        ("confirm", {"damage": 0}, "greater than or equal to 1"),
+        ("wrong_type", {"damage": 1}, "type: Field required"),
+        ("severity", {"damage": 1, "severity": "total"}, "'minor', 'moderate' or 'severe'"),
+        ("missed", {}, "needs one of point, box and polygon"),
+        ("missed", {"point": [1, 2], "box": [1, 2, 3, 4]}, "needs one of"),
+        ("missed", {"point": [321, 2]}, "outside the photo of 320 x 240"),
+        ("missed", {"box": [300, 2, 30, 4]}, "outside the photo"),
+        ("reshape", {"damage": 1, "polygon": [[1, 1], [2, 2]]}, "at least 3"),
+        ("note", {}, "text: Field required"),
+        ("retake", {"surprise": 1}, "surprise: Extra inputs"),
+    ],
+)
+def test_an_invalid_decision_is_refused(
+    store: Inspections, action: str, payload: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(DecisionInvalid, match=complaint):
+        record(store, "task-1", "ann", action, payload)
+    assert result()["decisions"] == []
+
+
+def test_a_decision_needs_an_inspection_and_a_person(store: Inspections) -> None:
+    with pytest.raises(InspectionNotFound):
+        record(store, "task-9", "ann", "confirm")
+    with pytest.raises(DecisionInvalid, match="name of a person"):
+        record(store, "task-1", "", "confirm")
+
+
+def test_two_people_who_decide_at_once_are_both_stored(store: Inspections) -> None:
+    people = [f"person-{n}" for n in range(4)]
+    threads = [
+        threading.Thread(target=record, args=(store, "task-1", person, "confirm"))
+        for person in people
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {d["person"] for d in result()["decisions"]} == set(people)
+
+
+def test_inspections_decided_today_are_counted_by_person(store: Inspections) -> None:
+    other: Inspection = inspection("task-2", sha256="c" * 64)
+    store.save(other)
+    for id, person in (("task-1", "ann"), ("task-1", "ann"), ("task-2", "ann"), ("task-1", "bob")):
+        record(store, id, person, "confirm")
+    with store.transaction() as connection:
+        since = datetime.now(UTC) - timedelta(hours=1)
+        assert decided_counts(connection, since) == [("ann", 2), ("bob", 1)]

@@ -1,0 +1,45 @@
+"""Which verdict counts after people have decided."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from damage_tasks.decision import Action, Decision, counting, final_verdict
+from tools.pictures import NOW
+
+
+def by(person: str, action: str, minute: int = 0, **payload: Any) -> Decision:
+    return Decision("task-1", person, Action(action), NOW + timedelta(minutes=minute), payload)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "damages", "decisions", "final"),
+    [
+        ("damaged", 2, [], "damaged"),
+        ("damaged", 2, [by("ann", "confirm")], "damaged"),
+        ("damaged", 2, [by("ann", "no_damage")], "clean"),
+        ("damaged", 2, [by("ann", "no_damage", damage=1)], "damaged"),
+        ("damaged", 2, [by("ann", "no_damage", n, damage=n) for n in (1, 2)], "clean"),
+        ("damaged", 1, [by("ann", "no_damage"), by("ann", "confirm", 1)], "damaged"),
+        ("damaged", 1, [by("ann", "wrong_type", damage=1, type="scratch")], "damaged"),
+        ("clean", 0, [by("ann", "missed", point=[1, 2])], "damaged"),
+        ("clean", 0, [by("ann", "confirm")], "clean"),
+        ("rejected", 0, [by("ann", "confirm")], "rejected"),
+        ("damaged", 1, [by("ann", "retake")], None),
+        ("damaged", 1, [by("ann", "retake"), by("ann", "confirm", 1)], "damaged"),
+        ("damaged", 1, [by("ann", "no_damage"), by("bob", "confirm", 1)], "damaged"),
+        ("damaged", 1, [by("bob", "confirm", 1), by("ann", "no_damage", 2)], "clean"),
+    ],
+)
+def test_the_person_who_decided_last_counts(
+    verdict: str, damages: int, decisions: list[Decision], final: str | None
+) -> None:
+    assert final_verdict(verdict, damages, counting(decisions)) == final
+
+
+def test_notes_and_undone_decisions_do_not_count() -> None:
+    undone = Decision("task-1", "ann", Action.NO_DAMAGE, NOW, undone_at=NOW)
+    assert counting([undone, by("ann", "note", 1, text="wet")]) == []
