@@ -16,7 +16,7 @@ class Action(StrEnum):
     """What a person decided."""
 
     CONFIRM = "confirm"  # what the networks found is right
-    NO_DAMAGE = "no_damage"  # the photo, or one of its damages, shows no damage
+    NO_DAMAGE = "no_damage"  # the photo, or one damaged area, shows no damage
     WRONG_TYPE = "wrong_type"
     SEVERITY = "severity"
     MISSED = "missed"  # damage that the networks did not find

@@ -1,4 +1,4 @@
-"""Stores decisions of people beside the findings, and reads them."""
+"""Stores decisions of people next to the findings, and reads them."""
 
 from __future__ import annotations
 

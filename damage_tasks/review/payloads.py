@@ -18,7 +18,7 @@ Pixel = Annotated[int, Field(ge=0, le=100_000)]
 Point = tuple[Pixel, Pixel]
 Outline = Annotated[tuple[Point, ...], Field(min_length=3, max_length=MAX_CORNERS)]
 DamageType = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_ -]{0,63}$")]
-Number = Annotated[int, Field(ge=1, description="Number of a damage of the finding, from 1.")]
+Number = Annotated[int, Field(ge=1, description="Number of a damaged area of the finding, from 1.")]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
@@ -35,14 +35,14 @@ class AboutDamage(Payload):
 
 
 class CorrectedType(Payload):
-    """The right type of a damage."""
+    """The right type of a damaged area."""
 
     damage: Number
     type: DamageType
 
 
 class CorrectedSeverity(Payload):
-    """The right severity of a damage."""
+    """The right severity of a damaged area."""
 
     damage: Number
     severity: Severity
@@ -64,7 +64,7 @@ class MissedDamage(Payload):
 
 
 class CorrectedOutline(Payload):
-    """The right outline of a damage."""
+    """The right outline of a damaged area."""
 
     damage: Number
     polygon: Outline

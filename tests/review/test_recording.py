@@ -1,4 +1,4 @@
-"""Decisions are kept beside the finding, in PostgreSQL and in SQLite."""
+"""Decisions are kept next to the finding, in PostgreSQL and in SQLite."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_confirmed_damage_is_billable(store: Inspections) -> None:
     assert made["bundle_digest"] == found["bundle"]["digest"]
 
 
-def test_a_decision_changes_no_finding_and_a_second_one_stands_beside_it(
+def test_a_decision_changes_no_finding_and_a_second_one_is_kept_too(
     store: Inspections,
 ) -> None:
     before = store.find("task-1")
