@@ -12,6 +12,7 @@ Importing it loads neither torch nor OpenCV nor SQLAlchemy.
 from damage_tasks.app import app
 from damage_tasks.contract import DetectDamage, InspectionResult, PendingInspection, ProgressResult
 from damage_tasks.lookup import get_inspection
+from damage_tasks.submission import submit_many
 from damage_tasks.tasks import detect_damage as _detect_damage
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "app",
     "detect_damage",
     "get_inspection",
+    "submit_many",
 ]
 
 detect_damage: DetectDamage = _detect_damage

@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, overload
 from typing_extensions import TypedDict
 
 Metadata = dict[str, Any]
+Photo = str | tuple[str, Metadata | None]  # a URL, or a URL and metadata
 
 
 class PhotoResult(TypedDict):
@@ -150,6 +151,15 @@ class CallArguments(TypedDict, total=False):
 
     url: str
     metadata: Metadata | None
+
+
+class CallOptions(TypedDict, total=False):
+    """Options of `submit_many` for each photo; `detect_damage.apply_async` has them too."""
+
+    DelaySeconds: int
+    MessageGroupId: str
+    expires: float | datetime | None
+    headers: Mapping[str, Any] | None
 
 
 class DetectDamage(Protocol):

@@ -8,6 +8,8 @@ and anything else ends as ``failed`` in the dead-letter queue.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from model_store.errors import (
     BundleError,
     BundleNotFound,
@@ -16,6 +18,9 @@ from model_store.errors import (
     EnginesDisagree,
     ExtraMissing,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "BundleError",
@@ -46,6 +51,7 @@ __all__ = [
     "PhotoTooSmall",
     "PhotoUnreadable",
     "PhotoUnsupported",
+    "PhotosNotSent",
     "QueueUnavailable",
     "QueueUnsafe",
     "RetriesExhausted",
@@ -252,6 +258,25 @@ class QueueUnavailable(DamageTaskError):
     """Raised when the SQS queue is unreachable, does not exist or denies access."""
 
     code = "queue_unavailable"
+
+
+class PhotosNotSent(QueueUnavailable):
+    """Raised when SQS does not accept some of the photos given to `submit_many`."""
+
+    code = "photos_not_sent"
+    # By position among the photos, counted from 0.
+    not_sent: Mapping[int, str]  # SQS's reasons
+    sent: Mapping[int, str]  # ids of those that were sent although an earlier photo was not
+
+    def __init__(
+        self,
+        text: str = "",
+        not_sent: Mapping[int, str] | None = None,
+        sent: Mapping[int, str] | None = None,
+    ) -> None:
+        super().__init__(text)
+        self.not_sent = not_sent or {}
+        self.sent = sent or {}
 
 
 class OriginalUnavailable(DamageTaskError):

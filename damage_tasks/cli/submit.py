@@ -12,7 +12,7 @@ from rich.console import Console
 
 from damage_tasks.cli.request_list import parse_object, read_requests
 from damage_tasks.cli.results_table import print_results, progress_bar
-from damage_tasks.errors import CallRefused, MetadataInvalid, QueueUnavailable
+from damage_tasks.errors import CallRefused, MetadataInvalid, PhotosNotSent, QueueUnavailable
 from damage_tasks.telemetry import one_line
 
 if TYPE_CHECKING:
@@ -94,18 +94,21 @@ def _show_verdicts(console: Console, sent: dict[str, str], timeout: float) -> No
 def _send(
     console: Console, requests: list[tuple[str, dict[str, Any] | None]], sent: dict[str, str]
 ) -> None:
+    from damage_tasks import submit_many
     from damage_tasks.settings import get_settings
-    from damage_tasks.tasks import detect_damage
 
     queue = get_settings().require("queue_url")
     with progress_bar(console) as progress:
-        for url, extra in progress.track(requests, description="submitting"):
-            try:
-                sent[detect_damage.delay(url, extra).id] = url
-            except Exception as error:
-                raise QueueUnavailable(
-                    f"{queue}: {error}; {len(sent)} of {len(requests)} photos were sent"
-                ) from None
+        ids = submit_many(requests)
+        try:
+            for url, _ in progress.track(requests, description="submitting"):
+                sent[next(ids)] = url
+        except Exception as error:
+            if isinstance(error, PhotosNotSent):
+                sent |= {id: requests[position][0] for position, id in error.sent.items()}
+            raise QueueUnavailable(
+                f"{queue}: {error}; {len(sent)} of {len(requests)} photos were sent"
+            ) from None
 
 
 def wait_for(

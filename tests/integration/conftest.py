@@ -43,10 +43,15 @@ def stack(running_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
 
 def use(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make this process a caller of ``stack``."""
-    for name, value in stack.environment.items():
+    call_with(stack.environment, monkeypatch)
+
+
+def call_with(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make this process a caller with the settings in ``environment``."""
+    for name, value in environment.items():
         monkeypatch.setenv(name, value)
     if app._conf is not None and app.conf.broker_transport_options["predefined_queues"] == {
-        "damage": {"url": stack.environment["DAMAGE_QUEUE_URL"]}
+        "damage": {"url": environment["DAMAGE_QUEUE_URL"]}
     }:
         return
     # Celery reads its settings once; a different stack means a different broker.
