@@ -46,6 +46,7 @@ class Attempt:
 
     ``number`` counts the attempts from 1.  ``had_photo`` says whether this attempt or an
     earlier one has had the photo's bytes.  No attempt begins after ``deadline``.
+    ``callback_url`` is where the caller wants the inspection's event sent, unchecked.
     ``metadata`` is the caller's, unchecked; `checked_metadata` contains it once it is known to be
     valid.
     """
@@ -56,6 +57,7 @@ class Attempt:
     number: int = 1
     had_photo: bool = False
     deadline: datetime | None = None
+    callback_url: Any = None
     checked_metadata: Mapping[str, Any] = field(default_factory=dict)
     photo: PhotoFacts = field(default_factory=PhotoFacts)
     watch: Stopwatch = field(default_factory=Stopwatch)

@@ -131,6 +131,22 @@ class State(StrEnum):
     DONE = "done"
 
 
+class EventType(StrEnum):
+    """What an event says about an inspection."""
+
+    COMPLETED = "inspection.completed"
+    FAILED = "inspection.failed"
+    RETRYING = "inspection.retrying"
+
+
+class DeliveryState(StrEnum):
+    """The state of one event's delivery to one target."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """What is known about a photo without a verdict; best effort, possibly out of date.

@@ -53,11 +53,13 @@ class Pipeline:
         max_metadata_bytes: int = 8192,
         keep_photos: str = "none",
         retry_seconds: float = 0.0,
+        allowed_callback: Callable[[Any], str | None] = lambda _: None,
     ) -> None:
         """Store the parts and the settings of the stages.
 
         ``keep_photos`` is DAMAGE_KEEP_PHOTOS.  In the first ``retry_seconds`` of an
-        attempt, requests to S3 and the database are retried.
+        attempt, requests to S3 and the database are retried.  ``allowed_callback`` returns a
+        caller's callback URL if events may be sent there, else None.
         """
         self.photos = photos
         self.segmenter = segmenter
@@ -68,6 +70,7 @@ class Pipeline:
         self.max_metadata_bytes = max_metadata_bytes
         self.keep_photos = keep_photos
         self.retry_seconds = retry_seconds
+        self.allowed_callback = allowed_callback
 
     def inspect(self, attempt: Attempt) -> Inspection:
         """Examine the photo of ``attempt`` and store the result.
@@ -119,9 +122,7 @@ class Pipeline:
         # Storing it in advance must not use up the time of the attempt itself.
         patience = self.retry_seconds if final_after is None else 0.0
         try:
-            stored = retry_until(
-                attempt.began + patience, lambda: self.inspections.save(inspection)
-            )
+            stored = retry_until(attempt.began + patience, lambda: self._save(inspection, attempt))
         except DamageTaskError as problem:
             logger.error("could not record the failure of %s: %s", attempt.id, problem)
             return inspection
@@ -236,12 +237,15 @@ class Pipeline:
             mask_url=mask_url,
         )
 
+    def _save(self, inspection: Inspection, attempt: Attempt) -> Inspection:
+        return self.inspections.save(inspection, self.allowed_callback(attempt.callback_url))
+
     def _store(
         self, inspection: Inspection, attempt: Attempt, s3_code: str | None = None
     ) -> Inspection:
         watch = attempt.watch
         with watch.stage("commit"):
-            stored = self._retry(attempt, lambda: self.inspections.save(inspection))
+            stored = self._retry(attempt, lambda: self._save(inspection, attempt))
         # An inspection that was stored before has already been counted.
         if stored.finished_at == inspection.finished_at and (metrics := get_metrics()):
             metrics.examined(stored, watch.milliseconds)

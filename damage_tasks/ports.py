@@ -66,5 +66,8 @@ class Records(Protocol):
     def find_finding(self, photo_sha256: str, bundle_digest: str) -> Finding | None:
         """The finding already stored for a photo and a bundle."""
 
-    def save(self, inspection: Inspection) -> Inspection:
-        """Store an inspection and return the one that is stored, which may be an earlier one."""
+    def save(self, inspection: Inspection, callback_url: str | None = None) -> Inspection:
+        """Store an inspection and return the one that is stored, which may be an earlier one.
+
+        ``callback_url`` is a further target of its event.
+        """

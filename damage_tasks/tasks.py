@@ -22,7 +22,7 @@ from damage_tasks.errors import (
     TimeLimitReached,
     WorkerLost,
 )
-from damage_tasks.sqs.envelope import DEADLINE, HAD_PHOTO
+from damage_tasks.sqs.envelope import CALLBACK_URL, DEADLINE, HAD_PHOTO
 from damage_tasks.sqs.message_attributes import VISIBILITY_MARGIN_SECONDS, receives_of
 from damage_tasks.sqs.task_names import DETECT_DAMAGE, RECORD_MALFORMED
 from damage_tasks.worker.runtime import WorkerRuntime, runtime_of
@@ -151,6 +151,7 @@ def _attempt(task: Task, url: Any, metadata: Any) -> Attempt:
         number=request.retries + receives_of(request.properties or {}),
         had_photo=bool(getattr(request, HAD_PHOTO, False)),
         deadline=datetime.fromisoformat(deadline) if deadline else None,
+        callback_url=getattr(request, CALLBACK_URL, None),
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
+from damage_tasks.deliveries.callbacks import allowed_callback
 from damage_tasks.photos import PhotoReader
 from damage_tasks.pipeline import Pipeline
 from damage_tasks.ports import Pictures, Records
@@ -36,7 +38,8 @@ def build_pipeline(
         photos=PhotoReader(settings, Signer(settings)),
         segmenter=build_segmenter(settings, bundle),
         pictures=pictures or Bucket(settings.require("bucket"), settings.overlay_base_url),
-        inspections=inspections or open_store(settings.require("database_url")),
+        inspections=inspections
+        or open_store(settings.require("database_url"), settings.event_targets),
         overlay_side=settings.overlay_side,
         overlay_quality=settings.overlay_quality,
         max_metadata_bytes=settings.max_metadata_bytes,
@@ -44,6 +47,7 @@ def build_pipeline(
         keep_photos=settings.keep_photos if pictures is None else "none",
         # The second half is for a call that began just before, and may take as long as that.
         retry_seconds=settings.soft_time_limit / 2,
+        allowed_callback=partial(allowed_callback, settings=settings),
     )
 
 

@@ -104,7 +104,7 @@ class Records:
     def withdraw_failure(self, id: str) -> None:
         self.rows.pop(id, None)
 
-    def save(self, inspection: Inspection) -> Inspection:
+    def save(self, inspection: Inspection, callback_url: str | None = None) -> Inspection:
         if self.error:
             raise self.error
         self.rows[inspection.id] = inspection
@@ -235,7 +235,7 @@ def test_the_database_is_retried_within_an_attempt(parts: Parts) -> None:
     parts.pipeline.retry_seconds = 5
     save, failures = parts.records.save, [DatabaseUnavailable("away")]
 
-    def flaky(inspection: Inspection) -> Inspection:
+    def flaky(inspection: Inspection, callback_url: str | None = None) -> Inspection:
         if failures:
             raise failures.pop()
         return save(inspection)
@@ -307,7 +307,7 @@ def test_keys_are_made_of_digests_only() -> None:
 def test_the_stored_inspection_is_what_is_returned(parts: Parts) -> None:
     stored: list[Inspection] = []
 
-    def save(inspection: Inspection) -> Inspection:
+    def save(inspection: Inspection, callback_url: str | None = None) -> Inspection:
         stored.append(replace(inspection, attempts=9))
         return stored[-1]
 

@@ -117,5 +117,5 @@ class _Nothing:
     def withdraw_failure(self, id: str) -> None:
         pass
 
-    def save(self, inspection: Inspection) -> Inspection:
+    def save(self, inspection: Inspection, callback_url: str | None = None) -> Inspection:
         return inspection

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,12 +121,17 @@ def _http_url(parts: SplitResult, settings: Settings) -> HttpUrl:
 def _check_host(host: str, port: int, scheme: str, settings: Settings) -> None:
     default = DEFAULT_PORTS[scheme]
     if settings.allowed_hosts:
-        if not any(_matches(host, port, entry, default) for entry in settings.allowed_hosts):
+        if not is_listed(host, port, settings.allowed_hosts, default):
             raise UrlNotAllowed(f"host {host}:{port} is not in DAMAGE_ALLOWED_HOSTS")
     elif port != default and not settings.allow_private_addresses:
         raise UrlNotAllowed(
             f"port {port} is not allowed; add the host with its port to DAMAGE_ALLOWED_HOSTS"
         )
+
+
+def is_listed(host: str, port: int, entries: Iterable[str], default: int = 443) -> bool:
+    """Whether one of ``entries`` (`allowed_host`), by default with port ``default``, matches."""
+    return any(_matches(host, port, entry, default) for entry in entries)
 
 
 def _matches(host: str, port: int, entry: str, default: int) -> bool:

@@ -6,6 +6,7 @@ second time; ``detect_damage.delay(url).get()`` reads the inspection.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
     from damage_tasks.results.store import Inspections
 
 
-def open_store(url: str) -> Inspections:
-    """The database of inspections at ``url``; raises `ExtraMissing` without SQLAlchemy."""
-    return _import_inspections()(url)
+def open_store(url: str, event_targets: Sequence[str] = ()) -> Inspections:
+    """The database of inspections at ``url``; raises `ExtraMissing` without SQLAlchemy.
+
+    Every event is recorded for each of ``event_targets``.
+    """
+    return _import_inspections()(url, event_targets)
 
 
 @cache

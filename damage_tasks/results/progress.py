@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 
-def upsert_progress(connection: Connection, what: Progress) -> None:
-    """Store ``what``, unless a later attempt has stored its own or the photo has a verdict."""
+def upsert_progress(connection: Connection, what: Progress) -> bool:
+    """Store ``what``, unless a later attempt has stored its own or the photo has a verdict.
+
+    Returns whether it was stored.
+    """
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     row = _row(what)
     has_ended = sa.exists().where(
@@ -40,9 +43,10 @@ def upsert_progress(connection: Connection, what: Progress) -> None:
             progress.c.message_sent_at == new.message_sent_at, progress.c.receives <= new.receives
         ),
     )
-    connection.execute(
+    done = connection.execute(
         insert.on_conflict_do_update(index_elements=["id"], set_=changed, where=is_older)
     )
+    return bool(done.rowcount)
 
 
 def find_progress(connection: Connection, id: str) -> Progress | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from damage_tasks.errors import DatabaseError, MessageMalformed
-from damage_tasks.inspection import Finding, Inspection, Progress, State, Verdict
+from damage_tasks.inspection import EventType, Finding, Inspection, Progress, State, Verdict
 from damage_tasks.results.database import create_engine, database_errors
 from damage_tasks.results.decisions import find_decisions
+from damage_tasks.results.outbox import add_event, add_verdict, withdraw_failure_event
 from damage_tasks.results.progress import (
     delete_progress,
     delete_progress_before,
@@ -44,8 +45,10 @@ class Inspections:
     and `DatabaseError` when it will not.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, event_targets: Sequence[str] = ()) -> None:
+        """Open the database at ``url``; every event is recorded for each of ``event_targets``."""
         self.engine = create_engine(url)
+        self.event_targets = tuple(event_targets)
         dialect = postgresql if self.engine.dialect.name == "postgresql" else sqlite
         # Built once, because building a statement takes as long as executing it.
         insert = dialect.insert(inspections)
@@ -71,12 +74,13 @@ class Inspections:
         """Close the connection."""
         self.engine.dispose()
 
-    def save(self, inspection: Inspection) -> Inspection:
-        """Store ``inspection`` with its finding and damaged areas, in one transaction.
+    def save(self, inspection: Inspection, callback_url: str | None = None) -> Inspection:
+        """Store ``inspection`` with its finding, damaged areas and events, in one transaction.
 
         The first verdict of a task id is kept, however often it is saved again, unless it
         `gives_way`.  If the photo already has a finding, the inspection refers to that
-        one.  Returns the stored inspection.
+        one.  If anything was stored, the event is recorded for all targets and for
+        ``callback_url``.  Returns the stored inspection.
         """
         with self.transaction() as connection:
             finding_id, stored, is_new = None, inspection, False
@@ -93,6 +97,8 @@ class Inspections:
                 ):  # of a different photo that is now at the same URL, so nothing refers to it
                     connection.execute(sa.delete(findings).where(findings.c.id == finding_id))
                 return load_inspection(connection, _row_of(connection, inspection.id))
+            callbacks = (callback_url,) if callback_url else ()
+            add_verdict(connection, stored, (*self.event_targets, *callbacks))
         return stored
 
     def find(self, id: str) -> Inspection | None:
@@ -138,7 +144,15 @@ class Inspections:
     def save_progress(self, progress: Progress) -> None:
         """Store ``progress``, unless a later attempt stored its own or there is a verdict."""
         with self.transaction() as connection:
-            upsert_progress(connection, progress)
+            is_stored = upsert_progress(connection, progress)
+            if is_stored and progress.state is State.RETRYING:
+                add_event(
+                    connection,
+                    EventType.RETRYING,
+                    progress.to_dict(),
+                    self.event_targets,
+                    inspection_id=progress.id,
+                )
 
     def forget_progress(self, id: str) -> None:
         """Remove the stored progress of ``id``."""
@@ -153,6 +167,7 @@ class Inspections:
     def withdraw_failure(self, id: str) -> None:
         """Remove a failure that was stored in advance, before an attempt that may be retried."""
         with self.transaction() as connection:
+            withdraw_failure_event(connection, id)
             connection.execute(
                 sa.delete(inspections).where(
                     inspections.c.id == id,

@@ -28,6 +28,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -175,4 +176,43 @@ decisions = Table(
     Column("undone_at", Moment),
     Index(None, "inspection_id"),
     Index(None, "made_at"),
+)
+
+_IS_WAITING = text("state = 'waiting'")
+
+# Events to send: one row for each event and target.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("event_id", String(64), nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("inspection_id", Id),
+    Column("target", Text, nullable=False),
+    # What can fail as a whole: an ARN, or the scheme, host and port of a webhook.
+    Column("destination", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", Moment, nullable=False),
+    Column("error", Text),
+    Column("created_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Index(
+        None,
+        "destination",
+        "next_attempt_at",
+        postgresql_where=_IS_WAITING,
+        sqlite_where=_IS_WAITING,
+    ),
+    Index(None, "inspection_id"),
+    Index(None, "state", "ended_at"),
+)
+
+# Targets that want no more events.
+disabled_targets = Table(
+    "disabled_targets",
+    metadata,
+    Column("target", String(2048), primary_key=True),
+    Column("disabled_at", Moment, nullable=False),
 )

@@ -21,6 +21,7 @@ from pydantic import ValidationError, field_validator, model_validator
 from damage_tasks.errors import SettingsError
 from damage_tasks.settings.base import PREFIX, is_service_link
 from damage_tasks.settings.connection_settings import PlaceSettings
+from damage_tasks.settings.event_settings import EventSettings
 from damage_tasks.settings.monitoring_settings import MonitoringSettings
 from damage_tasks.settings.photo_settings import PhotoSettings
 from damage_tasks.settings.worker_settings import WorkerSettings
@@ -36,11 +37,17 @@ _LEGACY_HOSTS_OF_US_EAST_1 = frozenset({"queue.amazonaws.com", "sqs.amazonaws.co
 
 
 # Pydantic lists the fields of the last group first.
-class Settings(MonitoringSettings, WorkerSettings, PhotoSettings, PlaceSettings):
+class Settings(MonitoringSettings, EventSettings, WorkerSettings, PhotoSettings, PlaceSettings):
     """The settings of callers and workers; `get_settings` reads them."""
 
     @field_validator(
-        "allowed_hosts", "allowed_buckets", "file_roots", "cloudfront_hosts", mode="before"
+        "allowed_hosts",
+        "allowed_buckets",
+        "file_roots",
+        "cloudfront_hosts",
+        "event_targets",
+        "callback_hosts",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: Any) -> Any:
@@ -98,6 +105,8 @@ class Settings(MonitoringSettings, WorkerSettings, PhotoSettings, PlaceSettings)
                 "DAMAGE_CLOUDFRONT_HOSTS needs DAMAGE_CLOUDFRONT_KEY_PAIR_ID and "
                 "DAMAGE_CLOUDFRONT_PRIVATE_KEY"
             )
+        if not self.allow_http and any(t.startswith("http://") for t in self.event_targets):
+            raise ValueError("DAMAGE_EVENT_TARGETS: http:// needs DAMAGE_ALLOW_HTTP; use https://")
         return self
 
     @property

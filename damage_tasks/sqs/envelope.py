@@ -44,6 +44,7 @@ OPTIONS_KEY = "inspection"  # the key of a raw message's options; other keys are
 # Our own headers: see `damage_tasks.tasks`.
 HAD_PHOTO = "had_photo"
 DEADLINE = "deadline"
+CALLBACK_URL = "callback_url"
 
 TRACE_HEADERS = ("sentry-trace", "baggage")
 KEPT_HEADERS = (

@@ -73,7 +73,8 @@ class WorkerMonitor:
 
 def _open_store() -> Inspections:
     """A separate connection for the parent, so that children do not inherit one in use."""
-    return open_store(get_settings().require("database_url"))
+    settings = get_settings()
+    return open_store(settings.require("database_url"), settings.event_targets)
 
 
 def cause_of(error: BaseException) -> str:

@@ -1,0 +1,1 @@
+"""Sends events about inspections to SNS, SQS, EventBridge and webhooks."""

@@ -1,0 +1,94 @@
+"""Events about inspections, written in the transaction that changes the inspection.
+
+`damage-tasks deliver` sends them; there is one row for each event and target.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from damage_tasks.inspection import DeliveryState, EventType, Inspection, Verdict
+from damage_tasks.results.tables import deliveries
+from damage_tasks.settings.event_targets import destination_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+
+def add_event(
+    connection: Connection,
+    type: EventType,
+    data: Mapping[str, Any],
+    targets: Iterable[str],
+    *,
+    inspection_id: str | None = None,
+    due: datetime | None = None,
+) -> None:
+    """Record an event of ``type`` for each of ``targets``; it is sent at ``due``, or at once.
+
+    ``data`` is the event's data, with JSON types only.  Nothing is written without targets.
+    """
+    now = datetime.now(UTC)
+    event = {
+        # The same for all targets and attempts, so that a receiver can recognise a repetition.
+        "event_id": f"evt_{uuid.uuid4().hex}",
+        "type": str(type),
+        "inspection_id": inspection_id,
+        "body": event_body(type, data, now),
+        "state": str(DeliveryState.WAITING),
+        "attempts": 0,
+        "next_attempt_at": due or now,
+        "created_at": now,
+    }
+    rows = [
+        {**event, "target": target, "destination": destination_of(target)}
+        for target in dict.fromkeys(targets)
+    ]
+    if rows:
+        connection.execute(sa.insert(deliveries), rows)
+
+
+def add_verdict(connection: Connection, inspection: Inspection, targets: Iterable[str]) -> None:
+    """Record the event of a stored verdict, replacing that of a provisional failure.
+
+    The event of a provisional failure is only sent once the failure is final.
+    """
+    if not (targets := tuple(targets)):
+        return
+    withdraw_failure_event(connection, inspection.id)
+    is_failure = inspection.verdict is Verdict.FAILED
+    add_event(
+        connection,
+        EventType.FAILED if is_failure else EventType.COMPLETED,
+        inspection.to_dict(),
+        targets,
+        inspection_id=inspection.id,
+        due=inspection.final_after,
+    )
+
+
+def withdraw_failure_event(connection: Connection, inspection_id: str) -> None:
+    """Remove the event of a provisional failure, which has not been sent yet."""
+    connection.execute(
+        sa.delete(deliveries).where(
+            deliveries.c.inspection_id == inspection_id,
+            deliveries.c.type == EventType.FAILED,
+            deliveries.c.state == DeliveryState.WAITING,
+            deliveries.c.attempts == 0,
+            deliveries.c.next_attempt_at > datetime.now(UTC),
+        )
+    )
+
+
+def event_body(type: EventType, data: Mapping[str, Any], at: datetime) -> str:
+    """The body of an event as JSON: ``{"type": ..., "timestamp": ..., "data": ...}``."""
+    body = {"type": str(type), "timestamp": at.isoformat(), "data": data}
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    # Callers' texts may contain half of a surrogate pair, which UTF-8 cannot represent.
+    return text.encode("utf-8", "replace").decode()
