@@ -10,12 +10,19 @@ Importing it loads neither torch nor OpenCV nor SQLAlchemy.
 """
 
 from damage_tasks.app import app
-from damage_tasks.contract import DetectDamage, InspectionResult, PendingInspection, ProgressResult
+from damage_tasks.contract import (
+    DetectDamage,
+    InspectionOptions,
+    InspectionResult,
+    PendingInspection,
+    ProgressResult,
+)
 from damage_tasks.lookup import get_inspection
 from damage_tasks.submission import submit_many
 from damage_tasks.tasks import detect_damage as _detect_damage
 
 __all__ = [
+    "InspectionOptions",
     "InspectionResult",
     "PendingInspection",
     "ProgressResult",

@@ -17,6 +17,7 @@ from damage_tasks.inspection import (
     Reason,
     Verdict,
 )
+from damage_tasks.results.storable_text import storable
 from damage_tasks.telemetry import redact
 from damage_tasks.telemetry.sentry import traced_stage
 from model_store.identity import BundleIdentity
@@ -45,7 +46,9 @@ class Attempt:
     """An attempt to examine the photo at ``url`` for the inspection ``id``.
 
     ``number`` counts the attempts from 1.  ``had_photo`` says whether this attempt or an
-    earlier one has had the photo's bytes.  No attempt begins after ``deadline``.
+    earlier one has had the photo's bytes.  No attempt begins after ``deadline``.  If the sender
+    chose the id (``has_own_id``), it may have been used before; ``message_id`` is the
+    SQS MessageId of the first message.
     ``callback_url`` is where the caller wants the inspection's event sent, unchecked.
     ``metadata`` is the caller's, unchecked; `checked_metadata` contains it once it is known to be
     valid.
@@ -58,10 +61,22 @@ class Attempt:
     had_photo: bool = False
     deadline: datetime | None = None
     callback_url: Any = None
+    has_own_id: bool = False
+    message_id: str | None = None
     checked_metadata: Mapping[str, Any] = field(default_factory=dict)
     photo: PhotoFacts = field(default_factory=PhotoFacts)
     watch: Stopwatch = field(default_factory=Stopwatch)
     began: float = field(default_factory=time.monotonic)
+
+    @property
+    def may_be_known(self) -> bool:
+        """Whether there may be a verdict of an earlier attempt or of a message with the same id."""
+        return self.number > 1 or self.has_own_id
+
+    @property
+    def photo_url(self) -> str | None:
+        """The URL as it is stored; None if it is not text: callers may send anything."""
+        return storable(self.url) if isinstance(self.url, str) else None
 
     def examined(self, finding: Finding, bundle: BundleIdentity, *, reused: bool) -> Inspection:
         """The inspection that ends with ``finding``."""
@@ -83,8 +98,7 @@ class Attempt:
     def _inspection(self, verdict: Verdict, bundle: BundleIdentity, **fields: Any) -> Inspection:
         return Inspection(
             id=self.id,
-            # Callers may send anything as a URL.
-            photo_url=self.url if isinstance(self.url, str) else None,
+            photo_url=self.photo_url,
             photo=self.photo,
             verdict=verdict,
             bundle=bundle,

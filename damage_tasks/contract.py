@@ -153,6 +153,20 @@ class CallArguments(TypedDict, total=False):
     metadata: Metadata | None
 
 
+class InspectionOptions(TypedDict, total=False):
+    """Options of one inspection, the same as in a raw message.
+
+    ``id`` is the inspection's id: a photo sent twice with the same id is examined once.
+    ``deadline`` is a `datetime` or ISO 8601, by default in UTC; a photo that was not examined
+    by then is rejected.
+    """
+
+    id: str
+    case_id: str
+    deadline: str | datetime
+    callback_url: str
+
+
 class CallOptions(TypedDict, total=False):
     """Options of `submit_many` for each photo; `detect_damage.apply_async` has them too."""
 
@@ -160,6 +174,7 @@ class CallOptions(TypedDict, total=False):
     MessageGroupId: str
     expires: float | datetime | None
     headers: Mapping[str, Any] | None
+    inspection: InspectionOptions | None
 
 
 class DetectDamage(Protocol):
@@ -170,13 +185,20 @@ class DetectDamage(Protocol):
     @property
     def app(self) -> Any: ...
     def __call__(self, url: str, metadata: Metadata | None = None) -> InspectionResult: ...
-    def delay(self, url: str, metadata: Metadata | None = None) -> PendingInspection: ...
+    def delay(
+        self,
+        url: str,
+        metadata: Metadata | None = None,
+        *,
+        inspection: InspectionOptions | None = None,
+    ) -> PendingInspection: ...
     def apply_async(
         self,
         args: tuple[str] | tuple[str, Metadata | None] | list[str | Metadata | None] = ...,
         kwargs: CallArguments | None = None,
         task_id: str | None = None,
         *,
+        inspection: InspectionOptions | None = None,
         DelaySeconds: int = ...,  # noqa: N803  # SQS's own names
         MessageGroupId: str = ...,  # noqa: N803
         expires: float | datetime | None = None,

@@ -37,6 +37,7 @@ __all__ = [
     "ExtraMissing",
     "FlowerDatabaseInUse",
     "FlowerOpen",
+    "IdConflict",
     "InspectionNotFound",
     "MessageMalformed",
     "MetadataInvalid",
@@ -174,6 +175,12 @@ class MetadataInvalid(PhotoRejected):
     """Raised when the caller's metadata is not a JSON object or is larger than allowed."""
 
     code = "metadata_invalid"
+
+
+class IdConflict(PhotoRejected):
+    """Raised when the id that a message's sender chose already belongs to another photo."""
+
+    code = "id_conflict"
 
 
 class TooOld(PhotoRejected):

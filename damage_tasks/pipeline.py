@@ -14,10 +14,13 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from uuid import uuid4
 
-from damage_tasks.attempt_state import Attempt
+from damage_tasks.attempt_state import Attempt, Stopwatch
 from damage_tasks.errors import (
     DamageTaskError,
+    IdConflict,
+    MessageMalformed,
     MetadataInvalid,
     PhotoExpired,
     PhotoForbidden,
@@ -99,14 +102,22 @@ class Pipeline:
         return self._store(inspection, attempt)
 
     def verdict_of(self, attempt: Attempt) -> Inspection | None:
-        """The photo's stored inspection, unless it is ``failed`` and may be retried."""
+        """The photo's stored inspection, unless it is ``failed`` and may be retried.
+
+        If the id belongs to another photo, this one is rejected under another id.
+        """
         stored = self._retry(attempt, lambda: self.inspections.find(attempt.id))
-        return stored if stored and not stored.gives_way else None
+        if stored is None or stored.gives_way:
+            return None
+        if stored.photo_url == attempt.photo_url:
+            return stored
+        self._keep_metadata(attempt)
+        return self._reject_conflict(attempt)
 
     def reject(self, attempt: Attempt, error: PhotoRejected) -> Inspection:
         """Store a ``rejected`` inspection because of ``error``."""
         inspection = attempt.ended_by(error, Verdict.REJECTED, self.segmenter.identity)
-        return self._store(inspection, attempt, error.s3_code)
+        return self._store(inspection, attempt, error)
 
     def record_failure(
         self, attempt: Attempt, error: DamageTaskError, final_after: datetime | None = None
@@ -116,8 +127,7 @@ class Pipeline:
         With ``final_after``, it is provisional until then.  A verdict already stored
         under the same id is kept.  Counts nothing, because the photo may be delivered again.
         """
-        with suppress(MetadataInvalid):
-            attempt.checked_metadata = check_metadata(attempt.metadata, self.max_metadata_bytes)
+        self._keep_metadata(attempt)
         inspection = attempt.ended_by(error, Verdict.FAILED, self.segmenter.identity, final_after)
         # Storing it in advance must not use up the time of the attempt itself.
         patience = self.retry_seconds if final_after is None else 0.0
@@ -138,6 +148,17 @@ class Pipeline:
             self.inspections.withdraw_failure(attempt.id)
         except DamageTaskError as problem:
             logger.warning("%s is shown as failed until its retry: %s", attempt.id, problem)
+
+    def _keep_metadata(self, attempt: Attempt) -> None:
+        with suppress(MetadataInvalid):
+            attempt.checked_metadata = check_metadata(attempt.metadata, self.max_metadata_bytes)
+
+    def _reject_conflict(self, attempt: Attempt, error: PhotoRejected | None = None) -> Inspection:
+        """Reject a photo whose id belongs to another one, under the id of its message."""
+        if not isinstance(error, MessageMalformed):
+            error = IdConflict(f"the id {attempt.id} belongs to the inspection of another photo")
+        id = attempt.message_id or str(uuid4())
+        return self.reject(replace(attempt, id=id, watch=Stopwatch()), error)
 
     def _retry(self, attempt: Attempt, act: Callable[[], T]) -> T:
         return retry_until(attempt.began + self.retry_seconds, act)
@@ -241,16 +262,19 @@ class Pipeline:
         return self.inspections.save(inspection, self.allowed_callback(attempt.callback_url))
 
     def _store(
-        self, inspection: Inspection, attempt: Attempt, s3_code: str | None = None
+        self, inspection: Inspection, attempt: Attempt, error: PhotoRejected | None = None
     ) -> Inspection:
         watch = attempt.watch
         with watch.stage("commit"):
             stored = self._retry(attempt, lambda: self._save(inspection, attempt))
+        if stored.photo_url != attempt.photo_url and attempt.id != attempt.message_id:
+            # A message with the same id was examined in the meantime.
+            return self._reject_conflict(attempt, error)
         # An inspection that was stored before has already been counted.
         if stored.finished_at == inspection.finished_at and (metrics := get_metrics()):
             metrics.examined(stored, watch.milliseconds)
-            if s3_code is not None:
-                metrics.refused_by_s3(s3_code)
+            if error is not None and error.s3_code is not None:
+                metrics.refused_by_s3(error.s3_code)
         logger.info(
             "photo inspected",
             extra={

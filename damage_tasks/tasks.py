@@ -22,7 +22,16 @@ from damage_tasks.errors import (
     TimeLimitReached,
     WorkerLost,
 )
-from damage_tasks.sqs.envelope import CALLBACK_URL, DEADLINE, HAD_PHOTO
+from damage_tasks.sqs.envelope import PROBLEM
+from damage_tasks.sqs.inspection_options import (
+    CALLBACK_URL,
+    CARRIED,
+    DEADLINE,
+    HAD_PHOTO,
+    MESSAGE_ID,
+    OWN_ID,
+)
+from damage_tasks.sqs.inspection_task import InspectionTask
 from damage_tasks.sqs.message_attributes import VISIBILITY_MARGIN_SECONDS, receives_of
 from damage_tasks.sqs.task_names import DETECT_DAMAGE, RECORD_MALFORMED
 from damage_tasks.worker.runtime import WorkerRuntime, runtime_of
@@ -37,7 +46,7 @@ app.runtime = WorkerRuntime()
 connect_signals(app)
 
 
-@app.task(bind=True, name=DETECT_DAMAGE, max_retries=None, Request=REQUEST)
+@app.task(base=InspectionTask, bind=True, name=DETECT_DAMAGE, max_retries=None, Request=REQUEST)
 def detect_damage(self: Task, url: str, metadata: dict[str, Any] | None = None) -> dict[str, Any]:
     """Inspect the photo at ``url`` and return the inspection.
 
@@ -55,8 +64,8 @@ def detect_damage(self: Task, url: str, metadata: dict[str, Any] | None = None) 
         lost = WorkerLost(f"delivered {received} times and never finished")
         pipeline.record_failure(attempt, lost, final_after=_end_of_attempt())
     try:
-        # The photo was finished before; only the deletion of its message failed.
-        if attempt.number > 1 and (known := pipeline.verdict_of(attempt)) is not None:
+        # Finished before: its message was not deleted, or the sender sent it twice.
+        if attempt.may_be_known and (known := pipeline.verdict_of(attempt)) is not None:
             return known.to_dict()
         inspection = pipeline.inspect(attempt)
         if inspection.finding is not None and not inspection.reused:
@@ -95,9 +104,9 @@ def _failure_of(error: Exception) -> DamageTaskError:
 def record_malformed(self: Task, body: str) -> dict[str, Any]:
     """Record a message that is not a request as ``rejected``, with its body."""
     error = MessageMalformed(
-        'expected {"image_url": "https://...", ...}, perhaps with '
-        '"inspection": {"deadline": "2026-12-31T12:00:00Z"}, '
-        "or a Celery message in JSON that calls detect_damage(url, metadata)"
+        _header(self, PROBLEM)
+        or 'expected {"image_url": "https://...", ...} or a Celery message in JSON that calls '
+        "detect_damage(url, metadata)"
     )
     attempt = _attempt(self, None, {"body": body})
     attempt.checked_metadata = attempt.metadata
@@ -116,12 +125,12 @@ def try_again(task: Task, error: TemporaryError, attempt: Attempt) -> Retry:
     # timeout, and SQS would deliver it again.
     delay = retry_delay(retries, runtime_of(task.app).settings.retry_base)
     now = datetime.now(UTC)
-    headers = dict(task.request.headers or {})
+    carried = {name: _header(task, name) for name in (*CARRIED, PROBLEM)}
+    headers = {**(task.request.headers or {}), **{k: v for k, v in carried.items() if v}}
     if attempt.deadline is not None:
         # Ends at the deadline, so that the caller gets a verdict then.
         left = (attempt.deadline - now).total_seconds()
         delay = min(delay, max(0, math.ceil(left)))
-        headers[DEADLINE] = attempt.deadline.isoformat()
     if attempt.had_photo:
         headers[HAD_PHOTO] = True
     attach_report(error, AttemptReport(attempt.had_photo, now + timedelta(seconds=delay)))
@@ -142,17 +151,25 @@ def _may_retry(task: Task) -> bool:
 
 def _attempt(task: Task, url: Any, metadata: Any) -> Attempt:
     request = task.request
-    deadline = getattr(request, DEADLINE, None)
+    deadline = _header(task, DEADLINE)
     return Attempt(
         # A direct call, detect_damage(url), has none.
         request.id or uuid(),
         url,
         metadata,
         number=request.retries + receives_of(request.properties or {}),
-        had_photo=bool(getattr(request, HAD_PHOTO, False)),
+        had_photo=bool(_header(task, HAD_PHOTO)),
         deadline=datetime.fromisoformat(deadline) if deadline else None,
-        callback_url=getattr(request, CALLBACK_URL, None),
+        callback_url=_header(task, CALLBACK_URL),
+        has_own_id=bool(_header(task, OWN_ID)),
+        message_id=_header(task, MESSAGE_ID),
     )
+
+
+def _header(task: Task, name: str) -> Any:
+    """A header of the message; in a caller's own process there is no message around the headers."""
+    request = task.request
+    return getattr(request, name, None) or (request.headers or {}).get(name)
 
 
 def _end_of_attempt() -> datetime:

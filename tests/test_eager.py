@@ -57,6 +57,20 @@ def test_a_photo_is_examined_and_stored_here(photo: str, call: Callable[[str], A
     assert get_inspection(result["id"]) == result
 
 
+def test_an_own_id_works_here_too(photo: str) -> None:
+    app.conf.task_always_eager = True
+    try:
+        first = detect_damage.delay(photo, inspection={"id": "car-7"}).get()
+        again = detect_damage.delay(photo, inspection={"id": "car-7"}).get()
+        other = detect_damage.delay(photo + "2", inspection={"id": "car-7"}).get()
+    finally:
+        app.conf.task_always_eager = False
+    assert first == again
+    assert first["id"] == "car-7"
+    assert other["reason"] and other["reason"]["code"] == "id_conflict"
+    assert get_inspection(other["id"]) == other
+
+
 def test_an_error_of_a_direct_call_is_raised(photo: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from damage_tasks.errors import TemporaryError
 

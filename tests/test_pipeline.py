@@ -24,6 +24,7 @@ from damage_tasks.inspection import Finding, Inspection, Progress, Verdict
 from damage_tasks.photos import Photo, decode
 from damage_tasks.photos.originals import photo_key
 from damage_tasks.pipeline import Pipeline, check_metadata, picture_key
+from damage_tasks.results.storable_text import storable
 from damage_tasks.vision.segmenter import Segmentation
 from damage_tasks.vision.view_results import Mask
 from model_store.manifest import Decision, MaskPolicy
@@ -107,8 +108,10 @@ class Records:
     def save(self, inspection: Inspection, callback_url: str | None = None) -> Inspection:
         if self.error:
             raise self.error
-        self.rows[inspection.id] = inspection
-        return inspection
+        stored = self.rows.get(inspection.id)
+        if stored is None or stored.gives_way:
+            self.rows[inspection.id] = inspection
+        return self.rows[inspection.id]
 
 
 class Parts:
@@ -298,6 +301,51 @@ def test_a_verdict_is_known_by_its_id_and_a_failure_is_none(parts: Parts) -> Non
     parts.inspect()
     known = parts.pipeline.verdict_of(Attempt("task-1", "https://x/y.jpg"))
     assert known is not None and known.finding is not None
+
+
+def test_an_id_that_belongs_to_another_photo_is_a_conflict_under_the_messages_id(
+    parts: Parts,
+) -> None:
+    parts.inspect()
+    attempt = Attempt("task-1", "https://x/2.jpg", {"car": 8}, message_id="message-2")
+    for _ in range(2):  # it may be delivered again
+        result = check_result(parts.pipeline.verdict_of(attempt).to_dict())  # type: ignore[union-attr]
+        assert (result["id"], result["reason"]["code"]) == ("message-2", "id_conflict")
+        assert (result["photo"]["url"], result["metadata"]) == ("https://x/2.jpg", {"car": 8})
+    assert parts.records.rows["task-1"].photo_url == "https://x/y.jpg"
+    assert len(parts.records.rows) == 2
+
+
+def test_a_conflict_that_arises_during_the_examination_is_noticed(parts: Parts) -> None:
+    first = Attempt("task-1", "https://x/1.jpg", message_id="message-1")
+    second = Attempt("task-1", "https://x/2.jpg", message_id="message-2")
+    assert parts.pipeline.verdict_of(first) is None
+    assert parts.pipeline.verdict_of(second) is None
+    assert parts.pipeline.inspect(first).id == "task-1"
+    assert parts.pipeline.inspect(second).id == "message-2"
+    assert {id: row.photo_url for id, row in parts.records.rows.items()} == {
+        "task-1": "https://x/1.jpg",
+        "message-2": "https://x/2.jpg",
+    }
+
+
+def test_a_failed_photo_gives_its_id_to_another(parts: Parts) -> None:
+    parts.pipeline.record_failure(Attempt("task-1", "https://x/1.jpg"), StorageUnavailable())
+    second = Attempt("task-1", "https://x/2.jpg", message_id="message-2")
+    assert parts.pipeline.verdict_of(second) is None
+    assert parts.pipeline.inspect(second).id == "task-1"
+
+
+@pytest.mark.parametrize("url", ["https://x/" + "y" * 9000, "https://x/\0", "https://x/\ud83d", 7])
+def test_the_same_odd_url_does_not_conflict_with_itself(url: Any) -> None:
+    parts = Parts()
+    parts.photos.error = PhotoNotFound("nothing there")
+    for number in (1, 2):
+        attempt = Attempt("task-1", url, number=number, message_id="message-1")
+        found = parts.pipeline.verdict_of(attempt) or parts.pipeline.inspect(attempt)
+        assert found.id == "task-1"
+        # As the database stores it.
+        parts.records.rows["task-1"] = replace(found, photo_url=storable(found.photo_url))
 
 
 def test_keys_are_made_of_digests_only() -> None:

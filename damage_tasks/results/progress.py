@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from damage_tasks.inspection import Progress, Reason, State, Verdict
-from damage_tasks.results.rows import storable
+from damage_tasks.results.storable_text import storable
 from damage_tasks.results.tables import inspections, progress
 
 if TYPE_CHECKING:

@@ -18,13 +18,12 @@ from damage_tasks.inspection import (
     Severity,
     Verdict,
 )
+from damage_tasks.results.storable_text import storable
 from damage_tasks.results.tables import damages, findings
 from model_store.identity import BundleIdentity
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
-
-MAX_TEXT_CHARACTERS = 8192
 
 
 def inspection_row(inspection: Inspection, finding_id: int | None) -> dict[str, Any]:
@@ -52,13 +51,6 @@ def inspection_row(inspection: Inspection, finding_id: int | None) -> dict[str, 
         "finished_at": inspection.finished_at or datetime.now(UTC),
         "final_after": inspection.final_after,
     }
-
-
-def storable(text: str | None) -> str | None:
-    """``text`` in a form that PostgreSQL accepts: no NUL, no lone surrogates, limited length."""
-    if text is None:
-        return None
-    return text[:MAX_TEXT_CHARACTERS].encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def storable_json(value: Any) -> Any:

@@ -34,6 +34,7 @@ class DeadLetter:
     """
 
     id: str
+    message_id: str
     photo_url: str | None
     sent: datetime
     body: str
@@ -71,7 +72,7 @@ class DeadLetters:
 
         Safe to repeat: an existing inspection is not duplicated.
         """
-        message = translate(letter.body, letter.id, self._queue.name)
+        message = translate(letter.body, letter.message_id, self._queue.name)
         message["headers"]["retries"] = 0
         with _errors(self._queue.url):
             self._sqs.send_message(QueueUrl=self._queue.url, MessageBody=json.dumps(message))
@@ -129,6 +130,7 @@ def _letter(message: dict[str, Any]) -> DeadLetter:
     url = (args[0] if args else kwargs.get("url")) if _is_request(envelope) else None
     return DeadLetter(
         id=envelope["headers"]["id"],
+        message_id=message["MessageId"],
         photo_url=url if isinstance(url, str) else None,
         sent=datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC),
         body=decoded,

@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import base64
 import json
-from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 from kombu.serialization import register
 
+from damage_tasks.sqs.inspection_options import (
+    MESSAGE_ID,
+    OPTIONS_KEY,
+    carried_headers,
+    option_headers,
+)
 from damage_tasks.sqs.task_names import (
     ARGUMENTS,
     DETECT_DAMAGE,
@@ -40,15 +44,10 @@ def register_plain_json() -> None:
     register(PLAIN_JSON, json.dumps, json.loads, PLAIN_JSON_TYPE, "utf-8")
 
 
-OPTIONS_KEY = "inspection"  # the key of a raw message's options; other keys are metadata
-# Our own headers: see `damage_tasks.tasks`.
-HAD_PHOTO = "had_photo"
-DEADLINE = "deadline"
-CALLBACK_URL = "callback_url"
-
 TRACE_HEADERS = ("sentry-trace", "baggage")
+PROBLEM = "problem"  # our header that says what is wrong with a malformed message
 KEPT_HEADERS = (
-    "lang", "root_id", "parent_id", "argsrepr", "kwargsrepr", "origin", *TRACE_HEADERS,
+    "lang", "root_id", "parent_id", "argsrepr", "kwargsrepr", "origin", PROBLEM, *TRACE_HEADERS,
 )  # fmt: skip
 MAX_RETRIES = 1000
 # Nested lists: Python itself fails near 1000 levels, each time in a different place.
@@ -69,32 +68,39 @@ def translate(text: str, message_id: str, queue: str) -> Json:
     further tasks to call.  Its expiry time becomes the photo's deadline.
     """
     payload = _parse(text)
-    celery = _celery(payload, queue)
+    celery = _celery(payload, message_id, queue)
     if celery is not None:
         return celery
+    problem = None
     if isinstance(payload, dict) and isinstance(payload.get("image_url"), str):
-        metadata = {
-            key: value for key, value in payload.items() if key not in ("image_url", OPTIONS_KEY)
-        }
         try:
-            options = _options(payload.get(OPTIONS_KEY, {}))
-        except (ValueError, OverflowError):
-            return _refused(text, message_id, queue)
-        args = [payload["image_url"], metadata]
-        headers = {"headers": _trace(metadata), **options}
-        return _message(DETECT_DAMAGE, args, {}, message_id, queue, headers)
-    return _refused(text, _task_id(payload) or message_id, queue)
+            return _raw(payload, message_id, queue)
+        except ValueError as error:
+            problem = str(error)
+    task_id = _task_id(payload) or message_id
+    headers = {MESSAGE_ID: message_id, **({PROBLEM: problem} if problem else {})}
+    return _message(RECORD_MALFORMED, [text[:MAX_BODY_CHARACTERS]], {}, task_id, queue, headers)
 
 
-def _refused(text: str, task_id: str, queue: str) -> Json:
-    return _message(RECORD_MALFORMED, [text[:MAX_BODY_CHARACTERS]], {}, task_id, queue)
+def _raw(payload: Json, message_id: str, queue: str) -> Json:
+    """The message for plain JSON with an ``image_url``; `ValueError` if an option is wrong."""
+    own_id, options = option_headers(payload.get(OPTIONS_KEY, {}))
+    metadata = {
+        key: value for key, value in payload.items() if key not in ("image_url", OPTIONS_KEY)
+    }
+    headers = {"headers": _trace(metadata), **options, MESSAGE_ID: message_id}
+    args = [payload["image_url"], metadata]
+    return _message(DETECT_DAMAGE, args, {}, own_id or message_id, queue, headers)
 
 
 def _task_id(payload: Any) -> str | None:
-    """The task id in the headers of any Celery message, if an inspection can have it."""
-    headers = payload.get("headers") if isinstance(payload, dict) else None
-    id = headers.get("id") if isinstance(headers, dict) else None
-    return id if is_task_id(id) else None
+    """The id that the sender of an unusable message waits for, if an inspection can have it."""
+    for place in ("headers", OPTIONS_KEY):
+        found = payload.get(place) if isinstance(payload, dict) else None
+        id = found.get("id") if isinstance(found, dict) else None
+        if is_task_id(id):
+            return str(id)
+    return None
 
 
 def _parse(text: str | bytes) -> Any:
@@ -114,24 +120,6 @@ def _parse(text: str | bytes) -> Any:
         if not level:
             return value
     return None
-
-
-def _options(options: Any) -> Json:
-    """The headers for a raw message's options; raises `ValueError` if they are invalid."""
-    if not isinstance(options, dict) or not options.keys() <= {DEADLINE}:
-        raise ValueError(f"{OPTIONS_KEY} has unknown options")
-    return _deadline(options.get(DEADLINE))
-
-
-def _deadline(text: Any) -> Json:
-    """The header for a deadline in ISO 8601, by default in UTC; empty for None."""
-    if text is None:
-        return {}
-    if not isinstance(text, str):
-        raise ValueError(f"{DEADLINE} is not text")
-    moment = datetime.fromisoformat(text)
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return {DEADLINE: moment.astimezone(UTC).isoformat()}
 
 
 def _trace(metadata: Json) -> Json:
@@ -176,7 +164,7 @@ def _message(
     }
 
 
-def _celery(payload: Any, queue: str) -> Json | None:
+def _celery(payload: Any, message_id: str, queue: str) -> Json | None:
     """The message sent by Celery itself, if it and its arguments are valid."""
     try:
         headers, properties = payload["headers"], payload["properties"]
@@ -192,7 +180,7 @@ def _celery(payload: Any, queue: str) -> Json | None:
         args, kwargs, _ = _parse(base64.b64decode(payload["body"], validate=True))
         if not _can_be_called(task, args, kwargs):
             return None
-        kept = _kept(headers)
+        kept = {**_kept(headers), **carried_headers(headers, message_id)}
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
     return _message(task, args, kwargs, task_id, queue, {**kept, "retries": retries})
@@ -225,9 +213,4 @@ def _kept(headers: Json) -> Json:
             for name in TRACE_HEADERS
             if isinstance(inner.get(name), str)
         }
-    if headers.get(HAD_PHOTO) is True:
-        kept[HAD_PHOTO] = True
-    # Celery itself never sends an expiry that it cannot parse.
-    with suppress(ValueError, OverflowError):
-        kept |= _deadline(headers.get(DEADLINE) or headers.get("expires"))
     return kept

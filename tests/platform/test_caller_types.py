@@ -28,6 +28,8 @@ def send(url: str) -> PendingInspection:
     detect_damage.delay(url)
     detect_damage.apply_async((url,), DelaySeconds=60)
     detect_damage.apply_async((url, {"car_id": 7}), task_id="car-7", expires=3600)
+    detect_damage.delay(url, {"car_id": 7}, inspection={"id": "rental-7/1", "case_id": "rental-7"})
+    detect_damage.apply_async((url,), inspection={"deadline": "2026-12-31T12:00:00Z"})
     detect_damage.apply_async(kwargs={"url": url, "metadata": {"car_id": 7}})
     return detect_damage.delay(url, {"car_id": 7})
 
@@ -48,6 +50,7 @@ WRONG = {
     'detect_damage.delay("https://x/y.jpg", ["car"])': "arg-type",
     'detect_damage.delay("https://x/y.jpg", car_id=7)': "call-arg",
     'detect_damage.delay()': "call-arg",
+    'detect_damage.delay("https://x/y.jpg", inspection={"caseid": "7"})': "arg-type",
     'detect_damage.apply_async((7,))': "arg-type",
     'detect_damage.apply_async(kwargs={"link": "https://x/y.jpg"})': "arg-type",
     'detect_damage.apply_async(("https://x/y.jpg",), countdown=5)': "call-arg",

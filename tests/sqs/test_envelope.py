@@ -83,6 +83,41 @@ def test_a_deadline_passes_in_utc(given: str, deadline: str) -> None:
     assert translate(json.dumps(found), "id-1", "damage") == found
 
 
+OPTIONS = {
+    "id": "rental-7/front",
+    "case_id": "rental-7",
+    "deadline": "2026-12-01T12:00:00Z",
+    "callback_url": "https://rental.example/done",
+}
+
+
+def test_options_pass_as_headers_and_every_other_key_is_metadata() -> None:
+    raw = {"image_url": "https://x/y.jpg", "id": "mine", "case_id": 7, "inspection": OPTIONS}
+    found = translate(json.dumps(raw), "message-1", "damage")
+    assert arguments(found) == ["https://x/y.jpg", {"id": "mine", "case_id": 7}]
+    headers = found["headers"]
+    assert headers["id"] == found["properties"]["correlation_id"] == "rental-7/front"
+    assert (headers["own_id"], headers["message_id"]) == (True, "message-1")
+    assert (headers["case_id"], headers["callback_url"]) == ("rental-7", OPTIONS["callback_url"])
+    # As they do when it is sent again, by us or from the dead-letter queue.
+    assert translate(json.dumps(found), "message-2", "damage") == found
+
+
+def test_options_that_are_null_count_as_absent() -> None:
+    raw = {"image_url": "https://x/y.jpg", "inspection": dict.fromkeys(OPTIONS)}
+    found = translate(json.dumps(raw), "message-1", "damage")
+    plain = translate('{"image_url": "https://x/y.jpg"}', "message-1", "damage")
+    assert found == plain
+    assert "own_id" not in plain["headers"]
+
+
+def test_a_wrong_option_is_named_in_the_reason() -> None:
+    raw = {"image_url": "https://x/y.jpg", "inspection": {"id": "I-7", "case_id": 7}}
+    headers = translate(json.dumps(raw), "message-1", "damage")["headers"]
+    assert (headers["task"], headers["id"]) == (RECORD_MALFORMED, "I-7")
+    assert headers["problem"].startswith("inspection.case_id must be")
+
+
 def test_that_an_attempt_had_the_photo_passes() -> None:
     message = celery_message()
     message["headers"] |= {"had_photo": True}
@@ -105,6 +140,17 @@ MALFORMED = [
     '{"image_url": "https://x/y.jpg", "inspection": {"deadline": 7}}',
     '{"image_url": "https://x/y.jpg", "inspection": {"unknown": 1}}',
     '{"image_url": "https://x/y.jpg", "inspection": "I-7"}',
+    '{"image_url": "https://x/y.jpg", "inspection": {"id": 7}}',
+    '{"image_url": "https://x/y.jpg", "inspection": {"id": "a\\u0000b"}}',
+    '{"image_url": "https://x/y.jpg", "inspection": {"id": "a\\u202eb"}}',
+    '{"image_url": "https://x/y.jpg", "inspection": {"id": "\\ud83d"}}',
+    '{"image_url": "https://x/y.jpg", "inspection": {"id": ""}}',
+    '{"image_url": "https://x/y.jpg", "inspection": {"case_id": ["c"]}}',
+    '{"image_url": "https://x/y.jpg", "inspection": {"callback_url": "ftp://x/y"}}',
+    '{"image_url": "https://x/y.jpg", "inspection": {"callback_url": "https://[x"}}',
+    '{"image_url": "https://x/y.jpg", "inspection": {"callback_url": "https://x/a\\nb"}}',
+    '{"image_url": "https://x/y.jpg", "inspection": {"id": "I-7", "deadline": "soon"}}',
+    json.dumps(celery_message(headers={"task": DETECT_DAMAGE, "id": "x", "case_id": "a\nb"})),
     "[" * 100_000,
     json.dumps(celery_message(body="not base64")),
     json.dumps(celery_message(body=base64.b64encode(b"[1]").decode())),

@@ -57,6 +57,11 @@ CALLS: dict[str, Callable[[], Any]] = {
     "no url": lambda: app.send_task("detect_damage", ()),
     "a url that is not a string": lambda: detect_damage.delay(None),
     "a third argument": lambda: app.send_task("detect_damage", (URL, {}, 3)),
+    "an unknown option": lambda: detect_damage.delay(URL, inspection={"caseid": "c-1"}),
+    "a wrong option": lambda: detect_damage.delay(URL, inspection={"case_id": 7}),
+    "options in a string": lambda: detect_damage.delay(URL, inspection="c-1"),
+    "an id with a NUL": lambda: detect_damage.delay(URL, inspection={"id": "a\0b"}),
+    "two ids": lambda: detect_damage.apply_async((URL,), task_id="a", inspection={"id": "b"}),
     "an unknown argument": lambda: app.send_task("detect_damage", (URL,), {"car": 7}),
 }
 

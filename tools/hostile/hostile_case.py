@@ -107,14 +107,15 @@ def celery(
 
 
 def readable_id(body: str) -> str | None:
-    """The id that a body's sender waits for: its headers' own, if an inspection can have it."""
+    """The id that a body's sender waits for: the sender's own, if an inspection can have it."""
     with suppress(ValueError):
         body = base64.b64decode(body, validate=True).decode("utf-8", "replace")
-    try:
-        id = json.loads(body)["headers"]["id"]
-        return id if 0 < len(id.encode()) <= 1024 and id.isprintable() else None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return None
+    for place in ("headers", "inspection"):
+        with suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            id = json.loads(body)[place]["id"]
+            if 0 < len(id.encode()) <= 1024 and id.isprintable():
+                return str(id)
+    return None
 
 
 def case_of_url(name: str, url: Any, expected: frozenset[str], metadata: Any = None) -> Case:

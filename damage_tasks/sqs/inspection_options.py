@@ -1,0 +1,114 @@
+"""The options of an inspection, checked and converted to the headers of its message.
+
+A raw message has them in the object ``inspection``, and Python callers pass the same object to
+`detect_damage`.  Headers keep them out of the task's arguments, so that workers of older versions
+run the message too.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from damage_tasks.inspection import MAX_ID_BYTES
+from damage_tasks.sqs.task_names import is_task_id
+
+Json = dict[str, Any]
+
+OPTIONS_KEY = "inspection"  # the key of a raw message's options; other keys are metadata
+
+# --- headers
+DEADLINE = "deadline"
+CASE_ID = "case_id"
+CALLBACK_URL = "callback_url"
+OWN_ID = "own_id"  # whether the sender chose the id, so that there may be an earlier message
+MESSAGE_ID = "message_id"  # of the first message, which a retry keeps
+HAD_PHOTO = "had_photo"
+# What a message's retry, or its replay from the dead-letter queue, keeps.
+CARRIED = (DEADLINE, CASE_ID, CALLBACK_URL, OWN_ID, MESSAGE_ID, HAD_PHOTO)
+
+_OPTIONS = ("id", CASE_ID, DEADLINE, CALLBACK_URL)
+_MAX_URL_CHARACTERS = 2048
+
+
+def option_headers(options: Any) -> tuple[str | None, Json]:
+    """The sender's own id, if there is one, and the headers for the other options.
+
+    Options that are None count as absent.  Raises `ValueError` that names a wrong option.
+    """
+    if not isinstance(options, dict):
+        raise ValueError(f"{OPTIONS_KEY} must be an object")
+    if unknown := options.keys() - set(_OPTIONS):
+        raise ValueError(
+            f"{OPTIONS_KEY} has the unknown option {str(min(unknown, key=str))[:80]!r}; "
+            f"known are {', '.join(_OPTIONS)}"
+        )
+    id = _checked_id("id", options.get("id"))
+    headers = {
+        CASE_ID: _checked_id(CASE_ID, options.get(CASE_ID)),
+        DEADLINE: _iso_deadline(options.get(DEADLINE)),
+        CALLBACK_URL: _checked_url(options.get(CALLBACK_URL)),
+        OWN_ID: True if id is not None else None,
+    }
+    return id, {name: value for name, value in headers.items() if value is not None}
+
+
+def carried_headers(headers: Json, message_id: str) -> Json:
+    """The headers of an existing message that concern its inspection, checked.
+
+    ``message_id`` is its SQS MessageId.  An expiry time, which Celery's callers can set,
+    becomes the deadline.  Raises `ValueError` for an option that is not valid.
+    """
+    names = {CASE_ID: headers.get(CASE_ID), CALLBACK_URL: headers.get(CALLBACK_URL)}
+    _, carried = option_headers(names)
+    # Celery itself never sends an expiry that it cannot parse.
+    with suppress(ValueError, OverflowError):
+        deadline = _iso_deadline(headers.get(DEADLINE) or headers.get("expires"))
+        carried |= {DEADLINE: deadline} if deadline else {}
+    for flag in (OWN_ID, HAD_PHOTO):
+        if headers.get(flag) is True:
+            carried[flag] = True
+    first = headers.get(MESSAGE_ID)
+    return {**carried, MESSAGE_ID: first if is_task_id(first) else message_id}
+
+
+def _checked_id(name: str, value: Any) -> str | None:
+    if value is None or is_task_id(value):
+        return value
+    raise ValueError(
+        f"{OPTIONS_KEY}.{name} must be 1 to {MAX_ID_BYTES} bytes of printable characters"
+    )
+
+
+def _iso_deadline(value: Any) -> str | None:
+    """A deadline, as a `datetime` or in ISO 8601 and by default in UTC, as ISO 8601 in UTC."""
+    try:
+        moment = value if value is None or isinstance(value, datetime) else _parsed(value)
+        if moment is None:
+            return None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC).isoformat()
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(
+            f"{OPTIONS_KEY}.{DEADLINE} must be a time in ISO 8601, such as 2026-12-31T12:00:00Z"
+        ) from None
+
+
+def _parsed(text: Any) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _checked_url(value: Any) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, str) and value.isprintable() and len(value) <= _MAX_URL_CHARACTERS:
+        with suppress(ValueError):
+            parts = urlsplit(value)
+            if parts.scheme in ("https", "http") and parts.hostname:
+                return value
+    raise ValueError(
+        f"{OPTIONS_KEY}.{CALLBACK_URL} must be an https:// URL of at most "
+        f"{_MAX_URL_CHARACTERS} characters"
+    )

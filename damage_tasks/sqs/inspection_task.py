@@ -1,0 +1,41 @@
+"""The base class of `detect_damage`: calls with the options of an inspection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Task
+
+from damage_tasks.errors import CallRefused
+from damage_tasks.sqs.inspection_options import OPTIONS_KEY, OWN_ID, option_headers
+
+
+class InspectionTask(Task):
+    """A task whose calls accept ``inspection``, see `damage_tasks.InspectionOptions`."""
+
+    def delay(self, *args: Any, inspection: Any = None, **kwargs: Any) -> Any:
+        """Send a photo; raises `CallRefused` as `apply_async` does."""
+        return self.apply_async(args, kwargs, inspection=inspection)
+
+    def apply_async(
+        self,
+        args: Any = None,
+        kwargs: Any = None,
+        task_id: str | None = None,
+        *others: Any,
+        inspection: Any = None,
+        **options: Any,
+    ) -> Any:
+        """Send a photo; raises `CallRefused` if an option of ``inspection`` is not valid."""
+        try:
+            id, headers = option_headers(inspection or {})
+        except ValueError as error:
+            raise CallRefused(str(error)) from None
+        if id is not None and task_id not in (None, id):
+            raise CallRefused(f"{OPTIONS_KEY}.id and task_id differ: give one of them")
+        # Celery itself passes an id for members of a group and for retries.
+        if task_id is not None and not options.get("group_id") and not options.get("retries"):
+            headers[OWN_ID] = True
+        if headers:
+            options["headers"] = {**(options.get("headers") or {}), **headers}
+        return super().apply_async(args, kwargs, id or task_id, *others, **options)
