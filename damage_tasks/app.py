@@ -15,7 +15,7 @@ from celery.local import Proxy
 
 from damage_tasks.telemetry import log_crashes
 
-WORKER_CONFIG = Path(__file__).parents[1] / "worker_config.py"
+WORKER_CONFIG = Path(__file__).resolve().parents[1] / "worker_config.py"
 
 
 def runs_this_application(arguments: Sequence[str]) -> bool:

@@ -186,7 +186,7 @@ def flower(watched: Stack) -> Callable[[str], Any]:
     return ask
 
 
-def wait_until(done: Callable[[], Any], what: str, timeout: float = 60) -> Any:
+def wait_until(done: Callable[[], Any], what: str, timeout: float = 180) -> Any:
     """Call ``done`` until its result is true, and return that."""
     end = time.monotonic() + timeout
     while time.monotonic() < end:
@@ -197,7 +197,7 @@ def wait_until(done: Callable[[], Any], what: str, timeout: float = 60) -> Any:
     raise AssertionError(f"waited {timeout:.0f} s for {what}")
 
 
-def verdicts(ids: list[str], timeout: float = 120) -> dict[str, str]:
+def verdicts(ids: list[str], timeout: float = 300) -> dict[str, str]:
     """The stored verdict of every photo, once all have one."""
     from damage_tasks import get_inspection
 

@@ -104,7 +104,7 @@ def test_a_photo_is_stopped_found_and_replayed_as_the_page_says(stack: Stack, si
         return run(command.replace("ID", id), stack)
 
     call("celery -A damage_tasks control terminate SIGTERM ID")
-    wait_until(lambda: "dead letter" in call("damage-tasks show ID"), "the dead letter", 120)
+    wait_until(lambda: "dead letter" in call("damage-tasks show ID"), "the dead letter", 300)
     site.serve("/stopped.jpg", jpeg(seed=31))
     assert call("damage-tasks dead-letters replay --id ID --yes").endswith("replay: 1\n")
     assert verdicts([id])[id] in ("clean", "damaged")
