@@ -45,6 +45,8 @@ def larger_bundle(folder: Path) -> Path:
         step = form.get("multiple_of", 32)
         form["long_side"] = round(form["long_side"] * LARGER / step) * step
     for network in manifest["networks"]:
+        if "long_side" in network:
+            network["long_side"] = round(network["long_side"] * LARGER / 32) * 32
         if "long_sides" in network:
             network["long_sides"] = [round(s * LARGER / 32) * 32 for s in network["long_sides"]]
     # Their expected results apply to the original input size.

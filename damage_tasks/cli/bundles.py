@@ -170,9 +170,10 @@ def _fetch(uri: str, cache: Path | None = None) -> Bundle:
 
 def _what(network: object) -> str:
     if isinstance(network, Gate):
+        side = f", at {network.long_side} px" if network.long_side else ""
         if network.ends_with == "none":
-            return f"scores; below {network.threshold} is noted"
-        return f"below {network.threshold}: {network.code or network.ends_with}"
+            return f"scores; below {network.threshold} is noted{side}"
+        return f"below {network.threshold}: {network.code or network.ends_with}{side}"
     policy = getattr(network, "policy", None)
     kind = getattr(network, "type", "damage of any type")
     if policy is None:

@@ -72,6 +72,7 @@ class Segmenter:
         """The longest input of any network, in pixels."""
         manifest = self.bundle.manifest
         sides = [weights.input.long_side for weights in manifest.weights.values()]
+        sides += [gate.long_side for gate in manifest.gates() if gate.long_side]
         for network in manifest.segmenters():
             sides += network.long_sides
         if manifest.union:
@@ -91,7 +92,7 @@ class Segmenter:
             logits[gate.name] = view.logit(gate)
             if sigmoid(logits[gate.name]) < gate.threshold and gate.ends_with != "none":
                 return Segmentation(
-                    damage_score=float(sigmoid(logits.get(manifest.decision.gate, -np.inf))),
+                    damage_score=_damage_score(gate, logits, manifest.decision.gate),
                     decided_by=gate.name,
                     scores={name: float(sigmoid(logit)) for name, logit in logits.items()},
                     size=view.size,
@@ -142,6 +143,12 @@ def _give_unclaimed(masks: Mapping[str, Mask], union: Mask, types: Sequence[str]
     likeliest = np.argmax([masks[type].claims(where) for type in types], axis=0)
     for number, type in enumerate(types):
         masks[type].pixels[where] |= unclaimed & (likeliest == number)
+
+
+def _damage_score(gate: Gate, logits: Mapping[str, float], decisive: str) -> float:
+    """The damage score of a photo whose inspection ``gate`` ended, before or at ``decisive``."""
+    name = gate.name if gate.ends_with == "clean" else decisive
+    return float(sigmoid(logits.get(name, -np.inf)))
 
 
 def _reason_of(gate: Gate) -> Reason | None:

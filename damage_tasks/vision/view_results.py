@@ -89,7 +89,8 @@ class PhotoView:
 
     def logit(self, gate: Gate) -> float:
         """The gate's calibrated logit."""
-        _, logits = self._encode(gate.weights, self._side(gate.weights))
+        side = gate.long_side or self._side(gate.weights)
+        _, logits = self._encode(gate.weights, side)
         return float(calibrated(logits[gate.output.channel], gate.calibration))
 
     def mask(self, network: SegmentNetwork | UnionNetwork, size: tuple[int, int]) -> Mask:

@@ -156,10 +156,13 @@ class Gate(_Network):
 
     Below ``threshold`` the inspection ends with ``ends_with``; ``none`` only
     records the score.  ``code`` is the reason's code when it is ``rejected``.
+    ``long_side`` overrides the weights' input size: a gate that sees a small photo may end most
+    inspections before another sees a larger one.
     """
 
     role: Literal["gate"]
     threshold: Score
+    long_side: int | None = Field(default=None, ge=32, le=4096)
     ends_with: Literal["clean", "rejected", "none"] = "none"
     code: Slug | None = None
 

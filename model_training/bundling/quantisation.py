@@ -33,7 +33,7 @@ from damage_tasks.vision.self_test import check_golden
 from model_store.bundle import Bundle, open_bundle
 from model_store.engines import INT8, OPENVINO, REFERENCE
 from model_store.engines.openvino import DECODE, ENCODE, openvino_models
-from model_store.manifest import MANIFEST_FILE, SegmentNetwork, UnionNetwork, parse_manifest
+from model_store.manifest import MANIFEST_FILE, Gate, SegmentNetwork, UnionNetwork, parse_manifest
 from model_training.data.labelled_photos import LabelledPhoto
 from model_training.evaluation.engine_comparison import MIN_MASK_IOU, Agreement, agreement
 
@@ -96,8 +96,12 @@ def _samples(
     form = bundle.manifest.weights[name].input
     sides = {form.long_side}
     for network in bundle.manifest.networks:
-        if isinstance(network, SegmentNetwork | UnionNetwork) and network.weights == name:
+        if network.weights != name:
+            continue
+        if isinstance(network, SegmentNetwork | UnionNetwork):
             sides.update(network.long_sides)
+        elif isinstance(network, Gate) and network.long_side:
+            sides.add(network.long_side)
     order = sorted(sides)
     request = openvino.compile_model(models[0], "CPU").create_infer_request()
     for number, photo in enumerate(_some(photos, CALIBRATION_PHOTOS)):

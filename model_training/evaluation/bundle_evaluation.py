@@ -24,7 +24,13 @@ from model_training.evaluation.breakdown import AREA_RATIO_RANGES, Breakdown, br
 from model_training.evaluation.confidence_intervals import figures, figures_as_json
 from model_training.evaluation.detection_metrics import false_alarms, roc_auc
 from model_training.evaluation.evaluation_report import print_report
-from model_training.evaluation.photo_result import Overlap, PhotoResult, examine, iou
+from model_training.evaluation.photo_result import (
+    Overlap,
+    PhotoResult,
+    damage_gate,
+    examine,
+    iou,
+)
 from model_training.evaluation.synthetic_metrics import (
     QUALITY_PHOTOS,
     quality_on_spoilt,
@@ -129,7 +135,7 @@ def report_of(segmenter: Segmenter, results: Sequence[PhotoResult]) -> dict[str,
         "overlap": _overlaps(damaged),
         "recall_at_decision": _mean([r.found for r in damaged]),
         "recall_by_area": _recall_by_area(damaged),
-        "damage_gate": manifest.decision.gate,
+        "damage_gate": damage_gate(manifest),
         "views": {
             view: {
                 "auc": roc_auc(scores.get("damaged", []), scores.get(view, [])),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from damage_tasks.inspection import Verdict
 from damage_tasks.vision.measurement import conclude
 from damage_tasks.vision.segmenter import Segmenter
+from model_store.manifest import Manifest
 from model_training.data.labelled_photos import CLASS_IDS, LabelledPhoto
 
 Photo = NDArray[np.uint8]
@@ -36,12 +37,11 @@ class PhotoResult:
 
     ``view``: the "whole" photo or a "close_up" crop of a clean one.  ``area``: the
     share of the photo that is damaged.  ``brightness``: mean grey value, 0 to 255.
-    ``found``: whether the verdict is damaged.  ``ended_by``: the gate that ended the
-    inspection, or "".  ``any``: overlap of the damage of all types, and ``native``
-    the same in the photo's own pixels; ``types``: by type, for photos with typed
-    damage; ``confusion``: share of the photo by true and then predicted type.
-    ``cpu_s``: processor time of the networks; ``seconds``: wall time of the
-    inspection.
+    ``gate_score``: that of `damage_gate`.  ``found``: whether the verdict is damaged.
+    ``ended_by``: the gate that ended the inspection, or "".  ``any``: overlap of the damage
+    of all types, and ``native`` the same in the photo's own pixels; ``types``: by type, for
+    photos with typed damage; ``confusion``: share of the photo by true and then predicted
+    type.  ``cpu_s``: processor time of the networks; ``seconds``: wall time of the inspection.
     """
 
     id: str
@@ -111,7 +111,7 @@ def examine(
         area=float((ids > 0).mean()),
         brightness=float(cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY).mean()),
         score=found.damage_score,
-        gate_score=found.scores[segmenter.decision.gate],
+        gate_score=found.scores[damage_gate(segmenter.bundle.manifest)],
         found=conclusion.verdict is Verdict.DAMAGED,
         ended_by=found.decided_by if found.ended is not None else "",
         cpu_s=cpu,
@@ -122,6 +122,12 @@ def examine(
         confusion=_confusion(mask, true) if typed else {},
     )
     return result, mask
+
+
+def damage_gate(manifest: Manifest) -> str:
+    """The first gate that may end an inspection as clean; if there is none, the decision's."""
+    clean = (gate.name for gate in manifest.gates() if gate.ends_with == "clean")
+    return next(clean, manifest.decision.gate)
 
 
 def iou(overlap: Overlap) -> float:

@@ -79,6 +79,46 @@ def test_a_gate_ends_the_inspection_before_the_segmenters(tmp_path: Path, calls:
     assert calls == ["encode"]
 
 
+@pytest.fixture
+def screening() -> list[dict[str, Any]]:
+    """A gate that sees a smaller photo than the others."""
+    first = gate("screening", long_side=32, calibration={"offset": 0.5})
+    return [first, gate(), segmenter("dent", 1)]
+
+
+def test_a_gate_may_see_a_smaller_photo_than_the_others(
+    tmp_path: Path, screening: list[dict[str, Any]], calls: list[str]
+) -> None:
+    bundle = load(tmp_path, networks=screening)
+    found = bundle.segment(PHOTO)
+    assert calls == ["encode", "encode"]
+    assert found.scores["screening"] != pytest.approx(found.scores["damage"])
+    assert found.damage_score == found.scores["damage"]
+    assert bundle.side == 64
+
+
+def test_the_score_of_a_photo_that_an_early_gate_ends_is_that_gates(
+    tmp_path: Path, screening: list[dict[str, Any]], calls: list[str]
+) -> None:
+    screening[0]["threshold"] = 1.0
+    found = load(tmp_path, networks=screening).segment(PHOTO)
+    assert (found.ended, found.decided_by) == (Verdict.CLEAN, "screening")
+    assert set(found.scores) == {"screening"}
+    assert found.damage_score == found.scores["screening"] > 0
+    assert calls == ["encode"]
+
+
+def test_a_photo_rejected_before_its_damage_was_scored_has_score_zero(tmp_path: Path) -> None:
+    vehicle = gate("vehicle", threshold=1.0, ends_with="rejected", code="no_vehicle")
+    found = load(tmp_path, networks=[vehicle, gate(), segmenter("dent", 1)]).segment(PHOTO)
+    assert found.damage_score == 0
+
+
+def test_photos_are_decoded_for_the_gate_with_the_largest_input(tmp_path: Path) -> None:
+    networks = [gate(), gate("closer", long_side=128), segmenter("dent", 1)]
+    assert load(tmp_path, networks=networks).side == 128
+
+
 def test_a_gate_may_reject_with_a_code(tmp_path: Path) -> None:
     vehicle = gate("vehicle", threshold=1.0, ends_with="rejected", code="no_vehicle")
     networks = [gate(), vehicle, segmenter("dent", 1)]

@@ -44,6 +44,18 @@ def test_a_bundle_that_claims_everything_overlaps_by_what_is_damaged(
     assert found["false_alarms"]["value"] == 1
 
 
+def test_the_gates_figures_are_those_of_the_first_that_may_end_a_clean_photo(
+    photos: list[LabelledPhoto], tmp_path: Path
+) -> None:
+    """Photos that it ends have no score of the gate that decides."""
+    first = gate("screening", threshold=1.0)
+    networks = [gate("quality", ends_with="none"), first, gate(), segmenter("dent", 1)]
+    report = evaluate(load(tmp_path, networks=networks), photos, synthetic=False)
+    assert report["damage_gate"] == "screening"
+    assert report["ended_by_gate"] == {"damaged": 1, "clean": 1, "close_up": 1}
+    assert report["gate_scores"] == report["scores"]
+
+
 def test_every_photo_counts_alike_whatever_its_size(
     photos: list[LabelledPhoto], tmp_path: Path
 ) -> None:
