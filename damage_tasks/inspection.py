@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
 
 from damage_tasks.decision import Decision, review_fields
@@ -18,6 +19,19 @@ from model_store.identity import BundleIdentity
 
 CONTRACT_VERSION = 1
 MAX_ID_BYTES = 1024  # of an inspection's id in UTF-8; databases index at most 2700
+
+
+def storable_id(id: str) -> str:
+    """The id under which an inspection is stored for a task whose id is ``id``.
+
+    It is ``id`` itself, or a digest of an id that is too long or not printable, so that the
+    sender of such a message finds its rejection.
+    """
+    # Unprintable characters include lone surrogates, which cannot be encoded in UTF-8.
+    encoded = id.encode("utf-8", "surrogatepass")
+    if id.isprintable() and len(encoded) <= MAX_ID_BYTES:
+        return id
+    return f"sha256-{sha256(encoded).hexdigest()}"
 
 
 class Verdict(StrEnum):

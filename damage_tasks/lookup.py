@@ -20,7 +20,8 @@ def get_inspection(id: str) -> InspectionResult | ProgressResult | None:
     Needs ``pip install damage-tasks[results]`` and ``DAMAGE_DATABASE_URL``.  Raises
     `DatabaseUnavailable`, `DatabaseError` or `ExtraMissing`.
     """
+    from damage_tasks.inspection import storable_id
     from damage_tasks.results.celery_backend import open_inspections
 
-    found = open_inspections().find_outcome(id)
+    found = open_inspections().find_outcome(storable_id(id))
     return cast("InspectionResult | ProgressResult", found.to_dict()) if found else None

@@ -46,7 +46,15 @@ app.runtime = WorkerRuntime()
 connect_signals(app)
 
 
-@app.task(base=InspectionTask, bind=True, name=DETECT_DAMAGE, max_retries=None, Request=REQUEST)
+# Not shared: Celery would register it in every application of a caller's process.
+@app.task(
+    base=InspectionTask,
+    bind=True,
+    name=DETECT_DAMAGE,
+    max_retries=None,
+    Request=REQUEST,
+    shared=False,
+)
 def detect_damage(self: Task, url: str, metadata: dict[str, Any] | None = None) -> dict[str, Any]:
     """Inspect the photo at ``url`` and return the inspection.
 
@@ -100,7 +108,7 @@ def _failure_of(error: Exception) -> DamageTaskError:
     return DamageTaskError(f"{type(error).__name__}: {error}")
 
 
-@app.task(bind=True, name=RECORD_MALFORMED, max_retries=None, Request=REQUEST)
+@app.task(bind=True, name=RECORD_MALFORMED, max_retries=None, Request=REQUEST, shared=False)
 def record_malformed(self: Task, body: str) -> dict[str, Any]:
     """Record a message that is not a request as ``rejected``, with its body."""
     error = MessageMalformed(

@@ -49,6 +49,8 @@ def test_the_callers_application_stays_the_current_one(imports: str, tmp_path: P
         "assert current_app.main == 'myapp', current_app.main\n"
         "assert myapp.send_invoice.app.main == 'myapp'\n"
         "assert myapp.send_invoice.delay(1).id\n"
+        "ours = {name for name in current_app.tasks if not name.startswith('celery.')}\n"
+        "assert ours == {'myapp.send_invoice'}, ours\n"
     )
     run(program, tmp_path, DAMAGE_QUEUE_URL="http://127.0.0.1:9/000000000000/damage")
 

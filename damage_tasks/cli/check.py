@@ -19,6 +19,7 @@ from damage_tasks.errors import (
 from damage_tasks.settings import Settings, get_settings
 
 WORKER_MODULES = ("alembic", "cv2", "numpy", "simplejpeg", "torch")
+TELLING_MODULE = "simplejpeg"  # few other packages require it
 WRONG_MARK = "[red]wrong[/]  "
 
 
@@ -56,14 +57,15 @@ def run() -> None:
             failed, label, text = True, WRONG_MARK, f"{type(error).__name__}: {error}"
         console.print(f"{label} {name:<9}{escape(text)}")
     if not for_worker:
-        console.print("This is a caller's installation: it has none of the worker's libraries.")
+        missing = ", ".join(name for name in WORKER_MODULES if find_spec(name) is None)
+        console.print(f"This is a caller's installation: it lacks {missing}, which workers need.")
     if failed:
         raise typer.Exit(1)
 
 
 def is_worker_installation() -> bool:
-    """Whether any library is installed that only workers need."""
-    return any(find_spec(name) for name in WORKER_MODULES)
+    """Whether this is a worker's; callers may have most of its libraries for themselves."""
+    return find_spec(TELLING_MODULE) is not None
 
 
 def _workers_only(_: Settings) -> str:
@@ -118,7 +120,7 @@ def _database(settings: Settings) -> str:
     from damage_tasks.results.schema_upgrade import revisions
 
     _require_file(settings)
-    open_inspections().check()
+    open_inspections().check_writable()
     current, newest = revisions(settings.require("database_url"))
     if current != newest:
         raise DatabaseError(f"revision {current}, newest is {newest}; run `damage-tasks migrate`")

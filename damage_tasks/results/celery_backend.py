@@ -6,15 +6,17 @@ second time; ``detect_damage.delay(url).get()`` reads the inspection.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from celery import states
+from celery import exceptions, states
 from celery.backends.base import Backend, SyncBackendMixin
 
 from damage_tasks.errors import CallRefused, DamageTaskError, ExtraMissing, error_of
-from damage_tasks.inspection import Inspection, Progress, State, Verdict
+from damage_tasks.inspection import Inspection, Progress, State, Verdict, storable_id
 from damage_tasks.settings import get_settings
 
 if TYPE_CHECKING:
@@ -47,6 +49,15 @@ def _import_inspections() -> type[Inspections]:
     return Inspections
 
 
+def _wait(interval: float, end: float | None, on_interval: Callable[[], None] | None) -> None:
+    now = time.monotonic()
+    if end is not None and now >= end:
+        raise exceptions.TimeoutError("not every photo has a verdict yet")
+    if on_interval is not None:
+        on_interval()
+    time.sleep(interval if end is None else min(interval, end - now))
+
+
 class InspectionBackend(SyncBackendMixin, Backend):
     """Reads results from the inspections table and writes none."""
 
@@ -54,7 +65,7 @@ class InspectionBackend(SyncBackendMixin, Backend):
         return result
 
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
-        found = open_inspections().find_outcome(task_id)
+        found = open_inspections().find_outcome(storable_id(task_id))
         reason = found.reason if found else None
         error = error_of(reason.code, reason.text) if reason else None
         result: Any
@@ -69,7 +80,38 @@ class InspectionBackend(SyncBackendMixin, Backend):
                 status, result = states.FAILURE, error or DamageTaskError()
             case _:
                 status, result = states.SUCCESS, found.to_dict()
-        return {"task_id": task_id, "status": status, "result": result}
+        finished_at = found.finished_at if isinstance(found, Inspection) else None
+        return {"task_id": task_id, "status": status, "result": result, "date_done": finished_at}
+
+    def get_many(
+        self,
+        task_ids: Iterable[str],
+        timeout: float | None = None,
+        interval: float | None = None,
+        on_message: Callable[[dict[str, Any]], None] | None = None,
+        on_interval: Callable[[], None] | None = None,
+        max_iterations: int | None = None,
+        **_: Any,
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Each id with its result as soon as it has one, for ``join_native`` and ``iter_native``.
+
+        Ends after ``max_iterations`` looks at the database, or raises Celery's `TimeoutError`
+        after ``timeout`` seconds.
+        """
+        interval = 0.5 if interval is None else interval
+        end = None if timeout is None else time.monotonic() + timeout
+        waiting = set(task_ids)
+        for look in count(1):
+            for id in sorted(waiting):
+                meta = self.get_task_meta(id)
+                if meta["status"] in states.READY_STATES:
+                    waiting.discard(id)
+                    if on_message is not None:
+                        on_message(meta)
+                    yield id, meta
+            if not waiting or look == max_iterations:
+                return
+            _wait(interval, end, on_interval)
 
     def _forget(self, task_id: str) -> None:
         """Inspections are records: they are not forgotten with a Celery result."""

@@ -196,6 +196,22 @@ class Inspections:
             connection.execute(sa.select(inspections.c.id).limit(1)).all()
             connection.execute(sa.select(findings.c.id).limit(1)).all()
 
+    def check_writable(self) -> None:
+        """Verify that inspections can be stored: every table, column and privilege that it needs.
+
+        The statements match no row, so nothing is written.
+        """
+        nothing = sa.false()
+        with self.transaction() as connection:
+            for table in (findings, damages, inspections):
+                columns = table.columns.keys()
+                rows = sa.select(table).where(nothing)
+                connection.execute(sa.insert(table).from_select(columns, rows))
+            for table in (findings, inspections):
+                connection.execute(sa.update(table).where(nothing).values(verdict=table.c.verdict))
+            for table in (findings, inspections):
+                connection.execute(sa.delete(table).where(nothing))
+
     def _save_finding(self, connection: Connection, inspection: Inspection) -> tuple[int, bool]:
         finding, photo, bundle = inspection.finding, inspection.photo, inspection.bundle
         assert finding and photo.sha256 and bundle

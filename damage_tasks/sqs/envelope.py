@@ -20,9 +20,11 @@ from damage_tasks.sqs.inspection_options import (
     carried_headers,
     option_headers,
 )
+from damage_tasks.sqs.senders_id import senders_id
 from damage_tasks.sqs.task_names import (
     ARGUMENTS,
     DETECT_DAMAGE,
+    MAX_RETRIES,
     RECORD_MALFORMED,
     is_task_id,
 )
@@ -49,7 +51,6 @@ PROBLEM = "problem"  # our header that says what is wrong with a malformed messa
 KEPT_HEADERS = (
     "lang", "root_id", "parent_id", "argsrepr", "kwargsrepr", "origin", PROBLEM, *TRACE_HEADERS,
 )  # fmt: skip
-MAX_RETRIES = 1000
 # Nested lists: Python itself fails near 1000 levels, each time in a different place.
 MAX_DEPTH = 100
 
@@ -63,7 +64,7 @@ def translate(text: str, message_id: str, queue: str) -> Json:
     """The Celery message (protocol 2, in the format of kombu's virtual transports) for a body.
 
     ``text`` is the SQS body; never raises.  A message that cannot be executed keeps the id that
-    its sender waits for, if its headers have one.  Only the parts of a Celery message that a photo
+    its sender waits for, if it has one.  Only the parts of a Celery message that a photo
     needs are kept: its sender can set neither time limits, nor an ETA, nor
     further tasks to call.  Its expiry time becomes the photo's deadline.
     """
@@ -77,7 +78,7 @@ def translate(text: str, message_id: str, queue: str) -> Json:
             return _raw(payload, message_id, queue)
         except ValueError as error:
             problem = str(error)
-    task_id = _task_id(payload) or message_id
+    task_id = senders_id(payload) or message_id
     headers = {MESSAGE_ID: message_id, **({PROBLEM: problem} if problem else {})}
     return _message(RECORD_MALFORMED, [text[:MAX_BODY_CHARACTERS]], {}, task_id, queue, headers)
 
@@ -91,16 +92,6 @@ def _raw(payload: Json, message_id: str, queue: str) -> Json:
     headers = {"headers": _trace(metadata), **options, MESSAGE_ID: message_id}
     args = [payload["image_url"], metadata]
     return _message(DETECT_DAMAGE, args, {}, own_id or message_id, queue, headers)
-
-
-def _task_id(payload: Any) -> str | None:
-    """The id that the sender of an unusable message waits for, if an inspection can have it."""
-    for place in ("headers", OPTIONS_KEY):
-        found = payload.get(place) if isinstance(payload, dict) else None
-        id = found.get("id") if isinstance(found, dict) else None
-        if is_task_id(id):
-            return str(id)
-    return None
 
 
 def _parse(text: str | bytes) -> Any:

@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from celery.app.amqp import AMQP
+from celery.app.routes import Router
 
 from damage_tasks.errors import CallRefused, MetadataInvalid
 from damage_tasks.inspection import MAX_ID_BYTES
 from damage_tasks.settings import get_settings
-from damage_tasks.sqs.task_names import ARGUMENTS, DETECT_DAMAGE, is_task_id
+from damage_tasks.sqs.task_names import ARGUMENTS, DETECT_DAMAGE, MAX_RETRIES, is_task_id
 
 # Celery's options, and what to do instead.
 _READ_THE_RESULT = "wait for the result with .get(), then call the next task"
@@ -41,8 +42,28 @@ _LARGEST_FLOAT = 1e16
 _DEEPEST = 90  # levels; workers accept 100, the message around them included
 
 
+class OwnQueueOnly(Router):
+    """Routes every call to the queue of the settings and raises `CallRefused` for any other."""
+
+    def route(self, options: Any, name: str, *given: Any, **others: Any) -> Any:
+        own = self.app.conf.task_default_queue
+        for option in ("queue", "routing_key", "exchange"):
+            place = options.get(option)
+            place = getattr(place, "name", place)  # of a kombu Queue or Exchange
+            if place and place != own:
+                raise CallRefused(
+                    f"{name} cannot be sent to the {option} {place!r}: workers read only "
+                    f"{own!r}, the queue of DAMAGE_QUEUE_URL"
+                )
+        return super().route(options, name, *given, **others)
+
+
 class OutgoingMessages(AMQP):
     """Celery's messages, checked before they are sent; the application's ``amqp``."""
+
+    def Router(self, *_: Any, **__: Any) -> OwnQueueOnly:  # noqa: N802
+        """The router of the application."""
+        return OwnQueueOnly(self.routes, self.queues, app=self.app)
 
     def as_task_v2(self, *given: Any, **options: Any) -> Any:
         """Celery's message for a call; raises `CallRefused`, `MetadataInvalid`, `SettingsError`."""
@@ -64,8 +85,9 @@ class OutgoingMessages(AMQP):
             if (value := call.get(option)) and value != getattr(task, option, None):
                 shown = _NAMES.get(option, option)
                 raise CallRefused(f"{name} does not support {shown}: {instead}")
+        _check_retries(call.get("retries", 0))
         # A worker's retry was already accepted under the rules for messages from any language.
-        if name == DETECT_DAMAGE and not call.get("retries"):
+        if name == DETECT_DAMAGE and not _is_retry_of_current(task, call["task_id"]):
             check_call(call.get("args") or (), call.get("kwargs") or {})
         return super().as_task_v2(*given, **options)
 
@@ -83,6 +105,17 @@ class OutgoingMessages(AMQP):
             return send(*given, **options)
 
         return send_checked
+
+
+def _is_retry_of_current(task: Any, task_id: str) -> bool:
+    """Whether ``task_id`` is the photo that this process, a worker's, is examining."""
+    request = getattr(task, "request", None)
+    return request is not None and not request.called_directly and request.id == task_id
+
+
+def _check_retries(retries: Any) -> None:
+    if type(retries) is not int or not 0 <= retries <= MAX_RETRIES:
+        raise CallRefused(f"retries must be a whole number from 0 to {MAX_RETRIES}")
 
 
 def _check_delay(seconds: Any) -> None:

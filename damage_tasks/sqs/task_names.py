@@ -7,6 +7,8 @@ from damage_tasks.inspection import MAX_ID_BYTES
 DETECT_DAMAGE = "detect_damage"
 RECORD_MALFORMED = "record_malformed"
 
+MAX_RETRIES = 1000  # that a message may have behind it
+
 # Names of the tasks' arguments; the first one is required.
 ARGUMENTS = {DETECT_DAMAGE: ("url", "metadata"), RECORD_MALFORMED: ("body",)}
 

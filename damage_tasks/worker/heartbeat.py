@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,14 @@ class Heartbeat(bootsteps.StartStopStep):
         self._is_unwritable = False
         self.trouble: str | None = None
         self.polls = 0
+        self.database_refusal: Callable[[], str | None] = lambda: None
 
     def start(self, consumer: Any) -> None:
         self._cancel_timer()
         self._all_up = time.monotonic()
-        runtime_of(consumer.app).monitor.heartbeat_figures = self.figures
+        monitor = runtime_of(consumer.app).monitor
+        monitor.heartbeat_figures = self.figures
+        self.database_refusal = lambda: monitor.database.refusal
         channel = consumer.task_consumer.channel
 
         # Called after every finished poll and, while the worker has no room, many times
@@ -91,12 +95,14 @@ class Heartbeat(bootsteps.StartStopStep):
     def polled(self) -> None:
         """Record that SQS has answered a poll."""
         self.polls += 1
-        if self._beat(self._process_trouble() or self._photo_trouble()) and self._is_complete():
+        works = self._beat(self._process_trouble() or self._photo_trouble())
+        if not self._withdraw_readiness() and works and self._is_complete():
             self._touch(self.files.ready)
 
     def busy(self) -> None:
         """Record that no poll is due, because the worker holds as many photos as it may."""
         self._beat(self._process_trouble() or self._photo_trouble() or self._idle_trouble())
+        self._withdraw_readiness()
 
     def draining(self) -> None:
         """Record that the worker no longer polls, but finishes its photos."""
@@ -145,6 +151,13 @@ class Heartbeat(bootsteps.StartStopStep):
         if state.reserved_requests or held_back:
             return None
         return "no photo is in progress, but no poll is due"
+
+    def _withdraw_readiness(self) -> bool:
+        """Show that the worker is not ready if the database refuses it; returns whether it does."""
+        is_refused = self.database_refusal() is not None
+        if is_refused:
+            self.files.ready.unlink(missing_ok=True)
+        return is_refused
 
     def _is_complete(self) -> bool:
         return self._processes_up() >= self._consumer.pool.num_processes

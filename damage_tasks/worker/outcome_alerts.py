@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery.worker import state
 
+from damage_tasks.errors import DatabaseError
 from damage_tasks.event_bus.connection import SENDER, bus_url
 from damage_tasks.results.celery_backend import open_store
 from damage_tasks.settings import get_settings
@@ -14,6 +15,7 @@ from damage_tasks.sqs.dead_letter_alerts import sends_dead_letter_alerts, start_
 from damage_tasks.sqs.queue_depth import QueueDepth
 from damage_tasks.telemetry.metrics import serve_metrics
 from damage_tasks.telemetry.slack import Alert, Slack, open_slack
+from damage_tasks.worker.database_watch import DatabaseWatch
 from damage_tasks.worker.progress_writer import ProgressWriter
 from damage_tasks.worker.state_files import StateFiles
 
@@ -29,12 +31,14 @@ class WorkerMonitor:
         self._depth: QueueDepth | None = None
         self.heartbeat_figures: Callable[[], dict[str, Any]] | None = None
         self.progress = ProgressWriter(_open_store)
+        self.database = DatabaseWatch(_open_store)
         self.last_wait = 0.0  # seconds that the last received photo had waited
 
     def start(self, hostname: str) -> None:
         """Serve metrics and post alerts, if the settings enable them."""
         settings = get_settings()
         self.progress.start()
+        self.database.start()
         self._depth = QueueDepth(settings.require("queue_url"), settings.region)
         self._slack = open_slack(settings, hostname)
         if self._slack is not None:
@@ -47,6 +51,8 @@ class WorkerMonitor:
 
     def failed(self, task_id: str, error: BaseException) -> None:
         """Record that a photo ended without a verdict."""
+        if getattr(error, "code", None) == DatabaseError.code:
+            self.database.check_soon()
         if self._slack is not None:
             event = getattr(error, "sentry_event", None)
             self._slack.alert(Alert(cause_of(error), str(error), task_id, event))

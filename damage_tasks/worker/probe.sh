@@ -11,7 +11,8 @@ case ${1-} in
 live) ;;
 ready)
     if [ ! -e "$file.ready" ]; then
-        echo "not ready: its processes have not all loaded the bundle, or it has not polled yet"
+        echo "not ready: its processes have not all loaded the bundle, it has not polled yet," \
+            "or the database refuses it (see its log)"
         exit 1
     fi
     ;;

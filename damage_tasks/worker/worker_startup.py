@@ -141,7 +141,7 @@ def check_database(settings: Settings) -> None:
     make_waiting_interruptible()
     store = open_store(settings.require("database_url"))
     try:
-        store.check()
+        store.check_writable()
     except DatabaseUnavailable as error:
         logger.warning("database is unavailable: %s", error)
     finally:

@@ -65,6 +65,18 @@ def test_a_caller_who_reads_verdicts_is_checked_for_what_it_needs(
     assert lines["store"].startswith("skipped only workers use it")
 
 
+def test_a_caller_may_have_libraries_that_workers_need_too(
+    aws: Any, migrated_postgres_url: str
+) -> None:
+    status, lines = check_without(
+        ["simplejpeg"],
+        DAMAGE_QUEUE_URL=aws.create_queues("check-caller-with-numpy"),
+        DAMAGE_DATABASE_URL=migrated_postgres_url,
+    )
+    assert status == 0, lines
+    assert lines["bundle"].startswith("skipped only workers use it")
+
+
 def test_a_database_without_tables_is_reported(aws: Any, postgres_url: str) -> None:
     status, lines = check_without(
         WORKER_MODULES,

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from damage_tasks.inspection import storable_id
 from damage_tasks.sqs.envelope import (
     MAX_BODY_CHARACTERS,
     MAX_DEPTH,
@@ -194,17 +195,40 @@ def test_a_refused_call_keeps_the_id_that_its_sender_waits_for(changes: dict[str
     ("id", "expected"),
     [
         ("i" * 1024, "i" * 1024),
-        ("i" * 1025, "message-1"),
+        ("i" * 1025, storable_id("i" * 1025)),
         ("車" * 341, "車" * 341),
-        ("車" * 342, "message-1"),
-        ("a\nb", "message-1"),
-        (7, "message-1"),
+        ("車" * 342, storable_id("車" * 342)),
+        ("a\nb", storable_id("a\nb")),
+        ("", "id-1"),  # Celery repeats the id in the message's properties
+        (7, "id-1"),
     ],
 )
-def test_an_id_has_up_to_1024_printable_bytes(id: Any, expected: str) -> None:
+def test_an_id_has_up_to_1024_printable_bytes_or_is_stored_as_its_digest(
+    id: Any, expected: str
+) -> None:
     for task in (DETECT_DAMAGE, "send_invoice"):
         message = celery_message(headers={"task": task, "id": id})
         assert translate(json.dumps(message), "message-1", "damage")["headers"]["id"] == expected
+
+
+FIRST_PROTOCOL = {"task": DETECT_DAMAGE, "id": "task-1", "args": ["https://x/y.jpg"], "kwargs": {}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"body": base64.b64encode(json.dumps(FIRST_PROTOCOL).encode()).decode()},
+        {"body": FIRST_PROTOCOL, "properties": {}},
+        # Pickled: only the properties can be read.
+        {"body": "gAN9cQAu", "content-type": "application/x-python-serialize",
+         "properties": {"correlation_id": "task-1"}},
+    ],
+    ids=["JSON", "not encoded", "pickle"],
+)  # fmt: skip
+def test_a_call_in_celerys_first_protocol_is_refused_under_its_id(changes: dict[str, Any]) -> None:
+    message = {**celery_message(headers={}), **changes}
+    headers = translate(json.dumps(message), "message-1", "damage")["headers"]
+    assert (headers["task"], headers["id"]) == (RECORD_MALFORMED, "task-1")
 
 
 URL = "https://photos.example/car.jpg"

@@ -54,6 +54,11 @@ CALLS: dict[str, Callable[[], Any]] = {
     "a delay that SQS refuses": lambda: detect_damage.apply_async((URL,), DelaySeconds=901),
     "a negative delay": lambda: detect_damage.apply_async((URL,), DelaySeconds=-1),
     "a fraction of a second": lambda: detect_damage.apply_async((URL,), DelaySeconds=1.5),
+    "another queue": lambda: detect_damage.apply_async((URL,), queue="other"),
+    "another exchange": lambda: detect_damage.apply_async((URL,), exchange="other"),
+    "another routing key": lambda: app.send_task("detect_damage", (URL,), routing_key="other"),
+    "more retries than there can be": lambda: detect_damage.apply_async((URL,), retries=1001),
+    "negative retries": lambda: detect_damage.apply_async((URL,), retries=-1),
     "no url": lambda: app.send_task("detect_damage", ()),
     "a url that is not a string": lambda: detect_damage.delay(None),
     "a third argument": lambda: app.send_task("detect_damage", (URL, {}, 3)),
@@ -133,11 +138,6 @@ def test_sending_without_a_queue_says_which_setting_is_missing(
         detect_damage.delay(URL)
 
 
-def test_a_workers_retry_is_not_checked_by_the_rules_for_senders() -> None:
-    # A worker accepts some more levels of JSON than a Python caller may send.
-    app.amqp.create_task_message("id-1", "detect_damage", (URL, {"deep": DEEP}), retries=1)
-
-
 def test_a_group_says_why_it_cannot_be_saved() -> None:
     results = GroupResult("group-1", [app.AsyncResult("1"), app.AsyncResult("2")], app=app)
     with pytest.raises(CallRefused, match=r"keep the ids of its results.*get_inspection"):
@@ -153,6 +153,8 @@ def test_a_group_says_why_it_cannot_be_saved() -> None:
     [
         (["--countdown", "5"], "call_refused: detect_damage does not support countdown: use Del"),
         (["--eta", "2030-01-01T00:00:00"], "call_refused: detect_damage does not support eta"),
+        (["--queue", "other"], "call_refused: detect_damage cannot be sent to the queue 'other'"),
+        (["--exchange", "x", "--routing-key", "y"], "call_refused: detect_damage cannot be sent"),
         (["--kwargs", '{"metadata": {"x": NaN}}'], "metadata_invalid: metadata['x'] is nan"),
     ],
 )
@@ -167,3 +169,25 @@ def test_the_celery_command_says_in_one_line_what_it_cannot_send(
     assert done.returncode == 1
     (text,) = done.stderr.splitlines()
     assert line in json.loads(text)["event"]
+
+
+@pytest.mark.parametrize("retries", [1, 3])
+def test_metadata_is_checked_however_many_retries_a_sender_claims(retries: int) -> None:
+    with pytest.raises(MetadataInvalid, match="UUID"):
+        detect_damage.apply_async((URL, {"car": uuid.uuid4()}), retries=retries)
+
+
+def message_of(task_id: str, metadata: dict[str, Any]) -> Any:
+    """The message of a photo's second attempt."""
+    return app.amqp.as_task_v2(task_id, "detect_damage", (URL, metadata), retries=1)
+
+
+def test_a_workers_retry_is_not_checked_by_the_rules_for_senders() -> None:
+    # A worker accepts some more levels of JSON than a Python caller may send.
+    detect_damage.push_request(id="task-1", called_directly=False, retries=1)
+    try:
+        with pytest.raises(MetadataInvalid):
+            message_of("another-task", {"deep": DEEP})
+        assert message_of("task-1", {"deep": DEEP})
+    finally:
+        detect_damage.pop_request()

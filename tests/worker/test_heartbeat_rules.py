@@ -149,3 +149,16 @@ def test_a_folder_that_cannot_be_written_does_not_stop_the_worker(
     (tmp_path / "run").write_text("a file, not a folder")
     step.polled()
     assert not step.files.heartbeat.exists()
+
+
+def test_a_worker_that_its_database_refuses_is_alive_and_not_ready(step: Heartbeat) -> None:
+    step.polled()
+    step.database_refusal = lambda: "permission denied"
+    for show in (step.polled, step.busy):
+        step.files.ready.touch()
+        show()
+        assert not step.files.ready.exists()
+    assert step.files.heartbeat.exists()
+    step.database_refusal = lambda: None
+    step.polled()
+    assert step.files.ready.exists()

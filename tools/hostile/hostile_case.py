@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from damage_tasks.devstack import PHOTOS_BUCKET
+from damage_tasks.inspection import storable_id
 from tools.web_site import Site
 
 # Outcomes: a verdict and, if there is one, its reason's code.
@@ -107,14 +108,21 @@ def celery(
 
 
 def readable_id(body: str) -> str | None:
-    """The id that a body's sender waits for: the sender's own, if an inspection can have it."""
+    """The id under which the sender of a body looks for its inspection, if the body has one."""
     with suppress(ValueError):
         body = base64.b64decode(body, validate=True).decode("utf-8", "replace")
-    for place in ("headers", "inspection"):
-        with suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            id = json.loads(body)[place]["id"]
-            if 0 < len(id.encode()) <= 1024 and id.isprintable():
-                return str(id)
+    for path in (
+        ("headers", "id"),
+        ("inspection", "id"),
+        ("id",),
+        ("properties", "correlation_id"),
+    ):
+        with suppress(ValueError, TypeError, KeyError, RecursionError):
+            id = json.loads(body)
+            for key in path:
+                id = id[key]
+            if isinstance(id, str) and id:
+                return storable_id(id)
     return None
 
 
