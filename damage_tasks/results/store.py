@@ -29,7 +29,7 @@ from damage_tasks.results.rows import (
     load_finding,
     load_inspection,
 )
-from damage_tasks.results.tables import damages, findings, inspections
+from damage_tasks.results.tables import damages, deliveries, findings, inspections
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -202,8 +202,9 @@ class Inspections:
         The statements match no row, so nothing is written.
         """
         nothing = sa.false()
+        outbox = (deliveries,) if self.event_targets else ()
         with self.transaction() as connection:
-            for table in (findings, damages, inspections):
+            for table in (findings, damages, inspections, *outbox):
                 columns = table.columns.keys()
                 rows = sa.select(table).where(nothing)
                 connection.execute(sa.insert(table).from_select(columns, rows))

@@ -139,7 +139,7 @@ def limit_threads(threads: int) -> None:
 def check_database(settings: Settings) -> None:
     """Raise errors that would always prevent this worker from storing a verdict; ignore outages."""
     make_waiting_interruptible()
-    store = open_store(settings.require("database_url"))
+    store = open_store(settings.require("database_url"), settings.event_targets)
     try:
         store.check_writable()
     except DatabaseUnavailable as error:

@@ -64,6 +64,18 @@ def test_a_refusal_that_begins_later_is_noticed_and_so_is_its_end(
     assert watch.refusal is None
 
 
+def test_the_table_of_events_matters_only_if_there_are_targets_for_them(
+    role_url: tuple[str, STATEMENTS],
+) -> None:
+    url, execute = role_url
+    execute("REVOKE INSERT ON deliveries FROM worker")
+    for targets, reason in (((), ""), (("https://events.example/",), "permission denied")):
+        watch = DatabaseWatch(lambda targets=targets: Inspections(url, targets))  # type: ignore[misc]
+        watch.check()
+        assert reason in (watch.refusal or "")
+        assert bool(reason) == bool(watch.refusal)
+
+
 def test_a_check_writes_nothing(migrated_postgres_url: str) -> None:
     store = Inspections(migrated_postgres_url)
     store.check_writable()
