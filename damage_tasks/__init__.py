@@ -12,23 +12,29 @@ Importing it loads neither torch nor OpenCV nor SQLAlchemy.
 from damage_tasks.app import app
 from damage_tasks.contract import (
     DetectDamage,
+    InspectionCriteria,
     InspectionOptions,
+    InspectionPage,
     InspectionResult,
     PendingInspection,
     ProgressResult,
 )
-from damage_tasks.lookup import get_inspection
+from damage_tasks.lookup import find_inspections, get_inspection, iter_inspections
 from damage_tasks.submission import submit_many
 from damage_tasks.tasks import detect_damage as _detect_damage
 
 __all__ = [
+    "InspectionCriteria",
     "InspectionOptions",
+    "InspectionPage",
     "InspectionResult",
     "PendingInspection",
     "ProgressResult",
     "app",
     "detect_damage",
+    "find_inspections",
     "get_inspection",
+    "iter_inspections",
     "submit_many",
 ]
 

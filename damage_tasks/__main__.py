@@ -13,6 +13,7 @@ from damage_tasks.cli import (
     dead_letters,
     demo,
     detect,
+    find,
     flower,
     migrate,
     queue,
@@ -32,7 +33,7 @@ cli = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (detect, submit, show, check, migrate, flower, stack, demo):
+for module in (detect, submit, show, find, check, migrate, flower, stack, demo):
     name = module.__name__.rpartition(".")[2]
     cli.command(name=name, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(module.run)
 cli.add_typer(queue.cli, name="queue")

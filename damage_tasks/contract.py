@@ -6,7 +6,8 @@ Celery has no type hints, so without these a type checker could not check calls.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol, overload
 
@@ -118,6 +119,38 @@ class ProgressResult(TypedDict):
     attempts: int
     next_attempt_at: str | None
     updated_at: str
+
+
+Verdict = Literal["damaged", "clean", "rejected", "failed"]
+
+
+class InspectionCriteria(TypedDict, total=False):
+    """What `find_inspections` searches for; None and missing criteria match everything.
+
+    ``car_id`` and ``rental_id`` compare the text of the metadata value, so 7 also finds "7".
+    ``metadata`` contains keys and values that the inspection's metadata must contain: texts,
+    numbers, booleans, None and objects of these. ``photo`` is a URL or the SHA-256 of the photo
+    in hexadecimal. ``since`` (inclusive) and ``until`` (exclusive) limit the time of the verdict,
+    with a time zone. ``type`` is a damage type, and ``min_score`` the least ``damage_score``.
+    """
+
+    car_id: str | int | None
+    rental_id: str | int | None
+    metadata: Mapping[str, Any] | None
+    photo: str | None
+    since: datetime | None
+    until: datetime | None
+    verdict: Verdict | Sequence[Verdict] | None
+    type: str | None
+    min_score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionPage:
+    """Some inspections, newest first, and the cursor of the next page; None after the last."""
+
+    inspections: list[InspectionResult]
+    cursor: str | None
 
 
 class PendingInspection(Protocol):

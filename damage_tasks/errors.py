@@ -56,6 +56,7 @@ __all__ = [
     "QueueUnavailable",
     "QueueUnsafe",
     "RetriesExhausted",
+    "SearchInvalid",
     "SettingsError",
     "StackError",
     "StorageError",
@@ -302,6 +303,12 @@ class DecisionInvalid(DamageTaskError):
     """Raised when a decision about an inspection is incomplete or does not fit its finding."""
 
     code = "decision_invalid"
+
+
+class SearchInvalid(DamageTaskError):
+    """Raised when inspections cannot be searched by the given criteria; the text names one."""
+
+    code = "search_invalid"
 
 
 class StackError(DamageTaskError):

@@ -1,11 +1,16 @@
-"""Looks up the result of an inspection, for callers."""
+"""Looks up inspections for callers, by id or by other criteria."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
+from damage_tasks.contract import InspectionPage
+
 if TYPE_CHECKING:
-    from damage_tasks.contract import InspectionResult, ProgressResult
+    from typing_extensions import Unpack
+
+    from damage_tasks.contract import InspectionCriteria, InspectionResult, ProgressResult
 
 
 def get_inspection(id: str) -> InspectionResult | ProgressResult | None:
@@ -25,3 +30,36 @@ def get_inspection(id: str) -> InspectionResult | ProgressResult | None:
 
     found = open_inspections().find_outcome(storable_id(id))
     return cast("InspectionResult | ProgressResult", found.to_dict()) if found else None
+
+
+def find_inspections(
+    *, limit: int = 100, cursor: str | None = None, **criteria: Unpack[InspectionCriteria]
+) -> InspectionPage:
+    """The inspections that fulfil all ``criteria``, newest first, at most ``limit`` (to 1000).
+
+    `InspectionCriteria` describes the criteria. The next page begins at the ``cursor`` of this
+    one, with the same criteria; ``cursor`` is None on the last page. Photos without a verdict are
+    not found.
+
+    Needs ``pip install damage-tasks[results]`` and ``DAMAGE_DATABASE_URL``.  Raises
+    `SearchInvalid`, `DatabaseUnavailable`, `DatabaseError` or `ExtraMissing`.
+    """
+    from damage_tasks.results.celery_backend import open_inspections
+
+    found, following = open_inspections().search(criteria, limit, cursor)
+    return InspectionPage(
+        [cast("InspectionResult", inspection.to_dict()) for inspection in found], following
+    )
+
+
+def iter_inspections(**criteria: Unpack[InspectionCriteria]) -> Iterator[InspectionResult]:
+    """All inspections that fulfil ``criteria``, newest first, read page by page.
+
+    Raises as `find_inspections` does.
+    """
+    cursor: str | None = None
+    while True:
+        page = find_inspections(cursor=cursor, **criteria)
+        yield from page.inspections
+        if (cursor := page.cursor) is None:
+            return

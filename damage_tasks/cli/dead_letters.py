@@ -8,7 +8,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from damage_tasks.cli.moments import parse_moment
 from damage_tasks.errors import InspectionNotFound, QueueUnavailable
 from damage_tasks.settings import get_settings
 from damage_tasks.sqs.dead_letters import DeadLetter, DeadLetters
@@ -172,7 +172,7 @@ def _matching(
     since: str | None,
     until: str | None,
 ) -> Iterator[DeadLetter]:
-    first, last = _moment(since, "--since"), _moment(until, "--until")
+    first, last = parse_moment(since, "--since"), parse_moment(until, "--until")
     for letter in _with_reasons(held):
         if reasons and letter.reason not in reasons:
             continue
@@ -242,19 +242,3 @@ def _print_table(console: Console, letters: list[dict[str, Any]]) -> None:
     gaps = len(names)
     console.width = max(console.width, sum(widths) + gaps + MIN_URL_COLUMN_CHARACTERS)
     console.print(table, highlight=False)
-
-
-def _moment(text: str | None, option: str) -> datetime | None:
-    if text is None:
-        return None
-    units = {"m": "minutes", "h": "hours", "d": "days"}
-    try:
-        if text[-1:] in units:
-            ago = timedelta(**{units[text[-1]]: float(text[:-1])})
-            if ago < timedelta(0):
-                raise ValueError
-            return datetime.now(UTC) - ago
-        moment = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
-        raise typer.BadParameter(f"{option} must be like 2h, 3d or 2026-11-22T12:00") from None
-    return moment if moment.tzinfo else moment.astimezone()

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 
 def run() -> None:
-    """Create or upgrade the tables in DAMAGE_DATABASE_URL. Running it again is safe."""
+    """Create or upgrade the tables in DAMAGE_DATABASE_URL. Running it again is safe.
+
+    Also creates the indices of the metadata keys in DAMAGE_INDEXED_METADATA, without locking the
+    table, and drops those of other keys.
+    """
     from damage_tasks.results.schema_upgrade import migrate
     from damage_tasks.settings import get_settings
 
-    print(f"the database is at revision {migrate(get_settings().require('database_url'))}")
+    settings = get_settings()
+    revision = migrate(
+        settings.require("database_url"), settings.indexed_metadata, settings.index_all_metadata
+    )
+    print(f"the database is at revision {revision}")

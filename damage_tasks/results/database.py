@@ -63,6 +63,20 @@ def create_engine(url: str) -> sa.Engine:
     return engine
 
 
+def open_unlimited_engine(url: str) -> sa.Engine:
+    """An engine for PostgreSQL without transactions and deadlines, for statements that take long.
+
+    The server's own limits still apply.
+    """
+    given = sa.make_url(url).query
+    return sa.create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        poolclass=sa.NullPool,
+        connect_args={name: value for name, value in PARAMETERS.items() if name not in given},
+    )
+
+
 @contextmanager
 def database_errors() -> Iterator[None]:
     """Translate SQLAlchemy's errors to `DatabaseUnavailable` or `DatabaseError`."""

@@ -47,12 +47,24 @@ def undo_decision(connection: Connection, decision: Decision) -> bool:
 
 def find_decisions(connection: Connection, inspection_id: str) -> tuple[Decision, ...]:
     """All decisions about an inspection, including undone ones, oldest first."""
+    return find_decisions_of(connection, [inspection_id]).get(inspection_id, ())
+
+
+def find_decisions_of(
+    connection: Connection, inspection_ids: Sequence[str]
+) -> dict[str, tuple[Decision, ...]]:
+    """The same for several inspections, by inspection; those without decisions are missing."""
+    if not inspection_ids:
+        return {}
     rows = connection.execute(
         sa.select(decisions)
-        .where(decisions.c.inspection_id == inspection_id)
+        .where(decisions.c.inspection_id.in_(inspection_ids))
         .order_by(decisions.c.id)
     )
-    return tuple(map(_decision_of, rows))
+    found: dict[str, tuple[Decision, ...]] = {}
+    for row in rows:
+        found[row.inspection_id] = (*found.get(row.inspection_id, ()), _decision_of(row))
+    return found
 
 
 def last_decision(connection: Connection, person: str, since: datetime) -> Decision | None:

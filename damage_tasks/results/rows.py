@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -117,9 +117,17 @@ def _quality_row(quality: Quality | None) -> dict[str, Any] | None:
 
 def load_inspection(connection: Connection, row: Row[Any]) -> Inspection:
     """The inspection in a row of ``inspections``, including its finding."""
-    finding = None
-    if row.finding_id is not None:
-        finding = load_finding(connection, row.finding_id)
+    return load_inspections(connection, [row])[0]
+
+
+def load_inspections(connection: Connection, rows: Sequence[Row[Any]]) -> list[Inspection]:
+    """The inspections in rows of ``inspections``, including their findings."""
+    ids = {row.finding_id for row in rows if row.finding_id is not None}
+    found = _load_findings(connection, ids)
+    return [_inspection_of(row, found.get(row.finding_id)) for row in rows]
+
+
+def _inspection_of(row: Row[Any], finding: Finding | None) -> Inspection:
     bundle = None
     if row.bundle_digest:
         bundle = BundleIdentity(row.bundle_name, row.bundle_version, row.bundle_digest)
@@ -142,10 +150,21 @@ def load_inspection(connection: Connection, row: Row[Any]) -> Inspection:
 
 def load_finding(connection: Connection, id: int) -> Finding:
     """The finding ``id`` with its damaged areas."""
-    row = connection.execute(sa.select(findings).where(findings.c.id == id)).one()
-    found = connection.execute(
-        sa.select(damages).where(damages.c.finding_id == id).order_by(damages.c.number)
-    )
+    return _load_findings(connection, {id})[id]
+
+
+def _load_findings(connection: Connection, ids: Collection[int]) -> dict[int, Finding]:
+    if not ids:
+        return {}
+    found: dict[int, list[Damage]] = {id: [] for id in ids}
+    areas = sa.select(damages).where(damages.c.finding_id.in_(ids)).order_by(damages.c.number)
+    for area in connection.execute(areas):
+        found[area.finding_id].append(_damage_of(area))
+    rows = connection.execute(sa.select(findings).where(findings.c.id.in_(ids)))
+    return {row.id: _finding_of(row, found[row.id]) for row in rows}
+
+
+def _finding_of(row: Row[Any], found: Sequence[Damage]) -> Finding:
     quality = row.quality and Quality(
         row.quality["blur"],
         row.quality["brightness"],
@@ -158,7 +177,7 @@ def load_finding(connection: Connection, id: int) -> Finding:
         decided_by=row.decided_by,
         photo_size=(row.photo_width, row.photo_height),
         scores=row.scores,
-        damages=tuple(_damage_of(damage) for damage in found),
+        damages=tuple(found),
         reason=_reason_of(row),
         quality=quality,
         overlay_url=row.overlay_url,

@@ -8,10 +8,16 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from damage_tasks.results.database import create_engine, database_errors
+from damage_tasks.results.search_indices import INDEXED_METADATA, fit_search_indices
 
 
-def migrate(url: str) -> str:
+def migrate(
+    url: str, indexed_metadata: tuple[str, ...] = INDEXED_METADATA, index_all_metadata: bool = False
+) -> str:
     """Apply the missing migrations to the database at ``url``; returns its new revision.
+
+    Then creates and drops indices, so that there is one of each metadata key of
+    ``indexed_metadata``, and one of all keys if ``index_all_metadata``.
 
     A database migrated by a newer version is left unchanged, so that a rollback of the code
     succeeds.  Safe to call from several processes at once.  Raises `DatabaseUnavailable` or
@@ -24,6 +30,7 @@ def migrate(url: str) -> str:
         return current
     with database_errors():
         command.upgrade(config, "head")
+    fit_search_indices(url, indexed_metadata, index_all_metadata)
     return ScriptDirectory.from_config(config).get_current_head() or ""
 
 

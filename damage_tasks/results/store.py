@@ -29,10 +29,13 @@ from damage_tasks.results.rows import (
     load_finding,
     load_inspection,
 )
+from damage_tasks.results.search_pages import find_page
 from damage_tasks.results.tables import damages, deliveries, findings, inspections
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
+
+    from damage_tasks.contract import InspectionCriteria
 
 # A message exists for at most 14 days, so older progress is obsolete.
 PROGRESS_LIFETIME = timedelta(days=15)
@@ -135,6 +138,16 @@ class Inspections:
         if progress is not None and progress.updated_at >= began:
             return progress
         return Progress(id, State.RUNNING, inspection.attempts, began, 0, began)
+
+    def search(
+        self, criteria: InspectionCriteria, limit: int, cursor: str | None = None
+    ) -> tuple[list[Inspection], str | None]:
+        """At most ``limit`` inspections, newest first, and the cursor of the next page if any.
+
+        Also raises `SearchInvalid`.
+        """
+        with self.transaction() as connection:
+            return find_page(connection, criteria, limit, cursor)
 
     def find_progress(self, id: str) -> Progress | None:
         """What is known about a photo without a verdict; best effort."""

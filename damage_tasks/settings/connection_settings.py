@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import StringConstraints
+from pydantic_settings import NoDecode
 
 from damage_tasks.settings.base import Group, setting
+
+# The keys become parts of the names of indices.
+METADATA_KEY = "[A-Za-z_][A-Za-z0-9_]{0,38}"
+MetadataKey = Annotated[str, StringConstraints(pattern=f"^{METADATA_KEY}$")]
+MetadataKeys = Annotated[tuple[MetadataKey, ...], NoDecode]
 
 
 class PlaceSettings(Group):
@@ -33,6 +42,19 @@ class PlaceSettings(Group):
         "single machine. `postgresql://` means `postgresql+psycopg2://`. Required by workers and "
         "for reading results.",
         "postgresql+psycopg2://damage:secret@db.internal:5432/damage",
+    )
+    indexed_metadata: MetadataKeys = setting(
+        ("car_id", "rental_id"),
+        "Metadata keys by which inspections are found quickly, at most four, comma-separated. "
+        "`damage-tasks migrate` creates and drops the indices.",
+        "car_id,rental_id,plate",
+        max_length=4,
+    )
+    index_all_metadata: bool = setting(
+        False,
+        "Whether `damage-tasks migrate` also creates an index of all metadata keys (PostgreSQL "
+        "only). It makes storing an inspection slower.",
+        "true",
     )
     overlay_base_url: str | None = setting(
         None,

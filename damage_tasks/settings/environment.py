@@ -47,6 +47,7 @@ class Settings(MonitoringSettings, EventSettings, WorkerSettings, PhotoSettings,
         "cloudfront_hosts",
         "event_targets",
         "callback_hosts",
+        "indexed_metadata",
         mode="before",
     )
     @classmethod

@@ -41,6 +41,14 @@ def test_the_migration_needs_nothing_that_the_chart_makes_later() -> None:
     assert "serviceAccountName" not in pod
 
 
+def test_the_migration_knows_the_metadata_to_index() -> None:
+    settings = {"DAMAGE_INDEXED_METADATA": ["car_id", "plate"], "DAMAGE_INDEX_ALL_METADATA": True}
+    pod = render({"settings": settings}).pods["Job/damage-tasks-migration"]
+    given = {entry["name"]: entry.get("value") for entry in pod["containers"][0]["env"]}
+    assert given["DAMAGE_INDEXED_METADATA"] == "car_id,plate"
+    assert given["DAMAGE_INDEX_ALL_METADATA"] == "true"
+
+
 def test_the_migration_of_a_trial_brings_its_own_secret() -> None:
     values = {"secret": {"existing": "", "values": PASSWORDS}}
     documents = render(values)

@@ -1,0 +1,113 @@
+"""The indices of metadata, which settings choose; no migration creates them.
+
+They are created while workers store inspections: on PostgreSQL, a large table is not locked.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from damage_tasks.results.database import create_engine, database_errors, open_unlimited_engine
+from damage_tasks.results.search import INDEXED_CHARACTERS
+from damage_tasks.results.tables import inspections
+
+INDEXED_METADATA = ("car_id", "rental_id")  # the default keys
+# The names of all indices that are created here begin with this.
+PREFIX = "ix_inspections_metadata"
+# An arbitrary number; a second process leaves the indices to the first.
+ADVISORY_LOCK_KEY = 4715002
+# Up to this number of rows, an index is created at once, in less than a tenth of a second.
+SMALL_TABLE_ROWS = 10_000
+
+_POSTGRESQL_INDICES = """
+SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+WHERE i.indrelid = to_regclass('inspections')
+"""
+_SQLITE_INDICES = "SELECT name, 1 FROM sqlite_master WHERE type = 'index'"
+
+
+def fit_search_indices(url: str, keys: tuple[str, ...], all_metadata: bool) -> None:
+    """Create the indices of the metadata ``keys`` and drop those of other keys.
+
+    ``all_metadata`` adds an index of all keys, on PostgreSQL only.  If another process is
+    already doing this, nothing is changed.  Raises `DatabaseUnavailable` or `DatabaseError`.
+    """
+    engine = create_engine(url)
+    try:
+        with database_errors():
+            _fit(engine, url, _definitions(engine.dialect.name, keys, all_metadata))
+    finally:
+        engine.dispose()
+
+
+def _fit(engine: sa.Engine, url: str, wanted: dict[str, str]) -> None:
+    with engine.begin() as connection:
+        if _existing(connection) == dict.fromkeys(wanted, True):
+            return
+        is_small = _is_small(connection)
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql" and not _take_lock(connection):
+            return
+        if is_small:
+            _change(connection, wanted)
+        else:
+            # The lock's transaction stays open. It holds no lock of the table, which would stop
+            # the other connection.
+            _change_concurrently(url, wanted)
+
+
+def _take_lock(connection: sa.Connection) -> bool:
+    lock = sa.select(sa.func.pg_try_advisory_xact_lock(ADVISORY_LOCK_KEY))
+    return bool(connection.execute(lock).scalar())
+
+
+def _is_small(connection: sa.Connection) -> bool:
+    if connection.dialect.name == "sqlite":
+        return True
+    some = sa.select(inspections.c.id).limit(SMALL_TABLE_ROWS + 1).subquery()
+    count = connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
+    return count <= SMALL_TABLE_ROWS
+
+
+def _change_concurrently(url: str, wanted: dict[str, str]) -> None:
+    engine = open_unlimited_engine(url)
+    try:
+        with engine.connect() as connection:
+            _change(connection, wanted, "CONCURRENTLY ")
+    finally:
+        engine.dispose()
+
+
+def _change(connection: sa.Connection, wanted: dict[str, str], how: str = "") -> None:
+    existing = _existing(connection)
+    for name, is_valid in existing.items():
+        # An invalid index remains if its creation was interrupted.
+        if name not in wanted or not is_valid:
+            connection.exec_driver_sql(f'DROP INDEX {how}IF EXISTS "{name}"')
+    for name, definition in wanted.items():
+        if not existing.get(name):
+            connection.exec_driver_sql(
+                f'CREATE INDEX {how}IF NOT EXISTS "{name}" ON inspections {definition}'
+            )
+
+
+def _existing(connection: sa.Connection) -> dict[str, bool]:
+    is_postgresql = connection.dialect.name == "postgresql"
+    query = sa.text(_POSTGRESQL_INDICES if is_postgresql else _SQLITE_INDICES)
+    return {
+        name: bool(is_valid)
+        for name, is_valid in connection.execute(query)
+        if name.startswith(PREFIX)
+    }
+
+
+def _definitions(dialect: str, keys: tuple[str, ...], all_metadata: bool) -> dict[str, str]:
+    """The definitions of the indices by name; keys are letters, digits and underscores."""
+    found = {}
+    for key in keys:
+        # The same expression as `search.indexed_text`.
+        text = f"substr(metadata ->> '{key}', 1, {INDEXED_CHARACTERS})"
+        found[f"{PREFIX}_{key}"] = f"({text}, finished_at, id) WHERE {text} IS NOT NULL"
+    if all_metadata and dialect == "postgresql":
+        found[PREFIX] = "USING gin (metadata jsonb_path_ops)"
+    return found
