@@ -73,15 +73,17 @@ __all__ = [
 
 
 class SettingsError(DamageTaskError):
-    """Raised when a setting is missing or invalid; the message names the variable."""
+    """Raised when a setting is missing or invalid."""
 
     code = "settings_invalid"
+    default_text = "a setting is missing or invalid"
 
 
 class CallRefused(DamageTaskError, ValueError):
     """Raised when a call asks for something that is not supported; nothing was sent."""
 
     code = "call_refused"
+    default_text = "the call asks for something that is not supported; nothing was sent"
 
 
 # --- the photo is at fault: verdict `rejected`, message deleted, never retried
@@ -91,6 +93,7 @@ class PhotoRejected(DamageTaskError):
     """Raised when a photo can never be examined, so that a retry would be useless."""
 
     code = "photo_rejected"
+    default_text = "the photo can never be examined; a retry would be useless"
     s3_code: str | None = None  # S3's own error code, if S3 denied our role the photo
 
 
@@ -98,96 +101,112 @@ class UrlInvalid(PhotoRejected):
     """Raised when the photo's address is not a valid URL."""
 
     code = "url_invalid"
+    default_text = "the photo's address is not a valid URL"
 
 
 class UrlNotAllowed(PhotoRejected):
     """Raised when the settings do not allow the photo's scheme, host, bucket or address."""
 
     code = "url_not_allowed"
+    default_text = "the settings do not allow the photo's scheme, host, bucket or address"
 
 
 class PhotoNotFound(PhotoRejected):
     """Raised when there is nothing at the photo's address (404, 410, NoSuchKey)."""
 
     code = "photo_not_found"
+    default_text = "there is nothing at the photo's address (404, 410, NoSuchKey)"
 
 
 class PhotoForbidden(PhotoRejected):
     """Raised when access to the photo is denied (401, 403, AccessDenied)."""
 
     code = "photo_forbidden"
+    default_text = "access to the photo is denied (401, 403, AccessDenied)"
 
 
 class PhotoRefused(PhotoRejected):
     """Raised when the photo's server returns another permanent error (4xx)."""
 
     code = "photo_refused"
+    default_text = "the photo's server returned another permanent error (4xx)"
 
 
 class TooManyRedirects(PhotoRejected):
     """Raised when the photo's address redirects more often than allowed, or to itself."""
 
     code = "too_many_redirects"
+    default_text = "the photo's address redirects more often than allowed, or to itself"
 
 
 class PhotoTooLarge(PhotoRejected):
     """Raised when the photo has more bytes than allowed."""
 
     code = "photo_too_large"
+    default_text = "the photo has more bytes than allowed"
 
 
 class TooManyPixels(PhotoRejected):
     """Raised when a photo has more pixels than allowed, or examining it takes too much memory."""
 
     code = "too_many_pixels"
+    default_text = "the photo has more pixels than allowed, or examining it takes too much memory"
 
 
 class PhotoTooSmall(PhotoRejected):
     """Raised when the photo's shorter side has fewer pixels than allowed."""
 
     code = "photo_too_small"
+    default_text = "the photo's shorter side has fewer pixels than allowed"
 
 
 class NotAPhoto(PhotoRejected):
     """Raised when the data is not a JPEG, PNG, WebP or HEIC photo."""
 
     code = "not_a_photo"
+    default_text = "the data is not a JPEG, PNG, WebP or HEIC photo"
 
 
 class PhotoUnreadable(PhotoRejected):
     """Raised when a photo's data is truncated, damaged or incomplete."""
 
     code = "photo_unreadable"
+    default_text = "the photo's data is truncated, damaged or incomplete"
 
 
 class PhotoUnsupported(PhotoRejected):
     """Raised when a photo's encoding is not supported, such as arithmetic-coded JPEG."""
 
     code = "photo_unsupported"
+    default_text = "the photo's encoding is not supported, such as arithmetic-coded JPEG"
 
 
 class MessageMalformed(PhotoRejected):
     """Raised when a message on the queue is not a valid request to inspect a photo."""
 
     code = "message_malformed"
+    default_text = "the message is not a valid request to inspect a photo"
 
 
 class MetadataInvalid(PhotoRejected):
     """Raised when the caller's metadata is not a JSON object or is larger than allowed."""
 
     code = "metadata_invalid"
+    default_text = "the metadata is not a JSON object or is larger than allowed"
 
 
 class IdConflict(PhotoRejected):
     """Raised when the id that a message's sender chose already belongs to another photo."""
 
     code = "id_conflict"
+    default_text = "the id that the message's sender chose already belongs to another photo"
 
 
 class TooOld(PhotoRejected):
     """Raised when the photo was not examined before the deadline that its sender set."""
 
     code = "too_old"
+    default_text = "the photo was not examined before the deadline that its sender set"
 
 
 # --- the photo is not at fault and the cause may pass: retried with a growing delay
@@ -197,48 +216,56 @@ class TemporaryError(DamageTaskError):
     """Raised when an external service is unavailable and a later attempt may succeed."""
 
     code = "temporary"
+    default_text = "an external service is unavailable; a later attempt may succeed"
 
 
 class DownloadFailed(TemporaryError):
     """Raised when the photo's server is unreachable, is too slow or returns 5xx or 429."""
 
     code = "download_failed"
+    default_text = "the photo's server is unreachable, is too slow or returned 5xx or 429"
 
 
 class StorageUnavailable(TemporaryError):
     """Raised when S3 is unreachable, throttles the request or returns 5xx."""
 
     code = "storage_unavailable"
+    default_text = "S3 is unreachable, throttled the request or returned 5xx"
 
 
 class DatabaseUnavailable(TemporaryError):
     """Raised when the database is unreachable or drops the connection."""
 
     code = "database_unavailable"
+    default_text = "the database is unreachable or dropped the connection"
 
 
 class RetriesExhausted(DamageTaskError):
-    """Raised when every attempt failed with a temporary error; the message names the last one."""
+    """Raised when every attempt failed with a temporary error."""
 
     code = "retries_exhausted"
+    default_text = "every attempt failed with a temporary error"
 
 
 class PhotoExpired(DamageTaskError):
     """Raised when the photo's URL stopped working after an earlier attempt had downloaded it."""
 
     code = "photo_expired"
+    default_text = "the photo's URL stopped working after an earlier attempt had downloaded it"
 
 
 class WorkerLost(DamageTaskError):
     """Raised when every process that examined the photo was killed."""
 
     code = "worker_lost"
+    default_text = "every process that examined the photo was killed"
 
 
 class TimeLimitReached(DamageTaskError):
     """Raised when examining a photo took longer than the soft time limit."""
 
     code = "time_limit"
+    default_text = "examining the photo took longer than the soft time limit"
 
 
 # --- the cause is in the deployment or the worker
@@ -248,30 +275,35 @@ class StorageError(DamageTaskError):
     """Raised when S3 permanently rejects a request (no such bucket, access denied)."""
 
     code = "storage_error"
+    default_text = "S3 permanently rejected a request (no such bucket, access denied)"
 
 
 class DatabaseError(DamageTaskError):
     """Raised when the database permanently rejects a statement (missing schema or privileges)."""
 
     code = "database_error"
+    default_text = "the database permanently rejected a statement (missing schema or privileges)"
 
 
 class QueueUnsafe(DamageTaskError):
-    """Raised when attributes of the SQS queue could lose or duplicate photos; names them."""
+    """Raised when attributes of the SQS queue could cause photos to be lost or examined twice."""
 
     code = "queue_unsafe"
+    default_text = "attributes of the SQS queue could cause photos to be lost or examined twice"
 
 
 class QueueUnavailable(DamageTaskError):
     """Raised when the SQS queue is unreachable, does not exist or denies access."""
 
     code = "queue_unavailable"
+    default_text = "the SQS queue is unreachable, does not exist or denies access"
 
 
 class PhotosNotSent(QueueUnavailable):
     """Raised when SQS does not accept some of the photos given to `submit_many`."""
 
     code = "photos_not_sent"
+    default_text = "SQS did not accept some of the photos given to `submit_many`"
     # By position among the photos, counted from 0.
     not_sent: Mapping[int, str]  # SQS's reasons
     sent: Mapping[int, str]  # ids of those that were sent although an earlier photo was not
@@ -291,48 +323,56 @@ class OriginalUnavailable(DamageTaskError):
     """Raised when neither a kept copy nor the photo's URL returns the bytes that were examined."""
 
     code = "original_unavailable"
+    default_text = "neither a kept copy nor the photo's URL returned the bytes that were examined"
 
 
 class InspectionNotFound(DamageTaskError):
     """Raised when no inspection has the given id."""
 
     code = "inspection_not_found"
+    default_text = "no inspection has the given id"
 
 
 class DecisionInvalid(DamageTaskError):
     """Raised when a decision about an inspection is incomplete or does not fit its finding."""
 
     code = "decision_invalid"
+    default_text = "the decision is incomplete or does not fit the inspection's finding"
 
 
 class SearchInvalid(DamageTaskError):
-    """Raised when inspections cannot be searched by the given criteria; the text names one."""
+    """Raised when inspections cannot be searched by the given criteria."""
 
     code = "search_invalid"
+    default_text = "inspections cannot be searched by the given criteria"
 
 
 class StackError(DamageTaskError):
     """Raised when part of the embedded stack does not start."""
 
     code = "stack_failed"
+    default_text = "part of the embedded stack did not start"
 
 
 class EventBusMissing(DamageTaskError):
     """Raised when Flower or remote control is used but DAMAGE_EVENT_BUS_URL is not set."""
 
     code = "event_bus_missing"
+    default_text = "Flower or remote control is used but DAMAGE_EVENT_BUS_URL is not set"
 
 
 class FlowerOpen(DamageTaskError):
     """Raised when Flower would listen beyond loopback without authentication."""
 
     code = "flower_open"
+    default_text = "Flower would listen beyond loopback without authentication"
 
 
 class FlowerDatabaseInUse(DamageTaskError):
     """Raised when another Flower already keeps its history in the same database."""
 
     code = "flower_database_in_use"
+    default_text = "another Flower already keeps its history in the same database"
 
 
 def error_of(code: str, text: str) -> DamageTaskError:

@@ -17,27 +17,24 @@ __all__ = [
 
 
 class DamageTaskError(Exception):
-    """Raised when damage-tasks cannot do what was requested; the root of the tree."""
+    """Raised when an unexpected error occurs; the root of the tree."""
 
     code = "unexpected"
+    # The message of an error that is raised without one; every class has its own.
+    default_text = "an unexpected error occurred"
 
     def __init__(self, text: str = "") -> None:
-        super().__init__(text or _default_text(type(self)))
+        super().__init__(text or self.default_text)
 
     def __str__(self) -> str:
         return str(self.args[0])
-
-
-def _default_text(kind: type[DamageTaskError]) -> str:
-    """The class's docstring as a message: "Raised when X." becomes "X"."""
-    line = (kind.__doc__ or "").splitlines()[0]
-    return line.removeprefix("Raised when ").removesuffix(".")
 
 
 class ExtraMissing(DamageTaskError):
     """Raised when a feature needs an optional dependency that is not installed."""
 
     code = "extra_missing"
+    default_text = "an optional dependency is not installed"
 
     @classmethod
     def of(cls, error: ModuleNotFoundError) -> ExtraMissing:
@@ -49,21 +46,25 @@ class BundleError(DamageTaskError):
     """Raised when a bundle cannot be fetched, verified or loaded; workers need one to run."""
 
     code = "bundle_invalid"
+    default_text = "the bundle cannot be fetched, verified or loaded"
 
 
 class BundleNotFound(BundleError):
     """Raised when there is no bundle at the given address."""
 
     code = "bundle_not_found"
+    default_text = "there is no bundle at the given address"
 
 
 class EnginesDisagree(BundleError):
     """Raised when a faster engine's results differ from torch's."""
 
     code = "engines_disagree"
+    default_text = "the engine's results differ from torch's"
 
 
 class BundleUnavailable(BundleError):
     """Raised when the model store is unreachable and the cache does not contain the bundle."""
 
     code = "bundle_unavailable"
+    default_text = "the model store is unreachable and the cache does not contain the bundle"

@@ -20,13 +20,23 @@ def test_an_error_says_when_it_is_raised(kind: type[errors.DamageTaskError]) -> 
     assert (kind.__doc__ or "").startswith("Raised when ")
 
 
+@pytest.mark.parametrize("kind", ALL)
+def test_an_error_has_its_own_default_message(kind: type[errors.DamageTaskError]) -> None:
+    assert str(kind()) == vars(kind)["default_text"]
+
+
+def test_errors_need_no_docstring() -> None:
+    """As under ``python -OO``."""
+
+    class Undocumented(errors.PhotoNotFound):
+        pass
+
+    assert str(Undocumented()) == errors.PhotoNotFound.default_text
+
+
 def test_no_two_errors_have_the_same_code() -> None:
     codes = [kind.code for kind in ALL]
     assert len(set(codes)) == len(codes)
-
-
-def test_an_error_without_text_has_a_default_message() -> None:
-    assert str(errors.PhotoNotFound()).startswith("there is nothing at the photo's address")
 
 
 @pytest.mark.parametrize("kind", ALL)

@@ -37,7 +37,7 @@ BRANCHES = [
     (errors.TemporaryError, "Temporary", "The photo is retried with a growing delay. If the error "
      "persists, the verdict is `failed` with `retries_exhausted`."),
     (errors.DamageTaskError, "Others", "If a photo was being examined, its verdict is `failed`; "
-     "otherwise the program exits with this code."),
+     "otherwise the program prints this code and exits with status 1."),
 ]  # fmt: skip
 
 # Codes that a bundle's gates may return.
@@ -65,12 +65,12 @@ def errors_page() -> str:
     kinds = [k for k in vars(errors).values() if isinstance(k, type)]
     shown: set[type] = set()
     for branch, title, meaning in BRANCHES:
-        text += f"## {title}\n\n{meaning}\n\n| code | when |\n| --- | --- |\n"
+        text += f"## {title}\n\n{meaning}\n\n| code | meaning |\n| --- | --- |\n"
         for kind in kinds:
             if issubclass(kind, branch) and kind not in shown:
                 shown.add(kind)
-                when = (kind.__doc__ or "").removeprefix("Raised when ").strip()
-                text += f"| `{kind.code}` | {when[0].upper()}{when[1:]} |\n"
+                first, rest = kind.default_text[0].upper(), kind.default_text[1:]
+                text += f"| `{kind.code}` | {first}{rest}. |\n"
         if branch is errors.PhotoRejected:
             text += GATES
         text += "\n"

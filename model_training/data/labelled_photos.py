@@ -32,6 +32,7 @@ class PhotosError(DamageTaskError):
     """Raised when a folder of labelled photos cannot be read; the message names the file."""
 
     code = "photos_invalid"
+    default_text = "the labelled photos cannot be used"
 
 
 @dataclass(frozen=True, slots=True)

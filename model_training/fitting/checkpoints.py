@@ -24,6 +24,7 @@ class CheckpointError(DamageTaskError):
     """Raised when a checkpoint cannot be read; the message names the file."""
 
     code = "checkpoint_invalid"
+    default_text = "the checkpoint cannot be used"
 
 
 def save_checkpoint(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:

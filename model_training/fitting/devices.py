@@ -1,4 +1,4 @@
-"""The device and precision of a training: the CPU, or a GPU in reduced precision."""
+"""The device and precision of a training run: the CPU, or a GPU in reduced precision."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ MOST_LOADER_WORKERS = 16
 
 
 class DeviceUnavailable(DamageTaskError):
-    """Raised when a training is requested on a device that does not exist."""
+    """Raised when a training run is requested on a device that does not exist."""
 
     code = "device_unavailable"
+    default_text = "the device is not available on this machine"
 
 
 def choose_device(name: Literal["auto", "cpu", "cuda"]) -> str:
