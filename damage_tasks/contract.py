@@ -83,6 +83,7 @@ class InspectionResult(TypedDict):
     contract: Literal[1]
     id: str
     state: Literal["done"]
+    case_id: str | None
     photo: PhotoResult
     verdict: Literal["damaged", "clean", "rejected", "failed"]
     damage_score: float | None

@@ -200,6 +200,8 @@ class Inspection:
 
     A ``failed`` inspection with ``final_after`` was stored before the last attempt, in case
     that attempt kills its process: until then the photo may still get another verdict.
+    ``case_id`` is the occasion that the photo belongs to, and ``case_photos`` the number of its
+    photos, if the sender announced it.
     """
 
     id: str
@@ -216,6 +218,8 @@ class Inspection:
     reused: bool = False
     final_after: datetime | None = None
     decisions: tuple[Decision, ...] = ()
+    case_id: str | None = None
+    case_photos: int | None = None
 
     @property
     def gives_way(self) -> bool:
@@ -245,6 +249,7 @@ class Inspection:
             "contract": CONTRACT_VERSION,
             "id": self.id,
             "state": str(State.DONE),
+            "case_id": self.case_id,
             "verdict": str(self.verdict),
             "overlay_url": finding.overlay_url if finding else None,
             "mask_url": finding.mask_url if finding else None,

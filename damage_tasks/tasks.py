@@ -26,6 +26,7 @@ from damage_tasks.sqs.envelope import PROBLEM
 from damage_tasks.sqs.inspection_options import (
     CALLBACK_URL,
     CARRIED,
+    CASE_ID,
     DEADLINE,
     HAD_PHOTO,
     MESSAGE_ID,
@@ -169,6 +170,7 @@ def _attempt(task: Task, url: Any, metadata: Any) -> Attempt:
         had_photo=bool(_header(task, HAD_PHOTO)),
         deadline=datetime.fromisoformat(deadline) if deadline else None,
         callback_url=_header(task, CALLBACK_URL),
+        case_id=_header(task, CASE_ID),
         has_own_id=bool(_header(task, OWN_ID)),
         message_id=_header(task, MESSAGE_ID),
     )

@@ -11,8 +11,21 @@ import jsonschema
 SCHEMA = json.loads(
     (Path(__file__).parent.parent / "docs/reference/inspection.schema.json").read_text()
 )
+
+
+def strict(schema: Any) -> Any:
+    """``schema`` without the further fields that the published one allows readers to ignore."""
+    if isinstance(schema, list):
+        return [strict(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    parts = {name: strict(part) for name, part in schema.items()}
+    is_object = schema.get("type") == "object" and "properties" in schema
+    return {"additionalProperties": False, **parts} if is_object else parts
+
+
 _VALIDATOR = jsonschema.Draft202012Validator(
-    SCHEMA, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+    strict(SCHEMA), format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
 )
 
 

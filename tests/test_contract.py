@@ -39,6 +39,13 @@ def test_every_field_is_described_and_required() -> None:
     assert set(SCHEMA["required"]) == set(SCHEMA["properties"]) == set(result())
 
 
+def test_readers_that_validate_accept_fields_that_are_added_later() -> None:
+    later = result(surprise=1, photo={**result()["photo"], "camera": "left"})
+    jsonschema.Draft202012Validator(SCHEMA).validate(later)
+    with pytest.raises(jsonschema.ValidationError):
+        check_result(later)
+
+
 @pytest.mark.parametrize(
     "change",
     [

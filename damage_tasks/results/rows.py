@@ -50,6 +50,8 @@ def inspection_row(inspection: Inspection, finding_id: int | None) -> dict[str, 
         "metadata": storable_json(inspection.metadata),
         "finished_at": inspection.finished_at or datetime.now(UTC),
         "final_after": inspection.final_after,
+        "case_id": storable(inspection.case_id),
+        "case_photos": inspection.case_photos,
     }
 
 
@@ -145,6 +147,8 @@ def _inspection_of(row: Row[Any], finding: Finding | None) -> Inspection:
         finished_at=row.finished_at,
         reused=row.reused,
         final_after=row.final_after,
+        case_id=row.case_id,
+        case_photos=row.case_photos,
     )
 
 

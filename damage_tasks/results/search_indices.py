@@ -1,4 +1,4 @@
-"""The indices of metadata, which settings choose; no migration creates them.
+"""The indices of metadata, which settings choose, and of cases; no migration creates them.
 
 They are created while workers store inspections: on PostgreSQL, a large table is not locked.
 """
@@ -12,8 +12,9 @@ from damage_tasks.results.search import INDEXED_CHARACTERS
 from damage_tasks.results.tables import inspections
 
 INDEXED_METADATA = ("car_id", "rental_id")  # the default keys
-# The names of all indices that are created here begin with this.
+# The names of the indices of metadata begin with this.
 PREFIX = "ix_inspections_metadata"
+CASES = "ix_inspections_case_id"
 # An arbitrary number; a second process leaves the indices to the first.
 ADVISORY_LOCK_KEY = 4715002
 # Up to this number of rows, an index is created at once, in less than a tenth of a second.
@@ -97,13 +98,13 @@ def _existing(connection: sa.Connection) -> dict[str, bool]:
     return {
         name: bool(is_valid)
         for name, is_valid in connection.execute(query)
-        if name.startswith(PREFIX)
+        if name.startswith((PREFIX, CASES))
     }
 
 
 def _definitions(dialect: str, keys: tuple[str, ...], all_metadata: bool) -> dict[str, str]:
     """The definitions of the indices by name; keys are letters, digits and underscores."""
-    found = {}
+    found = {CASES: "(case_id, finished_at, id) WHERE case_id IS NOT NULL"}
     for key in keys:
         # The same expression as `search.indexed_text`.
         text = f"substr(metadata ->> '{key}', 1, {INDEXED_CHARACTERS})"

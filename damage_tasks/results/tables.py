@@ -132,6 +132,9 @@ inspections = Table(
     Column("finished_at", Moment, nullable=False),
     # A failure stored before the last attempt only counts after this time.
     Column("final_after", Moment),
+    # Photos of one occasion, and how many of them the sender announced.
+    Column("case_id", Id),
+    Column("case_photos", Integer),
     # When a person last decided; None puts the inspection on the work lists.
     Column("decided_at", Moment),
     CheckConstraint(_VERDICTS, name="verdict"),
