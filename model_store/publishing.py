@@ -60,27 +60,39 @@ def check_finished(bundle: Bundle) -> None:
 
 
 def check_evaluated(bundle: Bundle, evaluation: Path | None = None) -> None:
-    """Raise `BundleError` unless the bundle was measured.
+    """Raise `BundleError` unless the bundle was measured with its present weights and thresholds.
 
     The figures are in its manifest, or in ``evaluation``: what `model_training
-    evaluate --out` wrote for this very bundle.
+    evaluate --out` wrote.
     """
     if evaluation is None:
-        if not bundle.manifest.metrics:
-            raise BundleError(
-                f"{bundle.folder} has no figures of an evaluation: measure it with python -m "
-                "model_training evaluate and give --evaluation FILE, or publish it with --force"
-            )
+        _check_own_figures(bundle)
         return
     try:
-        digest = json.loads(evaluation.read_text(encoding="utf-8"))["bundle"]["digest"]
+        measured = json.loads(evaluation.read_text(encoding="utf-8"))["bundle"]["measured"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{evaluation}: not written by evaluate: {error!r}") from None
-    if digest != bundle.digest:
         raise BundleError(
-            f"{evaluation}: figures of another bundle or of an earlier state of this one "
-            f"({digest[:12]}, not {bundle.digest[:12]}); evaluate it again"
+            f"{evaluation}: not written by this version of evaluate: {error!r}"
+        ) from None
+    if measured != bundle.manifest.decisive_digest:
+        raise BundleError(
+            f"{evaluation}: figures of another bundle, or of this one with other weights or "
+            "thresholds; evaluate it again"
         )
+
+
+def _check_own_figures(bundle: Bundle) -> None:
+    metrics = bundle.manifest.metrics
+    if not metrics:
+        problem = "has no figures of an evaluation"
+    elif metrics.get("measured") != bundle.manifest.decisive_digest:
+        problem = "has figures that were not measured with its present weights and thresholds"
+    else:
+        return
+    raise BundleError(
+        f"{bundle.folder} {problem}: measure it with python -m model_training evaluate and give "
+        "--evaluation FILE, or publish it with --force"
+    )
 
 
 def files_of(bundle: Bundle) -> list[str]:

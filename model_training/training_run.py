@@ -13,7 +13,7 @@ from rich.console import Console
 from damage_tasks.settings import get_settings
 from model_training.bundling.bundle_export import ExportSettings, export
 from model_training.bundling.validation_monitor import validation_monitor
-from model_training.data.labelled_photos import LabelledPhoto, PhotosError, of_split
+from model_training.data.labelled_photos import VAL_SHARE, LabelledPhoto, PhotosError, of_split
 from model_training.fitting.auxiliary_data import drawn_cars, scenery, vehicle_masks
 from model_training.fitting.checkpoints import CheckpointError, load_checkpoint
 from model_training.fitting.training_log import LOG
@@ -99,8 +99,8 @@ def _fit(
 ) -> tuple[Path, str]:
     """The last checkpoint, and what it was trained on in words."""
     torch.set_num_threads(1)  # a thread pool would not survive the fork
-    for split, found in (("train", learned), ("val", held_back)):
-        _check(split, found)
+    _check("train", learned, held_back)
+    _check("val", held_back, learned)
     _check_run(run / LATEST_FILE, settings)
     run.mkdir(parents=True, exist_ok=True)
     masks = vehicle_masks(learned, run / "vehicles", console)
@@ -129,13 +129,26 @@ def _few(photos: Sequence[LabelledPhoto]) -> list[LabelledPhoto]:
     return damaged[:QUICK_PHOTOS] + clean[:QUICK_PHOTOS]
 
 
-def _check(split: str, photos: Sequence[LabelledPhoto]) -> None:
-    damaged = sum(photo.damaged for photo in photos)
-    clean = sum(photo.kind == "negative" for photo in photos)
-    if not damaged or not clean:
-        raise PhotosError(
-            f"split {split}: {damaged} damaged and {clean} clean photos; both kinds are required"
-        )
+def _check(split: str, photos: Sequence[LabelledPhoto], others: Sequence[LabelledPhoto]) -> None:
+    """Raise `PhotosError` unless ``split`` has photos of both kinds; ``others``: of the other."""
+    counts, elsewhere = _counts(photos), _counts(others)
+    missing = [kind for kind, count in counts.items() if not count]
+    if not missing:
+        return
+    spare = ", ".join(f"{elsewhere[kind]} {kind}" for kind in missing)
+    raise PhotosError(
+        f"split {split}: {counts['damaged']} damaged and {counts['clean']} clean photos; both "
+        f"kinds are required: add {' and '.join(missing)} photos ({VAL_SHARE:.0%} of all photos "
+        f"are for val, chosen by their names; the other split has {spare}), or choose the split "
+        "of each photo in manifest.csv"
+    )
+
+
+def _counts(photos: Sequence[LabelledPhoto]) -> dict[str, int]:
+    return {
+        "damaged": sum(photo.damaged for photo in photos),
+        "clean": sum(photo.kind == "negative" for photo in photos),
+    }
 
 
 def _check_run(latest: Path, settings: TrainingSettings) -> None:

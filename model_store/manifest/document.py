@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator
 
 from model_store.errors import BundleError, BundleNotFound
 from model_store.manifest.networks import (
@@ -21,7 +20,6 @@ from model_store.manifest.networks import (
     Gate,
     Locator,
     Network,
-    Part,
     Score,
     SegmentNetwork,
     Sha256,
@@ -30,6 +28,8 @@ from model_store.manifest.networks import (
     Weights,
     inside_the_bundle,
 )
+from model_store.manifest.part import Part
+from model_store.manifest.references import misfits_of_decision, misfits_of_networks
 
 MANIFEST_FILE = "manifest.json"
 
@@ -98,44 +98,30 @@ class Manifest(Part):
     networks: tuple[Network, ...] = Field(min_length=1)
     decision: Decision
     golden: tuple[Golden, ...] = ()
+    # ``metrics["measured"]`` is the `decisive_digest` of the bundle that the figures are of.
     metrics: dict[str, Any] = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _parts_fit_together(self) -> Manifest:
-        if problems := list(self._misfits()):
-            raise ValueError("; ".join(problems))
-        return self
+    @classmethod
+    def misfits(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """References to parts that do not exist, and parts of which there are too many or few."""
+        yield from misfits_of_networks(given)
+        yield from misfits_of_decision(given)
 
-    def _misfits(self) -> Iterator[str]:
-        yield from self._misfits_of_networks()
-        yield from self._wrong_numbers_of_networks()
-        yield from self._misfits_of_decision()
+    @property
+    def decisive_digest(self) -> str:
+        """The sha256 (hex) of all that determines verdicts: weights, networks and decision.
 
-    def _misfits_of_networks(self) -> Iterator[str]:
-        names = [network.name for network in self.networks]
-        if len(set(names)) != len(names):
-            yield "two networks have the same name"
-        for network in self.networks:
-            if network.weights not in self.weights:
-                yield f"network {network.name}: no weights named {network.weights}"
-            if isinstance(network, SegmentNetwork) and network.type not in self.types:
-                yield f"network {network.name}: type {network.type} is not in types"
-
-    def _wrong_numbers_of_networks(self) -> Iterator[str]:
-        count = Counter(type(network) for network in self.networks)
-        if not count[SegmentNetwork]:
-            yield "a bundle needs at least one segment network"
-        if count[UnionNetwork] > 1:
-            yield "a bundle has at most one union network"
-        if count[Locator] > 1:
-            yield "a bundle has at most one locate network"
-
-    def _misfits_of_decision(self) -> Iterator[str]:
-        if self.decision.gate not in {gate.name for gate in self.gates()}:
-            yield f"decision: no gate named {self.decision.gate}"
-        evidence = self.decision.evidence
-        if evidence and (self.union is None or self.union.name != evidence.network):
-            yield f"decision: no union network named {evidence.network}"
+        Figures of an evaluation apply to bundles with the same digest.  Engines, golden
+        photos and descriptions do not change it, nor do new keys with a default.
+        """
+        found = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        for weights in found["weights"].values():
+            weights.pop("file")
+            weights.pop("engines", None)
+        for network in found["networks"]:
+            network.pop("metrics", None)
+        decisive = [found[key] for key in ("types", "weights", "networks", "decision")]
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
     def large_files(self) -> Iterator[tuple[str, Weights | File]]:
         """Every file except the golden photos, with the name of its weights."""

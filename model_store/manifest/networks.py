@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator
+
+from model_store.manifest.part import Part, is_number
 
 Score = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -19,13 +22,6 @@ def inside_the_bundle(file: str) -> str:
     if path.is_absolute() or ".." in path.parts or "\\" in file or not path.name:
         raise ValueError("must be a path inside the bundle")
     return file
-
-
-class Part(BaseModel):
-    """A part of the manifest: frozen, and without unknown keys."""
-
-    # A misspelt key must not be silently ignored: it may be a threshold.
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Input(Part):
@@ -91,11 +87,12 @@ class Weights(Part):
             raise ValueError("pickled weights are not accepted; convert them to safetensors")
         return file
 
-    @model_validator(mode="after")
-    def _architecture_fits_the_format(self) -> Weights:
-        if (self.format == "safetensors") != (self.architecture is not None):
-            raise ValueError("architecture is required for safetensors and invalid without it")
-        return self
+    @classmethod
+    def misfits(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """An architecture that does not fit the format."""
+        is_safetensors = given.get("format", "safetensors") == "safetensors"
+        if is_safetensors != (given.get("architecture") is not None):
+            yield "architecture is required for safetensors and invalid without it"
 
 
 class Output(Part):
@@ -133,13 +130,14 @@ class MaskPolicy(Part):
         """The lowest probability that a pixel of the mask can have."""
         return self.threshold if self.low is None else self.low
 
-    @model_validator(mode="after")
-    def _low_goes_with_hysteresis(self) -> MaskPolicy:
-        if (self.kind == "hysteresis") != (self.low is not None):
-            raise ValueError("low is required for hysteresis and invalid without it")
-        if self.low is not None and self.low > self.threshold:
-            raise ValueError("low must not exceed threshold")
-        return self
+    @classmethod
+    def misfits(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """A lower threshold that does not fit the rest."""
+        low, threshold = given.get("low"), given.get("threshold")
+        if (given.get("kind") == "hysteresis") != (low is not None):
+            yield "low is required for hysteresis and invalid without it"
+        if is_number(low) and is_number(threshold) and low > threshold:
+            yield "low must not exceed threshold"
 
 
 class _Network(Part):
@@ -149,6 +147,12 @@ class _Network(Part):
     calibration: Calibration = Calibration()
     status: Literal["stable", "experimental"] = "stable"
     metrics: dict[str, Any] = Field(default_factory=dict)
+
+
+def _wrong_output(given: Mapping[str, Any], kind: str, whose: str) -> Iterator[str]:
+    output = given.get("output")
+    if isinstance(output, Mapping) and output.get("kind") not in (None, kind):
+        yield f"{whose} output must be a {kind}"
 
 
 class Gate(_Network):
@@ -166,13 +170,12 @@ class Gate(_Network):
     ends_with: Literal["clean", "rejected", "none"] = "none"
     code: Slug | None = None
 
-    @model_validator(mode="after")
-    def _is_a_gate(self) -> Gate:
-        if self.output.kind != "score":
-            raise ValueError("a gate's output must be a score")
-        if (self.ends_with == "rejected") != (self.code is not None):
-            raise ValueError("code is required for ends_with rejected and invalid without it")
-        return self
+    @classmethod
+    def misfits(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """An output or a code that a gate cannot have."""
+        yield from _wrong_output(given, "score", "a gate's")
+        if (given.get("ends_with") == "rejected") != (given.get("code") is not None):
+            yield "code is required for ends_with rejected and invalid without it"
 
 
 class Locator(_Network):
@@ -187,11 +190,10 @@ class Locator(_Network):
     margin: float = Field(default=0.1, ge=0, le=1)
     crop_below: Score = 0.5
 
-    @model_validator(mode="after")
-    def _is_a_locator(self) -> Locator:
-        if self.output.kind != "mask":
-            raise ValueError("a locator's output must be a mask")
-        return self
+    @classmethod
+    def misfits(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """An output that a locator cannot have."""
+        yield from _wrong_output(given, "mask", "a locator's")
 
 
 class SegmentNetwork(_Network):
@@ -206,11 +208,10 @@ class SegmentNetwork(_Network):
     policy: MaskPolicy
     long_sides: tuple[int, ...] = ()
 
-    @model_validator(mode="after")
-    def _is_a_segmenter(self) -> SegmentNetwork:
-        if self.output.kind != "mask":
-            raise ValueError("a segmenter's output must be a mask")
-        return self
+    @classmethod
+    def misfits(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """An output that a segmenter cannot have."""
+        yield from _wrong_output(given, "mask", "a segmenter's")
 
 
 class UnionNetwork(_Network):
@@ -224,11 +225,10 @@ class UnionNetwork(_Network):
     policy: MaskPolicy
     long_sides: tuple[int, ...] = ()
 
-    @model_validator(mode="after")
-    def _is_a_union(self) -> UnionNetwork:
-        if self.output.kind != "mask":
-            raise ValueError("a union's output must be a mask")
-        return self
+    @classmethod
+    def misfits(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """An output that a union network cannot have."""
+        yield from _wrong_output(given, "mask", "a union's")
 
 
 Network = Annotated[Gate | Locator | SegmentNetwork | UnionNetwork, Field(discriminator="role")]

@@ -92,7 +92,8 @@ def export(
     manifest["golden"] = write_golden(out, Segmenter(open_bundle(out)), console)
     write_manifest(out, manifest)
     report = evaluate(Segmenter(open_bundle(out)), photos, console=console)
-    manifest["metrics"] = {"validation": figures(report)}
+    measured = report["bundle"]["measured"]
+    manifest["metrics"] = {"validation": figures(report), "measured": measured}
     write_manifest(out, manifest)
     report["bundle"]["digest"] = open_bundle(out).digest
     write_card(out, manifest, report, chosen.curves, facts, settings.curated)

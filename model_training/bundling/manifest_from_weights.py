@@ -51,8 +51,9 @@ def pack(
 ) -> Bundle:
     """Write the manifest of the networks in ``folder``, and their golden photos.
 
-    Entries of an existing ``manifest.json`` are kept; sizes, checksums and golden
-    outcomes are computed, and anything else missing gets a default.
+    Entries of an existing ``manifest.json`` are kept, except for figures that were measured
+    with other weights or thresholds; sizes, checksums and golden outcomes are computed, and
+    anything else missing gets a default.
     ``facts``: name, version, licence ..., which override the manifest.
     ``long_side``: the input size of weights that it does not describe, px.  Photos in
     ``folder/golden`` become the golden photos; drawn ones are made if there are none.
@@ -61,15 +62,14 @@ def pack(
     manifest = {**_draft(folder), **facts}
     manifest.setdefault("schema", 1)
     manifest["created"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    changed = _describe_weights(folder, manifest, long_side)
-    if changed or "golden" not in manifest:
-        manifest.pop("metrics", None)  # figures of other weights
+    _describe_weights(folder, manifest, long_side)
     manifest.setdefault("networks", _networks(manifest["weights"]))
     manifest.setdefault("types", [n["type"] for n in manifest["networks"] if "type" in n])
     manifest.setdefault("decision", {"gate": "damage", "threshold": DEFAULT_THRESHOLD})
     manifest["golden"] = []
     write_manifest(folder, manifest)
     segmenter = Segmenter(open_bundle(folder))
+    _drop_other_figures(manifest, segmenter.bundle, console)
     manifest["golden"] = golden_entries(folder, segmenter) or write_golden(
         folder, segmenter, console
     )
@@ -88,8 +88,21 @@ def _draft(folder: Path) -> dict[str, Any]:
     return draft
 
 
-def _describe_weights(folder: Path, manifest: dict[str, Any], long_side: int) -> bool:
-    """Complete the manifest's entries for weights files; returns whether a file has changed."""
+def _drop_other_figures(manifest: dict[str, Any], bundle: Bundle, console: Console | None) -> None:
+    """Drop the figures that were measured with other weights or thresholds."""
+    metrics = bundle.manifest.metrics
+    if metrics and metrics.get("measured") != bundle.manifest.decisive_digest:
+        del manifest["metrics"]
+        if console is not None:
+            console.print(
+                "figures in manifest.json were dropped: they were not measured with these weights "
+                "and thresholds",
+                style="yellow",
+            )
+
+
+def _describe_weights(folder: Path, manifest: dict[str, Any], long_side: int) -> None:
+    """Complete the manifest's entries for weights files."""
     weights: dict[str, Any] = manifest.setdefault("weights", {})
     known = {entry.get("file") for entry in weights.values()}
     for path in sorted(folder.rglob("*")):
@@ -102,7 +115,6 @@ def _describe_weights(folder: Path, manifest: dict[str, Any], long_side: int) ->
             }
     if not weights:
         raise BundleError(f"{folder}: no weights ({', '.join(WEIGHTS_FORMATS)})")
-    changed = False
     for name, entry in weights.items():
         path = folder / str(entry.get("file"))
         if not path.is_file():
@@ -110,10 +122,8 @@ def _describe_weights(folder: Path, manifest: dict[str, Any], long_side: int) ->
         with path.open("rb") as file_:
             found = hashlib.file_digest(file_, "sha256").hexdigest()
         if entry.get("sha256") != found:
-            changed = True
             entry.pop("engines", None)  # made from the old weights
         entry |= {"sha256": found, "bytes": path.stat().st_size}
-    return changed
 
 
 def _networks(weights: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from damage_tasks.errors import EnginesDisagree
-from model_training.cli.options import Classes, Photos, read
+from model_training.cli.options import Classes, EmptyIsClean, Photos, read
 
 
 def compare(
@@ -23,6 +23,7 @@ def compare(
         str, typer.Option(help="Only the photos of this split (train, val ...); by default all.")
     ] = "",
     classes: Classes = None,
+    empty_is_clean: EmptyIsClean = False,
 ) -> None:
     """Compare an engine with torch in fp32 on the CPU: masks, and the figures of `evaluate`.
 
@@ -44,7 +45,7 @@ def compare(
     fetched = fetch_bundle(bundle, get_settings().bundle_cache, new_client)
     reference, other = Segmenter(fetched, engine=REFERENCE), open_segmenter(fetched, engine)
     console.print(f"{fetched.label}: {other.engine} against {REFERENCE}")
-    chosen = read(photos, split, classes)
+    chosen = read(photos, split, classes, empty_is_clean=empty_is_clean)
     agreed = agreement(reference, other, (photo.read()[0] for photo in chosen))
     console.print(str(agreed))
     fallen = falls(*(evaluate(segmenter, chosen) for segmenter in (reference, other)))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from model_training.cli.options import Classes
+from model_training.cli.options import Classes, EmptyIsClean
 
 
 def curate(
@@ -26,6 +26,7 @@ def curate(
         bool, typer.Option(help="Search for photos that are on both sides of the split.")
     ] = True,
     classes: Classes = None,
+    empty_is_clean: EmptyIsClean = False,
 ) -> None:
     """Combine several sets of labelled photos into one, according to rules.
 
@@ -47,7 +48,14 @@ def curate(
     folders = dict(_named_folder(given) for given in sets)
     console = Console(highlight=False)
     meanings = read_classes(classes) if classes else None
-    found = apply(folders, read_rules(rules), console, duplicates=duplicates, classes=meanings)
+    found = apply(
+        folders,
+        read_rules(rules),
+        console,
+        duplicates=duplicates,
+        classes=meanings,
+        empty_is_clean=empty_is_clean,
+    )
     write_curation(found, out)
     rows = [[*(str(value) for value in entry.values())] for entry in found.summary()["decisions"]]
     console.print(table("", ("world", "action", "reason", "split", "photos"), rows))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from model_training.cli.options import Classes, Photos, read
+from model_training.cli.options import Classes, EmptyIsClean, Photos, read
 
 BUNDLE_METAVAR = "default, a folder, s3:// or https://"
 
@@ -44,6 +44,7 @@ def evaluate(
         str, typer.Option(help="torch, openvino, openvino-int8; auto: the fastest.")
     ] = "torch",
     classes: Classes = None,
+    empty_is_clean: EmptyIsClean = False,
 ) -> None:
     """Measure a bundle on labelled photos; prints tables and writes JSON.
 
@@ -72,7 +73,7 @@ def evaluate(
     from model_training.evaluation.paired_comparison import compare_paired, paired_rows
 
     console = Console()
-    chosen = read(photos, split, classes)
+    chosen = read(photos, split, classes, empty_is_clean=empty_is_clean)
     cache = get_settings().bundle_cache
     segmenter = open_segmenter(fetch_bundle(bundle, cache, new_client), engine, threads)
     other = (

@@ -13,6 +13,7 @@ from model_training.cli.options import (
     DEFAULT_SIDES,
     Classes,
     Description,
+    EmptyIsClean,
     GateSide,
     Licence,
     Name,
@@ -40,6 +41,7 @@ def export(
     sides: Sides = DEFAULT_SIDES,
     stable: Stable = None,
     classes: Classes = None,
+    empty_is_clean: EmptyIsClean = False,
 ) -> None:
     """Create a bundle from a checkpoint: weights, manifest, golden photos, model card.
 
@@ -66,5 +68,7 @@ def export(
     )
     console = Console()
     path = checkpoint / LATEST_FILE if checkpoint.is_dir() else checkpoint
-    write_bundle(path, read(photos, "val", classes), out, settings, console)
+    write_bundle(
+        path, read(photos, "val", classes, empty_is_clean=empty_is_clean), out, settings, console
+    )
     console.print(f"wrote the bundle to {out}", highlight=False)

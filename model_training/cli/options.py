@@ -49,6 +49,14 @@ Classes = Annotated[
         dir_okay=False,
     ),
 ]
+EmptyIsClean = Annotated[
+    bool,
+    typer.Option(
+        "--empty-is-clean",
+        help="Files of labels without a single object describe clean cars. By default they are "
+        "refused, because nobody may have labelled their photos yet.",
+    ),
+]
 Version = Annotated[
     str, typer.Option(help="The bundle's version, such as 1.4.0.", callback=check_version)
 ]
@@ -99,7 +107,11 @@ def experimental(stable: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def read(
-    folders: Sequence[Path], split: str = "", classes: Path | None = None
+    folders: Sequence[Path],
+    split: str = "",
+    classes: Path | None = None,
+    *,
+    empty_is_clean: bool = False,
 ) -> list[LabelledPhoto]:
     """The photos of ``split``, or all, in ``folders``; prints a summary to stderr.
 
@@ -112,7 +124,7 @@ def read(
     meanings = read_classes(classes) if classes else None
     found: list[LabelledPhoto] = []
     for folder in folders:
-        dataset = read_dataset(folder, meanings)
+        dataset = read_dataset(folder, meanings, empty_is_clean=empty_is_clean)
         typer.echo(dataset.report(), err=True)
         found += dataset.photos
     chosen = of_split(found, split) if split else found

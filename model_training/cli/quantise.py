@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from damage_tasks.errors import ExtraMissing
-from model_training.cli.options import Classes, Photos, read
+from model_training.cli.options import Classes, EmptyIsClean, Photos, read
 
 
 def quantise(
@@ -18,6 +18,7 @@ def quantise(
     ],
     photos: Photos,
     classes: Classes = None,
+    empty_is_clean: EmptyIsClean = False,
 ) -> None:
     """Add int8 to a bundle before it is published, for CPUs with int8 instructions (VNNI, AMX).
 
@@ -39,7 +40,7 @@ def quantise(
             f"quantising needs {error.name}: pip install 'damage-tasks[quantising]'"
         ) from None
     console = Console(stderr=True, highlight=False)
-    chosen = read(photos, classes=classes)
+    chosen = read(photos, classes=classes, empty_is_clean=empty_is_clean)
     calibration, check = of_split(chosen, "train"), of_split(chosen, "val")
     found = add_engines(bundle, calibration or chosen, check or chosen, console)
     if INT8 in found:

@@ -13,6 +13,7 @@ from model_training.cli.options import (
     DEFAULT_SIDES,
     Classes,
     Description,
+    EmptyIsClean,
     GateSide,
     Name,
     Photos,
@@ -115,6 +116,7 @@ def train(
     sides: Sides = DEFAULT_SIDES,
     stable: Stable = None,
     classes: Classes = None,
+    empty_is_clean: EmptyIsClean = False,
 ) -> None:
     """Train networks on labelled photos and write a complete bundle.
 
@@ -160,7 +162,7 @@ def train(
         loader_workers=choose_loader_workers(place) if loader_workers is None else loader_workers,
     )
     console = Console(highlight=False)
-    labelled = read(photos, classes=classes)
+    labelled = read(photos, classes=classes, empty_is_clean=empty_is_clean)
     if quick:
         try_training(labelled, run, settings, console, init=init)
         return

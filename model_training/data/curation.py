@@ -78,10 +78,11 @@ def curate(
     *,
     duplicates: bool = True,
     classes: DamageClasses | None = None,
+    empty_is_clean: bool = False,
 ) -> Curation:
     """Apply ``rules`` to the sets in ``folders``, keyed by the names that the rules use.
 
-    ``classes``: what the classes of the sets' labels mean; see `read_dataset`.  ``console``
+    ``classes`` and ``empty_is_clean``: what the sets' labels mean; see `read_dataset`.  ``console``
     shows what was read.
 
     Afterwards no group remains on both sides of the split (the val side is kept) and, with
@@ -91,7 +92,7 @@ def curate(
     _check_names(folders, rules)
     found = Curation(notes=rules.notes)
     for name, of_set in rules.sets.items():
-        dataset = read_dataset(folders[name], classes)
+        dataset = read_dataset(folders[name], classes, empty_is_clean=empty_is_clean)
         if console:
             console.print(dataset.report())
         _apply(dataset, of_set, found)

@@ -6,7 +6,7 @@ nor as one with only its other damages: it is skipped and counted.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,19 +86,26 @@ class Dataset:
         return "\n".join(lines)
 
 
-def read_dataset(folder: Path, classes: DamageClasses | None = None) -> Dataset:
+def read_dataset(
+    folder: Path, classes: DamageClasses | None = None, *, empty_is_clean: bool = False
+) -> Dataset:
     """The labelled photos of ``folder``, whose format is recognised from its files.
 
-    Raises `PhotosError` if it is none of `FORMATS`, if classes are unknown, or if
-    no photo can be used.
+    With ``empty_is_clean``, a file of labels without a single object describes clean cars.
+    Otherwise it raises `PhotosError`, because nobody may have labelled its photos yet.
+    Also raises `PhotosError` if the format is none of `FORMATS`, if classes are unknown,
+    or if no photo can be used.
     """
     if (folder / MANIFEST).exists():
         return Dataset(folder, (MANIFEST,), read_folder(folder))
-    labels = list(_labels(folder))
-    images = [label.image for _, label in labels]
+    read = list(_labels(folder))
+    if not empty_is_clean:
+        _check_labelled(read)
+    labels = [label for _, _, label in read]
+    images = [label.image for label in labels]
     found = Dataset(
         folder,
-        tuple(dict.fromkeys(name for name, _ in labels)),
+        tuple(dict.fromkeys(name for name, _, _ in read)),
         repeated=frozenset(_twice(path.stem for path in set(images))),
     )
     if twice := _twice(images):
@@ -106,8 +113,8 @@ def read_dataset(folder: Path, classes: DamageClasses | None = None) -> Dataset:
             f"{folder}: labelled more than once: {_photos(len(twice))}, such as {twice[0]}"
         )
     classes = classes or DamageClasses()
-    _check_classes(folder, [label for _, label in labels], classes)
-    for _, label in labels:
+    _check_classes(folder, labels, classes)
+    for label in labels:
         photo = _photo(label, classes, found)
         if photo is not None:
             found.photos.append(photo)
@@ -119,37 +126,38 @@ def read_dataset(folder: Path, classes: DamageClasses | None = None) -> Dataset:
     return found
 
 
-def read_photos(folder: Path, classes: DamageClasses | None = None) -> list[LabelledPhoto]:
-    """The photos of `read_dataset`."""
-    return read_dataset(folder, classes).photos
+def _labels(folder: Path) -> Iterator[tuple[str, Path, Label]]:
+    """Every label below ``folder``, with the name of its format and where it is.
 
-
-def _labels(folder: Path) -> Iterator[tuple[str, Label]]:
-    """Every label below ``folder``, with the name of its format."""
+    That is the file or folder with the labels of many photos.
+    """
     if paths := supervisely_files(folder):
-        yield from (("Supervisely", label) for label in read_supervisely(paths))
+        yield from (("Supervisely", folder, label) for label in read_supervisely(paths))
         return
     files = PhotoFiles(folder)
     if documents := cvat_files(folder):
         for path, root in documents:
-            yield from (("CVAT for images", label) for label in read_cvat(root, path, files))
+            yield from (("CVAT for images", path, label) for label in read_cvat(root, path, files))
         return
     if folders := yolo_folders(folder):
         for labels in folders:
-            yield from (("YOLO", label) for label in read_yolo(folder, labels))
+            yield from (("YOLO", labels, label) for label in read_yolo(folder, labels))
         return
     jsons = sorted(folder.rglob("*.json"))
     if not jsons:
         raise PhotosError(f"{folder}: no labels in any of these formats: {FORMATS}")
-    yield from _json_labels(jsons, files)
+    yield from _json_labels(folder, jsons, files)
 
 
-def _json_labels(paths: list[Path], files: PhotoFiles) -> Iterator[tuple[str, Label]]:
+def _json_labels(
+    folder: Path, paths: list[Path], files: PhotoFiles
+) -> Iterator[tuple[str, Path, Label]]:
     for path in paths:
         document = read_json(path)
         for name, recognises, read in JSON_FORMATS:
             if recognises(document):
-                yield from ((name, label) for label in read(document, path, files))
+                place = path if recognises is is_coco else folder
+                yield from ((name, place, label) for label in read(document, path, files))
                 break
         else:
             raise PhotosError(f"{path}: neither COCO, LabelMe nor SOCAR-style JSON")
@@ -161,6 +169,18 @@ def _photos(count: int) -> str:
 
 def _twice(values: Iterable[T]) -> list[T]:
     return [value for value, count in Counter(values).items() if count > 1]
+
+
+def _check_labelled(read: list[tuple[str, Path, Label]]) -> None:
+    places: dict[Path, list[Label]] = defaultdict(list)
+    for _, place, label in read:
+        places[place].append(label)
+    for place, labels in places.items():
+        if not any(label.objects or label.damaged is not None for label in labels):
+            raise PhotosError(
+                f"{place}: no object is labelled on any of {_photos(len(labels))}, so they may not "
+                "be labelled yet; if all of them show clean cars, give --empty-is-clean"
+            )
 
 
 def _check_classes(folder: Path, labels: list[Label], classes: DamageClasses) -> None:

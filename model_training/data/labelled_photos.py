@@ -123,7 +123,10 @@ def photo_size(path: Path) -> tuple[int, int]:
         raise PhotosError(f"{path}: cannot be read as a photo: {error}") from None
 
 
-def split_by_id(photo_id: str, val_share: float = 0.1) -> str:
+VAL_SHARE = 0.1
+
+
+def split_by_id(photo_id: str, val_share: float = VAL_SHARE) -> str:
     """Assign ``val_share`` of all ids to "val", the rest to "train"; equal on all machines."""
     number = int(hashlib.sha256(photo_id.encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
     return "val" if number < val_share else "train"

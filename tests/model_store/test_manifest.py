@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,53 @@ def test_every_part_that_does_not_fit_is_named_at_once(document: dict[str, Any])
         "here: manifest: network damage: no weights named none; network rust: type rust is not "
         "in types; decision: no gate named quality"
     )
+
+
+def test_wrong_keys_and_parts_that_do_not_fit_are_named_at_once(document: dict[str, Any]) -> None:
+    low = {"kind": "hysteresis", "threshold": 0.5, "low": 0.7, "min_area_ratio": 7}
+    document |= {"version": "one", "decision": {"gate": "quality", "threshold": 5}}
+    document["networks"] = [
+        gate(weights="none", threshold=1.5, ends_with="rejected"),
+        segmenter("rust", 1, policy=low),
+        segmenter("rust", 1, output={"kind": "score", "channel": -1}),
+    ]
+    document["weights"]["trunk"] |= {"bytes": 0, "format": "exported_program"}
+    with pytest.raises(BundleError) as error:
+        parse(document)
+    problems = (
+        "version: ",
+        "decision.threshold: ",
+        "networks.0.gate.threshold: ",
+        "networks.0.gate: code is required for ends_with rejected",
+        "networks.1.segment.policy.min_area_ratio: ",
+        "networks.1.segment.policy: low must not exceed threshold",
+        "networks.2.segment.output.channel: ",
+        "networks.2.segment: a segmenter's output must be a mask",
+        "weights.trunk.bytes: ",
+        "weights.trunk: architecture is required for safetensors and invalid without it",
+        "two networks have the same name",
+        "network damage: no weights named none",
+        "network rust: type rust is not in types",
+        "decision: no gate named quality",
+    )
+    assert [problem for problem in problems if problem not in str(error.value)] == []
+
+
+@pytest.mark.parametrize("value", [None, 7, "text", [], [7], {}, {"a": 7}], ids=repr)
+@pytest.mark.parametrize(
+    "path",
+    ["types", "weights", "weights.trunk", "networks", "networks.0", "networks.0.name",
+     "networks.0.output", "networks.1.type", "networks.1.policy", "decision", "decision.gate",
+     "decision.evidence"],
+)  # fmt: skip
+def test_no_wrong_value_ends_the_check(document: dict[str, Any], path: str, value: Any) -> None:
+    *parents, key = path.split(".")
+    part: Any = document
+    for parent in parents:
+        part = part[int(parent) if parent.isdigit() else parent]
+    part[int(key) if key.isdigit() else key] = value
+    with suppress(BundleError):
+        parse(document)
 
 
 @pytest.mark.parametrize("file", ["../weights.safetensors", "/etc/passwd", "a\\b", "", "a/../../b"])

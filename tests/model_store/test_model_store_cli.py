@@ -15,10 +15,11 @@ from typer.testing import CliRunner
 from damage_tasks.cli.bundles import cli
 from damage_tasks.errors import DamageTaskError
 from model_store.bundle import open_bundle
+from model_store.manifest import read_manifest
 from model_store.publishing import publish
 from model_store.sources import boto3_client
 from tools.pictures import jpeg
-from tools.small_bundles import change_manifest, write_bundle
+from tools.small_bundles import change_manifest, gate, segmenter, write_bundle
 
 GOLDEN = {
     "photo": "golden/a.jpg",
@@ -29,12 +30,20 @@ GOLDEN = {
     "areas": {"dent": 0.5, "scratch": 0.5},
     "area_tolerance": 0.6,
 }
-FIGURES = {"validation": {"auc": 0.5}}
+
+
+POLICY = {"threshold": 0.61}
+
+
+def decisive_digest(folder: Path) -> str:
+    return read_manifest(folder)[0].decisive_digest
 
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    folder = write_bundle(tmp_path / "bundle", golden=[GOLDEN], metrics=FIGURES)
+    folder = write_bundle(tmp_path / "bundle", golden=[GOLDEN])
+    measured = decisive_digest(folder)
+    change_manifest(folder, metrics={"validation": {"auc": 0.5}, "measured": measured})
     (folder / "MODEL_CARD.md").write_text("# A tiny bundle\n")
     (folder / "golden").mkdir()
     (folder / "golden/a.jpg").write_bytes(jpeg(128, 96))
@@ -111,16 +120,44 @@ def test_a_bundle_that_was_never_evaluated_needs_figures_or_force(
     store, evaluation = str(tmp_path / "store"), tmp_path / "evaluation.json"
     with pytest.raises(DamageTaskError, match="no figures of an evaluation.*--force"):
         run("publish", str(bundle), store)
-    evaluation.write_text(json.dumps({"bundle": {"digest": "0" * 64}}))
+    evaluation.write_text(json.dumps({"bundle": {"measured": "0" * 64}}))
     with pytest.raises(DamageTaskError, match="figures of another bundle"):
         run("publish", str(bundle), store, "--evaluation", str(evaluation))
     evaluation.write_text("{}")
-    with pytest.raises(DamageTaskError, match="not written by evaluate"):
+    with pytest.raises(DamageTaskError, match="not written by this version of evaluate"):
         run("publish", str(bundle), store, "--evaluation", str(evaluation))
     assert not Path(store).exists()
-    evaluation.write_text(json.dumps({"bundle": {"digest": open_bundle(bundle).digest}}))
+    evaluation.write_text(json.dumps({"bundle": {"measured": decisive_digest(bundle)}}))
     run("publish", str(bundle), store, "--evaluation", str(evaluation))
     run("publish", str(bundle), f"{store}-2", "--force")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"decision": {"gate": "damage", "threshold": 0.31}},
+        {"networks": [gate(), segmenter("scratch", 0), segmenter("dent", 1, policy=POLICY)]},
+        {"types": ["dent", "scratch"]},
+        {"metrics": {"validation": {"auc": 0.5}}},  # of unknown origin
+    ],
+)
+def test_figures_of_other_thresholds_are_refused(
+    bundle: Path, change: dict[str, Any], tmp_path: Path
+) -> None:
+    evaluation = tmp_path / "evaluation.json"
+    evaluation.write_text(json.dumps({"bundle": {"measured": decisive_digest(bundle)}}))
+    change_manifest(bundle, **change)
+    with pytest.raises(DamageTaskError, match="not measured with its present weights and thres"):
+        run("publish", str(bundle), str(tmp_path / "store"))
+    if "metrics" not in change:
+        with pytest.raises(DamageTaskError, match="with other weights or thresholds"):
+            run("publish", str(bundle), str(tmp_path / "store"), "--evaluation", str(evaluation))
+    assert not (tmp_path / "store").exists()
+
+
+def test_figures_stay_valid_when_only_descriptions_change(bundle: Path, tmp_path: Path) -> None:
+    change_manifest(bundle, version="1.0.1", description="other", licence="ours", created="today")
+    run("publish", str(bundle), str(tmp_path / "store"))
 
 
 @pytest.mark.parametrize("force", [(), ("--force",)])

@@ -13,6 +13,7 @@ from damage_tasks.errors import BundleError
 from damage_tasks.vision.segmenter import Segmenter
 from damage_tasks.vision.self_test import check_golden
 from model_store.bundle import open_bundle
+from model_store.manifest import read_manifest
 from model_store.publishing import check_finished
 from model_training.bundling import self_test_photos
 from model_training.bundling.manifest_from_weights import pack
@@ -84,13 +85,17 @@ def test_what_the_manifest_says_is_kept_and_the_rest_computed_again(networks: Pa
     pack(networks, FACTS, 128)
     path = networks / "manifest.json"
     manifest = json.loads(path.read_text())
-    manifest["decision"]["threshold"] = 0.3
-    manifest["metrics"] = {"validation": {"auc": 0.9}}
+    manifest["metrics"] = {"measured": read_manifest(networks)[0].decisive_digest, "auc": 0.9}
     path.write_text(json.dumps(manifest))
-    same = pack(networks, {}, 256).manifest
-    assert (same.decision.threshold, same.licence) == (0.3, "ours")
+    same = pack(networks, {"version": "1.0.1"}, 256).manifest
     assert same.weights["dent"].input.long_side == 128
-    assert same.metrics  # the weights are the same
+    assert same.metrics
+    manifest = json.loads(path.read_text())
+    manifest["decision"]["threshold"] = 0.3
+    path.write_text(json.dumps(manifest))
+    edited = pack(networks, {}, 256).manifest
+    assert (edited.decision.threshold, edited.licence) == (0.3, "ours")
+    assert not edited.metrics  # they were measured with the other threshold
     write_program(networks / "dent.pt2", seed=7)
     for old in (networks / "golden").iterdir():
         old.unlink()

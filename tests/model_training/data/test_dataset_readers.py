@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from model_training.data.dataset_readers import read_photos
+from model_training.data.dataset_readers import read_dataset
 from model_training.data.label_formats.manifest_csv import read_folder
 from model_training.data.labelled_photos import (
     SCRATCH,
@@ -31,7 +31,7 @@ def write_json(path: Path, document: Any) -> None:
 
 
 def test_a_folder_with_a_manifest(folder: Path) -> None:
-    photos = read_photos(folder)
+    photos = read_dataset(folder).photos
     assert [p.kind for p in photos[:4]] == ["negative", "typed", "negative", "untyped"]
     assert len(of_split(photos, "val")) == 4
     photo, ids = photos[1].read()
@@ -79,12 +79,12 @@ def test_wrong_labels_name_the_file_and_the_fault(
     write_photo(tmp_path / "a.jpg")
     write_json(tmp_path / "labels.json", label)
     with pytest.raises(PhotosError, match=rf"labels\.json.*{message}"):
-        read_photos(tmp_path)
+        read_dataset(tmp_path)
 
 
 def test_a_folder_without_labels_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PhotosError, match="no labels in any of these formats: manifest.csv, COCO"):
-        read_photos(tmp_path)
+        read_dataset(tmp_path)
 
 
 def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
@@ -111,3 +111,43 @@ def test_a_damaged_photo_without_its_mask_is_refused(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_text("id,image,mask,kind,split\na,a.jpg,,typed,train\n")
     with pytest.raises(PhotosError, match=r"manifest\.csv:2: a typed photo needs a mask"):
         read_folder(tmp_path)
+
+
+NOTHING_LABELLED: dict[str, tuple[str, Any]] = {
+    "COCO": ("valid.json", {"images": [{"id": 0, "file_name": "a.jpg"}], "annotations": []}),
+    "CVAT": (
+        "annotations.xml",
+        '<annotations><image name="a.jpg" width="64" height="48"/></annotations>',
+    ),
+    "LabelMe": ("a.json", {"imagePath": "a.jpg", "shapes": []}),
+    "Supervisely": ("ann/a.jpg.json", {"size": {"width": 64, "height": 48}, "objects": []}),
+    "YOLO": ("labels/a.txt", ""),
+}
+
+
+@pytest.mark.parametrize(("name", "content"), NOTHING_LABELLED.values(), ids=NOTHING_LABELLED)
+def test_labels_without_a_single_object_are_clean_cars_only_if_someone_says_so(
+    name: str, content: Any, tmp_path: Path
+) -> None:
+    folder = {"ann": "img", "labels": "images"}.get(name.partition("/")[0], ".")
+    write_photo(tmp_path / folder / "a.jpg")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(content if isinstance(content, str) else json.dumps(content))
+    with pytest.raises(PhotosError, match="no object is .* any of 1 photo, .*--empty-is-clean"):
+        read_dataset(tmp_path)
+    (photo,) = read_dataset(tmp_path, empty_is_clean=True).photos
+    assert photo.kind == "negative"
+
+
+def test_one_of_several_coco_files_without_an_object_is_named(tmp_path: Path) -> None:
+    images = [{"id": 0, "file_name": "a.jpg"}]
+    outline = {"image_id": 0, "category_id": 0, "segmentation": [[10, 10, 40, 10, 40, 30, 10, 30]]}
+    for part, objects in (("train", [outline]), ("valid", [])):
+        write_photo(tmp_path / part / "a.jpg")
+        write_json(
+            tmp_path / part / "_annotations.coco.json",
+            {"images": images, "annotations": objects,
+             "categories": [{"id": 0, "name": "dent"}]},
+        )  # fmt: skip
+    with pytest.raises(PhotosError, match=r"valid/_annotations.coco.json: no object"):
+        read_dataset(tmp_path)

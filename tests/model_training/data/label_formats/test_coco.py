@@ -138,7 +138,7 @@ def test_labels_of_another_resolution_are_skipped(
     for image in document["images"]:
         image |= {"width": WIDTH, "height": HEIGHT}
     label("instances.json", document)
-    found = read_dataset(tmp_path)
+    found = read_dataset(tmp_path, empty_is_clean=True)
     assert [photo.id for photo in found.photos] == ["x"]
     assert found.skipped == {"its size is not the one in the label": 1}
 
@@ -161,7 +161,10 @@ def test_of_photos_with_the_same_name_the_one_next_to_its_label_is_used(
     for split, objects in (("train", [annotation]), ("valid", [])):
         photo(f"{split}/1.jpg")
         label(f"{split}/_annotations.coco.json", coco(["1.jpg"], *objects, classes=["dent"]))
-    found = {photo.id: (photo.kind, photo.path) for photo in read_dataset(tmp_path).photos}
+    found = {
+        photo.id: (photo.kind, photo.path)
+        for photo in read_dataset(tmp_path, empty_is_clean=True).photos
+    }
     assert found == {
         "train-1": ("typed", tmp_path / "train/1.jpg"),
         "valid-1": ("negative", tmp_path / "valid/1.jpg"),
@@ -183,7 +186,7 @@ def test_a_photo_that_is_labelled_twice_is_refused(
     for name in ("train", "all"):
         label(f"{name}.json", coco(["1.jpg"], classes=[]))
     with pytest.raises(PhotosError, match="labelled more than once: 1 photo, such as"):
-        read_dataset(tmp_path)
+        read_dataset(tmp_path, empty_is_clean=True)
 
 
 def test_augmented_copies_stay_on_one_side_of_the_split(
@@ -194,7 +197,7 @@ def test_augmented_copies_stay_on_one_side_of_the_split(
         photo(name, (2, 2))
     label("_annotations.coco.json", coco(names, classes=[]))
     sides: dict[str, set[str]] = {}
-    for copy in read_dataset(tmp_path).photos:
+    for copy in read_dataset(tmp_path, empty_is_clean=True).photos:
         sides.setdefault(copy.group, set()).add(copy.split)
     assert len(sides) == 30
     assert all(len(splits) == 1 for splits in sides.values())
