@@ -92,6 +92,7 @@ caller: ## Check what `pip install damage-tasks` gives a caller: PYTHON=python3.
 	@var/caller/bin/python -I -W error tools/caller.py
 
 up: ## Run the whole stack in containers: queue, object store, database, worker, Flower, Grafana
+	@$(COMPOSE) ps --quiet | grep -q . || $(PYTHON) deploy/docker/check_ports.py
 	@$(COMPOSE) up --build --detach --wait
 	@echo "Flower http://127.0.0.1:$${FLOWER_PORT:-5555} (operator, $${FLOWER_PASSWORD:-damage})" \
 		"Grafana http://127.0.0.1:$${GRAFANA_PORT:-3000}"

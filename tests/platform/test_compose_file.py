@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import re
+import socket
 import subprocess
 import sys
 from fnmatch import fnmatch
@@ -40,6 +41,33 @@ def test_every_service_that_stays_has_a_health_check() -> None:
 def test_every_service_that_stays_has_time_to_write_down_what_it_holds() -> None:
     staying = [name for name, service in SERVICES.items() if "healthcheck" in service]
     assert not [name for name in staying if "stop_grace_period" not in SERVICES[name]]
+
+
+def test_each_image_is_built_by_one_service() -> None:
+    built = [service["image"] for service in SERVICES.values() if "build" in service]
+    assert len(built) == len(set(built)) == 2
+
+
+def test_a_port_in_use_is_named_with_its_variable() -> None:
+    variables = re.findall(r"\$\{(\w+_PORT):-", (ROOT / "docker-compose.yml").read_text())
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_server(("127.0.0.1", 0)) as closed,
+    ):
+        port, free = server.getsockname()[1], closed.getsockname()[1]
+        closed.close()
+        ports = dict.fromkeys(variables, str(free)) | {"POSTGRES_PORT": str(port)}
+        run = subprocess.run(
+            [sys.executable, ROOT / "deploy/docker/check_ports.py"],
+            env={**os.environ, **ports},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert run.returncode == 1
+    (line,) = run.stderr.splitlines()
+    assert f"port {port} is in use" in line
+    assert f"POSTGRES_PORT={port + 1} make up" in line
 
 
 def test_no_image_moves() -> None:
