@@ -11,6 +11,8 @@ import typer
 from damage_tasks.cli import (
     check,
     dead_letters,
+    deliver,
+    deliveries,
     demo,
     detect,
     find,
@@ -33,11 +35,12 @@ cli = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (detect, submit, show, find, check, migrate, flower, stack, demo):
+for module in (detect, submit, show, find, check, migrate, deliver, flower, stack, demo):
     name = module.__name__.rpartition(".")[2]
     cli.command(name=name, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(module.run)
 cli.add_typer(queue.cli, name="queue")
 cli.add_typer(dead_letters.cli, name="dead-letters")
+cli.add_typer(deliveries.cli, name="deliveries")
 
 
 def _version(wanted: bool) -> None:

@@ -31,6 +31,7 @@ __all__ = [
     "DatabaseError",
     "DatabaseUnavailable",
     "DecisionInvalid",
+    "DeliveryNotFound",
     "DownloadFailed",
     "EnginesDisagree",
     "EventBusMissing",
@@ -345,6 +346,13 @@ class SearchInvalid(DamageTaskError):
 
     code = "search_invalid"
     default_text = "inspections cannot be searched by the given criteria"
+
+
+class DeliveryNotFound(DamageTaskError):
+    """Raised when no delivery of an event has the given id."""
+
+    code = "delivery_not_found"
+    default_text = "no delivery has the given id"
 
 
 class StackError(DamageTaskError):

@@ -151,6 +151,7 @@ class EventType(StrEnum):
     COMPLETED = "inspection.completed"
     FAILED = "inspection.failed"
     RETRYING = "inspection.retrying"
+    TEST = "webhook.test"
 
 
 class DeliveryState(StrEnum):

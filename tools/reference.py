@@ -50,7 +50,7 @@ def settings_page() -> str:
     for name, field in Settings.model_fields.items():
         default = field.default
         if isinstance(default, tuple):
-            default = ",".join(default)
+            default = ",".join(map(str, default))
         shown = "" if default in (None, "") else f"`{str(default).lower()}`"
         if name == "log_level":
             shown = f"`{default}`"

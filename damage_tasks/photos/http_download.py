@@ -1,7 +1,6 @@
 """Downloads over HTTP with libcurl, which enforces all limits.
 
-libcurl reports each address before it connects, so the address that is
-checked is the one that is used; its timeouts also stop slow, dripping downloads.
+libcurl's timeouts also stop slow, dripping downloads.
 """
 
 from __future__ import annotations
@@ -10,10 +9,8 @@ import os
 import socket
 import threading
 import time
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import certifi
 import pycurl
 
 from damage_tasks.errors import (
@@ -25,9 +22,10 @@ from damage_tasks.errors import (
     UrlInvalid,
     UrlNotAllowed,
 )
+from damage_tasks.photos.address_guard import AddressGuard
 from damage_tasks.photos.http_response import HttpResponse, body_of, too_large
 from damage_tasks.photos.redirects import redirect_target
-from damage_tasks.photos.url_policy import HttpUrl, is_public, parse_url
+from damage_tasks.photos.url_policy import HttpUrl, parse_url
 
 if TYPE_CHECKING:
     from damage_tasks.settings import Settings
@@ -84,14 +82,14 @@ class HttpDownload:
         if remaining <= 0:
             raise DownloadFailed(f"not finished after {self._settings.download_timeout:g} s")
         answer = HttpResponse(self._settings.max_photo_bytes)
-        guard = _Guard(self._settings.allow_private_addresses)
+        guard = AddressGuard(self._settings.allow_private_addresses)
         curl = self._handle()
         self._set_limits(curl)
         curl.setopt(pycurl.URL, signed)
         curl.setopt(pycurl.TIMEOUT_MS, max(1, int(remaining * 1000)))
         curl.setopt(pycurl.WRITEFUNCTION, answer.taking(answer.write))
         curl.setopt(pycurl.HEADERFUNCTION, answer.taking(answer.header))
-        curl.setopt(pycurl.OPENSOCKETFUNCTION, guard.open)
+        guard.protect(curl, allow_http=self._settings.allow_http)
         try:
             with guard:
                 curl.perform()
@@ -118,23 +116,14 @@ class HttpDownload:
 
     def _set_limits(self, curl: pycurl.Curl) -> None:
         settings = self._settings
-        http = pycurl.PROTO_HTTP if settings.allow_http else 0
-        curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTPS | http)
-        curl.setopt(pycurl.FOLLOWLOCATION, 0)
-        curl.setopt(pycurl.NOSIGNAL, 1)
-        curl.setopt(pycurl.NETRC, 0)
-        curl.setopt(pycurl.CAINFO, _ca_file())
-        curl.setopt(pycurl.USERAGENT, "damage-tasks")
         curl.setopt(pycurl.PATH_AS_IS, 1)
         curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, int(settings.connect_timeout * 1000)))
         curl.setopt(pycurl.LOW_SPEED_LIMIT, MIN_BYTES_PER_SECOND)
         curl.setopt(pycurl.LOW_SPEED_TIME, max(1, round(settings.stall_timeout)))
         curl.setopt(pycurl.MAXFILESIZE_LARGE, settings.max_photo_bytes)
-        # A proxy from the environment would connect on our behalf, without our address check.
-        curl.setopt(pycurl.PROXY, "")
 
     def _as_ours(
-        self, error: pycurl.error, url: HttpUrl, answer: HttpResponse, guard: _Guard
+        self, error: pycurl.error, url: HttpUrl, answer: HttpResponse, guard: AddressGuard
     ) -> DamageTaskError:
         number, text = error.args[0], error.args[1] if len(error.args) > 1 else ""
         if answer.problem:
@@ -155,23 +144,6 @@ class HttpDownload:
         return DownloadFailed(f"{text or 'download failed'} (curl {number})")
 
 
-class _Guard(ExitStack):
-    """Opens sockets for libcurl, only to allowed addresses."""
-
-    def __init__(self, allow_private: bool) -> None:
-        super().__init__()
-        self.refused = False
-        self._allow_private = allow_private
-
-    def open(self, _purpose: int, to: Any) -> Any:
-        """A socket for the address ``to.addr``, to which libcurl connects next."""
-        if self._allow_private or is_public(to.addr[0]):
-            # libcurl works with a duplicate; this one is closed with the guard.
-            return self.enter_context(socket.socket(to.family, to.socktype, to.protocol))
-        self.refused = True
-        return pycurl.SOCKET_BAD
-
-
 def _does_not_exist(host: str) -> bool:
     # libcurl does not distinguish a name that does not exist from an unavailable DNS server.
     try:
@@ -181,10 +153,3 @@ def _does_not_exist(host: str) -> bool:
     except UnicodeError:
         return True
     return False
-
-
-def _ca_file() -> str:
-    # The variables that boto3 and requests also read, for companies with their own CA.
-    return (
-        os.environ.get("SSL_CERT_FILE") or os.environ.get("REQUESTS_CA_BUNDLE") or certifi.where()
-    )

@@ -20,6 +20,8 @@ from damage_tasks.settings.event_targets import destination_of
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+MAX_BODY_BYTES = 20_000  # https://github.com/standard-webhooks/standard-webhooks, payload size
+
 
 def add_event(
     connection: Connection,
@@ -87,8 +89,26 @@ def withdraw_failure_event(connection: Connection, inspection_id: str) -> None:
 
 
 def event_body(type: EventType, data: Mapping[str, Any], at: datetime) -> str:
-    """The body of an event as JSON: ``{"type": ..., "timestamp": ..., "data": ...}``."""
+    """The body of an event as JSON: ``{"type": ..., "timestamp": ..., "data": ...}``.
+
+    In a body of more than `MAX_BODY_BYTES`, outlines are replaced by their bounding boxes, and
+    ``abridged`` is true.
+    """
     body = {"type": str(type), "timestamp": at.isoformat(), "data": data}
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    encoded = _encode(body)
+    if len(encoded) > MAX_BODY_BYTES and data.get("damages"):
+        boxed = [{**damage, "polygon": _corners(damage["bbox"])} for damage in data["damages"]]
+        encoded = _encode({**body, "abridged": True, "data": {**data, "damages": boxed}})
+    return encoded.decode()
+
+
+def _encode(body: Mapping[str, Any]) -> bytes:
     # Callers' texts may contain half of a surrogate pair, which UTF-8 cannot represent.
-    return text.encode("utf-8", "replace").decode()
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace")
+
+
+def _corners(bbox: list[int]) -> list[list[int]]:
+    x, y, width, height = bbox
+    right, bottom = x + width - 1, y + height - 1
+    return [[x, y], [right, y], [right, bottom], [x, bottom]]

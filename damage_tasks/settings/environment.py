@@ -48,6 +48,9 @@ class Settings(MonitoringSettings, EventSettings, WorkerSettings, PhotoSettings,
         "event_targets",
         "callback_hosts",
         "indexed_metadata",
+        "webhook_secrets",
+        "internal_webhook_hosts",
+        "delivery_delays",
         mode="before",
     )
     @classmethod

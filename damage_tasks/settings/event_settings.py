@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from damage_tasks.settings.base import Group, setting
-from damage_tasks.settings.event_targets import event_target
+from damage_tasks.settings.event_targets import event_target, signing_secret
 from damage_tasks.settings.photo_settings import Hosts
 
+Secrets = Annotated[tuple[Annotated[SecretStr, AfterValidator(signing_secret)], ...], NoDecode]
+Delays = Annotated[tuple[Annotated[int, Field(ge=1, le=604800)], ...], NoDecode]
 Targets = Annotated[tuple[Annotated[str, AfterValidator(event_target)], ...], NoDecode]
 
 
@@ -30,3 +32,27 @@ class EventSettings(Group):
         "comma-separated: `HOST`, `HOST:PORT` or `*.HOST` for all subdomains. Empty allows none.",
         "rental.example,*.partner.example",
     )
+    webhook_secrets: Secrets = setting(
+        (),
+        "Secrets that sign webhooks (Standard Webhooks), comma-separated: `whsec_` and 24 to 64 "
+        "random bytes in base64. Every webhook is signed with each of them, so that receivers can "
+        "change from one to the next. Required by `damage-tasks deliver` if there are webhooks.",
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    )
+    webhook_timeout: float = setting(
+        20.0, "Maximum seconds for one request to a webhook.", "20", ge=15, le=30
+    )
+    internal_webhook_hosts: Hosts = setting(
+        (),
+        "Hosts of webhooks that may have private addresses, comma-separated: `HOST`, `HOST:PORT` "
+        "or `*.HOST`. All others need public addresses.",
+        "hooks.internal:8443",
+    )
+    delivery_delays: Delays = setting(
+        (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400),
+        "Seconds before each further attempt to deliver an event, comma-separated; each is "
+        "lengthened by up to a tenth at random. When the last attempt has failed, the delivery has "
+        "failed.",
+        "5,300,1800,7200",
+    )
+    delivery_days: int = setting(7, "Number of days to keep delivered events.", "7", ge=1, le=365)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from urllib.parse import urlsplit
+
+from pydantic import SecretStr
 
 from damage_tasks.settings.host_names import normalize_host, split_port
 
@@ -42,6 +45,20 @@ def webhook_url(text: str) -> str:
     host = normalize_host(name)
     suffix = "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
     return parts._replace(netloc=host + suffix, path=parts.path or "/").geturl()
+
+
+def signing_secret(secret: SecretStr) -> SecretStr:
+    """``secret`` if webhooks can be signed with it; the error does not contain it."""
+    text = secret.get_secret_value()
+    try:
+        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if not text.startswith("whsec_") or not 24 <= len(key) <= 64:
+        raise ValueError(
+            "a secret is whsec_ and 24 to 64 bytes in base64 (openssl rand -base64 32)"
+        )
+    return secret
 
 
 def destination_of(target: str) -> str:

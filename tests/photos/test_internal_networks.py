@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from damage_tasks.errors import DownloadFailed, PhotoNotFound, UrlNotAllowed
-from damage_tasks.photos import http_download
+from damage_tasks.photos import address_guard
 from damage_tasks.photos.http_download import HttpDownload
 from damage_tasks.photos.url_policy import HttpUrl, parse_url
 from damage_tasks.storage.s3 import Signer
@@ -67,7 +67,7 @@ def test_a_kept_connection_serves_only_the_name_it_was_checked_for(
         checked.append(address)
         return True
 
-    monkeypatch.setattr(http_download, "is_public", note)
+    monkeypatch.setattr(address_guard, "is_public", note)
     port = site.server.server_port
     site.serve("/a", PHOTO)
     settings = settings_with(

@@ -16,7 +16,7 @@ from damage_tasks.errors import (
     UrlInvalid,
     UrlNotAllowed,
 )
-from damage_tasks.photos import http_download
+from damage_tasks.photos import address_guard
 from damage_tasks.photos.url_policy import is_public
 from tools.web_server import PHOTO, get, head, raw
 from tools.web_site import Site
@@ -179,7 +179,7 @@ def test_a_redirect_to_an_address_inside_is_not_followed(
     # The site stands in for a public one; every other address is judged as usual.
     public = f"127.0.0.1:{site.server.server_port}"
     monkeypatch.setattr(
-        http_download, "is_public", lambda address: address == "127.0.0.1" or is_public(address)
+        address_guard, "is_public", lambda address: address == "127.0.0.1" or is_public(address)
     )
     with pytest.raises(UrlNotAllowed):
         get(

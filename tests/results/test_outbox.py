@@ -162,3 +162,17 @@ def test_texts_that_utf8_cannot_represent_do_not_stop_an_event(store: Inspection
     data = json.loads(events(store)[0].body)["data"]
     assert data["photo"]["url"] == "https://a/?\0"
     assert data["metadata"] == {"note": "? \u2028"}
+
+
+def test_outlines_that_make_a_body_too_long_become_bounding_boxes(store: Inspections) -> None:
+    outline = tuple((10 + n % 30, 20 + n % 40) for n in range(3000))
+    found = finding(replace(damage(), polygon=outline), damage("scratch"))
+    stored = store.save(inspection("task-1", found))
+    body = json.loads(events(store)[0].body)
+    assert body["abridged"] is True
+    check_result(body["data"])
+    (large, small), whole = body["data"]["damages"], stored.to_dict()["damages"]
+    assert large["polygon"] == [[10, 20], [39, 20], [39, 59], [10, 59]]
+    assert {**large, "polygon": None} == {**whole[0], "polygon": None}
+    assert {**small, "polygon": None} == {**whole[1], "polygon": None}
+    assert len(events(store)[0].body.encode()) < 20_000

@@ -1,0 +1,283 @@
+"""The deliveries of events: claimed, recorded, listed, replayed and dropped.
+
+Every method is one short transaction, without locks that outlive it, so that a pooler can stand in
+front of the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from damage_tasks.inspection import DeliveryState
+from damage_tasks.results.database import create_engine, database_errors
+from damage_tasks.results.tables import deliveries, disabled_targets
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+DELETED_AT_ONCE = 5000  # rows
+TARGET_DISABLED = "the target is disabled, because it answered 410 Gone"
+
+_is_waiting = deliveries.c.state == DeliveryState.WAITING
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event for one target; ``attempts`` have ended so far, the last one with ``error``."""
+
+    id: int
+    event_id: str
+    type: str
+    inspection_id: str | None
+    target: str
+    destination: str
+    body: str
+    state: DeliveryState
+    attempts: int
+    next_attempt_at: datetime
+    error: str | None
+    created_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended: delivered if ``error`` is None, else retried at ``next_attempt_at``.
+
+    Without ``next_attempt_at``, the delivery has failed.  ``disables`` means that the target
+    wants no more events.
+    """
+
+    delivery: Delivery
+    error: str | None = None
+    next_attempt_at: datetime | None = None
+    disables: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which deliveries an operator means; fields that are None or empty select all."""
+
+    state: DeliveryState | None = None
+    ids: Collection[int] = ()
+    inspection_ids: Collection[str] = ()
+    type: str | None = None
+    target: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """The number of deliveries waiting and failed, and since when the first one has been due."""
+
+    waiting: int
+    failed: int
+    due_since: datetime | None
+
+
+class DeliveryQueue:
+    """The deliveries in the database at ``url``.
+
+    Every method raises `DatabaseUnavailable` or `DatabaseError`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = create_engine(url)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.engine.dispose()
+
+    def due_destinations(self) -> list[str]:
+        """The destinations for which deliveries are due, the one that waits longest first."""
+        first = sa.func.min(deliveries.c.next_attempt_at)
+        with self._transaction() as connection:
+            rows = connection.execute(
+                sa.select(deliveries.c.destination)
+                .where(_is_waiting, deliveries.c.next_attempt_at <= datetime.now(UTC))
+                .group_by(deliveries.c.destination)
+                .order_by(first)
+            )
+            return list(rows.scalars())
+
+    def claim(self, destination: str, limit: int, lease: timedelta) -> list[Delivery]:
+        """At most ``limit`` due deliveries for ``destination``, the oldest first.
+
+        No other process claims them for the time of ``lease``; then they are due again, unless
+        their outcomes were recorded.
+        """
+        now = datetime.now(UTC)
+        due = (
+            sa.select(deliveries.c.id)
+            .where(
+                _is_waiting,
+                deliveries.c.destination == destination,
+                deliveries.c.next_attempt_at <= now,
+            )
+            .order_by(deliveries.c.next_attempt_at, deliveries.c.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+            .cte("due")
+        )
+        claim = (
+            sa.update(deliveries)
+            .where(deliveries.c.id.in_(sa.select(due.c.id)))
+            .values(next_attempt_at=now + lease)
+            .returning(*deliveries.c)
+        )
+        with self._transaction() as connection:
+            _fail_disabled(connection, destination, now)
+            found = [_delivery_of(row) for row in connection.execute(claim)]
+        return sorted(found, key=lambda delivery: delivery.id)
+
+    def record(self, outcomes: Sequence[Outcome]) -> None:
+        """Store how attempts ended."""
+        now = datetime.now(UTC)
+        with self._transaction() as connection:
+            delivered = [x.delivery.id for x in outcomes if x.error is None]
+            if delivered:
+                connection.execute(
+                    _ending(DeliveryState.DELIVERED, None, now).where(
+                        deliveries.c.id.in_(delivered)
+                    )
+                )
+            for outcome in outcomes:
+                if outcome.error is not None:
+                    _record_error(connection, outcome, now)
+
+    def find(self, which: Selection, limit: int | None = None) -> list[Delivery]:
+        """At most ``limit`` deliveries, the latest first."""
+        statement = (
+            sa.select(deliveries).where(*_conditions(which)).order_by(deliveries.c.id.desc())
+        )
+        with self._transaction() as connection:
+            return [_delivery_of(row) for row in connection.execute(statement.limit(limit))]
+
+    def replay(self, ids: Collection[int]) -> int:
+        """Deliver these again, beginning at once, and enable their targets; returns how many."""
+        chosen = deliveries.c.id.in_(ids)
+        again = {
+            "state": str(DeliveryState.WAITING),
+            "attempts": 0,
+            "next_attempt_at": datetime.now(UTC),
+            "ended_at": None,
+        }
+        with self._transaction() as connection:
+            targets = sa.select(deliveries.c.target).where(chosen)
+            connection.execute(
+                sa.delete(disabled_targets).where(disabled_targets.c.target.in_(targets))
+            )
+            return connection.execute(sa.update(deliveries).where(chosen).values(again)).rowcount
+
+    def drop(self, ids: Collection[int]) -> int:
+        """Delete these permanently; returns how many."""
+        with self._transaction() as connection:
+            return connection.execute(
+                sa.delete(deliveries).where(deliveries.c.id.in_(ids))
+            ).rowcount
+
+    def forget_delivered(self, before: datetime) -> int:
+        """Delete deliveries that ended successfully before ``before``; returns how many.
+
+        At most `DELETED_AT_ONCE`, so that the transaction stays short.
+        """
+        old = (
+            sa.select(deliveries.c.id)
+            .where(deliveries.c.state == DeliveryState.DELIVERED, deliveries.c.ended_at < before)
+            .limit(DELETED_AT_ONCE)
+        )
+        with self._transaction() as connection:
+            return connection.execute(
+                sa.delete(deliveries).where(deliveries.c.id.in_(old))
+            ).rowcount
+
+    def backlog(self) -> Backlog:
+        """What has not been delivered."""
+        is_due = deliveries.c.next_attempt_at <= datetime.now(UTC)
+        statement = sa.select(
+            sa.func.count().filter(_is_waiting),
+            sa.func.count().filter(deliveries.c.state == DeliveryState.FAILED),
+            sa.func.min(deliveries.c.next_attempt_at).filter(_is_waiting, is_due),
+        ).where(deliveries.c.state != DeliveryState.DELIVERED)
+        with self._transaction() as connection:
+            return Backlog(*connection.execute(statement).one())
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with database_errors(), self.engine.begin() as connection:
+            yield connection
+
+
+def _record_error(connection: Connection, outcome: Outcome, now: datetime) -> None:
+    delivery = outcome.delivery
+    this = deliveries.c.id == delivery.id
+    if outcome.next_attempt_at is None:
+        connection.execute(_ending(DeliveryState.FAILED, outcome.error, now).where(this))
+    else:
+        connection.execute(
+            sa.update(deliveries)
+            .where(this, _is_waiting)
+            .values(
+                attempts=deliveries.c.attempts + 1,
+                next_attempt_at=outcome.next_attempt_at,
+                error=outcome.error,
+            )
+        )
+    if outcome.disables:
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        connection.execute(
+            dialect.insert(disabled_targets).on_conflict_do_nothing(),
+            {"target": delivery.target, "disabled_at": now},
+        )
+
+
+def _fail_disabled(connection: Connection, destination: str, now: datetime) -> None:
+    connection.execute(
+        _ending(DeliveryState.FAILED, TARGET_DISABLED, now, attempts=0).where(
+            deliveries.c.destination == destination,
+            deliveries.c.target.in_(sa.select(disabled_targets.c.target)),
+        )
+    )
+
+
+def _ending(state: DeliveryState, error: str | None, now: datetime, attempts: int = 1) -> sa.Update:
+    return (
+        sa.update(deliveries)
+        .where(_is_waiting)
+        .values(
+            state=str(state),
+            error=error,
+            ended_at=now,
+            attempts=deliveries.c.attempts + attempts,
+        )
+    )
+
+
+def _conditions(which: Selection) -> Iterator[sa.ColumnElement[bool]]:
+    if which.state is not None:
+        yield deliveries.c.state == which.state
+    if which.ids:
+        yield deliveries.c.id.in_(which.ids)
+    if which.inspection_ids:
+        yield deliveries.c.inspection_id.in_(which.inspection_ids)
+    if which.type is not None:
+        yield deliveries.c.type == which.type
+    if which.target is not None:
+        yield deliveries.c.target == which.target
+    if which.since is not None:
+        yield deliveries.c.created_at >= which.since
+    if which.until is not None:
+        yield deliveries.c.created_at <= which.until
+
+
+def _delivery_of(row: Any) -> Delivery:
+    values = dict(row._mapping)  # noqa: SLF001  # SQLAlchemy's public name
+    return Delivery(**{**values, "state": DeliveryState(values["state"])})

@@ -1,0 +1,91 @@
+"""The examples on the callers' page verify an event that a receiver got."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from damage_tasks.deliveries.webhooks import WebhookSender
+from tests.deliveries.deliveries_for import BODY, NEXT_SECRET, SECRET, delivery_to, settings_for
+from tools.webhook_receiver import Request, WebhookReceiver
+
+PAGE = (Path(__file__).parents[2] / "docs/callers.md").read_text()
+SECTION = PAGE[PAGE.index("### Webhooks") :]
+
+Read = Callable[[str, dict[str, str], bytes], Any]
+
+
+def block(language: str) -> str:
+    found = re.search(rf"^```{language}\n(.*?)^```", SECTION, re.DOTALL | re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def in_python(_: Path) -> Read:
+    names: dict[str, Any] = {}
+    exec(block("python"), names)
+    read: Read = names["read_event"]
+    return read
+
+
+def in_node(folder: Path) -> Read:
+    if shutil.which("node") is None:
+        pytest.skip("there is no node")
+    (folder / "events.mjs").write_text(block("js"))
+    (folder / "main.mjs").write_text(
+        'import { readEvent } from "./events.mjs";\n'
+        "const [secret, headers, body] = JSON.parse(process.argv[2]);\n"
+        "console.log(JSON.stringify(readEvent(secret, headers, Buffer.from(body))));\n"
+    )
+
+    def read(secret: str, headers: dict[str, str], body: bytes) -> Any:
+        given = json.dumps([secret, headers, body.decode()])
+        run = subprocess.run(
+            ["node", str(folder / "main.mjs"), given], capture_output=True, text=True, check=True
+        )
+        return json.loads(run.stdout)
+
+    return read
+
+
+@pytest.fixture(params=[in_python, in_node])
+def read_event(request: pytest.FixtureRequest, tmp_path: Path) -> Read:
+    read: Read = request.param(tmp_path)
+    return read
+
+
+@pytest.fixture(scope="module")
+def request_() -> Iterator[Request]:
+    receiver = WebhookReceiver()
+    settings = settings_for(receiver.url, webhook_secrets=(SECRET, NEXT_SECRET))
+    WebhookSender(settings).send(delivery_to(receiver.url))
+    yield receiver.requests[0]
+    receiver.close()
+
+
+@pytest.mark.parametrize("secret", [SECRET, NEXT_SECRET])
+def test_an_event_is_read_with_either_secret(
+    read_event: Read, request_: Request, secret: str
+) -> None:
+    assert read_event(secret, request_.headers, request_.body) == json.loads(BODY)
+
+
+def test_an_altered_body_is_refused(read_event: Read, request_: Request) -> None:
+    assert read_event(SECRET, request_.headers, request_.body + b" ") is None
+
+
+def test_another_secret_is_refused(read_event: Read, request_: Request) -> None:
+    assert read_event(SECRET[:-8] + "AAAAAAA=", request_.headers, request_.body) is None
+
+
+def test_an_old_event_is_refused(read_event: Read, request_: Request) -> None:
+    headers = {**request_.headers, "webhook-timestamp": str(int(time.time()) - 301)}
+    assert read_event(SECRET, headers, request_.body) is None
