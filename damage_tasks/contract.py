@@ -109,13 +109,16 @@ class InspectionResult(TypedDict):
 class ProgressResult(TypedDict):
     """What `get_inspection` returns for a photo that has no verdict yet.
 
-    ``reason`` is why the last attempt failed; the times are ISO 8601 in UTC.
+    ``worker`` has the photo ``since`` that time, or failed to examine it then. ``reason`` is why
+    the last attempt failed; the times are ISO 8601 in UTC.
     """
 
     contract: Literal[1]
     id: str
     state: Literal["running", "retrying"]
     verdict: None
+    worker: str | None
+    since: str | None
     reason: ReasonResult | None
     attempts: int
     next_attempt_at: str | None
@@ -154,6 +157,13 @@ class InspectionPage:
     cursor: str | None
 
 
+class StartedResult(TypedDict):
+    """``AsyncResult.result`` in the state ``STARTED``: the worker that has the photo."""
+
+    hostname: str | None
+    since: str | None
+
+
 class PendingInspection(Protocol):
     """Celery's ``AsyncResult`` of one call; ``id`` is the inspection's id."""
 
@@ -164,7 +174,7 @@ class PendingInspection(Protocol):
     @property
     def status(self) -> str: ...
     @property
-    def result(self) -> InspectionResult | Exception | None: ...
+    def result(self) -> InspectionResult | StartedResult | Exception | None: ...
     @overload
     def get(
         self, timeout: float | None = None, propagate: Literal[True] = True, interval: float = 0.5

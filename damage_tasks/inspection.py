@@ -168,7 +168,8 @@ class Progress:
 
     ``message_sent_at`` and ``receives`` identify the delivery of the message, so
     that an older attempt never overwrites a later one.  ``reason`` is why the last attempt
-    failed; ``had_photo`` is whether any attempt has downloaded the photo.
+    failed; ``had_photo`` is whether any attempt has downloaded the photo.  ``worker`` is the name
+    of the worker that has the photo or whose attempt failed, and ``since`` when that began.
     """
 
     id: str
@@ -180,6 +181,8 @@ class Progress:
     reason: Reason | None = None
     next_attempt_at: datetime | None = None
     had_photo: bool = False
+    worker: str | None = None
+    since: datetime | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The result of `get_inspection` while there is no verdict, with JSON types only."""
@@ -188,6 +191,8 @@ class Progress:
             "id": self.id,
             "state": str(self.state),
             "verdict": None,
+            "worker": self.worker,
+            "since": _iso(self.since),
             "reason": asdict(self.reason) if self.reason else None,
             "attempts": self.attempts,
             "next_attempt_at": _iso(self.next_attempt_at),

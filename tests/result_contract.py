@@ -8,9 +8,9 @@ from typing import Any
 
 import jsonschema
 
-SCHEMA = json.loads(
-    (Path(__file__).parent.parent / "docs/reference/inspection.schema.json").read_text()
-)
+_FOLDER = Path(__file__).parent.parent / "docs/reference"
+SCHEMA = json.loads((_FOLDER / "inspection.schema.json").read_text())
+PROGRESS_SCHEMA = json.loads((_FOLDER / "progress.schema.json").read_text())
 
 
 def strict(schema: Any) -> Any:

@@ -70,6 +70,10 @@ def _rows(result: InspectionResult | ProgressResult) -> Iterator[tuple[str, Any]
 
 def _progress_rows(result: ProgressResult) -> Iterator[tuple[str, Any]]:
     yield "state", result["state"]
+    if result["worker"]:
+        yield "worker", result["worker"]
+    if result["since"]:
+        yield "since", result["since"]
     if reason := result["reason"]:
         yield "reason", f"{reason['code']}: {reason['text']}"
     if result["next_attempt_at"]:

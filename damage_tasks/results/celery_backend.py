@@ -73,7 +73,10 @@ class InspectionBackend(SyncBackendMixin, Backend):
             case None:
                 status, result = states.PENDING, None
             case Progress(state=State.RUNNING):
-                status, result = states.STARTED, None
+                shown = found.to_dict()
+                # Celery's own name for the worker.
+                started = {"hostname": shown["worker"], "since": shown["since"]}
+                status, result = states.STARTED, started
             case Progress():
                 status, result = states.RETRY, error
             case Inspection(verdict=Verdict.FAILED):

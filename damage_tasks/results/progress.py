@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from damage_tasks.inspection import Progress, Reason, State, Verdict
 from damage_tasks.results.storable_text import storable
-from damage_tasks.results.tables import inspections, progress
+from damage_tasks.results.tables import MAX_WORKER_CHARACTERS, inspections, progress
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -64,6 +64,8 @@ def find_progress(connection: Connection, id: str) -> Progress | None:
         reason=Reason(row.reason_code, row.reason_text) if row.reason_code else None,
         next_attempt_at=row.next_attempt_at,
         had_photo=row.had_photo,
+        worker=row.worker,
+        since=row.since,
     )
 
 
@@ -89,4 +91,6 @@ def _row(what: Progress) -> dict[str, Any]:
         "next_attempt_at": what.next_attempt_at,
         "had_photo": what.had_photo,
         "updated_at": what.updated_at,
+        "worker": what.worker and what.worker[:MAX_WORKER_CHARACTERS],
+        "since": what.since,
     }

@@ -137,7 +137,7 @@ class Inspections:
         began = inspection.finished_at or datetime.now(UTC)
         if progress is not None and progress.updated_at >= began:
             return progress
-        return Progress(id, State.RUNNING, inspection.attempts, began, 0, began)
+        return Progress(id, State.RUNNING, inspection.attempts, began, 0, began, since=began)
 
     def search(
         self, criteria: InspectionCriteria, limit: int, cursor: str | None = None

@@ -44,6 +44,8 @@ metadata = MetaData(
     }
 )
 
+MAX_WORKER_CHARACTERS = 256
+
 Json = JSON().with_variant(JSONB(), "postgresql")
 # SQLite ignores lengths, and could change one only by copying the table.
 Id = String(MAX_ID_BYTES).with_variant(String(128), "sqlite")
@@ -160,6 +162,8 @@ progress = Table(
     Column("next_attempt_at", Moment),
     Column("had_photo", Boolean, nullable=False),
     Column("updated_at", Moment, nullable=False),
+    Column("worker", String(MAX_WORKER_CHARACTERS)),
+    Column("since", Moment),
     Index(None, "updated_at"),
 )
 

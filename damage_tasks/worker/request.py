@@ -184,13 +184,16 @@ class Request(CeleryRequest):
         sent = sent_at(self._properties)
         if sent is None:
             return None
+        now = datetime.now(UTC)
         return Progress(
             self.id,
             State.RUNNING,
             attempts=(self._message.headers.get("retries") or 0) + self._receives,
             message_sent_at=datetime.fromtimestamp(sent, UTC),
             receives=self._receives,
-            updated_at=datetime.now(UTC),
+            updated_at=now,
+            worker=self.hostname,
+            since=now,
         )
 
     @property

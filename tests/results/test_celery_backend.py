@@ -14,8 +14,8 @@ from celery import exceptions
 from celery.result import GroupResult, ResultSet
 
 from damage_tasks import app, get_inspection
-from damage_tasks.errors import TimeLimitReached
-from damage_tasks.inspection import Reason, Verdict, storable_id
+from damage_tasks.errors import DownloadFailed, TimeLimitReached
+from damage_tasks.inspection import Progress, Reason, State, Verdict, storable_id
 from damage_tasks.results.celery_backend import open_inspections
 from damage_tasks.results.store import Inspections
 from damage_tasks.settings import get_settings
@@ -48,6 +48,19 @@ def test_a_result_has_the_time_at_which_the_photo_was_examined(store: Inspection
     assert result.date_done == ENDED
     assert result.get(timeout=5)["finished_at"] == ENDED.isoformat()
     assert app.AsyncResult("waiting").date_done is None
+
+
+def test_a_photo_without_a_verdict_has_celerys_states(store: Inspections) -> None:
+    running = Progress("3", State.RUNNING, 1, ENDED, 1, ENDED, worker="worker1@pod-7", since=ENDED)
+    store.save_progress(running)
+    result = app.AsyncResult("3")
+    assert result.state == "STARTED"
+    assert result.result == {"hostname": "worker1@pod-7", "since": ENDED.isoformat()}
+    why = Reason("download_failed", "503")
+    store.save_progress(replace(running, state=State.RETRYING, receives=2, reason=why))
+    assert app.AsyncResult("3").state == "RETRY"
+    assert isinstance(app.AsyncResult("3").result, DownloadFailed)
+    assert app.AsyncResult("waiting").state == "PENDING"
 
 
 def test_results_can_be_joined_and_iterated_natively(store: Inspections) -> None:

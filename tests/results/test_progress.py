@@ -24,6 +24,8 @@ RETRYING = Progress(
     updated_at=NOW,
     reason=AWAY,
     next_attempt_at=NOW + timedelta(seconds=40),
+    worker="worker1@pod-7",
+    since=NOW,
 )
 
 

@@ -119,6 +119,9 @@ def test_a_photo_that_is_retried_says_why_and_when(stack: Stack, worker: Child, 
     wait_until(lambda: state_of(sent.id) == "retrying")
     found: Any = get_inspection(sent.id)
     assert (found["verdict"], found["reason"]["code"]) == (None, "download_failed")
+    assert found["worker"].startswith("worker1@")
+    age = datetime.now(UTC) - datetime.fromisoformat(found["since"])
+    assert timedelta(0) < age < timedelta(seconds=30)
     assert datetime.fromisoformat(found["next_attempt_at"]) > datetime.now(UTC) - timedelta(
         seconds=20
     )

@@ -1,0 +1,88 @@
+"""``damage-tasks show`` prints the verdict of a photo, or how far it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import jsonschema
+import pytest
+from typer.testing import CliRunner
+
+from damage_tasks.__main__ import cli
+from damage_tasks.inspection import Progress, Reason, State
+from damage_tasks.results.schema_upgrade import migrate
+from damage_tasks.results.store import Inspections
+from tests.result_contract import PROGRESS_SCHEMA, check_result, strict
+from tools.pictures import damage, finding, inspection
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+RUNNING = Progress(
+    "task-1",
+    State.RUNNING,
+    1,
+    NOW,
+    1,
+    NOW,
+    worker="worker1@pod-7",
+    since=NOW - timedelta(minutes=1),
+)
+RETRYING = Progress(
+    "task-1",
+    State.RETRYING,
+    attempts=2,
+    message_sent_at=NOW,
+    receives=2,
+    updated_at=NOW,
+    reason=Reason("download_failed", "503"),
+    next_attempt_at=NOW + timedelta(minutes=2),
+    worker="worker1@pod-7",
+    since=NOW,
+)
+
+
+@pytest.fixture
+def store(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inspections]:
+    """The database that the command reads."""
+    monkeypatch.setenv("DAMAGE_DATABASE_URL", sqlite_url)
+    migrate(sqlite_url)
+    store = Inspections(sqlite_url)
+    yield store
+    store.close()
+
+
+def show(*arguments: str) -> str:
+    run = CliRunner(env={"COLUMNS": "120"}).invoke(cli, ["show", *arguments])
+    assert run.exit_code == 0, run.output
+    return run.stdout
+
+
+def test_a_running_photo_names_its_worker_and_since_when(store: Inspections) -> None:
+    store.save_progress(RUNNING)
+    shown = show("task-1")
+    assert "running" in shown and "worker1@pod-7" in shown and "2026-11-22T11:59:00" in shown
+
+
+def test_a_retry_says_why_and_when(store: Inspections) -> None:
+    store.save_progress(RETRYING)
+    shown = show("task-1")
+    assert "retrying" in shown and "download_failed: 503" in shown
+    assert "about 2026-11-22T12:02:00" in shown
+
+
+@pytest.mark.parametrize("progress", [RUNNING, RETRYING])
+def test_progress_keeps_its_contract(store: Inspections, progress: Progress) -> None:
+    store.save_progress(progress)
+    jsonschema.validate(json.loads(show("task-1", "--json")), strict(PROGRESS_SCHEMA))
+
+
+def test_a_verdict_replaces_the_progress(store: Inspections) -> None:
+    store.save_progress(RETRYING)
+    store.save(inspection("task-1", finding(damage())))
+    assert check_result(json.loads(show("task-1", "--json")))["state"] == "done"
+
+
+def test_an_unknown_id_is_not_found(store: Inspections) -> None:
+    run = CliRunner().invoke(cli, ["show", "nothing"])
+    assert run.exit_code == 1
