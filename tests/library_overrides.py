@@ -1,7 +1,8 @@
 """What the code overrides and reaches into of Celery, kombu, billiard and Flower, from its syntax.
 
-Found are subclasses of their classes and what these override, attributes set on imported names,
-and private attributes read from objects that are not our own.
+Found are subclasses of their classes and what these override, imported names that are assigned to
+or changed in place, attributes set on other objects, and private attributes read from objects that
+are not our own.
 """
 
 from __future__ import annotations
@@ -10,6 +11,19 @@ import ast
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
+
+# Methods that change a list or dictionary in place.
+MUTATORS = {
+    "append",
+    "clear",
+    "extend",
+    "insert",
+    "pop",
+    "popitem",
+    "remove",
+    "setdefault",
+    "update",
+}
 
 LIBRARIES = ("billiard", "celery", "flower", "kombu")
 
@@ -23,14 +37,16 @@ class Overrides(ast.NodeVisitor):
     """Collects from one module.
 
     ``classes`` maps the dotted name of a library's class to the attributes of it that a subclass
-    overrides; ``patched`` are dotted names that are assigned to; ``private`` are the names of
-    private attributes that are used of objects that this module does not define.
+    overrides; ``patched`` are dotted names that are assigned to or changed in place; ``private``
+    are the names of private attributes that are used of objects that this module does not define;
+    ``set_on_others`` are the names of attributes that are set on objects other than ``self``.
     """
 
     def __init__(self, tree: ast.Module) -> None:
         self.classes: dict[str, set[str]] = {}
         self.patched: set[str] = set()
         self.private: set[str] = set()
+        self.set_on_others: set[str] = set()
         self._imported = dict(imports(tree))
         self._own = own_attributes(tree)
         self.visit(tree)
@@ -45,10 +61,34 @@ class Overrides(ast.NodeVisitor):
 
     def visit_Assign(self, node: ast.Assign) -> None:
         for target in node.targets:
-            name = self._dotted(target) if isinstance(target, ast.Attribute) else None
-            if name and of_library(name):
-                self.patched.add(name)
+            self._note_target(target)
         self.generic_visit(node)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        self._note_target(node.target)
+        self.generic_visit(node)
+
+    def visit_Delete(self, node: ast.Delete) -> None:
+        for target in node.targets:
+            self._note_target(target)
+        self.generic_visit(node)
+
+    def _note_target(self, target: ast.expr) -> None:
+        """Notes ``module.name = ...``, ``module.name[...] = ...`` and ``object.name = ...``."""
+        changed = target.value if isinstance(target, ast.Subscript) else target
+        if self._note_patched(changed) or not isinstance(target, ast.Attribute):
+            return
+        is_own = isinstance(target.value, ast.Name) and target.value.id == "self"
+        if self._dotted(target.value) is None and not is_own and target.attr not in self._own:
+            self.set_on_others.add(target.attr)
+
+    def _note_patched(self, node: ast.expr) -> bool:
+        """Notes an imported name of a library that is changed; returns whether it was one."""
+        name = self._dotted(node)
+        if name is None or not of_library(name):
+            return False
+        self.patched.add(name)
+        return True
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         module = self._dotted(node.value)
@@ -60,6 +100,8 @@ class Overrides(ast.NodeVisitor):
         match node:  # getattr(pool, "_pool", None)
             case ast.Call(func=ast.Name("getattr"), args=[_, ast.Constant(str(name)), *_]):
                 self._note(name)
+            case ast.Call(func=ast.Attribute(value=changed, attr=method)) if method in MUTATORS:
+                self._note_patched(changed)
         self.generic_visit(node)
 
     def _note(self, name: str) -> None:

@@ -80,7 +80,7 @@ def _application(command: Any, options: Any) -> Any:
     from tornado.ioloop import IOLoop
 
     from damage_tasks.app import app
-    from damage_tasks.flower.photo_pages import add_photo_pages
+    from damage_tasks.flower.photo_pages import add_photo_columns, with_photo_pages
     from damage_tasks.flower.sqs_flower import (
         BusEvents,
         SqsFlower,
@@ -91,7 +91,8 @@ def _application(command: Any, options: Any) -> Any:
     settings = get_settings()
     depth = QueueDepth(settings.require("queue_url"), settings.region)
     _watch_queue(depth, settings, Path(f"{options.db}.dead-letters"))
-    add_photo_pages(handlers)
+    handlers[:] = with_photo_pages(handlers)
+    add_photo_columns()
     refuse_other_sites()
     show_queues(depth)
     loop = IOLoop.instance()

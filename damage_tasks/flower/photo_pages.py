@@ -87,17 +87,15 @@ OWN_VIEWS = {
 }
 
 
-def add_photo_pages(handlers: list[Any]) -> None:
-    """Add columns to Flower's table of tasks, and ``/overlay/ID`` to its ``handlers``."""
-    _add_columns()
-    handlers[:] = [
-        OWN_VIEWS.get(str(getattr(handler, "name", "")), handler) for handler in handlers
-    ]
-    # The last one matches everything.
-    handlers.insert(0, url(r"/overlay/(.+)", OverlayView, name="overlay"))
+def with_photo_pages(handlers: list[Any]) -> list[Any]:
+    """Flower's ``handlers`` with our views of tasks and ``/overlay/ID``."""
+    replaced = [OWN_VIEWS.get(str(getattr(handler, "name", "")), handler) for handler in handlers]
+    # First, because Flower's last handler matches everything.
+    return [url(r"/overlay/(.+)", OverlayView, name="overlay"), *replaced]
 
 
-def _add_columns() -> None:
+def add_photo_columns() -> None:
+    """Add columns to Flower's table of tasks."""
     tasks.TASK_COLUMNS.update(COLUMNS)
     stock_key = search._task_sort_key  # noqa: SLF001 - there is no public way
 

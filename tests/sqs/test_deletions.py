@@ -73,6 +73,24 @@ def test_a_failed_deletion_is_logged_and_the_next_is_attempted(
     assert "redelivered" in caplog.text
 
 
+def test_acknowledged_messages_are_deleted_in_batches(
+    channel: Any, queue_url: str, aws: Any
+) -> None:
+    sqs = aws.client("sqs")
+    (name,) = channel.predefined_queues
+    for number in range(12):
+        sqs.send_message(QueueUrl=queue_url, MessageBody=f'{{"image_url": "https://x/{number}"}}')
+    tags = [channel.basic_get(name).delivery_tag for _ in range(12)]
+    requests: list[str] = []
+    channel.sqs(queue=name).meta.events.register(
+        "before-call.sqs", lambda model, **_: requests.append(model.name)
+    )
+    for tag in tags:
+        channel.basic_ack(tag)
+    channel.close()
+    assert requests == ["DeleteMessageBatch", "DeleteMessageBatch"]
+
+
 def test_acknowledged_messages_are_gone_when_the_channel_is_closed(
     channel: Any, queue_url: str, aws: Any
 ) -> None:

@@ -91,7 +91,12 @@ def test_a_full_worker_checks_again_soon_without_a_request(channel: Channel) -> 
 def polls(channel: Channel, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The queues that ``channel`` would have polled; delayed polls are in ``later``."""
     polled: list[str] = []
-    monkeypatch.setattr(channel, "_get_bulk_async", lambda queue, callback: polled.append(queue))
+
+    def receive_message(queue: str, *_: Any, **__: Any) -> None:
+        polled.append(queue)
+
+    connection = SimpleNamespace(receive_message=receive_message)
+    monkeypatch.setattr(channel, "asynsqs", lambda **_: connection)
     channel._active_queues.extend(channel.predefined_queues)
     return polled
 
@@ -150,6 +155,10 @@ def test_a_queue_that_is_no_longer_consumed_is_not_polled(
     channel._active_queues.clear()
     channel._schedule_queue(name)
     assert (polls, later) == ([], [])
+
+
+def test_the_transport_opens_our_channel(channel: Any) -> None:
+    assert isinstance(channel, Channel)
 
 
 def test_the_transport_still_counts_as_sqs() -> None:

@@ -92,3 +92,20 @@ def test_the_order_of_our_boot_steps_does_not_depend_on_the_hash_seed(tmp_path: 
         "['damage_tasks.sqs.visibility', 'damage_tasks.event_bus.control_step', "
         "'damage_tasks.worker.poll_when_ready', 'damage_tasks.worker.heartbeat']"
     }
+
+
+def test_the_worker_prints_no_banner(tmp_path: Path) -> None:
+    program = """
+from celery import signals
+from damage_tasks import app
+
+class Worker:
+    hostname, concurrency, pool_cls, quiet = "host", 1, "solo", False
+    def __init__(self):
+        self.app = app
+
+signals.celeryd_init.send(sender="host", instance=(worker := Worker()))
+print(worker.quiet)
+"""
+    url = "http://127.0.0.1:9/000000000000/damage"
+    assert python(program, tmp_path, DAMAGE_QUEUE_URL=url) == "True\n"
