@@ -70,7 +70,8 @@ def claim_database(database: Path) -> IO[str]:
     Raises `FlowerDatabaseInUse` while another Flower holds it: the last one to stop would
     overwrite the other's history.
     """
-    database.absolute().parent.mkdir(parents=True, exist_ok=True)
+    database = database.resolve()  # another path may lead to the same file
+    database.parent.mkdir(parents=True, exist_ok=True)
     lock = database.with_name(database.name + ".lock").open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

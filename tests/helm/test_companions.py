@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any
 
 import jmespath
@@ -200,6 +201,14 @@ def test_alerts_are_about_their_own_namespace_and_environment_and_link_to_the_ru
     worker = documents.one("PodMonitor")["spec"]["podMetricsEndpoints"]
     flower = documents.one("ServiceMonitor")["spec"]["endpoints"]
     assert [end["relabelings"] for end in (*worker, *flower)] == [label, label]
+
+
+def test_by_default_alerts_name_a_section_that_exists_in_the_repository() -> None:
+    page = (Path(__file__).parents[2] / "docs/operators.md").read_text()
+    rules = jmespath.search("[].rules[]", render(MONITORED).one("PrometheusRule")["spec"]["groups"])
+    for rule in rules:
+        assert rule["annotations"]["runbook_url"] == f"docs/operators.md#{rule['alert'].lower()}"
+        assert f"\n### {rule['alert']}\n" in page
 
 
 def test_grafana_finds_the_dashboard() -> None:

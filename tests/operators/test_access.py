@@ -18,9 +18,14 @@ import pytest
 from damage_tasks.devstack import Stack
 from damage_tasks.devstack.child_processes import Child
 from damage_tasks.devstack.loopback_ports import free_port
-from damage_tasks.errors import FlowerOpen, SettingsError
+from damage_tasks.errors import FlowerDatabaseInUse, FlowerOpen, SettingsError
 from damage_tasks.event_bus.connection import check_bus
-from damage_tasks.flower.access import is_loopback, is_own_host, refuse_open_access
+from damage_tasks.flower.access import (
+    claim_database,
+    is_loopback,
+    is_own_host,
+    refuse_open_access,
+)
 from damage_tasks.settings import get_settings
 from tests.operators.conftest import wait_until
 
@@ -212,6 +217,22 @@ def test_a_second_flower_on_the_same_database_is_refused(watched: Stack) -> None
     second = flower(f"--db={watched.folder}/flower", f"--port={free_port()}", **watched.environment)
     assert second.returncode == 1
     assert second.stderr.startswith("flower_database_in_use: another Flower stores its history in")
+
+
+@pytest.mark.parametrize("link", ["database", "folder", "database that does not exist"])
+def test_no_other_path_leads_to_a_database_in_use(link: str, tmp_path: Path) -> None:
+    database = tmp_path / "var/flower"
+    database.parent.mkdir()
+    if link != "database that does not exist":
+        database.touch()
+    (tmp_path / "flower").symlink_to(database)
+    (tmp_path / "run").symlink_to(database.parent)
+    other = tmp_path / "run/flower" if link == "folder" else tmp_path / "flower"
+    with claim_database(database):
+        for path in (other, database.parent / "../var/flower"):
+            with pytest.raises(FlowerDatabaseInUse, match="another Flower stores its history in"):
+                claim_database(path)
+    claim_database(other).close()
 
 
 @pytest.mark.xdist_group("watched")
