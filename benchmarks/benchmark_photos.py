@@ -21,16 +21,16 @@ import numpy as np
 from benchmarks.machine_facts import cores
 
 FOLDER = Path("var/benchmarks/photos-1")
-DRAWN = (1600, 1200)  # pixels; larger drawings would take too long
+DRAWN_SIZE_PX = (1600, 1200)  # larger drawings would take too long
 SIZES = {"2mp": (1600, 1200), "12mp": (4032, 3024)}
 # Standard deviation of the noise; with it the photos have 0.5 and 3.5 MB, as phones' do.
 GRAIN = {"2mp": 5.0, "12mp": 7.0}
-QUALITY = 90
+JPEG_QUALITY_PERCENT = 90
 DAMAGES: tuple[tuple[str, ...], ...] = (
     ("scratch",), ("dent",), ("breakage",), ("spacing",),
     ("dent", "scratch"), ("breakage",), ("scratch",), ("dent",),
 )  # fmt: skip
-CLEAN = 16
+CLEAN_PHOTOS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +72,14 @@ def open_album(folder: Path = FOLDER, advance: Callable[[int, int], None] | None
     done = folder / "done.json"
     if not done.exists():
         scenes = [(f"damaged-{n:02d}", 4100 + n, kinds) for n, kinds in enumerate(DAMAGES)]
-        scenes += [(f"clean-{n:02d}", 4200 + n, ()) for n in range(CLEAN)]
+        scenes += [(f"clean-{n:02d}", 4200 + n, ()) for n in range(CLEAN_PHOTOS)]
         for size in SIZES:
             (folder / size).mkdir(parents=True, exist_ok=True)
         with ProcessPoolExecutor(cores()) as pool:
             for number, _ in enumerate(pool.map(partial(_draw, folder), scenes), 1):
                 if advance:
                     advance(number, len(scenes))
-        done.write_text(json.dumps({"scenes": len(scenes), "drawn": DRAWN}))
+        done.write_text(json.dumps({"scenes": len(scenes), "drawn": DRAWN_SIZE_PX}))
     return Album(folder)
 
 
@@ -88,13 +88,13 @@ def _draw(folder: Path, scene: tuple[str, int, tuple[str, ...]]) -> None:
 
     name, seed, damages = scene
     cv2.setNumThreads(1)
-    sample = draw_sample(seed, size=DRAWN, damages=damages)
+    sample = draw_sample(seed, size=DRAWN_SIZE_PX, damages=damages)
     rng = np.random.default_rng(seed)
     for size, (width, height) in SIZES.items():
         photo = sample.photo
-        if (width, height) != DRAWN:
+        if (width, height) != DRAWN_SIZE_PX:
             photo = np.asarray(cv2.resize(photo, (width, height), interpolation=cv2.INTER_CUBIC))
         grain = rng.normal(0, GRAIN[size], (height, width, 1)).astype(np.float32)
         noisy = np.clip(photo + grain, 0, 255).astype(np.uint8)
-        jpeg = cv2.imencode(".jpg", noisy, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1]
+        jpeg = cv2.imencode(".jpg", noisy, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY_PERCENT])[1]
         (folder / size / f"{name}.jpg").write_bytes(jpeg.tobytes())

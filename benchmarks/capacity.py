@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.fleet_costs import Prices, dollars, loads
-from benchmarks.queue_simulation import DAY, Fleet, Outcome, daily_curve, simulate
+from benchmarks.queue_simulation import DAY_SECONDS, Fleet, Outcome, daily_curve, simulate
 from benchmarks.report import RESULTS, new_figure, save_figure
 
 SIZES = (80_000, 800_000, 8_000_000, 80_000_000)
@@ -75,10 +75,12 @@ def main(
     rows, days = [], {}
     for photos in photos_per_day or SIZES:
         with console.status(f"{photos:,} photos per day"):
-            peak = photos / DAY * peak_factor
+            peak = photos / DAY_SECONDS * peak_factor
             # A third more than the peak needs, to cover losses and to work off a backlog.
             most = max_pods or max(min_pods, math.ceil(peak / rate * 1.35))
-            day = simulate(daily_curve(photos, peak_factor, 2 * DAY), replace(fleet, max_pods=most))
+            day = simulate(
+                daily_curve(photos, peak_factor, 2 * DAY_SECONDS), replace(fleet, max_pods=most)
+            )
         days[photos] = day
         rows.append(_row(photos, peak, day, measured, prices))
     out.mkdir(parents=True, exist_ok=True)
@@ -150,7 +152,7 @@ def plot(days: dict[int, Outcome], folder: Path) -> Path:
     figure, axes = new_figure(3.2 * len(days), 5.6, rows=3, columns=len(days))
     grid = np.reshape(axes, (3, len(days)))
     every = 60
-    hours = np.arange(0, DAY, every) / 3600
+    hours = np.arange(0, DAY_SECONDS, every) / 3600
     for column, (photos, day) in enumerate(days.items()):
         series = (day.arrivals.reshape(-1, every).mean(1), day.pods[::every],
                   day.ages.reshape(-1, every).max(1))  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-CHUNK = 50_000  # rows per statement; this process's connections time out after 20 s
+ROWS_PER_STATEMENT = 50_000  # this process's connections time out after 20 s
 
 _ROWS = """
 WITH new AS (INSERT INTO findings (photo_sha256, bundle_digest, verdict, damage_score, decided_by,
@@ -43,9 +43,9 @@ def bytes_of(url: str) -> dict[str, int]:
 def fill(url: str, rows: int) -> None:
     """Add ``rows`` findings and as many inspections to the PostgreSQL database at ``url``."""
     engine = sa.create_engine(url)
-    for first in range(1, rows + 1, CHUNK):
+    for first in range(1, rows + 1, ROWS_PER_STATEMENT):
         with engine.begin() as connection:
-            last = min(rows, first + CHUNK - 1)
+            last = min(rows, first + ROWS_PER_STATEMENT - 1)
             connection.execute(sa.text(_ROWS), {"first": first, "last": last})
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for table in ("findings", "damages", "inspections"):

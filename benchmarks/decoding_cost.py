@@ -25,14 +25,14 @@ from damage_tasks.resize import fitting, shrink
 
 pillow_heif.register_heif_opener()
 
-SIDE = 1024
+SIDE_PX = 1024
 
 
 def lenient(data: bytes) -> None:
     """The same work as `decode`, with Pillow and without checks."""
     picture = Image.open(io.BytesIO(data))
     longer = max(picture.size)
-    reduction = next((n for n in (8, 4, 2) if longer / n >= SIDE * 0.75), 1)
+    reduction = next((n for n in (8, 4, 2) if longer / n >= SIDE_PX * 0.75), 1)
     if picture.format == "JPEG" and reduction > 1:
         picture.draft(None, (picture.width // reduction, picture.height // reduction))
         reduction = 1
@@ -41,7 +41,7 @@ def lenient(data: bytes) -> None:
     if reduction > 1:
         pixels = pixels.reduce(reduction)
     bgr = np.asarray(cv2.cvtColor(np.asarray(pixels), cv2.COLOR_RGB2BGR), np.uint8)
-    judge_quality(shrink(bgr, fitting(bgr, SIDE)))
+    judge_quality(shrink(bgr, fitting(bgr, SIDE_PX)))
 
 
 def main(
@@ -58,7 +58,7 @@ def main(
         checked = plain = float("inf")
         for _ in range(rounds):
             start = time.process_time()
-            decode(data, side=SIDE, min_side=1)
+            decode(data, side=SIDE_PX, min_side=1)
             middle = time.process_time()
             lenient(data)
             checked = min(checked, middle - start)

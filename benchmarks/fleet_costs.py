@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 # Requests and rows per photo, as the worker makes them.
-SQS_CALLS = 3.0  # send, receive, delete; fewer where they are batched
-S3_PUTS = 2.0
-S3_GETS = 1.0
-TRANSACTIONS = 2.0  # the lookup and the verdict
+SQS_CALLS_PER_PHOTO = 3.0  # send, receive, delete; fewer where they are batched
+S3_PUTS_PER_PHOTO = 2.0
+S3_GETS_PER_PHOTO = 1.0
+TRANSACTIONS_PER_PHOTO = 2.0  # the lookup and the verdict
 # `make bench`, "Disk space per photo": an inspection and a finding, nine in ten clean.
 ROW_BYTES = 1500  # with their indexes
 INDEX_BYTES = 220  # of the unique index used to find known photos
@@ -48,8 +48,10 @@ def dollars(photos: float, node_hours: float, prices: Prices) -> dict[str, float
     """Costs of a day with ``photos``, by part."""
     return {
         "nodes": node_hours * prices.node_hour,
-        "SQS": photos * SQS_CALLS / 1e6 * prices.sqs_million,
-        "S3": photos / 1000 * (S3_PUTS * prices.s3_put_thousand + S3_GETS * prices.s3_get_thousand),
+        "SQS": photos * SQS_CALLS_PER_PHOTO / 1e6 * prices.sqs_million,
+        "S3": photos
+        / 1000
+        * (S3_PUTS_PER_PHOTO * prices.s3_put_thousand + S3_GETS_PER_PHOTO * prices.s3_get_thousand),
         "database": 24 * prices.database_hour,
     }
 
@@ -66,15 +68,15 @@ def loads(peak: float, photos_per_day: float, pods: float, cpu_ms: Mapping[str, 
              "PgBouncer in transaction mode in front of PostgreSQL"),
         Load("database CPU", peak * cpu_ms["postgres"] / 1000, 8, "cores",
              "a larger instance; one write for several photos; lookups from a read replica"),
-        Load("database commits", peak * TRANSACTIONS, 5000, "a second",
+        Load("database commits", peak * TRANSACTIONS_PER_PHOTO, 5000, "a second",
              "one transaction for several photos, or one database for each region of photos"),
         Load("database growth", photos_per_day * ROW_BYTES / 1e9, 20, "GB per day",
         "partitions by day, dropped after their retention; the unique index is the problem"),
         Load("lookups of known photos", photos_per_day * KEPT_DAYS * INDEX_BYTES / 1e9, 64,
              "GB of memory", "keep findings for fewer days; a table for each week"),
-        Load("S3 writes per prefix", peak * S3_PUTS / 2, 3500, "per second",
+        Load("S3 writes per prefix", peak * S3_PUTS_PER_PHOTO / 2, 3500, "per second",
         "S3 gradually splits our hashed keys by itself: warm it up, expect some 503"),
-        Load("photos of one S3 prefix", peak * S3_GETS, 5500, "per second",
+        Load("photos of one S3 prefix", peak * S3_GETS_PER_PHOTO, 5500, "per second",
         "photos under several prefixes, or behind CloudFront"),
         Load("SQS messages in flight", pods * 8, 120_000, "messages",
         "a second queue; fewer prefetched photos"),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-SLOW = 100  # forward pass (ms) above which nearly all CPU time must be its own
+SLOW_FORWARD_MS = 100  # forward pass (ms) above which nearly all CPU time must be its own
 
 Results = Mapping[str, Any]
 
@@ -53,7 +53,7 @@ def _speed(results: Results) -> list[Goal]:
 def _efficiency(results: Results) -> list[Goal]:
     found = []
     for name, case in results["efficiency"].items():
-        if case["forward_ms"] >= SLOW:
+        if case["forward_ms"] >= SLOW_FORWARD_MS:
             figure = f"forward + JPEG over worker CPU, damaged 2mp: {name}"
             found.append(_at_least(figure, 0.95, case["share"]))
         else:

@@ -22,9 +22,9 @@ from tests.photos.heic_files import heic_grid
 
 pillow_heif.register_heif_opener()
 
-SIDE = 800
-TILE = 256
-TRIES = 2
+SIDE_PX = 800
+TILE_SIDE_PX = 256
+TRIES_PER_LOSS = 2
 
 Loss = Callable[[bytes, int, random.Random], bytes]
 
@@ -103,7 +103,7 @@ def _written(format: str, **options: object) -> Callable[[Image.Image], bytes]:
 
 
 def _grid(picture: Image.Image) -> bytes:
-    return heic_grid(picture.resize((3 * TILE, 2 * TILE)), TILE)
+    return heic_grid(picture.resize((3 * TILE_SIDE_PX, 2 * TILE_SIDE_PX)), TILE_SIDE_PX)
 
 
 FORMATS: dict[str, tuple[Callable[[Image.Image], bytes], bytes]] = {
@@ -118,7 +118,7 @@ FORMATS: dict[str, tuple[Callable[[Image.Image], bytes], bytes]] = {
     "PNG": (_written("PNG", compress_level=1), b"IDAT"),
 }
 # Headers of the data that is damaged.
-SKIPPED = 24
+SKIPPED_BYTES = 24
 
 
 def main(
@@ -132,13 +132,13 @@ def main(
     unnoticed = {(format, loss): [0, 0] for format in FORMATS for loss in LOSSES}
     for path in paths:
         picture = Image.open(path).convert("RGB")
-        picture.thumbnail((SIDE, SIDE))
+        picture.thumbnail((SIDE_PX, SIDE_PX))
         for format, (write, start) in FORMATS.items():
             data = write(picture)
-            first = data.index(start) + SKIPPED
+            first = data.index(start) + SKIPPED_BYTES
             seeded = random.Random(f"{seed} {path.name} {format}")
             for name, losses in LOSSES.items():
-                for loss in losses * TRIES:
+                for loss in losses * TRIES_PER_LOSS:
                     lost = loss(data, first, seeded)
                     if lost != data:
                         counts = unnoticed[format, name]
@@ -157,7 +157,7 @@ def _row(name: str, cells: Iterable[str]) -> str:
 
 def _examined(data: bytes) -> bool:
     try:
-        decode(data, side=SIDE // 2)
+        decode(data, side=SIDE_PX // 2)
     except PhotoRejected:
         return False
     return True

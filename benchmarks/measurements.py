@@ -19,7 +19,7 @@ from benchmarks.forward_pass import bare
 from benchmarks.machine_facts import cores
 from benchmarks.measured_engines import engine_settings, larger_bundle
 from benchmarks.process_usage import megabytes
-from benchmarks.stage_profile import WARM_UP
+from benchmarks.stage_profile import WARM_UP_PHOTOS
 from benchmarks.startup import first_verdict_seconds, import_seconds, megabytes_per_process
 from benchmarks.testbed import Ground, Service, open_service
 from benchmarks.throughput import Rate, measure
@@ -27,9 +27,9 @@ from damage_tasks.devstack import clean_environment
 from damage_tasks.devstack.child_processes import Child
 
 Say = Callable[[str], None]
-LATENCY = 150  # milliseconds
-BACKLOGS = (100, 10_000)
-ROWS = 1_000_000
+DELAY_MS = 150
+BACKLOG_MESSAGES = (100, 10_000)
+TABLE_ROWS = 1_000_000
 
 
 @dataclass
@@ -74,13 +74,13 @@ class Run:
                 found[f"{size} {mix}"] = self._rate(service, size, mix).to_dict()
             self._pair(
                 "latency",
-                {f"{ms} ms": partial(self._rate, service, delay=ms) for ms in (0, LATENCY)},
+                {f"{ms} ms": partial(self._rate, service, delay=ms) for ms in (0, DELAY_MS)},
             )
             self._pair(
                 "backlog",
                 {
                     str(number): partial(self._rate, service, backlog=number, patience=600)
-                    for number in BACKLOGS
+                    for number in BACKLOG_MESSAGES
                 },
             )
 
@@ -144,7 +144,7 @@ class Run:
         """CPU of every step, for each kind of photo, with the engine chosen by `auto`."""
         self.say("CPU by step")
         groups = {
-            f"{size} {kind}": self.ground.urls(size, kind, WARM_UP + number)
+            f"{size} {kind}": self.ground.urls(size, kind, WARM_UP_PHOTOS + number)
             for size in ("2mp", "12mp")
             for kind, number in (("damaged", 24), ("clean", 32))
         }
@@ -177,18 +177,20 @@ class Run:
                 self.ground, f"cores-{number}", processes=number, cores=usable[:number]
             ) as service:
                 found[str(number)] = self._rate(service).to_dict()
-        self.say(f"filling a database with {ROWS:,} rows")
+        self.say(f"filling a database with {TABLE_ROWS:,} rows")
         full = self.ground.new_database()
-        fill(full, ROWS)
+        fill(full, TABLE_ROWS)
         sizes = bytes_of(full).items()
-        self.results["disk"] = {name: size / ROWS for name, size in sizes if size > ROWS}
+        self.results["disk"] = {
+            name: size / TABLE_ROWS for name, size in sizes if size > TABLE_ROWS
+        }
         with (
             open_service(self.ground, "rows-few") as few,
             open_service(self.ground, "rows-many", database_url=full) as many,
         ):
             self._pair(
                 "rows",
-                {"10": partial(self._rate, few), str(ROWS): partial(self._rate, many)},
+                {"10": partial(self._rate, few), str(TABLE_ROWS): partial(self._rate, many)},
             )
 
     def pools(self) -> None:
@@ -213,7 +215,7 @@ class Run:
                 child.start()
                 service.stack.workers.append(child)
                 found[name] = {}
-                for delay in (0, LATENCY):
+                for delay in (0, DELAY_MS):
                     self.say(f"{name}, photos that take {delay} ms")
                     found[name][str(delay)] = self._rate(service, delay=delay).to_dict()
                 found[name]["megabytes"] = megabytes(child.pid)

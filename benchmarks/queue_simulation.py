@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Series = NDArray[np.float64]
-DAY = 86_400  # seconds
+DAY_SECONDS = 86_400
 PEAK_HOUR = 18
-NIGHT = 0.1  # relative to the mean rate
+NIGHT_RATE_RATIO = 0.1  # relative to the mean rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Outcome:
         return float(self.nodes.sum()) / 3600
 
 
-def daily_curve(photos_per_day: float, peak_factor: float, seconds: int = DAY) -> Series:
+def daily_curve(photos_per_day: float, peak_factor: float, seconds: int = DAY_SECONDS) -> Series:
     """Expected photos in each second; the maximum is ``peak_factor`` times the mean.
 
     One broad peak (a von Mises curve) above a quiet night.  Raises `ValueError`
@@ -65,22 +65,26 @@ def daily_curve(photos_per_day: float, peak_factor: float, seconds: int = DAY) -
     """
     if peak_factor <= 1:
         raise ValueError("the peak factor must be greater than 1")
-    phase = np.cos((np.arange(DAY) / DAY - PEAK_HOUR / 24) * 2 * np.pi) - 1
+    phase = np.cos((np.arange(DAY_SECONDS) / DAY_SECONDS - PEAK_HOUR / 24) * 2 * np.pi) - 1
     low, high = 1e-6, 1e5
     for _ in range(100):
         sharp = math.sqrt(low * high)
-        mean = NIGHT + (peak_factor - NIGHT) * float(np.exp(sharp * phase).mean())
+        mean = NIGHT_RATE_RATIO + (peak_factor - NIGHT_RATE_RATIO) * float(
+            np.exp(sharp * phase).mean()
+        )
         low, high = (sharp, high) if mean > 1 else (low, sharp)
-    shape = NIGHT + (peak_factor - NIGHT) * np.exp(math.sqrt(low * high) * phase)
+    shape = NIGHT_RATE_RATIO + (peak_factor - NIGHT_RATE_RATIO) * np.exp(
+        math.sqrt(low * high) * phase
+    )
     shape *= 1 / shape.mean()
-    return np.resize(shape * photos_per_day / DAY, seconds)
+    return np.resize(shape * photos_per_day / DAY_SECONDS, seconds)
 
 
 def simulate(expected: Series, fleet: Fleet, seed: int = 0) -> Outcome:
     """The last day of ``expected`` (photos per second), with the days before it as a warm-up."""
     rng = np.random.default_rng(seed)
     arrivals = rng.poisson(expected).astype(float)
-    scaler = Scaler(fleet, rng, storm_at=len(expected) - DAY + PEAK_HOUR * 3600)
+    scaler = Scaler(fleet, rng, storm_at=len(expected) - DAY_SECONDS + PEAK_HOUR * 3600)
     finished, backlog, pods, nodes = (np.zeros(len(arrivals)) for _ in range(4))
     waiting = 0.0
     for second, new in enumerate(arrivals):
@@ -91,14 +95,14 @@ def simulate(expected: Series, fleet: Fleet, seed: int = 0) -> Outcome:
         finished[second], backlog[second] = done, waiting
         pods[second], nodes[second] = running, scaler.nodes
     ages = ages_of(arrivals, finished)
-    day = slice(max(0, len(arrivals) - DAY), None)
+    day = slice(max(0, len(arrivals) - DAY_SECONDS), None)
     return Outcome(arrivals[day], finished[day], backlog[day], pods[day], nodes[day], ages[day])
 
 
 class Scaler:
     """KEDA and the horizontal pod autoscaler, with the chart's `behavior`."""
 
-    CALM = 300  # seconds before pods are removed
+    SCALE_DOWN_DELAY_SECONDS = 300  # before pods are removed
 
     def __init__(self, fleet: Fleet, rng: np.random.Generator, storm_at: int) -> None:
         self.fleet = fleet
@@ -130,7 +134,7 @@ class Scaler:
         wish = math.ceil(backlog / fleet.photos_per_worker)
         wish = min(fleet.max_pods, max(fleet.min_pods, wish))
         self.wishes.append((second, wish))
-        while self.wishes[0][0] < second - self.CALM:
+        while self.wishes[0][0] < second - self.SCALE_DOWN_DELAY_SECONDS:
             self.wishes.popleft()
         if wish > self.wanted and second % 30 == 0:
             wish = min(wish, max(2 * self.wanted, self.wanted + 4))

@@ -14,16 +14,22 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.benchmark_photos import open_album
-from benchmarks.queue_simulation import DAY, Series, ages_of, daily_curve, weighted_percentile
+from benchmarks.queue_simulation import (
+    DAY_SECONDS,
+    Series,
+    ages_of,
+    daily_curve,
+    weighted_percentile,
+)
 from benchmarks.testbed import Ground, Service, open_ground, open_service
 from benchmarks.throughput import measure
 from damage_tasks.devstack import WORKER_READY
 
-SECONDS = 80
-STEP = 0.25
-PEAK = 1.6  # times the capacity of one worker
+DURATION_SECONDS = 80
+STEP_SECONDS = 0.25
+PEAK_CAPACITY_RATIO = 1.6  # times the capacity of one worker
 PEAK_FACTOR = 2.5
-CALL_AT = 20  # backlog in photos at which the second worker is started
+SECOND_WORKER_BACKLOG_PHOTOS = 20  # at which the second worker is started
 
 
 def compare(console: Console, out: Path) -> dict[str, Any]:
@@ -32,10 +38,12 @@ def compare(console: Console, out: Path) -> dict[str, Any]:
         with console.status("measuring the rates of one and two workers, and the start-up time"):
             one, two, start = _rates(ground, service)
         expected = daily_curve(1, PEAK_FACTOR)
-        curve = expected[:: DAY // int(SECONDS / STEP)][: int(SECONDS / STEP)]
-        curve = curve / curve.max() * one * PEAK * STEP
+        curve = expected[:: DAY_SECONDS // int(DURATION_SECONDS / STEP_SECONDS)][
+            : int(DURATION_SECONDS / STEP_SECONDS)
+        ]
+        curve = curve / curve.max() * one * PEAK_CAPACITY_RATIO * STEP_SECONDS
         arrivals = np.random.default_rng(7).poisson(curve).astype(float)
-        with console.status(f"{int(arrivals.sum())} photos in {SECONDS} s"):
+        with console.status(f"{int(arrivals.sum())} photos in {DURATION_SECONDS} s"):
             real = _replay(ground, service, arrivals)
     simulated, weights = _simulated(arrivals, one, two, start)
     found: dict[str, Any] = {
@@ -80,13 +88,16 @@ def _replay(ground: Ground, service: Service, arrivals: Series) -> list[float]:
     sent: dict[str, float] = {}
     since, began = time.time(), time.monotonic()
     for number, new in enumerate(arrivals):
-        time.sleep(max(0.0, began + number * STEP - time.monotonic()))
+        time.sleep(max(0.0, began + number * STEP_SECONDS - time.monotonic()))
         for _ in range(int(new)):
             answer = service.sqs.send_message(
                 QueueUrl=service.queue_url, MessageBody=service.body(next(photos))
             )
             sent[answer["MessageId"]] = time.time()
-        if len(service.stack.workers) == 1 and len(sent) - service.finished(since) > CALL_AT:
+        if (
+            len(service.stack.workers) == 1
+            and len(sent) - service.finished(since) > SECOND_WORKER_BACKLOG_PHOTOS
+        ):
             service.stack.start_worker()
     end = time.monotonic() + 300
     while service.finished(since) < len(sent) and time.monotonic() < end:
@@ -99,15 +110,15 @@ def _replay(ground: Ground, service: Service, arrivals: Series) -> list[float]:
 
 def _simulated(arrivals: Series, one: float, two: float, start: float) -> tuple[Series, Series]:
     """Ages, and the number of photos with each."""
-    arrivals = np.concatenate([arrivals, np.zeros(int(120 / STEP))])
+    arrivals = np.concatenate([arrivals, np.zeros(int(120 / STEP_SECONDS))])
     finished = np.zeros(len(arrivals))
     waiting, helped_from = 0.0, np.inf
     for number, new in enumerate(arrivals):
-        now = number * STEP
+        now = number * STEP_SECONDS
         waiting += new
-        if helped_from == np.inf and waiting > CALL_AT:
+        if helped_from == np.inf and waiting > SECOND_WORKER_BACKLOG_PHOTOS:
             helped_from = now + start
-        finished[number] = min(waiting, (two if now >= helped_from else one) * STEP)
+        finished[number] = min(waiting, (two if now >= helped_from else one) * STEP_SECONDS)
         waiting -= finished[number]
     # A photo that does not have to wait still takes its processing time.
-    return ages_of(arrivals, finished, STEP) + 1 / one, finished
+    return ages_of(arrivals, finished, STEP_SECONDS) + 1 / one, finished

@@ -18,7 +18,7 @@ from typing import Any
 
 from damage_tasks.attempt_state import Attempt
 
-WARM_UP = 4  # photos
+WARM_UP_PHOTOS = 4
 
 
 class Clock:
@@ -106,12 +106,12 @@ def breakdown(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     serial = time.time_ns()
     for group, urls in groups.items():
         for number, url in enumerate(urls):
-            if number == WARM_UP:
+            if number == WARM_UP_PHOTOS:
                 clock.seconds.clear()
                 ended.clear()
             with clock.step("the rest"):
                 pipeline.inspect(Attempt(f"{serial}-{group}-{number}", url))
-        photos = len(urls) - WARM_UP
+        photos = len(urls) - WARM_UP_PHOTOS
         answer[group] = {
             "photos": photos,
             "gate_share": sum(ended) / photos,

@@ -29,7 +29,7 @@ from damage_tasks.sqs.batches import in_batches
 from damage_tasks.sqs.queues import read_queue
 from tools.postgres import Postgres
 
-CALM = 1.5  # seconds without a verdict after which a worker is considered idle
+IDLE_AFTER_SECONDS = 1.5  # without a verdict after which a worker is considered idle
 # As in the chart.
 SETTINGS = {"DAMAGE_PREFETCH": "4", "DAMAGE_LOG_FORMAT": "json"}
 
@@ -155,7 +155,7 @@ class Service:
             before, finished = finished, self.finished(time.time() - 2 * timeout)
             if self.waits() == (0, 0) and finished == before:
                 return
-            time.sleep(CALM)
+            time.sleep(IDLE_AFTER_SECONDS)
         raise TimeoutError(f"messages are still in flight: {self.waits()}")
 
     def cpu(self) -> dict[str, float]:

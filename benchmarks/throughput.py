@@ -10,8 +10,8 @@ from typing import Any
 from benchmarks.testbed import Service
 from damage_tasks.errors import StackError
 
-POLL = 0.1  # seconds
-FEWEST = 8  # minimum number of photos in a window
+POLL_SECONDS = 0.1
+MIN_WINDOW_PHOTOS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,12 @@ def measure(
     while (done := top_up()) < first:
         if time.monotonic() > end:
             raise TimeoutError(f"only {done} of {first} photos finished in {patience:g} s")
-        time.sleep(POLL)
+        time.sleep(POLL_SECONDS)
     started, cpu = time.monotonic(), service.cpu()
-    while time.monotonic() - started < seconds or top_up() < done + FEWEST:
+    while time.monotonic() - started < seconds or top_up() < done + MIN_WINDOW_PHOTOS:
         if time.monotonic() > end + seconds:
-            raise TimeoutError(f"fewer than {FEWEST} photos finished in {patience:g} s")
-        time.sleep(POLL)
+            raise TimeoutError(f"fewer than {MIN_WINDOW_PHOTOS} photos finished in {patience:g} s")
+        time.sleep(POLL_SECONDS)
         top_up()
     last, cpu_after, elapsed = service.finished(since), service.cpu(), time.monotonic() - started
     verdicts = service.verdicts(since)

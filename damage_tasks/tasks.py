@@ -34,6 +34,7 @@ from damage_tasks.sqs.inspection_options import (
 )
 from damage_tasks.sqs.inspection_task import InspectionTask
 from damage_tasks.sqs.message_attributes import VISIBILITY_MARGIN_SECONDS, receives_of
+from damage_tasks.sqs.outgoing_checks import MAX_DELAY_SECONDS
 from damage_tasks.sqs.task_names import DETECT_DAMAGE, RECORD_MALFORMED
 from damage_tasks.worker.runtime import WorkerRuntime, runtime_of
 from damage_tasks.worker.signals import connect_signals
@@ -41,7 +42,6 @@ from damage_tasks.worker.signals import connect_signals
 logger = logging.getLogger(__name__)
 
 REQUEST = "damage_tasks.worker.request:Request"
-MAX_DELAY_SECONDS = 900  # the largest DelaySeconds that SQS accepts
 
 app.runtime = WorkerRuntime()
 connect_signals(app)

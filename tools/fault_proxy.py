@@ -15,7 +15,7 @@ HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "conten
 
 # What the proxy can do with a request instead of forwarding it.
 PASS, ERROR_500, ERROR_503, HANG, RESET = "pass", "500", "503", "hang", "reset"
-HANGS_FOR = 6.0  # seconds
+HANG_SECONDS = 6.0
 EXPIRED = "expired"
 LOST = "lost"  # executed, but the response is dropped
 
@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "expired":
                 self._answer(403, _EXPIRED)
             case "hang":
-                time.sleep(HANGS_FOR)
+                time.sleep(HANG_SECONDS)
                 self._reset()
             case _:
                 self._reset()

@@ -13,7 +13,7 @@ from damage_tasks.settings import Settings
 from damage_tasks.storage.s3 import Signer
 
 PHOTO = bytes(range(256)) * 40
-LIMIT = 20_000
+MAX_PHOTO_BYTES = 20_000
 Page = Callable[[BaseHTTPRequestHandler], None]
 
 
@@ -22,7 +22,7 @@ def settings_with(**changes: Any) -> Settings:
     relaxed = {
         "allow_http": True,
         "allow_private_addresses": True,
-        "max_photo_bytes": LIMIT,
+        "max_photo_bytes": MAX_PHOTO_BYTES,
         "stall_timeout": 1,
         "download_timeout": 5,
     }

@@ -19,13 +19,13 @@ from benchmarks.peers.single_inspection import EAGER
 from benchmarks.process_usage import cpu_seconds, tree
 from benchmarks.startup import wait_until
 from benchmarks.testbed import Service
-from benchmarks.throughput import FEWEST
+from benchmarks.throughput import MIN_WINDOW_PHOTOS
 from damage_tasks.devstack import clean_environment
 from damage_tasks.devstack.child_processes import Child
 from damage_tasks.devstack.loopback_ports import free_port
 
-READY_TIMEOUT = 120  # seconds
-PATIENCE = 60  # seconds
+READY_TIMEOUT_SECONDS = 120
+FIRST_PHOTOS_TIMEOUT_SECONDS = 60
 ENVIRONMENTS = Path("var/peers")
 COMMANDS = {
     "LitServe": ("litserve", ["bin/python", "-m", "benchmarks.peers.litserve_service", "{port}"]),
@@ -93,7 +93,7 @@ def running(name: str, service: Service, *, equal: bool, warm_up: str) -> Iterat
     peer = Peer(name, port, child.pid)
     family: list[psutil.Process] = []
     try:
-        end = time.monotonic() + READY_TIMEOUT
+        end = time.monotonic() + READY_TIMEOUT_SECONDS
         while not peer.inspect(warm_up):
             if time.monotonic() > end or child.returncode is not None:
                 raise TimeoutError(f"{name} does not answer; its log ends with:\n{_end_of(log)}")
@@ -137,7 +137,9 @@ def drive(
     wait_until(lambda: service.finished(since) >= warm, 180)
     first, started, cpu = service.finished(since), time.monotonic(), cpu_seconds(peer.pid)
     time.sleep(seconds)
-    wait_until(lambda: service.finished(since) >= first + FEWEST, PATIENCE)
+    wait_until(
+        lambda: service.finished(since) >= first + MIN_WINDOW_PHOTOS, FIRST_PHOTOS_TIMEOUT_SECONDS
+    )
     photos, elapsed = service.finished(since) - first, time.monotonic() - started
     spent = cpu_seconds(peer.pid) - cpu
     stop.set()

@@ -20,7 +20,7 @@ from damage_tasks.photos import decode
 OVERLAYS, THUMBNAILS = "overlays", "thumbnails"  # folders next to the page
 THUMBNAIL_SIDE_PX = 1024
 # Between these scores, a person should check the photo (docs/inspectors.md).
-UNSURE = (0.2, 0.8)
+UNSURE_SCORE_RANGE = (0.2, 0.8)
 TEMPLATE = Path(__file__).with_suffix(".html")
 
 
@@ -44,7 +44,9 @@ class Card:
     @property
     def unsure(self) -> bool:
         """Whether a person should check the photo."""
-        return self.score is not None and UNSURE[0] <= self.score <= UNSURE[1]
+        return (
+            self.score is not None and UNSURE_SCORE_RANGE[0] <= self.score <= UNSURE_SCORE_RANGE[1]
+        )
 
 
 def write_contact_sheet(out: Path, results: Iterable[tuple[str, Path, Mapping[str, Any]]]) -> Path:

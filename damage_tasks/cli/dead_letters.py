@@ -25,7 +25,7 @@ from damage_tasks.telemetry import one_line, redact, redacted
 
 cli = typer.Typer(help="List, show, replay and drop dead letters.", no_args_is_help=True)
 
-PATIENCE = 3  # letters
+GIVE_UP_AFTER_LETTERS = 3  # if the first ones all fail
 MIN_URL_COLUMN_CHARACTERS = 20  # characters of the column of URLs
 
 Reason = Annotated[
@@ -152,7 +152,7 @@ def _each(
                 failed.append(letter)
                 print(one_line(f"{letter.id} stays: {error}"), file=sys.stderr)
                 # None has succeeded, so the letters are not the cause.
-                if failed == chosen[:PATIENCE]:
+                if failed == chosen[:GIVE_UP_AFTER_LETTERS]:
                     raise
     print(f"{verb}: {len(chosen) - len(failed)}")
     if failed:

@@ -34,12 +34,12 @@ _REFUSED = {
 }
 _CHORD_UNLOCK = "celery.chord_unlock"  # Celery sends it before the photos of a chord
 _NAMES = {"callbacks": "link", "errbacks": "link_error"}
-MAX_DELAY = 900  # seconds; SQS accepts no more
+MAX_DELAY_SECONDS = 900  # SQS accepts no more
 _SIGNATURE = inspect.signature(AMQP.as_task_v2)  # Celery passes most of it by position
-_LARGEST_INTEGER = 8192  # bits; Python reads no integer of more than 4300 digits
+_MAX_INTEGER_BITS = 8192  # Python reads no integer of more than 4300 digits
 # JSON writes larger ones with an exponent; PostgreSQL's numbers have none.
-_LARGEST_FLOAT = 1e16
-_DEEPEST = 90  # levels; workers accept 100, the message around them included
+_MAX_WHOLE_FLOAT = 1e16
+_MAX_DEPTH_LEVELS = 90  # workers accept 100, the message around them included
 
 
 class OwnQueueOnly(Router):
@@ -119,8 +119,8 @@ def _check_retries(retries: Any) -> None:
 
 
 def _check_delay(seconds: Any) -> None:
-    if type(seconds) is not int or not 0 <= seconds <= MAX_DELAY:
-        raise CallRefused(f"DelaySeconds must be a whole number from 0 to {MAX_DELAY}")
+    if type(seconds) is not int or not 0 <= seconds <= MAX_DELAY_SECONDS:
+        raise CallRefused(f"DelaySeconds must be a whole number from 0 to {MAX_DELAY_SECONDS}")
 
 
 def check_call(args: Any, kwargs: Mapping[str, Any]) -> None:
@@ -157,8 +157,8 @@ def _check_value(value: Any, path: str, parents: tuple[int, ...]) -> None:
         return
     if id(value) in parents:
         raise MetadataInvalid(f"{path} contains itself")
-    if len(parents) >= _DEEPEST:
-        raise MetadataInvalid(f"metadata is nested more than {_DEEPEST} levels deep")
+    if len(parents) >= _MAX_DEPTH_LEVELS:
+        raise MetadataInvalid(f"metadata is nested more than {_MAX_DEPTH_LEVELS} levels deep")
     inside = (*parents, id(value))
     if isinstance(value, list):
         for number, item in enumerate(value):
@@ -174,10 +174,10 @@ def _check_value(value: Any, path: str, parents: tuple[int, ...]) -> None:
 def _check_scalar(value: Any, path: str) -> None:
     if type(value) is float and not math.isfinite(value):
         raise MetadataInvalid(f"{path} is {value}, which JSON cannot represent")
-    if type(value) is float and abs(value) >= _LARGEST_FLOAT:
+    if type(value) is float and abs(value) >= _MAX_WHOLE_FLOAT:
         raise MetadataInvalid(f"{path} is {value}, which PostgreSQL would return as an integer")
-    if type(value) is int and value.bit_length() > _LARGEST_INTEGER:
-        raise MetadataInvalid(f"{path} is an integer with more than {_LARGEST_INTEGER} bits")
+    if type(value) is int and value.bit_length() > _MAX_INTEGER_BITS:
+        raise MetadataInvalid(f"{path} is an integer with more than {_MAX_INTEGER_BITS} bits")
     if type(value) is str:
         if "\0" in value:
             raise MetadataInvalid(f"{path} contains a NUL character, which cannot be stored")

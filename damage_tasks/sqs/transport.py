@@ -25,8 +25,8 @@ logger = get_logger(__name__)
 Json = dict[str, Any]
 
 ROOM_CHECK_SECONDS = 0.02  # between checks for room, which need no request
-HELD_POLL_SECONDS = 0.1  # before hooks that delayed a poll are called again
-MAX_POLL_BACKOFF_SECONDS = 30.0  # maximum seconds between failing polls
+HELD_POLL_SECONDS = 0.1  # until hooks are called again
+MAX_POLL_BACKOFF_SECONDS = 30.0
 # Seconds until a rejected message is retried; doubled at each receive.
 FIRST_REDELIVERY_SECONDS = 5
 MAX_REDELIVERY_SECONDS = 900

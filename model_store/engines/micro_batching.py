@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from model_store.engines.interface import Array
 
-MAX_BATCH_PHOTOS = 16  # photos
+MAX_BATCH_PHOTOS = 16
 
 
 class Batched(Protocol):

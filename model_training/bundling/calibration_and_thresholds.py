@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from damage_tasks.vision.view_results import LOGIT_LIMIT
+
 Floats = NDArray[np.floating]
 THRESHOLD_BINS = 200
-LOGIT_LIMIT = 8.0
 MANIFEST_DIGITS = 5  # of numbers in a manifest
 MIN_PHOTOS_FOR_THRESHOLD = 15  # too few for a threshold far from 0.5
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from damage_tasks.vision.network_inputs_and_masks import refine_to_edges
+from damage_tasks.vision.view_results import LOGIT_LIMIT
 from model_training.bundling.calibration_and_thresholds import (
-    LOGIT_LIMIT,
     ThresholdSweep,
     balanced,
     gate_threshold,

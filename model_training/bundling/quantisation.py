@@ -42,7 +42,7 @@ Models = tuple[Any, Any]
 CALIBRATION_PHOTOS = 128
 AGREEMENT_PHOTOS = 80
 # Convolutions at the full resolution: their few channels have the widest ranges.
-EARLY = 3
+FULL_RESOLUTION_CONVOLUTIONS = 3
 
 
 def quantise(
@@ -135,14 +135,18 @@ def _all(models: Models, samples: list[Any]) -> Models:
 def _all_but_the_ends(models: Models, samples: list[Any]) -> Models:
     encoder, decoder = models
     return (
-        _quantised(encoder, [photo for photo, _ in samples], _convolutions(encoder)[:EARLY]),
+        _quantised(
+            encoder,
+            [photo for photo, _ in samples],
+            _convolutions(encoder)[:FULL_RESOLUTION_CONVOLUTIONS],
+        ),
         _quantised(decoder, [features for _, features in samples], _convolutions(decoder)[-1:]),
     )
 
 
 def _only_the_encoder(models: Models, samples: list[Any]) -> Models:
     encoder, decoder = models
-    early = _convolutions(encoder)[:EARLY]
+    early = _convolutions(encoder)[:FULL_RESOLUTION_CONVOLUTIONS]
     return _quantised(encoder, [photo for photo, _ in samples], early), decoder
 
 

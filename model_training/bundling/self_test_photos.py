@@ -23,7 +23,7 @@ from model_training.data.label_formats.photo_files import PHOTO_SUFFIXES
 GOLDEN_FOLDER = "golden"
 PHOTO_SIZE_PX = (640, 480)
 FIRST_SEED = 50_000  # used neither for published samples nor for training
-MAX_TRIES = 40
+MAX_DRAWINGS_PER_PHOTO = 40
 KINDS: dict[str, tuple[str, ...]] = {
     "clean": (),
     "scratch": ("scratch",),
@@ -52,7 +52,8 @@ def write_golden(
         entries.append(entry)
         if not right and console:
             console.print(
-                f"golden photo {name}: the bundle gets none of {MAX_TRIES} drawn cars right",
+                f"golden photo {name}: "
+                f"the bundle gets none of {MAX_DRAWINGS_PER_PHOTO} drawn cars right",
                 style="yellow",
             )
     return entries
@@ -73,7 +74,7 @@ def _golden(
     path = folder / f"{name}.jpg"
     best, furthest = b"", -1.0
     entry: dict[str, Any] = {}
-    for seed in range(FIRST_SEED, FIRST_SEED + MAX_TRIES):
+    for seed in range(FIRST_SEED, FIRST_SEED + MAX_DRAWINGS_PER_PHOTO):
         sample = draw_sample(seed, size=PHOTO_SIZE_PX, damages=damages)
         quality = [cv2.IMWRITE_JPEG_QUALITY, 90]
         data = cv2.imencode(".jpg", sample.photo, quality)[1].tobytes()

@@ -48,7 +48,7 @@ JSON_FORMATS = (
 )
 FORMATS = "manifest.csv, COCO, Supervisely, CVAT for images, LabelMe, YOLO, SOCAR-style JSON"
 AUGMENTED_NAME_PART = ".rf."  # Roboflow: several altered copies of a photo, in the same split
-MIN_OUTLINE_AREA_PX = 1.0  # px; a smaller outline is an error, such as corners in other units
+MIN_OUTLINE_AREA_PX = 1.0  # a smaller outline is an error, such as corners in other units
 
 
 T = TypeVar("T")

@@ -24,13 +24,16 @@ Grey = NDArray[np.uint8]
 Descriptors = NDArray[np.uint8]  # N x 32
 Points = NDArray[np.float32]  # N x 2
 
-COMPARED_LONG_SIDE_PX = 400  # px; photos are compared at this long side
-COARSE, FINE = 160, 700  # local features per photo: to propose pairs, and to compare a pair
+COMPARED_LONG_SIDE_PX = 400  # photos are compared at this long side
+# Local features per photo.
+FEATURES_TO_PROPOSE_PAIRS = 160
+FEATURES_TO_COMPARE_PAIRS = 700
 MAX_HASH_DISTANCE_BITS = 12  # of 64 bits
 MAX_DESCRIPTOR_DISTANCE_BITS = 48  # of 256 bits
-VOTES, CANDIDATES = 5, 6  # common features that make a candidate; candidates per photo
+MIN_COMMON_FEATURES = 5  # of a candidate
+MAX_CANDIDATES_PER_PHOTO = 6
 MAX_NEIGHBOUR_RATIO = 0.8  # Lowe's ratio of the nearest to the second nearest
-MAX_REPROJECTION_PX = 4.0  # px
+MAX_REPROJECTION_PX = 4.0
 MIN_OVERLAP_RATIO = 0.08  # of the smaller photo
 MIN_CONTRAST_GREY_LEVELS = 4.0  # grey values; flat surfaces correlate with anything
 
@@ -103,7 +106,10 @@ def compare(one: Grey, other: Grey) -> tuple[int, float]:
 
     (0, 0) if no plausible homography maps one photo to the other.
     """
-    (points, first), (places, second) = _features(one, FINE), _features(other, FINE)
+    (points, first), (places, second) = (
+        _features(one, FEATURES_TO_COMPARE_PAIRS),
+        _features(other, FEATURES_TO_COMPARE_PAIRS),
+    )
     if len(first) < 4 or len(second) < 4:
         return 0, 0.0
     pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(first, second, k=2)
@@ -139,7 +145,7 @@ class _Search:
         """Indices of the photos that may be copies, likeliest first."""
         distances = np.bitwise_count(self._hashes ^ signature.hash)
         alike = np.flatnonzero(distances <= MAX_HASH_DISTANCE_BITS)
-        alike = alike[np.argsort(distances[alike], kind="stable")][:CANDIDATES]
+        alike = alike[np.argsort(distances[alike], kind="stable")][:MAX_CANDIDATES_PER_PHOTO]
         return list(dict.fromkeys([*(int(place) for place in alike), *self._by_votes(signature)]))
 
     def _by_votes(self, signature: _Signature) -> list[int]:
@@ -154,11 +160,15 @@ class _Search:
                 if 0 <= place < len(self._owners) and distance <= MAX_DESCRIPTOR_DISTANCE_BITS
             }
             votes.update(owners)
-        return [place for place, count in votes.most_common(CANDIDATES) if count >= VOTES]
+        return [
+            place
+            for place, count in votes.most_common(MAX_CANDIDATES_PER_PHOTO)
+            if count >= MIN_COMMON_FEATURES
+        ]
 
 
 def _signature(grey: Grey) -> _Signature:
-    return _Signature(perceptual_hash(grey), _features(grey, COARSE)[1])
+    return _Signature(perceptual_hash(grey), _features(grey, FEATURES_TO_PROPOSE_PAIRS)[1])
 
 
 def _features(grey: Grey, count: int) -> tuple[Points, Descriptors]:

@@ -19,7 +19,7 @@ from model_training.synthetic.drawn_cars import write_drawn_cars
 
 Mask = NDArray[np.uint8]
 
-LONG_SIDE_PX = 640  # px; the size at which `Pool` stores a photo
+LONG_SIDE_PX = 640  # the size at which `Pool` stores a photo
 # A picture of a single colour does not show what a vehicle is not.
 MIN_CONTRAST_GREY_LEVELS = 20.0
 

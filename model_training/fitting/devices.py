@@ -12,7 +12,7 @@ from damage_tasks.errors import DamageTaskError
 
 Precision = Literal["fp32", "bf16", "fp16"]
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-MOST_LOADER_WORKERS = 16
+MAX_LOADER_WORKERS = 16
 
 
 class DeviceUnavailable(DamageTaskError):
@@ -46,7 +46,7 @@ def choose_precision(device: str) -> Precision:
 def choose_loader_workers(device: str) -> int:
     """Number of processes that prepare views: none on a CPU, otherwise one per core."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return 0 if device == "cpu" else max(1, min(MOST_LOADER_WORKERS, (cores or 1) - 1))
+    return 0 if device == "cpu" else max(1, min(MAX_LOADER_WORKERS, (cores or 1) - 1))
 
 
 def autocast(device: str, precision: Precision) -> AbstractContextManager[object]:

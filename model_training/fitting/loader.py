@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from model_training.data.targets import Batch
 from model_training.fitting.sampling import Samples
 
-LONGEST_WAIT = 300  # s; a worker that takes longer for a batch is stuck
+BATCH_TIMEOUT_SECONDS = 300  # a worker that takes longer for a batch is stuck
 
 
 def batches(
@@ -32,7 +32,7 @@ def batches(
         sampler=numbers,
         num_workers=workers,
         pin_memory=pinned,
-        timeout=LONGEST_WAIT,
+        timeout=BATCH_TIMEOUT_SECONDS,
         worker_init_fn=_one_thread,
         multiprocessing_context="fork",  # the photos are not copied
     )

@@ -37,7 +37,7 @@ from model_training.fitting.training_settings import TrainingSettings, learning_
 
 LATEST_FILE = "latest.safetensors"
 STABLE_FILE = "stable.safetensors"
-LOG_EVERY = 50  # steps
+LOG_INTERVAL_STEPS = 50  # steps
 
 # Called with the step and the averaged network; its result goes to the log.
 Monitor = Callable[[int, EfficientNetLiteUNet], dict[str, Any]]
@@ -141,7 +141,7 @@ def _train_and_log(trainer: Trainer, views: Iterator[Batch], job: _Job) -> None:
             step = trainer.step
             progress.update(task, completed=step, loss=f"loss {log.loss:.3f}")
             last = step == settings.steps
-            if step % LOG_EVERY == 0 or last:
+            if step % LOG_INTERVAL_STEPS == 0 or last:
                 log.write_losses(step, learning_rate(step - 1, settings) * settings.learning_rate)
             if step == settings.steps - settings.decay_steps:
                 trainer.save(run / STABLE_FILE)

@@ -31,11 +31,12 @@ Photo = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-UNITS, MEMBERS = 48, 3  # heads of 48 units; their mean is a single head of 144
-EPOCHS, BATCH, RATE, DECAY, DROPOUT = 14, 64, 1.5e-3, 0.03, 0.4
-PART_WEIGHT = 0.7  # of parts of photos, relative to whole photos
-TRIES = 60  # attempts to find a suitable random part of a photo
-FLOOR = 1e-3  # of the features' standard deviation
+HIDDEN_UNITS, ENSEMBLE_HEADS = 48, 3  # heads of 48 units; their mean is a single head of 144
+EPOCHS, BATCH_PHOTOS = 14, 64
+LEARNING_RATE, WEIGHT_DECAY, DROPOUT_PROBABILITY = 1.5e-3, 0.03, 0.4
+PART_EXAMPLE_WEIGHT = 0.7  # of parts of photos, relative to whole photos
+MAX_CROP_ATTEMPTS = 60  # attempts to find a suitable random part of a photo
+MIN_FEATURE_DEVIATION = 1e-3  # of the features' standard deviation
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +89,23 @@ def balanced(damaged: NDArray[np.bool_], worlds: Sequence[str], parts: NDArray[n
             chosen = (np.array(worlds) == world) & (damaged == seen)
             if chosen.any():
                 weights[chosen] = len(damaged) / 4 / chosen.sum()
-    return weights * np.where(parts, PART_WEIGHT, 1).astype(np.float32)
+    return weights * np.where(parts, PART_EXAMPLE_WEIGHT, 1).astype(np.float32)
 
 
 def fit(examples: Examples, seed: int = 0) -> dict[str, Tensor]:
-    """The tensors of the ``whole_photo`` head: the mean of `MEMBERS` heads with different seeds.
+    """The tensors of the ``whole_photo`` head: the mean of `ENSEMBLE_HEADS` heads.
+
+    Each has its own seed.
 
     The features' means and deviations are folded into its first layer.
     """
     mean = examples.features.mean(0)
-    spread = examples.features.std(0) + FLOOR
+    spread = examples.features.std(0) + MIN_FEATURE_DEVIATION
     inputs = torch.from_numpy(((examples.features - mean) / spread).clip(-6, 6))
-    members = [_fit_one(inputs, examples, seed + number) for number in range(MEMBERS)]
+    members = [_fit_one(inputs, examples, seed + number) for number in range(ENSEMBLE_HEADS)]
     first = torch.cat([seen.weight for seen, _ in members]) / torch.from_numpy(spread)
     bias = torch.cat([seen.bias for seen, _ in members]) - first @ torch.from_numpy(mean)
-    last = torch.cat([judged.weight for _, judged in members], 1) / MEMBERS
+    last = torch.cat([judged.weight for _, judged in members], 1) / ENSEMBLE_HEADS
     offset = torch.stack([judged.bias for _, judged in members]).mean(0)
     named = {"0.weight": first, "0.bias": bias, "2.weight": last, "2.bias": offset}
     return {name: tensor.detach() for name, tensor in named.items()}
@@ -120,15 +123,15 @@ def with_head(
 
 def _fit_one(inputs: Tensor, examples: Examples, seed: int) -> tuple[nn.Linear, nn.Linear]:
     torch.manual_seed(seed)
-    first, last = nn.Linear(inputs.shape[1], UNITS), nn.Linear(UNITS, 1)
+    first, last = nn.Linear(inputs.shape[1], HIDDEN_UNITS), nn.Linear(HIDDEN_UNITS, 1)
     parameters = [*first.parameters(), *last.parameters()]
-    optimiser = torch.optim.AdamW(parameters, RATE, weight_decay=DECAY)
+    optimiser = torch.optim.AdamW(parameters, LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     wanted = torch.from_numpy(examples.damaged.astype(np.float32))
     weights = torch.from_numpy(examples.weights)
     for _ in range(EPOCHS):
-        for chosen in torch.randperm(len(inputs)).split(BATCH):
-            hidden = F.relu(first(F.dropout(inputs[chosen], DROPOUT)))
-            logits = last(F.dropout(hidden, DROPOUT))[:, 0]
+        for chosen in torch.randperm(len(inputs)).split(BATCH_PHOTOS):
+            hidden = F.relu(first(F.dropout(inputs[chosen], DROPOUT_PROBABILITY)))
+            logits = last(F.dropout(hidden, DROPOUT_PROBABILITY))[:, 0]
             loss = F.binary_cross_entropy_with_logits(
                 logits, wanted[chosen], weights[chosen], reduction="mean"
             )
@@ -164,7 +167,7 @@ def _part(photo: Photo, ids: Mask, rng: np.random.Generator) -> tuple[Photo, boo
     edge = (int(height * 0.03), int(width * 0.03))
     spots = np.argwhere(ids)
     for wants_damage in (False, True):
-        for _ in range(TRIES):
+        for _ in range(MAX_CROP_ATTEMPTS):
             share = rng.uniform(0.3, 0.65)
             h, w = int(height * share), int(width * share)
             y, x = int(rng.uniform(0, height - h)), int(rng.uniform(0, width - w))

@@ -19,8 +19,8 @@ Photo = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 Random = np.random.Generator
 
-DAMAGE_BITS = ANY | TYPE_UNKNOWN | sum(TYPE_BITS.values())  # bits
-SMALLEST, LARGEST = 12, 320  # px; of the transplanted piece
+DAMAGE_BITS = ANY | TYPE_UNKNOWN | sum(TYPE_BITS.values())
+MIN_PIECE_SIDE_PX, MAX_PIECE_SIDE_PX = 12, 320  # px; of the transplanted piece
 MARGIN_RATIO = 0.12  # of the piece's side, around the damage
 BLENDED_SHARE = 0.75  # share adapted to the light of the new place; the others are feathered in
 CONTROL_SHARE = 0.25  # share of pieces without damage, so that seams do not reveal damage
@@ -70,7 +70,7 @@ def _piece(
     x, y, width, height, _ = boxes[int(rng.integers(1, count))]
     side = max(width, height)
     wanted = math.exp(rng.uniform(math.log(0.1), math.log(0.55))) * max(room)
-    zoom = float(np.clip(wanted, SMALLEST, LARGEST)) / max(side, 1)
+    zoom = float(np.clip(wanted, MIN_PIECE_SIDE_PX, MAX_PIECE_SIDE_PX)) / max(side, 1)
     zoom = min(zoom, 1.6)  # enlarged further, it would be blurred
     matrix = cv2.getRotationMatrix2D((0, 0), float(rng.normal(0, 20)), zoom)
     if rng.random() < 0.5:
@@ -80,7 +80,7 @@ def _piece(
     low, high = corners.min(1), corners.max(1)
     border = MARGIN_RATIO * float((high - low).max()) + 3
     size = np.ceil(high - low + 2 * border).astype(int)  # width, height
-    if size[0] > room[1] - 3 or size[1] > room[0] - 3 or size.min() < SMALLEST / 2:
+    if size[0] > room[1] - 3 or size[1] > room[0] - 3 or size.min() < MIN_PIECE_SIDE_PX / 2:
         return None
     matrix[:, 2] += border - low
     to = (int(size[0]), int(size[1]))

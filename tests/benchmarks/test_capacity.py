@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.fleet_costs import Prices, dollars, loads
 from benchmarks.queue_simulation import (
-    DAY,
+    DAY_SECONDS,
     Fleet,
     Scaler,
     ages_of,
@@ -25,7 +25,7 @@ FLEET = Fleet(pod_rate=10.0, max_pods=20)
 def test_the_curve_has_the_requested_photos_and_peak(peak_factor: float) -> None:
     curve = daily_curve(800_000, peak_factor)
     assert curve.sum() == pytest.approx(800_000)
-    assert curve.max() == pytest.approx(800_000 / DAY * peak_factor, rel=0.01)
+    assert curve.max() == pytest.approx(800_000 / DAY_SECONDS * peak_factor, rel=0.01)
     assert np.argmax(curve) == pytest.approx(18 * 3600, abs=60)
 
 
@@ -43,20 +43,20 @@ def test_ages_are_the_time_between_coming_and_leaving() -> None:
 
 
 def test_every_photo_is_examined_once() -> None:
-    day = simulate(daily_curve(800_000, 4, 2 * DAY), FLEET)
+    day = simulate(daily_curve(800_000, 4, 2 * DAY_SECONDS), FLEET)
     assert day.finished.sum() == pytest.approx(day.arrivals.sum(), abs=200)
     assert day.backlog.min() >= 0
     assert day.pods.max() <= FLEET.max_pods
 
 
 def test_too_few_workers_make_old_photos() -> None:
-    curve = daily_curve(800_000, 4, 2 * DAY)
+    curve = daily_curve(800_000, 4, 2 * DAY_SECONDS)
     enough, few = (simulate(curve, replace(FLEET, max_pods=most)) for most in (20, 3))
     assert enough.age(99) < 120 < few.age(99)
 
 
 def test_slow_nodes_and_a_storm_make_photos_older() -> None:
-    curve = daily_curve(8_000_000, 4, 2 * DAY)
+    curve = daily_curve(8_000_000, 4, 2 * DAY_SECONDS)
     fleet = replace(FLEET, max_pods=60)
     calm = simulate(curve, fleet)
     assert simulate(curve, replace(fleet, node_start=600)).age(99) > calm.age(99)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from damage_tasks.cli.contact_sheet import UNSURE, Card, write_contact_sheet
+from damage_tasks.cli.contact_sheet import UNSURE_SCORE_RANGE, Card, write_contact_sheet
 from tools.pictures import jpeg
 
 BUNDLE = {"name": "default", "version": "1.2.0", "digest": "087bb7a3c45d" + "0" * 52}
@@ -151,5 +151,5 @@ def test_unsure_is_what_the_inspectors_page_says(score: float | None, unsure: bo
     card = Card("x", "clean", (), score, "", None, None)
     assert card.unsure is unsure
     text = (Path(__file__).parent.parent.parent / "docs/inspectors.md").read_text()
-    low, high = (f"{100 * limit:.0f}" for limit in UNSURE)
+    low, high = (f"{100 * limit:.0f}" for limit in UNSURE_SCORE_RANGE)
     assert f"Between about {low} % and\n  {high} % the network is unsure" in text

@@ -19,7 +19,7 @@ from damage_tasks.errors import (
     PhotoTooLarge,
 )
 from damage_tasks.photos.http_response import HttpResponse
-from tools.web_server import LIMIT, PHOTO, Page, get, head, raw
+from tools.web_server import MAX_PHOTO_BYTES, PHOTO, Page, get, head, raw
 from tools.web_site import Site
 
 # --- successful downloads
@@ -189,12 +189,12 @@ def test_an_endless_error_is_not_read_like_a_photo(site: Site) -> None:
 
 
 def test_a_photo_of_exactly_the_limit_is_taken(site: Site) -> None:
-    assert len(get(site.serve("/a", b"x" * LIMIT))) == LIMIT
+    assert len(get(site.serve("/a", b"x" * MAX_PHOTO_BYTES))) == MAX_PHOTO_BYTES
 
 
 def test_an_announced_size_beyond_the_limit_is_refused_unread(site: Site) -> None:
     site.pages["/a"] = raw(
-        head("200 OK", f"Content-Length: {LIMIT + 1}"), then=b"", pause=0
+        head("200 OK", f"Content-Length: {MAX_PHOTO_BYTES + 1}"), then=b"", pause=0
     )  # and no body at all
     with pytest.raises(PhotoTooLarge):
         get(site.url + "/a")
@@ -211,7 +211,7 @@ def test_an_announced_size_beyond_the_limit_is_refused_unread(site: Site) -> Non
 )
 def test_an_endless_body_is_cut_off_at_the_limit(site: Site, start: bytes) -> None:
     site.pages["/a"] = raw(start, then=b"x" * 8192)
-    with pytest.raises(PhotoTooLarge, match=f"more than {LIMIT} bytes"):
+    with pytest.raises(PhotoTooLarge, match=f"more than {MAX_PHOTO_BYTES} bytes"):
         get(site.url + "/a")
 
 

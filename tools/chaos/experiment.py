@@ -26,13 +26,13 @@ from tools.redrive import limit_receives
 from tools.small_bundles import write_bundle
 from tools.web_site import Site
 
-PROCESSES = 2  # of each worker
-TIME_LIMIT = 15  # seconds
-VISIBILITY = TIME_LIMIT + 10
-GRACE = 105.0  # seconds; the chart's terminationGracePeriodSeconds
+PROCESSES_PER_WORKER = 2
+TIME_LIMIT_SECONDS = 15
+VISIBILITY_TIMEOUT_SECONDS = TIME_LIMIT_SECONDS + 10
+GRACE_PERIOD_SECONDS = 105.0  # the chart's terminationGracePeriodSeconds
 SETTINGS = {
     "DAMAGE_SOFT_TIME_LIMIT": "12",
-    "DAMAGE_TIME_LIMIT": str(TIME_LIMIT),
+    "DAMAGE_TIME_LIMIT": str(TIME_LIMIT_SECONDS),
     # Short, and enough of them to outlast every outage.
     "DAMAGE_RETRY_BASE": "0.5",
     "DAMAGE_MAX_RETRIES": "7",
@@ -60,7 +60,7 @@ class Chaos:
         with self._surroundings() as (stack, ground):
             cases = corpus(ground)
             plan = make(cases)
-            workers = Workers(stack, self.workers, grace=GRACE)
+            workers = Workers(stack, self.workers, grace=GRACE_PERIOD_SECONDS)
             post = Post(stack, ground)
             post.prepare(plan.photos)
             self.tell(f"{len(plan.outages)} outages, {len(plan.deaths)} deaths; starting workers")
@@ -105,12 +105,12 @@ class Chaos:
             stack = stop.enter_context(
                 Stack(
                     self.folder,
-                    processes=PROCESSES,
+                    processes=PROCESSES_PER_WORKER,
                     workers=0,
                     database_url=self._postgres.url,
                     emulator=emulator,
                     app="tools.chaos.misbehaving_app",
-                    visibility_timeout=VISIBILITY,
+                    visibility_timeout=VISIBILITY_TIMEOUT_SECONDS,
                     settings={
                         **settings_for(ground),
                         **SETTINGS,

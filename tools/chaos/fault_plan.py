@@ -33,8 +33,8 @@ DEATHS = (
     PROCESS_KILLED, WORKER_KILLED, PROCESS_KILLED, WORKER_TERMINATED, PROCESS_KILLED,
 )  # fmt: skip
 
-OUTAGE_PAUSE = (0.5, 2.0)  # seconds between two outages
-DEATH_PAUSE = (3.0, 9.0)  # seconds; a worker takes some of them to start
+OUTAGE_PAUSE_SECONDS = (0.5, 2.0)  # between two outages
+DEATH_PAUSE_SECONDS = (3.0, 9.0)  # a worker takes some of them to start
 PHOTOS_A_ROUND = 160  # a round causes every fault once
 BURSTS_A_ROUND = 8
 
@@ -120,7 +120,7 @@ def _outages(chance: random.Random, rounds: int, pace: float) -> Iterator[Fault]
         for what in chance.sample(list(OUTAGES), len(OUTAGES)):
             seconds = pace * chance.uniform(*OUTAGES[what])
             yield Fault(at, what, seconds, chance.random(), chance.choice((0.5, 1.0, 1.0)))
-            at += seconds + pace * chance.uniform(*OUTAGE_PAUSE)
+            at += seconds + pace * chance.uniform(*OUTAGE_PAUSE_SECONDS)
 
 
 def _deaths(chance: random.Random, end: float) -> Iterator[Fault]:
@@ -130,7 +130,7 @@ def _deaths(chance: random.Random, end: float) -> Iterator[Fault]:
             if at > end:
                 return
             yield Fault(at, what, choice=chance.random())
-            at += chance.uniform(*DEATH_PAUSE)
+            at += chance.uniform(*DEATH_PAUSE_SECONDS)
 
 
 def _album(chance: random.Random, photos: int, hangs: int) -> Iterator[Photo]:

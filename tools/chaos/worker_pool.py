@@ -19,7 +19,7 @@ from damage_tasks.devstack import Stack
 from damage_tasks.devstack.child_processes import Child
 from tools.chaos.fault_plan import PROCESS_KILLED, WORKER_KILLED, WORKER_TERMINATED, Fault
 
-LOOK = 0.2  # seconds
+CHECK_INTERVAL_SECONDS = 0.2
 READY = "worker is ready"
 NOT_OURS = "not ours"
 
@@ -69,7 +69,7 @@ class Workers:
                 worker.terminate()
         end = time.monotonic() + self.grace
         while any(w.returncode is None for w in self._running) and time.monotonic() < end:
-            time.sleep(LOOK)
+            time.sleep(CHECK_INTERVAL_SECONDS)
         self._stopped.set()
         self._keeper.join()
         for worker in self._running:
@@ -86,7 +86,7 @@ class Workers:
                 os.kill(busy.pid, signal.SIGKILL)
 
     def _keep(self) -> None:
-        while not self._stopped.wait(LOOK):
+        while not self._stopped.wait(CHECK_INTERVAL_SECONDS):
             with self._lock:
                 for slot, worker in enumerate(self._running):
                     self._look(slot, worker)

@@ -22,7 +22,7 @@ from tools.hostile.hostile_case import (
 )
 from tools.pictures import jpeg
 
-LIMIT = 262_144  # bytes of an SQS message, the limit for most of the service's existence
+MAX_SQS_MESSAGE_BYTES = 262_144  # the limit for most of the service's existence
 
 
 def junk() -> Iterator[tuple[str, str]]:
@@ -65,8 +65,8 @@ def junk() -> Iterator[tuple[str, str]]:
     yield "deep objects", '{"a":' * 50_000
     yield "deep whole", json.dumps({"properties": nested(900)})
     yield "a number of 10000 digits", '{"image_url": "https://x/a", "n": ' + "9" * 10_000 + "}"
-    yield "the maximum size of SQS", "x" * LIMIT
-    yield "the maximum size of SQS, in JSON", json.dumps(["x" * (LIMIT - 4)])
+    yield "the maximum size of SQS", "x" * MAX_SQS_MESSAGE_BYTES
+    yield "the maximum size of SQS, in JSON", json.dumps(["x" * (MAX_SQS_MESSAGE_BYTES - 4)])
     yield "SQL", "'; DROP TABLE inspections; --"
     yield "HTML", "<script>alert(document.cookie)</script>"
     yield "format strings", "%s%s%s%n {0} {} %(asctime)s"

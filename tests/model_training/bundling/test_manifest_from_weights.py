@@ -54,7 +54,7 @@ def write_program(path: Path, seed: int = 0) -> None:
 @pytest.fixture
 def networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with two networks and nothing else."""
-    monkeypatch.setattr(self_test_photos, "MAX_TRIES", 1)
+    monkeypatch.setattr(self_test_photos, "MAX_DRAWINGS_PER_PHOTO", 1)
     monkeypatch.setattr(self_test_photos, "PHOTO_SIZE_PX", (160, 120))
     folder = tmp_path / "networks"
     folder.mkdir()

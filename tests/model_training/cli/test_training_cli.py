@@ -38,7 +38,7 @@ def run(*words: str | Path) -> str:
 @pytest.fixture
 def few_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer drawn cars, which take the longest."""
-    monkeypatch.setattr(self_test_photos, "MAX_TRIES", 1)
+    monkeypatch.setattr(self_test_photos, "MAX_DRAWINGS_PER_PHOTO", 1)
     monkeypatch.setattr(self_test_photos, "PHOTO_SIZE_PX", (160, 120))
     monkeypatch.setattr(model_card_pictures, "EXAMPLE_SEEDS", range(60_001, 60_003))
     monkeypatch.setattr(model_card_pictures, "FAILURE_SEEDS", ())
