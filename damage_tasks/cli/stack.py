@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+
+from damage_tasks.settings.base import PREFIX
+from damage_tasks.settings.event_settings import EventSettings
 
 
 def run(
@@ -33,7 +37,8 @@ def run(
 
     In another shell, `set -a; . var/stack.env` makes every command, worker and
     Python program use this stack. It listens on loopback only. A worker that ends is
-    started again. Addresses are the same at the next start, if their ports are free.
+    started again. Addresses are the same at the next start, if their ports are free. With
+    DAMAGE_EVENT_TARGETS or DAMAGE_CALLBACK_HOSTS, events are delivered too.
 
     Example: damage-tasks stack --processes 1 --bundle my-bundle
     """
@@ -43,7 +48,7 @@ def run(
     with console.status("starting the queue, object store, database, worker and Flower"):
         stack = Stack(
             folder, processes=processes, database_url=database_url, show_worker=True, flower=True,
-            settings={"DAMAGE_BUNDLE": _absolute(bundle)} if bundle else {},
+            settings=_settings(bundle),
         )  # fmt: skip
         stack.__enter__()
     try:
@@ -70,6 +75,13 @@ def run(
         with console.status("stopping; finishing photos in progress first"):
             stack.stop()
     console.print("Everything is stopped.")
+
+
+def _settings(bundle: str | None) -> dict[str, str]:
+    """The bundle, and where this shell wants events sent."""
+    names = [f"{PREFIX}{name.upper()}" for name in EventSettings.model_fields]
+    settings = {name: os.environ[name] for name in names if name in os.environ}
+    return {**settings, "DAMAGE_BUNDLE": _absolute(bundle)} if bundle else settings
 
 
 def _absolute(bundle: str) -> str:

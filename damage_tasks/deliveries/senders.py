@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from damage_tasks.deliveries.aws_targets import AwsSender
 from damage_tasks.deliveries.callbacks import allowed_callback
 from damage_tasks.deliveries.sending import Sender, SendingFailed
 from damage_tasks.deliveries.webhooks import WebhookSender
@@ -36,7 +37,11 @@ class Senders:
                 "the target is neither in DAMAGE_EVENT_TARGETS nor on a host in "
                 "DAMAGE_CALLBACK_HOSTS"
             )
-        return self._webhooks
+        return self._aws if target.startswith("arn:") else self._webhooks
+
+    @cached_property
+    def _aws(self) -> AwsSender:
+        return AwsSender()
 
     @cached_property
     def _webhooks(self) -> WebhookSender:

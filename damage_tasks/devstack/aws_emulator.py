@@ -1,4 +1,4 @@
-"""SQS and S3 on a loopback port: the MiniStack emulator."""
+"""SQS, S3, SNS and EventBridge on a loopback port: the MiniStack emulator."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Emulator:
                 "BIND_HOST": "127.0.0.1",
                 "MINISTACK_HOST": "127.0.0.1",
                 "GATEWAY_PORT": str(port),
-                "SERVICES": "sqs,s3",
+                "SERVICES": "sqs,s3,sns,events",
                 # MiniStack 1.5 listens for MQTT on every address, regardless of the other settings.
                 "IOT_MTLS_ENABLED": "0",
                 "MINISTACK_REGION": REGION,
@@ -74,7 +74,7 @@ class Emulator:
         return self.environment
 
     def client(self, service: str) -> Any:
-        """A boto3 client for ``sqs`` or ``s3``; creating one takes longer than most calls."""
+        """A boto3 client for one of its services; creating one takes longer than most calls."""
         if service not in self._clients:
             session: Any = boto3.session.Session()
             self._clients[service] = session.client(

@@ -1,8 +1,8 @@
 """The embedded stack: everything that the product needs, as child processes on loopback ports.
 
 An emulator provides SQS and S3 over HTTP, SQLite stores the inspections, and a real Celery worker
-examines photos. Optionally, Flower monitors it over an event bus. For development, demonstrations
-and tests.
+examines photos. Optionally, Flower monitors it over an event bus, and events are delivered. For
+development, demonstrations and tests.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from urllib.parse import quote
 from damage_tasks.devstack.aws_emulator import Emulator
 from damage_tasks.devstack.bus_and_flower import Bus, Flower
 from damage_tasks.devstack.child_processes import Child, clean_environment
+from damage_tasks.devstack.event_deliverer import READY, sends_events, start_deliverer
 from damage_tasks.devstack.loopback_ports import Ports
 from damage_tasks.devstack.restarts import Restarts
 from damage_tasks.errors import StackError
@@ -74,6 +75,7 @@ class Stack:
         self.bus: Bus | None = None
         self.flower: Flower | None = None
         self.workers: list[Child] = []
+        self.deliverer: Child | None = None
         self._restarts = Restarts()
 
     @property
@@ -110,7 +112,11 @@ class Stack:
         if self._with_flower:
             self.start_flower()
         _migrate(database)
+        if sends_events(self.environment):
+            self.deliverer = start_deliverer(logs / "deliverer.log", self.environment)
         self._start_workers()
+        if self.deliverer:
+            self.deliverer.wait_for(READY, START_TIMEOUT_SECONDS)
         if self.flower:
             self.flower.wait()
         self._write_env_file()
@@ -167,8 +173,12 @@ class Stack:
             worker.check()
 
     def start_ended_workers(self) -> list[str]:
-        """Restart workers that have ended, as a cluster does; returns messages about it."""
-        return self._restarts.start_ended(self.workers)
+        """Restart workers, and the deliverer of events, that have ended, as a cluster does.
+
+        Returns messages about it.
+        """
+        deliverers = [self.deliverer] if self.deliverer else []
+        return self._restarts.start_ended([*self.workers, *deliverers])
 
     def start_flower(self) -> Flower:
         """Start Flower, or restart it, without waiting for it."""
@@ -212,7 +222,7 @@ class Stack:
                 self._lock.close()
                 self._lock = None
         self.workers = []
-        self.flower = self.bus = None
+        self.flower = self.bus = self.deliverer = None
 
     def _stop_children(self) -> None:
         others = [part for part in (self.flower, self.bus) if part is not None]
@@ -221,10 +231,14 @@ class Stack:
                 worker.terminate()
             for worker in self.workers:
                 worker.wait(timeout=30)
+            if self.deliverer:
+                self.deliverer.terminate()
+                self.deliverer.wait(timeout=30)
             for part in others:
                 part.stop()
         except KeyboardInterrupt:
-            for child in [*self.workers, *(part.child for part in others)]:
+            deliverers = [self.deliverer] if self.deliverer else []
+            for child in [*self.workers, *deliverers, *(part.child for part in others)]:
                 child.kill()
             raise
 

@@ -109,6 +109,12 @@ class Settings(MonitoringSettings, EventSettings, WorkerSettings, PhotoSettings,
                 "DAMAGE_CLOUDFRONT_HOSTS needs DAMAGE_CLOUDFRONT_KEY_PAIR_ID and "
                 "DAMAGE_CLOUDFRONT_PRIVATE_KEY"
             )
+        own = ":".join((self.queue_url or "").rstrip("/").rsplit("/", 2)[1:])
+        if any(":sqs:" in t and t.endswith(f":{own}") for t in self.event_targets):
+            raise ValueError(
+                "DAMAGE_EVENT_TARGETS contains the queue of DAMAGE_QUEUE_URL, on which only photos "
+                "are sent; use another queue"
+            )
         if not self.allow_http and any(t.startswith("http://") for t in self.event_targets):
             raise ValueError("DAMAGE_EVENT_TARGETS: http:// needs DAMAGE_ALLOW_HTTP; use https://")
         return self

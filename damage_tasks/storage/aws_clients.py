@@ -22,8 +22,12 @@ _KINDS = ("service-2", "endpoint-rule-set-1")  # definition files that every cli
 def new_client(service: Literal["s3"], config: Config, region: str | None = None) -> S3Client: ...
 @overload
 def new_client(service: Literal["sqs"], config: Config, region: str | None = None) -> SQSClient: ...
-def new_client(service: Literal["s3", "sqs"], config: Config, region: str | None = None) -> Any:
-    """A client for ``service`` (``s3``, ``sqs``) with its own session.
+@overload
+def new_client(
+    service: Literal["sns", "events"], config: Config, region: str | None = None
+) -> Any: ...
+def new_client(service: str, config: Config, region: str | None = None) -> Any:
+    """A client for ``service`` (``s3``, ``sqs``, ``sns``, ``events``) with its own session.
 
     Credentials, region and endpoint come from boto3's own variables.  Two threads must not
     initialise boto3's default session at the same time.

@@ -57,3 +57,13 @@ def test_an_unencrypted_webhook_needs_its_setting(monkeypatch: pytest.MonkeyPatc
         get_settings()
     monkeypatch.setenv("DAMAGE_ALLOW_HTTP", "true")
     assert get_settings().event_targets == ("http://hooks.internal:8080/a", "https://b.example/")
+
+
+def test_the_photos_own_queue_is_refused_as_a_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue_url = "https://sqs.eu-central-1.amazonaws.com/123456789012/damage"
+    monkeypatch.setenv("DAMAGE_QUEUE_URL", queue_url)
+    monkeypatch.setenv("DAMAGE_EVENT_TARGETS", "arn:aws:sqs:eu-central-1:123456789012:damage")
+    with pytest.raises(SettingsError, match="use another queue"):
+        get_settings()
+    monkeypatch.setenv("DAMAGE_EVENT_TARGETS", "arn:aws:sqs:eu-central-1:123456789012:other-damage")
+    assert get_settings().event_targets

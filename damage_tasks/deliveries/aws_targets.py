@@ -1,0 +1,125 @@
+"""Events to SNS topics, SQS queues and EventBridge buses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from damage_tasks.deliveries.sending import SendingFailed
+from damage_tasks.storage.aws_clients import new_client
+
+if TYPE_CHECKING:
+    from damage_tasks.results.delivery_queue import Delivery
+
+SOURCE = "damage-tasks"  # of EventBridge's events
+BUSY_SECONDS = 5.0
+# All attempts of a request together take less time than a claim of the delivery.
+CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=10,
+    retries={"total_max_attempts": 2, "mode": "standard"},
+    # One connection for each request that is made at once.
+    max_pool_connections=8,
+)
+_THROTTLED = frozenset({
+    "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled",
+    "KMSThrottlingException", "TooManyRequestsException",
+})  # fmt: skip
+
+
+class AwsSender:
+    """Sends events with the credentials of this process, in the regions of the targets."""
+
+    def __init__(self) -> None:
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._creating = Lock()
+
+    def send(self, delivery: Delivery) -> None:
+        """Send the event; raises `SendingFailed` if AWS does not accept it."""
+        _, _, service, region, account, name = delivery.target.split(":", 5)
+        try:
+            _SEND[service](self._client(service, region), delivery, account, name)
+        except ClientError as error:
+            code, text = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+            wait = BUSY_SECONDS if code in _THROTTLED else 0.0
+            raise SendingFailed(f"{code}: {text}", wait=wait) from None
+        except BotoCoreError as error:
+            raise SendingFailed(str(error)) from None
+
+    def _client(self, service: Any, region: str) -> Any:
+        with self._creating:
+            if (service, region) not in self._clients:
+                self._clients[service, region] = new_client(service, CONFIG, region)
+            return self._clients[service, region]
+
+
+def _publish(client: Any, delivery: Delivery, _account: str, name: str) -> None:
+    client.publish(
+        TopicArn=delivery.target,
+        Message=delivery.body,
+        MessageAttributes=_attributes(delivery),
+        **_order(delivery, name),
+    )
+
+
+def _send_message(client: Any, delivery: Delivery, account: str, name: str) -> None:
+    client.send_message(
+        QueueUrl=_queue_url(client, account, name),
+        MessageBody=delivery.body,
+        MessageAttributes=_attributes(delivery),
+        **_order(delivery, name),
+    )
+
+
+def _put_event(client: Any, delivery: Delivery, _account: str, _name: str) -> None:
+    answer = client.put_events(
+        Entries=[
+            {
+                "Source": SOURCE,
+                "DetailType": delivery.type,
+                "Detail": delivery.body,
+                "Time": delivery.created_at,
+                "EventBusName": delivery.target,
+            }
+        ]
+    )
+    if answer["FailedEntryCount"]:
+        (entry,) = answer["Entries"]
+        code = entry.get("ErrorCode", "")
+        wait = BUSY_SECONDS if code in _THROTTLED else 0.0
+        raise SendingFailed(f"{code}: {entry.get('ErrorMessage', '')}", wait=wait)
+
+
+_SEND: dict[str, Callable[[Any, Delivery, str, str], None]] = {
+    "sns": _publish,
+    "sqs": _send_message,
+    "events": _put_event,
+}
+
+
+def _attributes(delivery: Delivery) -> dict[str, Any]:
+    """For subscriptions' filters, and to recognise a repeated event."""
+    values = {"type": delivery.type, "webhook-id": delivery.event_id}
+    return {name: {"DataType": "String", "StringValue": text} for name, text in values.items()}
+
+
+def _order(delivery: Delivery, name: str) -> dict[str, str]:
+    """What FIFO topics and queues require: an inspection's events stay in order."""
+    if not name.endswith(".fifo"):
+        return {}
+    return {
+        # A group's id has at most 128 characters, and an inspection's may be longer.
+        "MessageGroupId": (delivery.inspection_id or delivery.event_id)[:128],
+        "MessageDeduplicationId": delivery.event_id,
+    }
+
+
+@cache
+def _queue_url(client: Any, account: str, name: str) -> str:
+    answer = client.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
+    return str(answer["QueueUrl"])
