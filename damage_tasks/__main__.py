@@ -19,6 +19,7 @@ from damage_tasks.cli import (
     flower,
     migrate,
     queue,
+    review,
     show,
     stack,
     submit,
@@ -35,7 +36,19 @@ cli = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (detect, submit, show, find, check, migrate, deliver, flower, stack, demo):
+for module in (
+    detect,
+    submit,
+    show,
+    find,
+    check,
+    migrate,
+    deliver,
+    flower,
+    review,
+    stack,
+    demo,
+):
     name = module.__name__.rpartition(".")[2]
     cli.command(name=name, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(module.run)
 cli.add_typer(queue.cli, name="queue")

@@ -57,6 +57,7 @@ __all__ = [
     "QueueUnavailable",
     "QueueUnsafe",
     "RetriesExhausted",
+    "ReviewOpen",
     "SearchInvalid",
     "SettingsError",
     "StackError",
@@ -374,6 +375,13 @@ class FlowerOpen(DamageTaskError):
 
     code = "flower_open"
     default_text = "Flower would listen beyond loopback without authentication"
+
+
+class ReviewOpen(DamageTaskError):
+    """Raised when the inspectors' page would listen beyond loopback without a sign-in."""
+
+    code = "review_open"
+    default_text = "the inspectors' page would listen beyond loopback without a sign-in"
 
 
 class FlowerDatabaseInUse(DamageTaskError):

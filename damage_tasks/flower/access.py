@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import fcntl
-import ipaddress
 import os
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
 from damage_tasks.errors import FlowerDatabaseInUse, FlowerOpen
+from damage_tasks.http_access import is_loopback
 
 
 def refuse_open_access(options: Any) -> None:
@@ -34,16 +34,6 @@ def refuse_open_access(options: Any) -> None:
     )
 
 
-def is_loopback(address: str) -> bool:
-    """Whether only this machine can reach ``address``; an empty one means every address."""
-    if address == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
-
-
 def is_own_host(host: str, options: Any, public_url: str | None) -> bool:
     """Whether a request with ``host`` (without a port) in its Host header is meant for this Flower.
 
@@ -55,13 +45,6 @@ def is_own_host(host: str, options: Any, public_url: str | None) -> bool:
         return True
     own = {options.address, urlsplit(public_url or "").hostname}
     return host in own or is_loopback(host.strip("[]"))
-
-
-def is_from_other_site(headers: Any, host: str) -> bool:
-    """Whether a browser sent this request for another site's page; ``host`` includes the port."""
-    site = headers.get("Sec-Fetch-Site", "none")
-    origin = urlsplit(headers.get("Origin", "")).netloc
-    return site not in ("same-origin", "none") or origin not in ("", host)
 
 
 def claim_database(database: Path) -> IO[str]:

@@ -18,7 +18,8 @@ from flower.views import BaseHandler
 
 from damage_tasks.event_bus.connection import bus_connection
 from damage_tasks.event_bus.reconnection import keep_connected
-from damage_tasks.flower.access import is_from_other_site, is_own_host
+from damage_tasks.flower.access import is_own_host
+from damage_tasks.http_access import is_from_other_site
 from damage_tasks.settings import get_settings
 from damage_tasks.sqs.queue_depth import QueueDepth
 

@@ -1,4 +1,4 @@
-"""The indices of metadata, which settings choose, and of cases; no migration creates them.
+"""The indices that no migration creates: of metadata (settings choose), cases and work lists.
 
 They are created while workers store inspections: on PostgreSQL, a large table is not locked.
 """
@@ -12,9 +12,16 @@ from damage_tasks.results.search import INDEXED_CHARACTERS
 from damage_tasks.results.tables import inspections
 
 INDEXED_METADATA = ("car_id", "rental_id")  # the default keys
-# The names of the indices of metadata begin with this.
+# The names of all indices that are created here begin with one of these.
 PREFIX = "ix_inspections_metadata"
 CASES = "ix_inspections_case_id"
+WORK_LISTS = "ix_work_list"
+# The same expressions and conditions as in `work_lists`.
+WORK_LIST_INDICES = {
+    f"{WORK_LISTS}_verdict": "inspections (verdict, finished_at, id) WHERE decided_at IS NULL",
+    f"{WORK_LISTS}_doubt": "inspections (abs(damage_score - 0.5), id) WHERE decided_at IS NULL",
+    f"{WORK_LISTS}_poor_photo": "findings ((quality ->> 'verdict'), id)",
+}
 # An arbitrary number; a second process leaves the indices to the first.
 ADVISORY_LOCK_KEY = 4715002
 # Up to this number of rows, an index is created at once, in less than a tenth of a second.
@@ -22,13 +29,13 @@ SMALL_TABLE_ROWS = 10_000
 
 _POSTGRESQL_INDICES = """
 SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-WHERE i.indrelid = to_regclass('inspections')
+WHERE i.indrelid IN (to_regclass('inspections'), to_regclass('findings'))
 """
 _SQLITE_INDICES = "SELECT name, 1 FROM sqlite_master WHERE type = 'index'"
 
 
 def fit_search_indices(url: str, keys: tuple[str, ...], all_metadata: bool) -> None:
-    """Create the indices of the metadata ``keys`` and drop those of other keys.
+    """Create the indices of work lists and of the metadata ``keys``; drop those of other keys.
 
     ``all_metadata`` adds an index of all keys, on PostgreSQL only.  If another process is
     already doing this, nothing is changed.  Raises `DatabaseUnavailable` or `DatabaseError`.
@@ -87,9 +94,7 @@ def _change(connection: sa.Connection, wanted: dict[str, str], how: str = "") ->
             connection.exec_driver_sql(f'DROP INDEX {how}IF EXISTS "{name}"')
     for name, definition in wanted.items():
         if not existing.get(name):
-            connection.exec_driver_sql(
-                f'CREATE INDEX {how}IF NOT EXISTS "{name}" ON inspections {definition}'
-            )
+            connection.exec_driver_sql(f'CREATE INDEX {how}IF NOT EXISTS "{name}" ON {definition}')
 
 
 def _existing(connection: sa.Connection) -> dict[str, bool]:
@@ -98,17 +103,20 @@ def _existing(connection: sa.Connection) -> dict[str, bool]:
     return {
         name: bool(is_valid)
         for name, is_valid in connection.execute(query)
-        if name.startswith((PREFIX, CASES))
+        if name.startswith((PREFIX, CASES, WORK_LISTS))
     }
 
 
 def _definitions(dialect: str, keys: tuple[str, ...], all_metadata: bool) -> dict[str, str]:
     """The definitions of the indices by name; keys are letters, digits and underscores."""
-    found = {CASES: "(case_id, finished_at, id) WHERE case_id IS NOT NULL"}
+    found = {
+        CASES: "inspections (case_id, finished_at, id) WHERE case_id IS NOT NULL",
+        **WORK_LIST_INDICES,
+    }
     for key in keys:
         # The same expression as `search.indexed_text`.
         text = f"substr(metadata ->> '{key}', 1, {INDEXED_CHARACTERS})"
-        found[f"{PREFIX}_{key}"] = f"({text}, finished_at, id) WHERE {text} IS NOT NULL"
+        found[f"{PREFIX}_{key}"] = f"inspections ({text}, finished_at, id) WHERE {text} IS NOT NULL"
     if all_metadata and dialect == "postgresql":
-        found[PREFIX] = "USING gin (metadata jsonb_path_ops)"
+        found[PREFIX] = "inspections USING gin (metadata jsonb_path_ops)"
     return found

@@ -223,3 +223,12 @@ disabled_targets = Table(
     Column("target", String(2048), primary_key=True),
     Column("disabled_at", Moment, nullable=False),
 )
+
+# Who is looking at which inspection; rows are deleted some minutes later.
+assignments = Table(
+    "assignments",
+    metadata,
+    Column("inspection_id", Id, primary_key=True),
+    Column("person", String(256), nullable=False),
+    Column("until", Moment, nullable=False),
+)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAX_SECONDS = 3600.0  # seconds; a page that was open for longer was not looked at all the time
 UNDO_WINDOW = timedelta(hours=12)
 
-logger = logging.getLogger(__name__)
+audit = logging.getLogger("review.audit")
 
 
 def record(
@@ -66,7 +66,12 @@ def undo_last(store: Inspections, person: str) -> Decision | None:
 
 
 def _audit(what: str, decision: Decision, person: str) -> None:
-    logger.info(
-        "%s %s %s of inspection %s (decision %s)",
-        person, what, decision.action, decision.inspection_id, decision.id,
-    )  # fmt: skip
+    audit.info(
+        what,
+        extra={
+            "person": person,
+            "inspection": decision.inspection_id,
+            "action": str(decision.action),
+            "decision": decision.id,
+        },
+    )

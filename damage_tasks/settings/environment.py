@@ -24,6 +24,7 @@ from damage_tasks.settings.connection_settings import PlaceSettings
 from damage_tasks.settings.event_settings import EventSettings
 from damage_tasks.settings.monitoring_settings import MonitoringSettings
 from damage_tasks.settings.photo_settings import PhotoSettings
+from damage_tasks.settings.review_settings import ReviewSettings
 from damage_tasks.settings.worker_settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,9 @@ _LEGACY_HOSTS_OF_US_EAST_1 = frozenset({"queue.amazonaws.com", "sqs.amazonaws.co
 
 
 # Pydantic lists the fields of the last group first.
-class Settings(MonitoringSettings, EventSettings, WorkerSettings, PhotoSettings, PlaceSettings):
+class Settings(
+    ReviewSettings, MonitoringSettings, EventSettings, WorkerSettings, PhotoSettings, PlaceSettings
+):
     """The settings of callers and workers; `get_settings` reads them."""
 
     @field_validator(
@@ -51,6 +54,8 @@ class Settings(MonitoringSettings, EventSettings, WorkerSettings, PhotoSettings,
         "webhook_secrets",
         "internal_webhook_hosts",
         "delivery_delays",
+        "review_roles",
+        "review_proxies",
         mode="before",
     )
     @classmethod

@@ -20,12 +20,8 @@ from damage_tasks.devstack.child_processes import Child
 from damage_tasks.devstack.loopback_ports import free_port
 from damage_tasks.errors import FlowerDatabaseInUse, FlowerOpen, SettingsError
 from damage_tasks.event_bus.connection import check_bus
-from damage_tasks.flower.access import (
-    claim_database,
-    is_loopback,
-    is_own_host,
-    refuse_open_access,
-)
+from damage_tasks.flower.access import claim_database, is_own_host, refuse_open_access
+from damage_tasks.http_access import is_loopback
 from damage_tasks.settings import get_settings
 from tests.operators.conftest import wait_until
 

@@ -1,0 +1,209 @@
+"""The inspectors' work lists: which inspections wait for a person, in which order.
+
+The order of every list is unique and has an index, so that a page is read without the pages
+before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from damage_tasks.contract import InspectionCriteria
+from damage_tasks.inspection import Verdict
+from damage_tasks.results.search import conditions_of, has_ended
+from damage_tasks.results.tables import assignments, findings, inspections
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Row
+
+MAX_COUNT = 1000  # a longer list is not counted to its end
+ASSIGNMENT = timedelta(minutes=5)
+_MAX_ATTEMPTS = 20  # others may take the same photo at the same moment
+
+
+class WorkList(StrEnum):
+    """Why inspections wait for a person."""
+
+    UNSURE = "unsure"
+    DAMAGED = "damaged"
+    POOR_PHOTO = "poor-photo"
+    AUDIT = "audit"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A work list, and which of its inspections.
+
+    ``criteria`` are those of `damage_tasks.results.search`; ``unsure`` are the scores between which
+    a person should look, and ``audit_share`` is the share of photos that the audit draws.
+    """
+
+    work_list: WorkList
+    criteria: InspectionCriteria = field(default_factory=lambda: InspectionCriteria())
+    max_score: float | None = None
+    bundle_version: str | None = None
+    unsure: tuple[float, float] = (0.2, 0.8)
+    audit_share: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Who is looking at an inspection."""
+
+    person: str
+    until: datetime
+
+
+def find_page(
+    connection: Connection, selection: Selection, limit: int, after: str | None = None
+) -> list[Row[Any]]:
+    """At most ``limit`` rows of ``inspections``, those after the inspection with id ``after``."""
+    query = _ordered(connection, selection, after)
+    return [] if query is None else list(connection.execute(query.limit(limit)))
+
+
+def count(connection: Connection, selection: Selection) -> int:
+    """The number of inspections of the selection, at most `MAX_COUNT`."""
+    found = (
+        sa.select(sa.literal(1))
+        .select_from(inspections)
+        .where(*_where(connection, selection))
+        .limit(MAX_COUNT)
+        .subquery()
+    )
+    return int(connection.execute(sa.select(sa.func.count()).select_from(found)).scalar_one())
+
+
+def assign_next(
+    connection: Connection, selection: Selection, person: str, after: str | None = None
+) -> str | None:
+    """Assign the next inspection that nobody else is looking at to ``person``; returns its id."""
+    connection.execute(sa.delete(assignments).where(assignments.c.until < datetime.now(UTC)))
+    for _ in range(_MAX_ATTEMPTS):
+        id = peek_next(connection, selection, person, after)
+        if id is None or assign(connection, id, person):
+            return id
+    return None
+
+
+def peek_next(
+    connection: Connection, selection: Selection, person: str, after: str | None = None
+) -> str | None:
+    """The id of the next inspection that nobody else is looking at."""
+    query = _ordered(connection, selection, after)
+    if query is None:
+        return None
+    taken = sa.exists().where(
+        assignments.c.inspection_id == inspections.c.id,
+        assignments.c.person != person,
+        assignments.c.until >= datetime.now(UTC),
+    )
+    row = connection.execute(query.where(~taken).limit(1)).one_or_none()
+    return row.id if row else None
+
+
+def assign(connection: Connection, inspection_id: str, person: str) -> bool:
+    """Assign an inspection to ``person`` for `ASSIGNMENT`; False if somebody else has it."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    now = datetime.now(UTC)
+    insert = dialect.insert(assignments).values(
+        inspection_id=inspection_id, person=person, until=now + ASSIGNMENT
+    )
+    done = connection.execute(
+        insert.on_conflict_do_update(
+            index_elements=["inspection_id"],
+            set_={"person": insert.excluded.person, "until": insert.excluded.until},
+            where=sa.or_(assignments.c.until < now, assignments.c.person == person),
+        ).returning(assignments.c.inspection_id)
+    )
+    return done.scalar() is not None
+
+
+def release(connection: Connection, inspection_id: str, person: str) -> None:
+    """End the assignment of an inspection to ``person``, if there is one."""
+    connection.execute(
+        sa.delete(assignments).where(
+            assignments.c.inspection_id == inspection_id, assignments.c.person == person
+        )
+    )
+
+
+def find_assignments(connection: Connection, ids: list[str]) -> dict[str, Assignment]:
+    """Who is looking at the inspections ``ids`` at the moment."""
+    rows = connection.execute(
+        sa.select(assignments).where(
+            assignments.c.inspection_id.in_(ids), assignments.c.until >= datetime.now(UTC)
+        )
+    )
+    return {row.inspection_id: Assignment(row.person, row.until) for row in rows}
+
+
+# As in the index.
+_DOUBT = sa.func.abs(inspections.c.damage_score - sa.literal_column("0.5"))
+
+
+def _order(work_list: WorkList) -> tuple[Any, bool]:
+    """What the list is ordered by before the id, and whether it descends."""
+    if work_list is WorkList.UNSURE:
+        return _DOUBT, False
+    if work_list is WorkList.AUDIT:
+        # Digests are random, so this order is too.
+        return inspections.c.photo_sha256, False
+    return inspections.c.finished_at, True
+
+
+def _ordered(
+    connection: Connection, selection: Selection, after: str | None
+) -> sa.Select[Any] | None:
+    """The query of the inspections after ``after``; None if that does not exist."""
+    key, descends = _order(selection.work_list)
+    query = sa.select(inspections).where(*_where(connection, selection))
+    if after is not None:
+        last = connection.execute(
+            sa.select(key.label("key")).where(inspections.c.id == after)
+        ).one_or_none()
+        if last is None:
+            return None
+        here = sa.tuple_(key, inspections.c.id)
+        there = sa.tuple_(sa.literal(last.key, key.type), sa.literal(after))
+        query = query.where(here < there if descends else here > there)
+    order = (key, inspections.c.id)
+    return query.order_by(*(part.desc() if descends else part for part in order))
+
+
+def _where(connection: Connection, selection: Selection) -> Iterator[sa.ColumnElement[bool]]:
+    c = inspections.c
+    yield has_ended()
+    if selection.work_list is not WorkList.ALL:
+        yield c.decided_at.is_(None)
+    match selection.work_list:
+        case WorkList.UNSURE:
+            yield _DOUBT >= 0
+            yield c.damage_score.between(*selection.unsure)
+        case WorkList.DAMAGED:
+            yield c.verdict == sa.literal_column(f"'{Verdict.DAMAGED}'")
+        case WorkList.POOR_PHOTO:
+            poor = findings.c.quality["verdict"].as_string() == sa.literal_column("'poor'")
+            yield sa.exists().where(findings.c.id == c.finding_id, poor)
+        case WorkList.AUDIT:
+            yield c.photo_sha256 < _digest_bound(selection.audit_share)
+            yield c.damage_score.is_not(None)
+    if selection.max_score is not None:
+        yield c.damage_score <= selection.max_score
+    if selection.bundle_version is not None:
+        yield c.bundle_version == selection.bundle_version
+    yield from conditions_of(selection.criteria, connection.dialect.name)
+
+
+def _digest_bound(share: float) -> str:
+    """A text that ``share`` of all digests in hexadecimal precede."""
+    bound = int(share * 16**8)
+    return f"{bound:08x}" if bound < 16**8 else "g"

@@ -1,0 +1,65 @@
+"""The page's templates."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from damage_tasks.inspection import Damage, percent
+from damage_tasks.review.selections import inspection_path
+
+FOLDER = Path(__file__).parent
+MARGIN = 0.35  # of a damaged area's size, around it in its enlarged view
+
+
+def open_templates() -> Environment:
+    """The environment of the templates; texts are translated by `gettext`."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=percent,
+        moment=_moment,
+        points=_points,
+        crop=_crop,
+        inspection_path=inspection_path,
+        file_name=_file_name,
+    )
+    environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+    return environment
+
+
+def _moment(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else ""
+
+
+def _file_name(url: str | None) -> str:
+    """The last part of the path of a photo's URL; may be empty."""
+    try:
+        path = urlsplit(url or "").path
+    except ValueError:
+        return ""
+    return unquote(path.rpartition("/")[2])
+
+
+def _points(polygon: Any) -> str:
+    return " ".join(f"{x},{y}" for x, y in polygon)
+
+
+def _crop(damage: Damage, width: int, height: int) -> str:
+    """The view box of a damaged area in a photo of ``width`` x ``height`` pixels."""
+    x, y, box_width, box_height = damage.bbox
+    side = max(box_width, box_height, min(width, height) / 10) * (1 + 2 * MARGIN)
+    side = min(side, width, height)
+    left = min(max(x + box_width / 2 - side / 2, 0), width - side)
+    top = min(max(y + box_height / 2 - side / 2, 0), height - side)
+    return f"{left:.0f} {top:.0f} {side:.0f} {side:.0f}"

@@ -1,0 +1,231 @@
+"""The pages: work lists, one inspection, its pictures, and what is posted from them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from damage_tasks.decision import Action, counting, final_verdict
+from damage_tasks.errors import (
+    DecisionInvalid,
+    InspectionNotFound,
+)
+from damage_tasks.inspection import Inspection, Severity, Verdict
+from damage_tasks.results import work_lists
+from damage_tasks.results.decisions import decided_counts
+from damage_tasks.results.work_lists import WorkList
+from damage_tasks.review.page_security import csrf_token
+from damage_tasks.review.people import Person, Role
+from damage_tasks.review.pictures import Pictures
+from damage_tasks.review.recording import record, undo_last
+from damage_tasks.review.selections import DEFAULT_LIST, ListAddress, inspection_path
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from damage_tasks.results.store import Inspections
+    from damage_tasks.settings import Settings
+
+PAGE_LENGTH = 50
+PICTURE_CACHE = "private, max-age=300"
+DAMAGE_TYPES = ("dent", "scratch", "spacing", "breakage")
+# After these, the next photo is shown; after the others, there may be more to correct.
+ENDING = frozenset({Action.CONFIRM, Action.NO_DAMAGE, Action.RETAKE})
+
+audit = logging.getLogger("review.audit")
+
+
+class Pages:
+    """The endpoints; Starlette runs them in threads, because the database blocks."""
+
+    def __init__(
+        self, store: Inspections, pictures: Pictures, settings: Settings, templates: Environment
+    ) -> None:
+        self._store = store
+        self._pictures = pictures
+        self._settings = settings
+        self._templates = templates
+
+    def show_list(self, request: Request) -> Response:
+        """A page of a work list."""
+        name = request.path_params.get("name", str(DEFAULT_LIST))
+        address = ListAddress.of(name, request.query_params)
+        selection = address.selection(self._settings)
+        person = _person(request)
+        is_admin = person.role is Role.ADMIN
+        with self._store.transaction() as connection:
+            rows = work_lists.find_page(
+                connection, selection, PAGE_LENGTH + 1, request.query_params.get("after")
+            )
+            shown = rows[:PAGE_LENGTH]
+            taken = work_lists.find_assignments(connection, [row.id for row in shown])
+            counts = {
+                each: work_lists.count(
+                    connection, address.with_list(each).selection(self._settings)
+                )
+                for each in WorkList
+            }
+            today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+            decided = decided_counts(connection, today)
+        return self._page(
+            request,
+            "list.html",
+            address=address,
+            rows=shown,
+            taken=taken,
+            counts=counts,
+            max_count=work_lists.MAX_COUNT,
+            # Only admins see how much others have done.
+            decided=[each for each in decided if is_admin or each[0] == person.name],
+            verdicts=list(Verdict),
+            types=DAMAGE_TYPES,
+            following=shown[-1].id if len(rows) > PAGE_LENGTH else None,
+        )
+
+    def show_next(self, request: Request) -> Response:
+        """Lead to the next inspection of a list, which is then this person's for some minutes."""
+        address = ListAddress.of(request.path_params["name"], request.query_params)
+        selection = address.selection(self._settings)
+        after = request.query_params.get("after")
+        person = _person(request)
+        with self._store.transaction() as connection:
+            if person.is_inspector:
+                id = work_lists.assign_next(connection, selection, person.name, after)
+            else:
+                id = work_lists.peek_next(connection, selection, person.name, after)
+        if id is None:
+            return self._page(request, "end.html", address=address, is_start=after is None)
+        did = request.query_params.get("did")
+        return _see(address.address(inspection_path(id), **({"did": did} if did else {})))
+
+    def show_inspection(self, request: Request) -> Response:
+        """One inspection with everything that is known about it."""
+        inspection = self._find(request)
+        address = ListAddress.of(
+            request.query_params.get("list", str(WorkList.ALL)), request.query_params
+        )
+        person = _person(request)
+        with self._store.transaction() as connection:
+            if person.is_inspector:
+                work_lists.assign(connection, inspection.id, person.name)
+            taken = work_lists.find_assignments(connection, [inspection.id])
+            following = work_lists.peek_next(
+                connection, address.selection(self._settings), person.name, inspection.id
+            )
+        holder = taken.get(inspection.id)
+        damages = inspection.finding.damages if inspection.finding else ()
+        counted = counting(inspection.decisions)
+        audit.info("looked at", extra={"person": person.name, "inspection": inspection.id})
+        return self._page(
+            request,
+            "inspection.html",
+            inspection=inspection,
+            damages=damages,
+            address=address,
+            following=following,
+            holder=holder if holder and holder.person != person.name else None,
+            final=final_verdict(str(inspection.verdict), len(damages), counted),
+            counted=counted,
+            types=sorted({*DAMAGE_TYPES, *(damage.type for damage in damages)}),
+            severities=list(Severity),
+            did=_action(request.query_params.get("did")),
+        )
+
+    def show_photo(self, request: Request) -> Response:
+        """The photo, as a JPEG."""
+        return _jpeg(self._pictures.photo(self._find(request)))
+
+    def show_overlay(self, request: Request) -> Response:
+        """The overlay, for an inspection whose photo is gone."""
+        return _jpeg(self._pictures.overlay(self._find(request)))
+
+    def decide(self, request: Request) -> Response:
+        """Store a decision, and lead to the next inspection or back to this one."""
+        form, person = request.state.form, _person(request)
+        id = request.path_params["id"]
+        address = ListAddress.of_path(form.get("list", str(WorkList.ALL)))
+        action = form.get("action", "")
+        payload = _payload(form)
+        decision = record(self._store, id, person.name, action, payload, _seconds(form))
+        stays = decision.action not in ENDING or "damage" in payload
+        if stays:
+            return _see(address.address(inspection_path(id), did=action))
+        with self._store.transaction() as connection:
+            work_lists.release(connection, id, person.name)
+        path = f"/lists/{address.work_list}/next"
+        return _see(address.address(path, after=id, did=action))
+
+    def undo(self, request: Request) -> Response:
+        """Undo this person's last decision and lead to its inspection."""
+        form = request.state.form
+        address = ListAddress.of_path(form.get("list", str(WorkList.ALL)))
+        decision = undo_last(self._store, _person(request).name)
+        if decision is None:
+            return _see(address.path)
+        return _see(address.address(inspection_path(decision.inspection_id), did="undo"))
+
+    def _find(self, request: Request) -> Inspection:
+        id = request.path_params["id"]
+        found = self._store.find_reviewed(id)
+        if found is None:
+            raise InspectionNotFound(f"no inspection {id}")
+        return found
+
+    def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+        return render(self._templates, request, template, status, **values)
+
+
+def render(
+    templates: Environment, request: Request, template: str, status: int = 200, **values: Any
+) -> Response:
+    """The template ``template`` as a response."""
+    person = getattr(request.state, "person", None)
+    text = templates.get_template(template).render(
+        person=person, csrf=csrf_token(request), can_sign_out=request.app.state.can_sign_out,
+        **values,
+    )  # fmt: skip
+    return HTMLResponse(text, status)
+
+
+def _person(request: Request) -> Person:
+    person: Person = request.state.person
+    return person
+
+
+def _see(path: str) -> Response:
+    return RedirectResponse(path, 303)
+
+
+def _jpeg(data: bytes) -> Response:
+    return Response(data, media_type="image/jpeg", headers={"Cache-Control": PICTURE_CACHE})
+
+
+def _action(text: str | None) -> str | None:
+    return text if text == "undo" or text in [str(action) for action in Action] else None
+
+
+def _seconds(form: Any) -> float | None:
+    try:
+        return float(form.get("seconds") or "")
+    except ValueError:
+        return None
+
+
+def _payload(form: Any) -> dict[str, Any]:
+    """The payload in the fields of a form."""
+    payload: dict[str, Any] = {}
+    for name in ("type", "severity", "text"):
+        if form.get(name):
+            payload[name] = form[name]
+    for name in ("damage", "point", "box", "polygon"):
+        if form.get(name):
+            try:
+                payload[name] = json.loads(form[name])
+            except ValueError:
+                raise DecisionInvalid(f"{name}: is not JSON") from None
+    return payload

@@ -1,0 +1,118 @@
+"""Work lists and filters as in the address of a page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, cast
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from damage_tasks.errors import SearchInvalid
+from damage_tasks.inspection import Verdict
+from damage_tasks.results.work_lists import Selection, WorkList
+
+if TYPE_CHECKING:
+    from damage_tasks.contract import InspectionCriteria
+    from damage_tasks.contract import Verdict as VerdictName
+    from damage_tasks.settings import Settings
+
+FILTERS = ("verdict", "type", "min_score", "max_score", "car", "rental", "since", "until", "bundle")
+DEFAULT_LIST = WorkList.UNSURE
+
+
+@dataclass(frozen=True, slots=True)
+class ListAddress:
+    """A work list with its filters, as texts."""
+
+    work_list: WorkList
+    filters: Mapping[str, str]
+
+    @classmethod
+    def of(cls, name: str, parameters: Mapping[str, str]) -> ListAddress:
+        """The list ``name`` with the filters among ``parameters``; raises `SearchInvalid`."""
+        try:
+            work_list = WorkList(name)
+        except ValueError:
+            raise SearchInvalid(f"there is no work list {name}") from None
+        filters = {key: parameters[key].strip() for key in FILTERS if parameters.get(key)}
+        return cls(work_list, {key: value for key, value in filters.items() if value})
+
+    @classmethod
+    def of_path(cls, path: str) -> ListAddress:
+        """The list at ``path``, as in the property of that name; raises `SearchInvalid`."""
+        parts = urlsplit(path)
+        return cls.of(parts.path.removeprefix("/lists/"), dict(parse_qsl(parts.query)))
+
+    @property
+    def path(self) -> str:
+        """Path and query of the list."""
+        query = urlencode(self.filters)
+        return f"/lists/{self.work_list}" + (f"?{query}" if query else "")
+
+    def next_page(self, after: str) -> str:
+        """The page of the list that begins after the inspection ``after``."""
+        return f"/lists/{self.work_list}?{urlencode({**self.filters, 'after': after})}"
+
+    def with_list(self, work_list: WorkList) -> ListAddress:
+        """The same filters with another list."""
+        return ListAddress(work_list, self.filters)
+
+    def address(self, path: str, **more: str) -> str:
+        """``path`` with this list and its filters in the query."""
+        return f"{path}?{urlencode({'list': str(self.work_list), **self.filters, **more})}"
+
+    def selection(self, settings: Settings) -> Selection:
+        """What to read from the database; raises `SearchInvalid` naming the filter."""
+        given = self.filters
+        criteria: InspectionCriteria = {
+            "car_id": given.get("car"),
+            "rental_id": given.get("rental"),
+            "type": given.get("type"),
+            "verdict": _verdict(given.get("verdict")),
+            "min_score": _score("min_score", given.get("min_score")),
+            "since": _day("since", given.get("since")),
+            "until": _day("until", given.get("until"), timedelta(days=1)),
+        }
+        return Selection(
+            self.work_list,
+            criteria,
+            max_score=_score("max_score", given.get("max_score")),
+            bundle_version=given.get("bundle"),
+            unsure=(settings.review_unsure_from, settings.review_unsure_to),
+            audit_share=settings.review_audit_share,
+        )
+
+
+def inspection_path(id: str) -> str:
+    """The path of the page of the inspection ``id``."""
+    return f"/inspections/{quote(id, safe='')}"
+
+
+def _verdict(text: str | None) -> VerdictName | None:
+    if text is not None and text not in [str(verdict) for verdict in Verdict]:
+        raise SearchInvalid(f"verdict: {text} is not one of {', '.join(Verdict)}")
+    return cast("VerdictName | None", text)
+
+
+def _score(name: str, text: str | None) -> float | None:
+    """A percentage as a share."""
+    if text is None:
+        return None
+    try:
+        share = float(text) / 100
+    except ValueError:
+        share = math.nan
+    if not 0 <= share <= 1:
+        raise SearchInvalid(f"{name}: must be a number from 0 to 100")
+    return share
+
+
+def _day(name: str, text: str | None, later: timedelta = timedelta()) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC) + later
+    except (ValueError, OverflowError):
+        raise SearchInvalid(f"{name}: must be a day like 2026-11-22") from None

@@ -1,0 +1,45 @@
+"""Runs the inspectors' page."""
+
+from __future__ import annotations
+
+import logging
+
+from damage_tasks.errors import ExtraMissing
+from damage_tasks.results.celery_backend import open_inspections
+from damage_tasks.settings import get_settings
+from damage_tasks.telemetry import configure_logging
+
+logger = logging.getLogger(__name__)
+
+
+def serve(address: str, port: int) -> None:
+    """Serve the page until the process is terminated.
+
+    Raises `ReviewOpen`, `SettingsError`, `ExtraMissing`, `DatabaseUnavailable` or `DatabaseError`.
+    """
+    settings = get_settings()
+    try:
+        import uvicorn
+
+        from damage_tasks.review.web_application import build_application, refuse_open_page
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(
+            f"the inspectors' page needs {error.name}: pip install 'damage-tasks[review]'"
+        ) from None
+    refuse_open_page(settings, address)
+    configure_logging(settings.log_level, settings.log_format)
+    store = open_inspections()
+    store.check()
+    application = build_application(settings, store)
+    logger.info("the inspectors' page is at http://%s:%s", address, port)
+    uvicorn.run(
+        application,
+        host=address,
+        port=port,
+        log_config=None,
+        access_log=False,
+        # The sign-in by proxy checks the address of the connection itself.
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )

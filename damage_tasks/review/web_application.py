@@ -1,0 +1,168 @@
+"""The web application of the inspectors' page."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from damage_tasks.errors import (
+    DamageTaskError,
+    DecisionInvalid,
+    InspectionNotFound,
+    OriginalUnavailable,
+    ReviewOpen,
+    SearchInvalid,
+    TemporaryError,
+)
+from damage_tasks.http_access import is_loopback
+from damage_tasks.review.page_security import HEALTH, PageSecurity, has_csrf_token
+from damage_tasks.review.page_templates import FOLDER, open_templates
+from damage_tasks.review.pages import Pages, render
+from damage_tasks.review.people import Person, Role, role_of
+from damage_tasks.review.pictures import Pictures
+from damage_tasks.review.sign_in import BasicSignIn, LocalSignIn, ProxySignIn, SignIn
+
+if TYPE_CHECKING:
+    from damage_tasks.results.store import Inspections
+    from damage_tasks.settings import Settings
+
+STATUS_OF: dict[type[DamageTaskError], int] = {
+    InspectionNotFound: 404,
+    OriginalUnavailable: 404,
+    DecisionInvalid: 400,
+    SearchInvalid: 400,
+    TemporaryError: 503,
+    DamageTaskError: 500,
+}
+MAX_FORM_BYTES = 256 * 1024
+
+logger = logging.getLogger(__name__)
+audit = logging.getLogger("review.audit")
+
+Page = Callable[[Request], Response]
+
+
+def refuse_open_page(settings: Settings, address: str) -> None:
+    """Raise `ReviewOpen` if the page would listen beyond loopback without a sign-in."""
+    if settings.review_sign_in == "none" and not is_loopback(address):
+        raise ReviewOpen(
+            f"the inspectors' page would listen on {address or 'every address'} without a sign-in; "
+            "set DAMAGE_REVIEW_SIGN_IN"
+        )
+
+
+def build_application(settings: Settings, store: Inspections) -> Starlette:
+    """The application; raises `SettingsError` if the settings of the sign-in are incomplete."""
+    sign_in = _open_sign_in(settings)
+    templates = open_templates()
+    pages = Pages(store, Pictures(settings), settings, templates)
+    entries = settings.review_roles
+    if settings.review_sign_in == "none":
+        entries = ("*=admin",)
+
+    def page(path: str, show: Page, role: Role = Role.VIEWER, method: str = "GET") -> Route:
+        return Route(path, _guarded(show, sign_in, entries, role), methods=[method])
+
+    public_url = settings.review_url
+    key = settings.review_session_key
+    application = Starlette(
+        routes=[
+            Route(HEALTH, lambda _: PlainTextResponse("ok\n")),
+            Mount("/static", StaticFiles(directory=FOLDER / "static")),
+            *getattr(sign_in, "routes", ()),
+            page("/", pages.show_list),
+            page("/lists/{name}", pages.show_list),
+            page("/lists/{name}/next", pages.show_next),
+            page("/inspections/{id:path}/photo", pages.show_photo),
+            page("/inspections/{id:path}/overlay", pages.show_overlay),
+            page("/inspections/{id:path}/decisions", pages.decide, Role.INSPECTOR, "POST"),
+            page("/inspections/{id:path}", pages.show_inspection),
+            page("/undo", pages.undo, Role.INSPECTOR, "POST"),
+        ],
+        middleware=[
+            Middleware(
+                PageSecurity, public_url=public_url, any_host=settings.review_sign_in != "none"
+            ),
+            Middleware(
+                SessionMiddleware,
+                secret_key=key.get_secret_value() if key else secrets.token_urlsafe(32),
+                session_cookie="damage_review",
+                max_age=None,  # until the browser is closed
+                same_site="lax",
+                https_only=urlsplit(public_url or "").scheme == "https",
+            ),
+        ],
+        exception_handlers={DamageTaskError: _error_page},
+    )
+    application.state.templates = templates
+    application.state.can_sign_out = settings.review_sign_in == "oidc"
+    return application
+
+
+def _open_sign_in(settings: Settings) -> SignIn:
+    # Only their own libraries are needed.
+    match settings.review_sign_in:
+        case "basic":
+            secret = settings.review_passwords
+            return BasicSignIn(secret.get_secret_value() if secret else None)
+        case "proxy":
+            return ProxySignIn(settings.review_proxies)
+        case "alb":
+            from damage_tasks.review.alb_sign_in import AlbSignIn
+
+            return AlbSignIn(settings)
+        case "oidc":
+            from damage_tasks.review.oidc_sign_in import OidcSignIn
+
+            return OidcSignIn(settings)
+    return LocalSignIn()
+
+
+def _guarded(
+    show: Page, sign_in: SignIn, entries: tuple[str, ...], needed: Role
+) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        identity = await sign_in.identify(request)
+        if identity is None:
+            return sign_in.challenge(request)
+        role = role_of(identity, entries)
+        if role is None or role < needed:
+            audit.warning("refused", extra={"person": identity.name, "path": request.url.path})
+            return _refused(request, identity.name)
+        request.state.person = Person(identity.name, role)
+        if request.method == "POST":
+            if int(request.headers.get("Content-Length") or MAX_FORM_BYTES + 1) > MAX_FORM_BYTES:
+                return PlainTextResponse("The form is too large.\n", 413)
+            request.state.form = dict((await request.form()).items())
+            if not has_csrf_token(request, request.state.form.get("csrf")):
+                return PlainTextResponse("Open the page again: its form is too old.\n", 403)
+        return await run_in_threadpool(show, request)
+
+    return endpoint
+
+
+def _refused(request: Request, name: str) -> Response:
+    return render(request.app.state.templates, request, "refused.html", 403, name=name)
+
+
+def _error_page(request: Request, error: Any) -> Response:
+    status = next(code for kind, code in STATUS_OF.items() if isinstance(error, kind))
+    if status >= 500:
+        logger.error("%s: %s", error.code, error)
+    return render(
+        request.app.state.templates, request, "error.html", status,
+        title=HTTPStatus(status).phrase, error=error,
+    )  # fmt: skip

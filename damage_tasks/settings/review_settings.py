@@ -1,0 +1,114 @@
+"""The inspectors' page: who may use it, and how people sign in."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, SecretStr
+from pydantic_settings import NoDecode
+
+from damage_tasks.settings.base import Group, setting
+
+ROLES = ("viewer", "inspector", "admin")
+
+
+def _role_entry(entry: str) -> str:
+    name, _, role = entry.rpartition("=")
+    if not name or role not in ROLES:
+        raise ValueError(f'"{entry}" is not NAME=ROLE with a role of {", ".join(ROLES)}')
+    return entry
+
+
+def _network(entry: str) -> str:
+    return str(ipaddress.ip_network(entry, strict=False))
+
+
+def _web_address(value: str) -> str:
+    if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname:
+        raise ValueError("is not a URL (https://HOST)")
+    return value.rstrip("/")
+
+
+RoleEntries = Annotated[tuple[Annotated[str, AfterValidator(_role_entry)], ...], NoDecode]
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+
+
+class ReviewSettings(Group):
+    """The inspectors' page: who may use it, and how people sign in."""
+
+    review_sign_in: Literal["none", "basic", "proxy", "alb", "oidc"] = setting(
+        "none",
+        "How people sign in to the inspectors' page: `basic` (names and passwords), `proxy` "
+        "(headers of oauth2-proxy), `alb` (tokens of an AWS load balancer), `oidc` (OpenID "
+        "Connect), or `none`, which is refused unless the page listens on loopback.",
+        "oidc",
+    )
+    review_roles: RoleEntries = setting(
+        (),
+        "Who may do what on the inspectors' page, comma-separated: `NAME=ROLE`, where NAME is a "
+        "person, a group or `*` for everyone who has signed in, and ROLE is `viewer`, "
+        "`inspector` or `admin`. The highest role counts; without one, a person is refused.",
+        "fleet-inspectors=inspector,ann@acme.example=admin",
+    )
+    review_url: WebAddress | None = setting(
+        None,
+        "URL of the inspectors' page for browsers. Required by the sign-in `oidc`; requests for "
+        "other hosts are refused.",
+        "https://review.acme.example",
+    )
+    review_passwords: SecretStr | None = setting(
+        None,
+        "Names and passwords for the sign-in `basic`, comma-separated.",
+        "ann:secret,bob:other-secret",
+    )
+    review_proxies: Networks = setting(
+        (),
+        "Addresses of the proxies whose headers the sign-in `proxy` trusts, comma-separated.",
+        "10.0.0.0/16",
+    )
+    review_alb_arn: str | None = setting(
+        None,
+        "ARN of the load balancer whose tokens the sign-in `alb` trusts.",
+        "arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/review/0123abcd",
+    )
+    review_alb_keys_url: WebAddress | None = setting(
+        None,
+        "URL under which the load balancer's public keys are; by default that of its region.",
+        "https://public-keys.auth.elb.eu-central-1.amazonaws.com",
+    )
+    review_oidc_issuer: WebAddress | None = setting(
+        None, "Issuer of the sign-in `oidc`.", "https://login.acme.example"
+    )
+    review_oidc_client_id: str | None = setting(
+        None, "Client id of the sign-in `oidc`.", "damage-review"
+    )
+    review_oidc_client_secret: SecretStr | None = setting(
+        None, "Client secret of the sign-in `oidc`.", "secret"
+    )
+    review_groups_claim: str = setting(
+        "groups", "Claim of the sign-ins `alb` and `oidc` that lists a person's groups.", "groups"
+    )
+    review_session_key: SecretStr | None = setting(
+        None,
+        "Secret that signs the cookies of the inspectors' page, at least 32 characters. Without "
+        "it, every start chooses one: people sign in again, and replicas reject each other's "
+        "cookies.",
+        "a-long-random-text-of-32-characters",
+        min_length=32,
+    )
+    review_unsure_from: float = setting(
+        0.2, "Lowest damage score at which a person should look at a photo.", "0.1", ge=0, le=1
+    )
+    review_unsure_to: float = setting(
+        0.8, "Highest damage score at which a person should look at a photo.", "0.6", ge=0, le=1
+    )
+    review_audit_share: float = setting(
+        0.01,
+        "Share of all photos that the random audit shows to people, whatever their score.",
+        "0.02",
+        gt=0,
+        le=1,
+    )

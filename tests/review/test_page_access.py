@@ -1,0 +1,336 @@
+"""Who may use the inspectors' page, and which requests are refused."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+from joserfc import jwt
+from joserfc.jwk import ECKey, RSAKey
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from damage_tasks.devstack.child_processes import Child, clean_environment
+from damage_tasks.devstack.loopback_ports import free_port
+from damage_tasks.results.schema_upgrade import migrate
+from damage_tasks.review.people import Identity, Role, role_of
+from tests.review.conftest import Open, served
+from tools.web_site import Site
+
+pytestmark = pytest.mark.server
+ROLES = ("ann=inspector", "ann=viewer", "vic=viewer", "chiefs=admin")
+ARN = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/review/0123abcd"
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    migrate(sqlite_url)
+    return sqlite_url
+
+
+@pytest.fixture
+def client() -> Iterator[httpx2.Client]:
+    with httpx2.Client() as client:
+        yield client
+
+
+def csrf_of(page: httpx2.Response) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', page.text)
+    assert found
+    return found[1]
+
+
+def test_the_highest_role_counts() -> None:
+    assert role_of(Identity("ann"), ROLES) is Role.INSPECTOR
+    assert role_of(Identity("dora", frozenset({"chiefs"})), ROLES) is Role.ADMIN
+    assert role_of(Identity("eve"), ROLES) is None
+    assert role_of(Identity("eve"), (*ROLES, "*=viewer")) is Role.VIEWER
+
+
+def test_passwords(review_site: Open, client: httpx2.Client) -> None:
+    passwords = "ann:secret,vic:other:secret,eve:x"
+    with review_site(
+        review_sign_in="basic", review_passwords=passwords, review_roles=ROLES
+    ) as site:
+        site.add_photo(0)
+
+        def status(name: str, password: str) -> int:
+            return client.get(f"{site.url}/inspections/task-0", auth=(name, password)).status_code
+
+        for name, password in (("ann", "wrong"), ("ann", ""), ("nobody", "secret")):
+            assert status(name, password) == 401
+        asked = client.get(site.url)
+        assert (asked.status_code, asked.headers["WWW-Authenticate"][:5]) == (401, "Basic")
+        assert status("ann", "secret") == status("vic", "other:secret") == 200
+        assert status("eve", "x") == 403
+        assert client.get(f"{site.url}/inspections/task-0/photo").status_code == 401
+
+
+def test_a_viewer_sees_no_buttons_and_decides_nothing(
+    review_site: Open, client: httpx2.Client
+) -> None:
+    with review_site(
+        review_sign_in="basic", review_passwords="vic:secret", review_roles=ROLES
+    ) as site:
+        client.auth = ("vic", "secret")
+        path = f"{site.url}/inspections/{site.add_photo(0)}"
+        assert "decisions" not in client.get(path).text
+        refused = client.post(f"{path}/decisions", data={"action": "confirm"})
+        assert refused.status_code == 403
+        assert client.post(f"{site.url}/undo").status_code == 403
+        assert site.decisions("task-0") == ()
+
+
+def test_a_decision_needs_the_token_of_the_session(
+    review_site: Open, client: httpx2.Client
+) -> None:
+    with review_site() as site:
+        path = f"{site.url}/inspections/{site.add_photo(0)}"
+        data = {"action": "confirm", "csrf": csrf_of(client.get(path))}
+        for wrong in ({}, {"csrf": "x"}, {"csrf": ""}):
+            sent = client.post(f"{path}/decisions", data={"action": "confirm", **wrong})
+            assert sent.status_code == 403
+        with httpx2.Client() as other:
+            assert other.post(f"{path}/decisions", data=data).status_code == 403
+        assert client.post(f"{path}/decisions", data=data).status_code == 303
+        assert len(site.decisions("task-0")) == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"},
+     {"Sec-Fetch-Site": "same-site"}],
+)  # fmt: skip
+def test_other_sites_cannot_decide(
+    review_site: Open, client: httpx2.Client, headers: dict[str, str]
+) -> None:
+    with review_site() as site:
+        path = f"{site.url}/inspections/{site.add_photo(0)}"
+        data = {"action": "confirm", "csrf": csrf_of(client.get(path))}
+        assert client.post(f"{path}/decisions", data=data, headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/", "/inspections/task-0", "/static/review.js", "/none"])
+def test_other_hosts_are_refused(review_site: Open, client: httpx2.Client, path: str) -> None:
+    with review_site(review_url="https://review.acme.example") as site:
+        site.add_photo(0)
+        own = {"Host": "review.acme.example"}
+        assert client.get(site.url + path, headers=own).status_code != 403
+        for host in ("evil.example", "127.0.0.1.evil.example", ""):
+            assert client.get(site.url + path, headers={"Host": host}).status_code in (400, 403)
+        health = client.get(f"{site.url}/health", headers={"Host": "10.0.0.7"})
+        assert health.status_code == 200
+
+
+def test_every_response_has_the_strict_policy(review_site: Open, client: httpx2.Client) -> None:
+    with review_site() as site:
+        site.add_photo(0)
+        paths = ("/", "/inspections/task-0", "/inspections/task-0/photo", "/static/review.css",
+                 "/none", "/inspections/none", "/health")  # fmt: skip
+        for path in paths:
+            headers = client.get(site.url + path).headers
+            policy = headers["Content-Security-Policy"]
+            assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+            assert "unsafe" not in policy
+            assert headers["X-Content-Type-Options"] == "nosniff"
+            assert "public" not in headers["Cache-Control"]
+
+
+def test_a_proxy_is_trusted_by_its_address_only(review_site: Open, client: httpx2.Client) -> None:
+    named = {"X-Auth-Request-Email": "dora@acme.example", "X-Auth-Request-Groups": "x, chiefs"}
+    forged = {**named, "X-Forwarded-For": "10.1.2.3"}
+    with review_site(
+        review_sign_in="proxy", review_roles=ROLES, review_proxies=("127.0.0.0/8",)
+    ) as site:
+        page = client.get(site.url, headers=named)
+        assert page.status_code == 200
+        assert "dora@acme.example" in page.text
+        assert client.get(site.url).status_code == 401
+        assert client.get(site.url, headers={"X-Auth-Request-User": "eve"}).status_code == 403
+    with review_site(
+        review_sign_in="proxy", review_roles=ROLES, review_proxies=("10.0.0.0/8",)
+    ) as site:
+        assert client.get(site.url, headers=forged).status_code == 401
+
+
+def alb_token(key: ECKey, claims: dict[str, Any] | None = None, **header: Any) -> str:
+    """A token as the load balancer makes it: its parts are padded, unlike in RFC 7515."""
+    head = {"alg": "ES256", "kid": "key-1", "signer": ARN, "exp": int(time.time()) + 60, **header}
+    parts = [
+        base64.urlsafe_b64encode(json.dumps(part).encode()).decode()
+        for part in (head, claims or {"sub": "u-1", "email": "ann"})
+    ]
+    signed = ".".join(parts)
+    signature = key.get_op_key("sign").sign(signed.encode(), ec.ECDSA(hashes.SHA256()))
+    r, s = utils.decode_dss_signature(signature)
+    raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    return f"{signed}.{base64.urlsafe_b64encode(raw).decode()}"
+
+
+def test_a_load_balancers_token_is_verified(
+    review_site: Open, client: httpx2.Client, site: Site
+) -> None:
+    key, other = ECKey.generate_key("P-256"), ECKey.generate_key("P-256")
+    site.serve("/key-1", key.as_pem(private=False))
+    with review_site(
+        review_sign_in="alb", review_roles=ROLES, review_alb_arn=ARN, review_alb_keys_url=site.url
+    ) as page:
+
+        def status(token: str) -> int:
+            return client.get(page.url, headers={"x-amzn-oidc-data": token}).status_code
+
+        assert status(alb_token(key)) == 200
+        chief = {"sub": "u-2", "email": "x", "groups": ["chiefs"]}
+        assert status(alb_token(key, chief)) == 200
+        assert status(alb_token(key, {"sub": "u-1", "email": "eve"})) == 403
+        unverified = {"sub": "u-1", "email": "ann", "email_verified": "false"}
+        assert status(alb_token(key, unverified)) == 403
+        assert status(alb_token(other)) == 401
+        assert status(alb_token(key, signer=ARN.replace("review", "other"))) == 401
+        assert status(alb_token(key, exp=int(time.time()) - 1)) == 401
+        assert status(alb_token(key, kid="../secrets")) == 401
+        assert status(alb_token(key)[:-8] + "AAAAAA==") == 401
+        assert status("") == status("a.b.c") == 401
+        assert client.get(page.url, headers={"x-amzn-oidc-identity": "ann"}).status_code == 401
+
+
+def issuer(key: RSAKey, state: dict[str, Any]) -> Starlette:
+    """A small OpenID provider that signs in ``state["claims"]`` without asking."""
+
+    def metadata(request: Request) -> Response:
+        base = str(request.base_url).rstrip("/")
+        return JSONResponse({
+            "issuer": base, "authorization_endpoint": f"{base}/authorize",
+            "token_endpoint": f"{base}/token", "jwks_uri": f"{base}/keys",
+            "id_token_signing_alg_values_supported": ["RS256"],
+        })  # fmt: skip
+
+    def authorize(request: Request) -> Response:
+        state["asked"] = dict(request.query_params)
+        target = f"{request.query_params['redirect_uri']}?code=c-1"
+        return RedirectResponse(f"{target}&state={request.query_params['state']}")
+
+    async def token(request: Request) -> Response:
+        state["form"] = dict(await request.form())
+        now = int(time.time())
+        issuer = str(request.base_url).rstrip("/")
+        nonce = state["asked"].get("nonce")
+        claims = {"iss": issuer, "aud": "review", "iat": now, "exp": now + 60, "nonce": nonce}
+        claims |= state["claims"]
+        id_token = jwt.encode({"alg": "RS256", "kid": key.kid}, claims, key)
+        return JSONResponse({"access_token": "a", "token_type": "Bearer", "id_token": id_token})
+
+    def keys(_: Request) -> Response:
+        return JSONResponse({"keys": [key.as_dict(private=False)]})
+
+    return Starlette(routes=[
+        Route("/.well-known/openid-configuration", metadata), Route("/authorize", authorize),
+        Route("/token", token, methods=["POST"]), Route("/keys", keys),
+    ])  # fmt: skip
+
+
+def test_openid_connect(review_site: Open) -> None:
+    key = RSAKey.generate_key(2048, {"use": "sig"}, auto_kid=True)
+    state: dict[str, Any] = {"claims": {"sub": "1", "email": "ann"}}
+    with (
+        served(issuer(key, state)) as provider,
+        review_site(
+            review_sign_in="oidc", review_roles=ROLES, review_url="http://127.0.0.1",
+            review_oidc_issuer=provider, review_oidc_client_id="review",
+            review_oidc_client_secret="secret",
+        ) as site,
+        httpx2.Client(follow_redirects=False) as client,
+    ):  # fmt: skip
+        path = f"/inspections/{site.add_photo(0)}"
+        html = {"Accept": "text/html"}
+        assert client.get(f"{site.url}{path}/photo").status_code == 401
+        first = client.get(site.url + path, headers=html)
+        assert first.headers["Location"] == f"/sign-in?next={path.replace('/', '/')}"
+        begun = client.get(site.url + first.headers["Location"])
+        answer = client.get(begun.headers["Location"])
+        assert state["asked"]["code_challenge_method"] == "S256"
+        callback = answer.headers["Location"].replace("http://127.0.0.1/", f"{site.url}/")
+        done = client.get(callback)
+        assert (done.status_code, done.headers["Location"]) == (303, path)
+        page = client.get(site.url + path)
+        assert page.status_code == 200
+        assert "Sign out" in page.text
+        assert state["form"]["code_verifier"]
+        # The callback of somebody else's sign-in.
+        with httpx2.Client() as other:
+            assert other.get(callback).status_code == 401
+        client.post(f"{site.url}/sign-out")
+        assert client.get(site.url + path, headers=html).status_code == 303
+        outside = client.get(f"{site.url}/sign-in?next=//evil.example")
+        assert outside.status_code == 302
+
+
+def command(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "damage_tasks", "review", *words],
+        env={**clean_environment(), **settings},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "", "10.0.0.7"])
+def test_beyond_loopback_the_page_requires_a_sign_in(address: str, database_url: str) -> None:
+    places = {"DAMAGE_DATABASE_URL": database_url, "DAMAGE_BUCKET": "any"}
+    opened = command("--address", address, **places)
+    assert opened.returncode == 1
+    assert opened.stderr.startswith("review_open: the inspectors' page would listen on")
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"SIGN_IN": "basic"}, "DAMAGE_REVIEW_PASSWORDS"),
+        ({"SIGN_IN": "basic", "PASSWORDS": "ann:"}, "DAMAGE_REVIEW_PASSWORDS"),
+        ({"SIGN_IN": "proxy"}, "DAMAGE_REVIEW_PROXIES"),
+        ({"SIGN_IN": "alb"}, "DAMAGE_REVIEW_ALB_ARN"),
+        ({"SIGN_IN": "alb", "ALB_ARN": "arn:aws:x"}, "DAMAGE_REVIEW_ALB_ARN"),
+        ({"SIGN_IN": "oidc"}, "DAMAGE_REVIEW_URL"),
+        ({"SIGN_IN": "guess"}, "DAMAGE_REVIEW_SIGN_IN"),
+        ({"ROLES": "ann"}, "DAMAGE_REVIEW_ROLES"),
+    ],
+)
+def test_incomplete_settings_are_named(
+    settings: dict[str, str], complaint: str, database_url: str
+) -> None:
+    named = {f"DAMAGE_REVIEW_{name}": value for name, value in settings.items()}
+    done = command(**named, DAMAGE_DATABASE_URL=database_url, DAMAGE_BUCKET="any")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"settings: {complaint}: ")
+
+
+def test_the_command_serves_until_it_is_terminated(database_url: str, tmp_path: Path) -> None:
+    port = free_port()
+    child = Child(
+        "review",
+        [sys.executable, "-m", "damage_tasks", "review", f"--port={port}"],
+        log=tmp_path / "review.log",
+        environment={
+            **clean_environment(), "DAMAGE_DATABASE_URL": database_url, "DAMAGE_BUCKET": "any",
+        },
+    )  # fmt: skip
+    child.start()
+    child.wait_for("Application startup complete", 60)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/lists/all", timeout=20) as answer:
+        assert "Nothing is waiting" in answer.read().decode()
+    child.terminate()
+    assert child.wait(20) == 0
+    assert "Traceback" not in child.log.read_text()

@@ -1,0 +1,329 @@
+"""Inspectors at work in a real browser, at a desk and with a phone."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Error
+
+from damage_tasks.inspection import Finding, PhotoFacts
+from damage_tasks.results.schema_upgrade import migrate
+from damage_tasks.samples.car_photo import TYPES, draw_sample
+from tests.review.conftest import HEIGHT, WIDTH, Open, ReviewSite
+from tools.pictures import damage, finding
+
+pytestmark = pytest.mark.server
+IMAGES = Path(__file__).parent.parent.parent / "docs/images"
+DESK = {"viewport": {"width": 1280, "height": 800}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+PEOPLE: dict[str, Any] = {
+    "review_sign_in": "basic",
+    "review_passwords": "ann:a-secret,bob:b-secret,vic:v-secret,eve:e-secret",
+    "review_roles": ("ann=inspector", "bob=inspector", "vic=viewer"),
+}
+Visit = Callable[..., Any]
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    migrate(sqlite_url)
+    return sqlite_url
+
+
+@pytest.fixture
+def visit(chromium: Any) -> Iterator[Visit]:
+    """Opens a page for one person; its errors fail the test, except those in ``expected``."""
+    problems: list[str] = []
+
+    def open_page(name: str | None = None, kind: dict[str, Any] = DESK, expected: str = "") -> Any:
+        signed_in = {"username": name, "password": f"{name[:1]}-secret"} if name else None
+        page = chromium.new_context(**kind, http_credentials=signed_in).new_page()
+        page.set_default_timeout(20_000)
+
+        def notice(text: str) -> None:
+            if not expected or expected not in text:
+                problems.append(text)
+
+        page.on(
+            "console", lambda message: notice(message.text) if message.type == "error" else None
+        )
+        page.on("pageerror", lambda error: notice(str(error)))
+        return page
+
+    yield open_page
+    assert not problems
+
+
+@contextmanager
+def step(page: Any) -> Iterator[None]:
+    """Wait until the page shows something else."""
+    before = page.url
+    yield
+    page.wait_for_function("before => location.href !== before", arg=before)
+    page.wait_for_selector("#page")
+
+
+def press(page: Any, *keys: str) -> None:
+    """Press ``keys``, and wait until the last one has led to another page."""
+    with step(page):
+        for key in keys:
+            page.keyboard.press(key)
+
+
+def actions(site: ReviewSite, id: str) -> list[tuple[str, dict[str, Any]]]:
+    """What has been decided about ``id``, without what was undone."""
+    return [
+        (str(decision.action), dict(decision.payload))
+        for decision in site.decisions(id)
+        if decision.undone_at is None
+    ]
+
+
+def keep(page: Any, name: str, tmp_path: Path) -> None:
+    """Take a screenshot; ``SCREENSHOTS=1`` updates the one in docs/images."""
+    folder = IMAGES if os.environ.get("SCREENSHOTS") else tmp_path
+    page.screenshot(path=str(folder / f"{name}.jpg"), type="jpeg", quality=80)
+    assert (IMAGES / f"{name}.jpg").exists()
+
+
+def violations(page: Any) -> list[str]:
+    """What axe finds on the page."""
+    found = Axe().run(page).response["violations"]
+    return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]
+
+
+def test_ten_photos_are_decided_by_keyboard_alone(review_site: Open, visit: Visit) -> None:
+    with review_site() as site:
+        ids = [site.add_photo(number) for number in range(10)]
+        page = visit()
+        page.goto(site.url)
+        press(page, "Enter")
+        expected: dict[str, str] = {}
+        for number, key in enumerate("cnrccnccrc"):
+            page.wait_for_function("() => document.querySelector('#photo')")
+            id = page.url.rpartition("/")[2].partition("?")[0]
+            expected[id] = {"c": "confirm", "n": "no_damage", "r": "retake"}[key]
+            assert len(expected) == number + 1
+            press(page, key)
+        page.get_by_role("heading", name="End of the list").wait_for()
+        assert set(expected) == set(ids)
+        assert {id: actions(site, id)[0][0] for id in ids} == expected
+        first = site.decisions(ids[0])[0]
+        assert first.person == "local"
+        assert first.seconds is not None
+        press(page, "u")
+        page.get_by_role("status").get_by_text("Undone").wait_for()
+        assert sum(len(actions(site, id)) for id in ids) == 9
+        press(page, "c")
+        page.get_by_role("heading", name="End of the list").wait_for()
+
+
+def test_damaged_areas_are_corrected_by_keyboard(review_site: Open, visit: Visit) -> None:
+    with review_site() as site:
+        id = site.add_photo(0)
+        page = visit()
+        page.goto(f"{site.url}/inspections/{id}")
+        page.wait_for_function("() => document.querySelector('#stage svg').getScreenCTM()")
+        press(page, "2", "n")
+        assert actions(site, id) == [("no_damage", {"damage": 2})]
+        press(page, "1", "t", "3")
+        assert actions(site, id)[-1] == ("wrong_type", {"damage": 1, "type": "scratch"})
+        press(page, "1", "s", "2")
+        assert actions(site, id)[-1] == ("severity", {"damage": 1, "severity": "moderate"})
+        page.keyboard.press("1")
+        page.keyboard.press("e")
+        page.get_by_role("status").get_by_text("Correct the outline").wait_for()
+        press(page, "Tab", *["ArrowDown"] * 3, "Enter")
+        action, payload = actions(site, id)[-1]
+        assert action == "reshape"
+        moved = payload["polygon"]
+        assert (moved[0], moved[2]) == ([100, 100], [180, 160])
+        assert moved[1][0] == 180
+        assert moved[1][1] > 100
+        press(page, "m", "ArrowRight", "Enter")
+        action, payload = actions(site, id)[-1]
+        assert action == "missed"
+        assert payload["point"][1] == HEIGHT // 2
+        assert payload["point"][0] > WIDTH // 2
+        page.keyboard.press("x")
+        page.keyboard.type("wet car, c and n are text here")
+        press(page, "Enter")
+        assert actions(site, id)[-1] == ("note", {"text": "wet car, c and n are text here"})
+
+
+def view_box(page: Any) -> list[float]:
+    text: str = page.locator("#stage svg").get_attribute("viewBox")
+    return [float(part) for part in text.split()]
+
+
+def test_zoom_stays_from_photo_to_photo_and_outlines_can_be_hidden(
+    review_site: Open, visit: Visit
+) -> None:
+    with review_site() as site:
+        for number in (0, 2):
+            site.add_photo(number)
+        page = visit()
+        page.goto(site.url)
+        press(page, "Enter")
+        for key in ("+", "+", "ArrowRight", "o"):
+            page.keyboard.press(key)
+        zoomed = view_box(page)
+        assert zoomed[2] < WIDTH / 2
+        assert not page.locator("#outline-1").is_visible()
+        press(page, "c")
+        page.wait_for_function("() => document.querySelector('#stage.zoomed')")
+        assert view_box(page) == zoomed
+        assert not page.locator("#outline-1").is_visible()
+        page.keyboard.press("1")
+        assert view_box(page) != zoomed
+        page.keyboard.press("0")
+        assert view_box(page) == zoomed
+        page.keyboard.press("?")
+        page.get_by_role("dialog", name="Keys").wait_for()
+        page.keyboard.press("c")  # decides nothing while the dialog is open
+        page.keyboard.press("Escape")
+        assert len(actions(site, "task-0")) + len(actions(site, "task-2")) == 1
+
+
+def test_a_phone_decides_by_touch(review_site: Open, visit: Visit) -> None:
+    with review_site(**PEOPLE) as site:
+        for number in (0, 2):
+            site.add_photo(number)
+        page = visit("ann", PHONE)
+        page.goto(site.url)
+        with step(page):
+            page.get_by_role("link", name="Begin").tap()
+        first = page.url
+        widths = page.locator("html").evaluate("e => [e.scrollWidth, e.clientWidth]")
+        assert widths[0] <= widths[1]
+        page.get_by_role("button", name="Missed damage").tap()
+        box = page.locator("#stage svg").bounding_box()
+        with step(page):
+            page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        id = first.rpartition("/")[2].partition("?")[0]
+        ((action, payload),) = actions(site, id)
+        assert action == "missed"
+        assert abs(payload["point"][0] - WIDTH / 2) < 5
+        assert abs(payload["point"][1] - HEIGHT / 2) < 5
+        with step(page):
+            page.get_by_role("button", name="Confirm").first.tap()
+        assert actions(site, id)[-1] == ("confirm", {})
+        assert id not in page.url
+
+
+def test_two_people_get_different_photos_and_see_each_other(
+    review_site: Open, visit: Visit
+) -> None:
+    with review_site(**PEOPLE) as site:
+        for number in range(3):
+            site.add_photo(number)
+        ann, bob = visit("ann"), visit("bob")
+        for page in (ann, bob):
+            page.goto(site.url)
+            press(page, "Enter")
+        assert ann.url != bob.url
+        bob.goto(ann.url)
+        bob.get_by_text("ann is looking at this photo").wait_for()
+        press(ann, "c")
+        press(bob, "n")
+        id = next(i for i in ("task-0", "task-1", "task-2") if len(actions(site, i)) == 2)
+        decided = site.decisions(id)
+        assert [(d.person, str(d.action)) for d in decided] == [
+            ("ann", "confirm"), ("bob", "no_damage"),
+        ]  # fmt: skip
+        bob.goto(site.url)
+        bob.get_by_text("bob: 1").wait_for()
+        assert bob.get_by_text("ann: 1").count() == 0
+
+
+def test_without_sign_in_or_role_nobody_sees_a_photo(review_site: Open, visit: Visit) -> None:
+    with review_site(**PEOPLE) as site:
+        id = site.add_photo(0)
+        path = f"{site.url}/inspections/{id}"
+        nobody = visit(expected="401")
+        with pytest.raises(Error, match="ERR_INVALID_AUTH_CREDENTIALS"):
+            nobody.goto(path)
+        eve = visit("eve", expected="403")
+        assert eve.goto(path).status == 403
+        eve.get_by_role("heading", name="No permission").wait_for()
+        vic = visit("vic")
+        assert vic.goto(path).status == 200
+        vic.keyboard.press("c")
+        vic.keyboard.press("m")
+        assert vic.get_by_role("button", name="Confirm").count() == 0
+        assert actions(site, id) == []
+
+
+def test_the_overlay_replaces_a_photo_that_is_gone(review_site: Open, visit: Visit) -> None:
+    with review_site() as site:
+        id = site.add_photo(0, kept=False)
+        page = visit(expected="404")
+        page.goto(f"{site.url}/inspections/{id}")
+        page.get_by_text("Original no longer available").wait_for()
+        assert page.locator("#photo").get_attribute("href") == f"/inspections/{id}/overlay"
+
+
+@pytest.mark.parametrize("kind", [DESK, PHONE], ids=["desk", "phone"])
+def test_axe_finds_nothing(review_site: Open, visit: Visit, kind: dict[str, Any]) -> None:
+    with review_site() as site:
+        id = site.add_photo(0)
+        page = visit(kind=kind)
+        for path in ("/", f"/inspections/{id}", "/lists/audit/next"):
+            page.goto(site.url + path)
+            assert violations(page) == []
+        page.goto(f"{site.url}/inspections/{id}")
+        page.keyboard.press("?")
+        assert violations(page) == []
+
+
+def drawn_photo() -> tuple[bytes, Finding]:
+    """A drawn car with a dent and a scratch, and the finding that would be right."""
+    sample = draw_sample(803, size=(1280, 960), damages=("dent", "scratch"), view="rear-door")
+    areas = []
+    for kind in sample.types:
+        shown = (sample.mask == TYPES.index(kind) + 1).astype(np.uint8)
+        outlines, _ = cv2.findContours(shown, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_TC89_L1)
+        outline = cv2.convexHull(np.concatenate(outlines))
+        polygon = tuple((int(x), int(y)) for x, y in outline[:, 0])
+        x, y, width, height = (int(value) for value in cv2.boundingRect(outline))
+        area = damage(kind, int(shown.sum()))
+        areas.append(replace(area, bbox=(x, y, width, height), polygon=polygon))
+    found = finding(*areas, photo_size=(1280, 960), damage_score=0.62)
+    return cv2.imencode(".jpg", sample.photo)[1].tobytes(), found
+
+
+@pytest.mark.slow
+def test_the_pages_look_as_in_the_documentation(
+    review_site: Open, visit: Visit, tmp_path: Path
+) -> None:
+    with review_site() as site:
+        for number in range(1, 7):
+            site.add_photo(number)
+        data, found = drawn_photo()
+        digest = hashlib.sha256(data).hexdigest()
+        facts = PhotoFacts(digest, len(data), 1280, 960)
+        shown = {"found": found, "sha256": digest, "photo": facts, "verdict": found.verdict}
+        id = site.add_photo(7, data, **shown)
+        for kind, name in ((DESK, "review-inspection"), (PHONE, "review-phone")):
+            page = visit(kind=kind)
+            page.goto(f"{site.url}/inspections/{id}?list=damaged")
+            page.wait_for_load_state("networkidle")
+            keep(page, name, tmp_path)
+        page = visit()
+        page.goto(f"{site.url}/inspections/{id}")
+        page.wait_for_load_state("networkidle")
+        page.keyboard.press("1")
+        page.keyboard.press("e")
+        keep(page, "review-outline", tmp_path)
+        page.goto(site.url)
+        keep(page, "review-list", tmp_path)

@@ -1,0 +1,46 @@
+"""Work lists and filters in addresses."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from damage_tasks.errors import SearchInvalid
+from damage_tasks.results.work_lists import WorkList
+from damage_tasks.review.selections import ListAddress, inspection_path
+from damage_tasks.settings import Settings
+
+FILTERS = {"car": "7", "type": "dent", "min_score": "20", "max_score": "80.5", "bundle": "1.0.0",
+           "since": "2026-11-01", "until": "2026-11-02", "verdict": "damaged"}  # fmt: skip
+
+
+def test_filters_become_criteria() -> None:
+    selection = ListAddress.of("all", {**FILTERS, "other": "x"}).selection(Settings())
+    assert {name: value for name, value in selection.criteria.items() if value is not None} == {
+        "car_id": "7", "type": "dent", "verdict": "damaged", "min_score": 0.2,
+        "since": datetime(2026, 11, 1, tzinfo=UTC), "until": datetime(2026, 11, 3, tzinfo=UTC),
+    }  # fmt: skip
+    assert (selection.max_score, selection.bundle_version) == (0.805, "1.0.0")
+
+
+def test_an_address_keeps_its_filters() -> None:
+    address = ListAddress.of("unsure", {**FILTERS, "car": "7 & ä?"})
+    assert ListAddress.of_path(address.path) == address
+    assert ListAddress.of_path("all") == ListAddress(WorkList.ALL, {})
+    assert inspection_path("a/b?c") == "/inspections/a%2Fb%3Fc"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("min_score", "101"), ("max_score", "x"), ("max_score", "nan"), ("since", "tomorrow"),
+     ("until", "9999-12-31"), ("verdict", "maybe")],
+)  # fmt: skip
+def test_a_wrong_filter_is_named(name: str, value: str) -> None:
+    with pytest.raises(SearchInvalid, match=f"^{name}: "):
+        ListAddress.of("all", {name: value}).selection(Settings())
+
+
+def test_an_unknown_list_is_named() -> None:
+    with pytest.raises(SearchInvalid, match="no work list none"):
+        ListAddress.of("none", {})

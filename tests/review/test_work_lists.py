@@ -1,0 +1,156 @@
+"""The work lists, in PostgreSQL and in SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from damage_tasks.inspection import Quality
+from damage_tasks.results import work_lists
+from damage_tasks.results.store import Inspections
+from damage_tasks.results.work_lists import Selection, WorkList
+from damage_tasks.review.recording import record, undo_last
+from tools.pictures import NOW, damage, finding, inspection
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Inspections]:
+    """Twelve inspections: every second damaged, every third of poor quality."""
+    store = Inspections(database_url)
+    for number in range(12):
+        found = finding(
+            *([damage("scratch")] if number % 2 else []),
+            damage_score=number / 16,
+            quality=Quality(1.0, 0.5, "good" if number % 3 else "poor"),
+        )
+        store.save(
+            inspection(
+                f"task-{number:02}",
+                found,
+                sha256=f"{number * 21:02x}" + "a" * 62,
+                finished_at=NOW + timedelta(minutes=number),
+                metadata={"car_id": number % 4},
+            )
+        )
+    yield store
+    store.close()
+
+
+def ids(store: Inspections, work_list: WorkList, limit: int = 99, **more: Any) -> list[str]:
+    after = more.pop("after", None)
+    with store.transaction() as connection:
+        selection = Selection(work_list, **more)
+        rows = work_lists.find_page(connection, selection, limit, after)
+        return [row.id.removeprefix("task-") for row in rows]
+
+
+def test_the_list_of_unsure_photos_begins_with_the_greatest_doubt(store: Inspections) -> None:
+    assert ids(store, WorkList.UNSURE) == ["08", "07", "09", "06", "10", "05", "11", "04"]
+    assert ids(store, WorkList.UNSURE, unsure=(0.6, 0.95)) == ["10", "11"]
+
+
+def test_damaged_photos_come_newest_first(store: Inspections) -> None:
+    assert ids(store, WorkList.DAMAGED) == ["11", "09", "07", "05", "03", "01"]
+
+
+def test_poor_photos_are_listed(store: Inspections) -> None:
+    assert ids(store, WorkList.POOR_PHOTO) == ["09", "06", "03", "00"]
+
+
+def test_the_audit_draws_by_digest_whatever_the_score(store: Inspections) -> None:
+    assert ids(store, WorkList.AUDIT, audit_share=0.3) == ["00", "01", "02", "03"]
+    assert ids(store, WorkList.AUDIT, audit_share=1.0) == [f"{n:02}" for n in range(12)]
+
+
+@pytest.mark.parametrize("work_list", WorkList)
+def test_pages_continue_where_the_last_one_ended(store: Inspections, work_list: WorkList) -> None:
+    every = ids(store, work_list, audit_share=1.0)
+    found: list[str] = []
+    while page := ids(
+        store, work_list, 2, audit_share=1.0, after=f"task-{found[-1]}" if found else None
+    ):
+        found += page
+    assert found == every
+
+
+def test_a_decided_photo_leaves_the_lists_until_the_decision_is_undone(store: Inspections) -> None:
+    record(store, "task-05", "ann", "confirm")
+    for work_list in (WorkList.UNSURE, WorkList.DAMAGED, WorkList.AUDIT):
+        assert "05" not in ids(store, work_list, audit_share=1.0)
+    assert "05" in ids(store, WorkList.ALL)
+    record(store, "task-07", "ann", "note", {"text": "wet"})
+    assert "07" in ids(store, WorkList.DAMAGED)
+    undo_last(store, "ann")
+    undo_last(store, "ann")
+    assert "05" in ids(store, WorkList.DAMAGED)
+
+
+def test_filters(store: Inspections) -> None:
+    every = WorkList.ALL
+    assert ids(store, every, criteria={"verdict": "damaged", "car_id": "3"}) == ["11", "07", "03"]
+    assert ids(store, every, criteria={"type": "dent"}) == []
+    assert ids(store, every, criteria={"min_score": 0.5}, max_score=0.6) == ["09", "08"]
+    assert ids(store, every, bundle_version="2.0.0") == []
+    assert len(ids(store, every, bundle_version="1.0.0")) == 12
+    since = NOW + timedelta(minutes=10)
+    assert ids(store, every, criteria={"since": since}) == ["11", "10"]
+
+
+def test_counts_end_at_their_limit(store: Inspections, monkeypatch: pytest.MonkeyPatch) -> None:
+    with store.transaction() as connection:
+        assert work_lists.count(connection, Selection(WorkList.ALL)) == 12
+        monkeypatch.setattr(work_lists, "MAX_COUNT", 5)
+        assert work_lists.count(connection, Selection(WorkList.ALL)) == 5
+
+
+def take(store: Inspections, person: str, after: str | None = None) -> str | None:
+    with store.transaction() as connection:
+        return work_lists.assign_next(connection, Selection(WorkList.DAMAGED), person, after)
+
+
+def test_two_people_get_different_photos(store: Inspections) -> None:
+    assert take(store, "ann") == "task-11"
+    assert take(store, "bob") == "task-09"
+    assert take(store, "ann") == "task-11"
+    assert take(store, "ann", "task-11") == "task-07"
+    with store.transaction() as connection:
+        assert not work_lists.assign(connection, "task-09", "ann")
+        held = work_lists.find_assignments(connection, ["task-09", "task-05"])
+        assert {id: who.person for id, who in held.items()} == {"task-09": "bob"}
+
+
+def test_a_released_or_old_assignment_is_free(
+    store: Inspections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert take(store, "ann") == "task-11"
+    with store.transaction() as connection:
+        work_lists.release(connection, "task-11", "bob")
+    assert take(store, "bob") == "task-09"
+    with store.transaction() as connection:
+        work_lists.release(connection, "task-11", "ann")
+    assert take(store, "bob") == "task-11"
+    monkeypatch.setattr(work_lists, "ASSIGNMENT", timedelta(seconds=-1))
+    assert take(store, "carol") == "task-07"
+    assert take(store, "dora") == "task-07"
+
+
+def test_the_end_of_a_list(store: Inspections) -> None:
+    assert take(store, "ann", "task-01") is None
+    assert take(store, "ann", "no-such-task") is None
+
+
+def test_an_older_verdict_that_is_replaced_waits_again(store: Inspections) -> None:
+    from damage_tasks.inspection import PhotoFacts, Reason, Verdict
+
+    lost = replace(
+        inspection("task-99"), verdict=Verdict.FAILED, finding=None, photo=PhotoFacts(),
+        reason=Reason("retries_exhausted", "database"),
+    )  # fmt: skip
+    store.save(lost)
+    record(store, "task-99", "ann", "retake")
+    store.save(inspection("task-99", finding(damage()), sha256="f" * 64))
+    assert "99" in ids(store, WorkList.DAMAGED)
