@@ -24,7 +24,7 @@ class Goal:
 def judge(results: Results) -> list[Goal]:
     """The goals of all sections in ``results``."""
     found: list[Goal] = []
-    for rule in (_speed, _efficiency, _naive, _peers, _pairs, _starts):
+    for rule in (_speed, _efficiency, _naive, _peers, _pairs, _starts, _search):
         try:
             found += rule(results)
         except KeyError:
@@ -103,6 +103,10 @@ def _starts(results: Results) -> list[Goal]:
         ("import_seconds", "import for callers, s", 0.25),
     )
     return [_at_most(figure, goal, found[name]) for name, figure, goal in wanted if name in found]
+
+
+def _search(results: Results) -> list[Goal]:
+    return [_at_most("one car among 10,000,000 rows, ms", 20, results["search"]["car_id"])]
 
 
 def _at_least(figure: str, goal: float, value: float) -> Goal:

@@ -16,6 +16,8 @@ from typing import Any
 from benchmarks.baselines import celery_body
 from benchmarks.database_history import bytes_of, fill
 from benchmarks.forward_pass import bare
+from benchmarks.inspection_search import ROWS as SEARCHED_ROWS
+from benchmarks.inspection_search import measure_searches, missing_disk
 from benchmarks.machine_facts import cores
 from benchmarks.measured_engines import engine_settings, larger_bundle
 from benchmarks.process_usage import megabytes
@@ -220,6 +222,13 @@ class Run:
                     found[name][str(delay)] = self._rate(service, delay=delay).to_dict()
                 found[name]["megabytes"] = megabytes(child.pid)
 
+    def search(self) -> None:
+        """(h) One car among ten million slim rows."""
+        if (reason := missing_disk(self.ground.folder)) is not None:
+            self.say(reason)
+            return
+        self.results |= measure_searches(self.ground.new_database, SEARCHED_ROWS, self.say)
+
     def _rate(
         self, service: Service, size: str = "2mp", mix: str = "realistic", delay: int = 0,
         seconds: float | None = None, **options: Any,
@@ -254,4 +263,5 @@ SECTIONS: dict[str, Callable[[Run], None]] = {
     "e": Run.starts,
     "f": Run.scale,
     "g": Run.pools,
+    "h": Run.search,
 }

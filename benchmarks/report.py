@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,10 @@ def _disk(found: Results) -> Rows:
     return rows + [[name, f"{size:.0f}"] for name, size in largest]
 
 
+def _figures(head: str, found: Results) -> Rows:
+    return [[head, ""], *([name, f"{value:.4g}"] for name, value in found.items())]
+
+
 def _pools(found: Results) -> Rows:
     rows = [["pool", "photos per second", "photos that take 150 ms", "worker CPU ms", "MB"]]
     for name, case in found.items():
@@ -163,6 +168,9 @@ TABLES: Mapping[str, tuple[str, Callable[[Results], Rows]]] = {
     "cores": ("One core and all cores, servers on the same cores", _cores),
     "rows": ("A small and a large database", _pair),
     "disk": ("Disk space per photo, at a million", _disk),
+    "search": ("One car among ten million slim rows", partial(_figures, "search by, ms")),
+    "search_disk": ("Ten million slim rows", partial(_figures, "seconds, or bytes per row")),
+    "writes": ("Cost of indices at writing", partial(_figures, "indices of metadata, us per row")),
     "pools": ("Processes and threads, 2 MP realistic", _pools),
     "peers": ("Peers, damaged 2 MP photos", _peers),
 }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -16,10 +17,13 @@ from damage_tasks.cli.moments import parse_moment
 from damage_tasks.cli.request_list import parse_object
 from damage_tasks.cli.results_table import VERDICT_COLOURS, describe
 from damage_tasks.inspection import Verdict, percent
+from damage_tasks.lookup import with_links
 from damage_tasks.telemetry import escape_controls, one_line, redacted
 
 if TYPE_CHECKING:
     from damage_tasks.contract import InspectionCriteria, InspectionResult
+
+    Show = Callable[[Iterable[InspectionResult]], None]
 
 
 def run(
@@ -53,6 +57,10 @@ def run(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per line.")
     ] = False,
+    links: Annotated[
+        bool,
+        typer.Option("--links", help="With --json: links to the pictures for a browser."),
+    ] = False,
 ) -> None:
     """Find inspections, newest first. Without options, the last ones.
 
@@ -77,9 +85,11 @@ def run(
         "type": type,
         "min_score": min_score,
     }
-    show = _print_lines if as_json else _print_table
+    if links and not as_json:
+        raise typer.BadParameter("--links needs --json; `show ID --links` shows one photo's links")
+    show: Show = partial(_print_lines, links) if as_json else _print_table
     if all_:
-        _show_all(criteria, show)
+        _show_all(criteria, show, page_size=None if as_json else 1000)
         return
     from damage_tasks import find_inspections
 
@@ -91,20 +101,22 @@ def run(
         )
 
 
-def _show_all(criteria: InspectionCriteria, show: Any) -> None:
+def _show_all(criteria: InspectionCriteria, show: Show, page_size: int | None) -> None:
     from damage_tasks import iter_inspections
 
     found = iter_inspections(**criteria)
-    if show is _print_lines:
+    if page_size is None:
         show(found)
         return
-    while rows := list(islice(found, 1000)):
+    while rows := list(islice(found, page_size)):
         show(rows)
 
 
-def _print_lines(found: Iterable[InspectionResult]) -> None:
+def _print_lines(links: bool, found: Iterable[InspectionResult]) -> None:
     for result in found:
-        text = json.dumps(redacted(result), ensure_ascii=False)
+        shown: Any = redacted(result)
+        # After the redaction, which would remove the signatures.
+        text = json.dumps(with_links(shown) if links else shown, ensure_ascii=False)
         print(escape_controls(text, keep="\n"))
 
 

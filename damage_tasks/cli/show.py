@@ -15,6 +15,7 @@ from rich.table import Table
 from damage_tasks.cli.dead_letters import find_dead_letter
 from damage_tasks.cli.results_table import VERDICT_COLOURS
 from damage_tasks.errors import InspectionNotFound, QueueUnavailable, SettingsError
+from damage_tasks.lookup import with_links
 from damage_tasks.telemetry import escape_controls, one_line, redacted
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ def run(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the whole result as JSON.")
     ] = False,
+    links: Annotated[
+        bool, typer.Option("--links", help="Print links to the pictures that a browser can open.")
+    ] = False,
 ) -> None:
     """Show everything stored about one photo, or its progress while it has no verdict.
 
@@ -36,6 +40,9 @@ def run(
     result: Any = redacted(get_inspection(id)) or _dead_letter(id)
     if result is None:
         raise InspectionNotFound(f"no inspection {id}; it may still be on the queue")
+    if links and result["state"] == "done":
+        # After the redaction, which would remove the signatures.
+        result = with_links(result)
     if as_json:
         text = json.dumps(result, indent=1, ensure_ascii=False)
         print(escape_controls(text, keep="\n"))
@@ -48,7 +55,11 @@ def run(
         shown = escape(one_line(str(text)))
         colour = VERDICT_COLOURS.get(shown) if name == "verdict" else None
         table.add_row(escape(one_line(name)), f"[{colour}]{shown}[/]" if colour else shown)
-    Console().print(table, highlight=False)
+    console = Console()
+    if links:
+        # A link that is wrapped cannot be opened.
+        console.width = max(console.width, console.measure(table).maximum)
+    console.print(table, highlight=False)
 
 
 def _dead_letter(id: str) -> dict[str, Any] | None:

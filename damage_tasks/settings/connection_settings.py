@@ -63,6 +63,29 @@ class PlaceSettings(Group):
         "https://overlays.acme.example",
     )
 
+    links: str = setting(
+        "none",
+        "Which links to overlays and masks readers get if they ask for links that a person can "
+        "open: `presigned` by S3 with the reader's own credentials, `cloudfront` with the "
+        "CloudFront key pair, or `none`.",
+        "presigned",
+        pattern="^(none|presigned|cloudfront)$",
+    )
+    link_seconds: int = setting(
+        3600,
+        "Seconds for which such a link can be opened, at most a week. A presigned link also "
+        "ends with the credentials that signed it.",
+        "3600",
+        ge=1,
+        le=604800,
+    )
+    link_host: str | None = setting(
+        None,
+        "CloudFront host of `DAMAGE_LINKS=cloudfront`, whose origin is the bucket.",
+        "d111111abcdef8.cloudfront.net",
+        pattern="^[A-Za-z0-9.-]+$",
+    )
+
     bundle: str = setting(
         "default",
         "Bundle of networks: `default` (included in the package), a folder, "

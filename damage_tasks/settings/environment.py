@@ -107,9 +107,7 @@ class Settings(
                 f"DAMAGE_TIME_LIMIT ({self.time_limit}) must exceed "
                 f"DAMAGE_SOFT_TIME_LIMIT ({self.soft_time_limit})"
             )
-        if self.cloudfront_hosts and not (
-            self.cloudfront_key_pair_id and self.cloudfront_private_key
-        ):
+        if self.cloudfront_hosts and not self._has_key_pair:
             raise ValueError(
                 "DAMAGE_CLOUDFRONT_HOSTS needs DAMAGE_CLOUDFRONT_KEY_PAIR_ID and "
                 "DAMAGE_CLOUDFRONT_PRIVATE_KEY"
@@ -123,6 +121,19 @@ class Settings(
         if not self.allow_http and any(t.startswith("http://") for t in self.event_targets):
             raise ValueError("DAMAGE_EVENT_TARGETS: http:// needs DAMAGE_ALLOW_HTTP; use https://")
         return self
+
+    @model_validator(mode="after")
+    def _can_make_links(self) -> Self:
+        if self.links == "cloudfront" and not (self._has_key_pair and self.link_host):
+            raise ValueError(
+                "DAMAGE_LINKS=cloudfront needs DAMAGE_LINK_HOST, DAMAGE_CLOUDFRONT_KEY_PAIR_ID "
+                "and DAMAGE_CLOUDFRONT_PRIVATE_KEY"
+            )
+        return self
+
+    @property
+    def _has_key_pair(self) -> bool:
+        return bool(self.cloudfront_key_pair_id and self.cloudfront_private_key)
 
     @property
     def queue_name(self) -> str:

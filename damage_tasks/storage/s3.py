@@ -84,7 +84,7 @@ class Bucket:
         False if that cannot be determined, because the address is in another bucket or access
         is denied.  True while S3 is unavailable, since the image is most likely still there.
         """
-        place = self._place(address)
+        place = place_of(address, self.name, self.base_url)
         if place is None:
             return False
         bucket, key = place
@@ -93,16 +93,6 @@ class Bucket:
         except _S3_ERRORS as error:
             return fault_of(error).fault is Fault.TEMPORARY
         return True
-
-    def _place(self, address: str) -> tuple[str, str] | None:
-        """The bucket and key of ``address``; None for any address that is not ours."""
-        scheme, _, rest = address.partition("://")
-        if scheme == "s3":
-            bucket, _, key = rest.partition("/")
-            return bucket, key
-        if self.base_url and address.startswith(f"{self.base_url}/"):
-            return self.name, unquote(address.removeprefix(f"{self.base_url}/"))
-        return None
 
     def put(self, key: str, data: bytes, content_type: str) -> str:
         """Store ``data`` under ``key``; returns its `address`.
@@ -122,6 +112,21 @@ class Bucket:
     def address(self, key: str) -> str:
         """The ``https://`` address of ``key`` if it is known, else the ``s3://`` one."""
         return f"{self.base_url}/{quote(key)}" if self.base_url else f"s3://{self.name}/{key}"
+
+
+def place_of(address: str, bucket: str | None, base_url: str | None) -> tuple[str, str] | None:
+    """The bucket and key of an `Bucket.address`; None for any address that is not ours.
+
+    ``base_url`` is the one under which browsers reach ``bucket``.
+    """
+    scheme, _, rest = address.partition("://")
+    if scheme == "s3":
+        named, _, key = rest.partition("/")
+        return named, key
+    prefix = f"{base_url.rstrip('/')}/" if base_url else None
+    if bucket and prefix and address.startswith(prefix):
+        return bucket, unquote(address.removeprefix(prefix))
+    return None
 
 
 def read_object(bucket: str, key: str, *, limit: int, timeout: float) -> bytes:
@@ -200,12 +205,7 @@ class Signer:
         self._hosts = frozenset(host.lower() for host in settings.cloudfront_hosts)
         self._signer: CloudFrontSigner | None = None
         if self._hosts:
-            assert settings.cloudfront_key_pair_id is not None
-            assert settings.cloudfront_private_key is not None
-            self._signer = CloudFrontSigner(
-                settings.cloudfront_key_pair_id,
-                _rsa_signer(settings.cloudfront_private_key.get_secret_value()),
-            )
+            self._signer = cloudfront_signer(settings)
 
     def sign(self, url: str, host: str) -> str:
         """``url``, signed if ``host`` is one of ours and the URL has no signature yet."""
@@ -214,6 +214,16 @@ class Signer:
         return self._signer.generate_presigned_url(
             url, date_less_than=datetime.now(UTC) + self.LIFETIME
         )
+
+
+def cloudfront_signer(settings: Settings) -> CloudFrontSigner:
+    """Signs with the key pair of ``settings``, which must be set."""
+    assert settings.cloudfront_key_pair_id is not None
+    assert settings.cloudfront_private_key is not None
+    return CloudFrontSigner(
+        settings.cloudfront_key_pair_id,
+        _rsa_signer(settings.cloudfront_private_key.get_secret_value()),
+    )
 
 
 def _rsa_signer(key: str) -> Any:

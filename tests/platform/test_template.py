@@ -188,7 +188,7 @@ def test_alarms_reach_somebody(account: Account, outputs: dict[str, str]) -> Non
 
 def test_policies_name_actions_and_resources(policies: dict[str, list[dict[str, Any]]]) -> None:
     assert set(policies) == {
-        "caller", "worker", "operator", "publisher", "keda", "flower", "log-shipper"
+        "caller", "reader", "worker", "operator", "publisher", "keda", "flower", "log-shipper"
     }  # fmt: skip
     for name, statements in policies.items():
         for statement in statements:
