@@ -250,7 +250,7 @@ class Inspection:
         """The result contract, with JSON types only."""
         finding = self.finding
         damages = [_damage_dict(d) for d in finding.damages] if finding else []
-        # What is short comes first, because events contain only the beginning of a result.
+        # Short fields come first, because events contain only the beginning of a result.
         return {
             "contract": CONTRACT_VERSION,
             "id": self.id,

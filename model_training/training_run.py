@@ -158,7 +158,7 @@ def _check_run(latest: Path, settings: TrainingSettings) -> None:
     network = {**facts["settings"]["network"]}
     if network != {**settings.network}:
         raise CheckpointError(
-            f"{latest}: a training of a different network ({network}); choose another folder"
+            f"{latest}: a training run of a different network ({network}); choose another folder"
         )
 
 

@@ -88,7 +88,7 @@ class PlaceSettings(Group):
 
     bundle: str = setting(
         "default",
-        "Bundle of networks: `default` (included in the package), a folder, "
+        "Bundle of networks: `default` (only in a clone of the repository), a folder, "
         "or `s3://bucket/name/version`.",
         "s3://acme-models/damage/1.4.0",
     )

@@ -231,7 +231,7 @@ class Slack:
 
 
 def _plain(text: str) -> str:
-    """``text`` as Slack must be given it: `<!channel>` in a caller's URL would notify everybody."""
+    """``text``, escaped for Slack: `<!channel>` in a caller's URL would notify everybody."""
     return escape(text, quote=False)
 
 

@@ -49,7 +49,7 @@ def mean_of(sources: Sequence[str], cache: Path) -> tuple[dict[str, Tensor], dic
 
 
 def save(tensors: dict[str, Tensor], facts: dict[str, Any], out: Path) -> None:
-    """Write a checkpoint for `export`, or as the start of a training."""
+    """Write a checkpoint for `export`, or as the start of a training run."""
     save_checkpoint(out, {f"average.{name}": value for name, value in tensors.items()}, facts)
 
 

@@ -1,7 +1,7 @@
-"""Checkpoints: everything needed to continue a training, in one safetensors file.
+"""Checkpoints: everything needed to continue a training run, in one safetensors file.
 
 No pickle: tensors are stored unchanged, and the few plain values as JSON in the
-file's metadata.  The file is written next to its target and renamed, so a training that
+file's metadata.  The file is written next to its target and renamed, so a training run that
 is interrupted while writing keeps its last checkpoint.
 """
 

@@ -1,4 +1,4 @@
-"""The state of a training and one step of it.
+"""The state of a training run and one step of it.
 
 Exports use the exponential moving average of the
 weights (Polyak & Juditsky, 1992).
@@ -35,7 +35,7 @@ from model_training.fitting.training_settings import TrainingSettings, learning_
 
 
 class Trainer:
-    """The state of a training: network, its average, optimiser, step, priorities."""
+    """The state of a training run: network, its average, optimiser, step, priorities."""
 
     def __init__(self, pool: PhotoPool, settings: TrainingSettings, rank: int = 0) -> None:
         torch.manual_seed(settings.seed)

@@ -1,4 +1,4 @@
-"""Reports a training's progress: a log, TensorBoard scalars, and lines with the time left."""
+"""Reports a training run's progress: a log, TensorBoard scalars, and lines with the time left."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SMOOTHING = 0.98
 
 
 class TrainingLog:
-    """The log of a training in the folder ``run``, from ``step`` on.
+    """The log of a training run in the folder ``run``, from ``step`` on.
 
     ``say`` prints a line.  Scalars that an earlier run wrote after ``step``, before it
     was cut off, are replaced.

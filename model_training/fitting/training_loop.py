@@ -1,6 +1,6 @@
 """The training loop: resumable from every checkpoint, exportable at any time.
 
-The state before the learning rate's decay is kept, so a training can be extended
+The state before the learning rate's decay is kept, so a training run can be extended
 without knowing its length in advance.
 """
 

@@ -1,4 +1,4 @@
-"""The settings of a training, and its learning rate.
+"""The settings of a training run, and its learning rate.
 
 Warm-up, a constant learning rate, then a cosine decay at the end (Hu et al.,
 arXiv:2404.06395).
@@ -19,7 +19,7 @@ from model_training.fitting.sampling import SampleMix
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """All settings that determine the result of a training, apart from the photos."""
+    """All settings that determine the result of a training run, apart from the photos."""
 
     steps: int = 20_000
     decay_steps: int = 4_000

@@ -1,4 +1,4 @@
-"""Starts a training with the weights of another one, as far as they fit.
+"""Starts a training run with the weights of another one, as far as they fit.
 
 Channels are matched by meaning (scratch, dent, vehicle ...) rather than by
 index, so a bundle with fewer or different types is useful too.
@@ -53,7 +53,7 @@ class Origin:
 def write_start(source: str, settings: TrainingSettings, path: Path, cache: Path) -> float:
     """Write a checkpoint of step 0 to ``path``; returns the share of parameters from ``source``.
 
-    ``source`` is a training's folder, a checkpoint or a bundle (see
+    ``source`` is a training run's folder, a checkpoint or a bundle (see
     `model_store.fetch`); parameters that do not fit are initialised as usual.  Raises
     `CheckpointError` or `BundleError`.
     """
@@ -85,7 +85,7 @@ def write_start(source: str, settings: TrainingSettings, path: Path, cache: Path
 
 
 def read_origin(source: str, cache: Path) -> Origin:
-    """The weights of ``source``: a training's folder, a checkpoint, or a bundle.
+    """The weights of ``source``: a training run's folder, a checkpoint, or a bundle.
 
     Raises `CheckpointError` or `BundleError`.
     """

@@ -77,7 +77,7 @@ def test_plain_json_from_any_language_is_a_request(
 
 
 @pytest.mark.parametrize("body", ["not json", '{"properties": {}}', "[1, 2]", "AAAA"])
-def test_a_malformed_message_is_recorded_and_harms_nobody(
+def test_a_malformed_message_is_recorded_and_harms_no_other(
     send: Callable[[Any], str], body: str, result_of: Wait, photo: str
 ) -> None:
     result = result_of(send(body))

@@ -1,4 +1,4 @@
-"""A training says at once what its photos lack."""
+"""A training run says at once what its photos lack."""
 
 from __future__ import annotations
 

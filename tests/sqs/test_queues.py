@@ -64,7 +64,7 @@ def test_dead_letters_that_are_deleted_before_they_are_seen_are_named(
     assert "-dead-letters is 345600 s, shorter than the queue's own" in check(aws, url)
 
 
-def test_a_queue_of_no_dead_letters_is_named(aws: Emulator) -> None:
+def test_a_queue_without_dead_letters_is_named(aws: Emulator) -> None:
     made = aws.client("sqs").create_queue(QueueName=f"queue-{uuid.uuid4().hex[:8]}")
     found = check(aws, made["QueueUrl"])
     assert "has no RedrivePolicy" in found

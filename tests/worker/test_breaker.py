@@ -102,7 +102,7 @@ def test_one_bad_photo_stops_no_worker_however_often_it_comes(
     assert not run(monkeypatch, *[BROKEN] * LIMIT * 2, id="bad")
 
 
-def test_s3_and_database_away_stop_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outage_of_s3_or_the_database_stops_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not run(monkeypatch, *[AWAY] * LIMIT * 2)
 
 

@@ -27,7 +27,7 @@ SHORT = replace(SETTINGS, steps=2, decay_steps=0)
 
 @pytest.fixture
 def runs(photos: list[LabelledPhoto], tmp_path: Path) -> list[Path]:
-    """Two trainings of the same network."""
+    """Two training runs of the same network."""
     return [train(photos, tmp_path / f"run-{n}", replace(SHORT, seed=n)).parent for n in range(2)]
 
 

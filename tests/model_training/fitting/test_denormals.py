@@ -1,4 +1,4 @@
-"""Denormals are flushed while a training computes, and not afterwards."""
+"""Denormals are flushed while a training run computes, and not afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training takes over the weights that fit, matched by the meaning of each channel."""
+"""A training run takes over the weights that fit, matched by the meaning of each channel."""
 
 from __future__ import annotations
 
