@@ -78,7 +78,7 @@ var/peers/%/.ready: setup.cfg
 	@touch $@
 
 docs: $(VENV)/.dev ## Generate the pages in docs/reference
-	@$(BIN)/python -m tools.reference
+	@$(BIN)/python -m tools.reference_pages
 
 site: $(VENV)/.dev ## Build the documentation site into var/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
@@ -101,11 +101,11 @@ live: ## Like `up`, with the code of this checkout; the worker and Flower restar
 	@$(COMPOSE) -f docker-compose.yml -f deploy/docker/docker-compose.live.yml up --build --watch
 
 submit: ## Send a photo to the containers and wait for the verdict: PHOTO=car.jpg
-	@if [ -z "$$PHOTO" ]; then $(COMPOSE) run --rm submit python /docker/submit.py; \
+	@if [ -z "$$PHOTO" ]; then $(COMPOSE) run --rm submit python /docker/upload_and_submit.py; \
 	elif [ ! -f "$$PHOTO" ]; then echo "no such photo: $$PHOTO" >&2; exit 1; \
 	else name=$$(basename -- "$$PHOTO"); \
 		$(COMPOSE) run --rm --volume "$$(realpath -- "$$PHOTO"):/photos/$$name:ro" \
-			submit python /docker/submit.py "/photos/$$name"; fi
+			submit python /docker/upload_and_submit.py "/photos/$$name"; fi
 
 down: ## Finish photos in progress and stop the containers; VOLUMES=--volumes deletes all data
 	@$(COMPOSE) --profile "*" down $(VOLUMES)
@@ -113,7 +113,7 @@ down: ## Finish photos in progress and stop the containers; VOLUMES=--volumes de
 chart: $(VENV)/.dev ## Generate the files in helm/, then lint and render the chart
 	@$(BIN)/python -m tools.chart.generated
 	@for helm in helm-3 helm-4; do \
-		run=$$($(BIN)/python -m tools.programs $$helm) && \
+		run=$$($(BIN)/python -m tools.downloaded_programs $$helm) && \
 		$$run lint --strict helm --values helm/examples/minimal.yaml && \
 		$$run template damage-tasks helm --values helm/examples/minimal.yaml > /dev/null || exit 1; \
 	done
@@ -146,5 +146,5 @@ $(VENV)/.stack: setup.cfg pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 $(VENV)/.dev: setup.cfg pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	@echo "installing into $(VENV) (two or three minutes)"
 	@$(INSTALL) "$(TORCH)" -e '.[dev]'
-	@$(BIN)/python -m tools.programs helm-3 helm-4 > /dev/null
+	@$(BIN)/python -m tools.downloaded_programs helm-3 helm-4 > /dev/null
 	@touch $(VENV)/.stack $@

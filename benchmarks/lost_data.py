@@ -18,7 +18,7 @@ from PIL import Image
 
 from damage_tasks.errors import PhotoRejected
 from damage_tasks.photos import decode
-from tests.photos.heic_files import heic_grid
+from tools.drawn_heic_files import heic_grid
 
 pillow_heif.register_heif_opener()
 

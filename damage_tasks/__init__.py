@@ -19,7 +19,7 @@ from damage_tasks.contract import (
     PendingInspection,
     ProgressResult,
 )
-from damage_tasks.lookup import find_inspections, get_inspection, iter_inspections
+from damage_tasks.inspection_lookup import find_inspections, get_inspection, iter_inspections
 from damage_tasks.submission import submit_many
 from damage_tasks.tasks import detect_damage as _detect_damage
 

@@ -228,7 +228,7 @@ class Inspection:
     case_photos: int | None = None
 
     @property
-    def gives_way(self) -> bool:
+    def may_be_replaced(self) -> bool:
         """Whether a later verdict replaces this one.
 
         After a failure the photo may be retried. After a malformed message a valid one may

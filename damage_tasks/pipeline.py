@@ -107,7 +107,7 @@ class Pipeline:
         If the id belongs to another photo, this one is rejected under another id.
         """
         stored = self._retry(attempt, lambda: self.inspections.find(attempt.id))
-        if stored is None or stored.gives_way:
+        if stored is None or stored.may_be_replaced:
             return None
         if stored.photo_url == attempt.photo_url:
             return stored

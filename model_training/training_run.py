@@ -14,7 +14,7 @@ from damage_tasks.settings import get_settings
 from model_training.bundling.bundle_export import ExportSettings, export
 from model_training.bundling.validation_monitor import validation_monitor
 from model_training.data.labelled_photos import VAL_SHARE, LabelledPhoto, PhotosError, of_split
-from model_training.fitting.auxiliary_data import drawn_cars, scenery, vehicle_masks
+from model_training.fitting.additional_training_photos import drawn_cars, scenery, vehicle_masks
 from model_training.fitting.checkpoints import CheckpointError, load_checkpoint
 from model_training.fitting.training_log import LOG
 from model_training.fitting.training_loop import LATEST_FILE, train

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from tools.loopback_web_server import Site
 from tools.postgres import Postgres
-from tools.web_site import Site
 
 TESTS = Path(__file__).parent
 
@@ -84,7 +84,7 @@ def pytest_runtest_makereport(item: Any) -> Any:
 @pytest.fixture(autouse=True)
 def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Settings and clients are created again in each test."""
-    from damage_tasks import lookup, settings
+    from damage_tasks import inspection_lookup, settings
     from damage_tasks.results import celery_backend
     from damage_tasks.sqs import queues
     from damage_tasks.storage import s3
@@ -94,7 +94,7 @@ def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         s3.s3_client,
         queues.sqs_client,
         celery_backend.open_inspections,
-        lookup._picture_links,  # noqa: SLF001  # there is no other way to forget them
+        inspection_lookup._picture_links,  # noqa: SLF001  # there is no other way to forget them
     ]
     for cached in caches:
         cached.cache_clear()

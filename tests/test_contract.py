@@ -9,7 +9,7 @@ import pytest
 
 from damage_tasks.inspection import PhotoFacts, Reason, Verdict
 from tests.result_contract import SCHEMA, check_result
-from tools.pictures import damage, finding, inspection
+from tools.sample_pictures_and_results import damage, finding, inspection
 
 
 def result(**changes: Any) -> dict[str, Any]:

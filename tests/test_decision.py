@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from damage_tasks.decision import Action, Decision, counting, final_verdict
-from tools.pictures import NOW
+from tools.sample_pictures_and_results import NOW
 
 
 def by(person: str, action: str, minute: int = 0, **payload: Any) -> Decision:

@@ -12,7 +12,7 @@ from damage_tasks import app, detect_damage, get_inspection
 from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.worker.runtime import WorkerRuntime, runtime_of
 from tests.result_contract import check_result
-from tools.pictures import jpeg
+from tools.sample_pictures_and_results import jpeg
 from tools.small_bundles import write_bundle
 
 

@@ -45,7 +45,7 @@ def test_every_code_is_documented(kind: type[errors.DamageTaskError]) -> None:
 
 
 def test_the_reference_is_what_the_code_says() -> None:
-    from tools.reference import errors_page
+    from tools.reference_pages import errors_page
 
     assert REFERENCE.read_text() == errors_page(), "run `make docs`"
 

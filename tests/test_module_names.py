@@ -10,7 +10,9 @@ from damage_tasks.__main__ import cli as application
 from model_training.__main__ import cli as training
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("damage_tasks", "model_store", "model_training", "benchmarks", "tests")
+PACKAGES = (
+    "damage_tasks", "model_store", "model_training", "benchmarks", "tests", "tools", "deploy"
+)  # fmt: skip
 # Conventional names in Python projects.
 CONVENTIONAL = {"__init__", "__main__", "conftest", "errors", "tables"}
 

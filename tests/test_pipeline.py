@@ -29,7 +29,7 @@ from damage_tasks.vision.segmenter import Segmentation
 from damage_tasks.vision.view_results import Mask
 from model_store.manifest import Decision, MaskPolicy
 from tests.result_contract import check_result
-from tools.pictures import BUNDLE, damage, finding, jpeg
+from tools.sample_pictures_and_results import BUNDLE, damage, finding, jpeg
 
 
 class Photos:
@@ -109,7 +109,7 @@ class Records:
         if self.error:
             raise self.error
         stored = self.rows.get(inspection.id)
-        if stored is None or stored.gives_way:
+        if stored is None or stored.may_be_replaced:
             self.rows[inspection.id] = inspection
         return self.rows[inspection.id]
 

@@ -13,7 +13,7 @@ from damage_tasks.settings import Settings
 from damage_tasks.storage.s3 import Bucket
 from damage_tasks.wiring import build_pipeline
 from damage_tasks.worker.runtime import WorkerRuntime
-from tools.pictures import jpeg
+from tools.sample_pictures_and_results import jpeg
 from tools.small_bundles import write_bundle
 
 

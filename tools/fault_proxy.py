@@ -42,8 +42,10 @@ class FaultProxy:
     def fail(self, service: str, how: str, *operations: str) -> None:
         """Apply ``how`` to all requests of ``service``, or only to the given ``operations``."""
 
-        def fault(asked: str, operation: str) -> str:
-            return how if asked == service and operation in (operations or (operation,)) else PASS
+        def fault(requested: str, operation: str) -> str:
+            return (
+                how if requested == service and operation in (operations or (operation,)) else PASS
+            )
 
         self.fault = fault
 
@@ -92,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "pass":
                 self._forward(body)
             case "lost":
-                self._forward(body, tell=False)
+                self._forward(body, respond=False)
                 self._reset()
             case "500" | "503" as status:
                 self._answer(int(status), b"")
@@ -106,14 +108,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = _handle  # noqa: N815
 
-    def _forward(self, body: bytes, tell: bool = True) -> None:
+    def _forward(self, body: bytes, respond: bool = True) -> None:
         upstream = http.client.HTTPConnection(self.server.upstream, timeout=60)
         try:
             # The signature covers the host, and the emulator accepts any.
             upstream.request(self.command, self.path, body, dict(self.headers))
             response = upstream.getresponse()
             data = response.read()
-            if not tell:
+            if not respond:
                 return
             self.send_response(response.status)
             for name, value in response.getheaders():

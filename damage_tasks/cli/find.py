@@ -17,7 +17,7 @@ from damage_tasks.cli.moments import parse_moment
 from damage_tasks.cli.request_list import parse_object
 from damage_tasks.cli.results_table import VERDICT_COLOURS, describe
 from damage_tasks.inspection import Verdict, percent
-from damage_tasks.lookup import with_links
+from damage_tasks.inspection_lookup import with_links
 from damage_tasks.telemetry import escape_controls, one_line, redacted
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from rich.table import Table
 from damage_tasks.cli.dead_letters import find_dead_letter
 from damage_tasks.cli.results_table import VERDICT_COLOURS
 from damage_tasks.errors import InspectionNotFound, QueueUnavailable, SettingsError
-from damage_tasks.lookup import with_links
+from damage_tasks.inspection_lookup import with_links
 from damage_tasks.telemetry import escape_controls, one_line, redacted
 
 if TYPE_CHECKING:

@@ -81,7 +81,7 @@ class Inspections:
         """Store ``inspection`` with its finding, damaged areas and events, in one transaction.
 
         The first verdict of a task id is kept, however often it is saved again, unless it
-        `gives_way`.  If the photo already has a finding, the inspection refers to that
+        `may_be_replaced`.  If the photo already has a finding, the inspection refers to that
         one.  If anything was stored, the event is recorded for all targets and for
         ``callback_url``.  Returns the stored inspection.
         """

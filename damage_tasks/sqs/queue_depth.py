@@ -47,13 +47,13 @@ class QueueDepth:
         self._client: Any = None
         self._dead_url: str | None = None
         self._counts: QueueCounts | None = None
-        self._asked = -kept
+        self._queried_at = -kept
 
     def counts(self) -> QueueCounts | None:
         """The latest counts; None while SQS does not answer."""
         with self._lock:
-            if time.monotonic() - self._asked >= self._kept:
-                self._asked = time.monotonic()
+            if time.monotonic() - self._queried_at >= self._kept:
+                self._queried_at = time.monotonic()
                 try:
                     self._counts = self._ask()
                 except Exception as error:

@@ -71,7 +71,7 @@ class Channel(SQS.Channel):
 
     ``polled_at`` is the time (`time.monotonic`) of the last poll that SQS answered.
     Acknowledged messages are deleted in batches.  The worker's steps use `before_poll`,
-    `has_room`, `in_hand`, `hide` and `hand_back`.
+    `has_room`, `unacknowledged`, `hide` and `hand_back`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -95,7 +95,7 @@ class Channel(SQS.Channel):
         """
         self._hooks.append(hook)
 
-    def in_hand(self) -> dict[str, Any]:
+    def unacknowledged(self) -> dict[str, Any]:
         """The messages that were received and not yet acknowledged, by delivery tag."""
         delivered = list(self.qos._delivered.items())
         return {tag: message for tag, message in delivered if tag not in self.qos._dirty}

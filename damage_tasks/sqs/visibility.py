@@ -77,7 +77,7 @@ def extend(channel: Channel, timeout: int, limit: float) -> None:
         for request in list(state.active_requests)
         if time.time() - (request.time_start or time.time()) > limit + VISIBILITY_MARGIN_SECONDS
     }
-    channel.hide(channel.in_hand().keys() - hung, timeout)
+    channel.hide(channel.unacknowledged().keys() - hung, timeout)
 
 
 def hand_back_unstarted(channel: Channel) -> None:
@@ -86,7 +86,7 @@ def hand_back_unstarted(channel: Channel) -> None:
     Call when Celery has taken them back from its pool (`Consumer.on_close`).
     """
     begun = {request.message.delivery_tag for request in list(state.active_requests)}
-    idle = {tag: message for tag, message in channel.in_hand().items() if tag not in begun}
+    idle = {tag: message for tag, message in channel.unacknowledged().items() if tag not in begun}
     try:
         channel.hand_back(idle)
     except (ClientError, BotoCoreError) as error:

@@ -9,7 +9,7 @@ from damage_tasks.telemetry.logs import (
     configure_logging,
     log_crashes,
     name_worker,
-    photo_in_hand,
+    photo_log_context,
     write_at_once,
 )
 from damage_tasks.telemetry.redaction import escape_controls, one_line, redact, redacted
@@ -22,7 +22,7 @@ __all__ = [
     "log_crashes",
     "name_worker",
     "one_line",
-    "photo_in_hand",
+    "photo_log_context",
     "redact",
     "redacted",
     "write_at_once",

@@ -32,7 +32,7 @@ def name_worker(name: str) -> None:
 
 
 @contextmanager
-def photo_in_hand(task_id: str, metadata: Any) -> Iterator[None]:
+def photo_log_context(task_id: str, metadata: Any) -> Iterator[None]:
     """Add the photo's id, and ``request_id`` from the caller's metadata, to every record inside."""
     found = {"task_id": task_id}
     request_id = metadata.get("request_id") if isinstance(metadata, dict) else None

@@ -130,14 +130,14 @@ class Slack:
     def _run(self) -> None:
         while True:
             try:
-                told = self._queue.get(timeout=self._pause())
+                notice = self._queue.get(timeout=self._pause())
             except queue.Empty:
-                told = None
+                notice = None
             try:
-                if isinstance(told, _Passed):
-                    self._end(told)
-                elif told is not None:
-                    self._take(told)
+                if isinstance(notice, _Passed):
+                    self._end(notice)
+                elif notice is not None:
+                    self._take(notice)
                 self._post_due()
             except Exception:
                 # A bug of ours: the thread must survive it, for later alerts.
@@ -162,9 +162,9 @@ class Slack:
         if alert.task_id and len(group.tasks) < 3:
             group.tasks.append(alert.task_id)
 
-    def _end(self, told: _Passed) -> None:
-        if group := self._groups.get(told.cause):
-            group.passed, group.due = told.text, time.monotonic()
+    def _end(self, notice: _Passed) -> None:
+        if group := self._groups.get(notice.cause):
+            group.passed, group.due = notice.text, time.monotonic()
 
     def _post_due(self) -> None:
         now = time.monotonic()

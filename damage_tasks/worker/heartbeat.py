@@ -72,7 +72,7 @@ class Heartbeat(bootsteps.StartStopStep):
 
         # Called after every finished poll and, while the worker has no room, many times
         # per second; it stops while a poll hangs.
-        def look() -> bool:
+        def notice_poll() -> bool:
             if channel.polled_at != self._polled_at:
                 self._polled_at = channel.polled_at
                 self.polled()
@@ -80,7 +80,7 @@ class Heartbeat(bootsteps.StartStopStep):
                 self.busy()
             return True
 
-        channel.before_poll(look)
+        channel.before_poll(notice_poll)
 
     def stop(self, consumer: Any) -> None:
         self.files.ready.unlink(missing_ok=True)

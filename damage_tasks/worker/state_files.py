@@ -19,17 +19,17 @@ class StateFiles:
     @property
     def ready(self) -> Path:
         """Exists while the worker accepts photos."""
-        return self._beside(".ready")
+        return self._sibling(".ready")
 
     @property
     def dead_letters(self) -> Path:
         """The number of dead letters that was last reported."""
-        return self._beside(".dead-letters")
+        return self._sibling(".dead-letters")
 
     @property
     def start_alert(self) -> Path:
         """Touched when a worker that did not start was reported."""
-        return self._beside(".start-alert")
+        return self._sibling(".start-alert")
 
-    def _beside(self, suffix: str) -> Path:
+    def _sibling(self, suffix: str) -> Path:
         return self.heartbeat.with_name(self.heartbeat.name + suffix)

@@ -18,7 +18,7 @@ from damage_tasks.sqs.message_attributes import sent_at
 from damage_tasks.telemetry import (
     configure_logging,
     name_worker,
-    photo_in_hand,
+    photo_log_context,
     sentry,
     write_at_once,
 )
@@ -83,7 +83,7 @@ class WorkerReporting:
     ) -> None:
         """Add the photo to every log record and report until it ends."""
         metadata = args[1] if len(args) > 1 else (kwargs or {}).get("metadata")
-        context = photo_in_hand(task_id, metadata)
+        context = photo_log_context(task_id, metadata)
         context.__enter__()
         self._log_contexts[task_id] = context
         sentry.tag_photo(photo=task_id, bundle=self._runtime.bundle_version)

@@ -18,7 +18,7 @@ from damage_tasks.photos import decode
 from damage_tasks.samples.car_photo import Sample, draw_sample
 from damage_tasks.vision.measurement import Conclusion, conclude
 from damage_tasks.vision.segmenter import Segmenter
-from model_training.data.label_formats.photo_files import PHOTO_SUFFIXES
+from model_training.data.label_formats.photo_finder import PHOTO_SUFFIXES
 
 GOLDEN_FOLDER = "golden"
 PHOTO_SIZE_PX = (640, 480)

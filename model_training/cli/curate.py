@@ -36,7 +36,7 @@ def curate(
     each photo that was excluded or changed, with the reason; the model card counts them. Photos
     are not copied.
 
-    Example: python -m model_training curate model_training/recipes/default.toml
+    Example: python -m model_training curate model_training/curation_recipes/default.toml
     --set stock=photos --set phone=photos-2 --out curated
     """
     from model_training.data.curation import curate as apply

@@ -27,7 +27,7 @@ from model_training.data.label_formats.cvat import cvat_files, read_cvat
 from model_training.data.label_formats.label import Corners, Label, LabelledObject, read_json
 from model_training.data.label_formats.labelme import is_labelme, read_labelme
 from model_training.data.label_formats.manifest_csv import MANIFEST, read_folder
-from model_training.data.label_formats.photo_files import PhotoFiles
+from model_training.data.label_formats.photo_finder import PhotoFiles
 from model_training.data.label_formats.socar import is_socar, read_socar
 from model_training.data.label_formats.supervisely import read_supervisely, supervisely_files
 from model_training.data.label_formats.yolo import read_yolo, yolo_folders

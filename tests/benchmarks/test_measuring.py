@@ -17,7 +17,7 @@ from benchmarks.process_usage import cpu_seconds, megabytes
 from benchmarks.stage_profile import Clock
 from benchmarks.testbed import open_ground, open_service
 from benchmarks.throughput import measure
-from tools.pictures import jpeg
+from tools.sample_pictures_and_results import jpeg
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from damage_tasks.results.delivery_queue import DeliveryQueue, Outcome, Selectio
 from damage_tasks.results.store import Inspections
 from damage_tasks.settings import get_settings
 from tests.deliveries.deliveries_for import SECRET
-from tools.pictures import damage, finding, inspection
+from tools.sample_pictures_and_results import damage, finding, inspection
 from tools.webhook_receiver import WebhookReceiver, answer
 
 TOPIC = "arn:aws:sns:us-east-1:000000000000:events"

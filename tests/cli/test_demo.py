@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from damage_tasks.__main__ import cli
 from damage_tasks.cli.contact_sheet import write_contact_sheet
 from damage_tasks.cli.demo import forget_last_run
-from tools.pictures import jpeg
+from tools.sample_pictures_and_results import jpeg
 
 REJECTED: dict[str, Any] = {
     "verdict": "rejected",

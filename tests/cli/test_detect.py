@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
 from tests.result_contract import check_result
-from tools.pictures import jpeg
+from tools.sample_pictures_and_results import jpeg
 from tools.small_bundles import write_bundle
 
 

@@ -13,7 +13,7 @@ from damage_tasks.__main__ import cli
 from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.results.store import Inspections
 from tests.result_contract import check_result
-from tools.pictures import damage, finding, inspection
+from tools.sample_pictures_and_results import damage, finding, inspection
 
 IDS = [f"{number}c1e6c9a-1111-2222-3333-444444444444" for number in range(3)]
 

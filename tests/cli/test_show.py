@@ -15,7 +15,7 @@ from damage_tasks.inspection import Progress, Reason, State
 from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.results.store import Inspections
 from tests.result_contract import PROGRESS_SCHEMA, check_result, strict
-from tools.pictures import damage, finding, inspection
+from tools.sample_pictures_and_results import damage, finding, inspection
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 RUNNING = Progress(

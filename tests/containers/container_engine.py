@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tools.programs import program
+from tools.downloaded_programs import program
 
 ROOT = Path(__file__).parent.parent.parent
 IMAGE = "docker.io/library/damage-tasks:local"

@@ -225,6 +225,6 @@ def test_submit_sends_a_file_and_prints_its_verdict(stack: Stack, tmp_path: Path
     (photo,) = write_samples(tmp_path, 1)
     said = stack.compose(
         "run", "--rm", "-T", "--volume", f"{photo}:/photos/car.jpg:ro",
-        "submit", "python", "/docker/submit.py", "/photos/car.jpg",
+        "submit", "python", "/docker/upload_and_submit.py", "/photos/car.jpg",
     )  # fmt: skip
     assert "damaged" in said

@@ -21,8 +21,8 @@ from damage_tasks.results.store import Inspections
 from damage_tasks.results.tables import deliveries
 from damage_tasks.settings import Settings
 from tests.deliveries.deliveries_for import settings_for
-from tools.pictures import inspection
 from tools.postgres import Postgres
+from tools.sample_pictures_and_results import inspection
 from tools.webhook_receiver import WebhookReceiver, answer, hang
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import jmespath
 import yaml
 
-from tools.programs import program
+from tools.downloaded_programs import program
 
 CHART = Path(__file__).parent.parent.parent / "helm"
 HELMS = ["helm-3", "helm-4"]

@@ -13,7 +13,7 @@ from tests.helm import kubernetes
 from tests.helm.chart import CHART, HELMS, Documents, merged, render
 from tools.chart.generated import read_values
 from tools.chart.value_limits import FREE, LIMITS
-from tools.programs import program
+from tools.downloaded_programs import program
 
 # Without these, some values are not used.
 SWITCHES: dict[str, Any] = {

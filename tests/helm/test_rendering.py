@@ -12,7 +12,7 @@ import yaml
 
 from tests.helm import kubernetes
 from tests.helm.chart import CHART, HELMS, ChartRefused, Documents, render, render_only
-from tools.programs import program
+from tools.downloaded_programs import program
 
 EXAMPLES = sorted((CHART / "examples").glob("*.yaml"))
 

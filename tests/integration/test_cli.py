@@ -15,8 +15,8 @@ import pytest
 from damage_tasks.devstack import Stack
 from damage_tasks.sqs.envelope import translate
 from tests.operators.conftest import wait_until
-from tools.pictures import jpeg
-from tools.web_site import Site
+from tools.loopback_web_server import Site
+from tools.sample_pictures_and_results import jpeg
 
 pytestmark = pytest.mark.xdist_group("stack")
 

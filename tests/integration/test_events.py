@@ -17,9 +17,9 @@ from tests.deliveries.deliveries_for import SECRET
 from tests.deliveries.test_deliverer import wait_until
 from tests.integration.conftest import use
 from tests.result_contract import check_result
-from tools.pictures import jpeg
+from tools.loopback_web_server import Site
+from tools.sample_pictures_and_results import jpeg
 from tools.small_bundles import write_bundle
-from tools.web_site import Site
 from tools.webhook_receiver import WebhookReceiver
 
 pytestmark = pytest.mark.xdist_group("events")

@@ -20,8 +20,8 @@ from tests.conftest import new_database
 from tests.result_contract import check_result
 from tools.hostile.corpus import corpus, settings_for
 from tools.hostile.hostile_case import Case, Ground, outcome_of
+from tools.loopback_web_server import Site
 from tools.redrive import limit_receives
-from tools.web_site import Site
 
 pytestmark = pytest.mark.xdist_group("hostile")
 

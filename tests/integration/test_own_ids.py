@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 
 from damage_tasks import detect_damage, get_inspection
-from tools.pictures import jpeg
-from tools.web_site import Site
+from tools.loopback_web_server import Site
+from tools.sample_pictures_and_results import jpeg
 
 Wait = Callable[..., dict[str, Any]]
 pytestmark = pytest.mark.xdist_group("stack")

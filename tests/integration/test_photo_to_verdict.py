@@ -20,8 +20,8 @@ from celery import Celery
 from damage_tasks import detect_damage
 from damage_tasks.devstack import Stack
 from tests.integration.conftest import queue_counts
-from tools.pictures import jpeg
-from tools.web_site import Site
+from tools.loopback_web_server import Site
+from tools.sample_pictures_and_results import jpeg
 
 Wait = Callable[..., dict[str, Any]]
 pytestmark = pytest.mark.xdist_group("stack")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from damage_tasks.devstack import Stack
-from tools.pictures import jpeg
-from tools.web_site import Site
+from tools.loopback_web_server import Site
+from tools.sample_pictures_and_results import jpeg
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()

@@ -18,7 +18,7 @@ import boto3
 
 from damage_tasks.devstack import MODELS_BUCKET, clean_environment
 from tests.operators.conftest import wait_until
-from tools.pictures import jpeg
+from tools.sample_pictures_and_results import jpeg
 from tools.small_bundles import write_bundle
 
 

@@ -161,6 +161,6 @@ def test_pickled_weights_are_refused(document: dict[str, Any], file: str) -> Non
 
 
 def test_the_published_schema_is_what_the_code_says() -> None:
-    from tools.reference import FOLDER, manifest_schema
+    from tools.reference_pages import FOLDER, manifest_schema
 
     assert (FOLDER / "manifest.schema.json").read_text() == manifest_schema(), "run `make docs`"

@@ -18,7 +18,7 @@ from model_store.bundle import open_bundle
 from model_store.manifest import read_manifest
 from model_store.publishing import publish
 from model_store.sources import boto3_client
-from tools.pictures import jpeg
+from tools.sample_pictures_and_results import jpeg
 from tools.small_bundles import change_manifest, gate, segmenter, write_bundle
 
 GOLDEN = {

@@ -21,7 +21,7 @@ import pytest
 from damage_tasks.devstack import Stack
 from damage_tasks.devstack.loopback_ports import free_port
 from tests.integration.conftest import use
-from tools.web_site import Site
+from tools.loopback_web_server import Site
 
 
 class Recorder:

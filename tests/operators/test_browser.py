@@ -15,8 +15,8 @@ import pytest
 from damage_tasks import detect_damage
 from damage_tasks.devstack import Stack
 from tests.operators.conftest import verdicts
-from tools.pictures import jpeg
-from tools.web_site import Site
+from tools.loopback_web_server import Site
+from tools.sample_pictures_and_results import jpeg
 
 pytestmark = pytest.mark.xdist_group("watched")
 IMAGES = Path(__file__).parent.parent.parent / "docs/images"

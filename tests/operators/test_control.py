@@ -23,8 +23,8 @@ from damage_tasks.devstack import Stack
 from tests.integration.conftest import queue_counts
 from tests.integration.test_cli import run
 from tests.operators.conftest import Redis, endless, process_with, verdicts, wait_until
-from tools.pictures import jpeg
-from tools.web_site import Site
+from tools.loopback_web_server import Site
+from tools.sample_pictures_and_results import jpeg
 
 pytestmark = pytest.mark.xdist_group("watched")
 Ask = Callable[[str], Any]

@@ -16,8 +16,8 @@ from damage_tasks import detect_damage
 from damage_tasks.devstack import Stack
 from tests.integration.conftest import use
 from tests.operators.conftest import endless, process_with, verdicts, wait_until
-from tools.pictures import jpeg
-from tools.web_site import Site
+from tools.loopback_web_server import Site
+from tools.sample_pictures_and_results import jpeg
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs/operators.md").read_text()

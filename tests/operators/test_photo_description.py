@@ -10,7 +10,7 @@ from celery.events.state import Task
 from damage_tasks.errors import RetriesExhausted
 from damage_tasks.flower.photo_description import describe_photo, file_name, overlay_key
 from damage_tasks.settings import get_settings
-from tools.pictures import damage, finding, inspection
+from tools.sample_pictures_and_results import damage, finding, inspection
 
 
 def described(**fields: Any) -> dict[str, Any]:

@@ -26,8 +26,8 @@ from damage_tasks.sqs.queues import MAX_RECEIVES
 from tests.integration.conftest import queue_counts
 from tests.operators.conftest import scrape, verdicts, wait_until
 from tests.operators.dashboard_drawing import draw_dashboard
-from tools.pictures import jpeg
-from tools.web_site import Site
+from tools.loopback_web_server import Site
+from tools.sample_pictures_and_results import jpeg
 
 ROOT = Path(__file__).parent.parent.parent
 RULES = ROOT / "deploy/monitoring/prometheus"

@@ -18,8 +18,8 @@ from damage_tasks.devstack import Stack
 from damage_tasks.devstack.loopback_ports import free_port
 from damage_tasks.telemetry.slack import Alert, Slack
 from tests.operators.conftest import Recorder, endless, process_with, verdicts, wait_until
-from tools.pictures import jpeg
-from tools.web_site import Site
+from tools.loopback_web_server import Site
+from tools.sample_pictures_and_results import jpeg
 
 pytestmark = pytest.mark.xdist_group("watched")
 STAGES = {"download", "decode", "segmentation", "overlay", "persistence", "commit"}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.web_site import Site
+from tools.loopback_web_server import Site
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 
 from damage_tasks.errors import PhotoTooSmall, TooManyPixels
 from damage_tasks.photos import Photo, decode
-from tools.photo_files import (
+from tools.drawn_photo_files import (
     BLUE,
     CORNERS,
     GREEN,

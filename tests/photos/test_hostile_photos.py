@@ -29,22 +29,24 @@ from damage_tasks.photos.heic import HeicPhoto
 from damage_tasks.photos.jpeg import MAX_SCANS, JpegPhoto
 from damage_tasks.photos.png import PngPhoto
 from damage_tasks.photos.webp import WebpPhoto
-from tools import photo_files
-from tools.photo_files import after_start, chunk, encode, peak_memory, png, scene, segment
+from tools import drawn_photo_files
+from tools.drawn_photo_files import after_start, chunk, encode, peak_memory, png, scene, segment
 
 REJECTIONS = (NotAPhoto, PhotoUnreadable, PhotoUnsupported, TooManyPixels, PhotoTooSmall)
 
 PHOTOS = {
     "jpeg": encode(scene(), "JPEG"),
-    "progressive": encode(photo_files.textured(160, 120), "JPEG", progressive=True),
-    "textured": encode(photo_files.textured(160, 120), "JPEG", exif=photo_files.exif(6)),
+    "progressive": encode(drawn_photo_files.textured(160, 120), "JPEG", progressive=True),
+    "textured": encode(
+        drawn_photo_files.textured(160, 120), "JPEG", exif=drawn_photo_files.exif(6)
+    ),
     "cmyk": encode(scene().convert("CMYK"), "JPEG"),
-    "png": encode(photo_files.textured(100, 80), "PNG"),
+    "png": encode(drawn_photo_files.textured(100, 80), "PNG"),
     "palette": encode(scene().quantize(8), "PNG"),
-    "webp": encode(photo_files.textured(160, 120), "WEBP"),
+    "webp": encode(drawn_photo_files.textured(160, 120), "WEBP"),
     "lossless": encode(scene(), "WEBP", lossless=True),
     "animated": encode(scene(), "WEBP", save_all=True, append_images=[scene()]),
-    "heic": encode(photo_files.textured(160, 120), "HEIF", exif=photo_files.exif(6)),
+    "heic": encode(drawn_photo_files.textured(160, 120), "HEIF", exif=drawn_photo_files.exif(6)),
 }
 
 
@@ -113,7 +115,13 @@ def test_heic_that_claims_to_be_any_heif_is_a_photo() -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [png, photo_files.webp_of_size, photo_files.heic_of_size, photo_files.jpeg_of_size]
+    "make",
+    [
+        png,
+        drawn_photo_files.webp_of_size,
+        drawn_photo_files.heic_of_size,
+        drawn_photo_files.jpeg_of_size,
+    ],
 )
 @pytest.mark.parametrize(
     ("width", "height", "error"),
@@ -145,9 +153,9 @@ def test_a_size_is_judged_by_the_header_alone(
     [
         png(50_000, 50_000),
         png(2**31 - 1, 2**31 - 1),
-        photo_files.heic_of_size(50_000, 50_000),
-        photo_files.jpeg_of_size(65_500, 65_500),
-        photo_files.webp_of_size(16_384, 16_384),
+        drawn_photo_files.heic_of_size(50_000, 50_000),
+        drawn_photo_files.jpeg_of_size(65_500, 65_500),
+        drawn_photo_files.webp_of_size(16_384, 16_384),
     ],
     ids=["png", "largest png", "heic", "jpeg", "webp"],
 )
@@ -157,7 +165,7 @@ def test_a_bomb_is_refused(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("size", [(0, 0), (0, 100), (2**31, 2**31), (2**32 - 1, 100)])
-@pytest.mark.parametrize("make", [png, photo_files.heic_of_size])
+@pytest.mark.parametrize("make", [png, drawn_photo_files.heic_of_size])
 def test_an_impossible_size_is_rejected(
     make: Callable[[int, int], bytes], size: tuple[int, int]
 ) -> None:
@@ -168,7 +176,7 @@ def test_an_impossible_size_is_rejected(
 @pytest.mark.parametrize("size", [(100, 100), (321, 200), (6000, 6000)])
 def test_a_header_that_lies_about_the_size_is_damage(size: tuple[int, int]) -> None:
     with pytest.raises(PhotoUnreadable, match="size"):
-        decode(photo_files.heic_of_size(*size))
+        decode(drawn_photo_files.heic_of_size(*size))
 
 
 def test_a_decoder_that_finds_another_size_than_it_said_is_not_believed(
@@ -184,26 +192,27 @@ def test_a_decoder_that_finds_another_size_than_it_said_is_not_believed(
 def test_a_bomb_in_the_text_of_a_png_is_not_unpacked(kind: bytes) -> None:
     packed = zlib.compress(bytes(30_000_000))
     start = {b"zTXt": b"a\0\0", b"iTXt": b"a\0\1\0\0\0", b"iCCP": b"a\0\0"}[kind]
-    rows = (b"\0" + bytes(photo_files.RED) * 100) * 100
+    rows = (b"\0" + bytes(drawn_photo_files.RED) * 100) * 100
     photo = decode(png(100, 100, chunk(kind, start + packed), pixels=rows))
-    assert photo_files.corners(photo.pixels) == [photo_files.RED] * 4
+    assert drawn_photo_files.corners(photo.pixels) == [drawn_photo_files.RED] * 4
 
 
 def test_pixels_after_the_last_row_are_not_unpacked() -> None:
-    rows = (b"\0" + bytes(photo_files.RED) * 100) * 100
+    rows = (b"\0" + bytes(drawn_photo_files.RED) * 100) * 100
     photo = decode(png(100, 100, pixels=rows + bytes(50_000_000)))
-    assert photo_files.corners(photo.pixels) == [photo_files.RED] * 4
+    assert drawn_photo_files.corners(photo.pixels) == [drawn_photo_files.RED] * 4
 
 
 def test_a_refused_bomb_costs_no_memory() -> None:
     assert (
         peak_memory("""
+files = drawn_photo_files
 bombs = [
-    photo_files.png(50_000, 50_000), photo_files.heic_of_size(50_000, 50_000),
-    photo_files.jpeg_of_size(65_500, 65_500), photo_files.webp_of_size(16_384, 16_384),
-    photo_files.webp_of_size(9_000, 9_000), photo_files.png(30_000, 1), photo_files.scan_bomb(1000),
-    photo_files.png(
-        100, 100, photo_files.chunk(b"zTXt", b"a\\0\\0" + photo_files.zlib.compress(bytes(10**6)))
+    files.png(50_000, 50_000), files.heic_of_size(50_000, 50_000),
+    files.jpeg_of_size(65_500, 65_500), files.webp_of_size(16_384, 16_384),
+    files.webp_of_size(9_000, 9_000), files.png(30_000, 1), files.scan_bomb(1000),
+    files.png(
+        100, 100, files.chunk(b"zTXt", b"a\\0\\0" + files.zlib.compress(bytes(10**6)))
     ),
 ]
 open("/proc/self/clear_refs", "w").write("5")
@@ -224,14 +233,14 @@ def test_a_photo_of_endless_scans_is_refused_at_once() -> None:
     assert ordinary.count(b"\xff\xda") < MAX_SCANS / 5
     begin = time.process_time()
     with pytest.raises(PhotoUnreadable, match=f"more than {MAX_SCANS} scans"):
-        decode(photo_files.scan_bomb(100_000))
+        decode(drawn_photo_files.scan_bomb(100_000))
     assert time.process_time() - begin < 5
 
 
 @pytest.mark.parametrize("marker", [0x00, 0x01, 0xD0])
 def test_scans_cannot_hide_in_what_looks_like_a_segment(marker: int) -> None:
     # libjpeg skips such a marker and continues, whatever length seems to follow it.
-    data = photo_files.scan_bomb(0)
+    data = drawn_photo_files.scan_bomb(0)
     scan = data[data.rindex(b"\xff\xda") : -2]
     with pytest.raises(PhotoUnreadable, match="scans"):
         decode(data[:-2] + segment(marker, scan * 50) * 4 + data[-2:])

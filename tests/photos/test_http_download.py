@@ -19,8 +19,8 @@ from damage_tasks.errors import (
     PhotoTooLarge,
 )
 from damage_tasks.photos.http_response import HttpResponse
-from tools.web_server import MAX_PHOTO_BYTES, PHOTO, Page, get, head, raw
-from tools.web_site import Site
+from tools.loopback_web_server import Site
+from tools.misbehaving_web_servers import MAX_PHOTO_BYTES, PHOTO, Page, get, head, raw
 
 # --- successful downloads
 

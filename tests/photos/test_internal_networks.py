@@ -14,8 +14,8 @@ from damage_tasks.photos import address_guard
 from damage_tasks.photos.http_download import HttpDownload
 from damage_tasks.photos.url_policy import HttpUrl, parse_url
 from damage_tasks.storage.s3 import Signer
-from tools.web_server import PHOTO, get, settings_with
-from tools.web_site import Site
+from tools.loopback_web_server import Site
+from tools.misbehaving_web_servers import PHOTO, get, settings_with
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 
 from damage_tasks.errors import PhotoUnreadable
 from damage_tasks.photos import decode
-from tests.photos.heic_files import heic_grid
-from tools.photo_files import encode, textured
+from tools.drawn_heic_files import heic_grid
+from tools.drawn_photo_files import encode, textured
 
 END_OF_IMAGE = b"\xff\xd9"
 JPEGS: dict[str, dict[str, Any]] = {

@@ -10,7 +10,7 @@ from damage_tasks.errors import OriginalUnavailable, PhotoForbidden, PhotoNotFou
 from damage_tasks.inspection import Verdict
 from damage_tasks.photos.originals import is_kept, media_type, photo_key, read_original
 from damage_tasks.settings import Settings
-from tools.pictures import jpeg
+from tools.sample_pictures_and_results import jpeg
 
 PHOTO = jpeg()
 DIGEST = hashlib.sha256(PHOTO).hexdigest()

@@ -18,8 +18,8 @@ from damage_tasks.errors import TooManyPixels
 from damage_tasks.photos import decode
 from damage_tasks.photos.decode import MEBIBYTE
 from damage_tasks.photos.formats import open_photo
-from tests.photos.heic_files import heic_grid
-from tools.photo_files import RED, encode, exif
+from tools.drawn_heic_files import heic_grid
+from tools.drawn_photo_files import RED, encode, exif
 
 pytestmark = pytest.mark.slow
 
@@ -93,7 +93,7 @@ def peaks(folder: Path, side: int) -> dict[str, int]:
     program = f"""
 import gc, json, pathlib
 from damage_tasks.photos import decode
-from tools.photo_files import encode, scene
+from tools.drawn_photo_files import encode, scene
 
 def peak():
     return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])

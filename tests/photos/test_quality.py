@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from damage_tasks.photos.quality import judge_quality
-from tools.photo_files import textured
+from tools.drawn_photo_files import textured
 
 Pixels = NDArray[np.uint8]
 

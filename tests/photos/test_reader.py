@@ -23,9 +23,9 @@ from damage_tasks.errors import (
 )
 from damage_tasks.photos import PhotoReader
 from damage_tasks.storage.s3 import s3_client
-from tools.photo_files import encode, scene
-from tools.web_server import settings_with
-from tools.web_site import Site
+from tools.drawn_photo_files import encode, scene
+from tools.loopback_web_server import Site
+from tools.misbehaving_web_servers import settings_with
 
 PHOTO = encode(scene(), "JPEG")
 

@@ -18,8 +18,8 @@ from damage_tasks.errors import (
 )
 from damage_tasks.photos import address_guard
 from damage_tasks.photos.url_policy import is_public
-from tools.web_server import PHOTO, get, head, raw
-from tools.web_site import Site
+from tools.loopback_web_server import Site
+from tools.misbehaving_web_servers import PHOTO, get, head, raw
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

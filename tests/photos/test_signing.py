@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from damage_tasks.errors import DamageTaskError
 from damage_tasks.telemetry import redact
-from tools.web_server import PHOTO, Page, get, head, raw
-from tools.web_site import Site
+from tools.loopback_web_server import Site
+from tools.misbehaving_web_servers import PHOTO, Page, get, head, raw
 
 KEY_PAIR = "K2JCJMDEHXQW5F"
 

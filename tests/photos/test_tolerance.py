@@ -10,7 +10,7 @@ from PIL import Image
 
 from damage_tasks.errors import PhotoUnreadable, PhotoUnsupported
 from damage_tasks.photos import decode
-from tools.photo_files import (
+from tools.drawn_photo_files import (
     CORNERS,
     HEIGHT,
     RED,

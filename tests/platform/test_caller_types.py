@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from damage_tasks import InspectionResult, ProgressResult
 from damage_tasks.inspection import PhotoFacts, Reason, Verdict
 from tests.result_contract import SCHEMA
-from tools.pictures import damage, finding, inspection
+from tools.sample_pictures_and_results import damage, finding, inspection
 
 pytestmark = pytest.mark.slow
 

@@ -131,8 +131,8 @@ def test_grafana_gets_the_dashboard_and_the_prometheus_that_it_asks() -> None:
     (source,) = yaml.safe_load((folder / "datasources/prometheus.yaml").read_text())["datasources"]
     assert source["url"] == "http://prometheus:9090"
     dashboard = json.loads((CHART / "files/dashboard.json").read_text())
-    asked = {target["datasource"]["uid"] for target in _datasources(dashboard)}
-    assert asked <= {source["uid"], "-- Grafana --", "${datasource}", "$datasource"}
+    requested = {target["datasource"]["uid"] for target in _datasources(dashboard)}
+    assert requested <= {source["uid"], "-- Grafana --", "${datasource}", "$datasource"}
 
 
 def _datasources(node: Any) -> list[dict[str, Any]]:

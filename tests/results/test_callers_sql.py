@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from damage_tasks.inspection import PhotoFacts, Reason, Severity, Verdict
 from damage_tasks.results.search_indices import PREFIX
 from damage_tasks.results.store import Inspections
-from tools.pictures import damage, finding, inspection
+from tools.sample_pictures_and_results import damage, finding, inspection
 
 DOCS = Path(__file__).parents[2] / "docs"
 CALLERS = (DOCS / "callers.md").read_text()

@@ -19,7 +19,7 @@ from damage_tasks.inspection import Progress, Reason, State, Verdict, storable_i
 from damage_tasks.results.celery_backend import open_inspections
 from damage_tasks.results.store import Inspections
 from damage_tasks.settings import get_settings
-from tools.pictures import damage, finding, inspection
+from tools.sample_pictures_and_results import damage, finding, inspection
 
 ENDED = datetime(2026, 11, 2, 10, 30, tzinfo=UTC)
 

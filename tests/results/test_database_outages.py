@@ -15,8 +15,8 @@ from damage_tasks.errors import DatabaseUnavailable
 from damage_tasks.results import database, postgres_deadline
 from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.results.store import Inspections
-from tools.pictures import inspection
 from tools.postgres import Postgres
+from tools.sample_pictures_and_results import inspection
 
 pytestmark = [pytest.mark.xdist_group("outages"), pytest.mark.server]
 

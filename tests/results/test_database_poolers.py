@@ -12,7 +12,7 @@ from damage_tasks.results import database
 from damage_tasks.results.schema_upgrade import migrate, revisions
 from damage_tasks.results.store import Inspections
 from tools.pgbouncer import PgBouncer
-from tools.pictures import damage, finding, inspection
+from tools.sample_pictures_and_results import damage, finding, inspection
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.results.store import Inspections
 from damage_tasks.results.tables import deliveries
 from tools.pgbouncer import PgBouncer
-from tools.pictures import inspection
+from tools.sample_pictures_and_results import inspection
 
 HOOK = "https://rental.example/hook"
 OTHER_HOOK = "https://rental.example/other"

@@ -16,7 +16,7 @@ from damage_tasks.inspection import Inspection, PhotoFacts, Progress, Reason, St
 from damage_tasks.results.store import Inspections
 from damage_tasks.results.tables import deliveries, inspections
 from tests.result_contract import check_result
-from tools.pictures import damage, finding, inspection
+from tools.sample_pictures_and_results import damage, finding, inspection
 
 TOPIC = "arn:aws:sns:us-east-1:000000000000:events"
 HOOK = "https://rental.example:8443/hooks/damage"

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from damage_tasks.inspection import Inspection, PhotoFacts, Progress, Reason, State, Verdict
 from damage_tasks.results.store import Inspections
-from tools.pictures import inspection
+from tools.sample_pictures_and_results import inspection
 
 NOW = datetime.now(UTC)
 AWAY = Reason("download_failed", "connection refused (curl 7)")

@@ -15,7 +15,7 @@ from damage_tasks.results.search import INDEXED_CHARACTERS
 from damage_tasks.results.search_indices import PREFIX, fit_search_indices
 from damage_tasks.results.search_pages import find_rows
 from damage_tasks.results.store import Inspections
-from tools.pictures import damage, finding, inspection
+from tools.sample_pictures_and_results import damage, finding, inspection
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LONG = "x" * INDEXED_CHARACTERS

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from damage_tasks.results import search_indices
 from damage_tasks.results.search_indices import ADVISORY_LOCK_KEY, PREFIX, fit_search_indices
 from damage_tasks.results.store import Inspections
-from tools.pictures import inspection
+from tools.sample_pictures_and_results import inspection
 
 
 def indices(url: str) -> set[str]:

@@ -14,7 +14,7 @@ from damage_tasks.errors import DatabaseError, DatabaseUnavailable
 from damage_tasks.inspection import Inspection, PhotoFacts, Reason, Verdict
 from damage_tasks.results.store import Inspections
 from damage_tasks.results.tables import damages, findings, inspections
-from tools.pictures import damage, finding, inspection
+from tools.sample_pictures_and_results import damage, finding, inspection
 
 
 @pytest.fixture
@@ -124,7 +124,9 @@ def malformed(id: str) -> Inspection:
     )
 
 
-def test_a_malformed_message_gives_way_to_a_later_verdict_under_its_id(store: Inspections) -> None:
+def test_a_malformed_message_is_replaced_by_a_later_verdict_under_its_id(
+    store: Inspections,
+) -> None:
     first = store.save(malformed("task-1"))
     store.save(malformed("task-1"))  # delivered again
     assert store.find("task-1") == first

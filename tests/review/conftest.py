@@ -20,7 +20,7 @@ from damage_tasks.inspection import PhotoFacts
 from damage_tasks.results.store import Inspections
 from damage_tasks.review.web_application import build_application
 from damage_tasks.settings import Settings, get_settings
-from tools.pictures import damage, finding, inspection, jpeg
+from tools.sample_pictures_and_results import damage, finding, inspection, jpeg
 
 WIDTH, HEIGHT = 640, 480
 

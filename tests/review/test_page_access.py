@@ -29,7 +29,7 @@ from damage_tasks.devstack.loopback_ports import free_port
 from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.review.people import Identity, Role, role_of
 from tests.review.conftest import Open, served
-from tools.web_site import Site
+from tools.loopback_web_server import Site
 
 pytestmark = pytest.mark.server
 ROLES = ("ann=inspector", "ann=viewer", "vic=viewer", "chiefs=admin")

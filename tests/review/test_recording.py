@@ -11,12 +11,12 @@ import pytest
 
 from damage_tasks.errors import DecisionInvalid, InspectionNotFound
 from damage_tasks.inspection import Inspection
-from damage_tasks.lookup import get_inspection
+from damage_tasks.inspection_lookup import get_inspection
 from damage_tasks.results.decisions import decided_counts
 from damage_tasks.results.store import Inspections
 from damage_tasks.review.recording import record, undo_last
 from tests.result_contract import check_result
-from tools.pictures import damage, finding, inspection
+from tools.sample_pictures_and_results import damage, finding, inspection
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from damage_tasks.inspection import Finding, PhotoFacts
 from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.samples.car_photo import TYPES, draw_sample
 from tests.review.conftest import HEIGHT, WIDTH, Open, ReviewSite
-from tools.pictures import damage, finding
+from tools.sample_pictures_and_results import damage, finding
 
 pytestmark = pytest.mark.server
 IMAGES = Path(__file__).parent.parent.parent / "docs/images"

@@ -14,7 +14,7 @@ from damage_tasks.results import work_lists
 from damage_tasks.results.store import Inspections
 from damage_tasks.results.work_lists import Selection, WorkList
 from damage_tasks.review.recording import record, undo_last
-from tools.pictures import NOW, damage, finding, inspection
+from tools.sample_pictures_and_results import NOW, damage, finding, inspection
 
 
 @pytest.fixture

@@ -146,6 +146,6 @@ def test_every_setting_is_documented_with_an_example_that_works(name: str) -> No
 
 
 def test_the_reference_is_what_the_code_says() -> None:
-    from tools.reference import settings_page
+    from tools.reference_pages import settings_page
 
     assert REFERENCE.read_text() == settings_page(), "run `make docs`"

@@ -60,16 +60,16 @@ def test_a_body_that_is_not_text_is_still_read(channel: Channel, queue_url: str,
 
 
 @pytest.mark.parametrize(
-    ("limit", "prefetch", "in_hand", "room"),
+    ("limit", "prefetch", "held", "room"),
     [(0, 4, 99, True), (4, 4, 2, True), (4, 4, 3, False), (12, 4, 7, True), (12, 4, 8, False),
      (2, 1, 1, True), (2, 1, 2, False), (1, 1, 0, True)],
 )  # fmt: skip
 def test_a_poll_is_due_when_half_of_what_may_wait_is_gone(
-    channel: Channel, limit: int, prefetch: int, in_hand: int, room: bool
+    channel: Channel, limit: int, prefetch: int, held: int, room: bool
 ) -> None:
     channel._prefetch = prefetch
     channel.basic_qos(0, limit, False)
-    for number in range(in_hand):
+    for number in range(held):
         channel.qos._delivered[str(number)] = object()
     assert channel.has_room() is room
     channel.qos._delivered.clear()

@@ -20,9 +20,9 @@ def take(channel: Channel, aws: Any, queue_url: str, count: int) -> list[str]:
     for number in range(count):
         sqs.send_message(QueueUrl=queue_url, MessageBody=f'{{"image_url": "https://x/{number}"}}')
     (name,) = channel.predefined_queues
-    while len(channel.in_hand()) < count:
+    while len(channel.unacknowledged()) < count:
         channel.basic_get(name)
-    return list(channel.in_hand())
+    return list(channel.unacknowledged())
 
 
 def visible(aws: Any, queue_url: str) -> int:
@@ -77,7 +77,7 @@ def test_what_nobody_has_begun_is_visible_at_once(
     channel.qos.ack(tags[1])
     monkeypatch.setattr(state, "active_requests", [request(tags[0])])
     hand_back_unstarted(channel)
-    assert list(channel.in_hand()) == [tags[0]]
+    assert list(channel.unacknowledged()) == [tags[0]]
     assert visible(aws, queue_url) == 10
 
 

@@ -8,7 +8,7 @@ from botocore.config import Config
 
 from damage_tasks.storage.aws_clients import new_client
 
-LOOK = """
+PROGRAM = """
 import os
 from botocore.loaders import JSONFileLoader
 
@@ -41,4 +41,4 @@ def test_clients_are_none_of_the_default_session(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_forked_process_reads_no_definition_again() -> None:
-    subprocess.run([sys.executable, "-c", LOOK], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", PROGRAM], check=True, timeout=60)

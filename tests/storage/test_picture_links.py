@@ -17,7 +17,7 @@ from damage_tasks.results.store import Inspections
 from damage_tasks.settings import Settings
 from damage_tasks.storage.picture_links import PictureLinks
 from damage_tasks.storage.s3 import Bucket
-from tools.pictures import finding, inspection
+from tools.sample_pictures_and_results import finding, inspection
 
 BASE = "https://overlays.acme.example/damage"
 

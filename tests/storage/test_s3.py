@@ -25,7 +25,7 @@ from damage_tasks.errors import (
 from damage_tasks.settings import Settings
 from damage_tasks.storage import s3
 from damage_tasks.storage.s3 import Bucket, Signer, read_object, s3_client
-from tools.web_site import Site
+from tools.loopback_web_server import Site
 
 PHOTO = bytes(range(256)) * 4000
 

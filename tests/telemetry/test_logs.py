@@ -16,7 +16,7 @@ from damage_tasks.telemetry import (
     JsonFormatter,
     TextFormatter,
     escape_controls,
-    photo_in_hand,
+    photo_log_context,
     redact,
 )
 
@@ -104,7 +104,7 @@ FORGED = "seen\n12:00:00 CRITICAL worker stops\x1b[2J"
 
 
 def test_no_text_of_a_caller_can_forge_a_line_of_the_log() -> None:
-    with photo_in_hand("t", {"request_id": FORGED}):
+    with photo_log_context("t", {"request_id": FORGED}):
         line = TextFormatter().format(record(FORGED, reason=FORGED, fields={"a": FORGED}))
     assert len(line.splitlines()) == 1
     assert line.isprintable()
@@ -128,7 +128,7 @@ def test_no_text_of_an_error_can_forge_a_line_of_the_log() -> None:
 
 
 def test_a_request_id_is_free_of_secrets() -> None:
-    with photo_in_hand("t", {"request_id": "https://x/y?Signature=hunter2"}):
+    with photo_log_context("t", {"request_id": "https://x/y?Signature=hunter2"}):
         assert "hunter2" not in JsonFormatter().format(record())
 
 

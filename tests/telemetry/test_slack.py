@@ -11,7 +11,7 @@ import pytest
 
 from damage_tasks.telemetry.slack import Alert, Slack
 from tests.operators.conftest import wait_until
-from tools.web_site import Site
+from tools.loopback_web_server import Site
 
 
 @pytest.mark.parametrize("path", ["/secret", "/secret with a space"])

@@ -16,7 +16,7 @@ from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.vision.segmenter import Segmenter
 from damage_tasks.vision.self_test import check_golden
 from model_store.bundle import open_bundle
-from tools.pictures import jpeg
+from tools.sample_pictures_and_results import jpeg
 from tools.small_bundles import change_manifest, write_bundle
 
 

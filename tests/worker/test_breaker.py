@@ -13,7 +13,7 @@ from damage_tasks.errors import DamageTaskError, PhotoExpired, StorageUnavailabl
 from damage_tasks.inspection import Inspection, Verdict
 from damage_tasks.worker.breaker import Breaker
 from damage_tasks.worker.runtime import WorkerRuntime
-from tools.pictures import inspection
+from tools.sample_pictures_and_results import inspection
 
 LIMIT = 3
 

@@ -14,8 +14,8 @@ from damage_tasks.devstack.loopback_ports import free_port
 from tests.integration.conftest import use
 from tests.operators.conftest import scrape, verdicts, wait_until
 from tests.worker.test_heartbeat import probe
-from tools.pictures import jpeg
-from tools.web_site import Site
+from tools.loopback_web_server import Site
+from tools.sample_pictures_and_results import jpeg
 
 pytestmark = pytest.mark.server
 

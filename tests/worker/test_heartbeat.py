@@ -22,7 +22,7 @@ import pytest
 from damage_tasks.devstack import Stack
 from damage_tasks.settings import Settings
 from tests.operators.conftest import wait_until
-from tools.web_site import Site
+from tools.loopback_web_server import Site
 
 PROBE = Path(__file__).parent.parent.parent / "damage_tasks/worker/probe.sh"
 LIMIT = 15

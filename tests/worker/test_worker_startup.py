@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from damage_tasks.devstack.loopback_ports import free_port
 
-LOOK = """
+PROGRAM = """
 from damage_tasks.worker.runtime import WorkerRuntime
 
 WorkerRuntime().get_pipeline()
@@ -39,7 +39,7 @@ def test_opencv_and_torch_compute_with_as_many_threads_as_the_setting_says(
         "AWS_DEFAULT_REGION": "us-east-1",
     }
     answer = subprocess.run(
-        [sys.executable, "-c", LOOK],
+        [sys.executable, "-c", PROGRAM],
         env={**os.environ, **settings}, capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     assert answer.stdout.split() == [threads, threads]

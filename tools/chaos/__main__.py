@@ -30,7 +30,7 @@ def main() -> int:
         plans.append(make_plan(options.seed, options.photos, range(len(cases)), hangs=1))
         return plans[0]
 
-    chaos = Chaos(logs, tell=lambda text: print(text, file=sys.stderr, flush=True))
+    chaos = Chaos(logs, report=lambda text: print(text, file=sys.stderr, flush=True))
     account = chaos.run(make)
     print("\n".join(account.lines()))
     for problem in account.problems:

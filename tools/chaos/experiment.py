@@ -21,10 +21,10 @@ from tools.chaos.worker_pool import Workers
 from tools.fault_proxy import PASS, RESET, FaultProxy
 from tools.hostile.corpus import corpus, settings_for
 from tools.hostile.hostile_case import Case, Ground
+from tools.loopback_web_server import Site
 from tools.postgres import Postgres
 from tools.redrive import limit_receives
 from tools.small_bundles import write_bundle
-from tools.web_site import Site
 
 PROCESSES_PER_WORKER = 2
 TIME_LIMIT_SECONDS = 15
@@ -52,7 +52,7 @@ class Chaos:
     workers: int = 3
     receives: int = 5
     quiet: float = 600
-    tell: Callable[[str], None] = lambda text: None
+    report: Callable[[str], None] = lambda text: None
     passed: list[tuple[Fault, float, float]] = field(default_factory=list)
 
     def run(self, make: Callable[[list[Case]], Plan]) -> Account:
@@ -63,7 +63,7 @@ class Chaos:
             workers = Workers(stack, self.workers, grace=GRACE_PERIOD_SECONDS)
             post = Post(stack, ground)
             post.prepare(plan.photos)
-            self.tell(f"{len(plan.outages)} outages, {len(plan.deaths)} deaths; starting workers")
+            self.report(f"{len(plan.outages)} outages, {len(plan.deaths)} deaths; starting workers")
             workers.start()
             try:
                 begun = time.time()
@@ -183,7 +183,7 @@ class Chaos:
 
     def _progress(self, stack: Stack, sent: dict[str, Sent]) -> int:
         waiting, in_flight, delayed = counts = queue_counts(stack)
-        self.tell(
+        self.report(
             f"{time.monotonic() - self._begun:4.0f} s: {len(sent)} sent, {waiting} waiting, "
             f"{in_flight} in flight, {delayed} delayed"
         )

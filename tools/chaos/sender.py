@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from damage_tasks.devstack import Stack
 from tools.chaos.fault_plan import CRASH, GOOD, HANG, SLOW, Photo
 from tools.hostile.hostile_case import EXAMINED, Case, Ground, celery, failed, plain
-from tools.pictures import jpeg
+from tools.sample_pictures_and_results import jpeg
 
 # Photos that are not at fault may fail too if we kill their processes often enough.
 UNLUCKY = failed("worker_lost") | failed("retries_exhausted") | failed("time_limit")

@@ -20,7 +20,7 @@ from tools.hostile.hostile_case import (
     readable_id,
     rejected,
 )
-from tools.pictures import jpeg
+from tools.sample_pictures_and_results import jpeg
 
 MAX_SQS_MESSAGE_BYTES = 262_144  # the limit for most of the service's existence
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tools.hostile.hostile_case import EXAMINED, MALFORMED, Case, Ground, celery, plain, rejected
-from tools.pictures import jpeg
+from tools.sample_pictures_and_results import jpeg
 
 INVALID = rejected("metadata_invalid")
 

@@ -9,10 +9,10 @@ import zlib
 from collections.abc import Iterator
 from functools import cache
 
-from tools import photo_files
+from tools import drawn_photo_files
+from tools.drawn_photo_files import after_start, chunk, encode, png, scene, segment, textured
 from tools.hostile.hostile_case import EXAMINED, Case, Ground, case_of_url, rejected
-from tools.photo_files import after_start, chunk, encode, png, scene, segment, textured
-from tools.pictures import jpeg
+from tools.sample_pictures_and_results import jpeg
 
 NOT_A_PHOTO = rejected("not_a_photo")
 UNREADABLE = rejected("photo_unreadable")
@@ -72,28 +72,32 @@ def no_photos() -> Iterator[tuple[str, bytes]]:
 def sizes() -> Iterator[tuple[str, bytes, frozenset[str]]]:
     """Headers that announce invalid sizes."""
     makers = {
-        "JPEG": photo_files.jpeg_of_size,
+        "JPEG": drawn_photo_files.jpeg_of_size,
         "PNG": png,
-        "WebP": photo_files.webp_of_size,
-        "HEIC": photo_files.heic_of_size,
+        "WebP": drawn_photo_files.webp_of_size,
+        "HEIC": drawn_photo_files.heic_of_size,
     }
     for kind, make in makers.items():
         yield f"{kind} of 1x1", make(1, 1), TOO_SMALL
         yield f"{kind} bomb of 16000x16000", make(16_000, 16_000), TOO_MANY
     for kind in ("JPEG", "PNG", "HEIC"):
         yield f"{kind} of 30000x1", makers[kind](30_000, 1), TOO_SMALL
-    yield "JPEG of 1x30000", photo_files.jpeg_of_size(1, 30_000), TOO_SMALL
+    yield "JPEG of 1x30000", drawn_photo_files.jpeg_of_size(1, 30_000), TOO_SMALL
     yield "JPEG of 63x63", jpeg(63, 63), TOO_SMALL
     yield "PNG bomb, maximum size", png(2**31 - 1, 2**31 - 1), TOO_MANY
-    yield "JPEG bomb, maximum size", photo_files.jpeg_of_size(65_500, 65_500), TOO_MANY
+    yield "JPEG bomb, maximum size", drawn_photo_files.jpeg_of_size(65_500, 65_500), TOO_MANY
     yield "PNG of size zero", png(0, 0), UNREADABLE | TOO_SMALL
-    yield "JPEG of size zero", photo_files.jpeg_of_size(0, 0), UNREADABLE | TOO_SMALL
+    yield "JPEG of size zero", drawn_photo_files.jpeg_of_size(0, 0), UNREADABLE | TOO_SMALL
     yield (
         "JPEG that claims more lines than it has",
-        photo_files.jpeg_of_size(320, 4000),
+        drawn_photo_files.jpeg_of_size(320, 4000),
         DAMAGED_BYTES,
     )
-    yield "HEIC that claims a different size", photo_files.heic_of_size(6000, 6000), UNREADABLE
+    yield (
+        "HEIC that claims a different size",
+        drawn_photo_files.heic_of_size(6000, 6000),
+        UNREADABLE,
+    )
 
 
 def bombs() -> Iterator[tuple[str, bytes, frozenset[str]]]:
@@ -105,7 +109,7 @@ def bombs() -> Iterator[tuple[str, bytes, frozenset[str]]]:
         png(100, 100, chunk(b"iCCP", b"a\0\0" + packed)),
         UNREADABLE,
     )
-    yield "JPEG with endless scans", photo_files.scan_bomb(900), UNREADABLE
+    yield "JPEG with endless scans", drawn_photo_files.scan_bomb(900), UNREADABLE
     yield "PNG without pixels", png(100, 100, pixels=b""), UNREADABLE
     rows = (b"\0" + b"\x80" * 300) * 100
     yield "PNG with surplus pixels", png(100, 100, pixels=rows + bytes(10_000_000)), EXAMINED
@@ -122,7 +126,10 @@ def oddities() -> Iterator[tuple[str, bytes]]:
         "JPEG with damaged EXIF",
         after_start(whole, segment(0xE1, b"Exif\0\0II*\0\xff\xff\xff\xff")),
     )
-    yield "JPEG with orientation 99", encode(textured(200, 160), "JPEG", exif=photo_files.exif(99))
+    yield (
+        "JPEG with orientation 99",
+        encode(textured(200, 160), "JPEG", exif=drawn_photo_files.exif(99)),
+    )
     yield "JPEG in CMYK", encode(textured(220, 160).convert("CMYK"), "JPEG")
     yield "grey PNG of 16 bits", encode(textured(180, 130).convert("I;16"), "PNG")
     yield "animated WebP", encode(scene(), "WEBP", save_all=True, append_images=[scene()])

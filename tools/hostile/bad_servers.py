@@ -8,9 +8,9 @@ import struct
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 
+from tools.drawn_photo_files import encode, textured
 from tools.hostile.hostile_case import EXAMINED, Case, Ground, case_of_url, failed, rejected
-from tools.photo_files import encode, textured
-from tools.web_server import Page, head, raw
+from tools.misbehaving_web_servers import Page, head, raw
 
 # The outcome in this corpus of a photo whose server is unavailable.
 GIVEN_UP = failed("retries_exhausted")

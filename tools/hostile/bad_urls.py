@@ -82,13 +82,6 @@ def production() -> Iterator[tuple[str, Any, frozenset[str]]]:
     yield "a file on localhost", "file://localhost/proc/self/environ", NOT_ALLOWED
 
 
-REDIRECTS_INSIDE = [
-    "http://127.0.0.2/", "http://[::1]/", "//[::1]/a.jpg", "//10.0.0.1/a.jpg", "https://localhost/",
-    "http://169.254.169.254/latest/meta-data/iam/security-credentials/", "http://2852039166/",
-    "https://[::ffff:a9fe:a9fe]/", "http://[fd00:ec2::254]/latest/",
-]  # fmt: skip
-
-
 def of_this_stack(ground: Ground) -> Iterator[tuple[str, Any, frozenset[str]]]:
     """URLs in places that the corpus's worker may read."""
     folder = ground.folder

@@ -13,7 +13,7 @@ from typing import Any
 
 from damage_tasks.devstack import PHOTOS_BUCKET
 from damage_tasks.inspection import storable_id
-from tools.web_site import Site
+from tools.loopback_web_server import Site
 
 # Outcomes: a verdict and, if there is one, its reason's code.
 EXAMINED = frozenset({"damaged", "clean"})

@@ -17,7 +17,7 @@ from model_training.data.label_formats.label import (
     pairs,
     traced,
 )
-from model_training.data.label_formats.photo_files import PhotoFiles
+from model_training.data.label_formats.photo_finder import PhotoFiles
 from model_training.data.labelled_photos import PhotosError
 
 

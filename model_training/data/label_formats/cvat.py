@@ -10,7 +10,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import parse
 
 from model_training.data.label_formats.label import Label, LabelledObject, pairs
-from model_training.data.label_formats.photo_files import PhotoFiles
+from model_training.data.label_formats.photo_finder import PhotoFiles
 from model_training.data.labelled_photos import PhotosError
 
 ROOT = "annotations"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from model_training.data.label_formats.label import Corners, Label, LabelledObject
-from model_training.data.label_formats.photo_files import PhotoFiles
+from model_training.data.label_formats.photo_finder import PhotoFiles
 from model_training.data.labelled_photos import PhotosError
 
 

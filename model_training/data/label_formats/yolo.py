@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from model_training.data.label_formats.label import Label, LabelledObject, pairs
-from model_training.data.label_formats.photo_files import PHOTO_SUFFIXES
+from model_training.data.label_formats.photo_finder import PHOTO_SUFFIXES
 from model_training.data.labelled_photos import PhotosError, photo_size
 
 BOX_NUMBERS = 4  # numbers: x, y, width, height

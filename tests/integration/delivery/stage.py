@@ -12,8 +12,8 @@ from damage_tasks.devstack import Stack
 from damage_tasks.devstack.child_processes import Child
 from damage_tasks.sqs.queues import read_queue
 from tests.integration.conftest import queue_counts
-from tools.pictures import jpeg
-from tools.web_site import Site
+from tools.loopback_web_server import Site
+from tools.sample_pictures_and_results import jpeg
 
 Wait = Callable[..., dict[str, Any]]
 EXAMINED = ("damaged", "clean")

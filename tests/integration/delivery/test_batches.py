@@ -28,8 +28,8 @@ from tests.integration.delivery.stage import (
     photo,
     wait_until,
 )
+from tools.loopback_web_server import Site
 from tools.redrive import limit_receives
-from tools.web_site import Site
 
 pytestmark = pytest.mark.xdist_group("delivery")
 THREADS, RECEIVES = 4, 2

@@ -26,9 +26,9 @@ from tests.integration.delivery.stage import (
     wait_until_taken,
 )
 from tools.fault_proxy import ERROR_503, FaultProxy
-from tools.pictures import jpeg
+from tools.loopback_web_server import Site
 from tools.redrive import limit_receives
-from tools.web_site import Site
+from tools.sample_pictures_and_results import jpeg
 
 pytestmark = pytest.mark.xdist_group("blame")
 

@@ -8,8 +8,8 @@ from damage_tasks import detect_damage
 from damage_tasks.devstack import Stack
 from tests.integration.delivery.stage import Wait, is_quiet, start_worker, wait_until
 from tools.fault_proxy import FaultProxy
-from tools.pictures import jpeg
-from tools.web_site import Site
+from tools.loopback_web_server import Site
+from tools.sample_pictures_and_results import jpeg
 
 PHOTOS = 40
 

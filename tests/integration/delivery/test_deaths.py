@@ -27,8 +27,8 @@ from tests.integration.delivery.stage import (
     wait_until,
     wait_until_taken,
 )
+from tools.loopback_web_server import Site
 from tools.redrive import limit_receives
-from tools.web_site import Site
 
 pytestmark = pytest.mark.xdist_group("delivery")
 

@@ -21,7 +21,7 @@ from tests.integration.delivery.stage import (
     wait_until,
     wait_until_taken,
 )
-from tools.web_site import Site
+from tools.loopback_web_server import Site
 
 pytestmark = pytest.mark.xdist_group("delivery")
 

@@ -17,7 +17,7 @@ from tests.integration.delivery.stage import (
     wait_until,
 )
 from tests.integration.test_cli import run
-from tools.web_site import Site
+from tools.loopback_web_server import Site
 
 pytestmark = pytest.mark.xdist_group("outages of delivery")
 

@@ -25,8 +25,8 @@ from tests.integration.delivery.stage import (
     wait_until_taken,
 )
 from tools.fault_proxy import ERROR_500, ERROR_503, EXPIRED, LOST, RESET, FaultProxy
+from tools.loopback_web_server import Site
 from tools.postgres import Postgres
-from tools.web_site import Site
 
 pytestmark = pytest.mark.xdist_group("outages of delivery")
 

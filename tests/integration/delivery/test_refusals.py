@@ -15,7 +15,7 @@ from damage_tasks.devstack import Stack
 from tests.integration.conftest import queue_counts
 from tests.integration.delivery.stage import Wait, dead_letters, dead_queue, photo, start_worker
 from tests.integration.test_cli import run
-from tools.web_site import Site
+from tools.loopback_web_server import Site
 
 pytestmark = pytest.mark.xdist_group("outages of delivery")
 
@@ -80,8 +80,8 @@ def test_dead_letters_are_listed_replayed_and_dropped(
     result = result_of(sent["MessageId"])
     assert result["metadata"] == {"car": 7}
 
-    asked = run("dead-letters", "drop", stack=stack, input="n\n")
-    assert asked.returncode != 0
+    answered = run("dead-letters", "drop", stack=stack, input="n\n")
+    assert answered.returncode != 0
     assert dead_letters(stack) == 1
     run("dead-letters", "drop", "--yes", stack=stack)
     assert dead_letters(stack) == 0

@@ -18,7 +18,7 @@ from model_store.publishing import check_finished
 from model_training.bundling import self_test_photos
 from model_training.bundling.manifest_from_weights import pack
 from tests.model_training.cli.test_training_cli import run
-from tools.pictures import jpeg
+from tools.sample_pictures_and_results import jpeg
 from tools.small_bundles import write_weights
 
 pytestmark = pytest.mark.slow

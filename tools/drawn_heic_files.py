@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tools.photo_files import encode
+from tools.drawn_photo_files import encode
 
 if TYPE_CHECKING:
     from PIL import Image

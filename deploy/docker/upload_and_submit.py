@@ -1,6 +1,6 @@
 """Uploads photos to the compose stack's bucket, submits them and waits for the verdicts.
 
-Without a file, it uses sample photos: `submit.py [FILE ...]`.
+Without a file, it uses sample photos: `upload_and_submit.py [FILE ...]`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import track
 
 from model_training.data.label_formats.manifest_csv import read_folder
-from model_training.data.label_formats.photo_files import PHOTO_SUFFIXES
+from model_training.data.label_formats.photo_finder import PHOTO_SUFFIXES
 from model_training.data.labelled_photos import LabelledPhoto, PhotosError, of_split
 from model_training.data.vehicle_masks import imagenet_classifier, vehicle_mask
 from model_training.synthetic.drawn_cars import write_drawn_cars

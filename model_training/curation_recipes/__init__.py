@@ -1,0 +1,1 @@
+"""Rules by which photos were curated."""
