@@ -11,7 +11,15 @@ import typer
 from rich.console import Console
 
 from damage_tasks.settings.base import PREFIX
+from damage_tasks.settings.environment import with_driver
 from damage_tasks.settings.event_settings import EventSettings
+
+
+def _with_driver(url: str | None) -> str | None:
+    try:
+        return None if url is None else with_driver(url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def run(
@@ -24,7 +32,10 @@ def run(
     ] = None,
     database_url: Annotated[
         str | None,
-        typer.Option(help="URL of a PostgreSQL database to use instead of the SQLite file."),
+        typer.Option(
+            help="URL of a PostgreSQL database to use instead of the SQLite file.",
+            callback=_with_driver,
+        ),
     ] = None,
     bundle: Annotated[
         str | None,

@@ -76,17 +76,7 @@ class Settings(
     @field_validator("database_url")
     @classmethod
     def _names_its_driver(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        # SQLAlchemy 2.1 uses psycopg 3 for a plain `postgresql://`; we install psycopg2.
-        for scheme in ("postgresql://", "postgres://"):
-            if value.startswith(scheme):
-                value = "postgresql+psycopg2://" + value.removeprefix(scheme)
-        if not value.startswith(("postgresql+psycopg2://", "sqlite:///")):
-            raise ValueError("must begin with postgresql+psycopg2://, postgresql:// or sqlite:///")
-        if value.startswith("postgresql"):
-            _check_parts(value)
-        return value
+        return None if value is None else with_driver(value)
 
     @field_validator("event_bus_url")
     @classmethod
@@ -206,6 +196,19 @@ def _message(field: str, problem: str) -> str:
     info = Settings.model_fields[field]
     example = f" Example: {PREFIX}{field.upper()}={info.examples[0]}" if info.examples else ""
     return f"{PREFIX}{field.upper()}: {problem[0].lower()}{problem[1:]}.{example}"
+
+
+def with_driver(database_url: str) -> str:
+    """``database_url`` with the driver that we install; raises `ValueError` if it is not valid."""
+    # SQLAlchemy 2.1 uses psycopg 3 for a plain `postgresql://`; we install psycopg2.
+    for scheme in ("postgresql://", "postgres://"):
+        if database_url.startswith(scheme):
+            database_url = "postgresql+psycopg2://" + database_url.removeprefix(scheme)
+    if not database_url.startswith(("postgresql+psycopg2://", "sqlite:///")):
+        raise ValueError("must begin with postgresql+psycopg2://, postgresql:// or sqlite:///")
+    if database_url.startswith("postgresql"):
+        _check_parts(database_url)
+    return database_url
 
 
 def _check_parts(url: str) -> None:
