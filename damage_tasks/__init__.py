@@ -11,6 +11,7 @@ Importing it loads neither torch nor OpenCV nor SQLAlchemy.
 
 from damage_tasks.app import app
 from damage_tasks.contract import (
+    CaseResult,
     DetectDamage,
     InspectionCriteria,
     InspectionOptions,
@@ -19,11 +20,17 @@ from damage_tasks.contract import (
     PendingInspection,
     ProgressResult,
 )
-from damage_tasks.inspection_lookup import find_inspections, get_inspection, iter_inspections
+from damage_tasks.inspection_lookup import (
+    find_inspections,
+    get_case,
+    get_inspection,
+    iter_inspections,
+)
 from damage_tasks.submission import submit_many
 from damage_tasks.tasks import detect_damage as _detect_damage
 
 __all__ = [
+    "CaseResult",
     "InspectionCriteria",
     "InspectionOptions",
     "InspectionPage",
@@ -33,6 +40,7 @@ __all__ = [
     "app",
     "detect_damage",
     "find_inspections",
+    "get_case",
     "get_inspection",
     "iter_inspections",
     "submit_many",

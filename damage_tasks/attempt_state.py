@@ -49,7 +49,7 @@ class Attempt:
     earlier one has had the photo's bytes.  No attempt begins after ``deadline``.  If the sender
     chose the id (``has_own_id``), it may have been used before; ``message_id`` is the
     SQS MessageId of the first message.
-    ``case_id`` is the occasion that the photo belongs to.
+    ``case_id`` is the occasion that the photo belongs to, with ``case_photos`` photos.
     ``callback_url`` is where the caller wants the inspection's event sent, unchecked.
     ``metadata`` is the caller's, unchecked; `checked_metadata` contains it once it is known to be
     valid.
@@ -63,6 +63,7 @@ class Attempt:
     deadline: datetime | None = None
     callback_url: Any = None
     case_id: str | None = None
+    case_photos: int | None = None
     has_own_id: bool = False
     message_id: str | None = None
     checked_metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -108,6 +109,7 @@ class Attempt:
             attempts=self.number,
             metadata=self.checked_metadata,
             case_id=self.case_id,
+            case_photos=self.case_photos,
             finished_at=datetime.now(UTC),
             **fields,
         )

@@ -125,6 +125,44 @@ class ProgressResult(TypedDict):
     updated_at: str
 
 
+class CasePhotos(TypedDict):
+    """Numbers of photos of a case; ``examined`` counts the same photo once."""
+
+    expected: int | None
+    seen: int
+    examined: int
+    damaged: int
+    clean: int
+    rejected: int
+    failed: int
+
+
+class Retake(TypedDict):
+    """A photo of a case that should be taken again."""
+
+    id: str
+    photo_url: str | None
+    reason: str
+
+
+class CaseResult(TypedDict):
+    """The summary of the photos of one occasion that have a verdict.
+
+    ``complete`` is whether as many different photos were examined as the sender announced; None
+    if none announced a number. ``damages`` has the number of damaged areas by type.
+    """
+
+    contract: Literal[1]
+    case_id: str
+    complete: bool | None
+    photos: CasePhotos
+    worst_severity: Literal["minor", "moderate", "severe"] | None
+    damages: dict[str, int]
+    retake: list[Retake]
+    inspections: list[str]
+    finished_at: str
+
+
 Verdict = Literal["damaged", "clean", "rejected", "failed"]
 
 
@@ -140,6 +178,7 @@ class InspectionCriteria(TypedDict, total=False):
 
     car_id: str | int | None
     rental_id: str | int | None
+    case_id: str | None
     metadata: Mapping[str, Any] | None
     photo: str | None
     since: datetime | None
@@ -201,12 +240,14 @@ class InspectionOptions(TypedDict, total=False):
     """Options of one inspection, the same as in a raw message.
 
     ``id`` is the inspection's id: a photo sent twice with the same id is examined once.
-    ``deadline`` is a `datetime` or ISO 8601, by default in UTC; a photo that was not examined
-    by then is rejected.
+    ``case_id`` is the occasion that the photo belongs to, and ``case_photos`` the number of its
+    photos. ``deadline`` is a `datetime` or ISO 8601, by default in UTC; a photo that was not
+    examined by then is rejected.
     """
 
     id: str
     case_id: str
+    case_photos: int
     deadline: str | datetime
     callback_url: str
 

@@ -11,7 +11,12 @@ from damage_tasks.contract import InspectionPage
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from damage_tasks.contract import InspectionCriteria, InspectionResult, ProgressResult
+    from damage_tasks.contract import (
+        CaseResult,
+        InspectionCriteria,
+        InspectionResult,
+        ProgressResult,
+    )
     from damage_tasks.storage.picture_links import PictureLinks
 
 
@@ -38,6 +43,17 @@ def get_inspection(id: str, *, links: bool = False) -> InspectionResult | Progre
         return None
     result = cast("InspectionResult | ProgressResult", found.to_dict())
     return with_links(result) if links and result["state"] == "done" else result
+
+
+def get_case(case_id: str) -> CaseResult | None:
+    """The summary of the photos with the option ``case_id``; None if none of them has a verdict.
+
+    Needs and raises the same as `get_inspection`.
+    """
+    from damage_tasks.inspection import storable_id
+    from damage_tasks.results.celery_backend import open_inspections
+
+    return cast("CaseResult | None", open_inspections().find_case(storable_id(case_id)))
 
 
 def find_inspections(

@@ -27,6 +27,7 @@ from damage_tasks.sqs.inspection_options import (
     CALLBACK_URL,
     CARRIED,
     CASE_ID,
+    CASE_PHOTOS,
     DEADLINE,
     HAD_PHOTO,
     MESSAGE_ID,
@@ -171,6 +172,7 @@ def _attempt(task: Task, url: Any, metadata: Any) -> Attempt:
         deadline=datetime.fromisoformat(deadline) if deadline else None,
         callback_url=_header(task, CALLBACK_URL),
         case_id=_header(task, CASE_ID),
+        case_photos=_header(task, CASE_PHOTOS),
         has_own_id=bool(_header(task, OWN_ID)),
         message_id=_header(task, MESSAGE_ID),
     )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 def run(
     car_id: Annotated[str | None, typer.Option(help="The metadata's car_id.")] = None,
     rental_id: Annotated[str | None, typer.Option(help="The metadata's rental_id.")] = None,
+    case_id: Annotated[str | None, typer.Option(help="The case that photos belong to.")] = None,
     metadata: Annotated[
         str | None,
         typer.Option(help='JSON object that the metadata must contain, like `{"plate": "B-7"}`.'),
@@ -77,6 +78,7 @@ def run(
     criteria: InspectionCriteria = {
         "car_id": car_id,
         "rental_id": rental_id,
+        "case_id": case_id,
         "metadata": parse_object(metadata, "--metadata") if metadata is not None else None,
         "photo": photo,
         "since": parse_moment(since, "--since"),

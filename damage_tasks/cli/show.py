@@ -19,11 +19,16 @@ from damage_tasks.inspection_lookup import with_links
 from damage_tasks.telemetry import escape_controls, one_line, redacted
 
 if TYPE_CHECKING:
-    from damage_tasks.contract import InspectionResult, ProgressResult
+    from damage_tasks.contract import CaseResult, InspectionResult, ProgressResult
 
 
 def run(
-    id: Annotated[str, typer.Argument(help="Inspection id (= task id, = SQS MessageId).")],
+    id: Annotated[
+        str | None, typer.Argument(help="Inspection id (= task id, = SQS MessageId).")
+    ] = None,
+    case: Annotated[
+        str | None, typer.Option("--case", help="Show the summary of this case instead.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the whole result as JSON.")
     ] = False,
@@ -34,15 +39,12 @@ def run(
     """Show everything stored about one photo, or its progress while it has no verdict.
 
     Example: damage-tasks show 0c1e6c9a-... --json
-    """
-    from damage_tasks import get_inspection
 
-    result: Any = redacted(get_inspection(id)) or _dead_letter(id)
-    if result is None:
-        raise InspectionNotFound(f"no inspection {id}; it may still be on the queue")
-    if links and result["state"] == "done":
-        # After the redaction, which would remove the signatures.
-        result = with_links(result)
+    With --case, show what is known about all photos of a case.
+    """
+    if (id is None) == (case is None):
+        raise typer.BadParameter("give an inspection id, or --case and the id of a case")
+    result = _inspection(id, links) if id is not None else _case(case or "")
     if as_json:
         text = json.dumps(result, indent=1, ensure_ascii=False)
         print(escape_controls(text, keep="\n"))
@@ -50,7 +52,10 @@ def run(
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
-    rows = _rows(result) if "verdict" in result else result.items()
+    if case is not None:
+        rows = _case_rows(result)
+    else:
+        rows = _rows(result) if "verdict" in result else result.items()
     for name, text in rows:
         shown = escape(one_line(str(text)))
         colour = VERDICT_COLOURS.get(shown) if name == "verdict" else None
@@ -60,6 +65,44 @@ def run(
         # A link that is wrapped cannot be opened.
         console.width = max(console.width, console.measure(table).maximum)
     console.print(table, highlight=False)
+
+
+def _inspection(id: str, links: bool) -> Any:
+    from damage_tasks import get_inspection
+
+    result: Any = redacted(get_inspection(id)) or _dead_letter(id)
+    if result is None:
+        raise InspectionNotFound(f"no inspection {id}; it may still be on the queue")
+    # After the redaction, which would remove the signatures.
+    return with_links(result) if links and result["state"] == "done" else result
+
+
+def _case(case_id: str) -> Any:
+    from damage_tasks import get_case
+
+    result = redacted(get_case(case_id))
+    if result is None:
+        raise InspectionNotFound(f"no photo of case {case_id} has a verdict yet")
+    return result
+
+
+def _case_rows(result: CaseResult) -> Iterator[tuple[str, Any]]:
+    photos = result["photos"]
+    yield "case", result["case_id"]
+    yield (
+        "complete",
+        {True: "yes", False: "no", None: "unknown: no number was announced"}[result["complete"]],
+    )
+    of = f" of {photos['expected']}" if photos["expected"] else ""
+    verdicts = (f"{photos[name]} {name}" for name in ("damaged", "clean", "rejected", "failed"))
+    yield "photos", f"{photos['examined']}{of} examined; {', '.join(verdicts)}"
+    if result["worst_severity"]:
+        yield "worst", result["worst_severity"]
+    yield from result["damages"].items()
+    for photo in result["retake"]:
+        yield "retake", f"{photo['id']}: {photo['reason']}"
+    yield "inspections", ", ".join(result["inspections"])
+    yield "finished", result["finished_at"]
 
 
 def _dead_letter(id: str) -> dict[str, Any] | None:

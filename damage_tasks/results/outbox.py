@@ -91,15 +91,22 @@ def withdraw_failure_event(connection: Connection, inspection_id: str) -> None:
 def event_body(type: EventType, data: Mapping[str, Any], at: datetime) -> str:
     """The body of an event as JSON: ``{"type": ..., "timestamp": ..., "data": ...}``.
 
-    In a body of more than `MAX_BODY_BYTES`, outlines are replaced by their bounding boxes, and
-    ``abridged`` is true.
+    In a body of more than `MAX_BODY_BYTES`, outlines are replaced by their bounding boxes, the
+    lists of a case are empty, and ``abridged`` is true.
     """
     body = {"type": str(type), "timestamp": at.isoformat(), "data": data}
     encoded = _encode(body)
-    if len(encoded) > MAX_BODY_BYTES and data.get("damages"):
-        boxed = [{**damage, "polygon": _corners(damage["bbox"])} for damage in data["damages"]]
-        encoded = _encode({**body, "abridged": True, "data": {**data, "damages": boxed}})
+    if len(encoded) > MAX_BODY_BYTES and (abridged := _abridged(data)):
+        encoded = _encode({**body, "abridged": True, "data": {**data, **abridged}})
     return encoded.decode()
+
+
+def _abridged(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Shorter values for the long parts of ``data``."""
+    damages = data.get("damages")
+    if isinstance(damages, list) and damages:
+        return {"damages": [{**area, "polygon": _corners(area["bbox"])} for area in damages]}
+    return {name: [] for name in ("inspections", "retake") if name in data}
 
 
 def _encode(body: Mapping[str, Any]) -> bytes:

@@ -176,6 +176,7 @@ def _score_is_at_least(score: object) -> Condition:
 _CONDITIONS: dict[str, Callable[[Any], Condition]] = {
     "car_id": partial(_text_is, "car_id"),
     "rental_id": partial(_text_is, "rental_id"),
+    "case_id": lambda case_id: inspections.c.case_id == storable(str(case_id)),
     "photo": _photo_is,
     "since": partial(_finished, "since"),
     "until": partial(_finished, "until"),

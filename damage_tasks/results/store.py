@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from damage_tasks.errors import DatabaseError, MessageMalformed
 from damage_tasks.inspection import EventType, Finding, Inspection, Progress, State, Verdict
+from damage_tasks.results.cases import completed_case, find_case
 from damage_tasks.results.database import create_engine, database_errors
 from damage_tasks.results.decisions import find_decisions
 from damage_tasks.results.outbox import add_event, add_verdict, withdraw_failure_event
@@ -100,8 +101,10 @@ class Inspections:
                 ):  # of a different photo that is now at the same URL, so nothing refers to it
                     connection.execute(sa.delete(findings).where(findings.c.id == finding_id))
                 return load_inspection(connection, _row_of(connection, inspection.id))
-            callbacks = (callback_url,) if callback_url else ()
-            add_verdict(connection, stored, (*self.event_targets, *callbacks))
+            targets = (*self.event_targets, *((callback_url,) if callback_url else ()))
+            add_verdict(connection, stored, targets)
+            if targets and (case := completed_case(connection, stored)) is not None:
+                add_event(connection, EventType.CASE_COMPLETED, case, targets)
         return stored
 
     def find(self, id: str) -> Inspection | None:
@@ -148,6 +151,11 @@ class Inspections:
         """
         with self.transaction() as connection:
             return find_page(connection, criteria, limit, cursor)
+
+    def find_case(self, case_id: str) -> dict[str, Any] | None:
+        """The summary of a case, or None; see `damage_tasks.results.cases`."""
+        with self.transaction() as connection:
+            return find_case(connection, case_id)
 
     def find_progress(self, id: str) -> Progress | None:
         """What is known about a photo without a verdict; best effort."""

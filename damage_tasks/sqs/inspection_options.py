@@ -22,14 +22,16 @@ OPTIONS_KEY = "inspection"  # the key of a raw message's options; other keys are
 # --- headers
 DEADLINE = "deadline"
 CASE_ID = "case_id"
+CASE_PHOTOS = "case_photos"
 CALLBACK_URL = "callback_url"
 OWN_ID = "own_id"  # whether the sender chose the id, so that there may be an earlier message
 MESSAGE_ID = "message_id"  # of the first message, which a retry keeps
 HAD_PHOTO = "had_photo"
 # What a message's retry, or its replay from the dead-letter queue, keeps.
-CARRIED = (DEADLINE, CASE_ID, CALLBACK_URL, OWN_ID, MESSAGE_ID, HAD_PHOTO)
+CARRIED = (DEADLINE, CASE_ID, CASE_PHOTOS, CALLBACK_URL, OWN_ID, MESSAGE_ID, HAD_PHOTO)
 
-_OPTIONS = ("id", CASE_ID, DEADLINE, CALLBACK_URL)
+_OPTIONS = ("id", CASE_ID, CASE_PHOTOS, DEADLINE, CALLBACK_URL)
+_MAX_CASE_PHOTOS = 1000
 _MAX_URL_CHARACTERS = 2048
 
 
@@ -48,6 +50,7 @@ def option_headers(options: Any) -> tuple[str | None, Json]:
     id = _checked_id("id", options.get("id"))
     headers = {
         CASE_ID: _checked_id(CASE_ID, options.get(CASE_ID)),
+        CASE_PHOTOS: _checked_number(CASE_PHOTOS, options.get(CASE_PHOTOS), _MAX_CASE_PHOTOS),
         DEADLINE: _iso_deadline(options.get(DEADLINE)),
         CALLBACK_URL: _checked_url(options.get(CALLBACK_URL)),
         OWN_ID: True if id is not None else None,
@@ -61,7 +64,7 @@ def carried_headers(headers: Json, message_id: str) -> Json:
     ``message_id`` is its SQS MessageId.  An expiry time, which Celery's callers can set,
     becomes the deadline.  Raises `ValueError` for an option that is not valid.
     """
-    names = {CASE_ID: headers.get(CASE_ID), CALLBACK_URL: headers.get(CALLBACK_URL)}
+    names = {name: headers.get(name) for name in (CASE_ID, CASE_PHOTOS, CALLBACK_URL)}
     _, carried = option_headers(names)
     # Celery itself never sends an expiry that it cannot parse.
     with suppress(ValueError, OverflowError):
@@ -80,6 +83,12 @@ def _checked_id(name: str, value: Any) -> str | None:
     raise ValueError(
         f"{OPTIONS_KEY}.{name} must be 1 to {MAX_ID_BYTES} bytes of printable characters"
     )
+
+
+def _checked_number(name: str, value: Any, most: int) -> int | None:
+    if value is None or (type(value) is int and 1 <= value <= most):
+        return value
+    raise ValueError(f"{OPTIONS_KEY}.{name} must be a whole number from 1 to {most}")
 
 
 def _iso_deadline(value: Any) -> str | None:

@@ -83,6 +83,25 @@ def test_a_verdict_replaces_the_progress(store: Inspections) -> None:
     assert check_result(json.loads(show("task-1", "--json")))["state"] == "done"
 
 
+def test_a_case_is_shown_as_a_table_and_as_json(store: Inspections) -> None:
+    store.save(inspection("task-1", finding(damage("dent")), case_id="c-1", case_photos=2))
+    shown = show("--case", "c-1")
+    assert "1 of 2 examined; 1 damaged, 0 clean" in shown and "dent" in shown
+    case = json.loads(show("--case", "c-1", "--json"))
+    assert (case["case_id"], case["complete"], case["damages"]) == ("c-1", False, {"dent": 1})
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [([], "give an inspection id, or --case"), (["--case", "none"], "no photo of case none has")],
+)
+def test_a_case_or_an_inspection_is_needed(arguments: list[str], text: str) -> None:
+    run = CliRunner().invoke(cli, ["show", *arguments])
+    assert run.exit_code != 0
+    assert text in (run.stderr + str(run.exception))
+
+
 def test_an_unknown_id_is_not_found(store: Inspections) -> None:
     run = CliRunner().invoke(cli, ["show", "nothing"])
     assert run.exit_code == 1

@@ -81,6 +81,12 @@ def test_metadata_are_compared(
     assert found(store, **criteria) == (["task-1"] if matches else [])
 
 
+def test_photos_are_found_by_their_case(store: Inspections) -> None:
+    save(store, "task-1", case_id="case-1")
+    save(store, "task-2", sha256="2" * 64)
+    assert found(store, case_id="case-1") == ["task-1"]
+
+
 def test_photos_are_found_by_url_and_by_digest(store: Inspections) -> None:
     save(store, "task-1", sha256="1" * 64, photo_url="https://photos.example/1.jpg")
     save(store, "task-2", sha256="2" * 64, photo_url="https://photos.example/2.jpg")

@@ -87,6 +87,7 @@ def test_a_deadline_passes_in_utc(given: str, deadline: str) -> None:
 OPTIONS = {
     "id": "rental-7/front",
     "case_id": "rental-7",
+    "case_photos": 12,
     "deadline": "2026-12-01T12:00:00Z",
     "callback_url": "https://rental.example/done",
 }
@@ -100,6 +101,7 @@ def test_options_pass_as_headers_and_every_other_key_is_metadata() -> None:
     assert headers["id"] == found["properties"]["correlation_id"] == "rental-7/front"
     assert (headers["own_id"], headers["message_id"]) == (True, "message-1")
     assert (headers["case_id"], headers["callback_url"]) == ("rental-7", OPTIONS["callback_url"])
+    assert headers["case_photos"] == 12
     # As they do when it is sent again, by us or from the dead-letter queue.
     assert translate(json.dumps(found), "message-2", "damage") == found
 
@@ -117,6 +119,13 @@ def test_a_wrong_option_is_named_in_the_reason() -> None:
     headers = translate(json.dumps(raw), "message-1", "damage")["headers"]
     assert (headers["task"], headers["id"]) == (RECORD_MALFORMED, "I-7")
     assert headers["problem"].startswith("inspection.case_id must be")
+
+
+@pytest.mark.parametrize("number", [0, 1001, True, "12", 1.5])
+def test_the_number_of_photos_of_a_case_is_checked(number: object) -> None:
+    raw = {"image_url": "https://x/y.jpg", "inspection": {"case_photos": number}}
+    headers = translate(json.dumps(raw), "message-1", "damage")["headers"]
+    assert headers["problem"].startswith("inspection.case_photos must be a whole number")
 
 
 def test_that_an_attempt_had_the_photo_passes() -> None:

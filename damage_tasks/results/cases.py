@@ -1,0 +1,124 @@
+"""Cases: the inspections of one occasion, such as a car's return, and their summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from damage_tasks.inspection import CONTRACT_VERSION, Inspection, Severity, Verdict
+from damage_tasks.results.decisions import find_decisions_of
+from damage_tasks.results.rows import load_inspections
+from damage_tasks.results.search import has_ended
+from damage_tasks.results.storable_text import storable
+from damage_tasks.results.tables import inspections
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+MAX_CASE_PHOTOS = 1000
+
+_EXAMINED = (Verdict.DAMAGED, Verdict.CLEAN)
+_SEVERITIES = list(Severity)  # the worst is the last
+
+
+def find_case(connection: Connection, case_id: str) -> dict[str, Any] | None:
+    """The summary of a case, with JSON types only; None if no photo of it has a verdict."""
+    found = _inspections_of(connection, case_id)
+    return _summary(case_id, found) if found else None
+
+
+def completed_case(connection: Connection, inspection: Inspection) -> dict[str, Any] | None:
+    """The summary of the case that ``inspection`` has completed; None if it completed none.
+
+    Call this in the transaction that stores the inspection, after it is stored: two photos that
+    are stored at once cannot both miss, or both claim, the completion.
+    """
+    if inspection.case_id is None or inspection.verdict not in _EXAMINED:
+        return None
+    case_id = storable(inspection.case_id) or ""
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(case_id, 0)))
+        )
+    found = _inspections_of(connection, case_id)
+    before = [other for other in found if other.id != inspection.id]
+    if _is_complete(found) and not _is_complete(before):
+        return _summary(case_id, found)
+    return None
+
+
+def _inspections_of(connection: Connection, case_id: str) -> list[Inspection]:
+    rows = connection.execute(
+        sa.select(inspections)
+        .where(inspections.c.case_id == case_id, has_ended())
+        .order_by(inspections.c.finished_at, inspections.c.id)
+        .limit(MAX_CASE_PHOTOS)
+    ).all()
+    decisions = find_decisions_of(connection, [row.id for row in rows])
+    return [
+        replace(inspection, decisions=decisions.get(inspection.id, ()))
+        for inspection in load_inspections(connection, rows)
+    ]
+
+
+def _expected(found: Sequence[Inspection]) -> int | None:
+    """The largest number of photos that a sender announced."""
+    return max((one.case_photos for one in found if one.case_photos is not None), default=None)
+
+
+def _examined(found: Sequence[Inspection]) -> int:
+    """The number of different photos that were examined."""
+    return len({one.photo.sha256 for one in found if one.verdict in _EXAMINED})
+
+
+def _is_complete(found: Sequence[Inspection]) -> bool:
+    expected = _expected(found)
+    return expected is not None and _examined(found) >= expected
+
+
+def _summary(case_id: str, found: Sequence[Inspection]) -> dict[str, Any]:
+    results = [one.to_dict() for one in found]
+    # What a person found to be clean does not count, and a photo sent twice counts once.
+    damaged = {
+        result["photo"]["sha256"]: result["damages"]
+        for result in results
+        if result["final_verdict"] == Verdict.DAMAGED
+    }
+    areas = [area for of_photo in damaged.values() for area in of_photo]
+    severities = [Severity(area["severity"]) for area in areas]
+    verdicts = Counter(result["verdict"] for result in results)
+    expected = _expected(found)
+    return {
+        "contract": CONTRACT_VERSION,
+        "case_id": case_id,
+        "complete": _is_complete(found) if expected is not None else None,
+        "photos": {
+            "expected": expected,
+            "seen": len(results),
+            "examined": _examined(found),
+            **{str(verdict): verdicts[verdict] for verdict in Verdict},
+        },
+        "worst_severity": str(max(severities, key=_SEVERITIES.index)) if severities else None,
+        "damages": dict(Counter(area["type"] for area in areas).most_common()),
+        "retake": [
+            {"id": result["id"], "photo_url": result["photo"]["url"], "reason": reason}
+            for result in results
+            if (reason := _retake_reason(result)) is not None
+        ],
+        "inspections": [result["id"] for result in results],
+        "finished_at": results[-1]["finished_at"],
+    }
+
+
+def _retake_reason(result: dict[str, Any]) -> str | None:
+    """Why another photo is needed: a rejection, poor quality or the wish of an inspector."""
+    quality = result["quality"] or {"reasons": []}
+    if result["final_verdict"] is None:
+        return "retake"
+    if result["verdict"] == Verdict.REJECTED:
+        return str(result["reason"]["code"])
+    return ", ".join(quality["reasons"]) or None
