@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,7 @@ def create_engine(url: str) -> sa.Engine:
             Path(database).parent.mkdir(parents=True, exist_ok=True)
         engine = sa.create_engine(url, connect_args={"timeout": STATEMENT_TIMEOUT_SECONDS})
         sa.event.listen(engine, "connect", _prepare_sqlite)
+        _fork_between_transactions(engine)
         return engine
     given = sa.make_url(url).query
     engine = sa.create_engine(
@@ -132,6 +134,21 @@ def _leave_to_parent(engine: sa.Engine) -> None:
             inherited.dispose(close=False)
 
     os.register_at_fork(after_in_child=leave)
+
+
+def _fork_between_transactions(engine: sa.Engine) -> None:
+    """Let a fork wait until no thread uses a connection of this SQLite engine.
+
+    SQLite keeps the locks of a process in that process's memory. A child that is forked during
+    another thread's transaction inherits its locks, which nothing releases, and finds the database
+    locked for ever.  https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_connection_across_a_fork_
+    """
+    lock = threading.RLock()
+    sa.event.listen(engine, "checkout", lambda *_: lock.acquire())
+    sa.event.listen(engine, "checkin", lambda *_: lock.release())
+    os.register_at_fork(
+        before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
+    )
 
 
 def _leave_old_primary(context: sa.ExceptionContext) -> None:

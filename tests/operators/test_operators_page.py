@@ -31,6 +31,10 @@ ELSEWHERE = {
     "damage-probe live", "damage-probe ready", "damage-tasks flower", "damage-tasks check",
     "damage-tasks queue check", "damage-tasks dead-letters list", "damage-tasks show",
     "damage-tasks dead-letters replay --yes", "damage-tasks stack",
+    "damage-tasks find --car-id 7", "damage-tasks find --verdict rejected --since 24h",
+    "damage-tasks migrate", "damage-tasks review", "damage-tasks deliver",
+    "damage-tasks deliveries list --state failed", "damage-tasks deliveries show ID",
+    "damage-tasks deliveries replay", "damage-tasks deliveries drop", "damage-tasks deliveries test",
 }  # fmt: skip
 
 
@@ -67,6 +71,7 @@ def comparable(text: str) -> str:
     """``text`` without what differs from machine to machine."""
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
     text = re.sub(r"worker1@\S+:", "worker1@HOST:", text)
+    text = re.sub(r"revision \d+", "revision N", text)
     return re.sub(r"is \d+ s old", "is N s old", text).strip()
 
 
