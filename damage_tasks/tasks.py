@@ -34,8 +34,11 @@ from damage_tasks.sqs.inspection_options import (
     OWN_ID,
 )
 from damage_tasks.sqs.inspection_task import InspectionTask
-from damage_tasks.sqs.message_attributes import VISIBILITY_MARGIN_SECONDS, receives_of
-from damage_tasks.sqs.outgoing_checks import MAX_DELAY_SECONDS
+from damage_tasks.sqs.message_attributes import (
+    MAX_DELAY_SECONDS,
+    VISIBILITY_MARGIN_SECONDS,
+    receives_of,
+)
 from damage_tasks.sqs.task_names import DETECT_DAMAGE, RECORD_MALFORMED
 from damage_tasks.worker.runtime import WorkerRuntime, runtime_of
 from damage_tasks.worker.signals import connect_signals

@@ -141,7 +141,7 @@ def _fork_between_transactions(engine: sa.Engine) -> None:
 
     SQLite keeps the locks of a process in that process's memory. A child that is forked during
     another thread's transaction inherits its locks, which nothing releases, and finds the database
-    locked for ever.  https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_connection_across_a_fork_
+    locked forever.  https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_connection_across_a_fork_
     """
     lock = threading.RLock()
     sa.event.listen(engine, "checkout", lambda *_: lock.acquire())

@@ -6,6 +6,7 @@ from typing import Any
 
 # Between a task's hard time limit and its message becoming visible again.
 VISIBILITY_MARGIN_SECONDS = 10
+MAX_DELAY_SECONDS = 900  # of DelaySeconds; SQS accepts no more
 
 
 def sent_at(properties: dict[str, Any]) -> float | None:

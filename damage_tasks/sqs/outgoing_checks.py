@@ -18,6 +18,7 @@ from celery.app.routes import Router
 from damage_tasks.errors import CallRefused, MetadataInvalid
 from damage_tasks.inspection import MAX_ID_BYTES
 from damage_tasks.settings import get_settings
+from damage_tasks.sqs.message_attributes import MAX_DELAY_SECONDS
 from damage_tasks.sqs.task_names import ARGUMENTS, DETECT_DAMAGE, MAX_RETRIES, is_task_id
 
 # Celery's options, and what to do instead.
@@ -34,7 +35,6 @@ _REFUSED = {
 }
 _CHORD_UNLOCK = "celery.chord_unlock"  # Celery sends it before the photos of a chord
 _NAMES = {"callbacks": "link", "errbacks": "link_error"}
-MAX_DELAY_SECONDS = 900  # SQS accepts no more
 _SIGNATURE = inspect.signature(AMQP.as_task_v2)  # Celery passes most of it by position
 _MAX_INTEGER_BITS = 8192  # Python reads no integer of more than 4300 digits
 # JSON writes larger ones with an exponent; PostgreSQL's numbers have none.

@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 from celery import Celery
 
-from damage_tasks import detect_damage
+from damage_tasks import InspectionOptions, detect_damage, get_case
 from damage_tasks.devstack import Stack
 from tests.integration.conftest import queue_counts
 from tools.loopback_web_server import Site
@@ -60,6 +60,27 @@ def test_delay_ends_in_a_verdict_with_overlay_mask_and_row(
     assert mask.shape == (480, 640)
     query = "SELECT count(*) FROM inspections WHERE id = :id"
     assert count_rows(stack, query, id=result["id"]) == 1
+
+
+def test_the_photos_of_a_case_are_summarised(
+    send: Callable[[Any], str], photo: str, result_of: Wait
+) -> None:
+    case_id = f"case-{time.time_ns()}"
+    options: InspectionOptions = {"case_id": case_id, "case_photos": 2}
+    first = detect_damage.delay(photo, inspection=options).id
+    assert result_of(first)["case_id"] == case_id
+    summary = get_case(case_id)
+    assert summary is not None
+    assert (summary["complete"], summary["photos"]["expected"]) == (False, 2)
+    second = send({"image_url": f"{photo}.missing", "inspection": options})
+    assert result_of(second)["verdict"] == "rejected"
+    summary = get_case(case_id)
+    assert summary is not None
+    assert summary["inspections"] == [first, second]
+    assert [(one["id"], one["reason"]) for one in summary["retake"]][-1] == (
+        second,
+        "photo_not_found",
+    )
 
 
 def test_get_waits_for_the_result(photo: str) -> None:

@@ -34,7 +34,8 @@ ELSEWHERE = {
     "damage-tasks find --car-id 7", "damage-tasks find --verdict rejected --since 24h",
     "damage-tasks migrate", "damage-tasks review", "damage-tasks deliver",
     "damage-tasks deliveries list --state failed", "damage-tasks deliveries show ID",
-    "damage-tasks deliveries replay", "damage-tasks deliveries drop", "damage-tasks deliveries test",
+    "damage-tasks deliveries replay", "damage-tasks deliveries drop",
+    "damage-tasks deliveries test",
 }  # fmt: skip
 
 
