@@ -91,11 +91,12 @@ caller: ## Check what `pip install damage-tasks` gives a caller: PYTHON=python3.
 	@var/caller/bin/pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) $(PIP_ARGS) .
 	@var/caller/bin/python -I -W error tools/caller.py
 
-up: ## Run the whole stack in containers: queue, object store, database, worker, Flower, Grafana
+up: ## Run the whole stack in containers: queue, object store, database, worker, pages, Grafana
 	@$(COMPOSE) ps --quiet | grep -q . || $(PYTHON) deploy/docker/check_ports.py
 	@$(COMPOSE) up --build --detach --wait
 	@echo "Flower http://127.0.0.1:$${FLOWER_PORT:-5555} (operator, $${FLOWER_PASSWORD:-damage})" \
-		"Grafana http://127.0.0.1:$${GRAFANA_PORT:-3000}"
+		"Grafana http://127.0.0.1:$${GRAFANA_PORT:-3000}" \
+		"review http://127.0.0.1:$${REVIEW_PORT:-5556} (inspector, $${REVIEW_PASSWORD:-damage})"
 
 live: ## Like `up`, with the code of this checkout; the worker and Flower restart on every change
 	@$(COMPOSE) -f docker-compose.yml -f deploy/docker/docker-compose.live.yml up --build --watch

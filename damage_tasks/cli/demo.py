@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,8 +40,14 @@ def run(
         int | None,
         typer.Option(min=1, help="Number of worker processes; by default one more than cores."),
     ] = None,
+    review: Annotated[
+        bool | None,
+        typer.Option(help="Serve the inspectors' page until Ctrl-C; by default on a terminal."),
+    ] = None,
 ) -> None:
-    """Examine photos with a real queue, object store, database and worker, then stop them.
+    """Examine photos with a real queue, object store, database and worker.
+
+    On a terminal, you can then decide about the photos on the inspectors' page.
 
     Writes OUT/results.json (a list of results), OUT/overlays/*.jpg and
     OUT/index.html (each photo next to its overlay).
@@ -52,6 +61,7 @@ def run(
     out.mkdir(parents=True, exist_ok=True)
     # Next to the results, so that the logs are easy to find if something has failed.
     work = Path(tempfile.mkdtemp(prefix="stack-", dir=out))
+    with_review = sys.stdout.isatty() if review is None else review
     succeeded = False
     try:
         if not photos:
@@ -61,30 +71,46 @@ def run(
             )
             named = list(unique_names(_samples(work / "samples", count)))
         with console.status("starting the queue, object store, database and worker"):
-            stack = Stack(work, processes=processes)
+            stack = Stack(work, processes=processes, review=with_review)
             stack.__enter__()
         try:
             results = _inspect(console, stack, named, out)
+            problem = _report(console, results, missing=len(named) - len(results), out=out)
+            if stack.review and not problem:
+                _serve(console, stack.review.url)
         finally:
             with console.status("stopping"):
                 stack.stop()
-        failed = sum(result["verdict"] == "failed" for _, result in results)
-        missing = len(named) - len(results)
-        succeeded = not failed and not missing
+        succeeded = not problem
     except KeyboardInterrupt:
         succeeded = True  # no need to keep the logs
         raise
     finally:
         if succeeded:
             shutil.rmtree(work, ignore_errors=True)
+    if problem:
+        console.print(f"[red]{problem}[/] Logs: {work / 'logs'}", soft_wrap=True)
+        raise typer.Exit(1)
+
+
+def _report(
+    console: Console, results: list[tuple[str, InspectionResult]], *, missing: int, out: Path
+) -> str | None:
+    """Print the results; returns what went wrong."""
     print_results(Console(), results)
     console.print(f"Open {out / 'index.html'} to see photos and overlays.", soft_wrap=True)
-    if not succeeded:
-        console.print(
-            f"[red]{failed} photos failed, {missing} have no verdict.[/] Logs: {work / 'logs'}",
-            soft_wrap=True,
-        )
-        raise typer.Exit(1)
+    failed = sum(result["verdict"] == "failed" for _, result in results)
+    if not failed and not missing:
+        return None
+    return f"{failed} photos failed, {missing} have no verdict."
+
+
+def _serve(console: Console, url: str) -> None:
+    """Wait for Ctrl-C."""
+    console.print(f"Decide about the photos (Ctrl-C ends the demo): {url}", soft_wrap=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(1)
 
 
 def _inspect(

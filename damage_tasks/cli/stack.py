@@ -44,7 +44,9 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """Start a queue, object store, database, worker and Flower; Ctrl-C stops them all.
+    """Start a queue, object store, database, worker, Flower and the inspectors' page.
+
+    Ctrl-C stops them all.
 
     In another shell, `set -a; . var/stack.env` makes every command, worker and
     Python program use this stack. It listens on loopback only. A worker that ends is
@@ -59,7 +61,7 @@ def run(
     with console.status("starting the queue, object store, database, worker and Flower"):
         stack = Stack(
             folder, processes=processes, database_url=database_url, show_worker=True, flower=True,
-            settings=_settings(bundle),
+            review=True, settings=_settings(bundle),
         )  # fmt: skip
         stack.__enter__()
     try:
@@ -70,7 +72,9 @@ def run(
         console.print(f"  set -a; . {shown}; set +a")
         console.print("  damage-tasks submit file:///path/to/car.jpg --wait\n")
         if stack.flower:
-            console.print(f"Watch the photos in Flower: {stack.flower.url}\n")
+            console.print(f"Watch the photos in Flower: {stack.flower.url}")
+        if stack.review:
+            console.print(f"Decide about them: {stack.review.url}\n")
         console.print(
             "To publish a bundle of your own: python -m model_store publish FOLDER "
             f"s3://{MODELS_BUCKET}\n", soft_wrap=True

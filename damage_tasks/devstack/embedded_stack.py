@@ -21,6 +21,7 @@ from damage_tasks.devstack.child_processes import Child, clean_environment
 from damage_tasks.devstack.event_deliverer import READY, sends_events, start_deliverer
 from damage_tasks.devstack.loopback_ports import Ports
 from damage_tasks.devstack.restarts import Restarts
+from damage_tasks.devstack.review_page import ReviewPage
 from damage_tasks.errors import StackError
 
 QUEUE_NAME = "damage"
@@ -38,9 +39,9 @@ class Stack:
     uses ``stack-2.env``, and so on.  The ports are those of the folder's last stack, if they are
     free.  ``database_url`` replaces the SQLite file.  With ``show_worker``, the worker writes to
     this terminal.  ``flower`` also starts Flower, with an event bus unless ``settings`` contains
-    one, and adds both to ``stack.env``.  ``emulator`` is a running emulator that is not stopped;
-    ``app`` is the Celery application of the workers.  Raises a `StackError` that names the part
-    that does not start and its log.
+    one, and adds both to ``stack.env``. ``review`` starts the inspectors' page. ``emulator`` is a
+    running emulator that is not stopped; ``app`` is the Celery application of the workers. Raises
+    a `StackError` that names the part that does not start and its log.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Stack:
         database_url: str | None = None,
         show_worker: bool = False,
         flower: bool = False,
+        review: bool = False,
         emulator: Emulator | None = None,
         app: str = "damage_tasks",
         visibility_timeout: int = 180,
@@ -72,8 +74,10 @@ class Stack:
         self._app = app
         self._visibility_timeout = visibility_timeout
         self._with_flower = flower
+        self._with_review = review
         self.bus: Bus | None = None
         self.flower: Flower | None = None
+        self.review: ReviewPage | None = None
         self.workers: list[Child] = []
         self.deliverer: Child | None = None
         self._restarts = Restarts()
@@ -112,14 +116,20 @@ class Stack:
         if self._with_flower:
             self.start_flower()
         _migrate(database)
+        self._start_review(logs)
         if sends_events(self.environment):
             self.deliverer = start_deliverer(logs / "deliverer.log", self.environment)
         self._start_workers()
         if self.deliverer:
             self.deliverer.wait_for(READY, START_TIMEOUT_SECONDS)
-        if self.flower:
-            self.flower.wait()
+        for page in (self.flower, self.review):
+            if page:
+                page.wait()
         self._write_env_file()
+
+    def _start_review(self, logs: Path) -> None:
+        if self._with_review:
+            self.review = ReviewPage(logs / "review.log", self.environment, self._port("review"))
 
     def _environment_of(self, emulator: Emulator, database: str) -> dict[str, str]:
         """Create the queues and buckets in ``emulator``; returns the workers' variables."""
@@ -222,10 +232,11 @@ class Stack:
                 self._lock.close()
                 self._lock = None
         self.workers = []
-        self.flower = self.bus = self.deliverer = None
+        self.flower = self.review = self.bus = self.deliverer = None
 
     def _stop_children(self) -> None:
-        others = [part for part in (self.flower, self.bus) if part is not None]
+        parts = (self.flower, self.review, self.bus)
+        others = [part for part in parts if part is not None]
         try:
             for worker in self.workers:
                 worker.terminate()
@@ -263,6 +274,8 @@ class Stack:
         named = dict(self.environment)
         if self.flower:
             named["FLOWER_URL"] = self.flower.url
+        if self.review:
+            named["REVIEW_URL"] = self.review.url
         lines = [f"{name}={shlex.quote(value)}" for name, value in named.items()]
         # So that `damage-tasks` and `python` come from this installation.
         commands = str(Path(sys.executable).parent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -67,6 +68,8 @@ def test_a_stopped_worker_starts_again_and_the_next_stack_has_the_same_address(
     (tmp_path / "car.jpg").write_bytes(jpeg())
     with running(tmp_path) as first:
         assert first["DAMAGE_BUNDLE"] == str(bundle)
+        with urllib.request.urlopen(first["REVIEW_URL"], timeout=20) as answer:
+            assert "Nothing is waiting" in answer.read().decode()
         # The button in Flower.
         (worker,) = wait_until(lambda: ask(first, "workers?refresh=1"), "the worker in Flower")
         ask(first, f"worker/shutdown/{worker}", "POST")
@@ -83,5 +86,37 @@ def test_a_stopped_worker_starts_again_and_the_next_stack_has_the_same_address(
         )  # fmt: skip
         assert s3.list_objects_v2(Bucket=MODELS_BUCKET)["KeyCount"] == 0
     with running(tmp_path) as second:
-        for name in ("AWS_ENDPOINT_URL", "DAMAGE_QUEUE_URL", "DAMAGE_EVENT_BUS_URL", "FLOWER_URL"):
+        for name in (
+            "AWS_ENDPOINT_URL",
+            "DAMAGE_QUEUE_URL",
+            "DAMAGE_EVENT_BUS_URL",
+            "FLOWER_URL",
+            "REVIEW_URL",
+        ):
             assert second[name] == first[name]
+
+
+def test_the_demo_ends_with_the_address_of_the_inspectors_page(tmp_path: Path) -> None:
+    log = tmp_path / "demo.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "damage_tasks", "demo", "--review", "--count", "2",
+             "--processes", "1", "--out", str(tmp_path / "out")],
+            cwd=tmp_path, env=clean_environment(), stdout=output, stderr=output,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
+    try:
+        ready = "Decide about the photos"
+        wait_until(lambda: ready in log.read_text() or process.poll() is not None, ready, 180)
+        last = log.read_text().strip().splitlines()[-1]
+        assert last.startswith(ready)
+        url = last.rpartition(" ")[2]
+        with urllib.request.urlopen(f"{url}/lists/all", timeout=20) as answer:
+            page = answer.read().decode()
+        (first, *_) = re.findall(r"/inspections/([^?\"]+)", page)
+        with urllib.request.urlopen(f"{url}/inspections/{first}/photo", timeout=20) as answer:
+            assert answer.read()[:2] == b"\xff\xd8"
+    finally:
+        process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
+    assert not list((tmp_path / "out").glob("stack-*"))

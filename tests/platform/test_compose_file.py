@@ -83,7 +83,7 @@ def test_every_setting_of_the_compose_file_exists() -> None:
 
 
 def test_the_application_runs_as_restricted_as_in_the_cluster() -> None:
-    for name in ("worker", "flower", "migrate", "prepare", "submit", "inbox"):
+    for name in ("worker", "flower", "review", "migrate", "prepare", "submit", "inbox"):
         service = SERVICES[name]
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
@@ -194,9 +194,9 @@ def test_the_build_sees_no_weights_no_tests_and_no_secrets(tmp_path: Path) -> No
         assert all(name == "." or name in allowed for name in source.split())
 
 
-def test_the_image_brings_every_engine_and_flower() -> None:
+def test_the_image_brings_every_engine_and_page() -> None:
     (extras,) = re.findall(r"'\.\[([\w,]+)\]'", DOCKERFILE)
-    assert set(extras.split(",")) == {"worker", "openvino", "flower"}
+    assert set(extras.split(",")) == {"worker", "openvino", "flower", "review"}
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     assert set(extras.split(",")) <= set(setup["options.extras_require"])

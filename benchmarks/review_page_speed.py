@@ -1,0 +1,127 @@
+"""How long the inspectors' page takes on the server, with many inspections in PostgreSQL.
+
+`python -m benchmarks.review_page_speed --rows 1000000` prints milliseconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import median
+from typing import Any
+
+import sqlalchemy as sa
+from starlette.testclient import TestClient
+
+from damage_tasks.results.schema_upgrade import migrate
+from damage_tasks.results.store import Inspections
+from damage_tasks.review.web_application import build_application
+from damage_tasks.settings import Settings
+from tools.postgres import Postgres
+
+REPEATS = 20
+ROWS_PER_STATEMENT = 100_000
+
+# One photo in five is damaged, one in fifty is poor, one in ten has been decided.
+_FINDINGS = """
+INSERT INTO findings (id, photo_sha256, bundle_digest, verdict, damage_score, decided_by, scores,
+    photo_width, photo_height, quality, created_at)
+SELECT n, encode(sha256(n::text::bytea), 'hex'), repeat('b', 64),
+    CASE WHEN n % 5 = 0 THEN 'damaged' ELSE 'clean' END, random(), 'damage', '{"damage": 0.5}',
+    1600, 1200, jsonb_build_object('blur', 100, 'brightness', 0.5, 'reasons', '[]'::jsonb,
+    'verdict', CASE WHEN n % 50 = 0 THEN 'poor' ELSE 'good' END), now()
+FROM generate_series(:first, :last) AS n
+"""
+_DAMAGES = """
+INSERT INTO damages (finding_id, number, type, confidence, severity, area_px, area_ratio,
+    x, y, width, height, polygon)
+SELECT n, 1, (ARRAY['dent', 'scratch', 'spacing', 'breakage'])[1 + n / 5 % 4], 0.8, 'minor',
+    1000, 0.001, 100, 100, 50, 50, '[[100, 100], [150, 100], [150, 150]]'
+FROM generate_series(:first, :last) AS n WHERE n % 5 = 0
+"""
+_INSPECTIONS = """
+INSERT INTO inspections (id, photo_url, photo_sha256, photo_bytes, photo_width, photo_height,
+    verdict, damage_score, finding_id, reused, bundle_name, bundle_version, bundle_digest,
+    timings_ms, attempts, metadata, finished_at, decided_at)
+SELECT 'task-' || n, 'https://photos.example/' || n || '.jpg', f.photo_sha256, 1000000, 1600, 1200,
+    f.verdict, f.damage_score, n, false, 'default', '2.0.' || n % 3, f.bundle_digest,
+    '{"download": 12}', 1, jsonb_build_object('car_id', n / 20, 'rental_id', 'r-' || n / 4),
+    timestamptz '2026-01-01' + n * interval '10 seconds',
+    CASE WHEN n % 10 = 3 THEN now() END
+FROM findings f JOIN generate_series(:first, :last) AS n ON n = f.id
+"""
+
+
+def fill(url: str, rows: int) -> None:
+    """Migrate the database at ``url`` and add ``rows`` inspections with findings."""
+    migrate(url)
+    engine = sa.create_engine(url)
+    for first in range(1, rows + 1, ROWS_PER_STATEMENT):
+        given = {"first": first, "last": min(rows, first + ROWS_PER_STATEMENT - 1)}
+        with engine.begin() as connection:
+            for statement in (_FINDINGS, _DAMAGES, _INSPECTIONS):
+                connection.execute(sa.text(statement), given)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("VACUUM ANALYZE"))
+    engine.dispose()
+
+
+@contextmanager
+def opened_page(url: str) -> Iterator[TestClient]:
+    """A client of the page in this process, so that only the server's own time is measured."""
+    store = Inspections(url)
+    settings = Settings(bucket="none", database_url=url)
+    with TestClient(build_application(settings, store), base_url="http://127.0.0.1") as client:
+        yield client
+    store.close()
+
+
+def page_milliseconds(client: TestClient, rows: int) -> dict[str, tuple[float, float]]:
+    """Median and worst milliseconds of each page."""
+    pages: dict[str, str] = {
+        name: f"/lists/{name}" for name in ("unsure", "damaged", "poor-photo", "audit", "all")
+    }
+    pages |= {
+        "next unsure": "/lists/unsure/next",
+        "a later page": f"/lists/all?after=task-{rows // 2}",
+        "filter car": f"/lists/all?car={rows // 40}",
+        "filter verdict and type": "/lists/damaged?type=spacing",
+        "filter score": "/lists/all?min_score=40&max_score=45",
+        "filter bundle": "/lists/all?bundle=2.0.1",
+        "filter days": "/lists/all?since=2026-02-01&until=2026-02-02",
+        "inspection": f"/inspections/task-{rows // 2}?list=damaged",
+    }
+    return {name: _timed(client, path) for name, path in pages.items()}
+
+
+def _timed(client: TestClient, path: str) -> tuple[float, float]:
+    times = []
+    for _ in range(REPEATS + 1):
+        began = time.perf_counter()
+        answer: Any = client.get(path, follow_redirects=False)
+        times.append((time.perf_counter() - began) * 1000)
+        if answer.status_code not in (200, 303):
+            raise ValueError(f"{path}: {answer.status_code}")
+    return median(times[1:]), max(times[1:])
+
+
+def main() -> None:
+    """Fill a database and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    rows = parser.parse_args().rows
+    server = Postgres().start()
+    try:
+        fill(server.url, rows)
+        with opened_page(server.url) as client:
+            for name, (middle, worst) in page_milliseconds(client, rows).items():
+                sys.stdout.write(f"{name:25} {middle:7.1f} ms, worst {worst:7.1f} ms\n")
+    finally:
+        server.stop()
+
+
+if __name__ == "__main__":
+    main()
