@@ -4,7 +4,7 @@
 """
 
 from damage_tasks.settings import get_settings
-from damage_tasks.sqs.envelope import PLAIN_JSON_TYPE
+from damage_tasks.sqs.celery_message import PLAIN_JSON_TYPE
 
 _settings = get_settings()
 _queue = _settings.queue_name if _settings.queue_url else "damage"

@@ -50,6 +50,7 @@ class Attempt:
     chose the id (``has_own_id``), it may have been used before; ``message_id`` is the
     SQS MessageId of the first message.
     ``case_id`` is the occasion that the photo belongs to, with ``case_photos`` photos.
+    ``is_upload`` says that an S3 event announced the photo.
     ``callback_url`` is where the caller wants the inspection's event sent, unchecked.
     ``metadata`` is the caller's, unchecked; `checked_metadata` contains it once it is known to be
     valid.
@@ -64,6 +65,7 @@ class Attempt:
     callback_url: Any = None
     case_id: str | None = None
     case_photos: int | None = None
+    is_upload: bool = False
     has_own_id: bool = False
     message_id: str | None = None
     checked_metadata: Mapping[str, Any] = field(default_factory=dict)

@@ -84,6 +84,8 @@ class Pipeline:
         """
         watch = attempt.watch
         try:
+            if attempt.is_upload:
+                attempt.metadata = {**self._object_metadata(attempt), **attempt.metadata}
             attempt.checked_metadata = check_metadata(attempt.metadata, self.max_metadata_bytes)
             self._check_deadline(attempt)
             data = self._download(attempt)
@@ -171,6 +173,11 @@ class Pipeline:
         if last is not None and last.reason is not None:
             text = f"{text}; the last attempt ended with {last.reason.code}: {last.reason.text}"
         raise TooOld(text)
+
+    def _object_metadata(self, attempt: Attempt) -> dict[str, str]:
+        with attempt.watch.stage("download"), suppress(PhotoRejected):
+            return self.photos.object_metadata(attempt.url)
+        return {}  # the download will say why
 
     def _download(self, attempt: Attempt) -> bytes:
         try:

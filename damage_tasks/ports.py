@@ -19,6 +19,9 @@ class Photos(Protocol):
     def download(self, url: str) -> bytes:
         """The photo's bytes."""
 
+    def object_metadata(self, url: str) -> dict[str, str]:
+        """The metadata that the uploader of an ``s3://`` photo gave it."""
+
     def decode(self, data: bytes, side: int) -> Photo:
         """The decoded photo, its longer side about ``side`` pixels or more; 0 for full size."""
 

@@ -44,6 +44,11 @@ class Photos:
             raise self.error
         return self.data
 
+    def object_metadata(self, url: str) -> dict[str, str]:
+        if self.error:
+            raise self.error
+        return {"car_id": "of the object", "camera": "front"}
+
     def decode(self, data: bytes, side: int) -> Photo:
         return decode(data, side=side)
 
@@ -346,6 +351,25 @@ def test_the_same_odd_url_does_not_conflict_with_itself(url: Any) -> None:
         assert found.id == "task-1"
         # As the database stores it.
         parts.records.rows["task-1"] = replace(found, photo_url=storable(found.photo_url))
+
+
+def test_an_uploaded_photo_has_the_metadata_of_its_object(parts: Parts) -> None:
+    attempt = Attempt("task-1", "s3://uploads/7.jpg", {"car_id": "of the key"}, is_upload=True)
+    result = check_result(parts.pipeline.inspect(attempt).to_dict())
+    assert result["metadata"] == {"car_id": "of the key", "camera": "front"}
+
+
+def test_an_upload_that_is_gone_is_rejected_with_the_metadata_of_its_key(parts: Parts) -> None:
+    parts.photos.error = PhotoNotFound("NoSuchKey")
+    attempt = Attempt("task-1", "s3://uploads/7.jpg", {"car_id": "7"}, is_upload=True)
+    result = check_result(parts.pipeline.inspect(attempt).to_dict())
+    assert (result["reason"]["code"], result["metadata"]) == ("photo_not_found", {"car_id": "7"})
+
+
+def test_an_upload_is_retried_while_s3_is_unavailable(parts: Parts) -> None:
+    parts.photos.error = StorageUnavailable("S3 is unavailable")
+    with pytest.raises(StorageUnavailable):
+        parts.pipeline.inspect(Attempt("task-1", "s3://uploads/7.jpg", {}, is_upload=True))
 
 
 def test_keys_are_made_of_digests_only() -> None:

@@ -17,7 +17,7 @@ from damage_tasks.errors import (
 from damage_tasks.photos.decode import MEBIBYTE, Photo, decode
 from damage_tasks.photos.http_download import HttpDownload
 from damage_tasks.photos.url_policy import FileUrl, HttpUrl, S3Url, parse_url
-from damage_tasks.storage.s3 import Signer, read_object
+from damage_tasks.storage.s3 import Signer, read_metadata, read_object
 
 if TYPE_CHECKING:
     from damage_tasks.settings import Settings
@@ -48,6 +48,14 @@ class PhotoReader:
                 )
             case FileUrl():
                 return _read_file(place.path, self._settings.max_photo_bytes)
+
+    def object_metadata(self, url: str) -> dict[str, str]:
+        """The metadata that the uploader of an ``s3://`` photo gave it; empty for other URLs.
+
+        Raises the same errors as `download`.
+        """
+        place = parse_url(url, self._settings)
+        return read_metadata(place.bucket, place.key) if isinstance(place, S3Url) else {}
 
     def decode(self, data: bytes, side: int) -> Photo:
         """The picture in ``data``; see `damage_tasks.photos.decode.decode`."""

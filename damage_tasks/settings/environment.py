@@ -22,6 +22,7 @@ from damage_tasks.errors import SettingsError
 from damage_tasks.settings.base import PREFIX, is_service_link
 from damage_tasks.settings.connection_settings import PlaceSettings
 from damage_tasks.settings.event_settings import EventSettings
+from damage_tasks.settings.intake_settings import IntakeSettings
 from damage_tasks.settings.monitoring_settings import MonitoringSettings
 from damage_tasks.settings.photo_settings import PhotoSettings
 from damage_tasks.settings.review_settings import ReviewSettings
@@ -39,13 +40,20 @@ _LEGACY_HOSTS_OF_US_EAST_1 = frozenset({"queue.amazonaws.com", "sqs.amazonaws.co
 
 # Pydantic lists the fields of the last group first.
 class Settings(
-    ReviewSettings, MonitoringSettings, EventSettings, WorkerSettings, PhotoSettings, PlaceSettings
+    ReviewSettings,
+    MonitoringSettings,
+    EventSettings,
+    WorkerSettings,
+    IntakeSettings,
+    PhotoSettings,
+    PlaceSettings,
 ):
     """The settings of callers and workers; `get_settings` reads them."""
 
     @field_validator(
         "allowed_hosts",
         "allowed_buckets",
+        "intake_buckets",
         "file_roots",
         "cloudfront_hosts",
         "event_targets",
@@ -89,6 +97,21 @@ class Settings(
     @classmethod
     def _expand(cls, value: Path) -> Path:
         return value.expanduser()
+
+    @model_validator(mode="after")
+    def _intake_is_possible(self) -> Self:
+        if self.bucket in self.intake_buckets:
+            raise ValueError(
+                f"DAMAGE_INTAKE_BUCKETS must not contain DAMAGE_BUCKET ({self.bucket}): each "
+                "overlay would be examined as a photo, forever"
+            )
+        missing = set(self.intake_buckets) - set(self.allowed_buckets)
+        if self.allowed_buckets and missing:
+            raise ValueError(
+                f"DAMAGE_INTAKE_BUCKETS contains {min(missing)}, which is not in "
+                "DAMAGE_ALLOWED_BUCKETS"
+            )
+        return self
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

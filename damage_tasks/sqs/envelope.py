@@ -2,8 +2,9 @@
 
 Celery's own messages are accepted.  ``{"image_url": ...}`` from any language becomes a
 `detect_damage` call whose task id is the SQS MessageId, which SendMessage returned to
-the sender.  Everything else becomes `record_malformed`: a stock worker
-would delete it or crash (celery/kombu#2421).
+the sender, and so does S3's event about an uploaded photo, with an id made of the object.
+Everything else becomes `record_malformed`: a stock worker would delete it or crash
+(celery/kombu#2421).
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import base64
 import json
 from typing import Any
 
-from kombu.serialization import register
-
+from damage_tasks.intake.s3_events import may_be_s3_event, uploads_in
+from damage_tasks.sqs.celery_message import PLAIN_JSON_TYPE, Json, celery_message
 from damage_tasks.sqs.inspection_options import (
     MESSAGE_ID,
     OPTIONS_KEY,
+    PROBLEM,
     carried_headers,
     option_headers,
 )
@@ -28,33 +30,15 @@ from damage_tasks.sqs.task_names import (
     RECORD_MALFORMED,
     is_task_id,
 )
-from damage_tasks.telemetry import redact, redacted
-
-Json = dict[str, Any]
-
-# kombu's own JSON interprets objects with "__type__" and "__value__"; if it does
-# not know the type, Celery drops the message.  Callers' metadata must stay unchanged.
-PLAIN_JSON = "plain-json"
-PLAIN_JSON_TYPE = "application/vnd.damage-tasks.plain+json"
-
-
-def register_plain_json() -> None:
-    """Let kombu read plain JSON in this process; kombu's registry applies to the whole process.
-
-    Workers call this before they fork; a caller's process never needs it.
-    """
-    register(PLAIN_JSON, json.dumps, json.loads, PLAIN_JSON_TYPE, "utf-8")
-
+from damage_tasks.sqs.upload_messages import message_of_event
 
 TRACE_HEADERS = ("sentry-trace", "baggage")
-PROBLEM = "problem"  # our header that says what is wrong with a malformed message
 KEPT_HEADERS = (
     "lang", "root_id", "parent_id", "argsrepr", "kwargsrepr", "origin", PROBLEM, *TRACE_HEADERS,
 )  # fmt: skip
 # Nested lists: Python itself fails near 1000 levels, each time in a different place.
 MAX_DEPTH = 100
 
-MAX_SHOWN_CHARACTERS = 1024  # characters of a message's arguments that Flower shows
 MAX_HEADER_CHARACTERS = 8192  # characters of any other header that is kept
 # Characters of a malformed body that are kept.
 MAX_BODY_CHARACTERS = 4096
@@ -69,29 +53,41 @@ def translate(text: str, message_id: str, queue: str) -> Json:
     further tasks to call.  Its expiry time becomes the photo's deadline.
     """
     payload = _parse(text)
-    celery = _celery(payload, message_id, queue)
-    if celery is not None:
-        return celery
     problem = None
-    if isinstance(payload, dict) and isinstance(payload.get("image_url"), str):
-        try:
-            return _raw(payload, message_id, queue)
-        except ValueError as error:
-            problem = str(error)
+    try:
+        found = _celery(payload, message_id, queue) or _raw(payload, message_id, queue)
+        found = found or message_of_event(payload, message_id, queue)
+        if found is not None:
+            return found
+    except ValueError as error:
+        problem = str(error)
     task_id = senders_id(payload) or message_id
     headers = {MESSAGE_ID: message_id, **({PROBLEM: problem} if problem else {})}
-    return _message(RECORD_MALFORMED, [text[:MAX_BODY_CHARACTERS]], {}, task_id, queue, headers)
+    body = text[:MAX_BODY_CHARACTERS]
+    return celery_message(RECORD_MALFORMED, [body], {}, task_id, queue, headers)
 
 
-def _raw(payload: Json, message_id: str, queue: str) -> Json:
+def is_ignored(text: str) -> bool:
+    """Whether a body is an S3 event that announces no photo, such as S3's test event."""
+    if not may_be_s3_event(text):
+        return False
+    try:
+        return uploads_in(json.loads(text)) == []
+    except (ValueError, RecursionError):
+        return False
+
+
+def _raw(payload: Any, message_id: str, queue: str) -> Json | None:
     """The message for plain JSON with an ``image_url``; `ValueError` if an option is wrong."""
+    if not isinstance(payload, dict) or not isinstance(payload.get("image_url"), str):
+        return None
     own_id, options = option_headers(payload.get(OPTIONS_KEY, {}))
     metadata = {
         key: value for key, value in payload.items() if key not in ("image_url", OPTIONS_KEY)
     }
     headers = {"headers": _trace(metadata), **options, MESSAGE_ID: message_id}
     args = [payload["image_url"], metadata]
-    return _message(DETECT_DAMAGE, args, {}, own_id or message_id, queue, headers)
+    return celery_message(DETECT_DAMAGE, args, {}, own_id or message_id, queue, headers)
 
 
 def _parse(text: str | bytes) -> Any:
@@ -118,43 +114,6 @@ def _trace(metadata: Json) -> Json:
     return {name: metadata[name] for name in TRACE_HEADERS if isinstance(metadata.get(name), str)}
 
 
-def _message(
-    task: str, args: list[Any], kwargs: Json, task_id: str, queue: str, headers: Json | None = None
-) -> Json:
-    body = json.dumps([args, kwargs, {"callbacks": None, "errbacks": None, "chain": None}])
-    return {
-        "body": base64.b64encode(body.encode()).decode(),
-        "content-type": PLAIN_JSON_TYPE,
-        "content-encoding": "utf-8",
-        "headers": {
-            "lang": "json",
-            "root_id": task_id,
-            "parent_id": None,
-            # Shown in Flower.
-            "argsrepr": redact(repr(tuple(redacted(args))))[:MAX_SHOWN_CHARACTERS],
-            "kwargsrepr": "{}",
-            "origin": "sqs",
-            "retries": 0,
-            **(headers or {}),
-            "task": task,
-            "id": task_id,
-            "group": None,
-            "eta": None,
-            "expires": None,
-            "timelimit": [None, None],
-            "ignore_result": False,
-        },
-        "properties": {
-            "correlation_id": task_id,
-            "reply_to": "",
-            "delivery_mode": 2,
-            "priority": 0,
-            "body_encoding": "base64",
-            "delivery_info": {"exchange": "", "routing_key": queue},
-        },
-    }
-
-
 def _celery(payload: Any, message_id: str, queue: str) -> Json | None:
     """The message sent by Celery itself, if it and its arguments are valid."""
     try:
@@ -174,7 +133,7 @@ def _celery(payload: Any, message_id: str, queue: str) -> Json | None:
         kept = {**_kept(headers), **carried_headers(headers, message_id)}
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
-    return _message(task, args, kwargs, task_id, queue, {**kept, "retries": retries})
+    return celery_message(task, args, kwargs, task_id, queue, {**kept, "retries": retries})
 
 
 def _can_be_called(task: str, args: Any, kwargs: Any) -> bool:

@@ -27,8 +27,19 @@ CALLBACK_URL = "callback_url"
 OWN_ID = "own_id"  # whether the sender chose the id, so that there may be an earlier message
 MESSAGE_ID = "message_id"  # of the first message, which a retry keeps
 HAD_PHOTO = "had_photo"
+UPLOADED = "uploaded"  # whether an S3 event announced the photo
+PROBLEM = "problem"  # what is wrong with a malformed message
 # What a message's retry, or its replay from the dead-letter queue, keeps.
-CARRIED = (DEADLINE, CASE_ID, CASE_PHOTOS, CALLBACK_URL, OWN_ID, MESSAGE_ID, HAD_PHOTO)
+CARRIED = (
+    DEADLINE,
+    CASE_ID,
+    CASE_PHOTOS,
+    CALLBACK_URL,
+    OWN_ID,
+    MESSAGE_ID,
+    HAD_PHOTO,
+    UPLOADED,
+)
 
 _OPTIONS = ("id", CASE_ID, CASE_PHOTOS, DEADLINE, CALLBACK_URL)
 _MAX_CASE_PHOTOS = 1000
@@ -70,7 +81,7 @@ def carried_headers(headers: Json, message_id: str) -> Json:
     with suppress(ValueError, OverflowError):
         deadline = _iso_deadline(headers.get(DEADLINE) or headers.get("expires"))
         carried |= {DEADLINE: deadline} if deadline else {}
-    for flag in (OWN_ID, HAD_PHOTO):
+    for flag in (OWN_ID, HAD_PHOTO, UPLOADED):
         if headers.get(flag) is True:
             carried[flag] = True
     first = headers.get(MESSAGE_ID)

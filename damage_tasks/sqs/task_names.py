@@ -6,6 +6,7 @@ from damage_tasks.inspection import MAX_ID_BYTES
 
 DETECT_DAMAGE = "detect_damage"
 RECORD_MALFORMED = "record_malformed"
+FORWARD_UPLOADS = "forward_uploads"  # called by workers only, so no message may name it
 
 MAX_RETRIES = 1000  # that a message may have behind it
 

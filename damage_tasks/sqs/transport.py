@@ -18,7 +18,7 @@ from kombu.transport import SQS, virtual
 
 from damage_tasks.sqs.batches import change_visibility, delete_messages
 from damage_tasks.sqs.deletions import Deletions
-from damage_tasks.sqs.envelope import translate
+from damage_tasks.sqs.envelope import is_ignored, translate
 
 logger = get_logger(__name__)
 
@@ -198,7 +198,14 @@ class Channel(SQS.Channel):
         usable = [message for message in received if _is_message(message)]
         if len(usable) < len(received):
             logger.warning("SQS returned %d messages without a body", len(received) - len(usable))
-        return super()._on_messages_ready(queue, qname, {"Messages": usable})
+        requests = []
+        for message in usable:
+            if is_ignored(self._text_of(message)):
+                logger.debug("S3 event %s announces no photo", message["MessageId"])
+                self._delete_soon(queue, qname, message["ReceiptHandle"])
+            else:
+                requests.append(message)
+        return super()._on_messages_ready(queue, qname, {"Messages": requests})
 
     def _poll_failed(self, failure: FailedPoll) -> None:
         self._failures += 1
@@ -225,13 +232,14 @@ class Channel(SQS.Channel):
         self.hub.call_later(random.uniform(pause / 2, pause), self._schedule_queue, queue)
 
     def _message_to_python(self, message: Json, queue_name: str, q_url: str) -> Json:
-        body = message["Body"]
-        if isinstance(body, str):
-            # SQS itself rejects lone surrogates, but an emulator might not.
-            body = body.encode("utf-8", "replace")
-        text = self._decode_python_message_body(body).decode("utf-8", "replace")
+        text = self._text_of(message)
         payload = translate(text, message["MessageId"], queue_name)
         return self._envelope_payload(payload, text, message, q_url)
+
+    def _text_of(self, message: Json) -> str:
+        # SQS itself rejects lone surrogates, but an emulator might not.
+        body = message["Body"].encode("utf-8", "replace")
+        return str(self._decode_python_message_body(body).decode("utf-8", "replace"))
 
     def _put(self, queue: str, message: Json, **kwargs: Any) -> None:
         headers = message.get("headers") or {}
@@ -244,11 +252,15 @@ class Channel(SQS.Channel):
         message = self.qos._delivered.get(delivery_tag)
         virtual.Channel.basic_ack(self, delivery_tag, multiple)
         if message is not None:
-            url = message.delivery_info["sqs_queue"]
-            if url not in self._deletions:
-                sqs = self.sqs(queue=message.delivery_info["routing_key"])
-                self._deletions[url] = Deletions(partial(delete_messages, sqs, url))
-            self._deletions[url].add(_sqs_message(message)["ReceiptHandle"])
+            info = message.delivery_info
+            receipt = _sqs_message(message)["ReceiptHandle"]
+            self._delete_soon(info["sqs_queue"], info["routing_key"], receipt)
+
+    def _delete_soon(self, url: str, queue: str, receipt: str) -> None:
+        if url not in self._deletions:
+            sqs = self.sqs(queue=queue)
+            self._deletions[url] = Deletions(partial(delete_messages, sqs, url))
+        self._deletions[url].add(receipt)
 
     def close(self) -> None:
         super().close()

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,6 +159,21 @@ def read_object(bucket: str, key: str, *, limit: int, timeout: float) -> bytes:
     if size is not None and len(data) < size:
         raise StorageUnavailable(f"{where}: ended after {len(data)} of {size} bytes")
     return bytes(data)
+
+
+def read_metadata(bucket: str, key: str) -> dict[str, str]:
+    """The caller's own metadata of ``s3://bucket/key``; raises the same errors as `read_object`."""
+    with _callers_errors(f"s3://{bucket}/{key}"):
+        found = s3_client().head_object(Bucket=bucket, Key=key)["Metadata"]
+    return {name: _without_mime_words(value) for name, value in found.items()}
+
+
+def _without_mime_words(text: str) -> str:
+    """``text`` with RFC 2047's encoded words decoded, as which S3 returns non-ASCII characters."""
+    try:
+        return str(make_header(decode_header(text)))
+    except (HeaderParseError, LookupError, UnicodeError):
+        return text
 
 
 @contextmanager

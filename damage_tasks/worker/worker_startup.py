@@ -23,7 +23,7 @@ from damage_tasks.event_bus.connection import check_bus
 from damage_tasks.results.celery_backend import open_store
 from damage_tasks.results.postgres_deadline import make_waiting_interruptible
 from damage_tasks.settings import Settings, refuse_unknown_variables
-from damage_tasks.sqs.envelope import register_plain_json
+from damage_tasks.sqs.celery_message import register_plain_json
 from damage_tasks.sqs.queues import check_queue, sqs_client
 from damage_tasks.storage.aws_clients import new_client, read_definitions
 from damage_tasks.telemetry import write_at_once

@@ -29,6 +29,8 @@ REFERENCE = Path(__file__).parent.parent.parent / "docs/reference/settings.md"
         ("DAMAGE_DATABASE_URL", "postgresql://u:p@h:abc/x", "DAMAGE_DATABASE_URL: is not a URL"),
         ("DAMAGE_EVENT_BUS_URL", "bus", "DAMAGE_EVENT_BUS_URL: is not a URL"),
         ("DAMAGE_OVERLAY_QUALITY", "101", "DAMAGE_OVERLAY_QUALITY: .*less than or equal to 100"),
+        ("DAMAGE_INTAKE_BUCKETS", "Acme_Photos", "DAMAGE_INTAKE_BUCKETS: .*not a bucket name"),
+        ("DAMAGE_INTAKE_KEY_TEMPLATE", "{a}-{b}", "DAMAGE_INTAKE_KEY_TEMPLATE: .*one name"),
         ("DAMAGE_CLOUDFRONT_HOSTS", "d1.cloudfront.net", "needs DAMAGE_CLOUDFRONT_KEY_PAIR_ID"),
     ],
 )
@@ -39,6 +41,20 @@ def test_a_wrong_setting_is_named_in_one_line(
     with pytest.raises(SettingsError, match=complaint) as error:
         get_settings()
     assert "\n" not in str(error.value)
+
+
+def test_uploads_to_our_own_bucket_would_never_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAMAGE_BUCKET", "acme-overlays")
+    monkeypatch.setenv("DAMAGE_INTAKE_BUCKETS", "acme-returns,acme-overlays")
+    with pytest.raises(SettingsError, match="must not contain DAMAGE_BUCKET"):
+        get_settings()
+
+
+def test_uploads_come_from_buckets_that_may_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAMAGE_ALLOWED_BUCKETS", "acme-photos")
+    monkeypatch.setenv("DAMAGE_INTAKE_BUCKETS", "acme-returns")
+    with pytest.raises(SettingsError, match="acme-returns, which is not in DAMAGE_ALLOWED_BUCKETS"):
+        get_settings()
 
 
 def test_a_secret_never_shows_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

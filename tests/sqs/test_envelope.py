@@ -291,7 +291,7 @@ def test_metadata_is_not_taken_for_kombus_own_types() -> None:
     from kombu.serialization import loads, prepare_accept_content
 
     from damage_tasks import app
-    from damage_tasks.sqs.envelope import register_plain_json
+    from damage_tasks.sqs.celery_message import register_plain_json
 
     register_plain_json()
     metadata = {"x": {"__type__": "unknown", "__value__": 1}}
