@@ -3,11 +3,14 @@
 ``celery -A damage_tasks worker`` reads this module.  docs/adr/ gives the reasons for the values.
 """
 
-from damage_tasks.settings import get_settings
+from kombu.entity import Queue
+
+from damage_tasks.settings import URGENT, get_settings
 from damage_tasks.sqs.celery_message import PLAIN_JSON_TYPE
 
 _settings = get_settings()
-_queue = _settings.queue_name if _settings.queue_url else "damage"
+_queues = _settings.queue_urls if _settings.queue_url else {"damage": ""}
+_queue = next(iter(_queues))
 
 # --- broker: SQS.  The URL contains no credentials: boto3 finds the pod's role, and
 # AWS_ENDPOINT_URL can point to an emulator.
@@ -17,16 +20,21 @@ broker_transport_options = {
     "region": _settings.region,
     # With predefined queues, kombu never lists or creates queues. Without a queue URL, sending
     # and starting a worker raise `SettingsError`.
-    "predefined_queues": {_queue: {"url": _settings.queue_url or ""}},
+    "predefined_queues": {name: {"url": url} for name, url in _queues.items()},
+    "urgent_queue": URGENT if _settings.urgent_queue_url else None,
     # kombu's asynchronous client times out after 20 s, so a poll must be shorter.
     "fetch_message_attributes": {
-        "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"]
+        "MessageSystemAttributeNames": [
+            "ApproximateReceiveCount",
+            "MessageGroupId",
+            "SentTimestamp",
+        ]
     },
     "wait_time_seconds": 10,
     # Pause after an empty response; with 0, an endpoint without long polling would be polled in
     # a busy loop.
     "polling_interval": 1,
-    "prefetch": _settings.prefetch,
+    "prefetch": _settings.prefetch_per_process,
     "refusal_patience": _settings.refusal_patience,
     # Does not affect polls, only calls that block a web request sending a photo or the worker's
     # main loop (ChangeMessageVisibility). They fail after about 5 seconds.
@@ -40,6 +48,8 @@ broker_transport_options = {
 task_publish_retry = False
 broker_connection_retry_on_startup = True
 task_default_queue = _queue
+if _settings.urgent_queue_url:
+    task_queues = [Queue(name, routing_key=name) for name in _queues]
 task_create_missing_queues = False
 
 # --- messages: JSON only, never pickle.  Callers send kombu's, `sqs.envelope` produces plain
@@ -55,7 +65,7 @@ task_acks_late = True
 task_reject_on_worker_lost = True
 task_acks_on_failure = False
 task_acks_on_timeout = False
-worker_prefetch_multiplier = _settings.prefetch
+worker_prefetch_multiplier = _settings.prefetch_per_process
 
 # --- limits
 task_soft_time_limit = _settings.soft_time_limit

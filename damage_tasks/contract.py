@@ -255,6 +255,7 @@ class InspectionOptions(TypedDict, total=False):
 class CallOptions(TypedDict, total=False):
     """Options of `submit_many` for each photo; `detect_damage.apply_async` has them too."""
 
+    queue: str
     DelaySeconds: int
     MessageGroupId: str
     expires: float | datetime | None
@@ -284,6 +285,7 @@ class DetectDamage(Protocol):
         task_id: str | None = None,
         *,
         inspection: InspectionOptions | None = None,
+        queue: str = ...,
         DelaySeconds: int = ...,  # noqa: N803  # SQS's own names
         MessageGroupId: str = ...,  # noqa: N803
         expires: float | datetime | None = None,

@@ -38,6 +38,7 @@ from damage_tasks.sqs.inspection_task import InspectionTask
 from damage_tasks.sqs.message_attributes import (
     MAX_DELAY_SECONDS,
     VISIBILITY_MARGIN_SECONDS,
+    group_of,
     receives_of,
 )
 from damage_tasks.sqs.task_names import DETECT_DAMAGE, FORWARD_UPLOADS, RECORD_MALFORMED
@@ -68,14 +69,14 @@ def detect_damage(self: Task, url: str, metadata: dict[str, Any] | None = None) 
     JSON object; it is stored and returned unchanged. A photo that cannot be downloaded or decoded
     also gives a result, with the verdict ``rejected``.
     """
-    received = receives_of(self.request.properties or {})
+    properties = self.request.properties or {}
     attempt = _attempt(self, url, metadata)
     runtime = runtime_of(self.app)
     pipeline = runtime.get_pipeline()
-    is_last = runtime.is_last_receive(received)
+    is_last = runtime.is_last_receive(properties)
     if is_last:
         # If this attempt also kills the process, only this record will remain.
-        lost = WorkerLost(f"delivered {received} times and never finished")
+        lost = WorkerLost(f"delivered {receives_of(properties)} times and never finished")
         pipeline.record_failure(attempt, lost, final_after=_end_of_attempt())
     try:
         # Finished before: its message was not deleted, or the sender sent it twice.
@@ -93,7 +94,7 @@ def detect_damage(self: Task, url: str, metadata: dict[str, Any] | None = None) 
             raise retry from None
         failure = _failure_of(error)
         attach_report(failure, AttemptReport(attempt.had_photo))
-        if not runtime.will_be_received_again(received):
+        if not runtime.will_be_received_again(properties):
             pipeline.record_failure(attempt, failure)
         # While S3 or the database is unavailable, or once the photo's URL has expired, other
         # workers would fail too.
@@ -168,8 +169,10 @@ def try_again(task: Task, error: TemporaryError, attempt: Attempt) -> Retry:
         extra={"task_id": task.request.id, "reason": error.code, "why": str(error),
                "retry": retries + 1, "seconds": delay},
     )  # fmt: skip
+    group = group_of(task.request.properties or {})
+    options = {"MessageGroupId": group} if group else {}
     retry: Retry = task.retry(
-        exc=error, countdown=0, DelaySeconds=delay, headers=headers, throw=False
+        exc=error, countdown=0, DelaySeconds=delay, headers=headers, throw=False, **options
     )
     return retry
 

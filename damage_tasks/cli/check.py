@@ -101,10 +101,13 @@ def _queue(settings: Settings) -> str:
     from damage_tasks.sqs.queues import read_queue
     from damage_tasks.storage.aws_clients import new_client
 
-    url = settings.require("queue_url")
+    settings.require("queue_url")
     patience = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})
-    queue = read_queue(new_client("sqs", patience, settings.region), url)
-    return f"{url}: {queue.waiting} waiting, {queue.in_flight} in flight"
+    sqs = new_client("sqs", patience, settings.region)
+    queues = [read_queue(sqs, url) for url in settings.queue_urls.values()]
+    return "; ".join(
+        f"{queue.url}: {queue.waiting} waiting, {queue.in_flight} in flight" for queue in queues
+    )
 
 
 def _store(settings: Settings) -> str:

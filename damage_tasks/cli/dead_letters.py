@@ -19,8 +19,8 @@ from rich.table import Table
 from damage_tasks.cli.moments import parse_moment
 from damage_tasks.errors import InspectionNotFound, QueueUnavailable
 from damage_tasks.settings import get_settings
-from damage_tasks.sqs.dead_letters import DeadLetter, DeadLetters
-from damage_tasks.sqs.queues import check_queue, dead_letter_queue, sqs_client
+from damage_tasks.sqs.dead_letters import DeadLetter, DeadLettersOfQueues, dead_letters_of
+from damage_tasks.sqs.queues import check_queues, sqs_client
 from damage_tasks.telemetry import one_line, redact, redacted
 
 cli = typer.Typer(help="List, show, replay and drop dead letters.", no_args_is_help=True)
@@ -117,7 +117,7 @@ def replay(
 
     Example: damage-tasks dead-letters replay --reason retries_exhausted
     """
-    _each("replay", DeadLetters.replay, yes, id, limit, (reason, photo, since, until))
+    _each("replay", DeadLettersOfQueues.replay, yes, id, limit, (reason, photo, since, until))
 
 
 @cli.command()
@@ -131,7 +131,7 @@ def drop(
     yes: Yes = False,
 ) -> None:
     """Delete dead letters permanently; their inspections keep the reason."""
-    _each("drop", DeadLetters.drop, yes, id, limit, (reason, photo, since, until))
+    _each("drop", DeadLettersOfQueues.drop, yes, id, limit, (reason, photo, since, until))
 
 
 def _each(
@@ -159,10 +159,9 @@ def _each(
         raise typer.Exit(1)
 
 
-def _letters() -> DeadLetters:
+def _letters() -> DeadLettersOfQueues:
     sqs = sqs_client()
-    queue = check_queue(sqs, get_settings())
-    return DeadLetters(sqs, queue, dead_letter_queue(sqs, queue))
+    return dead_letters_of(sqs, check_queues(sqs, get_settings()).values())
 
 
 def _matching(

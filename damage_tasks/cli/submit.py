@@ -34,6 +34,9 @@ def run(
     metadata: Annotated[
         str | None, typer.Option(help="JSON object to store as metadata with every photo.")
     ] = None,
+    urgent: Annotated[
+        bool, typer.Option("--urgent", help="Send them to the queue of urgent photos.")
+    ] = False,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for the verdicts and print them.")
     ] = False,
@@ -61,7 +64,7 @@ def run(
     console = Console(stderr=True)
     sent: dict[str, str] = {}
     try:
-        _send(console, requests, sent)
+        _send(console, requests, sent, urgent)
     finally:
         # Also print the ids that were sent before the queue failed.
         if not wait:
@@ -92,14 +95,18 @@ def _show_verdicts(console: Console, sent: dict[str, str], timeout: float) -> No
 
 
 def _send(
-    console: Console, requests: list[tuple[str, dict[str, Any] | None]], sent: dict[str, str]
+    console: Console,
+    requests: list[tuple[str, dict[str, Any] | None]],
+    sent: dict[str, str],
+    urgent: bool,
 ) -> None:
     from damage_tasks import submit_many
-    from damage_tasks.settings import get_settings
+    from damage_tasks.settings import URGENT, get_settings
 
-    queue = get_settings().require("queue_url")
+    settings = get_settings()
+    queue = settings.require("urgent_queue_url" if urgent else "queue_url")
     with progress_bar(console) as progress:
-        ids = submit_many(requests)
+        ids = submit_many(requests, queue=URGENT) if urgent else submit_many(requests)
         try:
             for url, _ in progress.track(requests, description="submitting"):
                 sent[next(ids)] = url

@@ -23,6 +23,7 @@ from damage_tasks.devstack.loopback_ports import Ports
 from damage_tasks.devstack.restarts import Restarts
 from damage_tasks.devstack.review_page import ReviewPage
 from damage_tasks.errors import StackError
+from damage_tasks.settings import URGENT
 
 QUEUE_NAME = "damage"
 OVERLAYS_BUCKET = "damage-overlays"
@@ -39,9 +40,10 @@ class Stack:
     uses ``stack-2.env``, and so on.  The ports are those of the folder's last stack, if they are
     free.  ``database_url`` replaces the SQLite file.  With ``show_worker``, the worker writes to
     this terminal.  ``flower`` also starts Flower, with an event bus unless ``settings`` contains
-    one, and adds both to ``stack.env``. ``review`` starts the inspectors' page. ``emulator`` is a
-    running emulator that is not stopped; ``app`` is the Celery application of the workers. Raises
-    a `StackError` that names the part that does not start and its log.
+    one, and adds both to ``stack.env``. ``review`` starts the inspectors' page. ``urgent_queue``
+    adds a queue of urgent photos. ``emulator`` is a running emulator that is not stopped; ``app``
+    is the Celery application of the workers. Raises a `StackError` that names the part that does
+    not start and its log.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Stack:
         emulator: Emulator | None = None,
         app: str = "damage_tasks",
         visibility_timeout: int = 180,
+        urgent_queue: bool = False,
         settings: dict[str, str] | None = None,
     ) -> None:
         self.folder = folder.absolute()
@@ -75,6 +78,7 @@ class Stack:
         self._visibility_timeout = visibility_timeout
         self._with_flower = flower
         self._with_review = review
+        self._with_urgent_queue = urgent_queue
         self.bus: Bus | None = None
         self.flower: Flower | None = None
         self.review: ReviewPage | None = None
@@ -134,11 +138,18 @@ class Stack:
     def _environment_of(self, emulator: Emulator, database: str) -> dict[str, str]:
         """Create the queues and buckets in ``emulator``; returns the workers' variables."""
         queue_url = emulator.create_queues(QUEUE_NAME, self._visibility_timeout)
+        urgent = f"{QUEUE_NAME}-{URGENT}"
+        urgent_queue = (
+            {"DAMAGE_URGENT_QUEUE_URL": emulator.create_queues(urgent, self._visibility_timeout)}
+            if self._with_urgent_queue
+            else {}
+        )
         for bucket in (OVERLAYS_BUCKET, PHOTOS_BUCKET, MODELS_BUCKET):
             emulator.create_bucket(bucket)
         return {
             **emulator.environment,
             "DAMAGE_QUEUE_URL": queue_url,
+            **urgent_queue,
             "DAMAGE_BUCKET": OVERLAYS_BUCKET,
             "DAMAGE_DATABASE_URL": database,
             # Only this machine can reach the stack, so it may read local photos.

@@ -51,21 +51,26 @@ def pool_shrink(state: Any, n: int = 1, **_: Any) -> Any:
 
 
 def add_consumer(state: Any, queue: str, **_: Any) -> Any:
-    """Resume consuming from the worker's own queue; reject any other."""
+    """Resume consuming from one of the worker's own queues; reject any other."""
     # Celery's command would remember an unknown queue and fail on it at each reconnection.
-    own = state.app.conf.task_default_queue
-    if queue != own:
-        return nok(f"this worker consumes from {own} only, not from {queue}")
+    if (refusal := _refusal(state, queue)) is not None:
+        return refusal
     consumer = state.consumer
     consumer.call_soon(consumer.add_task_queue, queue)
     return ok(f"add consumer {queue}")
 
 
+def _refusal(state: Any, queue: str) -> Any:
+    own = list(state.app.amqp.queues)
+    if queue in own:
+        return None
+    return nok(f"this worker consumes from {' and '.join(own)} only, not from {queue}")
+
+
 def cancel_consumer(state: Any, queue: str, **_: Any) -> Any:
-    """Stop polling the worker's own queue until `add_consumer`."""
-    own = state.app.conf.task_default_queue
-    if queue != own:
-        return nok(f"this worker consumes from {own} only, not from {queue}")
+    """Stop polling one of the worker's own queues until `add_consumer`."""
+    if (refusal := _refusal(state, queue)) is not None:
+        return refusal
     logger.warning(
         "polling of %s stops: cancel_consumer by remote control. The heartbeat stops as well, so "
         "the liveness probe restarts the worker unless add_consumer %s is sent first",

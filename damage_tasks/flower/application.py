@@ -20,7 +20,7 @@ from damage_tasks.flower.access import claim_database, refuse_open_access
 from damage_tasks.flower.photo_description import describe_photo
 from damage_tasks.settings import Settings, get_settings
 from damage_tasks.sqs.dead_letter_alerts import sends_dead_letter_alerts, start_dead_letter_alerts
-from damage_tasks.sqs.queue_depth import QueueDepth
+from damage_tasks.sqs.queue_depth import QueueDepth, queue_depths
 from damage_tasks.telemetry.slack import open_slack
 
 logger = logging.getLogger(__name__)
@@ -89,12 +89,12 @@ def _application(command: Any, options: Any) -> Any:
     )
 
     settings = get_settings()
-    depth = QueueDepth(settings.require("queue_url"), settings.region)
-    _watch_queue(depth, settings, Path(f"{options.db}.dead-letters"))
+    depths = queue_depths(settings)
+    _watch_queues(depths, settings, Path(f"{options.db}.dead-letters"))
     handlers[:] = with_photo_pages(handlers)
     add_photo_columns()
     refuse_other_sites()
-    show_queues(depth)
+    show_queues(list(depths.values()))
     loop = IOLoop.instance()
     events = BusEvents(
         app,
@@ -109,14 +109,16 @@ def _application(command: Any, options: Any) -> Any:
     return SqsFlower(capp=app, options=options, events=events, io_loop=loop, **command.settings)
 
 
-def _watch_queue(depth: QueueDepth, settings: Settings, memory: Path) -> None:
-    """Expose the queue's figures even while no worker is running, and alert of dead letters."""
+def _watch_queues(depths: dict[str, QueueDepth], settings: Settings, memory: Path) -> None:
+    """Expose the queues' figures even while no worker is running, and alert of dead letters."""
     from prometheus_client import REGISTRY
 
     from damage_tasks.telemetry.live_metrics import LiveMetrics
 
-    REGISTRY.register(LiveMetrics(lambda: {"queue": depth.counts()}))
+    REGISTRY.register(
+        LiveMetrics(lambda: {"queues": {name: each.counts() for name, each in depths.items()}})
+    )
     slack = open_slack(settings, "Flower")
     if slack is not None and sends_dead_letter_alerts("flower"):
         slack.start()
-        start_dead_letter_alerts(depth, slack, memory)
+        start_dead_letter_alerts(depths, slack, memory)

@@ -21,7 +21,7 @@ from damage_tasks.event_bus.reconnection import keep_connected
 from damage_tasks.flower.access import is_own_host
 from damage_tasks.http_access import is_from_other_site
 from damage_tasks.settings import get_settings
-from damage_tasks.sqs.queue_depth import QueueDepth
+from damage_tasks.sqs.queue_depth import QueueCounts, QueueDepth
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,8 @@ class SqsFlower(Flower):
 
     @property
     def broker_uri(self) -> str:
-        return f"{get_settings().queue_url} (events: {bus_connection().as_uri()})"
+        queues = ", ".join(get_settings().queue_urls.values())
+        return f"{queues} (events: {bus_connection().as_uri()})"
 
     @property
     def workers_online(self) -> int:
@@ -78,16 +79,17 @@ class BusEvents(Events):
 class BrokerQueues:
     """Implements Flower's broker: rows of its Broker tab and of ``/api/queues/length``."""
 
-    def __init__(self, depth: QueueDepth, consumers: Any) -> None:
-        self._depth = depth
+    def __init__(self, depths: list[QueueDepth], consumers: Any) -> None:
+        self._depths = depths
         self._consumers = consumers
 
     async def queues(self, names: Any) -> list[dict[str, Any]]:
-        """Our queue and its dead-letter queue, whatever ``names`` are; none without SQS."""
+        """Our queues and their dead-letter queues, whatever ``names`` are; none without SQS."""
         loop = asyncio.get_running_loop()
-        counts = await loop.run_in_executor(None, self._depth.counts)
-        if counts is None:
-            return []
+        found = [await loop.run_in_executor(None, depth.counts) for depth in self._depths]
+        return [row for counts in found if counts is not None for row in self._rows(counts)]
+
+    def _rows(self, counts: QueueCounts) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = [
             {
                 "name": counts.queue,
@@ -110,10 +112,10 @@ class BrokerQueues:
         return rows
 
 
-def show_queues(depth: QueueDepth) -> None:
-    """Fill Flower's Broker tab with the counts of ``depth``."""
+def show_queues(depths: list[QueueDepth]) -> None:
+    """Fill Flower's Broker tab with the counts of ``depths``."""
     BaseHandler.get_broker = lambda handler: BrokerQueues(
-        depth, lambda: handler.application.workers_online
+        depths, lambda: handler.application.workers_online
     )
 
 

@@ -24,6 +24,12 @@ class PlaceSettings(Group):
         "URL of the SQS queue for photos. Required by callers and workers.",
         "https://sqs.eu-central-1.amazonaws.com/123456789012/damage",
     )
+    urgent_queue_url: str | None = setting(
+        None,
+        "URL of a second SQS queue, whose photos workers examine first. With it, a worker "
+        "prefetches no photos: `DAMAGE_PREFETCH` is 1.",
+        "https://sqs.eu-central-1.amazonaws.com/123456789012/damage-urgent",
+    )
     bucket: str | None = setting(
         None,
         "S3 bucket for overlays and masks. Required by workers.",

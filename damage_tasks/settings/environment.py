@@ -30,6 +30,8 @@ from damage_tasks.settings.worker_settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
 
+URGENT = "urgent"  # Celery's name for the queue of urgent photos
+
 # https://docs.aws.amazon.com/general/latest/gr/sqs-service.html, with FIPS, VPC and legacy hosts.
 _REGION_IN_HOST = re.compile(
     r"(?:vpce-[^.]+\.)?sqs(?:-fips)?\.(?P<region>[^.]+)\.[^.]+\."
@@ -72,7 +74,7 @@ class Settings(
             return tuple(word.strip() for word in value.split(",") if word.strip())
         return value
 
-    @field_validator("queue_url")
+    @field_validator("queue_url", "urgent_queue_url")
     @classmethod
     def _is_a_queue_url(cls, value: str | None) -> str | None:
         if value is not None and (
@@ -80,6 +82,11 @@ class Settings(
         ):
             raise ValueError("is not a queue URL (https://HOST/ACCOUNT/NAME)")
         return value
+
+    @field_validator("urgent_queue_url", mode="before")
+    @classmethod
+    def _is_optional(cls, value: str | None) -> str | None:
+        return value or None
 
     @field_validator("database_url")
     @classmethod
@@ -120,6 +127,7 @@ class Settings(
                 f"DAMAGE_TIME_LIMIT ({self.time_limit}) must exceed "
                 f"DAMAGE_SOFT_TIME_LIMIT ({self.soft_time_limit})"
             )
+        self._check_urgent_queue()
         if self.cloudfront_hosts and not self._has_key_pair:
             raise ValueError(
                 "DAMAGE_CLOUDFRONT_HOSTS needs DAMAGE_CLOUDFRONT_KEY_PAIR_ID and "
@@ -148,10 +156,34 @@ class Settings(
     def _has_key_pair(self) -> bool:
         return bool(self.cloudfront_key_pair_id and self.cloudfront_private_key)
 
+    def _check_urgent_queue(self) -> None:
+        if not self.urgent_queue_url:
+            return
+        if not self.queue_url:
+            raise ValueError("DAMAGE_URGENT_QUEUE_URL needs DAMAGE_QUEUE_URL")
+        if self.urgent_queue_url.rstrip("/") == self.queue_url.rstrip("/"):
+            raise ValueError("DAMAGE_URGENT_QUEUE_URL is the same queue as DAMAGE_QUEUE_URL")
+        if self.queue_name == URGENT:
+            raise ValueError(f"the queue of DAMAGE_QUEUE_URL must not be named {URGENT}")
+
     @property
     def queue_name(self) -> str:
         """The queue's name: the last part of its URL."""
         return self.require("queue_url").rstrip("/").rsplit("/", 1)[1]
+
+    @property
+    def queue_urls(self) -> dict[str, str]:
+        """The URLs of the queues by the names under which Celery knows them.
+
+        The first is ``queue_url``; the urgent queue, if there is one, is named `URGENT`.
+        """
+        urls = {self.queue_name: self.require("queue_url")}
+        return urls | ({URGENT: self.urgent_queue_url} if self.urgent_queue_url else {})
+
+    @property
+    def prefetch_per_process(self) -> int:
+        """``prefetch``, or 1 with an urgent queue, whose photos would wait for prefetched ones."""
+        return 1 if self.urgent_queue_url else self.prefetch
 
     @property
     def region(self) -> str | None:

@@ -62,7 +62,12 @@ class WorkerSettings(Group):
     )
     concurrency: int = setting(1, "Number of processes per worker.", "2", ge=1, le=128)
     prefetch: int = setting(
-        1, "Number of photos that a worker prefetches for each of its processes.", "1", ge=1, le=10
+        1,
+        "Number of photos that a worker prefetches for each of its processes; always 1 with "
+        "`DAMAGE_URGENT_QUEUE_URL`.",
+        "1",
+        ge=1,
+        le=10,
     )
     load_timeout: int = setting(
         120,

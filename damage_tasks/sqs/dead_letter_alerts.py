@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
-from damage_tasks.settings import get_settings
+from damage_tasks.settings import URGENT, get_settings
 from damage_tasks.sqs.queue_depth import QueueDepth
 from damage_tasks.telemetry.slack import Alert, Slack
 
@@ -21,9 +22,13 @@ class DeadLetterAlerts:
     """Alerts when the dead-letter queue has grown, and reports when it is empty again.
 
     ``memory`` is a file that outlives the process, so that a restart does not repeat alerts.
+    ``cause`` distinguishes the alerts of several queues.
     """
 
-    def __init__(self, depth: QueueDepth, slack: Slack, memory: Path) -> None:
+    def __init__(
+        self, depth: QueueDepth, slack: Slack, memory: Path, cause: str = DEAD_LETTERS_CAUSE
+    ) -> None:
+        self._cause = cause
         self._depth = depth
         self._slack = slack
         self._memory = memory
@@ -39,14 +44,14 @@ class DeadLetterAlerts:
         if grown > 0:
             self._slack.alert(
                 Alert(
-                    DEAD_LETTERS_CAUSE,
+                    self._cause,
                     f"{grown} more in {counts.dead_letter_queue}, {counts.dead_letters} in all. "
                     "To list them: damage-tasks dead-letters list",
                     lasts=True,
                 )
             )
         elif not counts.dead_letters:
-            self._slack.passed(DEAD_LETTERS_CAUSE, f"{counts.dead_letter_queue} is empty")
+            self._slack.passed(self._cause, f"{counts.dead_letter_queue} is empty")
         self._known = counts.dead_letters
         self._remember()
 
@@ -85,7 +90,15 @@ def sends_dead_letter_alerts(process: str) -> bool:
     return sender == process
 
 
-def start_dead_letter_alerts(depth: QueueDepth, slack: Slack, memory: Path) -> None:
-    """Start the thread that alerts when the dead-letter queue grows."""
-    alerts = DeadLetterAlerts(depth, slack, memory)
-    threading.Thread(target=alerts.run, name="dead-letters", daemon=True).start()
+def start_dead_letter_alerts(depths: Mapping[str, QueueDepth], slack: Slack, memory: Path) -> None:
+    """Start a thread for each of the queues, which alerts when its dead-letter queue grows.
+
+    ``depths`` are by Celery's names; the urgent queue's alerts have their own memory and cause.
+    """
+    for name, depth in depths.items():
+        if name == URGENT:
+            file, cause = memory.with_name(f"{memory.name}-{URGENT}"), f"{URGENT} dead letters"
+        else:
+            file, cause = memory, DEAD_LETTERS_CAUSE
+        alerts = DeadLetterAlerts(depth, slack, file, cause)
+        threading.Thread(target=alerts.run, name=f"dead-letters {name}", daemon=True).start()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from damage_tasks.errors import QueueUnavailable
 from damage_tasks.sqs.batches import MAX_BATCH_ENTRIES, change_visibility
 from damage_tasks.sqs.envelope import translate
-from damage_tasks.sqs.queues import Queue
+from damage_tasks.sqs.queues import Queue, dead_letter_queue
 from damage_tasks.sqs.task_names import DETECT_DAMAGE
 
 # Seconds for which a message is hidden from others while it is read; tens of thousands
@@ -39,6 +40,8 @@ class DeadLetter:
     sent: datetime
     body: str
     receipt: str
+    queue: str  # the name of the queue that it came from
+    group: str | None = None  # its MessageGroupId
     reason: str = UNKNOWN_REASON
     text: str = ""
     attempts: int | None = None
@@ -75,7 +78,11 @@ class DeadLetters:
         message = translate(letter.body, letter.message_id, self._queue.name)
         message["headers"]["retries"] = 0
         with _errors(self._queue.url):
-            self._sqs.send_message(QueueUrl=self._queue.url, MessageBody=json.dumps(message))
+            self._sqs.send_message(
+                QueueUrl=self._queue.url,
+                MessageBody=json.dumps(message),
+                **({"MessageGroupId": letter.group} if letter.group else {}),
+            )
         self.drop(letter)
 
     def drop(self, letter: DeadLetter) -> None:
@@ -98,7 +105,7 @@ class DeadLetters:
                 else MAX_BATCH_ENTRIES,
                 VisibilityTimeout=HOLD_SECONDS,
                 WaitTimeSeconds=1,
-                MessageSystemAttributeNames=["SentTimestamp"],
+                MessageSystemAttributeNames=["MessageGroupId", "SentTimestamp"],
             )
             messages = answer.get("Messages", [])
             empty = 0 if messages else empty + 1
@@ -109,7 +116,7 @@ class DeadLetters:
             if known > MAX_EMPTY_RECEIVES + len(seen) / MAX_BATCH_ENTRIES:
                 return
             # In a single step: a caller that stops early must not leave the others hidden.
-            letters = {message["MessageId"]: _letter(message) for message in new}
+            letters = {message["MessageId"]: _letter(message, self._queue.name) for message in new}
             seen.update(letters)
             yield from letters.values()
 
@@ -119,7 +126,45 @@ class DeadLetters:
             change_visibility(self._sqs, self._dead.url, receipts, 0)
 
 
-def _letter(message: dict[str, Any]) -> DeadLetter:
+class DeadLettersOfQueues:
+    """The dead letters of several queues, one after the other; raises the same errors."""
+
+    def __init__(self, queues: Sequence[DeadLetters]) -> None:
+        self._queues = queues
+        self._owners: dict[str, DeadLetters] = {}  # by receipt
+
+    @contextmanager
+    def held(self, limit: int | None = None) -> Iterator[Iterator[DeadLetter]]:
+        """The dead letters, at most ``limit`` in all; see `DeadLetters.held`."""
+        with ExitStack() as contexts:
+            yield islice(self._receive(contexts, limit), limit)
+
+    def replay(self, letter: DeadLetter) -> None:
+        """Send it to its own queue again; see `DeadLetters.replay`."""
+        self._owners[letter.receipt].replay(letter)
+
+    def drop(self, letter: DeadLetter) -> None:
+        """Delete it if it still exists; the inspection keeps its reason."""
+        self._owners[letter.receipt].drop(letter)
+
+    def _receive(self, contexts: ExitStack, limit: int | None) -> Iterator[DeadLetter]:
+        received = 0
+        for queue in self._queues:
+            left = None if limit is None else limit - received
+            for letter in contexts.enter_context(queue.held(left)):
+                received += 1
+                self._owners[letter.receipt] = queue
+                yield letter
+
+
+def dead_letters_of(sqs: Any, queues: Iterable[Queue]) -> DeadLettersOfQueues:
+    """The dead letters of ``queues``; raises `QueueUnsafe` if one has no dead-letter queue."""
+    return DeadLettersOfQueues(
+        [DeadLetters(sqs, queue, dead_letter_queue(sqs, queue)) for queue in queues]
+    )
+
+
+def _letter(message: dict[str, Any], queue: str) -> DeadLetter:
     text = message["Body"]
     try:
         decoded = base64.b64decode(text, validate=True).decode()
@@ -135,6 +180,8 @@ def _letter(message: dict[str, Any]) -> DeadLetter:
         sent=datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC),
         body=decoded,
         receipt=message["ReceiptHandle"],
+        queue=queue,
+        group=message["Attributes"].get("MessageGroupId"),
     )
 
 

@@ -21,6 +21,17 @@ def receives_of(properties: dict[str, Any]) -> int:
     return int(_attributes(properties).get("ApproximateReceiveCount", 1))
 
 
+def group_of(properties: dict[str, Any]) -> str | None:
+    """The message's ``MessageGroupId``, by which a standard queue shares workers fairly."""
+    return _attributes(properties).get("MessageGroupId")
+
+
+def queue_of(properties: dict[str, Any]) -> str | None:
+    """Celery's name for the queue that the message came from; None if it did not come from one."""
+    queue: str | None = (properties.get("delivery_info") or {}).get("routing_key")
+    return queue
+
+
 def _attributes(properties: dict[str, Any]) -> dict[str, str]:
     message = (properties.get("delivery_info") or {}).get("sqs_message") or {}
     return message.get("Attributes") or {}

@@ -17,7 +17,7 @@ from celery.app.routes import Router
 
 from damage_tasks.errors import CallRefused, MetadataInvalid
 from damage_tasks.inspection import MAX_ID_BYTES
-from damage_tasks.settings import get_settings
+from damage_tasks.settings import URGENT, get_settings
 from damage_tasks.sqs.message_attributes import MAX_DELAY_SECONDS
 from damage_tasks.sqs.task_names import ARGUMENTS, DETECT_DAMAGE, MAX_RETRIES, is_task_id
 
@@ -42,28 +42,34 @@ _MAX_WHOLE_FLOAT = 1e16
 _MAX_DEPTH_LEVELS = 90  # workers accept 100, the message around them included
 
 
-class OwnQueueOnly(Router):
-    """Routes every call to the queue of the settings and raises `CallRefused` for any other."""
+class OwnQueuesOnly(Router):
+    """Routes every call to a queue of the settings and raises `CallRefused` for any other."""
 
     def route(self, options: Any, name: str, *given: Any, **others: Any) -> Any:
-        own = self.app.conf.task_default_queue
         for option in ("queue", "routing_key", "exchange"):
             place = options.get(option)
             place = getattr(place, "name", place)  # of a kombu Queue or Exchange
-            if place and place != own:
-                raise CallRefused(
-                    f"{name} cannot be sent to the {option} {place!r}: workers read only "
-                    f"{own!r}, the queue of DAMAGE_QUEUE_URL"
-                )
+            if place and place not in self.queues:
+                raise CallRefused(f"{name} cannot be sent to the {option} {place!r}: {self._hint}")
         return super().route(options, name, *given, **others)
+
+    @property
+    def _hint(self) -> str:
+        own = repr(self.app.conf.task_default_queue)
+        if URGENT in self.queues:
+            return f"workers read only {own} and {URGENT!r}"
+        return (
+            f"workers read only {own}, the queue of DAMAGE_QUEUE_URL, because "
+            f"DAMAGE_URGENT_QUEUE_URL is not set"
+        )
 
 
 class OutgoingMessages(AMQP):
     """Celery's messages, checked before they are sent; the application's ``amqp``."""
 
-    def Router(self, *_: Any, **__: Any) -> OwnQueueOnly:  # noqa: N802
+    def Router(self, *_: Any, **__: Any) -> OwnQueuesOnly:  # noqa: N802
         """The router of the application."""
-        return OwnQueueOnly(self.routes, self.queues, app=self.app)
+        return OwnQueuesOnly(self.routes, self.queues, app=self.app)
 
     def as_task_v2(self, *given: Any, **options: Any) -> Any:
         """Celery's message for a call; raises `CallRefused`, `MetadataInvalid`, `SettingsError`."""

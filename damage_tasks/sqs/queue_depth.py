@@ -15,6 +15,8 @@ from damage_tasks.telemetry import redact
 if TYPE_CHECKING:
     from types_boto3_sqs.client import SQSClient
 
+    from damage_tasks.settings import Settings
+
 logger = get_logger(__name__)
 
 CACHE_SECONDS = 15.0  # SQS's own counts are approximate anyway
@@ -30,6 +32,12 @@ class QueueCounts:
     delayed: int
     dead_letter_queue: str | None
     dead_letters: int
+
+
+def queue_depths(settings: Settings) -> dict[str, QueueDepth]:
+    """The depth of each queue of ``settings``, by Celery's names; raises `SettingsError`."""
+    settings.require("queue_url")
+    return {name: QueueDepth(url, settings.region) for name, url in settings.queue_urls.items()}
 
 
 class QueueDepth:
@@ -48,6 +56,11 @@ class QueueDepth:
         self._dead_url: str | None = None
         self._counts: QueueCounts | None = None
         self._queried_at = -kept
+
+    @property
+    def queue(self) -> str:
+        """The queue's name in SQS."""
+        return self._url.rstrip("/").rpartition("/")[2]
 
     def counts(self) -> QueueCounts | None:
         """The latest counts; None while SQS does not answer."""

@@ -133,12 +133,18 @@ def queue_problems(queue: Queue, settings: Settings) -> list[str]:
     return found
 
 
-def check_queue(sqs: Any, settings: Settings) -> Queue:
-    """The queue of ``settings``, if it cannot lose or duplicate photos.
+def check_queues(sqs: Any, settings: Settings) -> dict[str, Queue]:
+    """The queues of ``settings`` by Celery's names; raises the same errors as `check_queue`."""
+    settings.require("queue_url")
+    return {name: check_queue(sqs, settings, url) for name, url in settings.queue_urls.items()}
+
+
+def check_queue(sqs: Any, settings: Settings, url: str) -> Queue:
+    """The queue at ``url``, if it cannot lose or duplicate photos.
 
     Raises `QueueUnsafe` naming every attribute to set, or `QueueUnavailable`.
     """
-    queue = read_queue(sqs, settings.require("queue_url"))
+    queue = read_queue(sqs, url)
     found = queue_problems(queue, settings)
     if queue.dead_letter_arn is not None:
         dead = dead_letter_queue(sqs, queue)

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from celery.exceptions import WorkerShutdown
-from kombu.asynchronous.aws.sqs.connection import AsyncSQSConnection
 from kombu.log import get_logger
 from kombu.transport import SQS, virtual
+from vine import promise
 
 from damage_tasks.sqs.batches import change_visibility, delete_messages
 from damage_tasks.sqs.deletions import Deletions
 from damage_tasks.sqs.envelope import is_ignored, translate
+from damage_tasks.sqs.guarded_polls import FailedPoll, GuardedConnection
+from damage_tasks.sqs.poll_turns import PollTurns
+
+if TYPE_CHECKING:
+    from kombu.asynchronous.aws.sqs.connection import AsyncSQSConnection
 
 logger = get_logger(__name__)
 
 Json = dict[str, Any]
+PollHook = Callable[[str], bool]
 
 ROOM_CHECK_SECONDS = 0.02  # between checks for room, which need no request
 HELD_POLL_SECONDS = 0.1  # until hooks are called again
@@ -31,69 +35,38 @@ MAX_POLL_BACKOFF_SECONDS = 30.0
 FIRST_REDELIVERY_SECONDS = 5
 MAX_REDELIVERY_SECONDS = 900
 
-_THROTTLED = ("Throttl", "RequestLimitExceeded", "OverLimit", "TooManyRequests", "SlowDown")
-
-
-@dataclass(frozen=True, slots=True)
-class FailedPoll:
-    """A ReceiveMessage request that failed or was rejected."""
-
-    status: int
-    text: str
-
-    @property
-    def final(self) -> bool:
-        """Whether SQS rejected the request, rather than being unavailable or busy."""
-        busy = any(word in self.text for word in _THROTTLED)
-        return 400 <= self.status < 500 and self.status not in (408, 429) and not busy
-
-
-class GuardedConnection(AsyncSQSConnection):
-    """Returns a `FailedPoll` where kombu returns [] or raises, both of which end the worker."""
-
-    def _on_list_ready(self, parent: Any, markers: Any, operation: str, response: Any) -> Any:
-        status = response.status
-        try:
-            if status == self.STATUS_CODE_OK:
-                answer = super()._on_list_ready(parent, markers, operation, response)
-                if isinstance(answer, dict):
-                    return answer
-                return FailedPoll(599, "no SQS answer")
-            body = response.read()
-        except Exception as error:
-            # Something other than SQS answered, perhaps a proxy.
-            return FailedPoll(599, f"unreadable answer: {error}")
-        return FailedPoll(status, _error_text(body) or str(response.reason))
-
 
 class Channel(SQS.Channel):
     """Converts every message with `sqs.envelope` and survives failed polls.
 
-    ``polled_at`` is the time (`time.monotonic`) of the last poll that SQS answered.
-    Acknowledged messages are deleted in batches.  The worker's steps use `before_poll`,
-    `has_room`, `unacknowledged`, `hide` and `hand_back`.
+    Acknowledged messages are deleted in batches.  Which queue is polled is decided by
+    `poll_turns`.  The worker's steps use the public methods.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.polled_at: float | None = None
         # New credentials and policies take a while to become effective everywhere.
         self._patience: float = self.transport_options.get("refusal_patience", 60)
         self._prefetch: int = self.transport_options.get("prefetch", 1)
-        self._failures = 0
-        self._refused_since: float | None = None
+        self._urgent: str | None = self.transport_options.get("urgent_queue")
+        self._turns = PollTurns(self._urgent)
         self._deletions: dict[str, Deletions] = {}
-        self._hooks: list[Callable[[], bool]] = []
+        self._hooks: list[PollHook] = []
 
-    def before_poll(self, hook: Callable[[], bool]) -> None:
+    def before_poll(self, hook: PollHook) -> None:
         """Have ``hook`` called whenever a poll is due or the worker has no room for one.
 
-        Hooks run in the order in which they were added.  If one returns False, the later ones
-        are not called and nothing is polled; all are called again after
+        It receives the queue's name.  Hooks run in the order in which they were added.  If one
+        returns False, the later ones are not called and the queue is not polled; all are called
+        again after
         `HELD_POLL_SECONDS`.
         A hook that raises is logged and counts as True.
         """
         self._hooks.append(hook)
+
+    def polled_at(self, queue: str) -> float | None:
+        """The time (`time.monotonic`) of the last poll of ``queue`` that SQS answered."""
+        return self._turns[queue].answered_at
 
     def unacknowledged(self) -> dict[str, Any]:
         """The messages that were received and not yet acknowledged, by delivery tag."""
@@ -105,29 +78,36 @@ class Channel(SQS.Channel):
 
         Raises botocore's `ClientError` and `BotoCoreError`.
         """
-        (queue,) = self.predefined_queues
-        url = self.predefined_queues[queue]["url"]
-        # SQS's receipt handle is kombu's delivery tag.
-        for reason in change_visibility(self.sqs(queue), url, sorted(tags), seconds):
-            logger.warning("visibility was not changed: %s", reason)
+        messages = self.unacknowledged()
+        self._change_visibility({tag: messages[tag] for tag in tags if tag in messages}, seconds)
 
     def hand_back(self, tags: Iterable[str]) -> None:
         """Return the messages with these delivery tags to the queue, immediately visible.
 
         Raises the same errors as `hide`; the messages are then visible after their timeout.
         """
-        given_up = list(tags)
-        for tag in given_up:
-            self.qos._delivered.pop(tag, None)
-        self.hide(given_up, 0)
+        given_up = {tag: self.qos._delivered.pop(tag, None) for tag in tags}
+        self._change_visibility({tag: m for tag, m in given_up.items() if m is not None}, 0)
+
+    def _change_visibility(self, messages: Mapping[str, Any], seconds: int) -> None:
+        receipts: dict[str, list[str]] = {}
+        for tag, message in messages.items():
+            # SQS's receipt handle is kombu's delivery tag.
+            receipts.setdefault(message.delivery_info["routing_key"], []).append(tag)
+        for queue, tags in receipts.items():
+            url = self.predefined_queues[queue]["url"]
+            for reason in change_visibility(self.sqs(queue), url, sorted(tags), seconds):
+                logger.warning("visibility was not changed: %s", reason)
 
     def queue_visibility_timeout(self) -> int:
-        """The queue's own visibility timeout in seconds, queried from SQS.
+        """The queues' own visibility timeout in seconds, the shortest one, queried from SQS.
 
         The timeout in Celery's transport options applies only to queues that kombu creates
         (celery/celery#7234).
         """
-        (queue,) = self.predefined_queues
+        return min(self._visibility_timeout_of(queue) for queue in self.predefined_queues)
+
+    def _visibility_timeout_of(self, queue: str) -> int:
         answer = self.sqs(queue).get_queue_attributes(
             QueueUrl=self.predefined_queues[queue]["url"], AttributeNames=["VisibilityTimeout"]
         )
@@ -145,26 +125,28 @@ class Channel(SQS.Channel):
             )
         return self._predefined_queue_async_clients[queue]
 
-    def has_room(self) -> bool:
-        """Whether a poll is due: at most half of the photos that may wait in this worker remain.
+    def has_room(self, queue: str) -> bool:
+        """Whether the worker can take more messages of ``queue``; see `PollTurns.has_room`."""
+        qos = self.qos
+        in_hand = len(qos._delivered) - len(qos._dirty)
+        return self._turns.has_room(queue, in_hand, qos.prefetch_count, self._prefetch)
 
-        Then one receive returns several, while the other half keeps the processes busy.
-        """
-        limit = self.qos.prefetch_count
-        free = self.qos.can_consume_max_estimate()
-        if not limit or free is None:
-            return True
-        processes = limit // self._prefetch
-        return bool(free >= max(1, (limit - processes + 1) // 2))
+    def is_poll_due(self, queue: str) -> bool:
+        """Whether ``queue`` is polled next: the worker has room, and no other queue has a turn."""
+        return self.has_room(queue) and not self._turns.must_wait(queue)
 
     def _schedule_queue(self, queue: str) -> None:
+        polls = self._turns[queue]
         if queue not in self._active_queues:
+            polls.waits_for_room = False
             return
         assert self.hub is not None
-        if not all(map(_allows_poll, self._hooks)):
+        polls.waits_for_room = not self.has_room(queue)
+        if not all(_allows_poll(hook, queue) for hook in self._hooks):
             self.hub.call_later(HELD_POLL_SECONDS, self._schedule_queue, queue)
-        elif self.has_room():
-            super()._schedule_queue(queue)
+        elif self.is_poll_due(queue):
+            self._turns.sent(queue)
+            self._get_bulk_async(queue, callback=promise(self._loop1, (queue,)))
         else:
             # kombu would check again after `polling_interval`: no worker could process more than
             # its current photos per second.
@@ -176,10 +158,13 @@ class Channel(SQS.Channel):
 
     def _get_bulk_async(self, queue: str, callback: Any = None) -> Any:
         try:
+            if queue == self._urgent:
+                # No more than the next free process takes: other workers may have free ones.
+                return self._get_async(queue, 1, callback=callback)
             return super()._get_bulk_async(queue, callback=callback)
         except BotoCoreError as error:
             # No credentials for signing: like SQS, they may be available again later.
-            self._poll_failed(FailedPoll(403, str(error)))
+            self._poll_failed(queue, FailedPoll(403, str(error)))
             return callback(0)
 
     def _on_messages_ready(self, queue: str, qname: str, messages: Any) -> int:
@@ -187,17 +172,16 @@ class Channel(SQS.Channel):
         # [].get() then ends the worker.
         if not isinstance(messages, dict):
             failure = messages if isinstance(messages, FailedPoll) else FailedPoll(599, "failed")
-            self._poll_failed(failure)
+            self._poll_failed(qname, failure)
             return 0
-        if self._failures:
-            logger.info("polling SQS works again after %d failures", self._failures)
-        self._failures, self._refused_since = 0, None
-        self.polled_at = time.monotonic()
+        if failures := self._turns[qname].failures:
+            logger.info("polling SQS works again after %d failures", failures)
         received = messages.get("Messages") or []
         # A proxy between us and SQS may answer with arbitrary JSON.
         usable = [message for message in received if _is_message(message)]
         if len(usable) < len(received):
             logger.warning("SQS returned %d messages without a body", len(received) - len(usable))
+        self._turns.answered(qname, len(usable))
         requests = []
         for message in usable:
             if is_ignored(self._text_of(message)):
@@ -207,15 +191,16 @@ class Channel(SQS.Channel):
                 requests.append(message)
         return super()._on_messages_ready(queue, qname, {"Messages": requests})
 
-    def _poll_failed(self, failure: FailedPoll) -> None:
-        self._failures += 1
-        logger.warning("polling SQS failed: %d %s", failure.status, failure.text)
+    def _poll_failed(self, queue: str, failure: FailedPoll) -> None:
+        polls = self._turns[queue]
+        polls.failures += 1
+        logger.warning("polling SQS failed: %s: %d %s", queue, failure.status, failure.text)
         if not failure.final:
-            self._refused_since = None
+            polls.refused_since = None
             return
         now = time.monotonic()
-        self._refused_since = self._refused_since or now
-        if now - self._refused_since >= self._patience:
+        polls.refused_since = polls.refused_since or now
+        if now - polls.refused_since >= self._patience:
             logger.critical(
                 "worker stops: SQS has rejected its requests for %d s: %s",
                 self._patience,
@@ -224,10 +209,12 @@ class Channel(SQS.Channel):
             raise WorkerShutdown(1)
 
     def _loop1(self, queue: str, messages_fetched: Any = None) -> None:
-        if not self._failures:
-            super()._loop1(queue, messages_fetched)
+        failures = self._turns[queue].failures
+        if not failures:
+            at_once = messages_fetched or self._turns.may_follow_at_once(queue)
+            super()._loop1(queue, at_once)
             return
-        pause = min(MAX_POLL_BACKOFF_SECONDS, 2.0 ** min(self._failures - 1, 10))
+        pause = min(MAX_POLL_BACKOFF_SECONDS, 2.0 ** min(failures - 1, 10))
         assert self.hub is not None
         self.hub.call_later(random.uniform(pause / 2, pause), self._schedule_queue, queue)
 
@@ -316,9 +303,9 @@ class Transport(SQS.Transport):
     Channel = Channel
 
 
-def _allows_poll(hook: Callable[[], bool]) -> bool:
+def _allows_poll(hook: PollHook, queue: str) -> bool:
     try:
-        return hook()
+        return hook(queue)
     except Exception:
         # Propagating it would end the worker.
         logger.exception("a hook before the poll failed")
@@ -333,13 +320,3 @@ def _is_message(message: Any) -> bool:
 
 def _sqs_message(message: Any) -> Json:
     return dict(message.delivery_info["sqs_message"])
-
-
-def _error_text(body: Any) -> str:
-    try:
-        error = json.loads(body)
-        code = str(error["__type"]).rpartition("#")[2]
-        return f"{code}: {error.get('message') or error.get('Message') or ''}".rstrip(": ")
-    except (ValueError, KeyError, TypeError):
-        text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body or "")
-        return " ".join(text.split())[:200]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+if TYPE_CHECKING:
+    from damage_tasks.sqs.queue_depth import QueueCounts
+
 GAUGES = {
-    "queue_age_seconds": "Seconds the last received photo had waited; 0 with an empty queue.",
     "heartbeat_age_seconds": "Seconds since the worker's heartbeat.",
     "poll_age_seconds": "Seconds since SQS last answered a poll.",
     "processes": "Worker processes that are running.",
@@ -26,8 +28,9 @@ COUNTERS = {
 class LiveMetrics(Collector):
     """Exports the values that ``look`` returns as the gauges and counters named above.
 
-    Its ``queue`` is a `damage_tasks.sqs.queue_depth.QueueCounts`, or None while SQS is
-    unavailable.  Values that are None are omitted.
+    Its ``queues`` are `damage_tasks.sqs.queue_depth.QueueCounts` by Celery's names for the queues,
+    or None while SQS is unavailable; its ``queue_ages`` are seconds by queue and lane.  Values that
+    are None are omitted.
     """
 
     def __init__(self, look: Callable[[], Mapping[str, Any]]) -> None:
@@ -46,21 +49,40 @@ class LiveMetrics(Collector):
         for name, text in COUNTERS.items():
             if found.get(name) is not None:
                 yield CounterMetricFamily(f"damage_{name}", text, value=found[name])
-        counts = found.get("queue")
-        up = GaugeMetricFamily("damage_queue_up", "Whether SQS reports the queue's counts.")
-        up.add_metric([], 0.0 if counts is None else 1.0)
-        yield up
-        if counts is None:
-            return
-        messages = GaugeMetricFamily(
-            "damage_queue_messages", "Messages in the queue.", labels=["queue", "state"]
-        )
+        yield from _queue_metrics(found.get("queues", {}))
+        if ages := found.get("queue_ages"):
+            yield _ages(ages)
+
+
+def _queue_metrics(queues: Mapping[str, QueueCounts | None]) -> Iterator[Any]:
+    known = [counts for counts in queues.values() if counts is not None]
+    up = GaugeMetricFamily("damage_queue_up", "Whether SQS reports the counts of all queues.")
+    up.add_metric([], float(bool(known) and len(known) == len(queues)))
+    yield up
+    if not known:
+        return
+    messages = GaugeMetricFamily(
+        "damage_queue_messages", "Messages in the queue.", labels=["queue", "state"]
+    )
+    dead = GaugeMetricFamily(
+        "damage_dead_letters", "Messages in the dead-letter queue.", labels=["queue"]
+    )
+    for counts in known:
         for state in ("waiting", "in_flight", "delayed"):
             messages.add_metric([counts.queue, state], getattr(counts, state))
-        yield messages
         if counts.dead_letter_queue:
-            dead = GaugeMetricFamily(
-                "damage_dead_letters", "Messages in the dead-letter queue.", labels=["queue"]
-            )
             dead.add_metric([counts.dead_letter_queue], counts.dead_letters)
-            yield dead
+    yield messages
+    if dead.samples:
+        yield dead
+
+
+def _ages(ages: Mapping[tuple[str, str], float]) -> Any:
+    family = GaugeMetricFamily(
+        "damage_queue_age_seconds",
+        "Seconds the last photo received from the queue had waited; 0 with an empty queue.",
+        labels=["queue", "lane"],
+    )
+    for labels, seconds in ages.items():
+        family.add_metric(labels, seconds)
+    return family

@@ -26,6 +26,9 @@ from damage_tasks.worker.state_files import StateFiles
 logger = get_logger(__name__)
 
 KILL_MARGIN_SECONDS = 15.0  # Celery may take this long beyond the time limit to kill a process
+# Seconds without an answer to the polls of one queue, while another one is polled: several times a
+# long poll.
+MAX_UNPOLLED_SECONDS = 60.0
 MAX_UNTAKEN_SECONDS = 30.0  # a photo may wait this long for an idle process
 
 
@@ -56,7 +59,8 @@ class Heartbeat(bootsteps.StartStopStep):
         self._stuck_since: dict[str, float] = {}
         self._written = 0.0
         self._drain_timer: Any = None
-        self._polled_at: float | None = None
+        self._polled_at: dict[str, float] = {}  # by queue
+        self._polling_at: dict[str, float] = {}  # when each queue was last seen to be polled
         self._is_unwritable = False
         self.trouble: str | None = None
         self.polls = 0
@@ -69,14 +73,19 @@ class Heartbeat(bootsteps.StartStopStep):
         monitor.heartbeat_figures = self.figures
         self.database_refusal = lambda: monitor.database.refusal
         channel = consumer.task_consumer.channel
+        self._polling_at = dict.fromkeys(channel.predefined_queues, time.monotonic())
 
-        # Called after every finished poll and, while the worker has no room, many times
-        # per second; it stops while a poll hangs.
-        def notice_poll() -> bool:
-            if channel.polled_at != self._polled_at:
-                self._polled_at = channel.polled_at
+        # Called after every finished poll of a queue and, while the worker has no room, many
+        # times per second; it stops while a poll hangs.
+        def notice_poll(queue: str) -> bool:
+            polled_at = channel.polled_at(queue)
+            is_answered = polled_at is not None and polled_at != self._polled_at.get(queue)
+            if is_answered or not channel.is_poll_due(queue):
+                self._polling_at[queue] = time.monotonic()
+            if is_answered:
+                self._polled_at[queue] = polled_at
                 self.polled()
-            elif not channel.has_room():
+            elif not channel.has_room(queue):
                 self.busy()
             return True
 
@@ -95,13 +104,20 @@ class Heartbeat(bootsteps.StartStopStep):
     def polled(self) -> None:
         """Record that SQS has answered a poll."""
         self.polls += 1
-        works = self._beat(self._process_trouble() or self._photo_trouble())
+        works = self._beat(
+            self._queue_trouble() or self._process_trouble() or self._photo_trouble()
+        )
         if not self._withdraw_readiness() and works and self._is_complete():
             self._touch(self.files.ready)
 
     def busy(self) -> None:
         """Record that no poll is due, because the worker holds as many photos as it may."""
-        self._beat(self._process_trouble() or self._photo_trouble() or self._idle_trouble())
+        self._beat(
+            self._queue_trouble()
+            or self._process_trouble()
+            or self._photo_trouble()
+            or self._idle_trouble()
+        )
         self._withdraw_readiness()
 
     def draining(self) -> None:
@@ -114,11 +130,19 @@ class Heartbeat(bootsteps.StartStopStep):
         now = time.monotonic()
         return {
             "polls": self.polls,
-            "poll_age_seconds": now - self._polled_at if self._polled_at else None,
+            "poll_age_seconds": now - max(self._polled_at.values()) if self._polled_at else None,
             "heartbeat_age_seconds": now - self._written if self._written else None,
             "processes": self._processes_up(),
             "processes_wanted": self._consumer.pool.num_processes,
         }
+
+    def _queue_trouble(self) -> str | None:
+        # Only the polls of another queue can hang while one is polled.
+        now = time.monotonic()
+        for queue, seen in self._polling_at.items():
+            if now - seen > MAX_UNPOLLED_SECONDS:
+                return f"queue {queue} has not been polled for {now - seen:.0f} s"
+        return None
 
     def _process_trouble(self) -> str | None:
         now = time.monotonic()

@@ -10,9 +10,9 @@ from celery.worker import state
 from damage_tasks.errors import DatabaseError
 from damage_tasks.event_bus.connection import SENDER, bus_url
 from damage_tasks.results.celery_backend import open_store
-from damage_tasks.settings import get_settings
+from damage_tasks.settings import URGENT, get_settings
 from damage_tasks.sqs.dead_letter_alerts import sends_dead_letter_alerts, start_dead_letter_alerts
-from damage_tasks.sqs.queue_depth import QueueDepth
+from damage_tasks.sqs.queue_depth import QueueCounts, QueueDepth, queue_depths
 from damage_tasks.telemetry.metrics import serve_metrics
 from damage_tasks.telemetry.slack import Alert, Slack, open_slack
 from damage_tasks.worker.database_watch import DatabaseWatch
@@ -23,29 +23,32 @@ if TYPE_CHECKING:
     from damage_tasks.results.store import Inspections
 
 
+BULK = "bulk"  # the lane of photos that are not urgent
+
+
 class WorkerMonitor:
     """One per worker; inactive before `start`."""
 
     def __init__(self) -> None:
         self._slack: Slack | None = None
-        self._depth: QueueDepth | None = None
+        self._depths: dict[str, QueueDepth] = {}  # by queue
         self.heartbeat_figures: Callable[[], dict[str, Any]] | None = None
         self.progress = ProgressWriter(_open_store)
         self.database = DatabaseWatch(_open_store)
-        self.last_wait = 0.0  # seconds that the last received photo had waited
+        self.last_waits: dict[str, float] = {}  # seconds for the last photo of each queue
 
     def start(self, hostname: str) -> None:
         """Serve metrics and post alerts, if the settings enable them."""
         settings = get_settings()
         self.progress.start()
         self.database.start()
-        self._depth = QueueDepth(settings.require("queue_url"), settings.region)
+        self._depths = queue_depths(settings)
         self._slack = open_slack(settings, hostname)
         if self._slack is not None:
             self._slack.start()
             if sends_dead_letter_alerts("worker"):
                 memory = StateFiles(settings.heartbeat_file).dead_letters
-                start_dead_letter_alerts(self._depth, self._slack, memory)
+                start_dead_letter_alerts(self._depths, self._slack, memory)
         if settings.metrics_port:
             serve_metrics(settings.metrics_port, self.figures)
 
@@ -64,10 +67,13 @@ class WorkerMonitor:
 
     def figures(self) -> dict[str, Any]:
         """The live metrics; see `damage_tasks.telemetry.live_metrics`."""
-        counts = self._depth.counts() if self._depth else None
+        counts = {name: depth.counts() for name, depth in self._depths.items()}
         found: dict[str, Any] = {
-            "queue": counts,
-            "queue_age_seconds": self.last_wait if counts is None or counts.waiting else 0.0,
+            "queues": counts,
+            "queue_ages": {
+                (self._depths[name].queue, URGENT if name == URGENT else BULK): self._age(name, now)
+                for name, now in counts.items()
+            },
             "photos_in_hand": len(state.active_requests),
         }
         if bus_url():
@@ -75,6 +81,10 @@ class WorkerMonitor:
         if self.heartbeat_figures is not None:
             found.update(self.heartbeat_figures())
         return found
+
+    def _age(self, queue: str, counts: QueueCounts | None) -> float:
+        waited = self.last_waits.get(queue, 0.0)
+        return waited if counts is None or counts.waiting else 0.0
 
 
 def _open_store() -> Inspections:

@@ -30,7 +30,7 @@ class WarmUp(bootsteps.StartStopStep):
     def start(self, consumer: Any) -> None:
         pool = consumer.pool
 
-        def is_warm() -> bool:
+        def is_warm(_queue: str) -> bool:
             if vars(pool).get("_pool", pool) is None:
                 return False  # stopped: the worker ends before it became ready
             if processes_up(pool) < (1 if self._warm else pool.num_processes):

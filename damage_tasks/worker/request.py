@@ -17,7 +17,7 @@ from kombu.log import get_logger
 from damage_tasks.attempt_state import report_of
 from damage_tasks.errors import DamageTaskError, TimeLimitReached, WorkerLost
 from damage_tasks.inspection import Progress, Reason, State
-from damage_tasks.sqs.message_attributes import receives_of, sent_at
+from damage_tasks.sqs.message_attributes import queue_of, receives_of, sent_at
 from damage_tasks.telemetry import redact, sentry
 from damage_tasks.telemetry.metrics import get_metrics
 from damage_tasks.worker.runtime import runtime_of
@@ -89,7 +89,8 @@ class Request(CeleryRequest):
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         sent = sent_at(self._properties)
         if sent is not None:
-            self._monitor.last_wait = max(0.0, time.time() - sent)
+            queue = queue_of(self._properties) or ""
+            self._monitor.last_waits[queue] = max(0.0, time.time() - sent)
         super().on_accepted(pid, time_accepted)
         self._record(self._monitor.progress.accepted)
 
@@ -113,7 +114,7 @@ class Request(CeleryRequest):
     ) -> None:
         error = _unwrapped(exc_info.exception)
         is_failure = not isinstance(error, Terminated | Retry | Ignore | Reject)
-        comes_again = is_failure and self._runtime.will_be_received_again(self._receives)
+        comes_again = is_failure and self._runtime.will_be_received_again(self._properties)
         with sentry.about_photo(photo=self.id, bundle=self._runtime.bundle_version):
             super().on_failure(exc_info, send_failed_event and not comes_again, return_ok)
             # A child names the errors that it has reported itself.
@@ -136,7 +137,7 @@ class Request(CeleryRequest):
             # An error without a code means that the child was lost, which was already
             # recorded when the photo was delivered for the last time.
             code = getattr(error, "code", WorkerLost.code)
-            metrics.failed(code, for_good=self._runtime.is_last_receive(self._receives))
+            metrics.failed(code, for_good=self._runtime.is_last_receive(self._properties))
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         with sentry.about_photo(photo=self.id, bundle=self._runtime.bundle_version):
@@ -147,7 +148,7 @@ class Request(CeleryRequest):
 
     def _record_failure(self, error: BaseException) -> None:
         """Record a failed attempt, after which the photo may be retried; shown in Flower."""
-        if not self._runtime.will_be_received_again(self._receives):
+        if not self._runtime.will_be_received_again(self._properties):
             self._record(self._monitor.progress.ended)
             if isinstance(error, WorkerLostError):  # which Celery does not report
                 self.send_event("task-failed", exception=repr(error), traceback="")

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from damage_tasks.errors import ExtraMissing
+from damage_tasks.sqs.message_attributes import queue_of, receives_of
 from damage_tasks.telemetry.metrics import get_metrics
 from damage_tasks.worker.breaker import Breaker
 
@@ -31,7 +32,8 @@ class WorkerRuntime:
         self._monitor: WorkerMonitor | None = None
         self.breaker = Breaker()
         self.bundle: Bundle | None = None  # fetched before the fork, for all processes
-        self.max_receives: int | None = None  # after which SQS moves a message to the dead letters
+        # By queue: the receives after which SQS moves a message to the dead letters.
+        self.max_receives: dict[str, int] = {}
 
     @property
     def settings(self) -> Settings:
@@ -67,13 +69,15 @@ class WorkerRuntime:
             self._report_bundle(self._pipeline, time.perf_counter() - start)
         return self._pipeline
 
-    def is_last_receive(self, received: int) -> bool:
-        """Whether SQS will move this message to the dead letters unless it is deleted now."""
-        return self.max_receives is not None and received >= self.max_receives
+    def is_last_receive(self, properties: dict[str, Any]) -> bool:
+        """Whether SQS will move the message to the dead letters unless it is deleted now."""
+        limit = self.max_receives.get(queue_of(properties) or "")
+        return limit is not None and receives_of(properties) >= limit
 
-    def will_be_received_again(self, received: int) -> bool:
-        """Whether SQS will deliver this message again if it is not deleted."""
-        return self.max_receives is not None and received < self.max_receives
+    def will_be_received_again(self, properties: dict[str, Any]) -> bool:
+        """Whether SQS will deliver the message again if it is not deleted."""
+        limit = self.max_receives.get(queue_of(properties) or "")
+        return limit is not None and receives_of(properties) < limit
 
     def _build_pipeline(self) -> Pipeline:
         try:

@@ -24,7 +24,7 @@ from damage_tasks.results.celery_backend import open_store
 from damage_tasks.results.postgres_deadline import make_waiting_interruptible
 from damage_tasks.settings import Settings, refuse_unknown_variables
 from damage_tasks.sqs.celery_message import register_plain_json
-from damage_tasks.sqs.queues import check_queue, sqs_client
+from damage_tasks.sqs.queues import check_queues, sqs_client
 from damage_tasks.storage.aws_clients import new_client, read_definitions
 from damage_tasks.telemetry import write_at_once
 from damage_tasks.worker.breaker import EXIT_STATUS
@@ -102,8 +102,10 @@ class WorkerStartup:
         limit_threads(settings.threads)
         self._runtime.breaker.arm(settings.max_failures_in_a_row)
         patience = settings.refusal_patience
-        queue = _retry_for(patience, lambda: check_queue(sqs_client(), settings))
-        self._runtime.max_receives = queue.max_receives
+        queues = _retry_for(patience, lambda: check_queues(sqs_client(), settings))
+        self._runtime.max_receives = {
+            name: queue.max_receives for name, queue in queues.items() if queue.max_receives
+        }
         check_database(settings)
         bundle = _retry_for(
             patience, lambda: fetch_bundle(settings.bundle, settings.bundle_cache, new_client)

@@ -11,11 +11,18 @@ Reports all missing and conflicting values in one message, before anything is in
 {{- if and .Values.settings.DAMAGE_QUEUE_URL (not (include "damage-tasks.region" .)) -}}
 {{- $wrong = append $wrong "aws.region is not set, and the queue URL does not contain a region" -}}
 {{- end -}}
-{{- with .Values.settings.DAMAGE_QUEUE_URL -}}
+{{- range $name := list "DAMAGE_QUEUE_URL" "DAMAGE_URGENT_QUEUE_URL" -}}
+{{- with index $.Values.settings $name -}}
 {{- if not (regexMatch "^https?://[^/]+/[^/]+/[^/]+$" .) -}}
-{{- $wrong = append $wrong "settings.DAMAGE_QUEUE_URL is not a queue URL (https://HOST/ACCOUNT/NAME)" -}}
+{{- $wrong = append $wrong (printf "settings.%s is not a queue URL (https://HOST/ACCOUNT/NAME)" $name) -}}
 {{- else if hasSuffix ".fifo" . -}}
-{{- $wrong = append $wrong "settings.DAMAGE_QUEUE_URL is a FIFO queue, which does not support a delay per message" -}}
+{{- $wrong = append $wrong (printf "settings.%s is a FIFO queue, which does not support a delay per message" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.settings.DAMAGE_URGENT_QUEUE_URL -}}
+{{- if eq . $.Values.settings.DAMAGE_QUEUE_URL -}}
+{{- $wrong = append $wrong "settings.DAMAGE_URGENT_QUEUE_URL is the same queue as DAMAGE_QUEUE_URL" -}}
 {{- end -}}
 {{- end -}}
 {{- if eq (toString .Values.settings.DAMAGE_BUNDLE) "default" -}}

@@ -58,6 +58,13 @@ def test_scaling_in_is_slow_and_scaling_out_is_fast() -> None:
     assert behaviour["scaleUp"]["stabilizationWindowSeconds"] == 0
 
 
+def test_keda_reads_both_queues() -> None:
+    urgent = "https://sqs.eu-central-1.amazonaws.com/123456789012/damage-urgent"
+    values = {"settings": {"DAMAGE_URGENT_QUEUE_URL": urgent}}
+    first, second = keda("spec.triggers", values)
+    assert second == {**first, "metadata": {**first["metadata"], "queueURL": urgent}}
+
+
 def test_no_worker_is_removed_while_sqs_is_unavailable() -> None:
     assert keda("spec.fallback") == {
         "failureThreshold": 3,

@@ -121,6 +121,10 @@ def test_memory_that_the_processes_would_outgrow_is_refused() -> None:
             {"DAMAGE_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/1/damage.fifo"},
             "FIFO",
         ),
+        (
+            {"DAMAGE_URGENT_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/damage"},
+            "DAMAGE_URGENT_QUEUE_URL is not a queue URL",
+        ),
         ({"DAMAGE_CLOUDFRONT_HOSTS": ["d1.cloudfront.net"]}, "DAMAGE_CLOUDFRONT_KEY_PAIR_ID"),
         ({"DAMAGE_BUNDLE": "default"}, "contains no weights"),
     ],

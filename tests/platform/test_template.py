@@ -120,6 +120,41 @@ def test_an_updated_stack_keeps_its_queue_and_the_photos_on_it(account: Account)
     assert found["ApproximateNumberOfMessages"] == "1"
 
 
+def test_an_urgent_queue_is_as_safe_as_the_other(account: Account) -> None:
+    outputs = account.apply(TEMPLATE, "counter", Name="counter", UrgentQueue="true")
+    environment = {
+        **os.environ,
+        **account.environment,
+        "DAMAGE_QUEUE_URL": outputs["QueueUrl"],
+        "DAMAGE_URGENT_QUEUE_URL": outputs["UrgentQueueUrl"],
+    }
+    run = subprocess.run(
+        [sys.executable, "-m", "damage_tasks", "queue", "check"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count("ok ") == 4
+    begin, queues = f"counter-{REGION}-", {"counter", "counter-urgent"}
+    dead = {f"{queue}-{DEAD_LETTER_SUFFIX}" for queue in queues}
+    needed = {"caller": queues, "worker": queues | dead, "operator": queues | dead,
+              "keda": queues, "flower": queues | dead}  # fmt: skip
+    for name, expected in needed.items():
+        allowed = {
+            resource.rpartition(":")[2]
+            for statement in account.policies()[begin + name]
+            for resource in statement["Resource"]
+            if ":sqs:" in resource
+        }
+        assert allowed == expected, name
+
+
+def test_without_an_urgent_queue_there_is_none(outputs: dict[str, str]) -> None:
+    assert "UrgentQueueUrl" not in outputs
+
+
 def test_the_dead_letter_queue_takes_from_its_queue_alone() -> None:
     allow = read_template()["Resources"]["DeadLetters"]["Properties"]["RedriveAllowPolicy"]
     assert allow["redrivePermission"] == "byQueue"

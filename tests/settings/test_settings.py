@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from damage_tasks.errors import SettingsError
 from damage_tasks.settings import PREFIX, Settings, get_settings, refuse_unknown_variables
@@ -165,3 +167,30 @@ def test_the_reference_is_what_the_code_says() -> None:
     from tools.reference_pages import settings_page
 
     assert REFERENCE.read_text() == settings_page(), "run `make docs`"
+
+
+BULK_URL = "https://sqs.eu-central-1.amazonaws.com/1/damage"
+
+
+def test_an_urgent_queue_is_known_by_its_own_name_and_nothing_is_prefetched() -> None:
+    settings = Settings(queue_url=BULK_URL, urgent_queue_url=f"{BULK_URL}-urgent", prefetch=4)
+    assert settings.queue_urls == {"damage": BULK_URL, "urgent": f"{BULK_URL}-urgent"}
+    assert settings.prefetch_per_process == 1
+    without = Settings(queue_url=BULK_URL, urgent_queue_url="", prefetch=4)
+    assert without.queue_urls == {"damage": BULK_URL}
+    assert without.prefetch_per_process == 4
+
+
+@pytest.mark.parametrize(
+    ("urls", "problem"),
+    [
+        ({"queue_url": BULK_URL, "urgent_queue_url": f"{BULK_URL}/"}, "is the same queue"),
+        ({"queue_url": None, "urgent_queue_url": BULK_URL}, "needs DAMAGE_QUEUE_URL"),
+        ({"queue_url": "https://h/1/urgent", "urgent_queue_url": BULK_URL}, "must not be named"),
+        ({"queue_url": BULK_URL, "urgent_queue_url": "damage"}, "is not a queue URL"),
+    ],
+    ids=["the same", "alone", "a name that is taken", "no URL"],
+)
+def test_an_urgent_queue_must_be_a_second_one(urls: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        Settings(**urls)

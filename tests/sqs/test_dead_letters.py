@@ -12,7 +12,7 @@ import pytest
 from damage_tasks.devstack.aws_emulator import Emulator
 from damage_tasks.errors import QueueUnavailable
 from damage_tasks.sqs import dead_letters
-from damage_tasks.sqs.dead_letters import DeadLetters
+from damage_tasks.sqs.dead_letters import DeadLetters, dead_letters_of
 from damage_tasks.sqs.queues import Queue, dead_letter_queue, read_queue
 from tools.hostile import bad_messages
 
@@ -63,6 +63,35 @@ def test_letters_that_come_into_sight_again_are_listed_once(
             found.append(letter.id)
             time.sleep(0.04)  # so that the first are visible before the last are seen
     assert len(found) == len(set(found)) == 40
+
+
+def test_letters_of_several_queues_return_to_their_own(aws: Emulator) -> None:
+    sqs = aws.client("sqs")
+    queues = [read_queue(sqs, aws.create_queues(f"q-{uuid.uuid4().hex[:8]}")) for _ in range(2)]
+    for queue in queues:
+        fill(aws, dead_letter_queue(sqs, queue), 2)
+    letters = dead_letters_of(sqs, queues)
+    with letters.held(3) as held:
+        found = list(held)
+        assert [letter.queue for letter in found] == [queues[0].name] * 2 + [queues[1].name]
+        letters.replay(found[0])
+        letters.drop(found[1])
+        letters.replay(found[2])
+    assert [waiting(aws, queue) for queue in queues] == [1, 1]
+    assert [waiting(aws, dead_letter_queue(sqs, queue)) for queue in queues] == [0, 1]
+
+
+def test_a_replayed_letter_stays_in_its_group(
+    aws: Emulator, pair: tuple[Queue, Queue], letters: DeadLetters
+) -> None:
+    sqs = aws.client("sqs")
+    sqs.send_message(QueueUrl=pair[1].url, MessageBody="{}", MessageGroupId="tenant-1")
+    with letters.held() as held:
+        letters.replay(next(held))
+    (message,) = sqs.receive_message(
+        QueueUrl=pair[0].url, MessageSystemAttributeNames=["MessageGroupId"]
+    )["Messages"]
+    assert message["Attributes"]["MessageGroupId"] == "tenant-1"
 
 
 def test_a_limit_looks_at_so_many_only(

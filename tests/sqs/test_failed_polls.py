@@ -10,7 +10,8 @@ import pytest
 from botocore.exceptions import NoCredentialsError
 from kombu.asynchronous.hub import Hub
 
-from damage_tasks.sqs.transport import MAX_POLL_BACKOFF_SECONDS, Channel, FailedPoll
+from damage_tasks.sqs.guarded_polls import FailedPoll
+from damage_tasks.sqs.transport import MAX_POLL_BACKOFF_SECONDS, Channel
 
 
 class Pauses(Hub):

@@ -191,3 +191,8 @@ def test_a_workers_retry_is_not_checked_by_the_rules_for_senders() -> None:
         assert message_of("task-1", {"deep": DEEP})
     finally:
         detect_damage.pop_request()
+
+
+def test_an_urgent_photo_needs_an_urgent_queue() -> None:
+    with pytest.raises(CallRefused, match="DAMAGE_URGENT_QUEUE_URL is not set"):
+        detect_damage.apply_async((URL,), queue="urgent")

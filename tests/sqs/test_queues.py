@@ -11,7 +11,7 @@ import pytest
 from damage_tasks.devstack.aws_emulator import Emulator
 from damage_tasks.errors import QueueUnavailable, QueueUnsafe
 from damage_tasks.settings import Settings
-from damage_tasks.sqs.queues import check_queue, create_queues
+from damage_tasks.sqs.queues import check_queues, create_queues
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def url(aws: Emulator) -> str:
 def check(aws: Emulator, url: str, **settings: Any) -> str:
     """The queue's problems, or an empty string."""
     try:
-        check_queue(aws.client("sqs"), Settings(queue_url=url, **settings))
+        check_queues(aws.client("sqs"), Settings(queue_url=url, **settings))
     except QueueUnsafe as error:
         return str(error)
     return ""
@@ -34,6 +34,13 @@ def change(aws: Emulator, url: str, **attributes: str) -> None:
 
 def test_what_the_command_makes_is_safe(aws: Emulator, url: str) -> None:
     assert check(aws, url) == ""
+
+
+def test_an_unsafe_urgent_queue_is_named(aws: Emulator, url: str) -> None:
+    urgent = aws.create_queues(f"urgent-{uuid.uuid4().hex[:8]}")
+    assert check(aws, url, urgent_queue_url=urgent) == ""
+    change(aws, urgent, VisibilityTimeout="99")
+    assert check(aws, url, urgent_queue_url=urgent).startswith(urgent)
 
 
 def test_a_visibility_timeout_below_the_time_limit_is_named(aws: Emulator, url: str) -> None:

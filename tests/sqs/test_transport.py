@@ -48,7 +48,7 @@ def test_an_answer_that_only_looks_like_a_message_is_dropped(
     channel.connection._callbacks[queue_url.rpartition("/")[2]] = pytest.fail
     (name,) = channel.predefined_queues
     assert channel._on_messages_ready(queue_url, name, answer) == 0
-    assert channel.polled_at is not None
+    assert channel.polled_at(name) is not None
 
 
 @pytest.mark.parametrize("body", ["\ud800", '{"image_url": "\ud800"}', "\0", "\ufeff[]"])
@@ -71,7 +71,8 @@ def test_a_poll_is_due_when_half_of_what_may_wait_is_gone(
     channel.basic_qos(0, limit, False)
     for number in range(held):
         channel.qos._delivered[str(number)] = object()
-    assert channel.has_room() is room
+    (name,) = channel.predefined_queues
+    assert channel.has_room(name) is room
     channel.qos._delivered.clear()
 
 
@@ -116,11 +117,11 @@ def test_hooks_run_in_their_order_and_hold_back_a_poll(
     called: list[str] = []
     is_open = False
 
-    def gate() -> bool:
+    def gate(_queue: str) -> bool:
         called.append("gate")
         return is_open
 
-    def watcher() -> bool:
+    def watcher(_queue: str) -> bool:
         called.append("watcher")
         return True
 
@@ -138,7 +139,7 @@ def test_a_hook_that_fails_does_not_stop_the_polling(
 ) -> None:
     (name,) = channel.predefined_queues
 
-    def broken() -> bool:
+    def broken(_queue: str) -> bool:
         raise RuntimeError("no heartbeat today")
 
     channel.before_poll(broken)
@@ -151,7 +152,7 @@ def test_a_queue_that_is_no_longer_consumed_is_not_polled(
     channel: Channel, polls: list[str], later: list[float]
 ) -> None:
     (name,) = channel.predefined_queues
-    channel.before_poll(lambda: pytest.fail("called"))
+    channel.before_poll(lambda queue: pytest.fail(f"called for {queue}"))
     channel._active_queues.clear()
     channel._schedule_queue(name)
     assert (polls, later) == ([], [])
@@ -159,6 +160,33 @@ def test_a_queue_that_is_no_longer_consumed_is_not_polled(
 
 def test_the_transport_opens_our_channel(channel: Any) -> None:
     assert isinstance(channel, Channel)
+
+
+def test_a_full_worker_still_polls_its_urgent_queue_for_a_single_photo(
+    lanes: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    polls: list[tuple[str, int]] = []
+    monkeypatch.setattr(lanes, "_get_async", lambda name, count, **_: polls.append((name, count)))
+    later: list[float] = []
+    lanes.hub = SimpleNamespace(call_later=lambda seconds, *_: later.append(seconds))
+    lanes._active_queues.extend(lanes.predefined_queues)
+    lanes.basic_qos(0, 4, False)
+    for queue in lanes.predefined_queues:
+        lanes._schedule_queue(queue)
+    assert polls == [("bulk", 4), ("urgent", 1)]
+    lanes.qos._delivered.update({str(number): object() for number in range(4)})
+    for queue in lanes.predefined_queues:
+        lanes._schedule_queue(queue)
+    assert polls[2:] == [("urgent", 1)]
+    assert later == [ROOM_CHECK_SECONDS]
+    lanes.qos._delivered.clear()
+
+
+def test_failed_polls_of_one_queue_leave_the_other_alone(lanes: Channel) -> None:
+    lanes._on_messages_ready("url", "urgent", [])
+    lanes._on_messages_ready("url", "bulk", {})
+    assert lanes.polled_at("bulk") is not None
+    assert lanes.polled_at("urgent") is None
 
 
 def test_the_transport_still_counts_as_sqs() -> None:

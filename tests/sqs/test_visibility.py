@@ -46,6 +46,30 @@ def test_the_queues_own_timeout_counts(channel: Channel) -> None:
     assert channel.queue_visibility_timeout() == 180
 
 
+def test_the_shortest_timeout_of_several_queues_counts(
+    lanes: Channel, urgent_url: str, aws: Any
+) -> None:
+    aws.client("sqs").set_queue_attributes(
+        QueueUrl=urgent_url, Attributes={"VisibilityTimeout": "120"}
+    )
+    assert lanes.queue_visibility_timeout() == 120
+
+
+def test_messages_of_several_queues_are_hidden_and_handed_back_each_in_its_own(
+    lanes: Channel, queue_url: str, urgent_url: str, aws: Any
+) -> None:
+    sqs = aws.client("sqs")
+    for name, url in (("bulk", queue_url), ("urgent", urgent_url)):
+        sqs.send_message(QueueUrl=url, MessageBody='{"image_url": "https://x/y"}')
+        lanes.basic_get(name)
+    lanes.hide(list(lanes.unacknowledged()), 2)
+    extend(lanes, 60, limit=90)
+    time.sleep(2.2)
+    assert (visible(aws, queue_url), visible(aws, urgent_url)) == (0, 0)
+    hand_back_unstarted(lanes)
+    assert (visible(aws, queue_url), visible(aws, urgent_url)) == (1, 1)
+
+
 def test_held_messages_are_extended_and_finished_ones_are_not(
     channel: Channel, queue_url: str, aws: Any
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -162,3 +162,65 @@ def test_a_worker_that_its_database_refuses_is_alive_and_not_ready(step: Heartbe
     step.database_refusal = lambda: None
     step.polled()
     assert step.files.ready.exists()
+
+
+class Polls:
+    """A channel with two queues, of which ``hung`` ones get no answer."""
+
+    def __init__(self) -> None:
+        self.predefined_queues = ("bulk", "urgent")
+        self.hung: set[str] = set()
+        self.answered = 0.0
+        self.is_full = False
+
+    def before_poll(self, hook: Callable[[str], bool]) -> None:
+        self._hook = hook
+
+    def polled_at(self, queue: str) -> float:
+        return self.answered
+
+    def has_room(self, queue: str) -> bool:
+        return not self.is_full
+
+    def is_poll_due(self, queue: str) -> bool:
+        return not self.is_full
+
+    def go_on(self) -> None:
+        """All polls are answered, except those that hang; a full worker sends none."""
+        self.answered += not self.is_full
+        for queue in self.predefined_queues:
+            if queue not in self.hung:
+                self._hook(queue)
+
+
+@pytest.fixture
+def polls(step: Heartbeat) -> Polls:
+    polls = Polls()
+    monitor = SimpleNamespace(database=SimpleNamespace(refusal=None))
+    app = SimpleNamespace(runtime=SimpleNamespace(monitor=monitor))
+    step.start(SimpleNamespace(app=app, task_consumer=SimpleNamespace(channel=polls)))
+    return polls
+
+
+def test_every_queue_must_be_polled(step: Heartbeat, polls: Polls, clock: Clock) -> None:
+    polls.hung = {"bulk"}
+    polls.go_on()
+    assert step.trouble is None
+    clock.ahead += heartbeat.MAX_UNPOLLED_SECONDS + 1
+    polls.go_on()
+    assert "queue bulk has not been polled for" in (step.trouble or "")
+    polls.hung.clear()
+    polls.go_on()
+    polls.go_on()
+    assert step.trouble is None
+
+
+def test_a_queue_need_not_be_polled_while_there_is_no_room(
+    step: Heartbeat, polls: Polls, clock: Clock
+) -> None:
+    polls.is_full = True
+    take(Photo(-3 * heartbeat.MAX_UNPOLLED_SECONDS))
+    for _ in range(3):
+        clock.ahead += heartbeat.MAX_UNPOLLED_SECONDS - 1
+        polls.go_on()
+    assert step.trouble is None

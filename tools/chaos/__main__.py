@@ -19,6 +19,9 @@ def main() -> int:
     parser.add_argument("--photos", type=int, default=500, help="number of photos to send")
     parser.add_argument("--seed", type=int, default=1, help="the same seed causes the same faults")
     parser.add_argument("--out", type=Path, default=Path("var"), help="folder for table and logs")
+    parser.add_argument(
+        "--urgent", action="store_true", help="send every second photo to an urgent queue"
+    )
     options = parser.parse_args()
     if options.photos < 1:
         parser.error("at least one photo is required")
@@ -30,7 +33,11 @@ def main() -> int:
         plans.append(make_plan(options.seed, options.photos, range(len(cases)), hangs=1))
         return plans[0]
 
-    chaos = Chaos(logs, report=lambda text: print(text, file=sys.stderr, flush=True))
+    chaos = Chaos(
+        logs,
+        urgent=options.urgent,
+        report=lambda text: print(text, file=sys.stderr, flush=True),
+    )
     account = chaos.run(make)
     print("\n".join(account.lines()))
     for problem in account.problems:

@@ -13,6 +13,7 @@ from threading import Thread
 from damage_tasks.devstack import Stack
 from damage_tasks.devstack.aws_emulator import Emulator
 from damage_tasks.results.schema_upgrade import migrate
+from damage_tasks.sqs.queues import read_queue
 from tools.chaos.accounting import Account
 from tools.chaos.fault_plan import Fault, Plan
 from tools.chaos.inventory import take_stock
@@ -23,7 +24,7 @@ from tools.hostile.corpus import corpus, settings_for
 from tools.hostile.hostile_case import Case, Ground
 from tools.loopback_web_server import Site
 from tools.postgres import Postgres
-from tools.redrive import limit_receives
+from tools.redrive import limit_receives, queue_urls
 from tools.small_bundles import write_bundle
 
 PROCESSES_PER_WORKER = 2
@@ -41,17 +42,20 @@ SETTINGS = {
     "DAMAGE_PREFETCH": "2",
     "DAMAGE_LOG_FORMAT": "json",
 }
-STATES = [f"ApproximateNumberOfMessages{state}" for state in ("", "NotVisible", "Delayed")]
 
 
 @dataclass
 class Chaos:
-    """One run: ``receives`` make a dead letter; ``quiet`` limits the final wait, in seconds."""
+    """One run: ``receives`` make a dead letter; ``quiet`` limits the final wait, in seconds.
+
+    With ``urgent``, every second photo is sent to an urgent queue.
+    """
 
     folder: Path
     workers: int = 3
     receives: int = 5
     quiet: float = 600
+    urgent: bool = False
     report: Callable[[str], None] = lambda text: None
     passed: list[tuple[Fault, float, float]] = field(default_factory=list)
 
@@ -111,6 +115,7 @@ class Chaos:
                     emulator=emulator,
                     app="tools.chaos.misbehaving_app",
                     visibility_timeout=VISIBILITY_TIMEOUT_SECONDS,
+                    urgent_queue=self.urgent,
                     settings={
                         **settings_for(ground),
                         **SETTINGS,
@@ -191,9 +196,10 @@ class Chaos:
 
 
 def queue_counts(stack: Stack) -> tuple[int, int, int]:
-    """Number of messages waiting, in flight and delayed."""
-    found = stack.client("sqs").get_queue_attributes(
-        QueueUrl=stack.environment["DAMAGE_QUEUE_URL"], AttributeNames=STATES
-    )["Attributes"]
-    waiting, in_flight, delayed = (int(found[name]) for name in STATES)
-    return waiting, in_flight, delayed
+    """Number of messages waiting, in flight and delayed, in all queues."""
+    queues = [read_queue(stack.client("sqs"), url) for url in queue_urls(stack)]
+    return (
+        sum(queue.waiting for queue in queues),
+        sum(queue.in_flight for queue in queues),
+        sum(queue.delayed for queue in queues),
+    )

@@ -9,12 +9,13 @@ import sqlalchemy as sa
 
 from damage_tasks.devstack import OVERLAYS_BUCKET, Stack
 from damage_tasks.results.tables import findings, inspections
-from damage_tasks.sqs.dead_letters import DeadLetters
-from damage_tasks.sqs.queues import dead_letter_queue, read_queue
+from damage_tasks.sqs.dead_letters import dead_letters_of
+from damage_tasks.sqs.queues import read_queue
 from tools.chaos.accounting import Account, Row, Stored, longest_recovery, reckon
 from tools.chaos.fault_plan import CRASH, DEATHS, HANG, PROCESS_KILLED, Fault
 from tools.chaos.sender import Post
 from tools.chaos.worker_pool import NOT_OURS, Workers, lost_processes
+from tools.redrive import queue_urls
 
 
 def take_stock(
@@ -62,7 +63,7 @@ def read_stored(stack: Stack, left: int) -> Stored:
         rows=rows,
         findings={row.id: row.photo_sha256 for row in found},
         pictures=_keys(stack.client("s3")),
-        dead_letters=_dead_letters(stack.client("sqs"), stack.environment["DAMAGE_QUEUE_URL"]),
+        dead_letters=_dead_letters(stack.client("sqs"), queue_urls(stack)),
         left_on_queue=left,
     )
 
@@ -72,9 +73,8 @@ def _keys(s3: Any) -> list[str]:
     return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
 
-def _dead_letters(sqs: Any, url: str) -> Counter[str]:
-    queue = read_queue(sqs, url)
-    with DeadLetters(sqs, queue, dead_letter_queue(sqs, queue)).held() as letters:
+def _dead_letters(sqs: Any, urls: list[str]) -> Counter[str]:
+    with dead_letters_of(sqs, [read_queue(sqs, url) for url in urls]).held() as letters:
         return Counter(letter.id for letter in letters)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from damage_tasks.devstack import Stack
 from tools.chaos.fault_plan import CRASH, GOOD, HANG, SLOW, Photo
 from tools.hostile.hostile_case import EXAMINED, Case, Ground, celery, failed, plain
+from tools.redrive import queue_urls
 from tools.sample_pictures_and_results import jpeg
 
 # Photos that are not at fault may fail too if we kill their processes often enough.
@@ -47,20 +48,19 @@ class Post:
 
     def send(self, photos: Iterable[Photo], cases: Iterable[Case]) -> None:
         """Send messages directly, bypassing the faults: a caller would notice that SQS is down."""
-        letters = []
+        letters: list[tuple[str, str | None, Sent, str]] = []
+        queues = queue_urls(self.stack)
         for photo in photos:
             url, name = self._urls[photo.number], f"{photo.kind} photo {photo.number}"
             id = str(uuid.uuid4()) if photo.celery else None
             body = celery([url, {"car": photo.number}], id=id) if id else plain({"image_url": url})
             sent = Sent(name, EXPECTED[photo.kind], time.time())
-            letters += [(body, id, sent)] * photo.copies
+            letters += [(body, id, sent, queues[photo.number % len(queues)])] * photo.copies
         for case in cases:
             sent = Sent(case.name, case.expected, time.time(), hostile=True)
-            letters.append((case.body, case.id, sent))
-        for body, id, sent in letters:
-            answer = self.stack.client("sqs").send_message(
-                QueueUrl=self.stack.environment["DAMAGE_QUEUE_URL"], MessageBody=body
-            )
+            letters.append((case.body, case.id, sent, queues[0]))
+        for body, id, sent, queue in letters:
+            answer = self.stack.client("sqs").send_message(QueueUrl=queue, MessageBody=body)
             self.sent[id or answer["MessageId"]] = sent
             self.messages += 1
 
