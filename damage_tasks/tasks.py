@@ -133,7 +133,7 @@ def record_malformed(self: Task, body: str) -> dict[str, Any]:
         raise
 
 
-@app.task(bind=True, name=FORWARD_UPLOADS, max_retries=None, Request=REQUEST)
+@app.task(bind=True, name=FORWARD_UPLOADS, max_retries=None, Request=REQUEST, shared=False)
 def forward_uploads(self: Task, uploads: list[dict[str, str]]) -> int:
     """Send a message for each photo of an S3 event that announced several; returns their number.
 

@@ -23,6 +23,7 @@ def test_flower_shows_the_code_of_the_error_that_is_retried(
         CeleryRequest, "on_retry", lambda _, exc_info: shown.append(str(exc_info.exception.exc))
     )
     attributes = {"SentTimestamp": str(round(time.time() * 1000)), "ApproximateReceiveCount": "1"}
+    monkeypatch.setattr(Request, "hostname", "worker1@here")
     photo: Any = object.__new__(Request)
     photo._app, photo._eventer, photo.id = app, None, "a"
     photo._message = SimpleNamespace(

@@ -105,12 +105,17 @@ export function listen(isMarking) {
   for (const end of ["pointerup", "pointercancel"])
     picture.addEventListener(end, event => pointers.delete(event.pointerId));
   const photo = picture.querySelector("#photo");
-  photo.addEventListener("error", () => {
+  const showOverlay = () => {
     if (photo.getAttribute("href") === photo.dataset.overlay) return;
     photo.setAttribute("href", photo.dataset.overlay);
     document.querySelector("#gone").hidden = false;
     document.querySelector("#outlines").replaceChildren(); // the overlay has its own
     for (const crop of document.querySelectorAll(".crop image")) crop.setAttribute("href", photo.dataset.overlay);
-  });
+  };
+  photo.addEventListener("error", showOverlay);
+  // The photo may have failed before this module was loaded, and an SVG image does not say so later.
+  const probe = new Image();
+  probe.addEventListener("error", showOverlay);
+  probe.src = photo.getAttribute("href");
   draw();
 }
