@@ -72,8 +72,9 @@ def verdicts(stack: Stack) -> Iterator[Verdicts]:
     def wait(unique: bool = True) -> dict[str, dict[str, Any]]:
         sqs = stack.client("sqs")
         queue = read_queue(sqs, stack.environment["DAMAGE_QUEUE_URL"])
-        quiet_since, end = time.monotonic(), time.monotonic() + 120
-        while time.monotonic() < end and time.monotonic() - quiet_since < 2:
+        quiet_since, end = time.monotonic(), time.monotonic() + 300
+        while time.monotonic() - quiet_since < 2:
+            assert time.monotonic() < end
             if read_queue(sqs, queue.url).messages:
                 quiet_since = time.monotonic()
             time.sleep(0.2)
@@ -164,11 +165,9 @@ def test_a_photo_uploaded_again_under_its_key_is_examined_again(
     assert len(verdicts(unique=False)) == 2
 
 
-def test_a_thousand_records_in_one_message_become_a_thousand_verdicts(
-    stack: Stack, verdicts: Verdicts
-) -> None:
+def test_each_record_of_a_large_event_becomes_a_verdict(stack: Stack, verdicts: Verdicts) -> None:
     s3 = stack.client("s3")
-    keys = [f"rentals/r/{number} +%ü.jpg" for number in range(1000)]
+    keys = [f"rentals/r/{number} +%ü.jpg" for number in range(200)]
     photo = jpeg(seed=1)
     # The others have been deleted in the meantime.
     there = keys[::10]

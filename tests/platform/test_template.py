@@ -6,6 +6,7 @@ enforces no policies, so allowed actions are compared with the calls in the code
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -16,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from damage_tasks.settings import Settings
+from damage_tasks.settings import Settings, get_settings
+from damage_tasks.sqs.envelope import is_ignored, translate
 from damage_tasks.sqs.queues import DEAD_LETTER_SUFFIX, RETENTION_SECONDS
 from tests.helm.chart import render
 from tests.platform.conftest import REGION, Account
@@ -330,3 +332,58 @@ def test_the_queue_hides_a_photo_for_longer_than_it_may_take() -> None:
     limit = Settings.model_fields["time_limit"].default
     assert timeout["MinValue"] >= limit + 30
     assert timeout["Default"] >= timeout["MinValue"]
+
+
+@pytest.fixture(scope="module")
+def uploads(account: Account) -> dict[str, str]:
+    """The outputs of a stack with a bucket for uploads."""
+    return account.apply(
+        TEMPLATE,
+        "uploads",
+        Name="uploads",
+        CreatesUploads="true",
+        UploadPrefix="rentals/",
+        UploadSuffix=".jpg",
+        NotifyingBuckets="arn:aws:s3:::acme-returns",
+    )
+
+
+def test_an_upload_is_announced_on_the_queue(
+    account: Account, uploads: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = uploads["UploadsBucket"]
+    monkeypatch.setenv("DAMAGE_INTAKE_BUCKETS", bucket)
+    get_settings.cache_clear()
+    s3, sqs = account.client("s3"), account.client("sqs")
+    for key in ("rentals/a b.jpg", "rentals/list.txt", "elsewhere/a.jpg"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+    bodies = []
+    while found := sqs.receive_message(
+        QueueUrl=uploads["QueueUrl"], MaxNumberOfMessages=10, WaitTimeSeconds=1
+    ).get("Messages"):
+        bodies += [each["Body"] for each in found if not is_ignored(each["Body"])]
+    (message,) = (translate(body, "message-1", "uploads") for body in bodies)
+    args, _, _ = json.loads(base64.b64decode(message["body"]))
+    assert args[0] == f"s3://{bucket}/rentals/a%20b.jpg"
+
+
+def test_only_our_buckets_may_announce_uploads(account: Account, uploads: dict[str, str]) -> None:
+    found = account.client("sqs").get_queue_attributes(
+        QueueUrl=uploads["QueueUrl"], AttributeNames=["Policy"]
+    )
+    statements = json.loads(found["Attributes"]["Policy"])["Statement"]
+    allowed = [each for each in statements if each["Effect"] == "Allow"]
+    sources = [each["Condition"]["ArnEquals"]["aws:SourceArn"] for each in allowed]
+    assert sources == [f"arn:aws:s3:::{uploads['UploadsBucket']}", ["arn:aws:s3:::acme-returns"]]
+    for each in allowed:
+        assert each["Principal"] == {"Service": "s3.amazonaws.com"}
+        assert each["Action"] == "sqs:SendMessage"
+        assert each["Condition"]["StringEquals"] == {"aws:SourceAccount": "000000000000"}
+
+
+def test_without_uploads_nobody_else_may_send(account: Account, outputs: dict[str, str]) -> None:
+    found = account.client("sqs").get_queue_attributes(
+        QueueUrl=outputs["QueueUrl"], AttributeNames=["Policy"]
+    )
+    statements = json.loads(found["Attributes"]["Policy"])["Statement"]
+    assert {each["Effect"] for each in statements} == {"Deny"}
