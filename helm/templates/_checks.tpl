@@ -87,6 +87,12 @@ Reports all missing and conflicting values in one message, before anything is in
 {{- if and .Values.flower.ingress.enabled (not .Values.flower.ingress.host) -}}
 {{- $wrong = append $wrong "flower.ingress.host is not set" -}}
 {{- end -}}
+{{- if and .Values.review.enabled (eq (.Values.settings.DAMAGE_REVIEW_SIGN_IN | default "none") "none") -}}
+{{- $wrong = append $wrong "settings.DAMAGE_REVIEW_SIGN_IN is not set, but review.enabled is true" -}}
+{{- end -}}
+{{- if and .Values.review.ingress.enabled (not .Values.review.ingress.host) -}}
+{{- $wrong = append $wrong "review.ingress.host is not set" -}}
+{{- end -}}
 {{- if and (eq .Values.worker.bundleCache.type "persistentVolumeClaim") (not .Values.worker.bundleCache.claim) -}}
 {{- $wrong = append $wrong "worker.bundleCache.claim is not set" -}}
 {{- end -}}

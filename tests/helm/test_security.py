@@ -13,6 +13,8 @@ EVERYTHING = {
     "logs": {"shipping": "sidecar", "bucket": "logs"},
     "monitoring": {"enabled": True, "dashboard": {"enabled": True}},
     "flower": {"ingress": {"enabled": True, "host": "flower.acme.example"}},
+    "review": {"enabled": True, "ingress": {"enabled": True, "host": "review.acme.example"}},
+    "settings": {"DAMAGE_REVIEW_SIGN_IN": "oidc"},
 }
 DAEMONSET = {"logs": {"shipping": "daemonset", "bucket": "logs"}}
 # Volumes that the restricted standard allows.
@@ -32,6 +34,7 @@ def test_all_pods_are_checked(documents: Documents) -> None:
     assert set(documents.pods) == {
         "Deployment/damage-tasks-worker",
         "Deployment/damage-tasks-flower",
+        "Deployment/damage-tasks-review",
         "Deployment/damage-tasks-event-bus",
         "Job/damage-tasks-migration",
         "Pod/damage-tasks-check",
@@ -164,7 +167,7 @@ def test_a_policy_covers_every_pod(documents: Documents) -> None:
         component = labels.get("app.kubernetes.io/component")
         covered |= {component} if component else set(selector["matchExpressions"][0]["values"])
         assert policy["policyTypes"] == ["Ingress", "Egress"]
-    assert covered == {"worker", "migration", "test", "flower", "event-bus"}
+    assert covered == {"worker", "migration", "test", "flower", "review", "event-bus"}
 
 
 def test_a_photos_url_cannot_reach_the_nodes_credentials(documents: Documents) -> None:

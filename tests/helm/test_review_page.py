@@ -1,0 +1,45 @@
+"""The inspectors' page in the chart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jmespath
+import pytest
+
+from tests.helm.chart import ChartRefused, render
+
+REVIEW: dict[str, Any] = {
+    "review": {"enabled": True},
+    "settings": {"DAMAGE_REVIEW_SIGN_IN": "oidc", "DAMAGE_REVIEW_ROLES": ["ann=inspector"]},
+}
+
+
+def test_the_page_is_left_out_by_default() -> None:
+    assert "Deployment/damage-tasks-review" not in render().pods
+
+
+def test_the_page_runs_from_the_one_image_with_its_secrets() -> None:
+    pod = render(REVIEW).pods["Deployment/damage-tasks-review"]
+    container = pod["containers"][0]
+    assert container["args"] == ["damage-tasks", "review", "--address=0.0.0.0"]
+    assert container["image"] == "damage-tasks:0.1.0"
+    assert pod["serviceAccountName"] == "damage-tasks-worker"
+    secret = "[?valueFrom.secretKeyRef].name"
+    assert set(jmespath.search(secret, container["env"])) >= {
+        "DAMAGE_DATABASE_URL", "DAMAGE_REVIEW_OIDC_CLIENT_SECRET", "DAMAGE_REVIEW_SESSION_KEY",
+    }  # fmt: skip
+
+
+def test_the_page_requires_a_sign_in() -> None:
+    with pytest.raises(ChartRefused, match="DAMAGE_REVIEW_SIGN_IN is not set"):
+        render({"review": {"enabled": True}})
+
+
+def test_an_ingress_needs_a_host() -> None:
+    ingress = {"enabled": True, "host": "review.acme.example", "tlsSecret": "review-tls"}
+    values = {**REVIEW, "review": {"enabled": True, "ingress": ingress}}
+    found = render(values).one("Ingress")["spec"]
+    assert found["tls"] == [{"hosts": ["review.acme.example"], "secretName": "review-tls"}]
+    with pytest.raises(ChartRefused, match="review.ingress.host is not set"):
+        render({**REVIEW, "review": {"enabled": True, "ingress": {"enabled": True}}})
