@@ -64,11 +64,12 @@ class Pages:
             )
             shown = rows[:PAGE_LENGTH]
             taken = work_lists.find_assignments(connection, [row.id for row in shown])
+            # Filters have no index for every list, so counting could take many seconds.
             counts = {
                 each: work_lists.count(
                     connection, address.with_list(each).selection(self._settings)
                 )
-                for each in WorkList
+                for each in (() if address.filters else WorkList)
             }
             today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
             decided = decided_counts(connection, today)
@@ -78,6 +79,7 @@ class Pages:
             address=address,
             rows=shown,
             taken=taken,
+            lists=list(WorkList),
             counts=counts,
             max_count=work_lists.MAX_COUNT,
             # Only admins see how much others have done.

@@ -287,6 +287,15 @@ def command(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+def test_a_filtered_list_has_no_counts(review_site: Open, client: httpx2.Client) -> None:
+    with review_site() as site:
+        site.add_photo(0)
+        assert 'class="count">1<' in client.get(f"{site.url}/lists/all").text
+        filtered = client.get(f"{site.url}/lists/all?car=0")
+        assert "/inspections/task-0" in filtered.text
+        assert 'class="count"' not in filtered.text
+
+
 @pytest.mark.parametrize("address", ["0.0.0.0", "", "10.0.0.7"])
 def test_beyond_loopback_the_page_requires_a_sign_in(address: str, database_url: str) -> None:
     places = {"DAMAGE_DATABASE_URL": database_url, "DAMAGE_BUCKET": "any"}
