@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.testbed import Service
 from damage_tasks.errors import StackError
+from damage_tasks.sqs.batches import MAX_BATCH_ENTRIES
 
 POLL_SECONDS = 0.1
 MIN_WINDOW_PHOTOS = 8
@@ -61,7 +62,7 @@ def measure(
         service.check()
         done = service.finished(since)
         while sent - done < backlog:
-            batch = [next(urls) for _ in range(10)]
+            batch = [next(urls) for _ in range(MAX_BATCH_ENTRIES)]
             service.send(batch)
             sent += len(batch)
         return done

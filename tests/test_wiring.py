@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from damage_tasks import wiring
 from damage_tasks.__main__ import cli
 from damage_tasks.errors import DamageTaskError, SettingsError
 from damage_tasks.settings import Settings
@@ -23,6 +25,18 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     folder = str(write_bundle(tmp_path / "bundle"))
     monkeypatch.setenv("DAMAGE_BUNDLE", folder)
     return folder
+
+
+def test_nothing_else_builds_a_pipeline() -> None:
+    root = Path(wiring.__file__).parents[1]
+    builders = {
+        path.relative_to(root).as_posix()
+        for package in ("damage_tasks", "model_training", "benchmarks", "tools", "deploy")
+        for path in (root / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "Pipeline"
+    }
+    assert builders == {"damage_tasks/wiring.py"}
 
 
 def test_the_settings_choose_every_part(tmp_path: Path, bundle: str) -> None:

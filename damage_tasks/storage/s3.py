@@ -101,7 +101,7 @@ class Bucket:
 
         Raises `StorageUnavailable` or `StorageError`.
         """
-        with _our_errors(f"s3://{self.name}/{key}"):
+        with _translated_errors(f"s3://{self.name}/{key}", of_caller=False):
             s3_client().put_object(
                 Bucket=self.name,
                 Key=key,
@@ -139,7 +139,7 @@ def read_object(bucket: str, key: str, *, limit: int, timeout: float) -> bytes:
     """
     where = f"s3://{bucket}/{key}"
     deadline = time.monotonic() + timeout
-    with _callers_errors(where):
+    with _translated_errors(where, of_caller=True):
         answer = s3_client().get_object(Bucket=bucket, Key=key)
         size = answer.get("ContentLength")
         # boto3's timeouts cover a single socket read and restart with every byte received;
@@ -177,29 +177,21 @@ def _without_mime_words(text: str) -> str:
 
 
 @contextmanager
-def _our_errors(where: str) -> Iterator[None]:
-    """Translate S3's errors about an object of ours: any permanent one is for operators to fix."""
+def _translated_errors(where: str, *, of_caller: bool) -> Iterator[None]:
+    """Translate S3's errors about the object ``where``.
+
+    Operators have to fix any permanent error about an object of ours; of a caller's object, only
+    bad credentials.
+    """
     try:
         yield
     except _S3_ERRORS as error:
         fault = fault_of(error)
         if fault.fault is Fault.TEMPORARY:
             raise StorageUnavailable(f"{where}: {fault}") from error
+        if of_caller and fault.fault is not Fault.CREDENTIALS:
+            raise _rejection(where, fault) from None
         raise StorageError(f"{where}: {fault}") from error
-
-
-@contextmanager
-def _callers_errors(where: str) -> Iterator[None]:
-    """Translate S3's errors about a caller's object: only bad credentials are our fault."""
-    try:
-        yield
-    except _S3_ERRORS as error:
-        fault = fault_of(error)
-        if fault.fault is Fault.TEMPORARY:
-            raise StorageUnavailable(f"{where}: {fault}") from error
-        if fault.fault is Fault.CREDENTIALS:
-            raise StorageError(f"{where}: {fault}") from error
-        raise _rejection(where, fault) from None
 
 
 def _rejection(where: str, fault: S3Fault) -> PhotoRejected:

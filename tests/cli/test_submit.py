@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from damage_tasks.__main__ import cli
 from damage_tasks.cli.request_list import read_requests
 from damage_tasks.devstack.loopback_ports import free_port
+from damage_tasks.sqs.queues import read_queue
 from tests.integration.test_cli import run
 
 
@@ -58,10 +59,7 @@ def test_verdicts_that_cannot_be_read_here_are_noticed_before_a_photo_is_sent(
         done = run(*words)
         assert done.returncode in (1, 2)
         assert problem in done.stderr
-    found = boto3.client("sqs").get_queue_attributes(
-        QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"]
-    )
-    assert found["Attributes"]["ApproximateNumberOfMessages"] == "0"
+    assert read_queue(boto3.client("sqs"), url).messages == 0
 
 
 CALL = '{"image_url": "s3://damage-photos/j.jpg", "note": "%s"}\n'

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from damage_tasks.samples import write_samples
+from damage_tasks.sqs.queues import read_queue
 from tests.containers.conftest import Stack
 from tests.containers.container_engine import wait_for
 
@@ -158,11 +159,8 @@ def test_stop_drains_the_worker_without_loss(
     stack: Stack, unknown: list[str], request: pytest.FixtureRequest
 ) -> None:
     def counts() -> tuple[int, int]:
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        answer = stack.client("sqs").get_queue_attributes(
-            QueueUrl=stack.environment["DAMAGE_QUEUE_URL"], AttributeNames=names
-        )["Attributes"]
-        return int(answer[names[0]]), int(answer[names[1]])
+        queue = read_queue(stack.client("sqs"), stack.environment["DAMAGE_QUEUE_URL"])
+        return queue.waiting, queue.in_flight
 
     ids = python(stack, SEND, *unknown).split()
     wait_for("photos are in flight", lambda: counts()[1] > 0, 60)
@@ -197,11 +195,7 @@ def test_what_waits_is_there_after_a_stop(
     stack: Stack, urls: list[str], request: pytest.FixtureRequest
 ) -> None:
     def messages() -> int:
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        answer = stack.client("sqs").get_queue_attributes(
-            QueueUrl=stack.environment["DAMAGE_QUEUE_URL"], AttributeNames=names
-        )
-        return sum(int(number) for number in answer["Attributes"].values())
+        return read_queue(stack.client("sqs"), stack.environment["DAMAGE_QUEUE_URL"]).messages
 
     stack.compose("stop", "worker")
     request.addfinalizer(lambda: stack.compose("start", "worker"))

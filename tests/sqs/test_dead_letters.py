@@ -12,6 +12,7 @@ import pytest
 from damage_tasks.devstack.aws_emulator import Emulator
 from damage_tasks.errors import QueueUnavailable
 from damage_tasks.sqs import dead_letters
+from damage_tasks.sqs.batches import in_batches
 from damage_tasks.sqs.dead_letters import DeadLetters, dead_letters_of
 from damage_tasks.sqs.queues import Queue, dead_letter_queue, read_queue
 from tools.hostile import bad_messages
@@ -30,11 +31,9 @@ def letters(aws: Emulator, pair: tuple[Queue, Queue]) -> DeadLetters:
 
 
 def fill(aws: Emulator, queue: Queue, count: int) -> None:
-    for first in range(0, count, 10):
-        entries = [
-            {"Id": str(n), "MessageBody": json.dumps({"image_url": f"https://x/{first + n}.jpg"})}
-            for n in range(min(10, count - first))
-        ]
+    bodies = [json.dumps({"image_url": f"https://x/{n}.jpg"}) for n in range(count)]
+    for batch in in_batches(bodies):
+        entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(batch)]
         aws.client("sqs").send_message_batch(QueueUrl=queue.url, Entries=entries)
 
 
