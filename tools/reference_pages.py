@@ -66,7 +66,7 @@ def errors_page() -> str:
     shown: set[type] = set()
     for branch, title, meaning in BRANCHES:
         text += f"## {title}\n\n{meaning}\n\n| code | meaning |\n| --- | --- |\n"
-        for kind in kinds:
+        for kind in (branch, *kinds):
             if issubclass(kind, branch) and kind not in shown:
                 shown.add(kind)
                 first, rest = kind.default_text[0].upper(), kind.default_text[1:]
