@@ -163,7 +163,7 @@ def read_object(bucket: str, key: str, *, limit: int, timeout: float) -> bytes:
 
 def read_metadata(bucket: str, key: str) -> dict[str, str]:
     """The caller's own metadata of ``s3://bucket/key``; raises the same errors as `read_object`."""
-    with _callers_errors(f"s3://{bucket}/{key}"):
+    with _translated_errors(f"s3://{bucket}/{key}", of_caller=True):
         found = s3_client().head_object(Bucket=bucket, Key=key)["Metadata"]
     return {name: _without_mime_words(value) for name, value in found.items()}
 
