@@ -54,6 +54,7 @@ def _names(module: Path) -> set[str]:
     return names
 
 
+@pytest.mark.slow
 def test_every_reference_exists() -> None:
     missing = [
         f"{path.relative_to(ROOT)}:{number}: {name}"

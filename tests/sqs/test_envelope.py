@@ -323,6 +323,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(text=st.text(max_size=200) | json_values.map(json.dumps))
 def test_no_arbitrary_body_reaches_celery(text: str) -> None:
     message = translate(text, "id-1", "damage")

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent.parent
 EXTRAS = [
     *("alembic", "sqlalchemy", "psycopg2", "torch", "numpy", "cv2", "PIL", "simplejpeg"),
@@ -14,6 +16,7 @@ EXTRAS = [
 ]
 
 
+@pytest.mark.slow
 def test_a_caller_sends_a_photo_without_any_extra() -> None:
     # Hidden, although they are installed.
     program = (

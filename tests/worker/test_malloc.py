@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import resource, sys
 from damage_tasks.worker.malloc import keep_freed_memory
@@ -27,5 +29,6 @@ def page_faults(how: str) -> int:
     return int(ended.stdout)
 
 
+@pytest.mark.slow
 def test_freed_memory_is_used_again() -> None:
     assert page_faults("keep") < page_faults("leave") / 10

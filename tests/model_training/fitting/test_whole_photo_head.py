@@ -22,6 +22,7 @@ from tests.model_training.fitting.test_training_loop import SETTINGS
 LOCAL = {**SETTINGS.network, "local": 1}
 
 
+@pytest.mark.slow
 def test_the_head_tells_features_of_damage_from_others() -> None:
     rng = np.random.default_rng(0)
     damaged = rng.random(400) < 0.3
