@@ -52,7 +52,7 @@ class EfficientNetLiteUNet(nn.Module):
     stride-16 map, which responds to small damage and cannot memorise whole photos; the other
     scores use the mean and the maximum of ``score_strides``.  With ``whole_photo`` hidden
     units, the first score comes from a two-layer head that sees the whole photo instead
-    (`describe`).
+    (`describe`).  With ``screening`` hidden units, so does the last, for smaller photos.
 
     Input: N x 3 x H x W float, RGB, normalised; H and W are multiples of 32.
     """
@@ -68,10 +68,13 @@ class EfficientNetLiteUNet(nn.Module):
         score_strides: tuple[int, ...] = (32,),
         local: int = 0,
         whole_photo: int = 0,
+        screening: int = 0,
     ) -> None:
         super().__init__()
-        if whole_photo and not local:
-            raise ValueError("whole_photo needs a local score, which says where to look")
+        if (whole_photo or screening) and not local:
+            raise ValueError(
+                "whole_photo and screening need a local score, which says where to look"
+            )
         self.encoder = Encoder(variant)
         c4, c8, c16, c32 = self.encoder.channels
         d16, d8, d4 = decoder
@@ -83,21 +86,17 @@ class EfficientNetLiteUNet(nn.Module):
         self.score_strides = tuple(score_strides)
         by_stride = dict(zip((4, 8, 16, 32), self.encoder.channels, strict=True))
         pooled = 2 * sum(by_stride[s] for s in self.score_strides)
-        self.scores = nn.Linear(pooled, scores - local)
+        self.scores = nn.Linear(pooled, scores - local - bool(screening))
         self.local = nn.Conv2d(d16, local, 1) if local else None
-        self.whole_photo = None
-        if whole_photo:
-            self.whole_photo = nn.Sequential(
-                nn.Linear(3 * (c16 + d16 + c32), whole_photo), nn.ReLU(), nn.Linear(whole_photo, 1)
-            )
+        described = 3 * (c16 + d16 + c32)
+        self.whole_photo = _two_layers(described, whole_photo) if whole_photo else None
+        self.screening = _two_layers(described, screening) if screening else None
         nn.init.constant_(self.masks.bias, -2.5)  # type: ignore[arg-type]  # damage is rare
 
     def encode(self, photo: Tensor) -> tuple[Features, Tensor]:
         """Features for `decode`, and the score logits (N x scores)."""
         levels = self.encoder(photo)
-        x = self.up16(_join(levels.stride32, levels.stride16))
-        if self.context is not None:
-            x = x + F.relu(self.context(levels.stride32.mean((2, 3))))[:, :, None, None]
+        x = self.decode16(levels)
         seen = dict(zip((4, 8, 16, 32), levels, strict=True))
         maps = [seen[stride] for stride in self.score_strides]
         pooled = [pool for y in maps for pool in (y.mean((2, 3)), y.amax((2, 3)))]
@@ -108,10 +107,19 @@ class EfficientNetLiteUNet(nn.Module):
                 judged = self.whole_photo(self.describe(levels, x))
                 strongest = torch.cat([judged, strongest[:, 1:]], 1)
             scores = torch.cat([strongest, scores], 1)
+        if self.screening is not None:
+            scores = torch.cat([scores, self.screening(self.describe(levels, x))], 1)
         return Features(levels.stride4, levels.stride8, x), scores
 
+    def decode16(self, levels: Levels) -> Tensor:
+        """The decoder's features at stride 16 (N x C x H/16 x W/16)."""
+        x: Tensor = self.up16(_join(levels.stride32, levels.stride16))
+        if self.context is not None:
+            x = x + F.relu(self.context(levels.stride32.mean((2, 3))))[:, :, None, None]
+        return x
+
     def describe(self, levels: Levels, decoded16: Tensor) -> Tensor:
-        """What the ``whole_photo`` head sees: N x 3 (c16 + d16 + c32).
+        """What the heads ``whole_photo`` and ``screening`` see: N x 3 (c16 + d16 + c32).
 
         For the encoder's stride 16, the decoder's stride 16 and the encoder's stride 32:
         the mean, the maximum, and the mean weighted by the first local score's map.
@@ -240,6 +248,10 @@ class DecoderBlock(nn.Module):
         for block in self.more:
             x = block(x)
         return x
+
+
+def _two_layers(channels: int, hidden: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, 1))
 
 
 def _join(small: Tensor, large: Tensor) -> Tensor:

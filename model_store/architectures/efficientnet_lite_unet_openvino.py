@@ -40,6 +40,7 @@ def efficientnet_lite_unet(
     score_strides: Sequence[int] = (32,),
     local: int = 0,
     whole_photo: int = 0,
+    screening: int = 0,
 ) -> tuple[Any, Any]:
     """Models of ``encode`` and ``decode`` for photos of any shape.
 
@@ -61,18 +62,20 @@ def efficientnet_lite_unet(
     maps = [levels[stride] for stride in score_strides]
     pooled = ops.concat([pool(level) for level in maps for pool in (_mean, _maximum)], 1)
     width = 2 * sum(sizes[stride] for stride in score_strides)
-    found = _linear(given, "scores", pooled, width, scores - local)
+    found = _linear(given, "scores", pooled, width, scores - local - bool(screening))
     if local:
         cells = _convolution(given, "local", decoded, (local, d16, 1, 1))
         strongest = _strongest(cells, local)
+        described = _described(levels[16], decoded, levels[32], _first(cells))
+        width = 3 * (sizes[16] + d16 + sizes[32])
         if whole_photo:
-            described = _described(levels[16], decoded, levels[32], _first(cells))
-            width = 3 * (sizes[16] + d16 + sizes[32])
-            hidden = ops.relu(_linear(given, "whole_photo.0", described, width, whole_photo))
-            judged = _linear(given, "whole_photo.2", hidden, whole_photo, 1)
+            judged = _two_layers(given, "whole_photo", described, width, whole_photo)
             others = ops.slice(strongest, [1], [local], [1], [1])
             strongest = ops.concat([judged, others], 1) if local > 1 else judged
-        found = ops.concat([strongest, found], 1)
+        parts = [strongest, found]
+        if screening:
+            parts.append(_two_layers(given, "screening", described, width, screening))
+        found = ops.concat(parts, 1)
     encode = openvino.Model([levels[4], levels[8], decoded, found], [photo], "encode")
 
     features = [
@@ -186,6 +189,12 @@ def _linear(given: _Given, name: str, x: Any, channels: int, out: int) -> Any:
     weight = ops.constant(given.take(f"{name}.weight", out, channels))
     product = ops.matmul(x, weight, transpose_a=False, transpose_b=True)
     return ops.add(product, ops.constant(given.take(f"{name}.bias", out)[None]))
+
+
+def _two_layers(given: _Given, name: str, x: Any, channels: int, hidden: int) -> Any:
+    return _linear(
+        given, f"{name}.2", ops.relu(_linear(given, f"{name}.0", x, channels, hidden)), hidden, 1
+    )
 
 
 def _join(small: Any, large: Any) -> Any:

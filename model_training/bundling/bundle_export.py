@@ -29,9 +29,15 @@ from model_training.bundling.validation_predictions import (
     Prediction,
     Predictor,
     predict,
+    scored_sides,
 )
 from model_training.data.labelled_photos import CLASS_IDS, SPACING, LabelledPhoto
-from model_training.data.targets import MASK_CHANNELS, SCORE_CHANNELS
+from model_training.data.targets import (
+    MASK_CHANNELS,
+    SCORE_CHANNELS,
+    SCREENING,
+    screening_channel,
+)
 from model_training.data.vehicle_masks import imagenet_classifier
 from model_training.evaluation.bundle_evaluation import evaluate
 from model_training.evaluation.evaluation_report import figures
@@ -50,8 +56,9 @@ TRUNK_NAME = "damage"  # the name of the single weights file shared by all netwo
 class ExportSettings:
     """What a bundle declares about itself, and the input sizes of its networks.
 
-    ``long_side``: the gates' input; ``sides``: the segmenters' inputs, whose
-    probabilities are averaged.  ``experimental``: segmenters that must not affect the verdict.
+    ``long_side``: the gates' input; ``sides``: the segmenters' inputs, whose probabilities are
+    averaged.  Photos that pass a smaller gate are scored again at the largest of these.
+    ``experimental``: segmenters that must not affect the verdict.
     ``curated``: folders written by `curate`, whose decisions the model card lists.
     """
 
@@ -172,12 +179,7 @@ def _manifest(
         "networks": [
             _gate("quality", 0.5),
             _gate("vehicle", 0.5),
-            _gate(
-                "damage",
-                chosen.gate_threshold,
-                ends_with="clean",
-                calibration={"scale": chosen.gate[0], "offset": chosen.gate[1]},
-            ),
+            *_damage_gates(chosen, settings, screening_channel(entry["parameters"]["scores"])),
             _network(
                 "place", "locate", _mask("vehicle"), threshold=0.5, crop_below=0.0, margin=0.1
             ),
@@ -222,6 +224,25 @@ def _described(facts: dict[str, Any]) -> str:
     if "mean_of" in facts:
         return f"The mean of {', '.join(facts['mean_of'])}."
     return f"{facts['step']} training steps."
+
+
+def _damage_gates(chosen: Choices, settings: ExportSettings, channel: int) -> list[dict[str, Any]]:
+    """The gate that decides, after that of ``channel`` if the segmenters' input is larger."""
+    larger = scored_sides(settings.long_side, settings.sides)[1:]
+    calibration = {"scale": chosen.gate[0], "offset": chosen.gate[1]}
+    decisive = _gate("damage", chosen.gate_threshold, ends_with="clean", calibration=calibration)
+    if chosen.screening is None:
+        return [decisive]
+    scale, offset, threshold = chosen.screening
+    first = _network(
+        SCREENING,
+        "gate",
+        {"kind": "score", "channel": channel},
+        threshold=threshold,
+        ends_with="clean",
+        calibration={"scale": scale, "offset": offset},
+    )
+    return [first, {**decisive, "long_side": larger[0]}]
 
 
 def _gate(name: str, threshold: float, **more: Any) -> dict[str, Any]:

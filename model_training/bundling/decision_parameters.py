@@ -20,7 +20,7 @@ from model_training.bundling.calibration_and_thresholds import (
 from model_training.bundling.hysteresis_thresholds import HysteresisSweep
 from model_training.bundling.validation_predictions import Prediction
 from model_training.data.labelled_photos import CLASS_IDS
-from model_training.data.targets import MASK_CHANNELS, SCORE_CHANNELS
+from model_training.data.targets import MASK_CHANNELS, SCORE_CHANNELS, screening_channel
 
 Floats = NDArray[np.float64]
 
@@ -33,7 +33,8 @@ THIN_TYPES = ("scratch", "spacing")  # damage whose faint borders a plain thresh
 class Choices:
     """The calibrations and thresholds of a bundle.
 
-    ``gate``: (scale, offset) of its Platt calibration; ``evidence``: (gate scale,
+    ``gate``: (scale, offset) of its Platt calibration; ``screening``: the same and the threshold
+    for a gate that sees a smaller photo first, if there is one; ``evidence``: (gate scale,
     evidence scale, offset) of the damage score; ``policies``: the manifest's mask
     policies by channel name; ``overlaps``: the IoU that each policy
     reached on the validation photos; ``curves``: precision and recall of its pixels by threshold.
@@ -46,6 +47,7 @@ class Choices:
     policies: Mapping[str, dict[str, Any]]
     overlaps: Mapping[str, float]
     curves: Mapping[str, tuple[Floats, Floats]]
+    screening: tuple[float, float, float] | None = None
 
 
 def choose(predictions: Sequence[Prediction]) -> Choices:
@@ -56,15 +58,25 @@ def choose(predictions: Sequence[Prediction]) -> Choices:
     """
     seen = [p for p in predictions if p.group != "drawn"]
     channel = SCORE_CHANNELS.index("damage")
-    logits = np.array([p.scores[channel] for p in seen], np.float64)
+    small = np.array([p.scores[screening_channel(len(p.scores))] for p in seen], np.float64)
+    large = [p.large_scores for p in seen]
+    logits = np.array([scores[channel] for scores in large if scores is not None], np.float64)
+    is_screened = len(logits) > 0
     evidence = np.array([p.evidence() for p in seen])
     damaged = np.array([p.group == "damaged" for p in seen])
     weights = balanced([bool(d) for d in damaged])
-    labels = damaged.astype(np.float64)
-    scale, offset = (float(v) for v in logistic_fit(logits[:, None], labels, weights))
-    gate = np.clip(scale * logits + offset, -LOGIT_LIMIT, LOGIT_LIMIT)
-    fit = logistic_fit(np.column_stack([gate, evidence]), labels, weights, ridge=0.5)
+    if not is_screened:
+        logits = np.array([p.scores[channel] for p in seen], np.float64)
+    (scale, offset), gate = _calibrated(logits, damaged, weights)
+    fit = logistic_fit(
+        np.column_stack([gate, evidence]), damaged.astype(np.float64), weights, ridge=0.5
+    )
     score = _sigmoid(fit[0] * gate + fit[1] * evidence + fit[2])
+    screening = None
+    if is_screened:
+        calibration, screened = _calibrated(small, damaged, weights)
+        worlds = np.array([p.world for p in seen])
+        screening = (*calibration, _threshold_for_each(worlds[damaged], screened[damaged]))
     policies, overlaps, curves = mask_policies(predictions)
     return Choices(
         gate=(scale, offset),
@@ -74,7 +86,22 @@ def choose(predictions: Sequence[Prediction]) -> Choices:
         policies=policies,
         overlaps=overlaps,
         curves=curves,
+        screening=screening,
     )
+
+
+def _threshold_for_each(worlds: NDArray[np.str_], damaged: Floats) -> float:
+    """The highest threshold that keeps the gate's recall of damaged photos in each world."""
+    return min(gate_threshold(_sigmoid(damaged[worlds == world])) for world in set(worlds))
+
+
+def _calibrated(
+    logits: Floats, damaged: NDArray[np.bool_], weights: Floats
+) -> tuple[tuple[float, float], Floats]:
+    """Platt calibration (scale, offset), and the calibrated logits."""
+    scale, offset = logistic_fit(logits[:, None], damaged.astype(np.float64), weights)
+    calibrated = np.clip(scale * logits + offset, -LOGIT_LIMIT, LOGIT_LIMIT)
+    return (float(scale), float(offset)), calibrated
 
 
 def mask_policies(

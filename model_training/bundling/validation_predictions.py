@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -26,14 +26,24 @@ COMPARED_LONG_SIDE_PX = 640  # photos are compared with at most this long side
 EVIDENCE_SHARE = 0.005
 
 
+def scored_sides(gate_side: int, sides: Sequence[int]) -> tuple[int, ...]:
+    """The input sizes at which a bundle computes the damage score, in order.
+
+    Photos that pass a gate which is smaller than the segmenters' ``sides`` are scored again at the
+    largest of these, since the encoder must process that size for the masks anyway.
+    """
+    return (gate_side,) if gate_side >= min(sides) else (gate_side, max(sides))
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """Outputs for one photo.
 
-    ``scores``: logits at the gate's side (S); ``masks``: mask logits at each of the
-    segmenters' sides (C x h x w); ``ids``: true class ids (H x W uint8) of
-    ``photo`` (H x W x 3 uint8, BGR), none if no mask is judged; ``group``:
-    "damaged", "clean", "close_up" or "drawn".
+    ``scores``: logits at the gate's side (S), and ``large_scores`` at the larger side of
+    `scored_sides`, if there is one; ``masks``: mask logits at each of the segmenters' sides
+    (C x h x w); ``ids``: true class ids (H x W uint8) of ``photo`` (H x W x 3 uint8, BGR), none
+    if no mask is judged; ``group``: "damaged", "clean", "close_up" or "drawn"; ``world``: as in
+    `LabelledPhoto`.
     """
 
     group: str
@@ -42,6 +52,8 @@ class Prediction:
     masks: tuple[Floats, ...]
     ids: NDArray[np.uint8] | None = None
     photo: Photo | None = None
+    large_scores: Floats | None = None
+    world: str = ""
 
     def probabilities(self, channel: int, shape: tuple[int, int]) -> Floats:
         """The mean over sides of one channel's probabilities, resized to ``shape``."""
@@ -75,7 +87,8 @@ class Predictor:
     ) -> Prediction:
         """Outputs for ``photo`` (H x W x 3 uint8, BGR), whose class ids are ``ids``."""
         scores, masks = {}, {}
-        for side in sorted({self.form.long_side, *self.sides}):
+        scored = scored_sides(self.form.long_side, self.sides)
+        for side in sorted({*scored, *self.sides}):
             features, logits = self.network.encode(self._input(photo, side))
             scores[side] = logits[0].numpy()
             if side in self.sides:
@@ -87,6 +100,7 @@ class Predictor:
             tuple(masks[side] for side in self.sides),
             ids,
             None if ids is None else cv2.resize(photo, ids.shape[::-1]),
+            scores[scored[-1]] if len(scored) > 1 else None,
         )
 
     def _input(self, photo: Photo, side: int) -> torch.Tensor:
@@ -115,5 +129,6 @@ def predict(
         scale = min(1.0, COMPARED_LONG_SIDE_PX / max(ids.shape))
         size = (round(ids.shape[1] * scale), round(ids.shape[0] * scale))
         ids = cv2.resize(ids, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8)
-        found.append(look(whole, "damaged", labelled.kind, ids))
+        seen = look(whole, "damaged", labelled.kind, ids)
+        found.append(replace(seen, world=labelled.world))
     return found

@@ -20,27 +20,51 @@ def fit_score(
         Path, typer.Option(help="The checkpoint file to write, for `export`.", dir_okay=False)
     ],
     gate_side: GateSide = DEFAULT_GATE_SIDE,
+    screening: Annotated[
+        bool, typer.Option("--screening", help="Fit a gate for small photos, not the damage score.")
+    ] = False,
+    threads: Annotated[
+        int, typer.Option(help="Photos processed at the same time; 0: one per core.", min=0)
+    ] = 0,
 ) -> None:
     """Train the damage score on whole photos, with the rest of the network unchanged.
 
     Uses the photos of the split `train` on which the network was trained. The gate and the damage
-    score improve; the masks do not change. `--gate-side` must be that of the export.
+    score improve; the masks do not change. `--gate-side` is the input size of the score, which
+    `export` must use too: for the damage score, its `--side`; with `--screening`, its
+    `--gate-side`. Photos that pass the screening are then scored again.
 
     Example: python -m model_training fit-score runs/a --photos photos --out runs/scored.safetensors
     """
+    import os
+
     import torch
 
     from model_training.bundling.bundle_export import read_network
-    from model_training.fitting.checkpoint_averaging import save
+    from model_training.data.targets import SCREENING
+    from model_training.fitting.checkpoint_averaging import WHOLE_PHOTO, save
     from model_training.fitting.checkpoints import load_checkpoint, under
     from model_training.fitting.training_loop import LATEST_FILE
-    from model_training.fitting.whole_photo_head import describe_photos, fit, with_head
+    from model_training.fitting.whole_photo_head import (
+        HIDDEN_UNITS,
+        SCREENING_HIDDEN_UNITS,
+        describe_photos,
+        fit,
+        with_head,
+    )
 
     torch.set_num_threads(1)
     console = Console(highlight=False)
     path = checkpoint / LATEST_FILE if checkpoint.is_dir() else checkpoint
     network, _, _ = read_network(path)
-    examples = describe_photos(network, read(photos, "train"), gate_side, console)
+    examples = describe_photos(
+        network,
+        read(photos, "train"),
+        gate_side,
+        console,
+        threads=threads or os.cpu_count() or 1,
+    )
     tensors, facts = load_checkpoint(path)
-    save(*with_head(under("average", tensors), facts, fit(examples)), out)
+    name, units = (SCREENING, SCREENING_HIDDEN_UNITS) if screening else (WHOLE_PHOTO, HIDDEN_UNITS)
+    save(*with_head(under("average", tensors), facts, name, fit(examples, units)), out)
     console.print(f"fitted on {len(examples.damaged):,} views; wrote the checkpoint to {out}")

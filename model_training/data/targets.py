@@ -18,6 +18,7 @@ Mask = NDArray[np.uint8]
 
 MASK_CHANNELS = ("any", *CLASS_IDS, "vehicle")
 SCORE_CHANNELS = ("damage", "quality", "vehicle")
+SCREENING = "screening"  # the score for small photos, fitted after the training: the last one
 MASK_STRIDE_PX = 4  # of the mask logits
 
 # One label byte per pixel: a bit for every mask channel, then bits for what is unknown. All eight
@@ -53,6 +54,11 @@ class Batch(NamedTuple):
     score_weight: Tensor
     photos: Tensor
     clean: Tensor
+
+
+def screening_channel(scores: int) -> int:
+    """The score for small photos among ``scores``: an additional last one, or the damage score."""
+    return scores - 1 if scores > len(SCORE_CHANNELS) else SCORE_CHANNELS.index("damage")
 
 
 def label_of(photo: LabelledPhoto, ids: Mask, vehicle: Mask | None) -> Mask:

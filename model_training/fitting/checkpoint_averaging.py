@@ -12,10 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from model_training.data.targets import SCORE_CHANNELS, SCREENING
 from model_training.fitting.checkpoints import CheckpointError, save_checkpoint
 from model_training.fitting.warm_start import Origin, read_origin
 
 WHOLE_PHOTO = "whole_photo"  # parameter and head
+FITTED = (WHOLE_PHOTO, SCREENING)
 
 
 def mean_of(sources: Sequence[str], cache: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -43,7 +45,8 @@ def mean_of(sources: Sequence[str], cache: Path) -> tuple[dict[str, Tensor], dic
     }
     named = [f"{sources.count(source)} x {origin.name}" for source, origin in origins.items()]
     facts = last.facts or {}
-    network = {k: v for k, v in facts["settings"]["network"].items() if k != WHOLE_PHOTO}
+    network = {k: v for k, v in facts["settings"]["network"].items() if k not in FITTED}
+    network["scores"] = len(SCORE_CHANNELS)
     settings = {**facts["settings"], "network": network}
     return mean, {**facts, "settings": settings, "mean_of": named}
 
@@ -59,5 +62,5 @@ def _shapes(origin: Origin) -> dict[str, torch.Size]:
 
 
 def _without_score(tensors: Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:
-    """All but the head that `whole_photo_head` fits: it belongs to one network's features."""
-    return [(n, t) for n, t in tensors.items() if not n.startswith(f"{WHOLE_PHOTO}.")]
+    """All but the heads that `whole_photo_head` fits: they belong to one network's features."""
+    return [(n, t) for n, t in tensors.items() if n.split(".")[0] not in FITTED]

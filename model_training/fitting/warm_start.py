@@ -18,7 +18,7 @@ from torch import Tensor
 from damage_tasks.storage.aws_clients import new_client
 from model_store.fetch import fetch_bundle
 from model_store.manifest import Gate, Locator, Manifest, UnionNetwork
-from model_training.data.targets import MASK_CHANNELS, SCORE_CHANNELS
+from model_training.data.targets import MASK_CHANNELS, SCORE_CHANNELS, SCREENING
 from model_training.fitting.checkpoints import (
     CheckpointError,
     load_checkpoint,
@@ -139,7 +139,7 @@ def _rows(masks: Any, scores: Any, parameters: Mapping[str, Any]) -> Rows:
     local = int(parameters.get("local", 0))
     rows = {f"mask {name}": ("masks", row) for row, name in enumerate(masks) if name}
     for row, name in enumerate(scores):
-        if name:
+        if name and name != SCREENING:  # it is fitted to one network's features
             place = ("local", row) if row < local else ("scores", row - local)
             rows[f"score {name}"] = place
     return rows

@@ -1,4 +1,4 @@
-"""The damage score of whole photos: a small head, fitted while everything else is frozen.
+"""The damage score of whole photos: small heads, fitted while everything else is frozen.
 
 Training uses parts of photos and teaches the network where damage is.  Whether a whole photo
 shows any is learned afterwards from the network's own features, in minutes, since each photo
@@ -9,8 +9,9 @@ photos are the hardest negatives, and the only ones from the same source.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,10 +22,11 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from damage_tasks.vision.network_inputs_and_masks import network_input
-from model_store.architectures.efficientnet_lite_unet import EfficientNetLiteUNet, Levels
+from model_store.architectures.efficientnet_lite_unet import EfficientNetLiteUNet
 from model_store.manifest import Input
 from model_training.data.augmentation import close_up
 from model_training.data.labelled_photos import LabelledPhoto
+from model_training.data.targets import SCREENING
 from model_training.fitting.checkpoints import CheckpointError
 
 Photo = NDArray[np.uint8]
@@ -32,6 +34,7 @@ Mask = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 HIDDEN_UNITS, ENSEMBLE_HEADS = 48, 3  # heads of 48 units; their mean is a single head of 144
+SCREENING_HIDDEN_UNITS = 96  # a small photo needs more
 EPOCHS, BATCH_PHOTOS = 14, 64
 LEARNING_RATE, WEIGHT_DECAY, DROPOUT_PROBABILITY = 1.5e-3, 0.03, 0.4
 PART_EXAMPLE_WEIGHT = 0.7  # of parts of photos, relative to whole photos
@@ -53,32 +56,45 @@ def describe_photos(
     photos: Sequence[LabelledPhoto],
     side: int,
     console: Console | None = None,
+    *,
     seed: int = 7,
+    threads: int = 1,
 ) -> Examples:
     """The head's inputs for ``photos`` at ``side`` px, and for a part of every second one.
 
-    Worlds, and damaged and clean photos in each, have equal weight.  Raises `CheckpointError` for a
-    network without a local score.
+    Worlds, and damaged and clean photos in each, have equal weight.  The result is the same for
+    any number of ``threads``.  Raises `CheckpointError` for a network without a local score.
     """
     if network.local is None:
         raise CheckpointError("a network without a local score cannot judge whole photos")
-    look = _Describer(network, side)
-    rng = np.random.default_rng(seed)
-    features, damaged, worlds, parts = [], [], [], []
-    for number, labelled in enumerate(
-        track(photos, "looking", console=console, disable=console is None)
-    ):
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def described(numbered: tuple[int, LabelledPhoto]) -> list[_View]:
+        number, labelled = numbered
         photo, ids = labelled.read()
         views = [(photo, bool(ids.any()))]
+        rng = np.random.default_rng((seed, number))
         if number % 2 == 0 and (part := _part(photo, ids, rng)):
             views.append(part)
-        for place, (view, seen) in enumerate(views):
-            features.append(look(view))
-            damaged.append(seen)
-            worlds.append(labelled.world)
-            parts.append(place > 0)
-    found = np.array(damaged)
-    return Examples(np.stack(features), found, balanced(found, worlds, np.array(parts)))
+        return [
+            _View(_describe(network, view, side), seen, labelled.world, place > 0)
+            for place, (view, seen) in enumerate(views)
+        ]
+
+    with ThreadPoolExecutor(threads) as pool:
+        shown = track(
+            pool.map(described, enumerate(photos)),
+            "looking",
+            total=len(photos),
+            console=console,
+            disable=console is None,
+        )
+        views = [view for found in shown for view in found]
+    damaged = np.array([view.damaged for view in views])
+    worlds = [view.world for view in views]
+    parts = np.array([view.is_part for view in views])
+    features = np.stack([view.features for view in views])
+    return Examples(features, damaged, balanced(damaged, worlds, parts))
 
 
 def balanced(damaged: NDArray[np.bool_], worlds: Sequence[str], parts: NDArray[np.bool_]) -> Floats:
@@ -92,17 +108,15 @@ def balanced(damaged: NDArray[np.bool_], worlds: Sequence[str], parts: NDArray[n
     return weights * np.where(parts, PART_EXAMPLE_WEIGHT, 1).astype(np.float32)
 
 
-def fit(examples: Examples, seed: int = 0) -> dict[str, Tensor]:
-    """The tensors of the ``whole_photo`` head: the mean of `ENSEMBLE_HEADS` heads.
-
-    Each has its own seed.
+def fit(examples: Examples, units: int = HIDDEN_UNITS, seed: int = 0) -> dict[str, Tensor]:
+    """A head's tensors: the mean of `ENSEMBLE_HEADS` heads of ``units`` with different seeds.
 
     The features' means and deviations are folded into its first layer.
     """
     mean = examples.features.mean(0)
     spread = examples.features.std(0) + MIN_FEATURE_DEVIATION
     inputs = torch.from_numpy(((examples.features - mean) / spread).clip(-6, 6))
-    members = [_fit_one(inputs, examples, seed + number) for number in range(ENSEMBLE_HEADS)]
+    members = [_fit_one(inputs, examples, units, seed + number) for number in range(ENSEMBLE_HEADS)]
     first = torch.cat([seen.weight for seen, _ in members]) / torch.from_numpy(spread)
     bias = torch.cat([seen.bias for seen, _ in members]) - first @ torch.from_numpy(mean)
     last = torch.cat([judged.weight for _, judged in members], 1) / ENSEMBLE_HEADS
@@ -112,18 +126,26 @@ def fit(examples: Examples, seed: int = 0) -> dict[str, Tensor]:
 
 
 def with_head(
-    tensors: dict[str, Tensor], facts: dict[str, Any], head: dict[str, Tensor]
+    tensors: dict[str, Tensor], facts: dict[str, Any], name: str, head: dict[str, Tensor]
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """A checkpoint's averaged weights and metadata with the fitted ``head``."""
-    network = {**facts["settings"]["network"], "whole_photo": len(head["0.bias"])}
+    """A checkpoint's averaged weights and metadata with the fitted ``head``.
+
+    ``name``: ``whole_photo``, which replaces the first score, or ``screening``, which adds one.
+    """
+    network = dict(facts["settings"]["network"])
+    if name == SCREENING and not network.get(SCREENING):
+        network["scores"] += 1
+    network[name] = len(head["0.bias"])
     settings = {**facts["settings"], "network": network}
-    fitted = {f"whole_photo.{name}": tensor for name, tensor in head.items()}
+    fitted = {f"{name}.{part}": tensor for part, tensor in head.items()}
     return {**tensors, **fitted}, {**facts, "settings": settings}
 
 
-def _fit_one(inputs: Tensor, examples: Examples, seed: int) -> tuple[nn.Linear, nn.Linear]:
+def _fit_one(
+    inputs: Tensor, examples: Examples, units: int, seed: int
+) -> tuple[nn.Linear, nn.Linear]:
     torch.manual_seed(seed)
-    first, last = nn.Linear(inputs.shape[1], HIDDEN_UNITS), nn.Linear(HIDDEN_UNITS, 1)
+    first, last = nn.Linear(inputs.shape[1], units), nn.Linear(units, 1)
     parameters = [*first.parameters(), *last.parameters()]
     optimiser = torch.optim.AdamW(parameters, LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     wanted = torch.from_numpy(examples.damaged.astype(np.float32))
@@ -141,22 +163,22 @@ def _fit_one(inputs: Tensor, examples: Examples, seed: int) -> tuple[nn.Linear, 
     return first, last
 
 
-class _Describer:
-    """Computes the head's inputs for a photo (H x W x 3 uint8, BGR): D float32."""
+class _View(NamedTuple):
+    """A view of a photo: the head's inputs (D), and whether it shows damage and is only a part."""
 
-    def __init__(self, network: EfficientNetLiteUNet, side: int) -> None:
-        self._network, self._form = network, Input(long_side=side)
-        network.encoder.register_forward_hook(self._keep)
+    features: Floats
+    damaged: bool
+    world: str
+    is_part: bool
 
-    @torch.inference_mode()
-    def __call__(self, photo: Photo) -> Floats:
-        batch = torch.from_numpy(network_input(photo, self._form, self._form.long_side))[None]
-        features, _ = self._network.encode(batch.to(memory_format=torch.channels_last))
-        described = self._network.describe(self._levels, features.decoded16)[0]
-        return np.asarray(described.numpy(), np.float32)
 
-    def _keep(self, _: nn.Module, __: Any, levels: Levels) -> None:
-        self._levels = levels
+@torch.inference_mode()
+def _describe(network: EfficientNetLiteUNet, photo: Photo, side: int) -> Floats:
+    """The head's inputs (D) for a photo (H x W x 3 uint8, BGR) at ``side`` px."""
+    batch = torch.from_numpy(network_input(photo, Input(long_side=side), side))[None]
+    levels = network.encoder(batch.to(memory_format=torch.channels_last))
+    described = network.describe(levels, network.decode16(levels))[0]
+    return np.asarray(described.numpy(), np.float32)
 
 
 def _part(photo: Photo, ids: Mask, rng: np.random.Generator) -> tuple[Photo, bool] | None:

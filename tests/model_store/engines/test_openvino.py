@@ -136,6 +136,8 @@ def test_an_engine_that_the_bundle_does_not_hold_says_what_to_do(tmp_path: Path)
         {"scores": 3, "local": 2, "score_strides": [4, 8]},
         {"scores": 3, "local": 1, "whole_photo": 6},
         {"scores": 3, "local": 2, "whole_photo": 6},
+        {"scores": 3, "local": 1, "screening": 6},
+        {"scores": 4, "local": 2, "whole_photo": 6, "screening": 5},
     ],
     ids=str,
 )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from model_training.bundling.decision_parameters import (
     mask_policies,
     mask_thresholds,
 )
-from model_training.bundling.validation_predictions import Prediction
+from model_training.bundling.validation_predictions import Prediction, scored_sides
 
 RNG = np.random.default_rng(0)
 
@@ -88,6 +90,43 @@ def test_the_gate_lets_every_damaged_photo_pass(predictions: list[Prediction]) -
     logits = np.array([p.scores[0] for p in predictions if p.group == "damaged"])
     passed = 1 / (1 + np.exp(-(scale * logits + offset)))
     assert (passed >= chosen.gate_threshold).all()
+
+
+def test_a_gate_for_small_photos_has_its_own_calibration(predictions: list[Prediction]) -> None:
+    assert choose(predictions).screening is None
+    twice = [
+        replace(p, large_scores=p.scores, scores=np.append(-p.scores, p.scores[0] / 2))
+        for p in predictions
+    ]
+    chosen, plain = choose(twice), choose(predictions)
+    assert chosen.gate == plain.gate
+    assert chosen.evidence == plain.evidence
+    assert chosen.screening is not None
+    scale, offset, threshold = chosen.screening
+    assert scale > 1.2 * chosen.gate[0]
+    logits = np.array([p.scores[-1] for p in twice if p.group == "damaged"])
+    assert (1 / (1 + np.exp(-(scale * logits + offset))) >= threshold).all()
+
+
+def test_the_screening_keeps_the_photos_of_each_world(predictions: list[Prediction]) -> None:
+    """A rare kind of photo must not pay for the others."""
+    rare = next(p for p in predictions if p.group == "damaged")
+    others = [replace(p, large_scores=p.scores, world="phone") for p in predictions]
+    weak = replace(rare, large_scores=rare.scores, scores=rare.scores - 2, world="stock")
+    chosen = choose([*others * 10, weak])
+    assert chosen.screening is not None
+    scale, offset, threshold = chosen.screening
+    assert 1 / (1 + np.exp(-(scale * weak.scores[0] + offset))) >= threshold
+
+
+@pytest.mark.parametrize(
+    ("gate_side", "sides", "scored"),
+    [(256, [448], (256, 448)), (448, [448], (448,)), (352, [352, 512], (352,))],
+)
+def test_photos_that_pass_a_small_gate_are_scored_again(
+    gate_side: int, sides: list[int], scored: tuple[int, ...]
+) -> None:
+    assert scored_sides(gate_side, sides) == scored
 
 
 def test_the_damage_score_separates_damaged_from_clean(predictions: list[Prediction]) -> None:

@@ -70,8 +70,10 @@ def test_a_training_ends_in_a_bundle_that_serves(
     bundle = open_bundle(tmp_path / "run/bundle")
     manifest = bundle.manifest
     assert [network.name for network in manifest.networks] == [
-        "quality", "vehicle", "damage", "place", "any", "scratch", "dent", "spacing", "breakage",
+        "quality", "vehicle", "screening", "damage", "place", "any",
+        "scratch", "dent", "spacing", "breakage",
     ]  # fmt: skip
+    assert [gate.long_side for gate in manifest.gates()] == [None, None, None, 96]
     assert "2 drawn cars" in manifest.training_data
     assert len(manifest.golden) == 4
     assert check_golden(Segmenter(bundle)) == 4
