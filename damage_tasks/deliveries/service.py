@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from damage_tasks.deliveries.deliverer import Deliverer
+from damage_tasks.deliveries.metrics import DeliveryMetrics
 from damage_tasks.deliveries.senders import Senders
 from damage_tasks.results.delivery_queue import DeliveryQueue
 from damage_tasks.telemetry import configure_logging
@@ -32,9 +33,13 @@ def deliver(settings: Settings, stopping: Event) -> None:
     senders = Senders(settings)
     queue = DeliveryQueue(settings.require("database_url"))
     heartbeat = _Heartbeat(settings.heartbeat_file, settings.heartbeat_limit)
+    metrics = DeliveryMetrics(queue.backlog)
+    if settings.metrics_port:
+        metrics.serve(settings.metrics_port)
     logger.info(READY, extra={"targets": len(settings.event_targets)})
+    deliverer = Deliverer(queue, senders, settings, ended=metrics.ended, beat=heartbeat.beat)
     try:
-        Deliverer(queue, senders, settings, beat=heartbeat.beat).run(stopping)
+        deliverer.run(stopping)
     finally:
         queue.close()
     logger.info("stopped delivering events")

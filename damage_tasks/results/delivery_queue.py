@@ -202,11 +202,14 @@ class DeliveryQueue:
     def backlog(self) -> Backlog:
         """What has not been delivered."""
         is_due = deliveries.c.next_attempt_at <= datetime.now(UTC)
+        has_failed = deliveries.c.state == DeliveryState.FAILED
+        first = sa.select(sa.func.min(deliveries.c.next_attempt_at))
+        # Separate queries, each of which uses an index: most rows are delivered.
         statement = sa.select(
-            sa.func.count().filter(_is_waiting),
-            sa.func.count().filter(deliveries.c.state == DeliveryState.FAILED),
-            sa.func.min(deliveries.c.next_attempt_at).filter(_is_waiting, is_due),
-        ).where(deliveries.c.state != DeliveryState.DELIVERED)
+            sa.select(sa.func.count(deliveries.c.id)).where(_is_waiting).scalar_subquery(),
+            sa.select(sa.func.count(deliveries.c.id)).where(has_failed).scalar_subquery(),
+            first.where(_is_waiting, is_due).scalar_subquery(),
+        )
         with self._transaction() as connection:
             return Backlog(*connection.execute(statement).one())
 

@@ -75,3 +75,8 @@ capabilities: {drop: [ALL]}
 tolerations: {{- toYaml . | nindent 2 }}
 {{- end -}}
 {{- end }}
+
+{{/* Whether there are targets of events; if not, nothing delivers them. */}}
+{{- define "damage-tasks.sendsEvents" -}}
+{{- if or .Values.settings.DAMAGE_EVENT_TARGETS .Values.settings.DAMAGE_CALLBACK_HOSTS }}true{{ end }}
+{{- end }}

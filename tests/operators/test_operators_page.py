@@ -35,7 +35,7 @@ ELSEWHERE = {
     "damage-tasks migrate", "damage-tasks review", "damage-tasks deliver",
     "damage-tasks deliveries list --state failed", "damage-tasks deliveries show ID",
     "damage-tasks deliveries replay", "damage-tasks deliveries drop",
-    "damage-tasks deliveries test",
+    "damage-tasks deliveries test", "damage-tasks deliveries list",
 }  # fmt: skip
 
 

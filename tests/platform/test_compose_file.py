@@ -83,7 +83,16 @@ def test_every_setting_of_the_compose_file_exists() -> None:
 
 
 def test_the_application_runs_as_restricted_as_in_the_cluster() -> None:
-    for name in ("worker", "flower", "review", "migrate", "prepare", "submit", "inbox"):
+    for name in (
+        "worker",
+        "flower",
+        "review",
+        "deliverer",
+        "migrate",
+        "prepare",
+        "submit",
+        "inbox",
+    ):
         service = SERVICES[name]
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
@@ -100,6 +109,9 @@ def test_worker_and_flower_start_as_in_the_cluster() -> None:
     worker = pods["Deployment/damage-tasks-worker"]["containers"][0]
     assert SERVICES["worker"]["entrypoint"] == worker["command"]
     assert SERVICES["worker"]["command"] == worker["args"]
+    events = render({"settings": {"DAMAGE_CALLBACK_HOSTS": ["rental.example"]}}).pods
+    deliverer = events["Deployment/damage-tasks-deliverer"]["containers"][0]
+    assert SERVICES["deliverer"]["command"] == deliverer["args"]
     flower = pods["Deployment/damage-tasks-flower"]["containers"][0]
     assert SERVICES["flower"]["command"] == flower["args"]
 

@@ -26,6 +26,10 @@ from tests.platform.template import ROOT, TEMPLATE, read_template
 
 pytestmark = pytest.mark.xdist_group("account")
 
+TARGETS = [
+    "arn:aws:sns:eu-central-1:123456789012:acme-events",
+    "arn:aws:events:eu-central-1:123456789012:event-bus/acme",
+]
 PROVIDER = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/ABC"
 
 
@@ -33,7 +37,7 @@ PROVIDER = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-central-1.amazon
 def outputs(account: Account) -> dict[str, str]:
     """The outputs of the stack."""
     photos = "arn:aws:s3:::acme-photos,arn:aws:s3:::acme-returns"
-    return account.apply(TEMPLATE, "damage", PhotoBuckets=photos)
+    return account.apply(TEMPLATE, "damage", PhotoBuckets=photos, EventTargets=",".join(TARGETS))
 
 
 @pytest.fixture
@@ -225,7 +229,8 @@ def test_alarms_reach_somebody(account: Account, outputs: dict[str, str]) -> Non
 
 def test_policies_name_actions_and_resources(policies: dict[str, list[dict[str, Any]]]) -> None:
     assert set(policies) == {
-        "caller", "reader", "worker", "operator", "publisher", "keda", "flower", "log-shipper"
+        "caller", "reader", "worker", "operator", "publisher", "keda", "flower", "log-shipper",
+        "deliverer",
     }  # fmt: skip
     for name, statements in policies.items():
         for statement in statements:
@@ -234,7 +239,7 @@ def test_policies_name_actions_and_resources(policies: dict[str, list[dict[str, 
             # "*" only for the objects of one bucket.
             for resource in statement["Resource"]:
                 assert resource.removesuffix("/*").count("*") == 0, name
-                assert re.search("damage|acme-photos|acme-returns", resource), name
+                assert re.search("damage|acme", resource), name
 
 
 def test_policies_allow_no_more_than_each_needs(policies: dict[str, list[dict[str, Any]]]) -> None:
@@ -265,7 +270,14 @@ CALLS = {
     "get_queue_attributes": "sqs:GetQueueAttributes",
 }
 # Used only by operators, developers and data scientists.
-NOT_THE_WORKERS = {"cli", "devstack", "samples", "dead_letters.py", "publishing.py"}
+NOT_THE_WORKERS = {
+    "aws_targets.py",
+    "cli",
+    "devstack",
+    "samples",
+    "dead_letters.py",
+    "publishing.py",
+}
 
 
 def worker_calls() -> set[str]:
@@ -278,6 +290,19 @@ def worker_calls() -> set[str]:
                 text = file.read_text()
                 found |= {action for call, action in CALLS.items() if f".{call}(" in text}
     return found
+
+
+def test_the_deliverer_may_only_send_to_its_targets(
+    policies: dict[str, list[dict[str, Any]]],
+) -> None:
+    (statement,) = policies["deliverer"]
+    assert statement["Resource"] == TARGETS
+    assert set(statement["Action"]) == {
+        "sns:Publish", "sqs:SendMessage", "sqs:GetQueueUrl", "events:PutEvents"
+    }  # fmt: skip
+    resources = read_template()["Resources"]
+    for name in ("DelivererPolicy", "DelivererRole"):
+        assert resources[name]["Condition"] == "HasEventTargets"
 
 
 def test_photos_are_read_from_the_named_buckets(policies: dict[str, list[dict[str, Any]]]) -> None:
@@ -322,7 +347,8 @@ def test_the_template_and_the_chart_name_the_same_accounts() -> None:
         for resource in resources
         if resource["Type"] == "AWS::EKS::PodIdentityAssociation"
     }
-    values = {"logs": {"shipping": "daemonset", "bucket": "logs"}}
+    values: dict[str, Any] = {"logs": {"shipping": "daemonset", "bucket": "logs"}}
+    values["settings"] = {"DAMAGE_EVENT_TARGETS": TARGETS}
     chart = set(render(values).find("[?kind=='ServiceAccount'].metadata.name"))
     assert named == chart | {"keda-operator"}
 

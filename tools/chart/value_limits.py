@@ -29,6 +29,7 @@ SECRET_KEYS = [
     "DAMAGE_REVIEW_OIDC_CLIENT_SECRET",
     "DAMAGE_REVIEW_PASSWORDS",
     "DAMAGE_REVIEW_SESSION_KEY",
+    "DAMAGE_WEBHOOK_SECRETS",
     "EVENT_BUS_PASSWORD",
     "FLOWER_AUTH",
     "FLOWER_BASIC_AUTH",
@@ -58,6 +59,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "serviceAccounts.worker.annotations": TEXTS,
     "serviceAccounts.flower.annotations": TEXTS,
     "serviceAccounts.logs.annotations": TEXTS,
+    "serviceAccounts.deliverer.annotations": TEXTS,
     "worker.args": {"type": "array", "items": {"type": "string"}},
     "worker.remapSigterm": {"enum": ["", "SIGQUIT"]},
     "worker.resources": RESOURCES,
@@ -85,6 +87,11 @@ LIMITS: dict[str, dict[str, Any]] = {
     "worker.extraEnv": variables(
         f"DAMAGE_|EVENT_BUS_PASSWORD$|LOG_FILE$|REMAP_SIGTERM$|{AWS_ADDRESS}"
     ),
+    "deliverer.replicas": {"type": "integer", "minimum": 1},
+    "deliverer.resources": RESOURCES,
+    "deliverer.nodeSelector": TEXTS,
+    "deliverer.tolerations": TOLERATIONS,
+    "deliverer.extraEnv": variables(f"DAMAGE_|{AWS_ADDRESS}"),
     "autoscaling.type": {"enum": ["keda", "hpa", "off"]},
     "autoscaling.maxReplicas": {"type": "integer", "minimum": 1},
     "autoscaling.photosPerWorker": {"type": "integer", "minimum": 1},
