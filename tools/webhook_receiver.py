@@ -56,16 +56,16 @@ class WebhookReceiver:
                 request = Request(self.path, headers, body, time.time(), self.client_address)
                 receiver.requests.append(request)
                 self.closed = receiver._closed
+                self.arrived = request
                 try:
                     receiver.behave(self)
                 except OSError:
                     self.close_connection = True
-                else:
-                    if getattr(self, "status", None) == 204:
-                        receiver.accepted.append(request)
 
             def send_response(self, code: int, message: str | None = None) -> None:
-                self.status = int(code)
+                # Before the answer leaves, so that whoever reads it finds the request here.
+                if code == 204:
+                    receiver.accepted.append(self.arrived)
                 super().send_response(code, message)
 
             def log_message(self, *_: Any) -> None:

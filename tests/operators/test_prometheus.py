@@ -279,4 +279,4 @@ def test_prometheus_takes_our_rules(watched: Stack, prometheus: Prometheus) -> N
         groups = json.load(answer)["data"]["groups"]
     rules = wait_until(lambda: groups[0]["rules"], "rules")
     assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
-    assert len(rules) == 9
+    assert len(rules) == 13
