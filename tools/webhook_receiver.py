@@ -63,7 +63,7 @@ class WebhookReceiver:
                     self.close_connection = True
 
             def send_response(self, code: int, message: str | None = None) -> None:
-                # Before the answer leaves, so that whoever reads it finds the request here.
+                # Before the answer leaves: who receives it must find the request here.
                 if code == 204:
                     receiver.accepted.append(self.arrived)
                 super().send_response(code, message)

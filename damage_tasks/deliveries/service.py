@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from damage_tasks.deliveries.deliverer import Deliverer
-from damage_tasks.deliveries.metrics import DeliveryMetrics
+from damage_tasks.deliveries.delivery_metrics import DeliveryMetrics
 from damage_tasks.deliveries.senders import Senders
 from damage_tasks.results.delivery_queue import DeliveryQueue
 from damage_tasks.telemetry import configure_logging

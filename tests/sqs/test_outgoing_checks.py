@@ -19,6 +19,7 @@ from damage_tasks import app
 from damage_tasks.errors import CallRefused, MetadataInvalid, SettingsError
 from damage_tasks.settings import get_settings
 from damage_tasks.sqs.outgoing_checks import check_json_object
+from tests.integration.conftest import call_with
 
 # Untyped: the types of `detect_damage` do not allow most of these calls.
 detect_damage: Any = app.tasks["detect_damage"]
@@ -193,6 +194,8 @@ def test_a_workers_retry_is_not_checked_by_the_rules_for_senders() -> None:
         detect_damage.pop_request()
 
 
-def test_an_urgent_photo_needs_an_urgent_queue() -> None:
+def test_an_urgent_photo_needs_an_urgent_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Another test may have configured this process with an urgent queue.
+    call_with({"DAMAGE_QUEUE_URL": "http://127.0.0.1:9/000000000000/damage"}, monkeypatch)
     with pytest.raises(CallRefused, match="DAMAGE_URGENT_QUEUE_URL is not set"):
         detect_damage.apply_async((URL,), queue="urgent")

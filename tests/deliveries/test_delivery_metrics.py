@@ -5,7 +5,7 @@ from __future__ import annotations
 import urllib.request
 from datetime import UTC, datetime, timedelta
 
-from damage_tasks.deliveries.metrics import DeliveryMetrics
+from damage_tasks.deliveries.delivery_metrics import DeliveryMetrics
 from damage_tasks.devstack.loopback_ports import free_port
 from damage_tasks.errors import DatabaseUnavailable
 from damage_tasks.results.delivery_queue import Backlog, Outcome
