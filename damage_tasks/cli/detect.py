@@ -90,16 +90,18 @@ class _Folder:
         self.name = ""
 
     def put(self, key: str, data: bytes, content_type: str) -> str:
-        kind = ".overlay.jpg" if content_type == "image/jpeg" else ".mask.png"
-        path = self.folder / f"{self.name}{kind}"
-        path.write_bytes(data)
-        return f"file://{quote(str(path))}"
+        self._path(key).write_bytes(data)
+        return self.address(key)
 
     def address(self, key: str) -> str:
-        raise NotImplementedError("no photo is kept here")
+        return f"file://{quote(str(self._path(key)))}"
 
     def has(self, address: str) -> bool:
         return False
+
+    def _path(self, key: str) -> Path:
+        kind = ".overlay.jpg" if key.startswith("overlays/") else ".mask.png"
+        return self.folder / f"{self.name}{kind}"
 
 
 class _Nothing:

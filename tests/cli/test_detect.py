@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
+from damage_tasks.settings import get_settings
 from tests.result_contract import check_result
 from tools.sample_pictures_and_results import jpeg
 from tools.small_bundles import write_bundle
@@ -43,6 +44,19 @@ def test_each_photo_gets_a_result_an_overlay_and_a_mask(tmp_path: Path, bundle: 
     assert cv2.imread(str(out / "a_b.overlay.jpg")).shape[1] == 320
     broken = check_result(json.loads((out / "broken.json").read_text()))
     assert broken["verdict"] == "rejected"
+
+
+def test_workers_setting_to_keep_photos_does_not_replace_the_overlay(
+    tmp_path: Path, bundle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAMAGE_KEEP_PHOTOS", "all")
+    get_settings.cache_clear()
+    photo = tmp_path / "car.jpg"
+    photo.write_bytes(jpeg())
+    out = tmp_path / "out"
+    run = CliRunner().invoke(cli, ["detect", str(photo), "--out", str(out), "--bundle", bundle])
+    assert run.exit_code == 0, run.output
+    assert (out / "car.overlay.jpg").read_bytes() != photo.read_bytes()
 
 
 def test_photos_of_the_same_name_do_not_overwrite_each_other(tmp_path: Path, bundle: str) -> None:
