@@ -46,7 +46,7 @@ def test_each_photo_gets_a_result_an_overlay_and_a_mask(tmp_path: Path, bundle: 
     assert broken["verdict"] == "rejected"
 
 
-def test_workers_setting_to_keep_photos_does_not_replace_the_overlay(
+def test_the_workers_setting_to_keep_photos_replaces_no_image(
     tmp_path: Path, bundle: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DAMAGE_KEEP_PHOTOS", "all")
@@ -56,7 +56,9 @@ def test_workers_setting_to_keep_photos_does_not_replace_the_overlay(
     out = tmp_path / "out"
     run = CliRunner().invoke(cli, ["detect", str(photo), "--out", str(out), "--bundle", bundle])
     assert run.exit_code == 0, run.output
-    assert (out / "car.overlay.jpg").read_bytes() != photo.read_bytes()
+    images = [path.read_bytes() for path in out.iterdir()]
+    assert len(images) == 3
+    assert photo.read_bytes() not in images
 
 
 def test_photos_of_the_same_name_do_not_overwrite_each_other(tmp_path: Path, bundle: str) -> None:
