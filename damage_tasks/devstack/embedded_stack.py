@@ -7,22 +7,19 @@ development, demonstrations and tests.
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shlex
 import sys
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 from urllib.parse import quote
 
 from damage_tasks.devstack.aws_emulator import Emulator
 from damage_tasks.devstack.bus_and_flower import Bus, Flower
 from damage_tasks.devstack.child_processes import Child, clean_environment
 from damage_tasks.devstack.event_deliverer import READY, sends_events, start_deliverer
-from damage_tasks.devstack.loopback_ports import Ports
 from damage_tasks.devstack.restarts import Restarts
 from damage_tasks.devstack.review_page import ReviewPage
-from damage_tasks.errors import StackError
+from damage_tasks.devstack.stack_files import StackFiles
 from damage_tasks.settings import URGENT
 
 QUEUE_NAME = "damage"
@@ -63,6 +60,7 @@ class Stack:
         settings: dict[str, str] | None = None,
     ) -> None:
         self.folder = folder.absolute()
+        self._files = StackFiles(self.folder)
         # One more than cores, because some wait for downloads, uploads and the database.
         self.processes = processes or (os.cpu_count() or 1) + 1
         self.worker_count = workers
@@ -70,8 +68,6 @@ class Stack:
         self.show_worker = show_worker
         self.environment: dict[str, str] = {}
         self._settings = settings or {}
-        self._lock: IO[str] | None = None
-        self._suffix = ""
         self._emulator = emulator
         self._own_emulator = emulator is None
         self._app = app
@@ -89,7 +85,7 @@ class Stack:
     @property
     def env_file(self) -> Path:
         """The file of variables that point a shell to this stack."""
-        return self.folder / f"stack{self._suffix}.env"
+        return self._files.env_file
 
     def __enter__(self) -> Self:
         try:
@@ -103,16 +99,15 @@ class Stack:
         self.stop()
 
     def _start(self) -> None:
-        self._claim_folder()
-        logs = self.folder / f"logs{self._suffix}"
-        logs.mkdir(exist_ok=True)
+        self._files.claim()
+        logs = self._files.logs
         bus_url = self._settings.get("DAMAGE_EVENT_BUS_URL")
         if self._with_flower and not bus_url:
-            self.bus = Bus(logs / "bus.log", self._port("bus"))
+            self.bus = Bus(logs / "bus.log", self._files.port("bus"))
         if self._emulator is None:
-            self._emulator = Emulator(logs / "emulator.log", self._port("emulator"))
+            self._emulator = Emulator(logs / "emulator.log", self._files.port("emulator"))
             self._emulator.start()
-        database = self.database_url or f"sqlite:///{self.folder}/damage{self._suffix}.db"
+        database = self.database_url or f"sqlite:///{self._files.database}"
         self.environment = self._environment_of(self._emulator, database)
         if self.bus:
             self.bus.wait()
@@ -129,11 +124,12 @@ class Stack:
         for page in (self.flower, self.review):
             if page:
                 page.wait()
-        self._write_env_file()
+        self._files.write_env_file(self._variables())
 
     def _start_review(self, logs: Path) -> None:
         if self._with_review:
-            self.review = ReviewPage(logs / "review.log", self.environment, self._port("review"))
+            port = self._files.port("review")
+            self.review = ReviewPage(logs / "review.log", self.environment, port)
 
     def _environment_of(self, emulator: Emulator, database: str) -> dict[str, str]:
         """Create the queues and buckets in ``emulator``; returns the workers' variables."""
@@ -168,7 +164,7 @@ class Stack:
     def start_worker(self) -> Child:
         """Start another worker without waiting for it."""
         number = len(self.workers) + 1
-        log = self.folder / f"logs{self._suffix}" / f"worker-{number}.log"
+        log = self._files.logs / f"worker-{number}.log"
         on_terminal = self.show_worker and sys.stderr.isatty()
         worker = Child(
             f"worker {number}",
@@ -203,9 +199,9 @@ class Stack:
 
     def start_flower(self) -> Flower:
         """Start Flower, or restart it, without waiting for it."""
-        log = self.folder / f"logs{self._suffix}" / "flower.log"
-        port = self.flower.port if self.flower else self._port("flower")
-        self.flower = Flower(self.folder / f"flower{self._suffix}", log, self.environment, port)
+        log = self._files.logs / "flower.log"
+        port = self.flower.port if self.flower else self._files.port("flower")
+        self.flower = Flower(self._files.flower_history, log, self.environment, port)
         return self.flower
 
     def client(self, service: str) -> Any:
@@ -231,17 +227,14 @@ class Stack:
 
         Photos in progress are finished first, unless Ctrl-C is pressed again.
         """
-        if self._lock is not None:  # otherwise the file belongs to another stack
-            self.env_file.unlink(missing_ok=True)
+        self._files.remove_env_file()
         try:
             self._stop_children()
         finally:
             if self._own_emulator and self._emulator is not None:
                 self._emulator.stop()
                 self._emulator = None
-            if self._lock is not None:
-                self._lock.close()
-                self._lock = None
+            self._files.release()
         self.workers = []
         self.flower = self.review = self.bus = self.deliverer = None
 
@@ -264,37 +257,10 @@ class Stack:
                 child.kill()
             raise
 
-    def _port(self, name: str) -> int:
-        return Ports(self.folder / f"stack{self._suffix}.ports").port(name)
-
-    def _claim_folder(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for number in range(1, 100):
-            self._suffix = "" if number == 1 else f"-{number}"
-            lock = (self.folder / f"stack{self._suffix}.lock").open("w")
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.close()
-                continue
-            self._lock = lock
-            return
-        raise StackError(f"a hundred stacks are running in {self.folder}")
-
-    def _write_env_file(self) -> None:
-        named = dict(self.environment)
-        if self.flower:
-            named["FLOWER_URL"] = self.flower.url
-        if self.review:
-            named["REVIEW_URL"] = self.review.url
-        lines = [f"{name}={shlex.quote(value)}" for name, value in named.items()]
-        # So that `damage-tasks` and `python` come from this installation.
-        commands = str(Path(sys.executable).parent)
-        if commands not in os.get_exec_path():
-            lines.append(f'PATH={shlex.quote(commands)}:"$PATH"')
-        unfinished = self.env_file.with_suffix(".part")
-        unfinished.write_text("\n".join(lines) + "\n")
-        unfinished.rename(self.env_file)
+    def _variables(self) -> dict[str, str]:
+        """The environment, with the addresses of Flower and the inspectors' page."""
+        pages = {"FLOWER_URL": self.flower, "REVIEW_URL": self.review}
+        return {**self.environment, **{name: page.url for name, page in pages.items() if page}}
 
 
 def _migrate(database_url: str) -> None:
