@@ -13,9 +13,8 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from damage_tasks.cli.listing import JsonLines, Yes, confirm, print_counts, print_rows
 from damage_tasks.cli.moments import parse_moment
 from damage_tasks.errors import InspectionNotFound, QueueUnavailable
 from damage_tasks.settings import get_settings
@@ -42,7 +41,6 @@ Until = Annotated[
 ]
 Id = Annotated[list[str] | None, typer.Option("--id", help="Only this id; may be repeated.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Maximum number of letters to read.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 @cli.command("list")
@@ -52,9 +50,7 @@ def list_(
     since: Since = None,
     until: Until = None,
     limit: Limit = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object per line.")
-    ] = False,
+    as_json: JsonLines = False,
 ) -> None:
     """List dead letters with their reasons, and count them by reason.
 
@@ -75,9 +71,7 @@ def list_(
     console = Console()
     if shown_letters:
         _print_table(console, shown_letters)
-    console.print(f"dead letters: {counts.total()}", highlight=False)
-    for code, count in counts.most_common():
-        console.print(f"  {code}: {count}", highlight=False)
+    print_counts(console, "dead letters", counts)
 
 
 @cli.command()
@@ -140,10 +134,7 @@ def _each(
     letters = _letters()
     with letters.held(limit) as held:
         chosen = [x for x in _matching(held, *filters) if not ids or x.id in ids]
-        for code, count in Counter(letter.reason for letter in chosen).most_common():
-            print(f"{code}: {count}")
-        if chosen and not yes:
-            typer.confirm(f"{verb} {len(chosen)} dead letters?", abort=True)
+        confirm(verb, "dead letters", Counter(letter.reason for letter in chosen), yes=yes)
         failed: list[DeadLetter] = []
         for letter in chosen:
             try:
@@ -225,19 +216,7 @@ def _readable(body: str) -> Any:
 
 
 def _print_table(console: Console, letters: list[dict[str, Any]]) -> None:
-    """The ids are never wrapped or cut off, whatever the terminal's width: they are copied."""
-    rows = [
-        [one_line(str(letter[key] or "")) for key in ("id", "sent", "reason", "attempts")]
-        for letter in letters
-    ]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    names = ("id", "sent", "reason", "attempts")
-    widths = [max(len(name), *(len(row[n]) for row in rows)) for n, name in enumerate(names)]
-    for name, width in zip(names, widths, strict=True):
-        table.add_column(name, no_wrap=True, min_width=width)
-    table.add_column("photo", overflow="fold", min_width=MIN_URL_COLUMN_CHARACTERS)
-    for row, letter in zip(rows, letters, strict=True):
-        table.add_row(*map(escape, row), escape(one_line(str(letter["photo_url"] or ""))))
-    gaps = len(names)
-    console.width = max(console.width, sum(widths) + gaps + MIN_URL_COLUMN_CHARACTERS)
-    console.print(table, highlight=False)
+    keys = ("id", "sent", "reason", "attempts", "photo_url")
+    rows = [[str(letter[key] or "") for key in keys] for letter in letters]
+    headers = ("id", "sent", "reason", "attempts")
+    print_rows(console, headers, ("photo",), rows, MIN_URL_COLUMN_CHARACTERS)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from damage_tasks.cli.listing import JsonLines, Yes, confirm, print_counts, print_rows
 from damage_tasks.cli.moments import parse_moment
 from damage_tasks.errors import DeliveryNotFound
 from damage_tasks.inspection import DeliveryState
@@ -45,7 +45,6 @@ Inspection = Annotated[
 Limit = Annotated[
     int | None, typer.Option(min=1, help="Maximum number of deliveries, the latest first.")
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 @cli.command("list")
@@ -57,9 +56,7 @@ def list_(
     since: Since = None,
     until: Until = None,
     limit: Limit = 100,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object per line.")
-    ] = False,
+    as_json: JsonLines = False,
 ) -> None:
     """List deliveries, the latest first, and count them by state.
 
@@ -74,9 +71,7 @@ def list_(
     console = Console()
     if found:
         _print_table(console, [_shown(delivery) for delivery in found])
-    console.print(f"deliveries: {len(found)}", highlight=False)
-    for name, count in Counter(str(delivery.state) for delivery in found).most_common():
-        console.print(f"  {name}: {count}", highlight=False)
+    print_counts(console, "deliveries", Counter(str(delivery.state) for delivery in found))
 
 
 @cli.command()
@@ -102,7 +97,7 @@ def try_out(target: Target = None) -> None:
     failed = False
     for name, error in try_targets(get_settings(), target):
         failed = failed or error is not None
-        print(one_line(redact(f"{'ok   ' if error is None else 'wrong'} {name} {error or ''}")))
+        print(one_line(f"{'ok   ' if error is None else 'wrong'} {name} {error or ''}"))
     if failed:
         raise typer.Exit(1)
 
@@ -125,11 +120,9 @@ def replay(
 
     Example: damage-tasks deliveries replay --since 2d
     """
+    which = _selection(state, type, target, inspection, since, until, id)
     queue = _queue()
-    # Deliveries that are named may be in any state.
-    which = _selection(None if id else state, type, target, inspection, since, until, id)
-    chosen = _chosen("replay", queue, which, limit, yes)
-    print(f"replay: {queue.replay(chosen) if chosen else 0}")
+    _replay_or_drop("replay", queue, queue.replay, which, limit, yes)
 
 
 @cli.command()
@@ -145,21 +138,22 @@ def drop(
     yes: Yes = False,
 ) -> None:
     """Delete deliveries permanently, by default those that failed."""
+    which = _selection(state, type, target, inspection, since, until, id)
     queue = _queue()
-    which = _selection(None if id else state, type, target, inspection, since, until, id)
-    chosen = _chosen("drop", queue, which, limit, yes)
-    print(f"drop: {queue.drop(chosen) if chosen else 0}")
+    _replay_or_drop("drop", queue, queue.drop, which, limit, yes)
 
 
-def _chosen(
-    verb: str, queue: DeliveryQueue, which: Selection, limit: int | None, yes: bool
-) -> list[int]:
-    found = queue.find(which, limit)
-    for target, count in Counter(delivery.target for delivery in found).most_common():
-        print(f"{redact(target)}: {count}")
-    if found and not yes:
-        typer.confirm(f"{verb} {len(found)} deliveries?", abort=True)
-    return [delivery.id for delivery in found]
+def _replay_or_drop(
+    verb: str,
+    queue: DeliveryQueue,
+    act: Callable[[list[int]], int],
+    which: Selection,
+    limit: int | None,
+    yes: bool,
+) -> None:
+    chosen = queue.find(which, limit)
+    confirm(verb, "deliveries", Counter(delivery.target for delivery in chosen), yes=yes)
+    print(f"{verb}: {act([delivery.id for delivery in chosen]) if chosen else 0}")
 
 
 def _queue() -> DeliveryQueue:
@@ -180,7 +174,8 @@ def _selection(
     from damage_tasks.results.delivery_queue import Selection
 
     return Selection(
-        state=state,
+        # Deliveries that are named may be in any state.
+        state=None if ids else state,
         ids=ids or (),
         inspection_ids=inspection or (),
         type=type,
@@ -205,19 +200,10 @@ def _shown(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def _print_table(console: Console, rows: list[dict[str, Any]]) -> None:
-    """Only targets and errors are wrapped, whatever the terminal's width: ids are copied."""
-    names = ("id", "state", "type", "attempts", "created_at")
-    cells = [[one_line(str(row[name])) for name in names] for row in rows]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    widths = [max(len(name), *(len(row[n]) for row in cells)) for n, name in enumerate(names)]
-    for name, width in zip(names, widths, strict=True):
-        table.add_column(name, no_wrap=True, min_width=width)
-    for name in ("target", "error"):
-        table.add_column(name, overflow="fold", min_width=MIN_TEXT_COLUMN_CHARACTERS)
-    for row, texts in zip(rows, cells, strict=True):
-        target, error = (escape(one_line(row[name] or "")) for name in ("target", "error"))
-        table.add_row(*map(escape, texts), target, error)
-    gaps = len(names) + 1
-    console.width = max(console.width, sum(widths) + gaps + 2 * MIN_TEXT_COLUMN_CHARACTERS)
-    console.print(table, highlight=False)
+def _print_table(console: Console, deliveries: list[dict[str, Any]]) -> None:
+    headers, folded = ("id", "state", "type", "attempts", "created_at"), ("target", "error")
+    rows = [
+        [*(str(shown[name]) for name in headers), *(shown[name] or "" for name in folded)]
+        for shown in deliveries
+    ]
+    print_rows(console, headers, folded, rows, MIN_TEXT_COLUMN_CHARACTERS)

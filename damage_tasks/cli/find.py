@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from damage_tasks.cli.listing import JsonLines
 from damage_tasks.cli.moments import parse_moment
 from damage_tasks.cli.request_list import parse_object
 from damage_tasks.cli.results_table import VERDICT_COLOURS, describe
@@ -55,9 +56,7 @@ def run(
         str | None, typer.Option(help="Continue after a page; it printed its cursor.")
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Show all pages.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object per line.")
-    ] = False,
+    as_json: JsonLines = False,
     links: Annotated[
         bool,
         typer.Option("--links", help="With --json: links to the pictures for a browser."),
