@@ -10,6 +10,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from damage_tasks.deployment_errors import (
+    DatabaseError,
+    EventBusMissing,
+    FlowerDatabaseInUse,
+    FlowerOpen,
+    QueueUnsafe,
+    ReviewOpen,
+    SettingsError,
+    StackError,
+    StorageError,
+)
 from damage_tasks.photo_errors import (
     IdConflict,
     MessageMalformed,
@@ -93,13 +104,6 @@ __all__ = [
 ]
 
 
-class SettingsError(DamageTaskError):
-    """Raised when a setting is missing or invalid."""
-
-    code = "settings_invalid"
-    default_text = "a setting is missing or invalid"
-
-
 class CallRefused(DamageTaskError, ValueError):
     """Raised when a call asks for something that is not supported; nothing was sent."""
 
@@ -166,28 +170,7 @@ class TimeLimitReached(DamageTaskError):
     default_text = "examining the photo took longer than the soft time limit"
 
 
-# --- the cause is in the deployment or the worker
-
-
-class StorageError(DamageTaskError):
-    """Raised when S3 permanently rejects a request (no such bucket, access denied)."""
-
-    code = "storage_error"
-    default_text = "S3 permanently rejected a request (no such bucket, access denied)"
-
-
-class DatabaseError(DamageTaskError):
-    """Raised when the database permanently rejects a statement (missing schema or privileges)."""
-
-    code = "database_error"
-    default_text = "the database permanently rejected a statement (missing schema or privileges)"
-
-
-class QueueUnsafe(DamageTaskError):
-    """Raised when attributes of the SQS queue could cause photos to be lost or examined twice."""
-
-    code = "queue_unsafe"
-    default_text = "attributes of the SQS queue could cause photos to be lost or examined twice"
+# --- a call or a command fails
 
 
 class QueueUnavailable(DamageTaskError):
@@ -250,41 +233,6 @@ class DeliveryNotFound(DamageTaskError):
 
     code = "delivery_not_found"
     default_text = "no delivery has the given id"
-
-
-class StackError(DamageTaskError):
-    """Raised when part of the embedded stack does not start."""
-
-    code = "stack_failed"
-    default_text = "part of the embedded stack did not start"
-
-
-class EventBusMissing(DamageTaskError):
-    """Raised when Flower or remote control is used but DAMAGE_EVENT_BUS_URL is not set."""
-
-    code = "event_bus_missing"
-    default_text = "Flower or remote control is used but DAMAGE_EVENT_BUS_URL is not set"
-
-
-class FlowerOpen(DamageTaskError):
-    """Raised when Flower would listen beyond loopback without authentication."""
-
-    code = "flower_open"
-    default_text = "Flower would listen beyond loopback without authentication"
-
-
-class ReviewOpen(DamageTaskError):
-    """Raised when the inspectors' page would listen beyond loopback without a sign-in."""
-
-    code = "review_open"
-    default_text = "the inspectors' page would listen beyond loopback without a sign-in"
-
-
-class FlowerDatabaseInUse(DamageTaskError):
-    """Raised when another Flower already keeps its history in the same database."""
-
-    code = "flower_database_in_use"
-    default_text = "another Flower already keeps its history in the same database"
 
 
 def error_of(code: str, text: str) -> DamageTaskError:
