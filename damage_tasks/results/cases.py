@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from damage_tasks.inspection import CONTRACT_VERSION, Inspection, Severity, Verdict
-from damage_tasks.results.decisions import find_decisions_of
-from damage_tasks.results.rows import load_inspections
+from damage_tasks.results.decisions import load_reviewed
 from damage_tasks.results.search import has_ended
 from damage_tasks.results.storable_text import storable
 from damage_tasks.results.tables import inspections
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Row
 
 MAX_CASE_PHOTOS = 1000
 
@@ -27,8 +25,8 @@ _SEVERITIES = list(Severity)  # the worst is the last
 
 def find_case(connection: Connection, case_id: str) -> dict[str, Any] | None:
     """The summary of a case, with JSON types only; None if no photo of it has a verdict."""
-    found = _inspections_of(connection, case_id)
-    return _summary(case_id, found) if found else None
+    rows = _rows_of(connection, case_id)
+    return _summary(connection, case_id, rows) if rows else None
 
 
 def completed_case(connection: Connection, inspection: Inspection) -> dict[str, Any] | None:
@@ -44,44 +42,39 @@ def completed_case(connection: Connection, inspection: Inspection) -> dict[str, 
         connection.execute(
             sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(case_id, 0)))
         )
-    found = _inspections_of(connection, case_id)
-    before = [other for other in found if other.id != inspection.id]
-    if _is_complete(found) and not _is_complete(before):
-        return _summary(case_id, found)
+    rows = _rows_of(connection, case_id)
+    before = [row for row in rows if row.id != inspection.id]
+    if _is_complete(rows) and not _is_complete(before):
+        return _summary(connection, case_id, rows)
     return None
 
 
-def _inspections_of(connection: Connection, case_id: str) -> list[Inspection]:
-    rows = connection.execute(
+def _rows_of(connection: Connection, case_id: str) -> Sequence[Row[Any]]:
+    return connection.execute(
         sa.select(inspections)
         .where(inspections.c.case_id == case_id, has_ended())
         .order_by(inspections.c.finished_at, inspections.c.id)
         .limit(MAX_CASE_PHOTOS)
     ).all()
-    decisions = find_decisions_of(connection, [row.id for row in rows])
-    return [
-        replace(inspection, decisions=decisions.get(inspection.id, ()))
-        for inspection in load_inspections(connection, rows)
-    ]
 
 
-def _expected(found: Sequence[Inspection]) -> int | None:
+def _expected(rows: Sequence[Row[Any]]) -> int | None:
     """The largest number of photos that a sender announced."""
-    return max((one.case_photos for one in found if one.case_photos is not None), default=None)
+    return max((row.case_photos for row in rows if row.case_photos is not None), default=None)
 
 
-def _examined(found: Sequence[Inspection]) -> int:
+def _examined(rows: Sequence[Row[Any]]) -> int:
     """The number of different photos that were examined."""
-    return len({one.photo.sha256 for one in found if one.verdict in _EXAMINED})
+    return len({row.photo_sha256 for row in rows if row.verdict in _EXAMINED})
 
 
-def _is_complete(found: Sequence[Inspection]) -> bool:
-    expected = _expected(found)
-    return expected is not None and _examined(found) >= expected
+def _is_complete(rows: Sequence[Row[Any]]) -> bool:
+    expected = _expected(rows)
+    return expected is not None and _examined(rows) >= expected
 
 
-def _summary(case_id: str, found: Sequence[Inspection]) -> dict[str, Any]:
-    results = [one.to_dict() for one in found]
+def _summary(connection: Connection, case_id: str, rows: Sequence[Row[Any]]) -> dict[str, Any]:
+    results = [one.to_dict() for one in load_reviewed(connection, rows)]
     # What a person found to be clean does not count, and a photo sent twice counts once.
     damaged = {
         result["photo"]["sha256"]: result["damages"]
@@ -91,15 +84,15 @@ def _summary(case_id: str, found: Sequence[Inspection]) -> dict[str, Any]:
     areas = [area for of_photo in damaged.values() for area in of_photo]
     severities = [Severity(area["severity"]) for area in areas]
     verdicts = Counter(result["verdict"] for result in results)
-    expected = _expected(found)
+    expected = _expected(rows)
     return {
         "contract": CONTRACT_VERSION,
         "case_id": case_id,
-        "complete": _is_complete(found) if expected is not None else None,
+        "complete": _is_complete(rows) if expected is not None else None,
         "photos": {
             "expected": expected,
             "seen": len(results),
-            "examined": _examined(found),
+            "examined": _examined(rows),
             **{str(verdict): verdicts[verdict] for verdict in Verdict},
         },
         "worst_severity": str(max(severities, key=_SEVERITIES.index)) if severities else None,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from damage_tasks.errors import DatabaseError, DatabaseUnavailable
@@ -77,6 +78,11 @@ def open_unlimited_engine(url: str) -> sa.Engine:
         poolclass=sa.NullPool,
         connect_args={name: value for name, value in PARAMETERS.items() if name not in given},
     )
+
+
+def dialect_insert(dialect: sa.Dialect, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT of PostgreSQL or SQLite: unlike the general one, it can say ON CONFLICT."""
+    return (postgresql if dialect.name == "postgresql" else sqlite).insert(table)
 
 
 @contextmanager

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from damage_tasks.decision import Action, Decision, counting
-from damage_tasks.results.rows import storable_json
+from damage_tasks.results.rows import load_inspections, storable_json
 from damage_tasks.results.tables import decisions, inspections
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
+
+    from damage_tasks.inspection import Inspection
 
 
 def insert_decision(connection: Connection, decision: Decision) -> int:
@@ -47,10 +50,19 @@ def undo_decision(connection: Connection, decision: Decision) -> bool:
 
 def find_decisions(connection: Connection, inspection_id: str) -> tuple[Decision, ...]:
     """All decisions about an inspection, including undone ones, oldest first."""
-    return find_decisions_of(connection, [inspection_id]).get(inspection_id, ())
+    return _find_decisions_of(connection, [inspection_id]).get(inspection_id, ())
 
 
-def find_decisions_of(
+def load_reviewed(connection: Connection, rows: Sequence[Row[Any]]) -> list[Inspection]:
+    """The inspections in rows of ``inspections``, with their findings and people's decisions."""
+    decided = _find_decisions_of(connection, [row.id for row in rows])
+    return [
+        replace(inspection, decisions=decided.get(inspection.id, ()))
+        for inspection in load_inspections(connection, rows)
+    ]
+
+
+def _find_decisions_of(
     connection: Connection, inspection_ids: Sequence[str]
 ) -> dict[str, tuple[Decision, ...]]:
     """The same for several inspections, by inspection; those without decisions are missing."""

@@ -13,10 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from damage_tasks.inspection import DeliveryState
-from damage_tasks.results.database import create_engine, database_errors
+from damage_tasks.results.database import create_engine, database_errors, dialect_insert
 from damage_tasks.results.tables import deliveries, disabled_targets
 
 if TYPE_CHECKING:
@@ -235,9 +234,8 @@ def _record_error(connection: Connection, outcome: Outcome, now: datetime) -> No
             )
         )
     if outcome.disables:
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
         connection.execute(
-            dialect.insert(disabled_targets).on_conflict_do_nothing(),
+            dialect_insert(connection.dialect, disabled_targets).on_conflict_do_nothing(),
             {"target": delivery.target, "disabled_at": now},
         )
 

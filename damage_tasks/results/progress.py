@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from damage_tasks.inspection import Progress, Reason, State, Verdict
+from damage_tasks.results.database import dialect_insert
 from damage_tasks.results.storable_text import storable
 from damage_tasks.results.tables import MAX_WORKER_CHARACTERS, inspections, progress
 
@@ -22,7 +22,6 @@ def upsert_progress(connection: Connection, what: Progress) -> bool:
 
     Returns whether it was stored.
     """
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     row = _row(what)
     has_ended = sa.exists().where(
         inspections.c.id == what.id,
@@ -32,9 +31,9 @@ def upsert_progress(connection: Connection, what: Progress) -> bool:
     values = sa.select(
         *(sa.literal(value, progress.c[name].type).label(name) for name, value in row.items())
     ).where(~has_ended)
-    insert = dialect.insert(progress).from_select(list(row), values)
+    insert = dialect_insert(connection.dialect, progress).from_select(list(row), values)
     new = insert.excluded
-    changed = {name: new[name] for name in row if name != "id"}
+    changed: dict[str, Any] = {name: new[name] for name in row if name != "id"}
     changed["had_photo"] = sa.or_(progress.c.had_photo, new.had_photo)
     # A retry is a new message, so its receives start again at 1.
     is_older = sa.or_(

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
 from damage_tasks.errors import SearchInvalid
-from damage_tasks.results.decisions import find_decisions_of
-from damage_tasks.results.rows import load_inspections
+from damage_tasks.results.decisions import load_reviewed
 from damage_tasks.results.search import conditions_of, has_ended
 from damage_tasks.results.tables import Moment, inspections
 
@@ -66,11 +64,7 @@ def find_page(
     after = Position.of_cursor(cursor) if cursor is not None else None
     rows = find_rows(connection, criteria, limit + 1, after)
     page = rows[:limit]
-    decisions = find_decisions_of(connection, [row.id for row in page])
-    found = [
-        replace(inspection, decisions=decisions.get(inspection.id, ()))
-        for inspection in load_inspections(connection, page)
-    ]
+    found = load_reviewed(connection, page)
     if len(rows) <= limit:
         return found, None
     return found, Position(page[-1].finished_at, page[-1].id).to_cursor()

@@ -9,13 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from damage_tasks.errors import DatabaseError, MessageMalformed
 from damage_tasks.inspection import EventType, Finding, Inspection, Progress, State, Verdict
 from damage_tasks.results.cases import completed_case, find_case
-from damage_tasks.results.database import create_engine, database_errors
-from damage_tasks.results.decisions import find_decisions
+from damage_tasks.results.database import create_engine, database_errors, dialect_insert
+from damage_tasks.results.decisions import load_reviewed
 from damage_tasks.results.outbox import add_event, add_verdict, withdraw_failure_event
 from damage_tasks.results.progress import (
     delete_progress,
@@ -53,9 +52,9 @@ class Inspections:
         """Open the database at ``url``; every event is recorded for each of ``event_targets``."""
         self.engine = create_engine(url)
         self.event_targets = tuple(event_targets)
-        dialect = postgresql if self.engine.dialect.name == "postgresql" else sqlite
+        dialect = self.engine.dialect
         # Built once, because building a statement takes as long as executing it.
-        insert = dialect.insert(inspections)
+        insert = dialect_insert(dialect, inspections)
         self._insert_inspection = insert.on_conflict_do_update(
             index_elements=["id"],
             set_={column.name: column for column in insert.excluded if column.name != "id"},
@@ -69,7 +68,7 @@ class Inspections:
             ),
         ).returning(inspections.c.id)
         self._insert_finding = (
-            dialect.insert(findings)
+            dialect_insert(dialect, findings)
             .on_conflict_do_nothing(index_elements=["photo_sha256", "bundle_digest"])
             .returning(findings.c.id)
         )
@@ -96,9 +95,8 @@ class Inspections:
             row = inspection_row(stored, finding_id)
             written = connection.execute(self._insert_inspection, row).scalar()
             if written is None:
-                if (
-                    is_new
-                ):  # of a different photo that is now at the same URL, so nothing refers to it
+                # Of a different photo that is now at the same URL, so nothing refers to it.
+                if is_new:
                     connection.execute(sa.delete(findings).where(findings.c.id == finding_id))
                 return load_inspection(connection, _row_of(connection, inspection.id))
             targets = (*self.event_targets, *((callback_url,) if callback_url else ()))
@@ -117,10 +115,7 @@ class Inspections:
         """The inspection with the task id ``id``, with people's decisions about it."""
         with self.transaction() as connection:
             row = _row_of(connection, id)
-            if row is None:
-                return None
-            decisions = find_decisions(connection, id)
-            return replace(load_inspection(connection, row), decisions=decisions)
+            return load_reviewed(connection, [row])[0] if row else None
 
     def find_outcome(self, id: str) -> Inspection | Progress | None:
         """The inspection with the task id ``id`` and people's decisions about it.

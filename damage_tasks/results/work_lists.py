@@ -13,10 +13,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from damage_tasks.contract import InspectionCriteria
 from damage_tasks.inspection import Verdict
+from damage_tasks.results.database import dialect_insert
 from damage_tasks.results.search import conditions_of, has_ended
 from damage_tasks.results.tables import assignments, findings, inspections
 
@@ -112,9 +112,8 @@ def peek_next(
 
 def assign(connection: Connection, inspection_id: str, person: str) -> bool:
     """Assign an inspection to ``person`` for `ASSIGNMENT`; False if somebody else has it."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     now = datetime.now(UTC)
-    insert = dialect.insert(assignments).values(
+    insert = dialect_insert(connection.dialect, assignments).values(
         inspection_id=inspection_id, person=person, until=now + ASSIGNMENT
     )
     done = connection.execute(

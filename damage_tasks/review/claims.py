@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from damage_tasks.review.people import Identity
-from damage_tasks.review.sign_in import MAX_NAME_CHARACTERS
+from damage_tasks.review.people import Identity, is_valid_name
 
 
 def identity_of(claims: Mapping[str, Any], groups_claim: str) -> Identity | None:
     """The person in ``claims``: the e-mail address unless it is unverified, else ``sub``."""
     name = claims.get("email") if claims.get("email_verified", True) in (True, "true") else None
     name = name or claims.get("sub")
-    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARACTERS:
+    if not isinstance(name, str) or not is_valid_name(name):
         return None
     groups = claims.get(groups_claim) or ()
     if isinstance(groups, str):

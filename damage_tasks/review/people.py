@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
+MAX_NAME_CHARACTERS = 256
+
 
 class Role(IntEnum):
     """What a person may do; a higher role includes the lower ones."""
@@ -34,6 +36,11 @@ class Person:
     def is_inspector(self) -> bool:
         """Whether this person may decide."""
         return self.role >= Role.INSPECTOR
+
+
+def is_valid_name(name: str) -> bool:
+    """Whether a decision can be stored under ``name``."""
+    return 0 < len(name) <= MAX_NAME_CHARACTERS
 
 
 def role_of(identity: Identity, entries: Iterable[str]) -> Role | None:

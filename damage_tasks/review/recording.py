@@ -12,6 +12,7 @@ from damage_tasks.decision import Action, Decision
 from damage_tasks.errors import DecisionInvalid, InspectionNotFound
 from damage_tasks.results.decisions import insert_decision, last_decision, undo_decision
 from damage_tasks.review.payloads import validated
+from damage_tasks.review.people import MAX_NAME_CHARACTERS, is_valid_name
 
 if TYPE_CHECKING:
     from damage_tasks.results.store import Inspections
@@ -38,8 +39,10 @@ def record(
     inspection = store.find(inspection_id)
     if inspection is None:
         raise InspectionNotFound(f"no inspection {inspection_id}")
-    if not 0 < len(person) <= 256:
-        raise DecisionInvalid("a decision needs the name of a person, at most 256 characters")
+    if not is_valid_name(person):
+        raise DecisionInvalid(
+            f"a decision needs the name of a person, at most {MAX_NAME_CHARACTERS} characters"
+        )
     decision = Decision(
         inspection_id=inspection_id,
         person=person,

@@ -12,9 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from damage_tasks.errors import SettingsError
-from damage_tasks.review.people import Identity
-
-MAX_NAME_CHARACTERS = 256
+from damage_tasks.review.people import Identity, is_valid_name
 
 
 class SignIn(Protocol):
@@ -94,7 +92,7 @@ class ProxySignIn:
         name = headers.get("X-Auth-Request-Email") or headers.get("X-Auth-Request-User") or ""
         groups = headers.get("X-Auth-Request-Groups", "").split(",")
         found = frozenset(group.strip() for group in groups if group.strip())
-        return Identity(name, found) if 0 < len(name) <= MAX_NAME_CHARACTERS else None
+        return Identity(name, found) if is_valid_name(name) else None
 
     def challenge(self, _: Request) -> Response:
         """The proxy has to sign people in."""
