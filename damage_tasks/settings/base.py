@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -60,6 +61,17 @@ class Group(BaseSettings):
         **__: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, _WithoutServiceLinks(settings_cls)
+
+
+def _split(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(word.strip() for word in value.split(",") if word.strip())
+    return value
+
+
+Entry = TypeVar("Entry")
+# "a, b" in the environment; by default pydantic-settings would expect JSON.
+CommaSeparated = Annotated[tuple[Entry, ...], NoDecode, BeforeValidator(_split)]
 
 
 def setting(default: Any, description: str, example: str, **limits: Any) -> Any:

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import StringConstraints
-from pydantic_settings import NoDecode
 
-from damage_tasks.settings.base import Group, setting
+from damage_tasks.settings.base import CommaSeparated, Group, setting
 
 # The keys become parts of the names of indices.
 METADATA_KEY = "[A-Za-z_][A-Za-z0-9_]{0,38}"
 MetadataKey = Annotated[str, StringConstraints(pattern=f"^{METADATA_KEY}$")]
-MetadataKeys = Annotated[tuple[MetadataKey, ...], NoDecode]
+MetadataKeys = CommaSeparated[MetadataKey]
 
 
 class PlaceSettings(Group):

@@ -13,7 +13,7 @@ import os
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError, field_validator, model_validator
@@ -51,28 +51,6 @@ class Settings(
     PlaceSettings,
 ):
     """The settings of callers and workers; `get_settings` reads them."""
-
-    @field_validator(
-        "allowed_hosts",
-        "allowed_buckets",
-        "intake_buckets",
-        "file_roots",
-        "cloudfront_hosts",
-        "event_targets",
-        "callback_hosts",
-        "indexed_metadata",
-        "webhook_secrets",
-        "internal_webhook_hosts",
-        "delivery_delays",
-        "review_roles",
-        "review_proxies",
-        mode="before",
-    )
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return tuple(word.strip() for word in value.split(",") if word.strip())
-        return value
 
     @field_validator("queue_url", "urgent_queue_url")
     @classmethod

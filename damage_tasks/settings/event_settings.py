@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import NoDecode
 
-from damage_tasks.settings.base import Group, setting
+from damage_tasks.settings.base import CommaSeparated, Group, setting
 from damage_tasks.settings.event_targets import event_target, signing_secret
 from damage_tasks.settings.photo_settings import Hosts
 
-Secrets = Annotated[tuple[Annotated[SecretStr, AfterValidator(signing_secret)], ...], NoDecode]
-Delays = Annotated[tuple[Annotated[int, Field(ge=1, le=604800)], ...], NoDecode]
-Targets = Annotated[tuple[Annotated[str, AfterValidator(event_target)], ...], NoDecode]
+Secrets = CommaSeparated[Annotated[SecretStr, AfterValidator(signing_secret)]]
+Delays = CommaSeparated[Annotated[int, Field(ge=1, le=604800)]]
+Targets = CommaSeparated[Annotated[str, AfterValidator(event_target)]]
 
 
 class EventSettings(Group):

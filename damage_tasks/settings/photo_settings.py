@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr
-from pydantic_settings import NoDecode
 
 from damage_tasks.settings.allow_lists import (
     allowed_bucket,
@@ -13,13 +12,12 @@ from damage_tasks.settings.allow_lists import (
     allowed_host,
     signed_host,
 )
-from damage_tasks.settings.base import Group, setting
+from damage_tasks.settings.base import CommaSeparated, Group, setting
 
-# "a, b" in the environment; by default pydantic-settings would expect JSON.
-Hosts = Annotated[tuple[Annotated[str, AfterValidator(allowed_host)], ...], NoDecode]
-SignedHosts = Annotated[tuple[Annotated[str, AfterValidator(signed_host)], ...], NoDecode]
-Buckets = Annotated[tuple[Annotated[str, AfterValidator(allowed_bucket)], ...], NoDecode]
-Folders = Annotated[tuple[Annotated[str, AfterValidator(allowed_folder)], ...], NoDecode]
+Hosts = CommaSeparated[Annotated[str, AfterValidator(allowed_host)]]
+SignedHosts = CommaSeparated[Annotated[str, AfterValidator(signed_host)]]
+Buckets = CommaSeparated[Annotated[str, AfterValidator(allowed_bucket)]]
+Folders = CommaSeparated[Annotated[str, AfterValidator(allowed_folder)]]
 
 
 class PhotoSettings(Group):

@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr
-from pydantic_settings import NoDecode
 
-from damage_tasks.settings.base import Group, setting
+from damage_tasks.settings.base import CommaSeparated, Group, setting
 
 ROLES = ("viewer", "inspector", "admin")
 
@@ -31,8 +30,8 @@ def _web_address(value: str) -> str:
     return value.rstrip("/")
 
 
-RoleEntries = Annotated[tuple[Annotated[str, AfterValidator(_role_entry)], ...], NoDecode]
-Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode]
+RoleEntries = CommaSeparated[Annotated[str, AfterValidator(_role_entry)]]
+Networks = CommaSeparated[Annotated[str, AfterValidator(_network)]]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 
