@@ -52,11 +52,10 @@ class Overrides(ast.NodeVisitor):
         self.visit(tree)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        for base in map(self._dotted, node.bases):
-            if base and of_library(base):
-                theirs = dir(load(base))
-                overridden = {name for name in defined(node) if name in theirs}
-                self.classes.setdefault(base, set()).update(overridden - {"__doc__", "__module__"})
+        for base in filter(None, map(library_class, map(self._dotted, node.bases))):
+            theirs = dir(load(base))
+            overridden = {name for name in defined(node) if name in theirs}
+            self.classes.setdefault(base, set()).update(overridden - {"__doc__", "__module__"})
         self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> None:
@@ -164,6 +163,16 @@ def load(name: str) -> object:
         return getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError:
         return getattr(load(module), attribute)
+
+
+def library_class(base: str | None) -> str | None:
+    """The library's class that a base class is, or, if another module of ours has it, extends."""
+    if base is None or of_library(base):
+        return base
+    if base.partition(".")[0] != "damage_tasks":
+        return None
+    parents = [f"{cls.__module__}.{cls.__qualname__}" for cls in getattr(load(base), "__mro__", ())]
+    return next(filter(of_library, parents), None)
 
 
 def uses_libraries(tree: ast.Module) -> bool:

@@ -90,6 +90,16 @@ SQS.Channel().reader = None
     ]
 
 
+def test_an_override_in_a_subclass_of_our_own_class_is_noticed() -> None:
+    module = """
+from damage_tasks.sqs.redelivery import RedeliveryChannel
+
+class Channel(RedeliveryChannel):
+    def _purge(self, queue): ...
+"""
+    assert missing(Overrides(ast.parse(module))) == ["kombu.transport.SQS.Channel._purge"]
+
+
 def missing(overrides: Overrides) -> list[str]:
     """What is not in the table."""
     listed = {(name, part) for row in CELLS for name in code(row[0]) for part in code(row[1])}

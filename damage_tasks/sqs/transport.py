@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 from celery.exceptions import WorkerShutdown
 from kombu.log import get_logger
 from kombu.transport import SQS, virtual
 from vine import promise
 
-from damage_tasks.sqs.batches import change_visibility, delete_messages
+from damage_tasks.sqs.batches import delete_messages
 from damage_tasks.sqs.deletions import Deletions
 from damage_tasks.sqs.envelope import is_ignored, translate
 from damage_tasks.sqs.guarded_polls import FailedPoll, GuardedConnection
 from damage_tasks.sqs.poll_turns import PollTurns
+from damage_tasks.sqs.redelivery import RedeliveryChannel, sqs_message
 
 if TYPE_CHECKING:
     from kombu.asynchronous.aws.sqs.connection import AsyncSQSConnection
@@ -31,12 +32,9 @@ PollHook = Callable[[str], bool]
 ROOM_CHECK_SECONDS = 0.02  # between checks for room, which need no request
 HELD_POLL_SECONDS = 0.1  # until hooks are called again
 MAX_POLL_BACKOFF_SECONDS = 30.0
-# Seconds until a rejected message is retried; doubled at each receive.
-FIRST_REDELIVERY_SECONDS = 5
-MAX_REDELIVERY_SECONDS = 900
 
 
-class Channel(SQS.Channel):
+class Channel(RedeliveryChannel):
     """Converts every message with `sqs.envelope` and survives failed polls.
 
     Acknowledged messages are deleted in batches.  Which queue is polled is decided by
@@ -58,60 +56,14 @@ class Channel(SQS.Channel):
 
         It receives the queue's name.  Hooks run in the order in which they were added.  If one
         returns False, the later ones are not called and the queue is not polled; all are called
-        again after
-        `HELD_POLL_SECONDS`.
-        A hook that raises is logged and counts as True.
+        again after `HELD_POLL_SECONDS`.  If a hook raises, the exception is logged and the hook
+        counts as having returned True.
         """
         self._hooks.append(hook)
 
     def polled_at(self, queue: str) -> float | None:
         """The time (`time.monotonic`) of the last poll of ``queue`` that SQS answered."""
         return self._turns[queue].answered_at
-
-    def unacknowledged(self) -> dict[str, Any]:
-        """The messages that were received and not yet acknowledged, by delivery tag."""
-        delivered = list(self.qos._delivered.items())
-        return {tag: message for tag, message in delivered if tag not in self.qos._dirty}
-
-    def hide(self, tags: Iterable[str], seconds: int) -> None:
-        """Hide the messages with these delivery tags from other workers for ``seconds``.
-
-        Raises botocore's `ClientError` and `BotoCoreError`.
-        """
-        messages = self.unacknowledged()
-        self._change_visibility({tag: messages[tag] for tag in tags if tag in messages}, seconds)
-
-    def hand_back(self, tags: Iterable[str]) -> None:
-        """Return the messages with these delivery tags to the queue, immediately visible.
-
-        Raises the same errors as `hide`; the messages are then visible after their timeout.
-        """
-        given_up = {tag: self.qos._delivered.pop(tag, None) for tag in tags}
-        self._change_visibility({tag: m for tag, m in given_up.items() if m is not None}, 0)
-
-    def _change_visibility(self, messages: Mapping[str, Any], seconds: int) -> None:
-        receipts: dict[str, list[str]] = {}
-        for tag, message in messages.items():
-            # SQS's receipt handle is kombu's delivery tag.
-            receipts.setdefault(message.delivery_info["routing_key"], []).append(tag)
-        for queue, tags in receipts.items():
-            url = self.predefined_queues[queue]["url"]
-            for reason in change_visibility(self.sqs(queue), url, sorted(tags), seconds):
-                logger.warning("visibility was not changed: %s", reason)
-
-    def queue_visibility_timeout(self) -> int:
-        """The queues' own visibility timeout in seconds, the shortest one, queried from SQS.
-
-        The timeout in Celery's transport options applies only to queues that kombu creates
-        (celery/celery#7234).
-        """
-        return min(self._visibility_timeout_of(queue) for queue in self.predefined_queues)
-
-    def _visibility_timeout_of(self, queue: str) -> int:
-        answer = self.sqs(queue).get_queue_attributes(
-            QueueUrl=self.predefined_queues[queue]["url"], AttributeNames=["VisibilityTimeout"]
-        )
-        return int(answer["Attributes"]["VisibilityTimeout"])
 
     def asynsqs(self, queue: str | None = None) -> AsyncSQSConnection:
         assert queue is not None
@@ -240,7 +192,7 @@ class Channel(SQS.Channel):
         virtual.Channel.basic_ack(self, delivery_tag, multiple)
         if message is not None:
             info = message.delivery_info
-            receipt = _sqs_message(message)["ReceiptHandle"]
+            receipt = sqs_message(message)["ReceiptHandle"]
             self._delete_soon(info["sqs_queue"], info["routing_key"], receipt)
 
     def _delete_soon(self, url: str, queue: str, receipt: str) -> None:
@@ -254,47 +206,6 @@ class Channel(SQS.Channel):
         for deletions in self._deletions.values():
             deletions.close()
         self._deletions.clear()
-
-    def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        message = self.qos._delivered.get(delivery_tag)
-        if message is None:
-            # Returned already, and then its process was lost: kombu would raise a KeyError.
-            return
-        super().basic_reject(delivery_tag, requeue=requeue)
-        if not requeue:
-            self._restore_at_beginning(message)
-
-    def _delete_rejected_message(self, delivery_tag: str) -> None:
-        """Delete nothing: the message has no verdict, even if there is no redrive policy."""
-
-    def _restore_at_beginning(self, message: Any) -> None:
-        """Return a message to the queue, visible after a pause that grows with its receives."""
-        if message.delivery_info.get("revoked"):
-            # No worker will execute it, so let SQS soon move it to the dead letters.
-            self.show_again(message, 0)
-            return
-        received = int(
-            _sqs_message(message).get("Attributes", {}).get("ApproximateReceiveCount", 1)
-        )
-        pause = min(MAX_REDELIVERY_SECONDS, FIRST_REDELIVERY_SECONDS * 2 ** (received - 1))
-        self.show_again(message, round(random.uniform(pause / 2, pause)))
-
-    def _restore(self, message: Any, *_: Any) -> None:
-        """Return an unprocessed message to the queue, immediately visible."""
-        self.show_again(message, 0)
-
-    def show_again(self, message: Any, seconds: int) -> None:
-        """Make a message visible after ``seconds``; if that fails, after its timeout."""
-        info = message.delivery_info
-        try:
-            self.sqs(queue=info["routing_key"]).change_message_visibility(
-                QueueUrl=info["sqs_queue"],
-                ReceiptHandle=_sqs_message(message)["ReceiptHandle"],
-                VisibilityTimeout=seconds,
-            )
-            info["visible_at"] = time.time() + seconds
-        except (ClientError, BotoCoreError, OSError) as error:
-            logger.warning("message stays invisible until its timeout: %s", error)
 
 
 class Transport(SQS.Transport):
@@ -316,7 +227,3 @@ def _is_message(message: Any) -> bool:
     return isinstance(message, dict) and all(
         isinstance(message.get(name), str) for name in ("Body", "MessageId", "ReceiptHandle")
     )
-
-
-def _sqs_message(message: Any) -> Json:
-    return dict(message.delivery_info["sqs_message"])

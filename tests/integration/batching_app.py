@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from damage_tasks import app
-from damage_tasks.sqs import transport
+from damage_tasks.sqs import redelivery
 from model_store.engines import Array, torch
 from model_store.engines.micro_batching import BatchingEngine, Job
 
@@ -52,4 +52,4 @@ def _load(bundle: Any, weights: Any, *_: Any, **__: Any) -> BatchingEngine:
 
 
 torch.load_torch = _load
-transport.FIRST_REDELIVERY_SECONDS = 1
+redelivery.FIRST_REDELIVERY_SECONDS = 1

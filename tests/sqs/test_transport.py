@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from damage_tasks.sqs.queues import read_queue
 from damage_tasks.sqs.transport import HELD_POLL_SECONDS, ROOM_CHECK_SECONDS, Channel, Transport
 
 
@@ -193,20 +192,6 @@ def test_failed_polls_of_one_queue_leave_the_other_alone(lanes: Channel) -> None
 def test_the_transport_still_counts_as_sqs() -> None:
     # Celery disables mingle and gossip because of this name.
     assert Transport.driver_type == "sqs"
-
-
-def test_a_rejected_message_is_not_deleted_even_without_a_redrive_policy(
-    channel: Channel, queue_url: str, aws: Any
-) -> None:
-    # As after an operator removed it: kombu would delete a message without a dead-letter queue.
-    sqs = aws.client("sqs")
-    sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"RedrivePolicy": ""})
-    sqs.send_message(QueueUrl=queue_url, MessageBody='{"image_url": "https://x/y.jpg"}')
-    (name,) = channel.predefined_queues
-    message = channel.basic_get(name)
-    assert message is not None
-    channel.basic_reject(message.delivery_tag)
-    assert read_queue(sqs, queue_url).in_flight == 1
 
 
 def test_a_consumer_starts_while_sqs_is_unavailable(

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from damage_tasks.sqs.transport import FIRST_REDELIVERY_SECONDS, Channel
+from damage_tasks.sqs.queues import read_queue
+from damage_tasks.sqs.redelivery import FIRST_REDELIVERY_SECONDS
+from damage_tasks.sqs.transport import Channel
 
 
 @pytest.fixture
@@ -34,3 +36,17 @@ def test_a_message_that_was_handed_back_can_still_be_rejected(
     channel.basic_reject(message.delivery_tag, requeue=requeue)
     (name,) = channel.predefined_queues
     assert channel.basic_get(name) is not None
+
+
+def test_a_rejected_message_is_not_deleted_even_without_a_redrive_policy(
+    channel: Channel, queue_url: str, aws: Any
+) -> None:
+    # As after an operator removed it: kombu would delete a message without a dead-letter queue.
+    sqs = aws.client("sqs")
+    sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"RedrivePolicy": ""})
+    sqs.send_message(QueueUrl=queue_url, MessageBody='{"image_url": "https://x/y.jpg"}')
+    (name,) = channel.predefined_queues
+    message = channel.basic_get(name)
+    assert message is not None
+    channel.basic_reject(message.delivery_tag)
+    assert read_queue(sqs, queue_url).in_flight == 1
