@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ os.environ["DAMAGE_QUEUE_URL"] = "http://127.0.0.1:9/000000000000/you-forgot-the
 # Fixtures that start servers, workers or a browser; and folders whose tests all do, or run helm.
 SERVERS = frozenset({
     "account", "bus", "emulator", "faulty_emulator", "page", "playing", "postgres_server",
-    "running_stack", "running_watched", "stage",
+    "receiver", "running_stack", "running_watched", "stage",
 })  # fmt: skip
 SERVER_FOLDERS = ("chaos", "containers", "helm", "integration")
 
@@ -183,16 +184,28 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/damage.db"
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database with our tables, to be copied."""
+    from damage_tasks.results.schema_upgrade import migrate
+
+    file = tmp_path_factory.mktemp("migrated") / "damage.db"
+    migrate(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture
+def migrated_sqlite_url(sqlite_url: str, migrated_file: Path) -> str:
+    """A new SQLite database with our tables."""
+    shutil.copy(migrated_file, sqlite_url.removeprefix("sqlite:///"))
+    return sqlite_url
+
+
 @pytest.fixture(params=[pytest.param("postgresql", marks=pytest.mark.server), "sqlite"])
 def database_url(request: pytest.FixtureRequest) -> str:
     """A migrated database of either kind."""
-    from damage_tasks.results.schema_upgrade import migrate
-
-    if request.param == "postgresql":
-        return str(request.getfixturevalue("migrated_postgres_url"))
-    url: str = request.getfixturevalue("sqlite_url")
-    migrate(url)
-    return url
+    kind = "postgres" if request.param == "postgresql" else "sqlite"
+    return str(request.getfixturevalue(f"migrated_{kind}_url"))
 
 
 @pytest.fixture

@@ -155,6 +155,7 @@ def test_messages_that_sqs_could_not_accept_are_sent_again() -> None:
     assert sqs.requests == [["0", "1", "2"], ["1", "2"], ["2"]]
 
 
+@pytest.mark.slow
 def test_messages_are_given_up_after_several_attempts() -> None:
     assert send_batch(BusySqs(accepts=0), [message()]) == {0: "InternalError: try again"}
 

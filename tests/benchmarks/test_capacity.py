@@ -55,6 +55,7 @@ def test_too_few_workers_make_old_photos() -> None:
     assert enough.age(99) < 120 < few.age(99)
 
 
+@pytest.mark.slow
 def test_slow_nodes_and_a_storm_make_photos_older() -> None:
     curve = daily_curve(8_000_000, 4, 2 * DAY_SECONDS)
     fleet = replace(FLEET, max_pods=60)

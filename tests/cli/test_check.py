@@ -44,6 +44,7 @@ def check_without(modules: Iterable[str], **environment: str) -> tuple[int, dict
     return run.returncode, {words[1]: " ".join([words[0], *words[2:]]) for words in lines}
 
 
+@pytest.mark.slow
 def test_a_missing_library_of_a_worker_is_named_with_its_install_command() -> None:
     status, lines = check_without(["cv2"])
     assert status == 1

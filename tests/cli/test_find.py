@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 
 from damage_tasks import find_inspections, iter_inspections
 from damage_tasks.__main__ import cli
-from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.results.store import Inspections
 from tests.result_contract import check_result
 from tools.sample_pictures_and_results import damage, finding, inspection
@@ -19,11 +18,10 @@ IDS = [f"{number}c1e6c9a-1111-2222-3333-444444444444" for number in range(3)]
 
 
 @pytest.fixture
-def car(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def car(migrated_sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database with three photos of car 7 and one of another car."""
-    monkeypatch.setenv("DAMAGE_DATABASE_URL", sqlite_url)
-    migrate(sqlite_url)
-    store = Inspections(sqlite_url)
+    monkeypatch.setenv("DAMAGE_DATABASE_URL", migrated_sqlite_url)
+    store = Inspections(migrated_sqlite_url)
     for number, id in enumerate([*IDS, "other"]):
         store.save(
             inspection(

@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
 from damage_tasks.inspection import Progress, Reason, State
-from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.results.store import Inspections
 from tests.result_contract import PROGRESS_SCHEMA, check_result, strict
 from tools.sample_pictures_and_results import damage, finding, inspection
@@ -43,11 +42,10 @@ RETRYING = Progress(
 
 
 @pytest.fixture
-def store(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inspections]:
+def store(migrated_sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inspections]:
     """The database that the command reads."""
-    monkeypatch.setenv("DAMAGE_DATABASE_URL", sqlite_url)
-    migrate(sqlite_url)
-    store = Inspections(sqlite_url)
+    monkeypatch.setenv("DAMAGE_DATABASE_URL", migrated_sqlite_url)
+    store = Inspections(migrated_sqlite_url)
     yield store
     store.close()
 

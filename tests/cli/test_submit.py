@@ -29,6 +29,7 @@ def test_a_path_is_not_sent(word: str, tmp_path: Path) -> None:
         assert f"damage-tasks detect {word}" in text
 
 
+@pytest.mark.slow
 def test_an_unavailable_queue_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     endpoint = f"http://127.0.0.1:{free_port()}"
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)

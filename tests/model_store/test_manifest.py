@@ -14,10 +14,14 @@ from model_store.manifest import Manifest, parse_manifest, read_manifest
 from tools.small_bundles import gate, segmenter, write_bundle
 
 
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return (write_bundle(tmp_path_factory.mktemp("bundle")) / "manifest.json").read_text()
+
+
 @pytest.fixture
-def document(tmp_path: Path) -> dict[str, Any]:
-    folder = write_bundle(tmp_path / "bundle")
-    loaded: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+def document(text: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(text)
     return loaded
 
 

@@ -113,6 +113,7 @@ def test_a_changed_file_is_not_published(bundle: Path, bucket: str, aws: Any) ->
     assert not aws.client("s3").list_objects_v2(Bucket=bucket).get("Contents")
 
 
+@pytest.mark.slow
 def test_a_bundle_that_was_never_evaluated_needs_figures_or_force(
     bundle: Path, tmp_path: Path
 ) -> None:

@@ -164,6 +164,7 @@ def slack_of(recorder: Recorder, **more: Any) -> Slack:
     return slack
 
 
+@pytest.mark.slow
 def test_a_hundred_equal_failures_are_one_alert_and_one_summary() -> None:
     recorder = Recorder()
     slack = slack_of(recorder)
@@ -184,6 +185,7 @@ def test_a_hundred_equal_failures_are_one_alert_and_one_summary() -> None:
     recorder.close()
 
 
+@pytest.mark.slow
 def test_successful_photos_do_not_end_the_alert_about_dead_letters() -> None:
     recorder = Recorder()
     slack = slack_of(recorder)
@@ -198,6 +200,7 @@ def test_successful_photos_do_not_end_the_alert_about_dead_letters() -> None:
     recorder.close()
 
 
+@pytest.mark.slow
 def test_an_alert_that_slack_did_not_take_is_posted_again_and_a_refused_one_is_not() -> None:
     recorder = Recorder()
     recorder.status = 503

@@ -281,6 +281,7 @@ def test_a_drip_is_cut_off_when_the_time_is_up(site: Site, start: bytes, then: b
     assert time.monotonic() - begin < 15
 
 
+@pytest.mark.slow
 def test_a_stalled_body_is_cut_off_long_before_the_time_is_up(site: Site) -> None:
     site.pages["/a"] = raw(head("200 OK", "Content-Length: 9999"), then=b"x", pause=0.2)
     begin = time.monotonic()

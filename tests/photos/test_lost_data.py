@@ -57,6 +57,7 @@ def missing(data: bytes, start: int, end: int) -> bytes:
 PHOTOS = [*JPEGS, "PNG", "WebP", "lossless WebP", "HEIC", "HEIC grid"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lose", [hole, missing])
 @pytest.mark.parametrize("name", PHOTOS)
 def test_a_photo_with_a_part_lost_is_unreadable(

@@ -26,7 +26,6 @@ from starlette.routing import Route
 
 from damage_tasks.devstack.child_processes import Child, clean_environment
 from damage_tasks.devstack.loopback_ports import free_port
-from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.review.people import Identity, Role, role_of
 from tests.review.conftest import Open, served
 from tools.loopback_web_server import Site
@@ -37,9 +36,8 @@ ARN = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/r
 
 
 @pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    migrate(sqlite_url)
-    return sqlite_url
+def database_url(migrated_sqlite_url: str) -> str:
+    return migrated_sqlite_url
 
 
 @pytest.fixture

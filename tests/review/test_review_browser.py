@@ -17,7 +17,6 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error
 
 from damage_tasks.inspection import Finding, PhotoFacts
-from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.samples.car_photo import TYPES, draw_sample
 from tests.review.conftest import HEIGHT, WIDTH, Open, ReviewSite
 from tools.sample_pictures_and_results import damage, finding
@@ -35,9 +34,8 @@ Visit = Callable[..., Any]
 
 
 @pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    migrate(sqlite_url)
-    return sqlite_url
+def database_url(migrated_sqlite_url: str) -> str:
+    return migrated_sqlite_url
 
 
 @pytest.fixture

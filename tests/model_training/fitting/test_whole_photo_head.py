@@ -61,6 +61,7 @@ def test_threads_change_nothing(photos: list[LabelledPhoto]) -> None:
     np.testing.assert_array_equal(two.weights, one.weights)
 
 
+@pytest.mark.slow
 def test_a_score_is_fitted_and_the_masks_stay_as_they_are(
     folder: Path, photos: list[LabelledPhoto], tmp_path: Path
 ) -> None:
@@ -81,6 +82,7 @@ def test_a_score_is_fitted_and_the_masks_stay_as_they_are(
     assert float(fitted_scores[0, 0].detach()) != float(scores[0, 0].detach())
 
 
+@pytest.mark.slow
 def test_a_screening_score_is_added_after_the_others(
     folder: Path, photos: list[LabelledPhoto], tmp_path: Path
 ) -> None:
