@@ -45,9 +45,8 @@ class AwsSender:
         try:
             _SEND[service](self._client(service, region), delivery, account, name)
         except ClientError as error:
-            code, text = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-            wait = BUSY_SECONDS if code in _THROTTLED else 0.0
-            raise SendingFailed(f"{code}: {text}", wait=wait) from None
+            refused = error.response["Error"]
+            raise _failure(refused["Code"], refused.get("Message", "")) from None
         except BotoCoreError as error:
             raise SendingFailed(str(error)) from None
 
@@ -90,9 +89,7 @@ def _put_event(client: Any, delivery: Delivery, _account: str, _name: str) -> No
     )
     if answer["FailedEntryCount"]:
         (entry,) = answer["Entries"]
-        code = entry.get("ErrorCode", "")
-        wait = BUSY_SECONDS if code in _THROTTLED else 0.0
-        raise SendingFailed(f"{code}: {entry.get('ErrorMessage', '')}", wait=wait)
+        raise _failure(entry.get("ErrorCode", ""), entry.get("ErrorMessage", ""))
 
 
 _SEND: dict[str, Callable[[Any, Delivery, str, str], None]] = {
@@ -100,6 +97,10 @@ _SEND: dict[str, Callable[[Any, Delivery, str, str], None]] = {
     "sqs": _send_message,
     "events": _put_event,
 }
+
+
+def _failure(code: str, text: str) -> SendingFailed:
+    return SendingFailed(f"{code}: {text}", wait=BUSY_SECONDS if code in _THROTTLED else 0.0)
 
 
 def _attributes(delivery: Delivery) -> dict[str, Any]:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from damage_tasks.errors import DamageTaskError
+from damage_tasks.telemetry.metrics import serve_registry
 
 if TYPE_CHECKING:
     from damage_tasks.results.delivery_queue import Backlog, Outcome
-
-logger = logging.getLogger(__name__)
 
 SECONDS_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
 
@@ -50,10 +48,7 @@ class DeliveryMetrics:
 
     def serve(self, port: int) -> None:
         """Serve the metrics on ``port``, from a thread."""
-        try:
-            start_http_server(port, registry=self.registry)
-        except OSError as error:
-            logger.error("metrics are disabled: cannot listen on port %d: %s", port, error)
+        serve_registry(self.registry, port)
 
 
 class _BacklogMetrics(Collector):

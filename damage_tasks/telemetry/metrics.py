@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
     from damage_tasks.inspection import Finding, Inspection
     from damage_tasks.telemetry.shared_metrics import SharedMetrics
 
@@ -165,7 +167,7 @@ def serve_metrics(port: int, live: Callable[[], Mapping[str, Any]]) -> None:
 
     ``live`` is called at each scrape; see `LiveMetrics` for its result.
     """
-    from prometheus_client import CollectorRegistry, start_http_server
+    from prometheus_client import CollectorRegistry
 
     from damage_tasks.telemetry.live_metrics import LiveMetrics
 
@@ -173,6 +175,13 @@ def serve_metrics(port: int, live: Callable[[], Mapping[str, Any]]) -> None:
     if _shared is not None:
         registry.register(_shared)
     registry.register(LiveMetrics(live))
+    serve_registry(registry, port)
+
+
+def serve_registry(registry: CollectorRegistry, port: int) -> None:
+    """Serve ``registry`` on ``port`` from a thread; if the port is in use, only log an error."""
+    from prometheus_client import start_http_server
+
     try:
         start_http_server(port, registry=registry)
     except OSError as error:
