@@ -7,9 +7,8 @@ tests and other front ends can use their own.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -30,9 +29,11 @@ from damage_tasks.errors import (
     TooOld,
 )
 from damage_tasks.inspection import Finding, Inspection, PhotoFacts, Progress, Verdict
+from damage_tasks.metadata_checks import check_received_metadata
 from damage_tasks.overlay import class_mask_png, encode_jpeg, render_overlay
-from damage_tasks.photos.originals import is_kept, media_type, photo_key
+from damage_tasks.photos.originals import is_kept, media_type
 from damage_tasks.ports import Networks, Photos, Pictures, Records
+from damage_tasks.storage.object_keys import photo_key, picture_key
 from damage_tasks.storage_retries import retry_until
 from damage_tasks.telemetry.metrics import get_metrics
 from damage_tasks.vision.measurement import conclude
@@ -86,7 +87,9 @@ class Pipeline:
         try:
             if attempt.is_upload:
                 attempt.metadata = {**self._object_metadata(attempt), **attempt.metadata}
-            attempt.checked_metadata = check_metadata(attempt.metadata, self.max_metadata_bytes)
+            attempt.checked_metadata = check_received_metadata(
+                attempt.metadata, self.max_metadata_bytes
+            )
             self._check_deadline(attempt)
             data = self._download(attempt)
             sha256 = hashlib.sha256(data).hexdigest()
@@ -153,7 +156,9 @@ class Pipeline:
 
     def _keep_metadata(self, attempt: Attempt) -> None:
         with suppress(MetadataInvalid):
-            attempt.checked_metadata = check_metadata(attempt.metadata, self.max_metadata_bytes)
+            attempt.checked_metadata = check_received_metadata(
+                attempt.metadata, self.max_metadata_bytes
+            )
 
     def _reject_conflict(self, attempt: Attempt, error: PhotoRejected | None = None) -> Inspection:
         """Reject a photo whose id belongs to another one, under the id of its message."""
@@ -294,29 +299,3 @@ class Pipeline:
             },
         )
         return stored
-
-
-def picture_key(photo_sha256: str, bundle_digest: str) -> str:
-    """The key of a photo's overlay and mask: made of digests only, so it is always the same.
-
-    It begins with the photo's digest, so that S3 can spread the keys over partitions.
-    """
-    return f"{photo_sha256[:2]}/{photo_sha256}/{bundle_digest[:16]}"
-
-
-def check_metadata(metadata: Any, limit: int) -> Mapping[str, Any]:
-    """``metadata`` if it is a JSON object of at most ``limit`` bytes; else `MetadataInvalid`."""
-    if metadata is None:
-        return {}
-    if not isinstance(metadata, Mapping):
-        raise MetadataInvalid(f"metadata must be a JSON object, not {type(metadata).__name__}")
-    try:
-        text = json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise MetadataInvalid(f"metadata is not JSON: {error}") from None
-    if len(text) > limit:
-        raise MetadataInvalid(f"metadata has {len(text)} bytes; {limit} are allowed")
-    # JSON writes NUL as \u0000, and a backslash before "u0000" as two.
-    if b"\\u0000" in text.replace(b"\\\\", b""):
-        raise MetadataInvalid("metadata contains a NUL character, which PostgreSQL cannot store")
-    return metadata

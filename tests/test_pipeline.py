@@ -15,16 +15,15 @@ from damage_tasks.attempt_state import Attempt
 from damage_tasks.errors import (
     DamageTaskError,
     DatabaseUnavailable,
-    MetadataInvalid,
     PhotoExpired,
     PhotoNotFound,
     StorageUnavailable,
 )
 from damage_tasks.inspection import Finding, Inspection, Progress, Verdict
 from damage_tasks.photos import Photo, decode
-from damage_tasks.photos.originals import photo_key
-from damage_tasks.pipeline import Pipeline, check_metadata, picture_key
+from damage_tasks.pipeline import Pipeline
 from damage_tasks.results.storable_text import storable
+from damage_tasks.storage.object_keys import photo_key
 from damage_tasks.vision.segmenter import Segmentation
 from damage_tasks.vision.view_results import Mask
 from model_store.manifest import Decision, MaskPolicy
@@ -272,12 +271,6 @@ def test_metadata_that_cannot_be_stored_is_rejected_before_the_download(
     assert parts.photos.downloads == 0
 
 
-def test_metadata_up_to_its_limit_passes() -> None:
-    assert check_metadata({"x": "y" * (8192 - 9)}, 8192)
-    with pytest.raises(MetadataInvalid, match="8193 bytes; 8192 are allowed"):
-        check_metadata({"x": "y" * (8192 - 8)}, 8192)
-
-
 def test_an_unavailable_store_stores_nothing(parts: Parts) -> None:
     parts.pictures.error = StorageUnavailable("S3 is unavailable")
     with pytest.raises(StorageUnavailable):
@@ -370,10 +363,6 @@ def test_an_upload_is_retried_while_s3_is_unavailable(parts: Parts) -> None:
     parts.photos.error = StorageUnavailable("S3 is unavailable")
     with pytest.raises(StorageUnavailable):
         parts.pipeline.inspect(Attempt("task-1", "s3://uploads/7.jpg", {}, is_upload=True))
-
-
-def test_keys_are_made_of_digests_only() -> None:
-    assert picture_key("ab" * 32, "cd" * 32) == f"ab/{'ab' * 32}/{'cd' * 8}"
 
 
 def test_the_stored_inspection_is_what_is_returned(parts: Parts) -> None:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from damage_tasks.errors import OriginalUnavailable, PhotoRejected
 from damage_tasks.inspection import Verdict
+from damage_tasks.storage.object_keys import photo_key
 
 _SAMPLE = "sample:"
 
@@ -23,11 +24,6 @@ class Downloads(Protocol):
 
     def download(self, url: str) -> bytes:
         """The bytes at ``url``; raises `PhotoRejected` when they cannot be read."""
-
-
-def photo_key(sha256: str) -> str:
-    """The key of the kept photo with the digest ``sha256``."""
-    return f"photos/{sha256}"
 
 
 def is_kept(policy: str, sha256: str, verdict: Verdict) -> bool:

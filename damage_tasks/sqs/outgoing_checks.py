@@ -7,16 +7,15 @@ chain or a time limit would be dropped silently, and its sender would wait forev
 from __future__ import annotations
 
 import inspect
-import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from celery.app.amqp import AMQP
 from celery.app.routes import Router
 
-from damage_tasks.errors import CallRefused, MetadataInvalid
+from damage_tasks.errors import CallRefused
 from damage_tasks.inspection import MAX_ID_BYTES
+from damage_tasks.metadata_checks import check_sent_metadata
 from damage_tasks.settings import URGENT, get_settings
 from damage_tasks.sqs.message_attributes import MAX_DELAY_SECONDS
 from damage_tasks.sqs.task_names import ARGUMENTS, DETECT_DAMAGE, MAX_RETRIES, is_task_id
@@ -36,10 +35,6 @@ _REFUSED = {
 _CHORD_UNLOCK = "celery.chord_unlock"  # Celery sends it before the photos of a chord
 _NAMES = {"callbacks": "link", "errbacks": "link_error"}
 _SIGNATURE = inspect.signature(AMQP.as_task_v2)  # Celery passes most of it by position
-_MAX_INTEGER_BITS = 8192  # Python reads no integer of more than 4300 digits
-# JSON writes larger ones with an exponent; PostgreSQL's numbers have none.
-_MAX_WHOLE_FLOAT = 1e16
-_MAX_DEPTH_LEVELS = 90  # workers accept 100, the message around them included
 
 
 class OwnQueuesOnly(Router):
@@ -138,61 +133,4 @@ def check_call(args: Any, kwargs: Mapping[str, Any]) -> None:
     given.update(kwargs)
     if not isinstance(given.get("url"), str):
         raise CallRefused(f"url must be a string, not {type(given.get('url')).__name__}")
-    check_json_object(given.get("metadata"), get_settings().max_metadata_bytes)
-
-
-def check_json_object(metadata: Any, most_bytes: int) -> None:
-    """Check that ``metadata`` is None or an object that JSON preserves.
-
-    Raises `MetadataInvalid` for anything that JSON would change or cannot represent, and for
-    more than ``most_bytes`` bytes of UTF-8.
-    """
-    if metadata is None:
-        return
-    if not isinstance(metadata, dict):
-        raise MetadataInvalid(f"metadata must be a dict, not {type(metadata).__name__}")
-    _check_value(metadata, "metadata", ())
-    size = len(json.dumps(metadata, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-    if size > most_bytes:
-        raise MetadataInvalid(f"metadata has {size} bytes; at most {most_bytes} are allowed")
-
-
-def _check_value(value: Any, path: str, parents: tuple[int, ...]) -> None:
-    if type(value) not in (dict, list):
-        _check_scalar(value, path)
-        return
-    if id(value) in parents:
-        raise MetadataInvalid(f"{path} contains itself")
-    if len(parents) >= _MAX_DEPTH_LEVELS:
-        raise MetadataInvalid(f"metadata is nested more than {_MAX_DEPTH_LEVELS} levels deep")
-    inside = (*parents, id(value))
-    if isinstance(value, list):
-        for number, item in enumerate(value):
-            _check_value(item, f"{path}[{number}]", inside)
-        return
-    for key, item in value.items():
-        if type(key) is not str:
-            raise MetadataInvalid(f"{path} has the key {key!r}; keys must be strings")
-        _check_scalar(key, f"a key of {path}")
-        _check_value(item, f"{path}[{key!r}]", inside)
-
-
-def _check_scalar(value: Any, path: str) -> None:
-    if type(value) is float and not math.isfinite(value):
-        raise MetadataInvalid(f"{path} is {value}, which JSON cannot represent")
-    if type(value) is float and abs(value) >= _MAX_WHOLE_FLOAT:
-        raise MetadataInvalid(f"{path} is {value}, which PostgreSQL would return as an integer")
-    if type(value) is int and value.bit_length() > _MAX_INTEGER_BITS:
-        raise MetadataInvalid(f"{path} is an integer with more than {_MAX_INTEGER_BITS} bits")
-    if type(value) is str:
-        if "\0" in value:
-            raise MetadataInvalid(f"{path} contains a NUL character, which cannot be stored")
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise MetadataInvalid(f"{path} contains half of a surrogate pair") from None
-    elif value is not None and type(value) not in (bool, int, float):
-        raise MetadataInvalid(
-            f"{path} is a {type(value).__name__}; use only dict, list, str, int, float, bool "
-            "and None (convert a UUID, Decimal or date with str())"
-        )
+    check_sent_metadata(given.get("metadata"), get_settings().max_metadata_bytes)

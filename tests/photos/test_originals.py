@@ -8,8 +8,9 @@ import pytest
 
 from damage_tasks.errors import OriginalUnavailable, PhotoForbidden, PhotoNotFound
 from damage_tasks.inspection import Verdict
-from damage_tasks.photos.originals import is_kept, media_type, photo_key, read_original
+from damage_tasks.photos.originals import is_kept, media_type, read_original
 from damage_tasks.settings import Settings
+from damage_tasks.storage.object_keys import photo_key
 from tools.sample_pictures_and_results import jpeg
 
 PHOTO = jpeg()

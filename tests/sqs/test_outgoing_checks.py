@@ -18,7 +18,6 @@ from celery.result import GroupResult
 from damage_tasks import app
 from damage_tasks.errors import CallRefused, MetadataInvalid, SettingsError
 from damage_tasks.settings import get_settings
-from damage_tasks.sqs.outgoing_checks import check_json_object
 from tests.integration.conftest import call_with
 
 # Untyped: the types of `detect_damage` do not allow most of these calls.
@@ -121,13 +120,6 @@ for _ in range(200):
 def test_metadata_that_would_not_come_back_as_it_was_sent_is_refused(metadata: Any) -> None:
     with pytest.raises(MetadataInvalid):
         detect_damage.delay(URL, metadata)
-
-
-def test_metadata_of_json_types_is_accepted_as_it_is() -> None:
-    check_json_object(
-        {"a": [1, 2.5, None, True, {"__type__": "uuid", "__value__": "x"}], "ü": "🚗"}, 8192
-    )
-    check_json_object(None, 8192)
 
 
 def test_sending_without_a_queue_says_which_setting_is_missing(
