@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 ROWS_PER_STATEMENT = 50_000  # this process's connections time out after 20 s
@@ -43,11 +45,25 @@ def bytes_of(url: str) -> dict[str, int]:
 def fill(url: str, rows: int) -> None:
     """Add ``rows`` findings and as many inspections to the PostgreSQL database at ``url``."""
     engine = sa.create_engine(url)
-    for first in range(1, rows + 1, ROWS_PER_STATEMENT):
-        with engine.begin() as connection:
-            last = min(rows, first + ROWS_PER_STATEMENT - 1)
-            connection.execute(sa.text(_ROWS), {"first": first, "last": last})
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for table in ("findings", "damages", "inspections"):
-            connection.execute(sa.text(f"VACUUM ANALYZE {table}"))
+    insert_rows(engine, [_ROWS], rows)
+    vacuum(engine, ["findings", "damages", "inspections"])
     engine.dispose()
+
+
+def insert_rows(engine: sa.Engine, statements: Sequence[str], rows: int, **parameters: int) -> None:
+    """Run ``statements`` for the numbers 1 to ``rows``, `ROWS_PER_STATEMENT` per transaction.
+
+    Each statement inserts rows for the numbers from ``:first`` to ``:last``.
+    """
+    for first in range(1, rows + 1, ROWS_PER_STATEMENT):
+        given = {**parameters, "first": first, "last": min(rows, first + ROWS_PER_STATEMENT - 1)}
+        with engine.begin() as connection:
+            for statement in statements:
+                connection.execute(sa.text(statement), given)
+
+
+def vacuum(engine: sa.Engine, tables: Sequence[str]) -> None:
+    """Vacuum and analyse ``tables``, as PostgreSQL does by itself after a while."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for table in tables:
+            connection.execute(sa.text(f"VACUUM ANALYZE {table}"))

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from benchmarks.database_history import ROWS_PER_STATEMENT, bytes_of
+from benchmarks.database_history import bytes_of, insert_rows, vacuum
 from damage_tasks.results.search_indices import INDEXED_METADATA, fit_search_indices
 from damage_tasks.results.store import Inspections
 
@@ -26,7 +26,7 @@ _SLIM = """
 INSERT INTO inspections (id, verdict, damage_score, reused, timings_ms, attempts, metadata,
     finished_at)
 SELECT lpad(n::text, 12, '0'), 'clean', 0.1, false, '{}', 1,
-    jsonb_build_object('car_id', n % (:rows / :photos), 'rental_id', 'r-' || n / 4),
+    jsonb_build_object('car_id', n % :cars, 'rental_id', 'r-' || n / 4),
     timestamptz '2026-01-01' + n * interval '1 second'
 FROM generate_series(:first, :last) AS n
 """
@@ -69,17 +69,13 @@ def fill_slim(url: str, rows: int, say: Callable[[str], None]) -> dict[str, floa
     fit_search_indices(url, (), all_metadata=False)
     engine = sa.create_engine(url)
     began = time.monotonic()
-    for first in range(1, rows + 1, ROWS_PER_STATEMENT):
-        given = {"first": first, "last": min(rows, first + ROWS_PER_STATEMENT - 1)}
-        with engine.begin() as connection:
-            connection.execute(sa.text(_SLIM), {**given, "rows": rows, "photos": PHOTOS_OF_A_CAR})
+    insert_rows(engine, [_SLIM], rows, cars=rows // PHOTOS_OF_A_CAR)
     filled = time.monotonic() - began
     say(f"{rows:,} rows after {filled:.0f} s; creating the indices")
     began = time.monotonic()
     fit_search_indices(url, INDEXED_METADATA, all_metadata=False)
     indexed = time.monotonic() - began
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text("VACUUM ANALYZE inspections"))
+    vacuum(engine, ["inspections"])
     engine.dispose()
     sizes = {name: size / rows for name, size in bytes_of(url).items() if "inspections" in name}
     return {"fill seconds": filled, "index seconds": indexed, **sizes}

@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
+from benchmarks.database_history import insert_rows, vacuum
 from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.results.store import Inspections
 from damage_tasks.review.web_application import build_application
@@ -23,7 +24,6 @@ from damage_tasks.settings import Settings
 from tools.postgres import Postgres
 
 REPEATS = 20
-ROWS_PER_STATEMENT = 100_000
 
 # One photo in five is damaged, one in fifty is poor, one in ten has been decided.
 _FINDINGS = """
@@ -59,13 +59,8 @@ def fill(url: str, rows: int) -> None:
     """Migrate the database at ``url`` and add ``rows`` inspections with findings."""
     migrate(url)
     engine = sa.create_engine(url)
-    for first in range(1, rows + 1, ROWS_PER_STATEMENT):
-        given = {"first": first, "last": min(rows, first + ROWS_PER_STATEMENT - 1)}
-        with engine.begin() as connection:
-            for statement in (_FINDINGS, _DAMAGES, _INSPECTIONS):
-                connection.execute(sa.text(statement), given)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text("VACUUM ANALYZE"))
+    insert_rows(engine, [_FINDINGS, _DAMAGES, _INSPECTIONS], rows)
+    vacuum(engine, ["findings", "damages", "inspections"])
     engine.dispose()
 
 

@@ -25,13 +25,10 @@ from model_store.manifest import Gate, Locator, MaskPolicy, SegmentNetwork, Unio
 
 Window = tuple[int, int, int, int]
 
-LOGIT_LIMIT = 8.0  # limit for logits: beyond it, certainty no longer grows
-MIN_REFINED_RATIO = (
-    0.5  # times the lowest probability that counts; refinement cannot raise lower values to it
-)
-MASK_LONG_SIDE_PX = (
-    1024  # pixels; masks are computed at this size, which is fine enough for outlines
-)
+LOGIT_LIMIT = 8.0  # beyond it, certainty no longer grows
+# Times the lowest probability that counts; refinement cannot raise lower values to it.
+MIN_REFINED_RATIO = 0.5
+MASK_LONG_SIDE_PX = 1024  # fine enough for outlines
 
 
 class Mask:

@@ -26,7 +26,7 @@ ops = openvino.opset13
 
 Tensors = dict[str, NDArray[Any]]
 DECODER_BATCH_NORM_EPSILON = 1e-5  # torch's default
-HEIGHT_AND_WIDTH_AXES = np.array([2, 3], np.int64)  # the axes of height and width
+HEIGHT_AND_WIDTH_AXES = np.array([2, 3], np.int64)
 
 
 def efficientnet_lite_unet(

@@ -12,12 +12,10 @@ Path = NDArray[np.float32]
 
 # The search uses this long side, so that its pixel limits mean the same for every photo.
 SEARCH_LONG_SIDE_PX = 480
-MIN_LENGTH_PX = 28  # px at SEARCH_LONG_SIDE_PX
-MIN_CONTRAST_GREY_LEVELS = 7  # grey levels by which the line must be darker than both sides
-MAX_SIDE_DIFFERENCE_GREY_LEVELS = (
-    38  # largest difference between the sides' mean colours, grey levels
-)
-MAX_ARC_TO_CHORD_RATIO = 1.35  # arc over chord
+MIN_LENGTH_PX = 28  # at SEARCH_LONG_SIDE_PX
+MIN_CONTRAST_GREY_LEVELS = 7  # by which the line must be darker than both sides
+MAX_SIDE_DIFFERENCE_GREY_LEVELS = 38  # between the sides' mean colours
+MAX_ARC_TO_CHORD_RATIO = 1.35
 
 
 def find_panel_borders(photo: Photo, vehicle: Mask) -> list[Path]:

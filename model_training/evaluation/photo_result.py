@@ -20,9 +20,8 @@ from model_training.data.labelled_photos import CLASS_IDS, LabelledPhoto
 Photo = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 
-COMPARED_LONG_SIDE_PX = (
-    640  # photos are compared with at most this long side, so that none dominates
-)
+# Photos are compared with at most this long side, so that none dominates.
+COMPARED_LONG_SIDE_PX = 640
 UNDAMAGED = "undamaged"
 UNTYPED = "unknown type"
 TRUTH_NAMES = (UNDAMAGED, *CLASS_IDS, UNTYPED)  # by class id of a label's mask
