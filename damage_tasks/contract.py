@@ -119,7 +119,7 @@ class InspectionOptions(TypedDict, total=False):
     ``id`` is the inspection's id: a photo sent twice with the same id is examined once.
     ``case_id`` is the occasion that the photo belongs to, and ``case_photos`` the number of its
     photos. ``deadline`` is a `datetime` or ISO 8601, by default in UTC; a photo that was not
-    examined by then is rejected.
+    examined by then is rejected. ``callback_url`` receives the verdict if its host is allowed.
     """
 
     id: str

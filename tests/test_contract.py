@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
+from damage_tasks.contract import InspectionOptions
 from damage_tasks.inspection import PhotoFacts, Reason, Verdict
 from tests.result_contract import SCHEMA, check_result
 from tools.sample_pictures_and_results import damage, finding, inspection
@@ -63,3 +66,10 @@ def test_readers_that_validate_accept_fields_that_are_added_later() -> None:
 def test_a_result_that_breaks_the_contract_is_noticed(change: dict[str, Any]) -> None:
     with pytest.raises(jsonschema.ValidationError):
         check_result(result(**change))
+
+
+def test_the_callers_page_lists_every_option_of_an_inspection() -> None:
+    page = (Path(__file__).parents[1] / "docs/callers.md").read_text()
+    table = page.partition("### Options")[2].partition("\n### ")[0]
+    names = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)))
+    assert sorted(names) == sorted(InspectionOptions.__annotations__)

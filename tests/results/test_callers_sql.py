@@ -113,7 +113,8 @@ def test_a_reader_sees_verdicts_and_changes_nothing(migrated_postgres_url: str) 
     name = f"reader_{migrated_postgres_url.rpartition('test_')[2][:8]}"
     admin = sa.create_engine(migrated_postgres_url, isolation_level="AUTOCOMMIT")
     store = Inspections(migrated_postgres_url)
-    saved = store.save(inspection("task-1", finding(damage())))
+    saved = store.save(replace(inspection("task-1", finding(damage())), case_id="return-1"))
+    case = store.find_case("return-1")
     store.close()
 
     def may(text: str) -> bool:
@@ -141,6 +142,7 @@ def test_a_reader_sees_verdicts_and_changes_nothing(migrated_postgres_url: str) 
             reading = Inspections(as_reader.render_as_string(hide_password=False))
             assert reading.find_outcome("task-1") == saved
             assert reading.search({"car_id": "none"}, 1) == ([], None)
+            assert case and reading.find_case("return-1") == case
             reading.close()
         finally:
             connection.execute(sa.text("RESET ROLE"))
