@@ -90,7 +90,7 @@ SQS.Channel().reader = None
     ]
 
 
-def test_an_override_in_a_subclass_of_our_own_class_is_noticed() -> None:
+def test_an_override_in_an_indirect_subclass_is_noticed() -> None:
     module = """
 from damage_tasks.sqs.redelivery import RedeliveryChannel
 

@@ -95,7 +95,7 @@ class Inspections:
             row = inspection_row(stored, finding_id)
             written = connection.execute(self._insert_inspection, row).scalar()
             if written is None:
-                # Of a different photo that is now at the same URL, so nothing refers to it.
+                # The finding of a different photo at the same URL: nothing refers to it.
                 if is_new:
                     connection.execute(sa.delete(findings).where(findings.c.id == finding_id))
                 return load_inspection(connection, _row_of(connection, inspection.id))
