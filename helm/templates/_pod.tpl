@@ -14,6 +14,14 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
+{{/* Annotations that replace the pods when the settings or the chart's own Secret change. */}}
+{{- define "damage-tasks.checksums" -}}
+checksum/settings: {{ .Values.settings | toJson | sha256sum }}
+{{- if not .Values.secret.existing }}
+checksum/secret: {{ .Values.secret.values | toJson | sha256sum }}
+{{- end }}
+{{- end }}
+
 {{/* AWS region and endpoint for boto3. Credentials come from the service account. */}}
 {{- define "damage-tasks.awsEnv" -}}
 {{ range list "AWS_REGION" "AWS_DEFAULT_REGION" }}
