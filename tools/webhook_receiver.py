@@ -33,7 +33,7 @@ class Request:
 
 
 class WebhookReceiver:
-    """Accepts events from `start` to `close`; ``behave`` may be replaced at any time.
+    """Accepts events until `close`; ``behave`` may be replaced at any time.
 
     ``requests`` are all that arrived completely, and ``accepted`` those that were answered with
     204.  With ``certificate``, a folder, it speaks HTTPS; `ca_file` is to be trusted then.

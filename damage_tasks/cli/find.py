@@ -16,8 +16,8 @@ from rich.table import Table
 from damage_tasks.cli.listing import JsonLines
 from damage_tasks.cli.moments import parse_moment
 from damage_tasks.cli.request_list import parse_object
-from damage_tasks.cli.results_table import VERDICT_COLOURS, describe
-from damage_tasks.inspection import Verdict, percent
+from damage_tasks.cli.results_table import add_verdict_columns, verdict_cells
+from damage_tasks.inspection import Verdict
 from damage_tasks.inspection_lookup import with_links
 from damage_tasks.telemetry import escape_controls, one_line, redacted
 
@@ -126,22 +126,17 @@ def _print_table(found: Iterable[InspectionResult]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("id", no_wrap=True)
     table.add_column("finished", no_wrap=True)
-    table.add_column("verdict")
-    table.add_column("score", justify="right")
-    table.add_column("damages", overflow="fold")
+    add_verdict_columns(table)
     table.add_column("photo", overflow="fold")
     width = 0
     for result in found:
         shown: Any = redacted(result)
-        verdict, score = shown["verdict"], shown["damage_score"]
         id = one_line(shown["id"])
         width = max(width, len(id))
         table.add_row(
             escape(id),
             (shown["finished_at"] or "")[:19],
-            f"[{VERDICT_COLOURS[verdict]}]{verdict}[/]",
-            "" if score is None else percent(score),
-            escape(one_line(describe(shown))),
+            *verdict_cells(shown),
             escape(one_line(shown["photo"]["url"] or "")),
         )
     console = Console()

@@ -28,20 +28,29 @@ def print_results(console: Console, results: Iterable[tuple[str, Mapping[str, An
     """Print one row per photo: name, verdict, damaged areas or reason, seconds."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("photo", overflow="fold")
+    add_verdict_columns(table)
+    table.add_column("seconds", justify="right")
+    for name, result in results:
+        seconds = sum(result["timings_ms"].values()) / 1000
+        table.add_row(escape(one_line(name)), *verdict_cells(result), f"{seconds:.2f}")
+    console.print(table)
+
+
+def add_verdict_columns(table: Table) -> None:
+    """Add the columns of `verdict_cells`: verdict, score and damages."""
     table.add_column("verdict")
     table.add_column("score", justify="right")
     table.add_column("damages", overflow="fold")
-    table.add_column("seconds", justify="right")
-    for name, result in results:
-        verdict, score = result["verdict"], result["damage_score"]
-        table.add_row(
-            escape(one_line(name)),
-            f"[{VERDICT_COLOURS[verdict]}]{verdict}[/]",
-            "" if score is None else percent(score),
-            escape(one_line(describe(result))),
-            f"{sum(result['timings_ms'].values()) / 1000:.2f}",
-        )
-    console.print(table)
+
+
+def verdict_cells(result: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Verdict, score and damages (or the reason) of a result, as rich's markup."""
+    verdict, score = result["verdict"], result["damage_score"]
+    return (
+        f"[{VERDICT_COLOURS[verdict]}]{verdict}[/]",
+        "" if score is None else percent(score),
+        escape(one_line(describe(result))),
+    )
 
 
 def describe(result: Mapping[str, Any]) -> str:
