@@ -31,8 +31,8 @@ os.environ["DAMAGE_QUEUE_URL"] = "http://127.0.0.1:9/000000000000/you-forgot-the
 
 # Fixtures that start servers, workers or a browser; and folders whose tests all do, or run helm.
 SERVERS = frozenset({
-    "account", "bus", "emulator", "faulty_emulator", "page", "playing", "postgres_server",
-    "receiver", "running_stack", "running_watched", "stage",
+    "account", "bus", "chromium", "emulator", "faulty_emulator", "page", "playing",
+    "postgres_server", "receiver", "running_stack", "running_watched", "stage",
 })  # fmt: skip
 SERVER_FOLDERS = ("chaos", "containers", "helm", "integration")
 
@@ -237,3 +237,20 @@ def site() -> Iterator[Site]:
     site = Site()
     yield site
     site.close()
+
+
+@pytest.fixture
+def chromium() -> Iterator[Any]:
+    """Debian's Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    program = shutil.which("chromium")
+    assert program, "chromium is missing: run tests/install.sh"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking",
+                  "--disable-component-update", "--disable-sync", "--no-first-run"],
+        )  # fmt: skip
+        yield browser
+        browser.close()

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from damage_tasks import app, detect_damage, get_inspection
-from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.worker.runtime import WorkerRuntime, runtime_of
 from tests.result_contract import check_result
 from tools.sample_pictures_and_results import jpeg
@@ -17,13 +16,14 @@ from tools.small_bundles import write_bundle
 
 
 @pytest.fixture
-def photo(bucket: str, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def photo(
+    bucket: str, migrated_sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
     """The URL of a photo, in a process with a worker's settings."""
-    migrate(sqlite_url)
     (tmp_path / "car.jpg").write_bytes(jpeg())
     settings = {
         "DAMAGE_BUCKET": bucket,
-        "DAMAGE_DATABASE_URL": sqlite_url,
+        "DAMAGE_DATABASE_URL": migrated_sqlite_url,
         "DAMAGE_BUNDLE": str(write_bundle(tmp_path / "bundle")),
         "DAMAGE_FILE_ROOTS": str(tmp_path),
     }

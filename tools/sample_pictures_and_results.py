@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import cv2
@@ -14,8 +14,11 @@ from damage_tasks.inspection import (
     Finding,
     Inspection,
     PhotoFacts,
+    Progress,
     Quality,
+    Reason,
     Severity,
+    State,
     Verdict,
 )
 from model_store.identity import BundleIdentity
@@ -82,3 +85,30 @@ def inspection(
         "finished_at": NOW,
     }
     return Inspection(**{**values, **changes})
+
+
+def failed_inspection(id: str = "task-1", **changes: Any) -> Inspection:
+    """An inspection that ended without a finding, because no worker finished it."""
+    values: dict[str, Any] = {
+        "verdict": Verdict.FAILED,
+        "finding": None,
+        "photo": PhotoFacts(),
+        "reason": Reason("worker_lost", "delivered 5 times and never finished"),
+    }
+    return inspection(id, **{**values, **changes})
+
+
+def retrying(now: datetime = NOW) -> Progress:
+    """The progress of ``task-1``, whose second attempt has just failed."""
+    return Progress(
+        "task-1",
+        State.RETRYING,
+        attempts=2,
+        message_sent_at=now,
+        receives=2,
+        updated_at=now,
+        reason=Reason("download_failed", "503"),
+        next_attempt_at=now + timedelta(minutes=2),
+        worker="worker1@pod-7",
+        since=now,
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,24 +51,15 @@ def sheet(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def page(sheet: Path) -> Iterator[Any]:
+def page(chromium: Any, sheet: Path) -> Iterator[Any]:
     """The sheet in Debian's Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    program = shutil.which("chromium")
-    assert program, "chromium is missing: run tests/install.sh"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_page(viewport={"width": 1280, "height": 720})
-        page.set_default_timeout(10_000)
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(sheet.as_uri())
-        yield page
-        browser.close()
-        assert errors == []
+    page = chromium.new_page(viewport={"width": 1280, "height": 720})
+    page.set_default_timeout(10_000)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(sheet.as_uri())
+    yield page
+    assert errors == []
 
 
 def names(page: Any) -> str:

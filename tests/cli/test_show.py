@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import jsonschema
 import pytest
 from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
-from damage_tasks.inspection import Progress, Reason, State
+from damage_tasks.inspection import Progress, State
 from damage_tasks.results.store import Inspections
 from tests.result_contract import PROGRESS_SCHEMA, check_result, strict
-from tools.sample_pictures_and_results import damage, finding, inspection
+from tools.sample_pictures_and_results import NOW, damage, finding, inspection, retrying
 
-NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 RUNNING = Progress(
     "task-1",
     State.RUNNING,
@@ -27,18 +26,7 @@ RUNNING = Progress(
     worker="worker1@pod-7",
     since=NOW - timedelta(minutes=1),
 )
-RETRYING = Progress(
-    "task-1",
-    State.RETRYING,
-    attempts=2,
-    message_sent_at=NOW,
-    receives=2,
-    updated_at=NOW,
-    reason=Reason("download_failed", "503"),
-    next_attempt_at=NOW + timedelta(minutes=2),
-    worker="worker1@pod-7",
-    since=NOW,
-)
+RETRYING = retrying()
 
 
 @pytest.fixture

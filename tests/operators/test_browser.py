@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +12,19 @@ import pytest
 from damage_tasks import detect_damage
 from damage_tasks.devstack import Stack
 from tests.operators.conftest import verdicts
+from tests.screenshots import keep_screenshot
 from tools.loopback_web_server import Site
 from tools.sample_pictures_and_results import jpeg
 
 pytestmark = pytest.mark.xdist_group("watched")
-IMAGES = Path(__file__).parent.parent.parent / "docs/images"
 
 
 @pytest.fixture
-def page() -> Iterator[Any]:
+def page(chromium: Any) -> Any:
     """A page in Debian's Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    program = shutil.which("chromium")
-    assert program, "chromium is missing: run tests/install.sh"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking",
-                  "--disable-component-update", "--disable-sync", "--no-first-run"],
-        )  # fmt: skip
-        page = browser.new_page(viewport={"width": 1280, "height": 720})
-        page.set_default_timeout(30_000)
-        yield page
-        browser.close()
-
-
-def keep(page: Any, name: str, tmp_path: Path) -> None:
-    """Take a screenshot; ``SCREENSHOTS=1`` updates the one in docs/images."""
-    folder = IMAGES if os.environ.get("SCREENSHOTS") else tmp_path
-    page.screenshot(path=str(folder / f"{name}.png"))
-    assert (IMAGES / f"{name}.png").exists()
+    page = chromium.new_page(viewport={"width": 1280, "height": 720})
+    page.set_default_timeout(30_000)
+    return page
 
 
 def test_an_operator_sees_workers_photos_and_a_result(
@@ -56,9 +35,9 @@ def test_an_operator_sees_workers_photos_and_a_result(
     page.goto(f"{url}/workers")
     page.get_by_text("worker1@").first.wait_for()
     page.get_by_text("Online", exact=True).first.wait_for()
-    keep(page, "flower-workers", tmp_path)
+    keep_screenshot(page, "flower-workers.png", tmp_path)
 
-    golden = IMAGES.parent.parent / "model_store/default/golden/dent.jpg"
+    golden = Path(__file__).parents[2] / "model_store/default/golden/dent.jpg"
     name = "IMG_20261129_142233_HDR_return_of_the_blue_estate_front_left.jpg"
     dent = detect_damage.delay(site.serve(f"/{name}", golden.read_bytes())).id
     lost = detect_damage.delay(f"{site.url}/lost.jpg").id
@@ -86,12 +65,12 @@ def test_an_operator_sees_workers_photos_and_a_result(
         assert needed <= given, element
     page.locator(".dataTables_scrollHead th", has_text="Verdict").click()
     page.locator("tbody tr:last-child", has_text="rejected").wait_for()
-    keep(page, "flower-tasks", tmp_path)
+    keep_screenshot(page, "flower-tasks.png", tmp_path)
 
     page.goto(f"{url}/task/{dent}")
     page.get_by_text("SUCCESS").first.wait_for()
     page.get_by_text("'verdict'").first.wait_for()
-    keep(page, "flower-task", tmp_path)
+    keep_screenshot(page, "flower-task.png", tmp_path)
     link = page.locator("dd a", has_text="s3://damage-overlays/overlays/")
     target = f"{url}{link.get_attribute('href')}"
     assert target == f"{url}/overlay/{dent}"
@@ -104,4 +83,4 @@ def test_an_operator_sees_workers_photos_and_a_result(
 
     page.goto(f"{url}/broker")
     page.get_by_text("damage-dead-letters").first.wait_for()
-    keep(page, "flower-broker", tmp_path)
+    keep_screenshot(page, "flower-broker.png", tmp_path)

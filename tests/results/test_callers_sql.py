@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,10 +10,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from damage_tasks.inspection import PhotoFacts, Reason, Severity, Verdict
+from damage_tasks.inspection import Severity
 from damage_tasks.results.search_indices import PREFIX
 from damage_tasks.results.store import Inspections
-from tools.sample_pictures_and_results import damage, finding, inspection
+from tools.sample_pictures_and_results import damage, failed_inspection, finding, inspection
 
 DOCS = Path(__file__).parents[2] / "docs"
 CALLERS = (DOCS / "callers.md").read_text()
@@ -23,13 +22,6 @@ PLATFORM = (DOCS / "platform.md").read_text()
 
 def sql(page: str) -> list[str]:
     return re.findall(r"^```sql\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Inspections]:
-    store = Inspections(database_url)
-    yield store
-    store.close()
 
 
 def query(store: Inspections, text: str) -> list[dict[str, object]]:
@@ -71,16 +63,8 @@ def test_a_row_has_the_worst_severity_of_all_damaged_areas(store: Inspections) -
 
 def test_a_failure_before_the_last_attempt_has_no_row(store: Inspections) -> None:
     for id, minutes in (("running", 60), ("given-up", -60)):
-        store.save(
-            inspection(
-                id,
-                verdict=Verdict.FAILED,
-                finding=None,
-                photo=PhotoFacts(),
-                reason=Reason("worker_lost", "delivered 5 times and never finished"),
-                final_after=datetime.now(UTC) + timedelta(minutes=minutes),
-            )
-        )
+        final_after = datetime.now(UTC) + timedelta(minutes=minutes)
+        store.save(failed_inspection(id, final_after=final_after))
     assert [row["id"] for row in query(store, "SELECT id FROM verdicts")] == ["given-up"]
 
 

@@ -12,11 +12,11 @@ import pytest
 import sqlalchemy as sa
 
 from damage_tasks.errors import DatabaseError
-from damage_tasks.inspection import Inspection, PhotoFacts, Progress, Reason, State, Verdict
+from damage_tasks.inspection import Progress, Reason, State
 from damage_tasks.results.store import Inspections
 from damage_tasks.results.tables import deliveries, inspections
 from tests.result_contract import check_result
-from tools.sample_pictures_and_results import damage, finding, inspection
+from tools.sample_pictures_and_results import damage, failed_inspection, finding, inspection
 
 TOPIC = "arn:aws:sns:us-east-1:000000000000:events"
 HOOK = "https://rental.example:8443/hooks/damage"
@@ -33,17 +33,6 @@ def store(database_url: str) -> Iterator[Inspections]:
 def events(store: Inspections) -> list[Any]:
     with store.engine.connect() as connection:
         return list(connection.execute(sa.select(deliveries).order_by(deliveries.c.id)))
-
-
-def failed(id: str = "task-1", final_after: datetime | None = None) -> Inspection:
-    return inspection(
-        id,
-        verdict=Verdict.FAILED,
-        finding=None,
-        photo=PhotoFacts(),
-        reason=Reason("worker_lost", "delivered 5 times"),
-        final_after=final_after,
-    )
 
 
 def soon() -> datetime:
@@ -105,7 +94,7 @@ def test_a_verdict_without_its_event_is_not_stored(store: Inspections) -> None:
 
 
 def test_a_failed_photo_and_its_replay_are_two_events(store: Inspections) -> None:
-    store.save(failed())
+    store.save(failed_inspection())
     store.save(inspection("task-1"))
     assert [event.type for event in events(store)] == [
         "inspection.failed", "inspection.failed", "inspection.completed", "inspection.completed",
@@ -114,7 +103,7 @@ def test_a_failed_photo_and_its_replay_are_two_events(store: Inspections) -> Non
 
 def test_a_provisional_failure_is_sent_only_when_it_is_final(store: Inspections) -> None:
     final = soon()
-    store.save(failed(final_after=final))
+    store.save(failed_inspection(final_after=final))
     first, _ = events(store)
     assert first.type == "inspection.failed"
     assert first.next_attempt_at == final
@@ -124,15 +113,15 @@ def test_a_provisional_failure_is_sent_only_when_it_is_final(store: Inspections)
 def test_the_verdict_of_the_last_attempt_replaces_the_provisional_failure(
     store: Inspections, verdict: str
 ) -> None:
-    store.save(failed(final_after=soon()), CALLBACK)
-    store.save(failed() if verdict == "failed" else inspection("task-1"), CALLBACK)
+    store.save(failed_inspection(final_after=soon()), CALLBACK)
+    store.save(failed_inspection() if verdict == "failed" else inspection("task-1"), CALLBACK)
     kind = "failed" if verdict == "failed" else "completed"
     assert [event.type for event in events(store)] == [f"inspection.{kind}"] * 3
 
 
 def test_a_withdrawn_failure_has_no_event(store: Inspections) -> None:
-    store.save(failed("task-2"))
-    store.save(failed(final_after=soon()), CALLBACK)
+    store.save(failed_inspection("task-2"))
+    store.save(failed_inspection(final_after=soon()), CALLBACK)
     store.withdraw_failure("task-1")
     assert {event.inspection_id for event in events(store)} == {"task-2"}
     with store.engine.connect() as connection:

@@ -2,49 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from damage_tasks.inspection import Inspection, PhotoFacts, Progress, Reason, State, Verdict
+from damage_tasks.inspection import Inspection, Progress, State, Verdict
 from damage_tasks.results.store import Inspections
-from tools.sample_pictures_and_results import inspection
+from tools.sample_pictures_and_results import failed_inspection, inspection, retrying
 
 NOW = datetime.now(UTC)
-AWAY = Reason("download_failed", "connection refused (curl 7)")
-RETRYING = Progress(
-    "task-1",
-    State.RETRYING,
-    attempts=2,
-    message_sent_at=NOW,
-    receives=2,
-    updated_at=NOW,
-    reason=AWAY,
-    next_attempt_at=NOW + timedelta(seconds=40),
-    worker="worker1@pod-7",
-    since=NOW,
-)
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Inspections]:
-    store = Inspections(database_url)
-    yield store
-    store.close()
-
-
-def failed(final_after: datetime | None = None) -> Inspection:
-    return inspection(
-        "task-1",
-        verdict=Verdict.FAILED,
-        finding=None,
-        photo=PhotoFacts(),
-        reason=Reason("worker_lost", "delivered 5 times and never finished"),
-        final_after=final_after,
-    )
+RETRYING = retrying(NOW)
 
 
 def test_a_stored_inspection_is_found(store: Inspections) -> None:
@@ -80,7 +49,7 @@ def test_an_attempt_that_had_the_photo_is_remembered(store: Inspections) -> None
     assert found is not None and found.had_photo and found.receives == 3
 
 
-@pytest.mark.parametrize("ended", [inspection("task-1"), failed()])
+@pytest.mark.parametrize("ended", [inspection("task-1"), failed_inspection()])
 def test_nothing_is_stored_after_a_verdict(store: Inspections, ended: Inspection) -> None:
     store.save(ended)
     store.save_progress(RETRYING)
@@ -88,7 +57,7 @@ def test_nothing_is_stored_after_a_verdict(store: Inspections, ended: Inspection
     assert store.find_outcome("task-1") == ended
 
 
-@pytest.mark.parametrize("ended", [inspection("task-1"), failed()])
+@pytest.mark.parametrize("ended", [inspection("task-1"), failed_inspection()])
 def test_a_verdict_is_shown_before_what_was_left_of_its_progress(
     store: Inspections, ended: Inspection
 ) -> None:
@@ -98,28 +67,28 @@ def test_a_verdict_is_shown_before_what_was_left_of_its_progress(
 
 
 def test_a_failure_is_provisional_until_its_time(store: Inspections) -> None:
-    store.save(failed(final_after=datetime.now(UTC) + timedelta(seconds=60)))
+    store.save(failed_inspection(final_after=datetime.now(UTC) + timedelta(seconds=60)))
     found = store.find_outcome("task-1")
     assert isinstance(found, Progress) and found.state is State.RUNNING
     # The last attempt began after the previous one had failed.
     store.save_progress(replace(RETRYING, updated_at=NOW - timedelta(days=999)))
     found = store.find_outcome("task-1")
     assert isinstance(found, Progress) and found.state is State.RUNNING
-    given_up = failed(final_after=datetime.now(UTC) - timedelta(seconds=1))
+    given_up = failed_inspection(final_after=datetime.now(UTC) - timedelta(seconds=1))
     store.save(given_up)
     assert store.find_outcome("task-1") == given_up
 
 
 def test_a_failure_that_is_final_replaces_a_provisional_one(store: Inspections) -> None:
-    store.save(failed(final_after=datetime.now(UTC) + timedelta(seconds=60)))
-    assert store.save(failed()) == store.find_outcome("task-1") == failed()
+    store.save(failed_inspection(final_after=datetime.now(UTC) + timedelta(seconds=60)))
+    assert store.save(failed_inspection()) == store.find_outcome("task-1") == failed_inspection()
 
 
 def test_only_a_provisional_failure_is_withdrawn(store: Inspections) -> None:
-    store.save(failed())
+    store.save(failed_inspection())
     store.withdraw_failure("task-1")
-    assert store.find("task-1") == failed()
-    store.save(failed(final_after=NOW))
+    assert store.find("task-1") == failed_inspection()
+    store.save(failed_inspection(final_after=NOW))
     store.withdraw_failure("task-1")
     assert store.find("task-1") is None
 
@@ -136,7 +105,7 @@ def test_what_ended_is_forgotten_and_so_is_what_is_older_than_any_message(
 
 
 def test_workers_of_the_version_before_find_their_tables_unchanged(store: Inspections) -> None:
-    store.save(failed(final_after=datetime.now(UTC) + timedelta(seconds=60)))
+    store.save(failed_inspection(final_after=datetime.now(UTC) + timedelta(seconds=60)))
     # A row as version 0001 writes it, without `final_after`.
     with store.engine.begin() as connection:
         connection.execute(
@@ -155,7 +124,7 @@ def test_workers_of_the_version_before_find_their_tables_unchanged(store: Inspec
 def test_a_database_of_the_version_before_shows_no_progress_and_does_no_harm(
     store: Inspections,
 ) -> None:
-    store.save(failed(final_after=datetime.now(UTC) + timedelta(seconds=60)))
+    store.save(failed_inspection(final_after=datetime.now(UTC) + timedelta(seconds=60)))
     with store.engine.begin() as connection:
         connection.execute(sa.text("DROP TABLE progress"))
     found = store.find_outcome("task-1")

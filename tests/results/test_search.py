@@ -10,22 +10,14 @@ import pytest
 import sqlalchemy as sa
 
 from damage_tasks.errors import SearchInvalid
-from damage_tasks.inspection import PhotoFacts, Reason, Verdict
 from damage_tasks.results.search import INDEXED_CHARACTERS
 from damage_tasks.results.search_indices import PREFIX, fit_search_indices
 from damage_tasks.results.search_pages import find_rows
 from damage_tasks.results.store import Inspections
-from tools.sample_pictures_and_results import damage, finding, inspection
+from tools.sample_pictures_and_results import damage, failed_inspection, finding, inspection
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LONG = "x" * INDEXED_CHARACTERS
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Inspections]:
-    store = Inspections(database_url)
-    yield store
-    store.close()
 
 
 def save(store: Inspections, id: str, *, minutes: int = 0, **changes: Any) -> None:
@@ -111,15 +103,8 @@ def test_time_verdict_type_and_score_limit_what_is_found(store: Inspections) -> 
 
 def test_a_failure_before_the_last_attempt_is_not_found(store: Inspections) -> None:
     for id, minutes in (("running", 60), ("given-up", -60)):
-        save(
-            store,
-            id,
-            verdict=Verdict.FAILED,
-            finding=None,
-            photo=PhotoFacts(),
-            reason=Reason("worker_lost", "delivered 5 times and never finished"),
-            final_after=datetime.now(UTC) + timedelta(minutes=minutes),
-        )
+        final_after = datetime.now(UTC) + timedelta(minutes=minutes)
+        store.save(failed_inspection(id, final_after=final_after))
     assert found(store) == ["given-up"]
 
 
@@ -237,7 +222,6 @@ def full_database(postgres_server: str, migrated_template: str) -> Iterator[str]
 )
 def test_a_search_uses_an_index(full_database: str, criteria: dict[str, Any], index: str) -> None:
     engine = sa.create_engine(full_database)
-    plans: list[str] = []
 
     @sa.event.listens_for(engine, "before_cursor_execute", retval=True)
     def explain(

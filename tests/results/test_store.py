@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -14,29 +13,12 @@ from damage_tasks.errors import DatabaseError, DatabaseUnavailable
 from damage_tasks.inspection import Inspection, PhotoFacts, Reason, Verdict
 from damage_tasks.results.store import Inspections
 from damage_tasks.results.tables import damages, findings, inspections
-from tools.sample_pictures_and_results import damage, finding, inspection
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Inspections]:
-    store = Inspections(database_url)
-    yield store
-    store.close()
+from tools.sample_pictures_and_results import damage, failed_inspection, finding, inspection
 
 
 def rows(store: Inspections, table: sa.Table) -> int:
     with store.engine.connect() as connection:
         return connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-
-
-def failed(id: str) -> Inspection:
-    return inspection(
-        id,
-        verdict=Verdict.FAILED,
-        finding=None,
-        photo=PhotoFacts(),
-        reason=Reason("retries_exhausted", "database away"),
-    )
 
 
 def test_a_stored_inspection_is_found(store: Inspections) -> None:
@@ -100,14 +82,14 @@ def test_a_known_photo_is_found_by_its_digest(store: Inspections) -> None:
 
 def test_a_verdict_is_never_overwritten_by_failed(store: Inspections) -> None:
     store.save(inspection("task-1", finding(damage())))
-    store.save(failed("task-1"))
+    store.save(failed_inspection("task-1"))
     found = store.find("task-1")
     assert found
     assert found.verdict is Verdict.DAMAGED
 
 
 def test_failed_is_overwritten_by_a_later_verdict(store: Inspections) -> None:
-    store.save(failed("task-1"))
+    store.save(failed_inspection("task-1"))
     store.save(inspection("task-1"))
     found = store.find("task-1")
     assert found
@@ -217,7 +199,7 @@ def test_text_that_postgresql_refuses_is_stored_readable(store: Inspections) -> 
 def test_counts_are_by_verdict(store: Inspections) -> None:
     store.save(inspection("task-1"))
     store.save(inspection("task-2", finding(damage()), sha256="c" * 64))
-    store.save(failed("task-3"))
+    store.save(failed_inspection("task-3"))
     assert store.counts() == {"clean": 1, "damaged": 1, "failed": 1}
 
 

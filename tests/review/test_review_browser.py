@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,10 +18,10 @@ from playwright.sync_api import Error
 from damage_tasks.inspection import Finding, PhotoFacts
 from damage_tasks.samples.car_photo import TYPES, draw_sample
 from tests.review.conftest import HEIGHT, WIDTH, Open, ReviewSite
+from tests.screenshots import keep_screenshot
 from tools.sample_pictures_and_results import damage, finding
 
 pytestmark = pytest.mark.server
-IMAGES = Path(__file__).parent.parent.parent / "docs/images"
 DESK = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 PEOPLE: dict[str, Any] = {
@@ -85,13 +84,6 @@ def actions(site: ReviewSite, id: str) -> list[tuple[str, dict[str, Any]]]:
         for decision in site.decisions(id)
         if decision.undone_at is None
     ]
-
-
-def keep(page: Any, name: str, tmp_path: Path) -> None:
-    """Take a screenshot; ``SCREENSHOTS=1`` updates the one in docs/images."""
-    folder = IMAGES if os.environ.get("SCREENSHOTS") else tmp_path
-    page.screenshot(path=str(folder / f"{name}.jpg"), type="jpeg", quality=80)
-    assert (IMAGES / f"{name}.jpg").exists()
 
 
 def violations(page: Any) -> list[str]:
@@ -312,16 +304,16 @@ def test_the_pages_look_as_in_the_documentation(
         facts = PhotoFacts(digest, len(data), 1280, 960)
         shown = {"found": found, "sha256": digest, "photo": facts, "verdict": found.verdict}
         id = site.add_photo(7, data, **shown)
-        for kind, name in ((DESK, "review-inspection"), (PHONE, "review-phone")):
+        for kind, name in ((DESK, "review-inspection.jpg"), (PHONE, "review-phone.jpg")):
             page = visit(kind=kind)
             page.goto(f"{site.url}/inspections/{id}?list=damaged")
             page.wait_for_load_state("networkidle")
-            keep(page, name, tmp_path)
+            keep_screenshot(page, name, tmp_path)
         page = visit()
         page.goto(f"{site.url}/inspections/{id}")
         page.wait_for_load_state("networkidle")
         page.keyboard.press("1")
         page.keyboard.press("e")
-        keep(page, "review-outline", tmp_path)
+        keep_screenshot(page, "review-outline.jpg", tmp_path)
         page.goto(site.url)
-        keep(page, "review-list", tmp_path)
+        keep_screenshot(page, "review-list.jpg", tmp_path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +13,7 @@ from damage_tasks.results import work_lists
 from damage_tasks.results.store import Inspections
 from damage_tasks.results.work_lists import Selection, WorkList
 from damage_tasks.review.recording import record, undo_last
-from tools.sample_pictures_and_results import NOW, damage, finding, inspection
+from tools.sample_pictures_and_results import NOW, damage, failed_inspection, finding, inspection
 
 
 @pytest.fixture
@@ -144,13 +143,7 @@ def test_the_end_of_a_list(store: Inspections) -> None:
 
 
 def test_an_older_verdict_that_is_replaced_waits_again(store: Inspections) -> None:
-    from damage_tasks.inspection import PhotoFacts, Reason, Verdict
-
-    lost = replace(
-        inspection("task-99"), verdict=Verdict.FAILED, finding=None, photo=PhotoFacts(),
-        reason=Reason("retries_exhausted", "database"),
-    )  # fmt: skip
-    store.save(lost)
+    store.save(failed_inspection("task-99"))
     record(store, "task-99", "ann", "retake")
     store.save(inspection("task-99", finding(damage()), sha256="f" * 64))
     assert "99" in ids(store, WorkList.DAMAGED)

@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from damage_tasks import find_inspections, get_inspection
 from damage_tasks.errors import SettingsError
-from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.results.store import Inspections
 from damage_tasks.settings import Settings
 from damage_tasks.storage.picture_links import PictureLinks
@@ -84,14 +83,13 @@ def test_other_addresses_stay_as_they_are(key_pair: dict[str, Any], address: str
 
 
 def test_callers_get_links_where_they_ask_for_them(
-    key_pair: dict[str, Any], sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+    key_pair: dict[str, Any], migrated_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    migrate(sqlite_url)
-    store = Inspections(sqlite_url)
+    store = Inspections(migrated_sqlite_url)
     store.save(inspection("task-1", finding()))
     store.save(inspection("task-2", finding(overlay_url=None, mask_url=None), sha256="2" * 64))
     store.close()
-    monkeypatch.setenv("DAMAGE_DATABASE_URL", sqlite_url)
+    monkeypatch.setenv("DAMAGE_DATABASE_URL", migrated_sqlite_url)
     for name, value in key_pair.items():
         monkeypatch.setenv(f"DAMAGE_{name.upper()}", value)
     plain, opened = get_inspection("task-1"), get_inspection("task-1", links=True)

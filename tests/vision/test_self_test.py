@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from damage_tasks.errors import BundleError
-from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.vision.segmenter import Segmenter
 from damage_tasks.vision.self_test import check_golden
 from model_store.bundle import open_bundle
@@ -64,15 +63,14 @@ def test_any_difference_is_named(tmp_path: Path, change: dict[str, Any], complai
 
 
 def test_a_worker_process_refuses_to_serve_on_a_mismatch(
-    aws: Any, sqlite_url: str, tmp_path: Path
+    aws: Any, migrated_sqlite_url: str, tmp_path: Path
 ) -> None:
-    migrate(sqlite_url)
     bundle_with(tmp_path / "bundle", verdict="clean")
     environment = {
         **os.environ,
         "DAMAGE_QUEUE_URL": aws.create_queues("golden-test"),
         "DAMAGE_BUCKET": "any",
-        "DAMAGE_DATABASE_URL": sqlite_url,
+        "DAMAGE_DATABASE_URL": migrated_sqlite_url,
         "DAMAGE_BUNDLE": str(tmp_path / "bundle"),
         "DAMAGE_HEARTBEAT_FILE": str(tmp_path / "heartbeat"),
         "DAMAGE_CONCURRENCY": "1",
