@@ -1,4 +1,4 @@
-"""The stages of an inspection in order: download, segmentation, overlay, persistence.
+"""The stages of an inspection in order: download, examination, persistence.
 
 Plain function calls in one process; no Celery, no SQL, no boto3.  The parts are passed in, so
 tests and other front ends can use their own.
@@ -28,15 +28,14 @@ from damage_tasks.errors import (
     PhotoRejected,
     TooOld,
 )
+from damage_tasks.examination import examine
 from damage_tasks.inspection import Finding, Inspection, PhotoFacts, Progress, Verdict
 from damage_tasks.metadata_checks import check_received_metadata
-from damage_tasks.overlay import class_mask_png, encode_jpeg, render_overlay
 from damage_tasks.photos.originals import is_kept, media_type
 from damage_tasks.ports import Networks, Photos, Pictures, Records
 from damage_tasks.storage.object_keys import photo_key, picture_key
 from damage_tasks.storage_retries import retry_until
 from damage_tasks.telemetry.metrics import get_metrics
-from damage_tasks.vision.measurement import conclude
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -223,52 +222,25 @@ class Pipeline:
         """Store the photo itself, unless it was stored when it was examined."""
         key = photo_key(attempt.photo.sha256 or "")
         if is_new or not self.pictures.has(self.pictures.address(key)):
-            self._retry(attempt, lambda: self.pictures.put(key, data, media_type(data)))
+            self._put(attempt, key, data)
 
     def _examine(self, data: bytes, sha256: str, attempt: Attempt) -> Finding:
-        watch = attempt.watch
-        with watch.stage("decode"):
-            # An overlay in the photo's own size needs all of its pixels.
-            side = max(self.segmenter.side, self.overlay_side) if self.overlay_side else 0
-            photo = self.photos.decode(data, side)
-        size = (photo.width, photo.height)
-        with watch.stage("segmentation"):
-            found = self.segmenter.segment(photo.pixels)
-            if found.ended is not None and (metrics := get_metrics()):
-                metrics.gate_exits.labels(found.decided_by).inc()
-            conclusion = conclude(found, size, self.segmenter.decision, self.segmenter.types)
-        with watch.stage("overlay"):
-            picture = render_overlay(
-                photo.pixels,
-                conclusion.damages,
-                photo_size=size,
-                types=self.segmenter.types,
-                verdict=conclusion.verdict,
-                damage_score=found.damage_score,
-                side=self.overlay_side,
-            )
-            overlay = encode_jpeg(picture, self.overlay_quality)
-            mask = class_mask_png(conclusion.mask)
-        with watch.stage("persistence"):
-            key = picture_key(sha256, self.segmenter.identity.digest)
-            overlay_url = self._retry(
-                attempt, lambda: self.pictures.put(f"overlays/{key}.jpg", overlay, "image/jpeg")
-            )
-            mask_url = self._retry(
-                attempt, lambda: self.pictures.put(f"masks/{key}.png", mask, "image/png")
-            )
-        return Finding(
-            verdict=conclusion.verdict,
-            damage_score=round(found.damage_score, 4),
-            decided_by=found.decided_by,
-            photo_size=size,
-            scores={name: round(score, 4) for name, score in found.scores.items()},
-            damages=conclusion.damages,
-            reason=found.reason,
-            quality=photo.quality,
-            overlay_url=overlay_url,
-            mask_url=mask_url,
+        examination = examine(
+            data,
+            attempt.watch,
+            photos=self.photos,
+            segmenter=self.segmenter,
+            overlay_side=self.overlay_side,
+            overlay_quality=self.overlay_quality,
         )
+        with attempt.watch.stage("persistence"):
+            key = picture_key(sha256, self.segmenter.identity.digest)
+            overlay_url = self._put(attempt, f"overlays/{key}.jpg", examination.overlay)
+            mask_url = self._put(attempt, f"masks/{key}.png", examination.mask)
+        return replace(examination.finding, overlay_url=overlay_url, mask_url=mask_url)
+
+    def _put(self, attempt: Attempt, key: str, data: bytes) -> str:
+        return self._retry(attempt, lambda: self.pictures.put(key, data, media_type(data)))
 
     def _save(self, inspection: Inspection, attempt: Attempt) -> Inspection:
         return self.inspections.save(inspection, self.allowed_callback(attempt.callback_url))
