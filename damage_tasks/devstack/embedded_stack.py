@@ -194,8 +194,7 @@ class Stack:
 
         Returns messages about it.
         """
-        deliverers = [self.deliverer] if self.deliverer else []
-        return self._restarts.start_ended([*self.workers, *deliverers])
+        return self._restarts.start_ended(self._workers_and_deliverer())
 
     def start_flower(self) -> Flower:
         """Start Flower, or restart it, without waiting for it."""
@@ -252,10 +251,12 @@ class Stack:
             for part in others:
                 part.stop()
         except KeyboardInterrupt:
-            deliverers = [self.deliverer] if self.deliverer else []
-            for child in [*self.workers, *deliverers, *(part.child for part in others)]:
+            for child in [*self._workers_and_deliverer(), *(part.child for part in others)]:
                 child.kill()
             raise
+
+    def _workers_and_deliverer(self) -> list[Child]:
+        return [*self.workers, self.deliverer] if self.deliverer else self.workers
 
     def _variables(self) -> dict[str, str]:
         """The environment, with the addresses of Flower and the inspectors' page."""

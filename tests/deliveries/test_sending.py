@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from damage_tasks.deliveries.senders import Senders
 from damage_tasks.deliveries.sending import SendingFailed, attempt, next_attempt_at
 from damage_tasks.errors import SettingsError
+from damage_tasks.results.outbox import MAX_BODY_BYTES
 from damage_tasks.settings import Settings
 from tests.deliveries.deliveries_for import delivery_to, settings_for
 
@@ -37,6 +39,19 @@ def test_the_schedule_is_that_of_standard_webhooks() -> None:
     for ended, seconds in enumerate(expected, 1):
         assert seconds - 1 <= seconds_to(next_attempt_at(ended, DELAYS)) <= seconds * 1.1
     assert next_attempt_at(10, DELAYS) is None
+
+
+def test_the_callers_page_gives_the_schedule_and_the_limits() -> None:
+    page = " ".join((Path(__file__).parents[2] / "docs/callers.md").read_text().split())
+    seconds, *minutes = DELAYS[:3]
+    *hours, last = (delay // 3600 for delay in DELAYS[3:])
+    assert (
+        f"sent again after {seconds} seconds, "
+        + ", ".join(f"{delay // 60} minutes" for delay in minutes)
+        + f", and {', '.join(map(str, hours))} and {last} hours"
+    ) in page
+    assert f"any 2xx status within {Settings().webhook_timeout:g} seconds" in page
+    assert f"A body has at most {MAX_BODY_BYTES // 1000} kB" in page
 
 
 def test_a_receiver_that_asks_for_more_time_gets_it() -> None:
