@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from damage_tasks.deliveries.aws_targets import AwsSender
+from damage_tasks.deliveries.aws_targets import CONFIG, AwsSender
+from damage_tasks.deliveries.deliverer import LEASE_MARGIN_SECONDS
 from damage_tasks.deliveries.sending import SendingFailed
 from damage_tasks.devstack.aws_emulator import REGION, Emulator
 from damage_tasks.inspection import EventType
@@ -120,3 +121,9 @@ def test_an_endpoint_that_does_not_answer_is_a_failure(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(SendingFailed, match="Could not connect"):
         AwsSender().send(delivery_to(f"arn:aws:sns:{REGION}:{ACCOUNT}:events"))
+
+
+def test_a_request_ends_before_the_claim_of_its_delivery() -> None:
+    config: Any = CONFIG
+    attempts = config.retries["total_max_attempts"]
+    assert attempts * (config.connect_timeout + config.read_timeout) < LEASE_MARGIN_SECONDS

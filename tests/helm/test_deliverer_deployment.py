@@ -7,6 +7,7 @@ from typing import Any
 import jmespath
 import pytest
 
+from damage_tasks.settings import Settings
 from tests.helm.chart import ChartRefused, render
 
 NAME = "damage-tasks-deliverer"
@@ -52,7 +53,8 @@ def test_it_has_its_own_account_probe_and_time_to_finish() -> None:
     assert deliverer("serviceAccountName") == NAME
     assert deliverer("automountServiceAccountToken") is False
     assert deliverer("containers[0].livenessProbe.exec.command") == ["damage-probe", "live"]
-    assert deliverer("terminationGracePeriodSeconds") > 30, "longer than DAMAGE_WEBHOOK_TIMEOUT"
+    webhook_timeout = Settings.model_json_schema()["properties"]["webhook_timeout"]
+    assert deliverer("terminationGracePeriodSeconds") > webhook_timeout["maximum"]
     assert deliverer("containers[0].securityContext.readOnlyRootFilesystem") is True
 
 

@@ -99,9 +99,11 @@ def test_the_application_runs_as_restricted_as_in_the_cluster() -> None:
         assert service["security_opt"] == ["no-new-privileges:true"]
 
 
-def test_a_worker_has_as_long_to_end_as_in_the_cluster() -> None:
-    grace = render().worker["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
-    assert SERVICES["worker"]["stop_grace_period"] == f"{grace}s"
+@pytest.mark.parametrize("name", ["worker", "deliverer"])
+def test_a_process_has_as_long_to_end_as_in_the_cluster(name: str) -> None:
+    pods = render({"settings": {"DAMAGE_CALLBACK_HOSTS": ["rental.example"]}}).pods
+    grace = pods[f"Deployment/damage-tasks-{name}"]["terminationGracePeriodSeconds"]
+    assert SERVICES[name]["stop_grace_period"] == f"{grace}s"
 
 
 def test_worker_and_flower_start_as_in_the_cluster() -> None:
