@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -49,7 +50,7 @@ def record(
         made_at=datetime.now(UTC),
         payload=validated(action, payload or {}, inspection),
         action=Action(action),
-        seconds=None if seconds is None else round(min(max(seconds, 0.0), MAX_SECONDS), 1),
+        seconds=_limited(seconds),
         bundle_digest=inspection.bundle.digest if inspection.bundle else None,
     )
     with store.transaction() as connection:
@@ -66,6 +67,13 @@ def undo_last(store: Inspections, person: str) -> Decision | None:
             return None
     _audit("undid", decision, person)
     return decision
+
+
+def _limited(seconds: float | None) -> float | None:
+    # JSON cannot represent NaN, which a form may contain.
+    if seconds is None or math.isnan(seconds):
+        return None
+    return round(min(max(seconds, 0.0), MAX_SECONDS), 1)
 
 
 def _audit(what: str, decision: Decision, person: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -90,6 +91,16 @@ def test_every_action_is_stored_and_keeps_the_contract(store: Inspections) -> No
     stored = {d["action"]: d["payload"] for d in result()["decisions"]}
     payloads["note"]["text"] = "wet car, NUL \ufffd"
     assert stored == payloads
+
+
+@pytest.mark.parametrize(
+    ("seconds", "stored"), [(-1.0, 0.0), (9e9, 3600.0), (math.inf, 3600.0), (math.nan, None)]
+)
+def test_the_stored_time_is_possible(
+    store: Inspections, seconds: float, stored: float | None
+) -> None:
+    record(store, "task-1", "ann", "confirm", seconds=seconds)
+    assert result()["decisions"][0]["seconds"] == stored
 
 
 @pytest.mark.parametrize(
