@@ -125,9 +125,8 @@ def gate_threshold(damaged: Floats, recall: float = 0.99, margin: float = 0.5) -
     lost = int((1 - recall) * len(ordered))
     after = min(lost + 1, len(ordered) - 1)
     found = min(_odds_times(ordered[lost], 0.95), _odds_times(ordered[after], margin))
-    return (
-        math.floor(found * 10**MANIFEST_DIGITS) / 10**MANIFEST_DIGITS
-    )  # rounding up could lose a photo
+    # Rounding up could lose a photo.
+    return math.floor(found * 10**MANIFEST_DIGITS) / 10**MANIFEST_DIGITS
 
 
 def _odds_times(probability: float, factor: float) -> float:

@@ -24,7 +24,7 @@ Grey = NDArray[np.uint8]
 Descriptors = NDArray[np.uint8]  # N x 32
 Points = NDArray[np.float32]  # N x 2
 
-COMPARED_LONG_SIDE_PX = 400  # photos are compared at this long side
+COMPARED_LONG_SIDE_PX = 400
 # Local features per photo.
 FEATURES_TO_PROPOSE_PAIRS = 160
 FEATURES_TO_COMPARE_PAIRS = 700
@@ -35,7 +35,7 @@ MAX_CANDIDATES_PER_PHOTO = 6
 MAX_NEIGHBOUR_RATIO = 0.8  # Lowe's ratio of the nearest to the second nearest
 MAX_REPROJECTION_PX = 4.0
 MIN_OVERLAP_RATIO = 0.08  # of the smaller photo
-MIN_CONTRAST_GREY_LEVELS = 4.0  # grey values; flat surfaces correlate with anything
+MIN_CONTRAST_GREY_LEVELS = 4.0  # flat surfaces correlate with anything
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ DamageType = Literal["scratch", "dent", "spacing", "breakage"]
 # Class ids of mask files; 0 means undamaged.
 SCRATCH, DENT, SPACING, BREAKAGE, UNTYPED = 1, 2, 3, 4, 5
 CLASS_IDS = {"scratch": SCRATCH, "dent": DENT, "spacing": SPACING, "breakage": BREAKAGE}
-EXIF_ORIENTATION_TAG = 0x0112  # EXIF
+EXIF_ORIENTATION_TAG = 0x0112
 
 
 class PhotosError(DamageTaskError):

@@ -22,7 +22,7 @@ from model_training.evaluation.photo_result import PhotoResult
 Floats = NDArray[np.float64]
 RECALLS = (0.95, 0.99)
 GATE_RECALL = 0.99
-MIN_DAMAGED_PHOTOS = 5  # damaged photos; the recall of fewer is meaningless
+MIN_DAMAGED_PHOTOS = 5  # the recall of fewer is meaningless
 
 
 @dataclass(frozen=True, slots=True)

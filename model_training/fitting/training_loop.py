@@ -37,7 +37,7 @@ from model_training.fitting.training_settings import TrainingSettings, learning_
 
 LATEST_FILE = "latest.safetensors"
 STABLE_FILE = "stable.safetensors"
-LOG_INTERVAL_STEPS = 50  # steps
+LOG_INTERVAL_STEPS = 50
 
 # Called with the step and the averaged network; its result goes to the log.
 Monitor = Callable[[int, EfficientNetLiteUNet], dict[str, Any]]

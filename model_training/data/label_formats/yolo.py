@@ -11,7 +11,7 @@ from model_training.data.label_formats.label import Label, LabelledObject, pairs
 from model_training.data.label_formats.photo_finder import PHOTO_SUFFIXES
 from model_training.data.labelled_photos import PhotosError, photo_size
 
-BOX_NUMBERS = 4  # numbers: x, y, width, height
+BOX_NUMBERS = 4  # x, y, width, height
 
 
 def yolo_folders(folder: Path) -> list[Path]:
