@@ -16,11 +16,10 @@ from damage_tasks.cli.results_table import describe
 from damage_tasks.errors import PhotoRejected
 from damage_tasks.inspection import percent
 from damage_tasks.photos import decode
+from damage_tasks.settings.review_settings import UNSURE_SCORE_RANGE
 
 OVERLAYS, THUMBNAILS = "overlays", "thumbnails"  # folders next to the page
 THUMBNAIL_SIDE_PX = 1024
-# Between these scores, a person should check the photo (docs/inspectors.md).
-UNSURE_SCORE_RANGE = (0.2, 0.8)
 TEMPLATE = Path(__file__).with_suffix(".html")
 
 

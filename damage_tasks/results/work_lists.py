@@ -19,6 +19,7 @@ from damage_tasks.inspection import Verdict
 from damage_tasks.results.database import dialect_insert
 from damage_tasks.results.search import conditions_of, has_ended
 from damage_tasks.results.tables import assignments, findings, inspections
+from damage_tasks.settings.review_settings import UNSURE_SCORE_RANGE
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
@@ -50,7 +51,7 @@ class Selection:
     criteria: InspectionCriteria = field(default_factory=lambda: InspectionCriteria())
     max_score: float | None = None
     bundle_version: str | None = None
-    unsure: tuple[float, float] = (0.2, 0.8)
+    unsure: tuple[float, float] = UNSURE_SCORE_RANGE
     audit_share: float = 0.01
 
 

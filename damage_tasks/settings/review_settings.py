@@ -11,6 +11,8 @@ from pydantic import AfterValidator, SecretStr
 from damage_tasks.settings.base import CommaSeparated, Group, setting
 
 ROLES = ("viewer", "inspector", "admin")
+# Between these scores, a person should check the photo (docs/inspectors.md).
+UNSURE_SCORE_RANGE = (0.2, 0.8)
 
 
 def _role_entry(entry: str) -> str:
@@ -99,10 +101,18 @@ class ReviewSettings(Group):
         min_length=32,
     )
     review_unsure_from: float = setting(
-        0.2, "Lowest damage score at which a person should look at a photo.", "0.1", ge=0, le=1
+        UNSURE_SCORE_RANGE[0],
+        "Lowest damage score at which a person should look at a photo.",
+        "0.1",
+        ge=0,
+        le=1,
     )
     review_unsure_to: float = setting(
-        0.8, "Highest damage score at which a person should look at a photo.", "0.6", ge=0, le=1
+        UNSURE_SCORE_RANGE[1],
+        "Highest damage score at which a person should look at a photo.",
+        "0.6",
+        ge=0,
+        le=1,
     )
     review_audit_share: float = setting(
         0.01,

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from damage_tasks.cli.contact_sheet import UNSURE_SCORE_RANGE, Card, write_contact_sheet
+from damage_tasks.cli.contact_sheet import Card, write_contact_sheet
+from damage_tasks.settings.review_settings import UNSURE_SCORE_RANGE
 from tools.sample_pictures_and_results import jpeg
 
 BUNDLE = {"name": "default", "version": "1.2.0", "digest": "087bb7a3c45d" + "0" * 52}
