@@ -22,7 +22,6 @@ broker_transport_options = {
     # and starting a worker raise `SettingsError`.
     "predefined_queues": {name: {"url": url} for name, url in _queues.items()},
     "urgent_queue": URGENT if _settings.urgent_queue_url else None,
-    # kombu's asynchronous client times out after 20 s, so a poll must be shorter.
     "fetch_message_attributes": {
         "MessageSystemAttributeNames": [
             "ApproximateReceiveCount",
@@ -30,6 +29,7 @@ broker_transport_options = {
             "SentTimestamp",
         ]
     },
+    # kombu's asynchronous client times out after 20 s, so a poll must be shorter.
     "wait_time_seconds": 10,
     # Pause after an empty response; with 0, an endpoint without long polling would be polled in
     # a busy loop.

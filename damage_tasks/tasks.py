@@ -127,9 +127,9 @@ def record_malformed(self: Task, body: str) -> dict[str, Any]:
     attempt.checked_metadata = attempt.metadata
     try:
         return runtime_of(self.app).get_pipeline().reject(attempt, error).to_dict()
-    except TemporaryError as away:
+    except TemporaryError as outage:
         if _may_retry(self):
-            raise try_again(self, away, attempt) from None
+            raise try_again(self, outage, attempt) from None
         raise
 
 

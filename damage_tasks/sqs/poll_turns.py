@@ -2,8 +2,8 @@
 
 With one queue, a poll is due whenever the worker has room.  With an urgent queue, a poll of it is
 always in flight, even while all processes are busy: SQS then delivers an urgent photo at once, and
-the next free process takes it, because no other photo is waiting in the worker.  So that urgent
-photos cannot keep all others away, the other queue has a turn after `URGENT_IN_A_ROW` of them.
+the next free process takes it, because no other photo is waiting in the worker.  The other queue
+has a turn after `URGENT_IN_A_ROW` urgent photos, which therefore cannot block all others.
 """
 
 from __future__ import annotations

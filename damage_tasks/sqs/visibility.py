@@ -69,7 +69,7 @@ class VisibilityKeeper(bootsteps.StartStopStep):
 def extend(channel: Channel, timeout: int, limit: float) -> None:
     """Hide every received message for another ``timeout`` seconds.
 
-    Except those of photos that have taken longer than ``limit`` seconds: their
+    Messages of photos that have taken longer than ``limit`` seconds are left out: their
     processes are stuck, and another worker may have them.
     """
     hung = {
@@ -81,7 +81,7 @@ def extend(channel: Channel, timeout: int, limit: float) -> None:
 
 
 def hand_back_unstarted(channel: Channel) -> None:
-    """Make the messages immediately visible that no process has started.
+    """Make the messages of photos that no process has started immediately visible.
 
     Call when Celery has taken them back from its pool (`Consumer.on_close`).
     """
