@@ -15,11 +15,12 @@ from damage_tasks.cli.listing import JsonLines, Yes, confirm, print_counts, prin
 from damage_tasks.cli.moments import parse_moment
 from damage_tasks.errors import DeliveryNotFound
 from damage_tasks.inspection import DeliveryState
+from damage_tasks.results.delivery import Delivery, DeliverySelection
 from damage_tasks.settings import get_settings
 from damage_tasks.telemetry import one_line, redact, redacted
 
 if TYPE_CHECKING:
-    from damage_tasks.results.delivery_queue import Delivery, DeliveryQueue, Selection
+    from damage_tasks.results.delivery_queue import DeliveryQueue
 
 cli = typer.Typer(
     help="List, show, test, replay and drop deliveries of events.", no_args_is_help=True
@@ -147,7 +148,7 @@ def _replay_or_drop(
     verb: str,
     queue: DeliveryQueue,
     act: Callable[[list[int]], int],
-    which: Selection,
+    which: DeliverySelection,
     limit: int | None,
     yes: bool,
 ) -> None:
@@ -170,10 +171,8 @@ def _selection(
     since: str | None = None,
     until: str | None = None,
     ids: list[int] | None = None,
-) -> Selection:
-    from damage_tasks.results.delivery_queue import Selection
-
-    return Selection(
+) -> DeliverySelection:
+    return DeliverySelection(
         # Deliveries that are named may be in any state.
         state=None if ids else state,
         ids=ids or (),

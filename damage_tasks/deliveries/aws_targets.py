@@ -14,7 +14,7 @@ from damage_tasks.deliveries.sending import SendingFailed
 from damage_tasks.storage.aws_clients import new_client
 
 if TYPE_CHECKING:
-    from damage_tasks.results.delivery_queue import Delivery
+    from damage_tasks.results.delivery import Delivery
 
 SOURCE = "damage-tasks"  # of EventBridge's events
 BUSY_SECONDS = 5.0

@@ -17,7 +17,8 @@ from damage_tasks.errors import DatabaseUnavailable
 from damage_tasks.telemetry import redact
 
 if TYPE_CHECKING:
-    from damage_tasks.results.delivery_queue import Delivery, DeliveryQueue, Outcome
+    from damage_tasks.results.delivery import Delivery, Outcome
+    from damage_tasks.results.delivery_queue import DeliveryQueue
     from damage_tasks.settings import Settings
 
 logger = logging.getLogger(__name__)

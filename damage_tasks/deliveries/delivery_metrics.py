@@ -15,7 +15,7 @@ from damage_tasks.errors import DamageTaskError
 from damage_tasks.telemetry.metrics import serve_registry
 
 if TYPE_CHECKING:
-    from damage_tasks.results.delivery_queue import Backlog, Outcome
+    from damage_tasks.results.delivery import Backlog, Outcome
 
 SECONDS_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
 

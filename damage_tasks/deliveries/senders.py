@@ -11,7 +11,7 @@ from damage_tasks.deliveries.sending import Sender, SendingFailed
 from damage_tasks.deliveries.webhooks import WebhookSender
 
 if TYPE_CHECKING:
-    from damage_tasks.results.delivery_queue import Delivery
+    from damage_tasks.results.delivery import Delivery
     from damage_tasks.settings import Settings
 
 

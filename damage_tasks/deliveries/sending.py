@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from damage_tasks.results.delivery_queue import Delivery, Outcome
+from damage_tasks.results.delivery import Delivery, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ from damage_tasks.photos.url_policy import is_listed
 from damage_tasks.settings.event_targets import host_and_port
 
 if TYPE_CHECKING:
-    from damage_tasks.results.delivery_queue import Delivery
+    from damage_tasks.results.delivery import Delivery
     from damage_tasks.settings import Settings
 
 MAX_RESPONSE_BYTES = 64 * 1024

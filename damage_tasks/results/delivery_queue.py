@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ import sqlalchemy as sa
 
 from damage_tasks.inspection import DeliveryState
 from damage_tasks.results.database import create_engine, database_errors, dialect_insert
+from damage_tasks.results.delivery import Backlog, Delivery, DeliverySelection, Outcome
 from damage_tasks.results.tables import deliveries, disabled_targets
 
 if TYPE_CHECKING:
@@ -25,61 +25,6 @@ DELETED_AT_ONCE = 5000  # rows
 TARGET_DISABLED = "the target is disabled, because it answered 410 Gone"
 
 _is_waiting = deliveries.c.state == DeliveryState.WAITING
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One event for one target; ``attempts`` have ended so far, the last one with ``error``."""
-
-    id: int
-    event_id: str
-    type: str
-    inspection_id: str | None
-    target: str
-    destination: str
-    body: str
-    state: DeliveryState
-    attempts: int
-    next_attempt_at: datetime
-    error: str | None
-    created_at: datetime
-    ended_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How an attempt ended: delivered if ``error`` is None, else retried at ``next_attempt_at``.
-
-    Without ``next_attempt_at``, the delivery has failed.  ``disables`` means that the target
-    wants no more events.
-    """
-
-    delivery: Delivery
-    error: str | None = None
-    next_attempt_at: datetime | None = None
-    disables: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which deliveries an operator means; fields that are None or empty select all."""
-
-    state: DeliveryState | None = None
-    ids: Collection[int] = ()
-    inspection_ids: Collection[str] = ()
-    type: str | None = None
-    target: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """The number of deliveries waiting and failed, and since when the first one has been due."""
-
-    waiting: int
-    failed: int
-    due_since: datetime | None
 
 
 class DeliveryQueue:
@@ -152,7 +97,7 @@ class DeliveryQueue:
                 if outcome.error is not None:
                     _record_error(connection, outcome, now)
 
-    def find(self, which: Selection, limit: int | None = None) -> list[Delivery]:
+    def find(self, which: DeliverySelection, limit: int | None = None) -> list[Delivery]:
         """At most ``limit`` deliveries, the latest first."""
         statement = (
             sa.select(deliveries).where(*_conditions(which)).order_by(deliveries.c.id.desc())
@@ -262,7 +207,7 @@ def _ending(state: DeliveryState, error: str | None, now: datetime, attempts: in
     )
 
 
-def _conditions(which: Selection) -> Iterator[sa.ColumnElement[bool]]:
+def _conditions(which: DeliverySelection) -> Iterator[sa.ColumnElement[bool]]:
     if which.state is not None:
         yield deliveries.c.state == which.state
     if which.ids:

@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
 from damage_tasks.devstack.child_processes import Child
-from damage_tasks.results.delivery_queue import DeliveryQueue, Outcome, Selection
+from damage_tasks.results.delivery import DeliverySelection, Outcome
+from damage_tasks.results.delivery_queue import DeliveryQueue
 from damage_tasks.results.store import Inspections
 from damage_tasks.settings import get_settings
 from tests.deliveries.deliveries_for import SECRET
@@ -61,7 +62,7 @@ def save(url: str, count: int, target: str) -> None:
 
 def fail_all(url: str) -> None:
     queue = DeliveryQueue(url)
-    queue.record([Outcome(x, "answered 500") for x in queue.find(Selection())])
+    queue.record([Outcome(x, "answered 500") for x in queue.find(DeliverySelection())])
     queue.close()
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from damage_tasks.inspection import DeliveryState
-from damage_tasks.results.delivery_queue import Delivery
+from damage_tasks.results.delivery import Delivery
 from damage_tasks.settings import Settings
 from damage_tasks.settings.event_targets import destination_of
 

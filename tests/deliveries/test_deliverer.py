@@ -16,7 +16,8 @@ from damage_tasks.deliveries import deliverer
 from damage_tasks.deliveries.deliverer import Deliverer
 from damage_tasks.deliveries.senders import Senders
 from damage_tasks.inspection import DeliveryState
-from damage_tasks.results.delivery_queue import DeliveryQueue, Selection
+from damage_tasks.results.delivery import DeliverySelection
+from damage_tasks.results.delivery_queue import DeliveryQueue
 from damage_tasks.results.store import Inspections
 from damage_tasks.results.tables import deliveries
 from damage_tasks.settings import Settings
@@ -71,7 +72,7 @@ def wait_until(happened: Callable[[], Any], seconds: float = 30) -> None:
 
 def states(url: str) -> list[str]:
     queue = DeliveryQueue(url)
-    found = [str(delivery.state) for delivery in queue.find(Selection())]
+    found = [str(delivery.state) for delivery in queue.find(DeliverySelection())]
     queue.close()
     return found
 

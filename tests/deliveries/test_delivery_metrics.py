@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from damage_tasks.deliveries.delivery_metrics import DeliveryMetrics
 from damage_tasks.devstack.loopback_ports import free_port
 from damage_tasks.errors import DatabaseUnavailable
-from damage_tasks.results.delivery_queue import Backlog, Outcome
+from damage_tasks.results.delivery import Backlog, Outcome
 from tests.deliveries.deliveries_for import delivery_to
 
 

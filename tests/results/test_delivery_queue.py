@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from damage_tasks.inspection import DeliveryState
-from damage_tasks.results.delivery_queue import Delivery, DeliveryQueue, Outcome, Selection
+from damage_tasks.results.delivery import Delivery, DeliverySelection, Outcome
+from damage_tasks.results.delivery_queue import DeliveryQueue
 from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.results.store import Inspections
 from damage_tasks.results.tables import deliveries
@@ -47,7 +48,7 @@ def claim(queue: DeliveryQueue, destination: str = HOST, limit: int = 100) -> li
 
 
 def by_state(queue: DeliveryQueue, state: DeliveryState) -> list[Delivery]:
-    return queue.find(Selection(state=state))
+    return queue.find(DeliverySelection(state=state))
 
 
 def make_due(queue: DeliveryQueue) -> None:
@@ -117,7 +118,7 @@ def test_a_dropped_delivery_is_gone(queue: DeliveryQueue) -> None:
     first, second = claim(queue)
     assert queue.drop([first.id]) == 1
     queue.record([Outcome(first), Outcome(second)])
-    assert [delivery.id for delivery in queue.find(Selection())] == [second.id]
+    assert [delivery.id for delivery in queue.find(DeliverySelection())] == [second.id]
 
 
 def test_old_delivered_events_are_forgotten_and_others_are_kept(queue: DeliveryQueue) -> None:
@@ -126,7 +127,7 @@ def test_old_delivered_events_are_forgotten_and_others_are_kept(queue: DeliveryQ
     queue.record([Outcome(first), Outcome(second, "answered 500")])
     assert queue.forget_delivered(datetime.now(UTC) - timedelta(days=7)) == 0
     assert queue.forget_delivered(datetime.now(UTC) + timedelta(seconds=1)) == 1
-    assert {delivery.state for delivery in queue.find(Selection())} == {
+    assert {delivery.state for delivery in queue.find(DeliverySelection())} == {
         DeliveryState.WAITING, DeliveryState.FAILED,
     }  # fmt: skip
 
@@ -145,13 +146,13 @@ def test_the_backlog_says_what_waits_since_when(queue: DeliveryQueue) -> None:
 
 def test_deliveries_are_selected(queue: DeliveryQueue) -> None:
     fill(url_of(queue), 3, HOOK, TOPIC)
-    found = queue.find(Selection(target=TOPIC, inspection_ids=("task-1", "task-2")))
+    found = queue.find(DeliverySelection(target=TOPIC, inspection_ids=("task-1", "task-2")))
     assert [delivery.inspection_id for delivery in found] == ["task-2", "task-1"]
-    assert len(queue.find(Selection(), limit=2)) == 2
-    assert queue.find(Selection(type="inspection.failed")) == []
-    assert queue.find(Selection(since=datetime.now(UTC) + timedelta(hours=1))) == []
-    assert len(queue.find(Selection(until=datetime.now(UTC) + timedelta(hours=1)))) == 6
-    assert len(queue.find(Selection(ids=[found[0].id]))) == 1
+    assert len(queue.find(DeliverySelection(), limit=2)) == 2
+    assert queue.find(DeliverySelection(type="inspection.failed")) == []
+    assert queue.find(DeliverySelection(since=datetime.now(UTC) + timedelta(hours=1))) == []
+    assert len(queue.find(DeliverySelection(until=datetime.now(UTC) + timedelta(hours=1)))) == 6
+    assert len(queue.find(DeliverySelection(ids=[found[0].id]))) == 1
 
 
 @pytest.mark.server
