@@ -374,12 +374,3 @@ def test_the_stored_inspection_is_what_is_returned(parts: Parts) -> None:
 
     parts.records.save = save  # type: ignore[method-assign]
     assert parts.inspect()["attempts"] == 9
-
-
-def test_an_overlay_of_the_photos_own_size_has_all_its_pixels() -> None:
-    parts = Parts()
-    parts.photos.data = jpeg(3200, 1600)
-    parts.pipeline.overlay_side = 0
-    parts.pipeline.inspect(Attempt("t-1", "https://photos.example/car.jpg"))
-    (overlay,) = (data for data, kind in parts.pictures.stored.values() if kind == "image/jpeg")
-    assert decode(overlay).pixels.shape[1] == 3200
