@@ -111,15 +111,19 @@ class Settings(
                 "DAMAGE_CLOUDFRONT_HOSTS needs DAMAGE_CLOUDFRONT_KEY_PAIR_ID and "
                 "DAMAGE_CLOUDFRONT_PRIVATE_KEY"
             )
-        own = ":".join((self.queue_url or "").rstrip("/").rsplit("/", 2)[1:])
-        if any(":sqs:" in t and t.endswith(f":{own}") for t in self.event_targets):
-            raise ValueError(
-                "DAMAGE_EVENT_TARGETS contains the queue of DAMAGE_QUEUE_URL, on which only photos "
-                "are sent; use another queue"
-            )
+        self._check_event_targets()
+        return self
+
+    def _check_event_targets(self) -> None:
+        for name in ("queue_url", "urgent_queue_url"):
+            own = ":".join((getattr(self, name) or "").rstrip("/").rsplit("/", 2)[1:])
+            if any(":sqs:" in t and t.endswith(f":{own}") for t in self.event_targets):
+                raise ValueError(
+                    f"DAMAGE_EVENT_TARGETS contains the queue of DAMAGE_{name.upper()}, on which "
+                    f"only photos are sent; use another queue"
+                )
         if not self.allow_http and any(t.startswith("http://") for t in self.event_targets):
             raise ValueError("DAMAGE_EVENT_TARGETS: http:// needs DAMAGE_ALLOW_HTTP; use https://")
-        return self
 
     @model_validator(mode="after")
     def _can_make_links(self) -> Self:

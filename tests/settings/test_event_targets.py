@@ -59,11 +59,17 @@ def test_an_unencrypted_webhook_needs_its_setting(monkeypatch: pytest.MonkeyPatc
     assert get_settings().event_targets == ("http://hooks.internal:8080/a", "https://b.example/")
 
 
-def test_the_photos_own_queue_is_refused_as_a_target(monkeypatch: pytest.MonkeyPatch) -> None:
-    queue_url = "https://sqs.eu-central-1.amazonaws.com/123456789012/damage"
-    monkeypatch.setenv("DAMAGE_QUEUE_URL", queue_url)
-    monkeypatch.setenv("DAMAGE_EVENT_TARGETS", "arn:aws:sqs:eu-central-1:123456789012:damage")
-    with pytest.raises(SettingsError, match="use another queue"):
+@pytest.mark.parametrize(
+    ("queue", "setting"), [("damage", "DAMAGE_QUEUE_URL"), ("fast", "DAMAGE_URGENT_QUEUE_URL")]
+)
+def test_the_photos_own_queues_are_refused_as_targets(
+    queue: str, setting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = "https://sqs.eu-central-1.amazonaws.com/123456789012"
+    monkeypatch.setenv("DAMAGE_QUEUE_URL", f"{account}/damage")
+    monkeypatch.setenv("DAMAGE_URGENT_QUEUE_URL", f"{account}/fast")
+    monkeypatch.setenv("DAMAGE_EVENT_TARGETS", f"arn:aws:sqs:eu-central-1:123456789012:{queue}")
+    with pytest.raises(SettingsError, match=f"the queue of {setting}, .* use another queue"):
         get_settings()
     monkeypatch.setenv("DAMAGE_EVENT_TARGETS", "arn:aws:sqs:eu-central-1:123456789012:other-damage")
     assert get_settings().event_targets
