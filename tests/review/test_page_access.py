@@ -27,6 +27,7 @@ from starlette.routing import Route
 from damage_tasks.devstack.child_processes import Child, clean_environment
 from damage_tasks.devstack.loopback_ports import free_port
 from damage_tasks.review.people import Identity, Role, role_of
+from damage_tasks.review.web_application import MAX_FORM_BYTES
 from tests.review.conftest import Open, served
 from tools.loopback_web_server import Site
 
@@ -106,6 +107,14 @@ def test_a_decision_needs_the_token_of_the_session(
             assert other.post(f"{path}/decisions", data=data).status_code == 403
         assert client.post(f"{path}/decisions", data=data).status_code == 303
         assert len(site.decisions("task-0")) == 1
+
+
+def test_a_large_form_is_refused(review_site: Open, client: httpx2.Client) -> None:
+    with review_site() as site:
+        path = f"{site.url}/inspections/{site.add_photo(0)}"
+        data = {"action": "note", "csrf": csrf_of(client.get(path)), "text": "x" * MAX_FORM_BYTES}
+        assert client.post(f"{path}/decisions", data=data).status_code == 413
+        assert site.decisions("task-0") == ()
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from damage_tasks.inspection import Inspection
 from damage_tasks.inspection_lookup import get_inspection
 from damage_tasks.results.decisions import decided_counts
 from damage_tasks.results.store import Inspections
+from damage_tasks.review import recording
 from damage_tasks.review.recording import record, undo_last
 from tests.result_contract import check_result
 from tools.sample_pictures_and_results import damage, finding, inspection
@@ -73,6 +74,15 @@ def test_undo_restores_what_counted_before(store: Inspections) -> None:
     assert undo_last(store, "bob") is None
     assert undo_last(store, "ann")
     assert (result()["reviewed_by"], result()["billable"]) == (None, False)
+
+
+def test_only_decisions_of_the_last_hours_are_undone(
+    store: Inspections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(store, "task-1", "ann", "confirm")
+    monkeypatch.setattr(recording, "UNDO_WINDOW", timedelta(0))
+    assert undo_last(store, "ann") is None
+    assert result()["reviewed_by"] == "ann"
 
 
 def test_every_action_is_stored_and_keeps_the_contract(store: Inspections) -> None:
