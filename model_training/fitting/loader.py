@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import cv2
-import torch
 from torch.utils.data import DataLoader, Dataset
 
 from model_training.data.targets import Batch
+from model_training.fitting.forking import prepare_to_fork, use_one_thread
 from model_training.fitting.sampling import Samples
 
 BATCH_TIMEOUT_SECONDS = 300  # a worker that takes longer for a batch is stuck
@@ -25,7 +24,7 @@ def batches(
     """
     if not workers:
         return (samples.at(number) for number in numbers)
-    _one_thread()  # thread pools would not survive the fork
+    prepare_to_fork()
     loader = DataLoader(
         _ByNumber(samples),
         batch_size=None,
@@ -33,7 +32,7 @@ def batches(
         num_workers=workers,
         pin_memory=pinned,
         timeout=BATCH_TIMEOUT_SECONDS,
-        worker_init_fn=_one_thread,
+        worker_init_fn=use_one_thread,
         multiprocessing_context="fork",  # the photos are not copied
     )
     return iter(loader)
@@ -45,8 +44,3 @@ class _ByNumber(Dataset[Batch]):
 
     def __getitem__(self, number: int) -> Batch:
         return self.samples.at(number)
-
-
-def _one_thread(_: int = 0) -> None:
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)

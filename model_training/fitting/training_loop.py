@@ -17,7 +17,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
 from rich.console import Console
@@ -29,6 +28,7 @@ from model_training.data.labelled_photos import LabelledPhoto
 from model_training.data.photo_pool import PhotoPool
 from model_training.data.targets import Batch
 from model_training.fitting.denormals import flushed_denormals
+from model_training.fitting.forking import prepare_to_fork
 from model_training.fitting.loader import batches
 from model_training.fitting.sampling import Samples
 from model_training.fitting.trainer import Trainer
@@ -62,9 +62,7 @@ def train(
     batch: on a busy machine, threads that synchronise after every
     layer would spend most of their time waiting for each other.
     """
-    # Thread pools would not survive the fork.
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    prepare_to_fork()
     run.mkdir(parents=True, exist_ok=True)
     pool = PhotoPool.read(photos, vehicles)
     job = _Job(pool, run, settings, monitor, start_from)
