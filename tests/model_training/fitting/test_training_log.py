@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 
+import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from model_training.fitting.training_log import LOG, SCALARS, TrainingLog
@@ -32,8 +34,13 @@ def test_losses_and_figures_are_tensorboard_scalars(tmp_path: Path) -> None:
     assert scalars(tmp_path, "val/alarms/1") == [(2, 0.25)]
 
 
-def test_scalars_after_the_last_checkpoint_are_replaced_on_a_resume(tmp_path: Path) -> None:
+def test_scalars_after_the_last_checkpoint_are_replaced_on_a_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(tmp_path, 0, 4, 3.0, [])
+    # TensorBoard orders files by their names, which begin with the time in whole seconds.
+    resumed = time.time() + 1
+    monkeypatch.setattr(time, "time", lambda: resumed)
     write(tmp_path, 2, 3, 1.0, [])
     assert scalars(tmp_path, "train/loss") == [(1, 3.0), (2, 3.0), (3, 1.0)]
 
