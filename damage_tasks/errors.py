@@ -65,6 +65,7 @@ __all__ = [
     "DownloadFailed",
     "EnginesDisagree",
     "EventBusMissing",
+    "ExportRefused",
     "ExtraMissing",
     "FlowerDatabaseInUse",
     "FlowerOpen",
@@ -205,6 +206,13 @@ class OriginalUnavailable(DamageTaskError):
 
     code = "original_unavailable"
     default_text = "neither a kept copy nor the photo's URL returned the bytes that were examined"
+
+
+class ExportRefused(DamageTaskError):
+    """Raised when labelled photos cannot be exported to the given folder."""
+
+    code = "export_refused"
+    default_text = "labelled photos cannot be exported to this folder"
 
 
 class InspectionNotFound(DamageTaskError):

@@ -48,7 +48,7 @@ def media_type(data: bytes) -> str:
 def read_original(
     sha256: str | None, url: str | None, *, kept: KeptPhotos, photos: Downloads
 ) -> bytes:
-    """The examined bytes, from the kept copy or otherwise from ``url``.
+    """The examined bytes, from the kept copy or otherwise from ``url``, unless that is None.
 
     ``sha256`` is the digest of the examined photo; different bytes at ``url`` are not accepted.
     Raises `OriginalUnavailable` when neither has it, and a `TemporaryError` or
@@ -56,18 +56,18 @@ def read_original(
     """
     if sha256 is None:
         raise OriginalUnavailable("original no longer available: it was never downloaded")
-    data = None
     try:
         data = kept.get(photo_key(sha256))
     except PhotoRejected:
-        if url is not None:
-            try:
-                data = photos.download(url)
-            except PhotoRejected as error:
-                raise OriginalUnavailable(
-                    f"original no longer available: no copy was kept, and {error}"
-                ) from None
-    if data is None or hashlib.sha256(data).hexdigest() != sha256:
+        if url is None:
+            raise OriginalUnavailable("original no longer available: no copy was kept") from None
+        try:
+            data = photos.download(url)
+        except PhotoRejected as error:
+            raise OriginalUnavailable(
+                f"original no longer available: no copy was kept, and {error}"
+            ) from None
+    if hashlib.sha256(data).hexdigest() != sha256:
         raise OriginalUnavailable(
             "original no longer available: no copy was kept, and its address now has another photo"
         )

@@ -221,13 +221,14 @@ def _photo(label: Label, classes: DamageClasses, found: Dataset) -> LabelledPhot
     untyped = any(region.class_id == UNTYPED for region in regions)
     name = str(label.image.relative_to(found.folder).with_suffix(""))
     original = label.image.stem.split(AUGMENTED_NAME_PART)[0]
+    altered = AUGMENTED_NAME_PART in label.image.stem
     return LabelledPhoto(
         id=name.replace("/", "-") if label.image.stem in found.repeated else label.image.stem,
         path=label.image,
         kind="untyped" if untyped else "typed" if regions else "negative",
-        split=split_by_id(original),
+        split=split_by_id(label.group or original),
         regions=tuple(regions),
-        group=original if AUGMENTED_NAME_PART in label.image.stem else "",
+        group=label.group or (original if altered else ""),
     )
 
 

@@ -38,12 +38,14 @@ class Label:
 
     ``size``: (width, height) of the labelled photo in pixels, if the file has it.
     ``damaged``: whether the whole photo is labelled as damaged, if the file says so.
+    ``group``: the car that the photo shows, if the file says so.
     """
 
     image: Path
     objects: tuple[LabelledObject, ...] = ()
     size: tuple[int, int] | None = None
     damaged: bool | None = None
+    group: str = ""
 
 
 def read_json(path: Path) -> Any:

@@ -21,8 +21,8 @@ def read_socar(document: Any, path: Path, files: PhotoFiles) -> Iterator[Label]:
     """Labels of a document read from ``path``.
 
     ``{"image_id", "damage_level": 0 or 1, "regions": [{"points": [[x, y]...],
-    "class_name"}]}``; ``points`` may also be ``{"x": [...], "y": [...]}``.  Raises
-    `PhotosError`.
+    "class_name"}]}``; ``points`` may also be ``{"x": [...], "y": [...]}``, and ``"group"`` names
+    the car.  Raises `PhotosError`.
     """
     for entry in document if isinstance(document, list) else [document]:
         try:
@@ -33,10 +33,11 @@ def read_socar(document: Any, path: Path, files: PhotoFiles) -> Iterator[Label]:
                 for region in entry.get("regions", ())
             )
             level = entry.get("damage_level")
+            group = str(entry.get("group") or "")
             found = files.find(str(entry["image_id"]), path)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise PhotosError(f"{path}: not a SOCAR-style label: {error!r}") from None
-        yield Label(found, objects, damaged=None if level is None else bool(level))
+        yield Label(found, objects, damaged=None if level is None else bool(level), group=group)
 
 
 def _corners(points: Any) -> Corners:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from model_training.data.dataset_readers import read_dataset
-from model_training.data.labelled_photos import DENT, SCRATCH, PhotosError
+from model_training.data.labelled_photos import DENT, SCRATCH, PhotosError, split_by_id
 from tests.model_training.data.label_formats.conftest import INSIDE, OUTSIDE, SQUARE
 
 Write = Callable[..., Path]
@@ -65,3 +65,21 @@ def test_a_label_that_says_nothing_about_damage_is_never_a_clean_car(
     label("labels.json", {"image_id": "a", "annotations": [{"class_name": "dent"}]})
     with pytest.raises(PhotosError, match="neither regions nor damage_level"):
         read_dataset(tmp_path)
+
+
+def test_photos_of_one_group_are_in_the_same_split(
+    photo: Write, label: Write, tmp_path: Path
+) -> None:
+    for number in range(20):
+        photo(f"{number}.jpg")
+    label(
+        "labels.json",
+        [
+            {"image_id": str(number), "damage_level": 0, "regions": [], "group": "car 7"}
+            for number in range(20)
+        ],
+    )
+    found = read_dataset(tmp_path)
+    assert {(photo.group, photo.split) for photo in found.photos} == {
+        ("car 7", split_by_id("car 7"))
+    }

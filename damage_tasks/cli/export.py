@@ -1,0 +1,81 @@
+"""``damage-tasks export``: photos with labels, for training and for labelling tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from damage_tasks.cli.listing import print_counts
+from damage_tasks.cli.moments import parse_moment
+from damage_tasks.labelling.export_choice import LEFT_OUT, LabelFormat, PhotoChoice
+from damage_tasks.settings import get_settings
+
+
+def run(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="New folder for photos, masks and labels.")
+    ],
+    decided: Annotated[
+        bool, typer.Option("--decided", help="Only photos that people have decided about.")
+    ] = False,
+    hard: Annotated[
+        bool,
+        typer.Option(
+            "--hard",
+            help="Only photos about which the networks were unsure, or that people corrected.",
+        ),
+    ] = False,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="At most this many photos, drawn at random.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            help="Only photos that were examined (with --decided: decided about) since then: "
+            "2h, 3d or 2026-11-22."
+        ),
+    ] = None,
+    format: Annotated[
+        LabelFormat,
+        typer.Option(
+            help="socar is for training and has only photos that people have decided about; "
+            "coco (also for CVAT) and label-studio are for labelling tools."
+        ),
+    ] = LabelFormat.SOCAR,
+    download: Annotated[
+        bool,
+        typer.Option("--download", help="Fetch photos that were not kept from their URLs again."),
+    ] = False,
+) -> None:
+    """Export photos with their damage as people have corrected it.
+
+    Every photo is exported once. Photos are the examined originals, including their EXIF data, so
+    the folder needs the same care as the bucket. Photos that cannot be exported are counted, and
+    listed in DIR/left-out.csv.
+
+    Example: damage-tasks export labelled --decided --since 30d
+
+    python -m model_training train --photos labelled --quick --run runs/a
+
+    damage-tasks export to-label --hard --sample 200 --format label-studio
+    """
+    from damage_tasks.labelling.photo_export import export_photos
+    from damage_tasks.results.celery_backend import open_inspections
+
+    settings = get_settings()
+    choice = PhotoChoice(
+        decided=decided,
+        hard=hard,
+        sample=sample,
+        since=parse_moment(since, "--since"),
+        unsure=(settings.review_unsure_from, settings.review_unsure_to),
+    )
+    report = export_photos(open_inspections(), settings, folder, choice, format, download=download)
+    console = Console(soft_wrap=True)
+    print_counts(console, "exported", report.exported)
+    print_counts(console, "left out", report.left_out)
+    if report.left_out:
+        console.print(f"listed in {folder / LEFT_OUT}", highlight=False)

@@ -1,0 +1,1 @@
+"""Labels of photos for training: exported with people's decisions, and imported as decisions."""

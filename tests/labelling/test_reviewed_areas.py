@@ -1,0 +1,68 @@
+"""The damaged areas of a photo after people's decisions."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import pytest
+
+from damage_tasks.decision import Action, Decision, counting, final_verdict
+from damage_tasks.labelling.reviewed_areas import Area, reviewed_areas
+from tests.labelling.conftest import DENT, SCRATCH
+from tools.sample_pictures_and_results import NOW
+
+LINE = ((1, 1), (9, 1), (9, 3))
+DECISIONS: list[tuple[str, dict[str, Any]]] = [
+    ("confirm", {}),
+    ("no_damage", {}),
+    ("no_damage", {"damage": 1}),
+    ("no_damage", {"damage": 2}),
+    ("wrong_type", {"damage": 1, "type": "scratch"}),
+    ("missed", {"polygon": LINE}),
+    ("retake", {}),
+]
+
+
+def decisions(*made: tuple[str, dict[str, Any]]) -> list[Decision]:
+    return [Decision("task-1", "ann", Action(action), NOW, values) for action, values in made]
+
+
+@pytest.mark.parametrize(
+    ("made", "areas"),
+    [
+        ([], [Area("dent", DENT.polygon), Area("scratch", SCRATCH.polygon)]),
+        ([("no_damage", {})], []),
+        ([("no_damage", {"damage": 1})], [Area("scratch", SCRATCH.polygon)]),
+        (
+            [("wrong_type", {"damage": 2, "type": "breakage"}), ("no_damage", {"damage": 1})],
+            [Area("breakage", SCRATCH.polygon)],
+        ),
+        (
+            [("reshape", {"damage": 1, "polygon": LINE}), ("no_damage", {"damage": 2})],
+            [Area("dent", LINE)],
+        ),
+        (
+            [("no_damage", {"damage": 1}), ("severity", {"damage": 1, "severity": "minor"})],
+            [Area("dent", DENT.polygon), Area("scratch", SCRATCH.polygon)],
+        ),
+        ([("no_damage", {}), ("missed", {"point": [5, 6]})], [Area(None, point=(5, 6))]),
+        ([("missed", {"box": [1, 2, 3, 4], "type": "dent"}), ("no_damage", {})], []),
+    ],
+)
+def test_decisions_correct_the_areas(
+    made: list[tuple[str, dict[str, Any]]], areas: list[Area]
+) -> None:
+    assert reviewed_areas([DENT, SCRATCH], decisions(*made)) == areas
+
+
+def test_there_are_areas_if_the_final_verdict_is_damaged() -> None:
+    compared = 0
+    for made in product(DECISIONS, repeat=3):
+        counted = counting(decisions(*made))
+        final = final_verdict("damaged", 2, counted)
+        if final is not None:
+            compared += 1
+            found = reviewed_areas([DENT, SCRATCH], counted)
+            assert bool(found) is (final == "damaged"), made
+    assert compared == 7 * 7 * 6
