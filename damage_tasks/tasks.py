@@ -42,6 +42,7 @@ from damage_tasks.sqs.message_attributes import (
     receives_of,
 )
 from damage_tasks.sqs.task_names import DETECT_DAMAGE, FORWARD_UPLOADS, RECORD_MALFORMED
+from damage_tasks.sqs.trace_headers import trace_of
 from damage_tasks.worker.runtime import WorkerRuntime, runtime_of
 from damage_tasks.worker.signals import connect_signals
 
@@ -145,7 +146,8 @@ def forward_uploads(self: Task, uploads: list[dict[str, str]]) -> int:
     from damage_tasks.sqs.upload_forwarding import forward
 
     event = self.request.properties["delivery_info"]
-    return forward(sqs_client(), event["sqs_queue"], event["routing_key"], self.request.id, uploads)
+    url, queue = event["sqs_queue"], event["routing_key"]
+    return forward(sqs_client(), url, queue, self.request.id, uploads, trace_of(self.request))
 
 
 def try_again(task: Task, error: TemporaryError, attempt: Attempt) -> Retry:
@@ -156,7 +158,11 @@ def try_again(task: Task, error: TemporaryError, attempt: Attempt) -> Retry:
     delay = retry_delay(retries, runtime_of(task.app).settings.retry_base)
     now = datetime.now(UTC)
     carried = {name: _header(task, name) for name in (*CARRIED, PROBLEM)}
-    headers = {**(task.request.headers or {}), **{k: v for k, v in carried.items() if v}}
+    headers = {
+        **(task.request.headers or {}),
+        **trace_of(task.request),
+        **{name: value for name, value in carried.items() if value},
+    }
     if attempt.deadline is not None:
         # Ends at the deadline, so that the caller gets a verdict then.
         left = (attempt.deadline - now).total_seconds()

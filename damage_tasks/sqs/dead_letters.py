@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -18,6 +18,7 @@ from damage_tasks.sqs.batches import MAX_BATCH_ENTRIES, change_visibility
 from damage_tasks.sqs.envelope import translate
 from damage_tasks.sqs.queues import Queue, dead_letter_queue
 from damage_tasks.sqs.task_names import DETECT_DAMAGE
+from damage_tasks.sqs.trace_headers import AWS_TRACE_HEADER, TRACE_HEADERS, trace_of_sqs_message
 
 # Seconds for which a message is hidden from others while it is read; tens of thousands
 # can be listed in that time.
@@ -42,6 +43,7 @@ class DeadLetter:
     receipt: str
     queue: str  # the name of the queue that it came from
     group: str | None = None  # its MessageGroupId
+    trace: dict[str, str] = field(default_factory=dict)  # the trace headers of its attributes
     reason: str = UNKNOWN_REASON
     text: str = ""
     attempts: int | None = None
@@ -75,7 +77,7 @@ class DeadLetters:
 
         Safe to repeat: an existing inspection is not duplicated.
         """
-        message = translate(letter.body, letter.message_id, self._queue.name)
+        message = translate(letter.body, letter.message_id, self._queue.name, letter.trace)
         message["headers"]["retries"] = 0
         with _errors(self._queue.url):
             self._sqs.send_message(
@@ -105,7 +107,12 @@ class DeadLetters:
                 else MAX_BATCH_ENTRIES,
                 VisibilityTimeout=HOLD_SECONDS,
                 WaitTimeSeconds=1,
-                MessageSystemAttributeNames=["MessageGroupId", "SentTimestamp"],
+                MessageSystemAttributeNames=[
+                    "MessageGroupId",
+                    "SentTimestamp",
+                    AWS_TRACE_HEADER,
+                ],
+                MessageAttributeNames=list(TRACE_HEADERS),
             )
             messages = answer.get("Messages", [])
             empty = 0 if messages else empty + 1
@@ -182,6 +189,7 @@ def _letter(message: dict[str, Any], queue: str) -> DeadLetter:
         receipt=message["ReceiptHandle"],
         queue=queue,
         group=message["Attributes"].get("MessageGroupId"),
+        trace=trace_of_sqs_message(message),
     )
 
 

@@ -30,28 +30,32 @@ from damage_tasks.sqs.task_names import (
     RECORD_MALFORMED,
     is_task_id,
 )
+from damage_tasks.sqs.trace_headers import TRACE_HEADERS, kept_headers, with_trace
 from damage_tasks.sqs.upload_messages import message_of_event
 
-TRACE_HEADERS = ("sentry-trace", "baggage")
 KEPT_HEADERS = (
     "lang", "root_id", "parent_id", "argsrepr", "kwargsrepr", "origin", PROBLEM, *TRACE_HEADERS,
 )  # fmt: skip
 # Nested lists: Python itself fails near 1000 levels, each time in a different place.
 MAX_DEPTH = 100
 
-MAX_HEADER_CHARACTERS = 8192  # characters of any other header that is kept
 # Characters of a malformed body that are kept.
 MAX_BODY_CHARACTERS = 4096
 
 
-def translate(text: str, message_id: str, queue: str) -> Json:
+def translate(text: str, message_id: str, queue: str, trace: Json | None = None) -> Json:
     """The Celery message (protocol 2, in the format of kombu's virtual transports) for a body.
 
-    ``text`` is the SQS body; never raises.  A message that cannot be executed keeps the id that
-    its sender waits for, if it has one.  Only the parts of a Celery message that a photo
+    ``text`` is the SQS body, and ``trace`` has the trace headers of the message's attributes, which
+    count unless the body has its own; never raises.  A message that cannot be executed keeps the
+    id that its sender waits for, if it has one.  Only the parts of a Celery message that a photo
     needs are kept: its sender can set neither time limits, nor an ETA, nor
     further tasks to call.  Its expiry time becomes the photo's deadline.
     """
+    return with_trace(_message(text, message_id, queue), trace or {})
+
+
+def _message(text: str, message_id: str, queue: str) -> Json:
     payload = _parse(text)
     problem = None
     try:
@@ -85,7 +89,8 @@ def _raw(payload: Any, message_id: str, queue: str) -> Json | None:
     metadata = {
         key: value for key, value in payload.items() if key not in ("image_url", OPTIONS_KEY)
     }
-    headers = {"headers": _trace(metadata), **options, MESSAGE_ID: message_id}
+    # A sender that can set no attributes may send its trace in the body.
+    headers = {"headers": kept_headers(metadata), **options, MESSAGE_ID: message_id}
     args = [payload["image_url"], metadata]
     return celery_message(DETECT_DAMAGE, args, {}, own_id or message_id, queue, headers)
 
@@ -107,11 +112,6 @@ def _parse(text: str | bytes) -> Any:
         if not level:
             return value
     return None
-
-
-def _trace(metadata: Json) -> Json:
-    """The caller's Sentry trace, if its message has one in addition to the photo's URL."""
-    return {name: metadata[name] for name in TRACE_HEADERS if isinstance(metadata.get(name), str)}
 
 
 def _celery(payload: Any, message_id: str, queue: str) -> Json | None:
@@ -152,15 +152,7 @@ def _can_be_called(task: str, args: Any, kwargs: Any) -> bool:
 def _kept(headers: Json) -> Json:
     """The headers that carry a trace, name the sender or are our own; we set all others."""
     inner = headers.get("headers")
-    kept: Json = {
-        name: headers[name][:MAX_HEADER_CHARACTERS]
-        for name in KEPT_HEADERS
-        if isinstance(headers.get(name), str)
-    }
+    kept = kept_headers(headers, KEPT_HEADERS)
     if isinstance(inner, dict):
-        kept["headers"] = {
-            name: inner[name][:MAX_HEADER_CHARACTERS]
-            for name in TRACE_HEADERS
-            if isinstance(inner.get(name), str)
-        }
+        kept["headers"] = kept_headers(inner)
     return kept

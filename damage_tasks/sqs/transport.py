@@ -20,6 +20,7 @@ from damage_tasks.sqs.envelope import is_ignored, translate
 from damage_tasks.sqs.guarded_polls import FailedPoll, GuardedConnection
 from damage_tasks.sqs.poll_turns import PollTurns
 from damage_tasks.sqs.redelivery import RedeliveryChannel, sqs_message
+from damage_tasks.sqs.trace_headers import trace_of_sqs_message
 
 if TYPE_CHECKING:
     from kombu.asynchronous.aws.sqs.connection import AsyncSQSConnection
@@ -172,7 +173,8 @@ class Channel(RedeliveryChannel):
 
     def _message_to_python(self, message: Json, queue_name: str, q_url: str) -> Json:
         text = self._text_of(message)
-        payload = translate(text, message["MessageId"], queue_name)
+        trace = trace_of_sqs_message(message)
+        payload = translate(text, message["MessageId"], queue_name, trace)
         return self._envelope_payload(payload, text, message, q_url)
 
     def _text_of(self, message: Json) -> str:

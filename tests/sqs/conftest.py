@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from kombu.connection import Connection
 
+from damage_tasks.app import read_worker_config
 from damage_tasks.sqs.transport import Channel, Transport
 
 
@@ -42,6 +43,7 @@ def lanes(queue_url: str, urgent_url: str) -> Iterator[Channel]:
 @contextmanager
 def connected(urls: dict[str, str]) -> Iterator[Channel]:
     """A channel for the queues at ``urls``, by their names."""
+    workers_options = read_worker_config().broker_transport_options
     with Connection(
         "sqs://",
         transport=Transport,
@@ -49,6 +51,7 @@ def connected(urls: dict[str, str]) -> Iterator[Channel]:
             "region": "us-east-1",
             "predefined_queues": {name: {"url": url} for name, url in urls.items()},
             "urgent_queue": "urgent" if "urgent" in urls else None,
+            "fetch_message_attributes": workers_options["fetch_message_attributes"],
             "wait_time_seconds": 1,
         },
     ) as connection:

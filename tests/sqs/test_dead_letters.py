@@ -93,6 +93,30 @@ def test_a_replayed_letter_stays_in_its_group(
     assert message["Attributes"]["MessageGroupId"] == "tenant-1"
 
 
+def test_a_replayed_letter_stays_in_its_trace(
+    aws: Emulator, pair: tuple[Queue, Queue], letters: DeadLetters
+) -> None:
+    sqs = aws.client("sqs")
+    sqs.send_message(
+        QueueUrl=pair[1].url,
+        MessageBody='{"image_url": "https://x/y.jpg"}',
+        MessageAttributes={"baggage": {"DataType": "String", "StringValue": "car=7"}},
+        MessageSystemAttributes={
+            "AWSTraceHeader": {
+                "DataType": "String",
+                "StringValue": "Root=1-0af76519-16cd43dd8448eb211c80319c;Parent=b7ad6b7169203331",
+            }
+        },
+    )
+    with letters.held() as held:
+        letters.replay(next(held))
+    (message,) = sqs.receive_message(QueueUrl=pair[0].url)["Messages"]
+    assert json.loads(message["Body"])["headers"]["headers"] == {
+        "baggage": "car=7",
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    }
+
+
 def test_a_limit_looks_at_so_many_only(
     aws: Emulator, pair: tuple[Queue, Queue], letters: DeadLetters
 ) -> None:

@@ -16,6 +16,8 @@ from damage_tasks.sqs.transport import Channel
 from damage_tasks.sqs.upload_forwarding import forward
 from tools import sample_s3_events as s3_events
 
+TRACE = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+
 
 @pytest.fixture(autouse=True)
 def intake(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +65,8 @@ def test_a_key_can_name_the_case(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_several_uploads_become_one_call_that_forwards_them() -> None:
-    message = translate(thousand(), "message-1", "damage")
+    message = translate(thousand(), "message-1", "damage", TRACE)
+    assert message["headers"]["headers"] == TRACE
     assert (message["headers"]["task"], message["headers"]["id"]) == (FORWARD_UPLOADS, "message-1")
     assert len(arguments(message)[0]) == 1000
     assert message["headers"]["argsrepr"] == "(1000 uploads)"
@@ -134,13 +137,14 @@ def test_forwarding_again_sends_the_same_ids(queue_url: str, aws: Any) -> None:
     (uploads,) = arguments(translate(thousand(), "message-1", "damage"))
     uploads = uploads[:25]
     for _ in range(2):
-        assert forward(sqs, queue_url, "damage", "message-1", uploads) == 25
+        assert forward(sqs, queue_url, "damage", "message-1", uploads, TRACE) == 25
     ids: list[str] = []
     while found := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
         for each in found:
             message = translate(each["Body"], each["MessageId"], "damage")
             assert message["headers"]["task"] == DETECT_DAMAGE
             assert message["headers"]["message_id"] == "message-1"
+            assert message["headers"]["headers"] == TRACE
             ids.append(message["headers"]["id"])
     assert len(ids) == 50
     assert len(set(ids)) == 25

@@ -175,6 +175,7 @@ def wishes() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     yield "headers of headers", {"headers": ["x"]}, {}
     yield "headers of deep headers", {"headers": {"a": nested(90)}}, {}
     yield "an invalid trace", {"sentry-trace": {"a": 1}, "baggage": 7}, {}
+    yield "an invalid parent", {"traceparent": "00-x-y-zz", "tracestate": ",=,=" * 3000}, {}
     yield "stamps", {"stamps": {"a": ["b"]}, "stamped_headers": ["a"]}, {}
     yield "a shadow", {"shadow": "os.system"}, {}
     yield "ignored results", {"ignore_result": True}, {}
