@@ -151,6 +151,7 @@ class EventType(StrEnum):
     COMPLETED = "inspection.completed"
     FAILED = "inspection.failed"
     RETRYING = "inspection.retrying"
+    REVIEWED = "inspection.reviewed"
     CASE_COMPLETED = "case.completed"
     TEST = "webhook.test"
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from damage_tasks.inspection import DeliveryState, EventType, Inspection, Verdict
-from damage_tasks.results.tables import deliveries
+from damage_tasks.results.decisions import load_reviewed
+from damage_tasks.results.tables import deliveries, inspections
 from damage_tasks.settings.event_targets import destination_of
 
 if TYPE_CHECKING:
@@ -75,6 +76,32 @@ def add_verdict(connection: Connection, inspection: Inspection, targets: Iterabl
     )
 
 
+def add_review(connection: Connection, inspection_id: str, targets: Iterable[str]) -> None:
+    """Record that a person has decided about an inspection, or has undone a decision.
+
+    The event is for ``targets`` and the inspection's callback URL.
+    """
+    row = connection.execute(
+        sa.select(inspections).where(inspections.c.id == inspection_id)
+    ).one_or_none()
+    if row is None:
+        return
+    if targets := with_callback(targets, row.callback_url):
+        (inspection,) = load_reviewed(connection, [row])
+        add_event(
+            connection,
+            EventType.REVIEWED,
+            inspection.to_dict(),
+            targets,
+            inspection_id=inspection_id,
+        )
+
+
+def with_callback(targets: Iterable[str], callback_url: str | None) -> tuple[str, ...]:
+    """``targets`` and ``callback_url``, if there is one."""
+    return (*targets, *((callback_url,) if callback_url else ()))
+
+
 def withdraw_failure_event(connection: Connection, inspection_id: str) -> None:
     """Remove the event of a provisional failure, which has not been sent yet."""
     connection.execute(
@@ -91,8 +118,8 @@ def withdraw_failure_event(connection: Connection, inspection_id: str) -> None:
 def event_body(type: EventType, data: Mapping[str, Any], at: datetime) -> str:
     """The body of an event as JSON: ``{"type": ..., "timestamp": ..., "data": ...}``.
 
-    In a body of more than `MAX_BODY_BYTES`, outlines are replaced by their bounding boxes, the
-    lists of a case are empty, and ``abridged`` is true.
+    In a body of more than `MAX_BODY_BYTES`, outlines are replaced by their bounding boxes, also
+    those in decisions, the lists of a case are empty, and ``abridged`` is true.
     """
     body = {"type": str(type), "timestamp": at.isoformat(), "data": data}
     encoded = _encode(body)
@@ -103,10 +130,26 @@ def event_body(type: EventType, data: Mapping[str, Any], at: datetime) -> str:
 
 def _abridged(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """Shorter values for the long parts of ``data``."""
-    damages = data.get("damages")
-    if isinstance(damages, list) and damages:
-        return {"damages": [{**area, "polygon": _corners(area["bbox"])} for area in damages]}
-    return {name: [] for name in ("inspections", "retake") if name in data}
+    if "inspections" in data:  # the summary of a case
+        return {name: [] for name in ("inspections", "retake")}
+    long: dict[str, Any] = {}
+    if damages := data.get("damages"):
+        long["damages"] = [{**area, "polygon": _corners(area["bbox"])} for area in damages]
+    if decisions := data.get("decisions"):
+        long["decisions"] = [
+            {**decision, "payload": _with_bounding_box(decision["payload"])}
+            for decision in decisions
+        ]
+    return long
+
+
+def _with_bounding_box(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "polygon" not in payload:
+        return payload
+    columns, rows = zip(*payload["polygon"], strict=True)
+    x, y = min(columns), min(rows)
+    bbox = [x, y, max(columns) - x + 1, max(rows) - y + 1]
+    return {**payload, "polygon": _corners(bbox)}
 
 
 def _encode(body: Mapping[str, Any]) -> bytes:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
 
 
-def inspection_row(inspection: Inspection, finding_id: int | None) -> dict[str, Any]:
+def inspection_row(
+    inspection: Inspection, finding_id: int | None, callback_url: str | None = None
+) -> dict[str, Any]:
     """The row of ``inspections``."""
     photo, bundle, reason = inspection.photo, inspection.bundle, inspection.reason
     return {
@@ -52,6 +54,7 @@ def inspection_row(inspection: Inspection, finding_id: int | None) -> dict[str, 
         "final_after": inspection.final_after,
         "case_id": storable(inspection.case_id),
         "case_photos": inspection.case_photos,
+        "callback_url": callback_url,
     }
 
 

@@ -15,7 +15,12 @@ from damage_tasks.inspection import EventType, Finding, Inspection, Progress, St
 from damage_tasks.results.cases import completed_case, find_case
 from damage_tasks.results.database import create_engine, database_errors, dialect_insert
 from damage_tasks.results.decisions import load_reviewed
-from damage_tasks.results.outbox import add_event, add_verdict, withdraw_failure_event
+from damage_tasks.results.outbox import (
+    add_event,
+    add_verdict,
+    with_callback,
+    withdraw_failure_event,
+)
 from damage_tasks.results.progress import (
     delete_progress,
     delete_progress_before,
@@ -83,7 +88,7 @@ class Inspections:
         The first verdict of a task id is kept, however often it is saved again, unless it
         `may_be_replaced`.  If the photo already has a finding, the inspection refers to that
         one.  If anything was stored, the event is recorded for all targets and for
-        ``callback_url``.  Returns the stored inspection.
+        ``callback_url``, as are those of later decisions.  Returns the stored inspection.
         """
         with self.transaction() as connection:
             finding_id, stored, is_new = None, inspection, False
@@ -92,14 +97,14 @@ class Inspections:
                 if not is_new:
                     finding = load_finding(connection, finding_id)
                     stored = replace(inspection, finding=finding, verdict=finding.verdict)
-            row = inspection_row(stored, finding_id)
+            row = inspection_row(stored, finding_id, callback_url)
             written = connection.execute(self._insert_inspection, row).scalar()
             if written is None:
                 # The finding of a different photo at the same URL: nothing refers to it.
                 if is_new:
                     connection.execute(sa.delete(findings).where(findings.c.id == finding_id))
                 return load_inspection(connection, _row_of(connection, inspection.id))
-            targets = (*self.event_targets, *((callback_url,) if callback_url else ()))
+            targets = with_callback(self.event_targets, callback_url)
             add_verdict(connection, stored, targets)
             if targets and (case := completed_case(connection, stored)) is not None:
                 add_event(connection, EventType.CASE_COMPLETED, case, targets)

@@ -137,6 +137,8 @@ inspections = Table(
     # Photos of one occasion, and how many of them the sender announced.
     Column("case_id", Id),
     Column("case_photos", Integer),
+    # Where the sender receives the events of this photo.
+    Column("callback_url", Text),
     # When a person last decided; None puts the inspection on the work lists.
     Column("decided_at", Moment),
     CheckConstraint(_VERDICTS, name="verdict"),

@@ -1,4 +1,4 @@
-"""Records decisions of people, and undoes them."""
+"""Records decisions of people, and undoes them; each change has an event."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from damage_tasks.decision import Action, Decision
 from damage_tasks.errors import DecisionInvalid, InspectionNotFound
 from damage_tasks.results.decisions import insert_decision, last_decision, undo_decision
+from damage_tasks.results.outbox import add_review
 from damage_tasks.review.payloads import validated
 from damage_tasks.review.people import MAX_NAME_CHARACTERS, is_valid_name
 
@@ -32,7 +33,7 @@ def record(
     payload: Mapping[str, Any] | None = None,
     seconds: float | None = None,
 ) -> Decision:
-    """Store a decision of ``person`` and return it with its id.
+    """Store a decision of ``person`` with its event, and return it with its id.
 
     ``seconds`` is how long the person looked at the photo.  Raises `InspectionNotFound`,
     `DecisionInvalid`, `DatabaseUnavailable` or `DatabaseError`.
@@ -55,16 +56,21 @@ def record(
     )
     with store.transaction() as connection:
         decision = replace(decision, id=insert_decision(connection, decision))
+        add_review(connection, inspection_id, store.event_targets)
     _audit("decided", decision, person)
     return decision
 
 
 def undo_last(store: Inspections, person: str) -> Decision | None:
-    """Undo the last decision of ``person`` and return it; None if there is none to undo."""
+    """Undo the last decision of ``person`` and return it; None if there is none to undo.
+
+    A further event has the result without that decision.
+    """
     with store.transaction() as connection:
         decision = last_decision(connection, person, datetime.now(UTC) - UNDO_WINDOW)
         if decision is None or not undo_decision(connection, decision):
             return None
+        add_review(connection, decision.inspection_id, store.event_targets)
     _audit("undid", decision, person)
     return decision
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from damage_tasks.errors import ExtraMissing
-from damage_tasks.results.celery_backend import open_inspections
+from damage_tasks.results.celery_backend import open_store
 from damage_tasks.settings import get_settings
 from damage_tasks.telemetry import configure_logging
 
@@ -28,7 +28,7 @@ def serve(address: str, port: int) -> None:
         ) from None
     refuse_open_page(settings, address)
     configure_logging(settings.log_level, settings.log_format)
-    store = open_inspections()
+    store = open_store(settings.require("database_url"), settings.event_targets)
     store.check()
     application = build_application(settings, store)
     logger.info("the inspectors' page is at http://%s:%s", address, port)

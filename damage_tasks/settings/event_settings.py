@@ -21,8 +21,8 @@ class EventSettings(Group):
     event_targets: Targets = setting(
         (),
         "Where events about inspections are sent, comma-separated: ARNs of SNS topics, SQS queues "
-        "and EventBridge buses, and `https://` URLs of webhooks. Workers record the events, and "
-        "`damage-tasks deliver` sends them. Empty sends none.",
+        "and EventBridge buses, and `https://` URLs of webhooks. Workers and the inspectors' page "
+        "record the events, and `damage-tasks deliver` sends them. Empty sends none.",
         "arn:aws:sns:eu-central-1:123456789012:damage-events,https://rental.example/hooks/damage",
     )
     callback_hosts: Hosts = setting(

@@ -31,6 +31,13 @@ def test_the_page_runs_from_the_one_image_with_its_secrets() -> None:
     }  # fmt: skip
 
 
+def test_the_page_records_events_for_the_same_targets_as_workers() -> None:
+    documents = render(REVIEW)
+    pods = [documents.pods[f"Deployment/damage-tasks-{name}"] for name in ("review", "worker")]
+    sources = [jmespath.search("containers[0].envFrom[].configMapRef.name", pod) for pod in pods]
+    assert sources == [["damage-tasks"]] * 2
+
+
 def test_the_page_requires_a_sign_in() -> None:
     with pytest.raises(ChartRefused, match="DAMAGE_REVIEW_SIGN_IN is not set"):
         render({"review": {"enabled": True}})

@@ -50,7 +50,13 @@ class ReviewSite:
         self._bucket = bucket
 
     def add_photo(
-        self, number: int, data: bytes = b"", *, kept: bool = True, **changes: Any
+        self,
+        number: int,
+        data: bytes = b"",
+        *,
+        kept: bool = True,
+        callback_url: str | None = None,
+        **changes: Any,
     ) -> str:
         """Store an inspection of the photo ``data``; even numbers are damaged. Returns its id."""
         data = data or jpeg(WIDTH, HEIGHT, seed=number)
@@ -75,7 +81,7 @@ class ReviewSite:
             "verdict": found.verdict,
             **changes,
         }
-        stored = self.store.save(inspection(f"task-{number}", found, **values))
+        stored = self.store.save(inspection(f"task-{number}", found, **values), callback_url)
         for key, is_there in ((f"photos/{sha256}", kept), (f"overlays/{sha256}.jpg", True)):
             if is_there:
                 self._client.put_object(Bucket=self._bucket, Key=key, Body=data)

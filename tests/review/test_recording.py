@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 from collections.abc import Iterator
@@ -9,12 +10,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from damage_tasks.errors import DecisionInvalid, InspectionNotFound
+from damage_tasks.errors import DatabaseError, DecisionInvalid, InspectionNotFound
 from damage_tasks.inspection import Inspection
 from damage_tasks.inspection_lookup import get_inspection
 from damage_tasks.results.decisions import decided_counts
 from damage_tasks.results.store import Inspections
+from damage_tasks.results.tables import deliveries
 from damage_tasks.review import recording
 from damage_tasks.review.recording import record, undo_last
 from tests.result_contract import check_result
@@ -28,6 +31,27 @@ def store(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inspec
     store.save(inspection("task-1", finding(damage(), damage("scratch"))))
     yield store
     store.close()
+
+
+TOPIC = "arn:aws:sns:us-east-1:000000000000:events"
+CALLBACK = "https://caller.example/photo?id=7"
+
+
+@pytest.fixture
+def sending_store(database_url: str, store: Inspections) -> Iterator[Inspections]:
+    """The same database, with a target of events."""
+    sending = Inspections(database_url, (TOPIC,))
+    yield sending
+    sending.close()
+
+
+def reviews(store: Inspections) -> list[tuple[str, Any]]:
+    """Target and data of each event about a decision."""
+    written = sa.select(deliveries).where(deliveries.c.type == "inspection.reviewed")
+    with store.engine.connect() as connection:
+        rows = connection.execute(written.order_by(deliveries.c.id)).all()
+    assert {row.inspection_id for row in rows} <= {"task-1"}
+    return [(row.target, json.loads(row.body)["data"]) for row in rows]
 
 
 def result() -> Any:
@@ -74,6 +98,56 @@ def test_undo_restores_what_counted_before(store: Inspections) -> None:
     assert undo_last(store, "bob") is None
     assert undo_last(store, "ann")
     assert (result()["reviewed_by"], result()["billable"]) == (None, False)
+
+
+def test_each_decision_and_its_undoing_have_an_event_with_the_result(
+    sending_store: Inspections,
+) -> None:
+    results = []
+    for person in ("ann", "bob"):
+        record(sending_store, "task-1", person, "confirm")
+        results.append((TOPIC, result()))
+    undo_last(sending_store, "bob")
+    results.append((TOPIC, result()))
+    assert reviews(sending_store) == results
+    assert [data["reviewed_by"] for _, data in results] == ["ann", "bob", "ann"]
+    assert undo_last(sending_store, "bob") is None
+    assert len(reviews(sending_store)) == 3
+
+
+def test_without_a_target_a_decision_has_no_event(store: Inspections) -> None:
+    record(store, "task-1", "ann", "confirm")
+    assert reviews(store) == []
+
+
+def test_the_callback_url_of_the_photo_receives_events_of_decisions(store: Inspections) -> None:
+    store.save(inspection("task-2", finding(damage()), sha256="c" * 64), CALLBACK)
+    record(store, "task-2", "ann", "confirm")
+    with store.engine.connect() as connection:
+        rows = connection.execute(
+            sa.select(deliveries.c.target).where(deliveries.c.type == "inspection.reviewed")
+        )
+        assert rows.scalars().all() == [CALLBACK]
+
+
+def test_a_decision_without_its_event_is_not_stored(sending_store: Inspections) -> None:
+    with sending_store.engine.begin() as connection:
+        connection.execute(sa.text("DROP TABLE deliveries"))
+    with pytest.raises(DatabaseError, match="damage-tasks migrate"):
+        record(sending_store, "task-1", "ann", "confirm")
+    assert result()["decisions"] == []
+
+
+def test_outlines_in_decisions_are_abridged_in_a_long_event(sending_store: Inspections) -> None:
+    outline = [[10 + n % 30, 20 + n % 40] for n in range(2000)]
+    for number in (1, 2):
+        record(sending_store, "task-1", "ann", "reshape", {"damage": number, "polygon": outline})
+    corners = [[10, 20], [39, 20], [39, 59], [10, 59]]
+    (_, short), (_, long) = reviews(sending_store)
+    payloads = [decision["payload"] for decision in check_result(long)["decisions"]]
+    assert payloads == [{"damage": number, "polygon": corners} for number in (1, 2)]
+    assert short["decisions"][0]["payload"]["polygon"] == outline
+    assert result()["decisions"][0]["payload"]["polygon"] == outline
 
 
 def test_only_decisions_of_the_last_hours_are_undone(
@@ -145,7 +219,8 @@ def test_a_decision_needs_an_inspection_and_a_person(store: Inspections) -> None
         record(store, "task-1", "", "confirm")
 
 
-def test_two_people_who_decide_at_once_are_both_stored(store: Inspections) -> None:
+def test_two_people_who_decide_at_once_are_both_stored(sending_store: Inspections) -> None:
+    store = sending_store
     people = [f"person-{n}" for n in range(4)]
     threads = [
         threading.Thread(target=record, args=(store, "task-1", person, "confirm"))
@@ -156,6 +231,8 @@ def test_two_people_who_decide_at_once_are_both_stored(store: Inspections) -> No
     for thread in threads:
         thread.join()
     assert {d["person"] for d in result()["decisions"]} == set(people)
+    # The last event knows all of them.
+    assert [len(data["decisions"]) for _, data in reviews(store)] == [1, 2, 3, 4]
 
 
 def test_inspections_decided_today_are_counted_by_person(store: Inspections) -> None:

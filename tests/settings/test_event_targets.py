@@ -27,7 +27,9 @@ def test_a_valid_target_is_unchanged(target: str) -> None:
     "target",
     ["arn:aws:s3:::bucket", "arn:aws:events:eu-central-1:123456789012:rule/a",
      "arn:aws:sns:eu-central-1:123456789012:event bus", "damage-events", "https://", "",
-     "https://rental.example:0/", "mailto:ops@rental.example"],
+     "https://rental.example:0/", "mailto:ops@rental.example", "https://rental.example/\0",
+     "https://rental.example/\x7f", "https://rental.example/a b", "https://rental.example/ü",
+     "https://rental.example\\a"],
 )  # fmt: skip
 def test_any_other_target_is_refused(target: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
