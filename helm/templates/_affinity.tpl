@@ -41,7 +41,5 @@ cluster without spot nodes; "require" keeps workers off all other nodes.
 {{- if $own -}}
 {{- $affinity = set $affinity "nodeAffinity" $own -}}
 {{- end -}}
-{{- with $affinity -}}
-affinity: {{- toYaml . | nindent 2 }}
-{{- end -}}
+{{- toYaml $affinity -}}
 {{- end }}

@@ -2,6 +2,7 @@
 Reports all missing and conflicting values in one message, before anything is installed.
 */}}
 {{- define "damage-tasks.check" -}}
+{{- include "damage-tasks.refuseRenamed" . -}}
 {{- $wrong := list -}}
 {{- range list "DAMAGE_QUEUE_URL" "DAMAGE_BUCKET" "DAMAGE_BUNDLE" -}}
 {{- if not (index $.Values.settings .) -}}
@@ -90,6 +91,9 @@ Reports all missing and conflicting values in one message, before anything is in
 {{- if and .Values.review.enabled (eq (.Values.settings.DAMAGE_REVIEW_SIGN_IN | default "none") "none") -}}
 {{- $wrong = append $wrong "settings.DAMAGE_REVIEW_SIGN_IN is not set, but review.enabled is true" -}}
 {{- end -}}
+{{- if and .Values.eventBus.enabled .Values.eventBus.url -}}
+{{- $wrong = append $wrong "eventBus.url is set, but eventBus.enabled is true: set it to false" -}}
+{{- end -}}
 {{- if and .Values.review.ingress.enabled (not .Values.review.ingress.host) -}}
 {{- $wrong = append $wrong "review.ingress.host is not set" -}}
 {{- end -}}
@@ -104,10 +108,14 @@ Reports all missing and conflicting values in one message, before anything is in
 {{/* Keys that the Secret must contain. */}}
 {{- define "damage-tasks.secretKeys" -}}
 - DAMAGE_DATABASE_URL
-{{- if .Values.eventBus.enabled }}
+{{- $bus := .Values.eventBus }}
+{{- if or $bus.enabled (contains "$(EVENT_BUS_PASSWORD)" $bus.url) }}
 - EVENT_BUS_PASSWORD
-{{- else if .Values.flower.enabled }}
+{{- else if and .Values.flower.enabled (not $bus.url) }}
 - DAMAGE_EVENT_BUS_URL
+{{- end }}
+{{- if and .Values.review.enabled (gt (int .Values.review.replicas) 1) }}
+- DAMAGE_REVIEW_SESSION_KEY
 {{- end }}
 {{- if and .Values.flower.enabled (not .Values.secret.values.FLOWER_AUTH) }}
 - FLOWER_BASIC_AUTH

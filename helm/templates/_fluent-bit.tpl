@@ -18,6 +18,7 @@
   value: {{ .Values.logs.prefix | quote }}
 - name: POD_NAME
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
+{{- include "damage-tasks.extraEnv" (list . .Values.logs) }}
 {{- end }}
 
 {{/*
@@ -27,9 +28,10 @@ ships the worker's last lines too.
 {{- define "damage-tasks.logSidecar" -}}
 - name: fluent-bit
   restartPolicy: Always
-  image: {{ .Values.logs.image | quote }}
+  image: {{ include "damage-tasks.imageName" (list . .Values.logs.image "") | quote }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
   command: [/fluent-bit/bin/fluent-bit]
-  args: [--config=/etc/damage-tasks/fluent-bit.yaml]
+  args: [--config=/etc/fluent-bit/fluent-bit.yaml]
   env: {{- include "damage-tasks.fluentBitEnv" . | nindent 4 }}
   ports:
     - {name: logs, containerPort: 2020}
@@ -40,5 +42,6 @@ ships the worker's last lines too.
   securityContext: {{- include "damage-tasks.containerSecurity" . | nindent 4 }}
   volumeMounts:
     - {name: logs, mountPath: /var/log/damage-tasks}
-    - {name: fluent-bit, mountPath: /etc/damage-tasks, readOnly: true}
+    - {name: fluent-bit, mountPath: /etc/fluent-bit, readOnly: true}
+    {{- include "damage-tasks.extraVolumeMounts" (list . dict) | nindent 4 }}
 {{- end }}

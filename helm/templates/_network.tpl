@@ -18,7 +18,7 @@ would allow every peer in Kubernetes.
 - ipBlock: {cidr: 0.0.0.0/0, except: [169.254.0.0/16]}
 {{- end }}
 
-{{/* What workers and Flower may connect to: DNS, AWS and photos over HTTPS, and their credentials. */}}
+{{/* What pods may connect to: DNS, AWS and photos over HTTPS, credentials, and networkPolicy.extraEgress. */}}
 {{- define "damage-tasks.egress" -}}
 {{- $policy := .Values.networkPolicy }}
 {{- include "damage-tasks.rule" (list "to" $policy.dns "UDP 53, TCP 53") }}
@@ -27,6 +27,14 @@ would allow every peer in Kubernetes.
 # EKS Pod Identity agent.
 - to: [{ipBlock: {cidr: 169.254.170.23/32}}]
   ports: [{protocol: TCP, port: 80}]
+{{- with $policy.extraEgress }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "damage-tasks.databaseEgress" -}}
+{{- $database := .Values.networkPolicy.database }}
+{{- include "damage-tasks.rule" (list "to" $database.to (printf "TCP %d" (int64 $database.port))) }}
 {{- end }}
 
 {{- define "damage-tasks.busEgress" -}}

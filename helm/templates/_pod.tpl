@@ -46,12 +46,18 @@ checksum/secret: {{ .Values.secret.values | toJson | sha256sum }}
       {{- end }}
 {{- end }}
 
-{{/* URL of the event bus: the chart's own, or the one in the Secret. */}}
+{{/* URL of the event bus: the chart's own, a managed one, or the one in the Secret. */}}
 {{- define "damage-tasks.busEnv" -}}
 {{- if .Values.eventBus.enabled }}
 {{ include "damage-tasks.secretVariable" (list . "EVENT_BUS_PASSWORD" false) }}
 - name: DAMAGE_EVENT_BUS_URL
-  value: redis://:$(EVENT_BUS_PASSWORD)@{{ include "damage-tasks.name" . }}-event-bus:6379/0
+  value: redis://:$(EVENT_BUS_PASSWORD)@{{ include "damage-tasks.fullname" . }}-event-bus:6379/0
+{{- else if .Values.eventBus.url }}
+{{- if contains "$(EVENT_BUS_PASSWORD)" .Values.eventBus.url }}
+{{ include "damage-tasks.secretVariable" (list . "EVENT_BUS_PASSWORD" false) }}
+{{- end }}
+- name: DAMAGE_EVENT_BUS_URL
+  value: {{ .Values.eventBus.url | quote }}
 {{- else }}
 {{ include "damage-tasks.secretVariable" (list . "DAMAGE_EVENT_BUS_URL" true) }}
 {{- end }}
@@ -65,6 +71,7 @@ checksum/secret: {{ .Values.secret.values | toJson | sha256sum }}
 {{ include "damage-tasks.secretVariable" (list $ . true) }}
 {{- end }}
 {{- include "damage-tasks.busEnv" . }}
+{{- include "damage-tasks.certificateEnv" . }}
 {{- if not (or .Values.flower.enabled (hasKey .Values.settings "DAMAGE_DEAD_LETTER_ALERTS")) }}
 # Otherwise Flower sends these alerts, because there is only one Flower.
 - name: DAMAGE_DEAD_LETTER_ALERTS
@@ -73,15 +80,6 @@ checksum/secret: {{ .Values.secret.values | toJson | sha256sum }}
 {{- with .Values.worker.extraEnv }}
 {{ toYaml . }}
 {{- end }}
-{{- end }}
-
-{{/* Tolerations of workers, including those for spot nodes unless worker.spot.use is "never". */}}
-{{- define "damage-tasks.workerTolerations" -}}
-{{- $worker := .Values.worker -}}
-{{- $spot := ternary (list) $worker.spot.tolerations (eq $worker.spot.use "never") -}}
-{{- with concat (default list $worker.tolerations) (default list $spot) -}}
-tolerations: {{- toYaml . | nindent 2 }}
-{{- end -}}
 {{- end }}
 
 {{/* Whether there are targets of events; if not, nothing delivers them. */}}

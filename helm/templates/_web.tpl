@@ -4,12 +4,10 @@
 {{- $component := index . 1 }}
 {{- $ingress := index . 2 }}
 {{- $path := index . 3 }}
-{{- $name := printf "%s-%s" (include "damage-tasks.name" $root) $component -}}
+{{- $name := printf "%s-%s" (include "damage-tasks.fullname" $root) $component -}}
 apiVersion: v1
 kind: Service
-metadata:
-  name: {{ $name }}
-  labels: {{- include "damage-tasks.labels" (list $root $component) | nindent 4 }}
+metadata: {{- include "damage-tasks.metadata" (dict "root" $root "component" $component) | nindent 2 }}
 spec:
   type: ClusterIP
   selector: {{- include "damage-tasks.selector" (list $root $component) | nindent 4 }}
@@ -19,12 +17,7 @@ spec:
 ---
 apiVersion: networking.k8s.io/v1
 kind: Ingress
-metadata:
-  name: {{ $name }}
-  labels: {{- include "damage-tasks.labels" (list $root $component) | nindent 4 }}
-  {{- with $ingress.annotations }}
-  annotations: {{- toYaml . | nindent 4 }}
-  {{- end }}
+metadata: {{- include "damage-tasks.metadata" (dict "root" $root "component" $component "annotations" $ingress.annotations) | nindent 2 }}
 spec:
   {{- with $ingress.className }}
   ingressClassName: {{ . | quote }}

@@ -62,7 +62,7 @@ ENTRYPOINT ["docker-entrypoint.sh"]
 EOF
 fi
 
-image=docker.io/valkey/valkey:8-alpine
+image=docker.io/valkey/valkey:8.1.10-alpine
 if missing $image; then
     build $image <<EOF
 FROM $debian

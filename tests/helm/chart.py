@@ -79,18 +79,19 @@ def render(values: dict[str, Any] | None = None, helm: str = "helm-4") -> Docume
     return Documents(copy.deepcopy(_rendered(text, helm)))
 
 
-def render_only(values: dict[str, Any], helm: str = "helm-4") -> Documents:
-    """The chart's objects with nothing but ``values``."""
-    return Documents(copy.deepcopy(_rendered(json.dumps(values, sort_keys=True), helm)))
+def render_only(values: dict[str, Any], helm: str = "helm-4", chart: Path = CHART) -> Documents:
+    """The objects of ``chart`` with nothing but ``values``."""
+    text = json.dumps(values, sort_keys=True)
+    return Documents(copy.deepcopy(_rendered(text, helm, chart)))
 
 
 @cache
-def _rendered(values: str, helm: str) -> list[dict[str, Any]]:
+def _rendered(values: str, helm: str, chart: Path = CHART) -> list[dict[str, Any]]:
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         file.write(values)
         file.flush()
         run = subprocess.run(
-            [program(helm), "template", "damage-tasks", CHART, "--namespace", "damage-tasks",
+            [program(helm), "template", "damage-tasks", chart, "--namespace", "damage-tasks",
              "--values", file.name],
             capture_output=True,
             text=True,

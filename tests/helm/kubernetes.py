@@ -17,6 +17,9 @@ CUSTOM = Path(__file__).parent / "schemas"
 OPERATORS = {
     "keda.sh/v1alpha1": ["keda-2.16", "keda-2.20"],
     "monitoring.coreos.com/v1": ["prometheus-operator-0.80", "prometheus-operator-0.93"],
+    # Only in examples, and without a schema here.
+    "external-secrets.io/v1": [],
+    "secrets-store.csi.x-k8s.io/v1": [],
 }
 
 

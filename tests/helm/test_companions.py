@@ -39,7 +39,28 @@ def test_the_database_is_migrated_before_any_pod_of_the_new_version_starts() -> 
 def test_the_migration_needs_nothing_that_the_chart_makes_later() -> None:
     pod = render().pods["Job/damage-tasks-migration"]
     assert "envFrom" not in pod["containers"][0]
-    assert "serviceAccountName" not in pod
+    hooks = 'metadata.annotations."helm.sh/hook-weight"'
+    job = render().one("Job")
+    for kind in ("ServiceAccount", "NetworkPolicy"):
+        brought = render().one(kind, "damage-tasks-migration")
+        assert int(jmespath.search(hooks, brought)) < int(jmespath.search(hooks, job))
+    assert pod["serviceAccountName"] == "damage-tasks-migration"
+
+
+def test_the_migration_reaches_the_database_alone_in_a_namespace_that_denies_by_default() -> None:
+    policy = render().one("NetworkPolicy", "damage-tasks-migration")["spec"]
+    labels = render().one("Job")["spec"]["template"]["metadata"]["labels"]
+    assert policy["podSelector"]["matchLabels"].items() <= labels.items()
+    assert policy["ingress"] == []
+    assert jmespath.search("egress[].ports[].port", policy) == [53, 53, 5432]
+
+
+@pytest.mark.parametrize("kind", ["Job", "Pod"])
+def test_no_proxy_of_a_mesh_keeps_a_pod_that_ends_from_ending(kind: str) -> None:
+    found = render().one(kind)
+    metadata = found if kind == "Pod" else found["spec"]["template"]
+    assert metadata["metadata"]["labels"]["sidecar.istio.io/inject"] == "false"
+    assert metadata["metadata"]["annotations"]["linkerd.io/inject"] == "disabled"
 
 
 def test_the_migration_knows_the_metadata_to_index() -> None:
@@ -119,6 +140,20 @@ def test_another_event_bus_comes_from_the_secret() -> None:
     assert not render(values).find("[?metadata.name=='damage-tasks-event-bus']")
     key = "containers[0].env[?name=='DAMAGE_EVENT_BUS_URL'].valueFrom.secretKeyRef.key"
     assert flower(key, values) == ["DAMAGE_EVENT_BUS_URL"]
+
+
+def test_a_managed_event_bus_is_a_value_and_its_password_is_not() -> None:
+    url = "rediss://:$(EVENT_BUS_PASSWORD)@bus.acme.example:6379/0"
+    values = {"eventBus": {"enabled": False, "url": url}}
+    env = flower("containers[0].env", values)
+    names = [each["name"] for each in env]
+    assert env[names.index("DAMAGE_EVENT_BUS_URL")]["value"] == url
+    assert names.index("EVENT_BUS_PASSWORD") < names.index("DAMAGE_EVENT_BUS_URL")
+    for wrong in ("rediss://:hush@bus.acme.example:6379/0", "http://bus.acme.example"):
+        with pytest.raises(ChartRefused, match=r"eventBus\.url|eventBus/url"):
+            render({"eventBus": {"enabled": False, "url": wrong}})
+    with pytest.raises(ChartRefused, match=r"eventBus\.enabled is true: set it to false"):
+        render({"eventBus": {"url": url}})
 
 
 def test_flower_is_published_by_an_ingress_with_a_certificate() -> None:

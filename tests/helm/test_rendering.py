@@ -68,12 +68,12 @@ def test_keda_and_the_prometheus_operator_take_their_objects(values: dict[str, A
 def test_the_examples_render_each_kind_that_the_chart_has() -> None:
     kinds = {each["kind"] for file in EXAMPLES for each in render_only(example(file))}
     assert kinds == {
-        "ConfigMap", "DaemonSet", "Deployment", "HorizontalPodAutoscaler", "Ingress", "Job",
-        "NetworkPolicy", "Pod", "PodDisruptionBudget", "PodMonitor", "PrometheusRule",
-        "ScaledObject", "Secret", "Service", "ServiceAccount", "ServiceMonitor",
-        "TriggerAuthentication",
+        "ConfigMap", "DaemonSet", "Deployment", "ExternalSecret", "HorizontalPodAutoscaler",
+        "Ingress", "Job", "NetworkPolicy", "Pod", "PodDisruptionBudget", "PodMonitor",
+        "PrometheusRule", "ScaledObject", "Secret", "SecretProviderClass", "Service",
+        "ServiceAccount", "ServiceMonitor", "TriggerAuthentication",
     }  # fmt: skip
-    assert len(EXAMPLES) >= 7
+    assert len(EXAMPLES) >= 12
 
 
 @pytest.mark.parametrize("version", kubernetes.KUBERNETES)

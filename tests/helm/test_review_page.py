@@ -50,3 +50,17 @@ def test_an_ingress_needs_a_host() -> None:
     assert found["tls"] == [{"hosts": ["review.acme.example"], "secretName": "review-tls"}]
     with pytest.raises(ChartRefused, match="review.ingress.host is not set"):
         render({**REVIEW, "review": {"enabled": True, "ingress": {"enabled": True}}})
+
+
+def test_several_pods_do_not_start_without_a_key_that_they_share() -> None:
+    def optional(replicas: int) -> Any:
+        values = {**REVIEW, "review": {"enabled": True, "replicas": replicas}}
+        pod = render(values).pods["Deployment/damage-tasks-review"]
+        key = "containers[0].env[?name=='DAMAGE_REVIEW_SESSION_KEY'].valueFrom.secretKeyRef | [0]"
+        return jmespath.search(key, pod).get("optional", False)
+
+    assert optional(1) is True
+    assert optional(2) is False
+    secret = {"existing": "", "values": {"DAMAGE_DATABASE_URL": "postgresql://db"}}
+    with pytest.raises(ChartRefused, match="secret.values.DAMAGE_REVIEW_SESSION_KEY is not set"):
+        render({**REVIEW, "review": {"enabled": True, "replicas": 2}, "secret": secret})

@@ -9,7 +9,7 @@ import pytest
 
 from tests.helm.chart import Documents, render
 
-EVERYTHING = {
+EVERYTHING: dict[str, Any] = {
     "logs": {"shipping": "sidecar", "bucket": "logs"},
     "monitoring": {"enabled": True, "dashboard": {"enabled": True}},
     "flower": {"ingress": {"enabled": True, "host": "flower.acme.example"}},
@@ -140,8 +140,8 @@ def test_each_component_has_its_own_account(documents: Documents) -> None:
     assert accounts["Deployment/damage-tasks-flower"] == "damage-tasks-flower"
     # The check does the same as a worker.
     assert accounts["Pod/damage-tasks-check"] == "damage-tasks-worker"
-    # Neither talks to AWS.
-    assert accounts["Job/damage-tasks-migration"] is None
+    assert accounts["Job/damage-tasks-migration"] == "damage-tasks-migration"
+    # It needs no identity.
     assert accounts["Deployment/damage-tasks-event-bus"] is None
 
 
@@ -155,7 +155,8 @@ def test_roles_are_given_by_annotation() -> None:
 
 def test_accounts_may_be_made_by_somebody_else() -> None:
     documents = render({"serviceAccounts": {"worker": {"create": False, "name": "photos"}}})
-    assert documents.find("[?kind=='ServiceAccount'].metadata.name") == ["damage-tasks-flower"]
+    made = documents.find("[?kind=='ServiceAccount'].metadata.name")
+    assert set(made) == {"damage-tasks-flower", "damage-tasks-migration"}
     assert documents.pods["Deployment/damage-tasks-worker"]["serviceAccountName"] == "photos"
 
 
@@ -198,10 +199,10 @@ def test_an_empty_list_of_callers_is_nobody_not_everybody() -> None:
     nobody |= {"database": {"to": []}, "eventBus": {"to": []}}
     documents = render({"networkPolicy": nobody, "eventBus": {"enabled": False}, **DAEMONSET})
     policies = documents.find("[?kind=='NetworkPolicy']")
-    assert len(policies) == 3
+    assert len(policies) == 4
     for policy in policies:
         assert not policy["spec"]["ingress"]
-        for rule in policy["spec"]["egress"]:
+        for rule in policy["spec"]["egress"] or []:
             assert rule["to"], policy["metadata"]["name"]
             assert set(jmespath.search("ports[].port", rule)) <= {443, 80}
 
@@ -223,6 +224,16 @@ def test_photos_by_plain_http_get_through_where_settings_allow_them() -> None:
 
     assert 80 not in ports(False)
     assert 80 in ports(True)
+
+
+def test_additional_targets_are_open_to_every_pod_but_the_event_bus() -> None:
+    rule = {"to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}], "ports": [{"port": 8443}]}
+    values = {**EVERYTHING, "networkPolicy": {"extraEgress": [rule]}}
+    values["settings"] = {**EVERYTHING["settings"], "DAMAGE_CALLBACK_HOSTS": ["a.example"]}
+    policies = render(values).find("[?kind=='NetworkPolicy']")
+    allowed = {each["metadata"]["name"]: rule in each["spec"]["egress"] for each in policies}
+    assert len(allowed) == 6
+    assert [name for name, there in allowed.items() if not there] == ["damage-tasks-event-bus"]
 
 
 def test_policies_may_be_left_out() -> None:

@@ -37,6 +37,41 @@ def test_copied_files_are_current(name: str) -> None:
     assert (CHART / name).read_text() == source.read_text(), "run `make chart`"
 
 
+def schema_names(node: dict[str, Any], path: str = "") -> list[str]:
+    """Paths of all values in the schema that contain no other values."""
+    if path in FREE or "properties" not in node:
+        return [path.lstrip(".")]
+    found = []
+    for key, child in node["properties"].items():
+        found += schema_names(child, f"{path}.{key}".lstrip("."))
+    return found
+
+
+SCHEMA_NAMES = [
+    name
+    for name in schema_names(json.loads((CHART / "values.schema.json").read_text()))
+    if not name.startswith(("settings.", "global")) and name not in generated.RENAMED
+]
+
+
+def test_every_value_of_the_schema_is_in_the_readme() -> None:
+    readme = (CHART / "README.md").read_text()
+    assert len(SCHEMA_NAMES) > 150
+    assert [name for name in SCHEMA_NAMES if f"| `{name}` |" not in readme] == []
+
+
+def test_every_value_of_the_schema_is_used_by_a_template() -> None:
+    templates = "".join(file.read_text() for file in (CHART / "templates").rglob("*.*"))
+    # These are passed on whole: the maps that contain them, or a loop over them.
+    parts = ("autoscaling.hpa.metric.", "certificates.", "secret.values")
+    unused = [
+        name
+        for name in SCHEMA_NAMES
+        if not name.startswith(parts) and not re.search(rf"\.{name.split('.')[-1]}\b", templates)
+    ]
+    assert unused == []
+
+
 def test_limits_are_of_values_that_exist() -> None:
     assert set(LIMITS) <= NAMES
     assert set(FREE) <= NAMES
@@ -84,7 +119,8 @@ def test_a_typo_is_refused(values: dict[str, Any], complaint: str, helm: str) ->
         {"worker": {"extraEnv": [{"name": "AWS_REGION", "value": "x"}]}},
         {"worker": {"podLabels": {"app.kubernetes.io/name": "x"}}},
         {"worker": {"podAnnotations": {"checksum/settings": "x"}}},
-        {"labels": {"app.kubernetes.io/instance": "x"}},
+        {"commonLabels": {"app.kubernetes.io/instance": "x"}},
+        {"migration": {"annotations": {"helm.sh/hook": "x"}}},
         {"flower": {"options": {"FLOWER_DB": "x"}}},
         {"flower": {"extraEnv": [{"name": "FLOWER_PORT", "value": "x"}]}},
     ],
@@ -161,15 +197,10 @@ def test_a_trials_secret_holds_what_pods_need() -> None:
 
 def test_every_object_of_the_schema_is_closed() -> None:
     def closed(node: Any) -> bool:
-        if not isinstance(node, dict) or node.get("type") != "object" or "properties" not in node:
+        if not isinstance(node, dict) or "properties" not in node:
             return True
         return node["additionalProperties"] is False and all(
             closed(child) for child in node["properties"].values()
         )
 
     assert closed(json.loads((CHART / "values.schema.json").read_text()))
-
-
-def test_another_release_name_names_everything() -> None:
-    names = render({"nameOverride": "photos"}).find("[].metadata.name")
-    assert all(name.startswith("photos") for name in names)

@@ -239,7 +239,10 @@ def test_the_image_is_a_version_never_a_moving_tag() -> None:
         render({"image": {"tag": "latest"}})
 
 
-def test_a_digest_wins_over_the_tag() -> None:
+def test_a_digest_decides_what_is_pulled() -> None:
     digest = "sha256:" + "a" * 64
+    image = f"{CONTAINER}.image"
     values = {"image": {"tag": "1.0.0", "digest": digest}}
-    assert worker(values, f"{CONTAINER}.image") == f"damage-tasks@{digest}"
+    assert worker(values, image) == f"damage-tasks:1.0.0@{digest}"
+    # The digest may be of another version than the chart's.
+    assert worker({"image": {"digest": digest}}, image) == f"damage-tasks@{digest}"

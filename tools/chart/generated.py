@@ -25,6 +25,9 @@ COPIES = {
     "files/dashboard.json": ROOT / "deploy/monitoring/grafana/damage-tasks.json",
 }
 
+# Values of earlier versions; templates refuse them and name the new ones.
+RENAMED: dict[str, str] = yaml.safe_load((CHART / "files/renamed.yaml").read_text())
+
 # These come from the Secret, never from the ConfigMap.
 SECRETS = {
     "DAMAGE_DATABASE_URL",
@@ -110,8 +113,14 @@ def _object(tree: dict[str, Any], path: tuple[str, ...], texts: dict[Any, str]) 
             node = _object(value, here, texts)
         else:
             node = _plain(value)
+        if name in RENAMED:
+            node = {**node, "type": ["object", "string"]}
         text = texts.get(here)
         properties[key] = {"description": text, **node} if text else dict(node)
+    for old, new in RENAMED.items():
+        *above, key = old.split(".")
+        if tuple(above) == path and key not in properties:
+            properties[key] = {"description": f"Renamed to {new}, and refused."}
     # `null` removes a value; values that templates compute with must stay.
     needed = [
         key

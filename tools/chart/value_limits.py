@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tools.chart.pod_options import POD_OPTIONS, pod_options
 from tools.chart.value_shapes import (
     LABELS,
     OPTION,
@@ -11,15 +12,12 @@ from tools.chart.value_shapes import (
     POLICY,
     PORTS,
     QUANTITY,
-    RESOURCES,
-    SPREAD,
+    TEXT,
     TEXTS,
     TOLERATIONS,
     closed,
-    variables,
 )
 
-AWS_ADDRESS = "AWS_REGION$|AWS_DEFAULT_REGION$|AWS_ENDPOINT_URL$"
 SECRET_KEYS = [
     "DAMAGE_DATABASE_URL",
     "DAMAGE_EVENT_BUS_URL",
@@ -38,18 +36,33 @@ SECRET_KEYS = [
     "FLOWER_OAUTH2_SECRET",
 ]
 
-LIMITS: dict[str, dict[str, Any]] = {
-    "labels": LABELS,
-    "nameOverride": {"type": "string", "maxLength": 40, "pattern": "^([a-z][a-z0-9-]*)?$"},
-    "image.repository": {"type": "string", "minLength": 1},
+PREFIX_OF_NAMES = {"type": "string", "maxLength": 40, "pattern": "^([a-z][a-z0-9-]*)?$"}
+IMAGE: dict[str, dict[str, Any]] = {
+    "registry": TEXT,
+    "repository": {"type": "string", "minLength": 1},
     # With a moving tag, two pods of one version could differ.
-    "image.tag": {
+    "tag": {
         "type": "string",
         "pattern": "^([A-Za-z0-9_][A-Za-z0-9_.-]*)?$",
         "maxLength": 128,
         "not": {"enum": ["latest", "stable", "main", "master"]},
     },
-    "image.digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
+    "digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
+}
+
+LIMITS: dict[str, dict[str, Any]] = {
+    **pod_options(),
+    **{
+        f"{image}.{key}": limit
+        for image in ("image", "eventBus.image", "logs.image")
+        for key, limit in IMAGE.items()
+    },
+    "nameOverride": PREFIX_OF_NAMES,
+    "fullnameOverride": PREFIX_OF_NAMES,
+    "commonLabels": LABELS,
+    "commonAnnotations": POD_OPTIONS["annotations"],
+    "imagePullSecrets": {"type": "array", "items": closed(["name"], name=TEXT)},
+    "extraObjects": {"type": "array", "items": {"type": ["object", "string"]}},
     "image.pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
     "secret.values": {
         "type": "object",
@@ -60,23 +73,15 @@ LIMITS: dict[str, dict[str, Any]] = {
     "serviceAccounts.flower.annotations": TEXTS,
     "serviceAccounts.logs.annotations": TEXTS,
     "serviceAccounts.deliverer.annotations": TEXTS,
+    "serviceAccounts.migration.annotations": TEXTS,
     "worker.args": {"type": "array", "items": {"type": "string"}},
     "worker.remapSigterm": {"enum": ["", "SIGQUIT"]},
-    "worker.resources": RESOURCES,
     # Less than the two minutes of a spot notice.
     "worker.terminationGracePeriodSeconds": {"type": "integer", "minimum": 1, "maximum": 119},
     "worker.bundleCache.type": {"enum": ["emptyDir", "persistentVolumeClaim"]},
     "worker.spot.use": {"enum": ["prefer", "require", "never"]},
     "worker.spot.labels": TEXTS,
-    "worker.nodeSelector": TEXTS,
-    "worker.podLabels": LABELS,
-    "worker.podAnnotations": {
-        **TEXTS,
-        "patternProperties": {"^checksum/|/safe-to-evict$": False},
-    },
-    "worker.tolerations": TOLERATIONS,
     "worker.spot.tolerations": TOLERATIONS,
-    "worker.topologySpreadConstraints": SPREAD,
     "worker.bundleCache.size": QUANTITY,
     # Zero would prevent nodes from being drained.
     "worker.podDisruptionBudget.maxUnavailable": {
@@ -84,14 +89,7 @@ LIMITS: dict[str, dict[str, Any]] = {
         "minimum": 1,
         "pattern": "^([1-9][0-9]?|100)%$",
     },
-    "worker.extraEnv": variables(
-        f"DAMAGE_|EVENT_BUS_PASSWORD$|LOG_FILE$|REMAP_SIGTERM$|{AWS_ADDRESS}"
-    ),
     "deliverer.replicas": {"type": "integer", "minimum": 1},
-    "deliverer.resources": RESOURCES,
-    "deliverer.nodeSelector": TEXTS,
-    "deliverer.tolerations": TOLERATIONS,
-    "deliverer.extraEnv": variables(f"DAMAGE_|{AWS_ADDRESS}"),
     "autoscaling.type": {"enum": ["keda", "hpa", "off"]},
     "autoscaling.maxReplicas": {"type": "integer", "minimum": 1},
     "autoscaling.photosPerWorker": {"type": "integer", "minimum": 1},
@@ -120,9 +118,6 @@ LIMITS: dict[str, dict[str, Any]] = {
         },
     },
     "autoscaling.hpa.metric.selector": {"type": "object"},
-    "migration.resources": RESOURCES,
-    "migration.nodeSelector": TEXTS,
-    "migration.tolerations": TOLERATIONS,
     "flower.options": {
         "type": "object",
         "additionalProperties": False,
@@ -139,37 +134,21 @@ LIMITS: dict[str, dict[str, Any]] = {
             False,
         ),
     },
-    "flower.extraEnv": variables(f"DAMAGE_|FLOWER_|EVENT_BUS_PASSWORD$|{AWS_ADDRESS}"),
     "flower.pathPrefix": {"type": "string", "pattern": "^(/[A-Za-z0-9/_-]*[A-Za-z0-9_-])?$"},
     "flower.ingress.annotations": TEXTS,
-    "flower.resources": RESOURCES,
-    "flower.nodeSelector": TEXTS,
-    "flower.tolerations": TOLERATIONS,
     "review.replicas": {"type": "integer", "minimum": 1},
     "review.ingress.annotations": TEXTS,
-    "review.resources": RESOURCES,
-    "review.nodeSelector": TEXTS,
-    "review.tolerations": TOLERATIONS,
-    "eventBus.resources": RESOURCES,
-    "eventBus.nodeSelector": TEXTS,
-    "eventBus.tolerations": TOLERATIONS,
-    "eventBus.maxMemory": {"type": "string", "pattern": "^[0-9]+([kKmMgG][bB]?)?$"},
-    "image.pullSecrets": {
-        "type": "array",
-        "items": {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["name"],
-            "properties": {"name": {"type": "string"}},
-        },
+    # The password is in the Secret, so that no value contains it.
+    "eventBus.url": {
+        "type": "string",
+        "pattern": r"^(rediss?://([\w-]*:\$\(EVENT_BUS_PASSWORD\)@)?[^@/: ]+(:\d+)?(/\d+)?)?$",
     },
+    "eventBus.maxMemory": {"type": "string", "pattern": "^[0-9]+([kKmMgG][bB]?)?$"},
     "monitoring.labels": LABELS,
     "monitoring.interval": {"type": "string", "pattern": "^[0-9]+(ms|s|m)$"},
     "monitoring.dashboard.labels": LABELS,
     "monitoring.dashboard.annotations": TEXTS,
     "logs.shipping": {"enum": ["off", "sidecar", "daemonset"]},
-    "logs.resources": RESOURCES,
-    "logs.tolerations": TOLERATIONS,
     "networkPolicy.dns": PEERS,
     "networkPolicy.monitoring": PEERS,
     "networkPolicy.ingressController": PEERS,
@@ -182,7 +161,4 @@ LIMITS: dict[str, dict[str, Any]] = {
 
 # Maps that belong to Kubernetes or to the operator: their contents are not documented
 # here, and any key is allowed unless LIMITS says otherwise.
-FREE = {
-    *(name for name, limit in LIMITS.items() if limit.get("type") == "object"),
-    "worker.affinity",
-}
+FREE = {name for name, limit in LIMITS.items() if limit.get("type") == "object"}

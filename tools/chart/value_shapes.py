@@ -115,3 +115,10 @@ def variables(not_these: str) -> dict[str, Any]:
             valueFrom={"type": "object"},
         ),
     }
+
+
+def named_objects(*needed: str) -> dict[str, Any]:
+    """Objects of Kubernetes with a name and the ``needed`` properties, which are texts."""
+    properties = dict.fromkeys(("name", *needed), TEXT)
+    items = {"type": "object", "required": list(properties), "properties": properties}
+    return {"type": "array", "items": items}
