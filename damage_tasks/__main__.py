@@ -18,6 +18,7 @@ from damage_tasks.cli import (
     export,
     find,
     flower,
+    import_labels,
     migrate,
     queue,
     review,
@@ -53,6 +54,7 @@ for module in (
 ):
     name = module.__name__.rpartition(".")[2]
     cli.command(name=name, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(module.run)
+cli.command(name="import")(import_labels.run)
 cli.add_typer(queue.cli, name="queue")
 cli.add_typer(dead_letters.cli, name="dead-letters")
 cli.add_typer(deliveries.cli, name="deliveries")

@@ -61,9 +61,18 @@ def counting(decisions: Iterable[Decision]) -> list[Decision]:
 
     Notes and undone decisions do not count.
     """
+    valid = _valid(decisions)
+    return decisions_of(valid, valid[-1].person) if valid else []
+
+
+def decisions_of(decisions: Iterable[Decision], person: str) -> list[Decision]:
+    """The decisions of ``person``, oldest first, without notes and undone ones."""
+    return [decision for decision in _valid(decisions) if decision.person == person]
+
+
+def _valid(decisions: Iterable[Decision]) -> list[Decision]:
     valid = [d for d in decisions if d.undone_at is None and d.action is not Action.NOTE]
-    valid.sort(key=lambda decision: decision.made_at)
-    return [decision for decision in valid if decision.person == valid[-1].person]
+    return sorted(valid, key=lambda decision: decision.made_at)
 
 
 def final_verdict(verdict: str, damages: int, counted: Sequence[Decision]) -> str | None:

@@ -71,6 +71,7 @@ __all__ = [
     "FlowerOpen",
     "IdConflict",
     "InspectionNotFound",
+    "LabelsInvalid",
     "MessageMalformed",
     "MetadataInvalid",
     "NotAPhoto",
@@ -213,6 +214,13 @@ class ExportRefused(DamageTaskError):
 
     code = "export_refused"
     default_text = "labelled photos cannot be exported to this folder"
+
+
+class LabelsInvalid(DamageTaskError):
+    """Raised when a file of labels cannot be imported as decisions."""
+
+    code = "labels_invalid"
+    default_text = "the file of labels cannot be imported as decisions"
 
 
 class InspectionNotFound(DamageTaskError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +10,8 @@ from typing import Protocol
 from damage_tasks.labelling.reviewed_areas import Area
 
 UNKNOWN_DAMAGE = "damage"  # the class of areas without a type
+NOT_LABELLED = "nobody has labelled it"
+_DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,36 @@ class ExportedPhoto:
     labelled_by: str
     score: float
     group: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedLabel:
+    """What a labelling tool says about the photo that it calls ``name``.
+
+    ``areas`` is all damage on the photo; ``size`` is (width, height) of the labelled photo.
+    ``problem`` is why the label cannot be imported; otherwise it is empty.
+    """
+
+    name: str
+    areas: tuple[Area, ...] = ()
+    size: tuple[int, int] | None = None
+    problem: str = ""
+
+    @property
+    def sha256(self) -> str | None:
+        """The digest in the name, which `ExportedPhoto.file` has."""
+        found = _DIGEST.search(self.name)
+        return found[0] if found else None
+
+
+class UnsupportedShape(ValueError):
+    """Raised for a shape that no decision can express."""
+
+
+def type_of(class_name: str) -> str | None:
+    """The damage type that a class means; None for damage of unknown type."""
+    name = class_name.strip().lower()
+    return None if name == UNKNOWN_DAMAGE else name
 
 
 class LabelFiles(Protocol):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from damage_tasks.decision import Action, Decision
+from damage_tasks.decision import Action, Decision, decisions_of
 from damage_tasks.errors import DecisionInvalid, InspectionNotFound
 from damage_tasks.results.decisions import insert_decision, last_decision, undo_decision
 from damage_tasks.results.outbox import add_review
@@ -17,6 +17,7 @@ from damage_tasks.review.payloads import validated
 from damage_tasks.review.people import MAX_NAME_CHARACTERS, is_valid_name
 
 if TYPE_CHECKING:
+    from damage_tasks.inspection import Inspection
     from damage_tasks.results.store import Inspections
 
 MAX_SECONDS = 3600.0  # seconds; a page that was open for longer was not looked at all the time
@@ -41,24 +42,37 @@ def record(
     inspection = store.find(inspection_id)
     if inspection is None:
         raise InspectionNotFound(f"no inspection {inspection_id}")
-    if not is_valid_name(person):
-        raise DecisionInvalid(
-            f"a decision needs the name of a person, at most {MAX_NAME_CHARACTERS} characters"
-        )
-    decision = Decision(
-        inspection_id=inspection_id,
-        person=person,
-        made_at=datetime.now(UTC),
-        payload=validated(action, payload or {}, inspection),
-        action=Action(action),
-        seconds=_limited(seconds),
-        bundle_digest=inspection.bundle.digest if inspection.bundle else None,
-    )
+    decision = _decision(inspection, person, action, payload or {}, seconds)
     with store.transaction() as connection:
         decision = replace(decision, id=insert_decision(connection, decision))
         add_review(connection, inspection_id, store.event_targets)
     _audit("decided", decision, person)
     return decision
+
+
+def replace_decisions(
+    store: Inspections,
+    inspection: Inspection,
+    person: str,
+    made: Iterable[tuple[str, Mapping[str, Any]]],
+) -> None:
+    """Store the decisions ``made`` (action and payload), and undo the person's earlier ones.
+
+    Both happen in one transaction.  ``inspection`` has its decisions.  Raises `DecisionInvalid`,
+    `DatabaseUnavailable` or `DatabaseError`.
+    """
+    decisions = [_decision(inspection, person, action, payload) for action, payload in made]
+    earlier = decisions_of(inspection.decisions, person)
+    with store.transaction() as connection:
+        for decision in earlier:
+            undo_decision(connection, decision)
+        decisions = [
+            replace(decision, id=insert_decision(connection, decision)) for decision in decisions
+        ]
+    for decision in earlier:
+        _audit("undid", decision, person)
+    for decision in decisions:
+        _audit("decided", decision, person)
 
 
 def undo_last(store: Inspections, person: str) -> Decision | None:
@@ -73,6 +87,28 @@ def undo_last(store: Inspections, person: str) -> Decision | None:
         add_review(connection, decision.inspection_id, store.event_targets)
     _audit("undid", decision, person)
     return decision
+
+
+def _decision(
+    inspection: Inspection,
+    person: str,
+    action: str,
+    payload: Mapping[str, Any],
+    seconds: float | None = None,
+) -> Decision:
+    if not is_valid_name(person):
+        raise DecisionInvalid(
+            f"a decision needs the name of a person, at most {MAX_NAME_CHARACTERS} characters"
+        )
+    return Decision(
+        inspection_id=inspection.id,
+        person=person,
+        made_at=datetime.now(UTC),
+        payload=validated(action, payload, inspection),
+        action=Action(action),
+        seconds=_limited(seconds),
+        bundle_digest=inspection.bundle.digest if inspection.bundle else None,
+    )
 
 
 def _limited(seconds: float | None) -> float | None:

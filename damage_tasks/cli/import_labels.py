@@ -1,0 +1,54 @@
+"""``damage-tasks import``: what people drew in a labelling tool, as decisions."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from damage_tasks.cli.listing import print_counts
+from damage_tasks.telemetry import one_line
+
+
+def run(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="JSON file: COCO, as CVAT exports it, or Label Studio's export as JSON.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ],
+    person: Annotated[str, typer.Option(help="Who drew the labels; decisions carry this name.")],
+    empty_is_clean: Annotated[
+        bool,
+        typer.Option(
+            "--empty-is-clean",
+            help="COCO: images without annotations are clean cars. By default they are not "
+            "imported, because nobody may have labelled them yet.",
+        ),
+    ] = False,
+) -> None:
+    """Import labels of photos that `damage-tasks export` wrote, as decisions of a person.
+
+    The labels of a photo are compared with what the networks found: corrected outlines and types,
+    missed damage and false alarms become decisions, and labels without a difference confirm the
+    finding. Importing a file again changes nothing.
+
+    Example: damage-tasks import project-1.json --person ann@acme.example
+    """
+    from damage_tasks.labelling.label_import import import_labels, read_labels
+    from damage_tasks.results.celery_backend import open_inspections
+
+    labels = read_labels(file, empty_is_clean=empty_is_clean)
+    report = import_labels(open_inspections(), labels, person)
+    for name, problem in report.not_imported:
+        print(one_line(f"{name}: {problem}"), file=sys.stderr)
+    console = Console(soft_wrap=True)
+    print_counts(console, "photos", report.photos)
+    print_counts(console, "decisions", report.decisions)
+    print_counts(console, "not imported", Counter(problem for _, problem in report.not_imported))

@@ -1,0 +1,132 @@
+"""Imports what people drew in labelling tools, as their decisions."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from damage_tasks.decision import Action, decisions_of
+from damage_tasks.errors import DecisionInvalid, LabelsInvalid
+from damage_tasks.labelling.coco_labels import is_coco, read_coco
+from damage_tasks.labelling.label_differences import are_same, decisions_for
+from damage_tasks.labelling.label_studio_tasks import is_label_studio, read_tasks
+from damage_tasks.labelling.labelled_photo import ImportedLabel
+from damage_tasks.labelling.reviewed_areas import Area, reviewed_areas
+from damage_tasks.results.photo_selection import load_photos
+from damage_tasks.review.people import MAX_NAME_CHARACTERS, is_valid_name
+from damage_tasks.review.recording import replace_decisions
+
+if TYPE_CHECKING:
+    from damage_tasks.inspection import Inspection
+    from damage_tasks.results.store import Inspections
+
+# Why a label is not imported.
+NO_DIGEST = "its name does not contain the digest of a photo"
+NOT_EXAMINED = "no examined photo has this digest"
+OTHER_SIZE = "its size is not that of the examined photo"
+TWICE = "it is labelled more than once in the file"
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """How many photos were decided about or unchanged, and the decisions by action.
+
+    ``not_imported`` has the names of the other photos, with the reasons.
+    """
+
+    photos: Counter[str] = field(default_factory=Counter)
+    decisions: Counter[str] = field(default_factory=Counter)
+    not_imported: list[tuple[str, str]] = field(default_factory=list)
+
+
+def read_labels(path: Path, *, empty_is_clean: bool = False) -> list[ImportedLabel]:
+    """The labels in a file of COCO or of Label Studio; see the readers of both.
+
+    Raises `LabelsInvalid`.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise LabelsInvalid(f"{path}: not JSON: {error}") from None
+    if is_coco(document):
+        return list(read_coco(document, empty_is_clean=empty_is_clean))
+    if is_label_studio(document):
+        return list(read_tasks(document))
+    raise LabelsInvalid(f"{path}: neither COCO nor an export of Label Studio as JSON")
+
+
+def import_labels(store: Inspections, labels: Iterable[ImportedLabel], person: str) -> ImportReport:
+    """Store ``labels`` as decisions of ``person``; labels that are stored already change nothing.
+
+    If this person has decided differently about a photo before, that is undone.  Raises
+    `DecisionInvalid` if the name cannot be used, `DatabaseUnavailable` or `DatabaseError`.
+    """
+    if not is_valid_name(person):
+        raise DecisionInvalid(f"the name of a person has 1 to {MAX_NAME_CHARACTERS} characters")
+    report, seen = ImportReport(), set[str]()
+    for label in labels:
+        digest = label.sha256
+        problem = label.problem or (NO_DIGEST if digest is None else "")
+        problem = problem or (TWICE if digest in seen else "")
+        if not problem and digest is not None:
+            seen.add(digest)
+            problem = _import(store, label, digest, person, report)
+        if problem:
+            report.not_imported.append((label.name, problem))
+    return report
+
+
+def _import(
+    store: Inspections, label: ImportedLabel, digest: str, person: str, report: ImportReport
+) -> str:
+    """Store one label; returns why that is impossible, or an empty text."""
+    with store.transaction() as connection:
+        found = load_photos(connection, [digest])
+    if not found or found[0].finding is None:
+        return NOT_EXAMINED
+    size = found[0].finding.photo_size
+    if label.size is not None and tuple(label.size) != size:
+        return OTHER_SIZE
+    areas = [_inside(area, *size) for area in label.areas]
+    if _is_stored(found[0], areas, person):
+        report.photos["unchanged"] += 1
+        return ""
+    made = decisions_for(found[0], areas)
+    try:
+        replace_decisions(store, found[0], person, made)
+    except DecisionInvalid as error:
+        return str(error)
+    report.photos["decided"] += 1
+    report.decisions.update(str(action) for action, _ in made)
+    return ""
+
+
+def _is_stored(inspection: Inspection, areas: list[Area], person: str) -> bool:
+    """Whether the person's own decisions say the same."""
+    own = decisions_of(inspection.decisions, person)
+    if not own or own[-1].action is Action.RETAKE:
+        return False
+    damages = inspection.finding.damages if inspection.finding else ()
+    return are_same(reviewed_areas(damages, own), areas)
+
+
+def _inside(area: Area, width: int, height: int) -> Area:
+    """``area`` without what rounding or a careless hand drew outside the photo."""
+
+    def moved(corner: tuple[int, int]) -> tuple[int, int]:
+        return min(max(corner[0], 0), width), min(max(corner[1], 0), height)
+
+    box = area.box
+    if box is not None:
+        (left, top), (right, bottom) = moved(box[:2]), moved((box[0] + box[2], box[1] + box[3]))
+        box = (left, top, right - left, bottom - top)
+    return replace(
+        area,
+        polygon=tuple(map(moved, area.polygon)),
+        box=box,
+        point=moved(area.point) if area.point else None,
+    )
