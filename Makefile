@@ -77,8 +77,9 @@ var/peers/%/.ready: setup.cfg
 		-e '.[worker,openvino]' "$*$(if $(filter ray,$*),[serve])"
 	@touch $@
 
-docs: $(VENV)/.dev ## Generate the pages in docs/reference
+docs: $(VENV)/.dev ## Generate the pages in docs/reference, and compile the definition of compact messages
 	@$(BIN)/python -m tools.reference_pages
+	@$(BIN)/python -m tools.compiled_schema
 
 site: $(VENV)/.dev ## Build the documentation site into var/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

@@ -7,6 +7,7 @@ from kombu.entity import Queue
 
 from damage_tasks.settings import URGENT, get_settings
 from damage_tasks.sqs.celery_message import PLAIN_JSON_TYPE
+from damage_tasks.sqs.compact_message import CONTENT_TYPE_ATTRIBUTE
 from damage_tasks.sqs.trace_headers import AWS_TRACE_HEADER, TRACE_HEADERS
 
 _settings = get_settings()
@@ -30,7 +31,7 @@ broker_transport_options = {
             "SentTimestamp",
             AWS_TRACE_HEADER,
         ],
-        "MessageAttributeNames": list(TRACE_HEADERS),
+        "MessageAttributeNames": [CONTENT_TYPE_ATTRIBUTE, *TRACE_HEADERS],
     },
     # kombu's asynchronous client times out after 20 s, so a poll must be shorter.
     "wait_time_seconds": 10,

@@ -18,6 +18,7 @@ from damage_tasks.contract import (
     InspectionPage,
     InspectionResult,
     PendingInspection,
+    PhotoRequest,
     ProgressResult,
 )
 from damage_tasks.inspection_lookup import (
@@ -36,6 +37,7 @@ __all__ = [
     "InspectionPage",
     "InspectionResult",
     "PendingInspection",
+    "PhotoRequest",
     "ProgressResult",
     "app",
     "detect_damage",

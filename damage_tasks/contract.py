@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, Protocol, overload
+from typing import Any, Literal, NotRequired, Protocol, overload
 
 # pydantic, and so a caller's FastAPI, accepts typing's own only from Python 3.12 on.
 from typing_extensions import TypedDict
@@ -46,6 +46,7 @@ __all__ = [
     "Metadata",
     "PendingInspection",
     "Photo",
+    "PhotoRequest",
     "PhotoResult",
     "ProgressResult",
     "QualityResult",
@@ -54,8 +55,6 @@ __all__ = [
     "StartedResult",
     "Verdict",
 ]
-
-Photo = str | tuple[str, Metadata | None]  # a URL, or a URL and metadata
 
 
 class InspectionCriteria(TypedDict, total=False):
@@ -127,6 +126,18 @@ class InspectionOptions(TypedDict, total=False):
     case_photos: int
     deadline: str | datetime
     callback_url: str
+
+
+class PhotoRequest(TypedDict):
+    """A photo for `submit_many`, with the arguments of `detect_damage.delay`."""
+
+    url: str
+    metadata: NotRequired[Metadata | None]
+    inspection: NotRequired[InspectionOptions | None]
+
+
+# A URL, a URL and metadata, or both with options.
+Photo = str | tuple[str, Metadata | None] | PhotoRequest
 
 
 class CallOptions(TypedDict, total=False):

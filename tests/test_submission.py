@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -13,7 +14,9 @@ import pytest
 from damage_tasks import submit_many
 from damage_tasks.contract import Photo
 from damage_tasks.devstack.aws_emulator import Emulator
-from damage_tasks.errors import MetadataInvalid, PhotosNotSent
+from damage_tasks.errors import CallRefused, ExtraMissing, MetadataInvalid, PhotosNotSent
+from damage_tasks.sqs.compact_message import is_compact, request_class
+from damage_tasks.sqs.envelope import translate
 from damage_tasks.sqs.outgoing_batches import (
     MAX_REQUEST_BYTES,
     OutgoingMessage,
@@ -49,15 +52,33 @@ def photos(count: int) -> Iterator[Photo]:
 def calls_on(queue_url: str, aws: Emulator) -> dict[str, Any]:
     """The arguments of the calls that wait on the queue, by task id."""
     found = {}
+    for message in messages_on(queue_url, aws):
+        body = json.loads(base64.b64decode(message["Body"]))
+        arguments, _, _ = json.loads(base64.b64decode(body["body"]))
+        found[body["headers"]["id"]] = arguments
+    return found
+
+
+def headers_on(queue_url: str, aws: Emulator) -> dict[str, Any]:
+    """The headers of the calls that wait on the queue, by task id."""
+    bodies = [json.loads(base64.b64decode(x["Body"])) for x in messages_on(queue_url, aws)]
+    return {body["headers"]["id"]: body["headers"] for body in bodies}
+
+
+def messages_on(queue_url: str, aws: Emulator) -> list[Any]:
+    """The messages that wait on the queue."""
+    found: list[Any] = []
     while messages := (
         aws.client("sqs")
-        .receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10)
+        .receive_message(
+            QueueUrl=queue_url,
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["All"],
+        )
         .get("Messages")
     ):
-        for message in messages:
-            body = json.loads(base64.b64decode(message["Body"]))
-            arguments, _, _ = json.loads(base64.b64decode(body["body"]))
-            found[body["headers"]["id"]] = arguments
+        found += messages
     return found
 
 
@@ -95,6 +116,89 @@ def test_photos_are_taken_only_as_they_are_sent(queue_url: str) -> None:
 def test_options_apply_to_every_photo(queue_url: str, aws: Emulator) -> None:
     list(submit_many(photos(3), DelaySeconds=600))
     assert read_queue(aws.client("sqs"), queue_url).delayed == 3
+
+
+def test_a_photo_may_have_its_own_options(queue_url: str, aws: Emulator) -> None:
+    chosen: list[Photo] = [
+        "s3://b/1.jpg",
+        {"url": "s3://b/2.jpg", "inspection": {"id": "I-2", "case_photos": 3}},
+        {"url": "s3://b/3.jpg", "metadata": {"n": 3}, "inspection": {"case_id": "other"}},
+    ]
+    ids = list(submit_many(chosen, inspection={"case_id": "common"}))
+    assert ids[1] == "I-2"
+    sent = headers_on(queue_url, aws)
+    assert [sent[id]["case_id"] for id in ids] == ["common", "common", "other"]
+    assert (sent["I-2"]["case_photos"], sent["I-2"]["own_id"]) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("photo", "reason"),
+    [
+        ({"image_url": "s3://b/1.jpg"}, "must have a url"),
+        ({"url": "s3://b/1.jpg", "car_id": 7}, "'car_id'"),
+        ({"url": 7}, "url must be a string"),
+        ({"url": "s3://b/1.jpg", "inspection": {"id": ""}}, "inspection.id must be"),
+        ({"url": "s3://b/1.jpg", "inspection": "I-7"}, "inspection must be an object"),
+    ],
+)
+@pytest.mark.parametrize("compact", [False, True])
+def test_a_photo_that_is_described_wrongly_is_refused(
+    queue_url: str, photo: Any, reason: str, compact: bool
+) -> None:
+    with pytest.raises(CallRefused, match=reason):
+        list(submit_many([photo], compact=compact))
+
+
+def test_compact_photos_are_the_same_requests(
+    queue_url: str, proxy: FaultProxy, aws: Emulator
+) -> None:
+    chosen: list[Photo] = [
+        *photos(11),
+        "s3://b/url-only.jpg",
+        {"url": "s3://b/own.jpg", "inspection": {"id": "I-1", "deadline": "2026-12-31T12:00:00Z"}},
+    ]
+    options: dict[str, Any] = {"MessageGroupId": "tenant-1", "inspection": {"case_id": "C-1"}}
+    ids = list(submit_many(chosen, compact=True, **options))
+    assert proxy.counts["sqs SendMessageBatch"] == 2
+    sent = {}
+    for message in messages_on(queue_url, aws):
+        assert is_compact(message)
+        assert message["Attributes"]["MessageGroupId"] == "tenant-1"
+        call = translate(message["Body"], message["MessageId"], "damage", compact=True)
+        assert call["headers"]["case_id"] == "C-1"
+        sent[call["headers"]["id"]] = call
+    calls = [json.loads(base64.b64decode(sent[id]["body"]))[0] for id in ids]
+    assert calls == [
+        *([f"s3://b/{number}.jpg", {"number": number}] for number in range(11)),
+        ["s3://b/url-only.jpg", {}],
+        ["s3://b/own.jpg", {}],
+    ]
+    assert ids[-1] == "I-1"
+    assert sent["I-1"]["headers"]["deadline"] == "2026-12-31T12:00:00+00:00"
+    assert "own_id" not in sent[ids[0]]["headers"]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"expires": 60}, "does not support expires"),
+        ({"headers": {"a": "b"}}, "does not support headers"),
+        ({"DelaySeconds": 901}, "DelaySeconds must be"),
+        ({"queue": "mail"}, "the queue 'mail'"),
+    ],
+)
+def test_compact_messages_have_few_options(
+    queue_url: str, options: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(CallRefused, match=reason):
+        list(submit_many(photos(1), compact=True, **options))
+
+
+def test_compact_messages_need_an_extra(queue_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    request_class.cache_clear()
+    monkeypatch.setitem(sys.modules, "google.protobuf", None)
+    with pytest.raises(ExtraMissing, match="damage-tasks\\[compact\\]"):
+        list(submit_many(photos(1), compact=True))
 
 
 def test_photos_before_one_that_cannot_be_sent_have_been_sent(
@@ -142,7 +246,10 @@ class BusySqs:
         ids = [entry["Id"] for entry in request["Entries"]]
         self.requests.append(ids)
         failed = {"SenderFault": False, "Code": "InternalError", "Message": "try again"}
-        return {"Failed": [{"Id": id, **failed} for id in ids[self._accepts :]]}
+        return {
+            "Successful": [{"Id": id, "MessageId": f"m{id}"} for id in ids[: self._accepts]],
+            "Failed": [{"Id": id, **failed} for id in ids[self._accepts :]],
+        }
 
 
 def message(size: int = 10) -> OutgoingMessage:
@@ -151,13 +258,13 @@ def message(size: int = 10) -> OutgoingMessage:
 
 def test_messages_that_sqs_could_not_accept_are_sent_again() -> None:
     sqs = BusySqs()
-    assert send_batch(sqs, [message()] * 3) == {}
+    assert send_batch(sqs, [message()] * 3) == ({0: "id", 1: "id", 2: "id"}, {})
     assert sqs.requests == [["0", "1", "2"], ["1", "2"], ["2"]]
 
 
 @pytest.mark.slow
 def test_messages_are_given_up_after_several_attempts() -> None:
-    assert send_batch(BusySqs(accepts=0), [message()]) == {0: "InternalError: try again"}
+    assert send_batch(BusySqs(accepts=0), [message()]) == ({}, {0: "InternalError: try again"})
 
 
 def test_a_request_is_no_larger_than_sqs_accepts() -> None:

@@ -18,7 +18,7 @@ WORD_LIST = Path(__file__).parent / "word_list.toml"
 # Data, generated files and texts by others.
 SKIPPED = re.compile(
     r"(^|/)(LICENSE|constraints\.txt|word_list\.toml|test_wording\.py)$|^tests/helm/schemas/.*json$"
-    r"|\.(json|csv|svg|png|jpg|safetensors|bin|xml)$"
+    r"|\.(json|csv|svg|png|jpg|safetensors|bin|binpb|xml)$"
 )
 
 

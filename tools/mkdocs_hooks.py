@@ -31,6 +31,7 @@ OUTSIDE_DOCS = (
     "model_store/default/MODEL_CARD.md",
     "model_store/default/card/*",
     "benchmarks/results/*.png",
+    "damage_tasks/sqs/inspection_request.proto",
 )
 
 # The target of a Markdown link or image, without its anchor.

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from damage_tasks.errors import QueueUnavailable
 from damage_tasks.sqs.batches import MAX_BATCH_ENTRIES, change_visibility
+from damage_tasks.sqs.compact_message import CONTENT_TYPE_ATTRIBUTE, is_compact
 from damage_tasks.sqs.envelope import translate
 from damage_tasks.sqs.queues import Queue, dead_letter_queue
 from damage_tasks.sqs.task_names import DETECT_DAMAGE
@@ -33,6 +34,7 @@ class DeadLetter:
 
     ``id`` is the task id, which is the inspection's id too; ``photo_url`` is
     None for a message that is not a request.  ``sent`` is when it was sent.
+    ``body`` is the text of the message; for a compact one, that of Celery's equal message.
     """
 
     id: str
@@ -112,7 +114,7 @@ class DeadLetters:
                     "SentTimestamp",
                     AWS_TRACE_HEADER,
                 ],
-                MessageAttributeNames=list(TRACE_HEADERS),
+                MessageAttributeNames=[CONTENT_TYPE_ATTRIBUTE, *TRACE_HEADERS],
             )
             messages = answer.get("Messages", [])
             empty = 0 if messages else empty + 1
@@ -172,12 +174,9 @@ def dead_letters_of(sqs: Any, queues: Iterable[Queue]) -> DeadLettersOfQueues:
 
 
 def _letter(message: dict[str, Any], queue: str) -> DeadLetter:
-    text = message["Body"]
-    try:
-        decoded = base64.b64decode(text, validate=True).decode()
-    except ValueError:
-        decoded = text
-    envelope = translate(decoded, message["MessageId"], "")
+    compact = is_compact(message)
+    decoded = message["Body"] if compact else _decoded(message["Body"])
+    envelope = translate(decoded, message["MessageId"], "", compact=compact)
     args, kwargs, _ = json.loads(base64.b64decode(envelope["body"]))
     url = (args[0] if args else kwargs.get("url")) if _is_request(envelope) else None
     return DeadLetter(
@@ -185,12 +184,21 @@ def _letter(message: dict[str, Any], queue: str) -> DeadLetter:
         message_id=message["MessageId"],
         photo_url=url if isinstance(url, str) else None,
         sent=datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC),
-        body=decoded,
+        # A replay sends the call that a compact message stands for, in JSON.
+        body=json.dumps(envelope) if compact else decoded,
         receipt=message["ReceiptHandle"],
         queue=queue,
         group=message["Attributes"].get("MessageGroupId"),
         trace=trace_of_sqs_message(message),
     )
+
+
+def _decoded(text: str) -> str:
+    """The text whose base64 kombu sends; any other text is returned unchanged."""
+    try:
+        return base64.b64decode(text, validate=True).decode()
+    except ValueError:
+        return text
 
 
 def _is_request(envelope: dict[str, Any]) -> bool:

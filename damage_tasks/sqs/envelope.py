@@ -3,6 +3,7 @@
 Celery's own messages are accepted.  ``{"image_url": ...}`` from any language becomes a
 `detect_damage` call whose task id is the SQS MessageId, which SendMessage returned to
 the sender, and so does S3's event about an uploaded photo, with an id made of the object.
+Compact messages (`compact_message`) are the same requests in Protocol Buffers.
 Everything else becomes `record_malformed`: a stock worker would delete it or crash
 (celery/kombu#2421).
 """
@@ -15,6 +16,7 @@ from typing import Any
 
 from damage_tasks.intake.s3_events import may_be_s3_event, uploads_in
 from damage_tasks.sqs.celery_message import PLAIN_JSON_TYPE, Json, celery_message
+from damage_tasks.sqs.compact_message import read_request
 from damage_tasks.sqs.inspection_options import (
     MESSAGE_ID,
     OPTIONS_KEY,
@@ -43,22 +45,28 @@ MAX_DEPTH = 100
 MAX_BODY_CHARACTERS = 4096
 
 
-def translate(text: str, message_id: str, queue: str, trace: Json | None = None) -> Json:
+def translate(
+    text: str, message_id: str, queue: str, trace: Json | None = None, *, compact: bool = False
+) -> Json:
     """The Celery message (protocol 2, in the format of kombu's virtual transports) for a body.
 
-    ``text`` is the SQS body, and ``trace`` has the trace headers of the message's attributes, which
-    count unless the body has its own; never raises.  A message that cannot be executed keeps the
-    id that its sender waits for, if it has one.  Only the parts of a Celery message that a photo
-    needs are kept: its sender can set neither time limits, nor an ETA, nor
-    further tasks to call.  Its expiry time becomes the photo's deadline.
+    ``text`` is the SQS body, of a compact message if ``compact``, and ``trace`` has the trace
+    headers of the message's attributes, which count unless the body has its own.  Raises only
+    `ExtraMissing`, where protobuf is not installed to read a compact message.  A message that
+    cannot be executed keeps the id that its sender waits for, if it has one.  Only the parts of a
+    Celery message that a photo needs are kept: its sender can set neither time limits, nor an ETA,
+    nor further tasks to call.  Its expiry time becomes the photo's deadline.
     """
-    return with_trace(_message(text, message_id, queue), trace or {})
+    return with_trace(_message(text, message_id, queue, compact), trace or {})
 
 
-def _message(text: str, message_id: str, queue: str) -> Json:
-    payload = _parse(text)
-    problem = None
+def _message(text: str, message_id: str, queue: str, compact: bool) -> Json:
+    payload = problem = None
     try:
+        if compact:
+            payload = read_request(text)
+            return _compact(payload, message_id, queue)
+        payload = _parse(text)
         found = _celery(payload, message_id, queue) or _raw(payload, message_id, queue)
         found = found or message_of_event(payload, message_id, queue)
         if found is not None:
@@ -85,14 +93,27 @@ def _raw(payload: Any, message_id: str, queue: str) -> Json | None:
     """The message for plain JSON with an ``image_url``; `ValueError` if an option is wrong."""
     if not isinstance(payload, dict) or not isinstance(payload.get("image_url"), str):
         return None
-    own_id, options = option_headers(payload.get(OPTIONS_KEY, {}))
     metadata = {
         key: value for key, value in payload.items() if key not in ("image_url", OPTIONS_KEY)
     }
+    options = payload.get(OPTIONS_KEY, {})
+    return _request(payload["image_url"], metadata, options, message_id, queue)
+
+
+def _compact(payload: Json, message_id: str, queue: str) -> Json:
+    """The message for a compact request; `ValueError` without a URL or if an option is wrong."""
+    if not payload["image_url"]:
+        raise ValueError("the InspectionRequest has no image_url")
+    return _request(
+        payload["image_url"], payload["metadata"], payload[OPTIONS_KEY], message_id, queue
+    )
+
+
+def _request(url: str, metadata: Json, options: Any, message_id: str, queue: str) -> Json:
+    own_id, option_values = option_headers(options)
     # A sender that can set no attributes may send its trace in the body.
-    headers = {"headers": kept_headers(metadata), **options, MESSAGE_ID: message_id}
-    args = [payload["image_url"], metadata]
-    return celery_message(DETECT_DAMAGE, args, {}, own_id or message_id, queue, headers)
+    headers = {"headers": kept_headers(metadata), **option_values, MESSAGE_ID: message_id}
+    return celery_message(DETECT_DAMAGE, [url, metadata], {}, own_id or message_id, queue, headers)
 
 
 def _parse(text: str | bytes) -> Any:

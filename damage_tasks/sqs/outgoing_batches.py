@@ -27,10 +27,10 @@ FIRST_PAUSE_SECONDS = 0.2  # seconds before the second attempt; doubled before e
 class OutgoingMessage:
     """A message for the queue at ``queue_url``; ``entry`` is its part of a batch request.
 
-    ``id`` is the task id, and ``label`` names the photo in errors.
+    ``id`` is the task id, None if it will be the MessageId.  ``label`` names the photo in errors.
     """
 
-    id: str
+    id: str | None
     label: str
     queue_url: str
     entry: Json
@@ -88,16 +88,16 @@ def send_in_batches(sqs: Any, messages: Iterable[OutgoingMessage]) -> Iterator[s
     """
     first = 0  # position in `messages` of the first one of a request
     for batch in in_requests(messages):
-        reasons = send_batch(sqs, batch)
+        ids, reasons = send_batch(sqs, batch)
         failed_at = min(reasons, default=len(batch))
-        yield from (message.id for message in batch[:failed_at])
+        yield from (ids[position] for position in range(failed_at))
         if reasons:
-            raise _not_sent(batch, reasons, first)
+            raise _not_sent(batch, ids, reasons, first)
         first += len(batch)
 
 
 def _not_sent(
-    batch: Sequence[OutgoingMessage], reasons: dict[int, str], first: int
+    batch: Sequence[OutgoingMessage], ids: dict[int, str], reasons: dict[int, str], first: int
 ) -> PhotosNotSent:
     shown = "; ".join(
         f"photo {first + position} ({batch[position].label}): {reasons[position]}"
@@ -107,9 +107,7 @@ def _not_sent(
         f"{len(reasons)} of the {len(batch)} photos of a request were not sent: {shown}",
         not_sent={first + position: reason for position, reason in reasons.items()},
         sent={
-            first + position: message.id
-            for position, message in enumerate(batch)
-            if position > min(reasons) and position not in reasons
+            first + position: id for position, id in sorted(ids.items()) if position > min(reasons)
         },
     )
 
@@ -128,12 +126,14 @@ def in_requests(messages: Iterable[OutgoingMessage]) -> Iterator[list[OutgoingMe
         yield batch
 
 
-def send_batch(sqs: Any, batch: Sequence[OutgoingMessage]) -> dict[int, str]:
-    """Send the messages of one request; returns SQS's reasons for those that it did not accept.
+def send_batch(sqs: Any, batch: Sequence[OutgoingMessage]) -> tuple[dict[int, str], dict[int, str]]:
+    """Send the messages of one request; returns ids and reasons by position in ``batch``.
 
-    Messages that SQS could not accept are sent again, at most `MAX_ATTEMPTS` times.  The reasons
-    are by position in ``batch``.  A failed request is a reason for each of its messages.
+    The ids are those of the messages that SQS accepted, the reasons SQS's for the others.
+    Messages that SQS could not accept are sent again, at most `MAX_ATTEMPTS` times.  A failed
+    request is a reason for each of its messages.
     """
+    ids: dict[int, str] = {}
     reasons: dict[int, str] = {}
     waiting = list(range(len(batch)))
     for attempt in range(MAX_ATTEMPTS):
@@ -146,15 +146,17 @@ def send_batch(sqs: Any, batch: Sequence[OutgoingMessage]) -> dict[int, str]:
             )
         except (ClientError, BotoCoreError) as error:
             # The client itself has already repeated the request.
-            return reasons | dict.fromkeys(waiting, str(error))
+            return ids, reasons | dict.fromkeys(waiting, str(error))
         failed = {int(entry["Id"]): entry for entry in answer.get("Failed", [])}
         reasons |= {
             position: f"{entry['Code']}: {entry.get('Message', '')}"
             for position, entry in failed.items()
         }
+        message_ids = {int(entry["Id"]): entry["MessageId"] for entry in answer["Successful"]}
         for position in set(waiting) - set(failed):
+            ids[position] = batch[position].id or message_ids[position]
             reasons.pop(position, None)
         waiting = sorted(position for position in failed if not failed[position]["SenderFault"])
         if not waiting:
             break
-    return reasons
+    return ids, reasons

@@ -102,7 +102,7 @@ class OutgoingMessages(AMQP):
                 )
             if options.get("compression"):
                 raise CallRefused(f"{DETECT_DAMAGE} does not support compression")
-            _check_delay(options.get("DelaySeconds", 0))
+            check_delay(options.get("DelaySeconds", 0))
             return send(*given, **options)
 
         return send_checked
@@ -119,7 +119,8 @@ def _check_retries(retries: Any) -> None:
         raise CallRefused(f"retries must be a whole number from 0 to {MAX_RETRIES}")
 
 
-def _check_delay(seconds: Any) -> None:
+def check_delay(seconds: Any) -> None:
+    """Check the option ``DelaySeconds``; raises `CallRefused`."""
     if type(seconds) is not int or not 0 <= seconds <= MAX_DELAY_SECONDS:
         raise CallRefused(f"DelaySeconds must be a whole number from 0 to {MAX_DELAY_SECONDS}")
 

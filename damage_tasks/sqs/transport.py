@@ -15,6 +15,7 @@ from kombu.transport import SQS, virtual
 from vine import promise
 
 from damage_tasks.sqs.batches import delete_messages
+from damage_tasks.sqs.compact_message import is_compact
 from damage_tasks.sqs.deletions import Deletions
 from damage_tasks.sqs.envelope import is_ignored, translate
 from damage_tasks.sqs.guarded_polls import FailedPoll, GuardedConnection
@@ -173,11 +174,19 @@ class Channel(RedeliveryChannel):
 
     def _message_to_python(self, message: Json, queue_name: str, q_url: str) -> Json:
         text = self._text_of(message)
-        trace = trace_of_sqs_message(message)
-        payload = translate(text, message["MessageId"], queue_name, trace)
+        payload = translate(
+            text,
+            message["MessageId"],
+            queue_name,
+            trace_of_sqs_message(message),
+            compact=is_compact(message),
+        )
         return self._envelope_payload(payload, text, message, q_url)
 
     def _text_of(self, message: Json) -> str:
+        if is_compact(message):
+            # kombu would decode its base64 if the bytes happen to be UTF-8.
+            return str(message["Body"])
         # SQS itself rejects lone surrogates, but an emulator might not.
         body = message["Body"].encode("utf-8", "replace")
         return str(self._decode_python_message_body(body).decode("utf-8", "replace"))

@@ -24,6 +24,7 @@ from damage_tasks.results.celery_backend import open_store
 from damage_tasks.results.postgres_deadline import make_waiting_interruptible
 from damage_tasks.settings import Settings, refuse_unknown_variables
 from damage_tasks.sqs.celery_message import register_plain_json
+from damage_tasks.sqs.compact_message import request_class
 from damage_tasks.sqs.queues import check_queues, sqs_client
 from damage_tasks.storage.aws_clients import new_client, read_definitions
 from damage_tasks.telemetry import write_at_once
@@ -96,6 +97,7 @@ class WorkerStartup:
     def _check_and_fetch(self, settings: Settings) -> None:
         refuse_unknown_variables()
         register_plain_json()
+        request_class()
         clear_heartbeat(StateFiles(settings.heartbeat_file))
         settings.require("bucket")
         check_bus()

@@ -72,7 +72,9 @@ def run(stack: Stack, ground: Ground, database: str) -> Aftermath:
     before = family(worker.pid)
 
     def send(case: Case) -> str:
-        answer = sqs.send_message(QueueUrl=queue, MessageBody=case.body)
+        answer = sqs.send_message(
+            QueueUrl=queue, MessageBody=case.body, MessageAttributes=case.attributes
+        )
         return case.id or str(answer["MessageId"])
 
     with ThreadPoolExecutor(4) as senders:

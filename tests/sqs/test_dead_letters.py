@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 import uuid
@@ -13,7 +14,9 @@ from damage_tasks.devstack.aws_emulator import Emulator
 from damage_tasks.errors import QueueUnavailable
 from damage_tasks.sqs import dead_letters
 from damage_tasks.sqs.batches import in_batches
+from damage_tasks.sqs.compact_message import CONTENT_TYPE, write_request
 from damage_tasks.sqs.dead_letters import DeadLetters, dead_letters_of
+from damage_tasks.sqs.envelope import translate
 from damage_tasks.sqs.queues import Queue, dead_letter_queue, read_queue
 from tools.hostile import bad_messages
 
@@ -115,6 +118,31 @@ def test_a_replayed_letter_stays_in_its_trace(
         "baggage": "car=7",
         "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     }
+
+
+def test_a_compact_letter_is_replayed_as_the_call_that_it_stands_for(
+    aws: Emulator, pair: tuple[Queue, Queue], letters: DeadLetters
+) -> None:
+    sqs = aws.client("sqs")
+    sent = sqs.send_message(
+        QueueUrl=pair[1].url,
+        MessageBody=write_request("https://x/1.jpg", {"car_id": 7}, {"case_id": "c-1"}),
+        MessageAttributes={"content_type": {"DataType": "String", "StringValue": CONTENT_TYPE}},
+    )
+    with letters.held() as held:
+        letter = next(held)
+        assert (letter.id, letter.photo_url) == (sent["MessageId"], "https://x/1.jpg")
+        letters.replay(letter)
+    (message,) = sqs.receive_message(QueueUrl=pair[0].url, MessageAttributeNames=["All"])[
+        "Messages"
+    ]
+    # Without the attribute, since the body is Celery's JSON.
+    assert "MessageAttributes" not in message
+    replayed = translate(message["Body"], message["MessageId"], "damage")
+    assert replayed["headers"]["id"] == sent["MessageId"]
+    assert replayed["headers"]["case_id"] == "c-1"
+    call = json.loads(base64.b64decode(replayed["body"]))
+    assert call[0] == ["https://x/1.jpg", {"car_id": 7}]
 
 
 def test_a_limit_looks_at_so_many_only(

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from damage_tasks.sqs.compact_message import CONTENT_TYPE, write_request
 from damage_tasks.sqs.transport import HELD_POLL_SECONDS, ROOM_CHECK_SECONDS, Channel, Transport
+
+COMPACT = {"content_type": {"DataType": "String", "StringValue": CONTENT_TYPE}}
 
 
 def receive(channel: Channel) -> Any:
@@ -28,6 +31,18 @@ def test_a_plain_json_body_is_read_as_a_call(
     assert message["headers"]["id"] == sent["MessageId"]
     assert message["properties"]["delivery_tag"]
     assert message["properties"]["delivery_info"]["sqs_queue"] == queue_url
+
+
+def test_a_compact_body_is_read_as_a_call(channel: Channel, queue_url: str, aws: Any) -> None:
+    # These bytes are also valid UTF-8, which kombu would decode.
+    body = write_request("https://x/y.jpg", {"car": "1"}, {})
+    assert base64.b64decode(body).decode()
+    sent = aws.client("sqs").send_message(
+        QueueUrl=queue_url, MessageBody=body, MessageAttributes=COMPACT
+    )
+    message = receive(channel)
+    assert message["headers"]["task"] == "detect_damage"
+    assert message["headers"]["id"] == sent["MessageId"]
 
 
 @pytest.mark.parametrize("failure", [[], None, b""])

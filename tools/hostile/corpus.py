@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from tools.hostile import bad_messages, bad_metadata, bad_photos, bad_servers, bad_urls
+from tools.hostile import (
+    bad_compact_messages,
+    bad_messages,
+    bad_metadata,
+    bad_photos,
+    bad_servers,
+    bad_urls,
+)
 from tools.hostile.hostile_case import Case, Ground
 
 # Short, so that servers which stall or never end do not take long.
@@ -22,7 +29,7 @@ def settings_for(ground: Ground) -> dict[str, str]:
 
 def corpus(ground: Ground) -> list[Case]:
     """All cases that go through a worker."""
-    parts = (bad_photos, bad_servers, bad_urls, bad_metadata, bad_messages)
+    parts = (bad_photos, bad_servers, bad_urls, bad_metadata, bad_messages, bad_compact_messages)
     found = [case for part in parts for case in part.cases(ground)]
     names = [case.name for case in found]
     assert len(set(names)) == len(names), "two cases have the same name"

@@ -49,6 +49,14 @@ class Case:
     expected: frozenset[str]
     id: str | None = None
     metadata: Any = None
+    content_type: str | None = None  # a message attribute
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The attributes of its SQS message, as boto3 takes them."""
+        if self.content_type is None:
+            return {}
+        return {"content_type": {"DataType": "String", "StringValue": self.content_type}}
 
 
 @dataclass(frozen=True)
