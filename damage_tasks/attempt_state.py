@@ -83,10 +83,17 @@ class Attempt:
         """The URL as it is stored; None if it is not text: callers may send anything."""
         return storable(self.url) if isinstance(self.url, str) else None
 
-    def examined(self, finding: Finding, bundle: BundleIdentity, *, reused: bool) -> Inspection:
+    def examined(
+        self, finding: Finding, bundle: BundleIdentity, *, reused: bool, is_unsure: bool
+    ) -> Inspection:
         """The inspection that ends with ``finding``."""
         return self._inspection(
-            finding.verdict, bundle, finding=finding, reason=finding.reason, reused=reused
+            finding.verdict,
+            bundle,
+            finding=finding,
+            reason=finding.reason,
+            reused=reused,
+            is_unsure=is_unsure,
         )
 
     def ended_by(

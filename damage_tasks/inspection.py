@@ -13,12 +13,14 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-from damage_tasks.decision import Decision, review_fields
+from damage_tasks.decision import Decision, counting, review_fields
 from damage_tasks.errors import MessageMalformed
 from model_store.identity import BundleIdentity
 
 CONTRACT_VERSION = 1
 MAX_ID_BYTES = 1024  # of an inspection's id in UTF-8; databases index at most 2700
+# Damage scores at which a person should look, unless the bundle or a setting says otherwise.
+REVIEW_BAND = (0.2, 0.8)
 
 
 def storable_id(id: str) -> str:
@@ -209,7 +211,8 @@ class Inspection:
     A ``failed`` inspection with ``final_after`` was stored before the last attempt, in case
     that attempt kills its process: until then the photo may still get another verdict.
     ``case_id`` is the occasion that the photo belongs to, and ``case_photos`` the number of its
-    photos, if the sender announced it.
+    photos, if the sender announced it.  ``is_unsure`` says whether the damage score was in the
+    review band when the photo was examined; None for inspections that older workers stored.
     """
 
     id: str
@@ -228,6 +231,28 @@ class Inspection:
     decisions: tuple[Decision, ...] = ()
     case_id: str | None = None
     case_photos: int | None = None
+    is_unsure: bool | None = None
+
+    @property
+    def is_in_review_band(self) -> bool:
+        """Whether the networks are unsure; by `REVIEW_BAND` if an older worker stored the photo."""
+        if self.finding is None or self.verdict is Verdict.REJECTED:
+            return False
+        if self.is_unsure is None:
+            return is_in_band(self.finding.damage_score, REVIEW_BAND)
+        return self.is_unsure
+
+    @property
+    def needs_review(self) -> bool:
+        """Whether a person should look: the networks are unsure or the photo is poor.
+
+        False for a photo without a usable finding, and once somebody has decided.
+        """
+        finding = self.finding
+        if finding is None or self.verdict is Verdict.REJECTED or counting(self.decisions):
+            return False
+        is_poor = finding.quality is not None and finding.quality.verdict == "poor"
+        return is_poor or self.is_in_review_band
 
     @property
     def may_be_replaced(self) -> bool:
@@ -262,6 +287,7 @@ class Inspection:
             "overlay_url": finding.overlay_url if finding else None,
             "mask_url": finding.mask_url if finding else None,
             "damage_score": finding.damage_score if finding else None,
+            "needs_review": self.needs_review,
             "decided_by": finding.decided_by if finding else None,
             "scores": dict(finding.scores) if finding else {},
             "reason": asdict(self.reason) if self.reason else None,
@@ -276,6 +302,11 @@ class Inspection:
             "finished_at": _iso(self.finished_at),
             **review_fields(self.decisions, str(self.verdict), len(damages)),
         }
+
+
+def is_in_band(score: float, band: tuple[float, float]) -> bool:
+    """Whether ``score`` lies in ``band``, both limits included."""
+    return band[0] <= score <= band[1]
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -29,7 +29,15 @@ from damage_tasks.errors import (
     TooOld,
 )
 from damage_tasks.examination import examine
-from damage_tasks.inspection import Finding, Inspection, PhotoFacts, Progress, Verdict
+from damage_tasks.inspection import (
+    REVIEW_BAND,
+    Finding,
+    Inspection,
+    PhotoFacts,
+    Progress,
+    Verdict,
+    is_in_band,
+)
 from damage_tasks.metadata_checks import check_received_metadata
 from damage_tasks.photos.originals import is_kept, media_type
 from damage_tasks.ports import Networks, Photos, Pictures, Records
@@ -56,12 +64,14 @@ class Pipeline:
         max_metadata_bytes: int = 8192,
         keep_photos: str = "none",
         retry_seconds: float = 0.0,
+        review_band: tuple[float, float] = REVIEW_BAND,
         allowed_callback: Callable[[Any], str | None] = lambda _: None,
     ) -> None:
         """Store the parts and the settings of the stages.
 
         ``keep_photos`` is DAMAGE_KEEP_PHOTOS.  In the first ``retry_seconds`` of an
-        attempt, requests to S3 and the database are retried.  ``allowed_callback`` returns a
+        attempt, requests to S3 and the database are retried.  At damage scores in ``review_band``
+        (lowest, highest), a person should look at the photo.  ``allowed_callback`` returns a
         caller's callback URL if events may be sent there, else None.
         """
         self.photos = photos
@@ -73,6 +83,7 @@ class Pipeline:
         self.max_metadata_bytes = max_metadata_bytes
         self.keep_photos = keep_photos
         self.retry_seconds = retry_seconds
+        self.review_band = review_band
         self.allowed_callback = allowed_callback
 
     def inspect(self, attempt: Attempt) -> Inspection:
@@ -102,7 +113,13 @@ class Pipeline:
         if is_kept(self.keep_photos, sha256, finding.verdict):
             with watch.stage("persistence"):
                 self._keep(attempt, data, is_new=known is None)
-        inspection = attempt.examined(finding, self.segmenter.identity, reused=known is not None)
+        inspection = attempt.examined(
+            finding,
+            self.segmenter.identity,
+            reused=known is not None,
+            is_unsure=finding.verdict is not Verdict.REJECTED
+            and is_in_band(finding.damage_score, self.review_band),
+        )
         return self._store(inspection, attempt)
 
     def verdict_of(self, attempt: Attempt) -> Inspection | None:

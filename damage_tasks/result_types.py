@@ -85,6 +85,7 @@ class InspectionResult(TypedDict):
     photo: PhotoResult
     verdict: Literal["damaged", "clean", "rejected", "failed"]
     damage_score: float | None
+    needs_review: bool
     decided_by: str | None
     scores: dict[str, float]
     reason: ReasonResult | None

@@ -6,6 +6,7 @@ import logging
 from functools import partial
 
 from damage_tasks.deliveries.callbacks import allowed_callback
+from damage_tasks.inspection import REVIEW_BAND
 from damage_tasks.photos import PhotoReader
 from damage_tasks.pipeline import Pipeline
 from damage_tasks.ports import Pictures, Records
@@ -34,9 +35,10 @@ def build_pipeline(
     bucket and the database.  Raises `SettingsError`, `ExtraMissing`, or `BundleError` when
     the bundle cannot be loaded or fails its golden photos.
     """
+    segmenter = build_segmenter(settings, bundle)
     return Pipeline(
         photos=PhotoReader(settings, Signer(settings)),
-        segmenter=build_segmenter(settings, bundle),
+        segmenter=segmenter,
         pictures=pictures or Bucket(settings.require("bucket"), settings.overlay_base_url),
         inspections=inspections
         or open_store(settings.require("database_url"), settings.event_targets),
@@ -47,8 +49,14 @@ def build_pipeline(
         keep_photos=settings.keep_photos if pictures is None else "none",
         # The second half is for a call that began just before, and may take as long as that.
         retry_seconds=settings.soft_time_limit / 2,
+        review_band=settings.review_band or _review_band(segmenter.bundle),
         allowed_callback=partial(allowed_callback, settings=settings),
     )
+
+
+def _review_band(bundle: Bundle) -> tuple[float, float]:
+    review = bundle.manifest.review
+    return REVIEW_BAND if review is None else (review.low, review.high)
 
 
 def build_segmenter(settings: Settings, bundle: Bundle | None = None) -> Segmenter:

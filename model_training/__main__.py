@@ -6,6 +6,7 @@ import typer
 
 from damage_tasks.cli.error_exit import run
 from model_training.cli.average import average
+from model_training.cli.bands import bands
 from model_training.cli.compare import compare
 from model_training.cli.curate import curate
 from model_training.cli.evaluate import evaluate
@@ -23,7 +24,9 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (curate, train, fit_score, evaluate, export, average, pack, quantise, compare):
+for command in (
+    curate, train, fit_score, evaluate, export, average, bands, pack, quantise, compare,
+):  # fmt: skip
     cli.command()(command)
 
 

@@ -151,6 +151,15 @@ def test_a_damaged_photo_ends_with_damaged_areas_and_pictures(parts: Parts) -> N
     assert parts.records.rows["task-1"].finding
 
 
+@pytest.mark.parametrize(("band", "needed"), [((0.2, 0.89), False), ((0.2, 0.9), True)])
+def test_a_person_should_look_at_scores_in_the_review_band(
+    parts: Parts, band: tuple[float, float], needed: bool
+) -> None:
+    parts.records.known = finding(damage(), damage_score=0.9)
+    parts.pipeline.review_band = band
+    assert parts.inspect()["needs_review"] is needed
+
+
 def test_every_stage_is_timed(parts: Parts) -> None:
     assert list(parts.inspect()["timings_ms"]) == [
         "download",

@@ -11,12 +11,13 @@ from typer.testing import CliRunner
 from damage_tasks import wiring
 from damage_tasks.__main__ import cli
 from damage_tasks.errors import DamageTaskError, SettingsError
+from damage_tasks.inspection import REVIEW_BAND
 from damage_tasks.settings import Settings
 from damage_tasks.storage.s3 import Bucket
 from damage_tasks.wiring import build_pipeline
 from damage_tasks.worker.runtime import WorkerRuntime
 from tools.sample_pictures_and_results import jpeg
-from tools.small_bundles import write_bundle
+from tools.small_bundles import change_manifest, write_bundle
 
 
 @pytest.fixture
@@ -61,6 +62,16 @@ def test_the_settings_choose_every_part(tmp_path: Path, bundle: str) -> None:
         70,
         100,
     )
+
+
+def test_the_review_band_is_that_of_the_setting_or_the_bundle(tmp_path: Path, bundle: str) -> None:
+    database_url = f"sqlite:///{tmp_path}/damage.db"
+    settings = Settings(bucket="overlays", database_url=database_url, engine="torch")
+    assert build_pipeline(settings).review_band == REVIEW_BAND
+    change_manifest(Path(bundle), review={"low": 0.1, "high": 0.7})
+    assert build_pipeline(settings).review_band == (0.1, 0.7)
+    override = settings.model_copy(update={"review_band": (0.3, 0.4)})
+    assert build_pipeline(override).review_band == (0.3, 0.4)
 
 
 def test_a_pipeline_without_a_place_for_its_overlays_names_the_setting(bundle: str) -> None:

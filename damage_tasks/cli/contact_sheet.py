@@ -14,9 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from damage_tasks.cli.results_table import describe
 from damage_tasks.errors import PhotoRejected
-from damage_tasks.inspection import percent
+from damage_tasks.inspection import REVIEW_BAND, is_in_band, percent
 from damage_tasks.photos import decode
-from damage_tasks.settings.review_settings import UNSURE_SCORE_RANGE
 
 OVERLAYS, THUMBNAILS = "overlays", "thumbnails"  # folders next to the page
 THUMBNAIL_SIDE_PX = 1024
@@ -43,9 +42,7 @@ class Card:
     @property
     def unsure(self) -> bool:
         """Whether a person should check the photo."""
-        return (
-            self.score is not None and UNSURE_SCORE_RANGE[0] <= self.score <= UNSURE_SCORE_RANGE[1]
-        )
+        return self.score is not None and is_in_band(self.score, REVIEW_BAND)
 
 
 def write_contact_sheet(out: Path, results: Iterable[tuple[str, Path, Mapping[str, Any]]]) -> Path:

@@ -71,7 +71,6 @@ def run(
         hard=hard,
         sample=sample,
         since=parse_moment(since, "--since"),
-        unsure=(settings.review_unsure_from, settings.review_unsure_to),
     )
     report = export_photos(open_inspections(), settings, folder, choice, format, download=download)
     console = Console(soft_wrap=True)

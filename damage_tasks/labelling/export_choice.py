@@ -27,7 +27,7 @@ class LabelFormat(StrEnum):
 class PhotoChoice:
     """Which photos are exported; all conditions must apply.
 
-    ``decided``: people have decided; ``hard``: the damage score is within ``unsure`` or people
+    ``decided``: people have decided; ``hard``: the damage score is in the review band or people
     corrected the networks; ``sample``: at most so many, drawn at random; ``since``: examined since
     then, or with ``decided``, decided since then.
     """
@@ -36,12 +36,10 @@ class PhotoChoice:
     hard: bool = False
     sample: int | None = None
     since: datetime | None = None
-    unsure: tuple[float, float] = (0.0, 1.0)
 
     def is_hard(self, inspection: Inspection) -> bool:
         """Whether the networks were unsure or wrong."""
         counted = counting(inspection.decisions)
         if counted:
             return any(decision.action in CORRECTIONS for decision in counted)
-        low, high = self.unsure
-        return inspection.finding is not None and low <= inspection.finding.damage_score <= high
+        return inspection.is_in_review_band

@@ -55,6 +55,7 @@ def inspection_row(
         "case_id": storable(inspection.case_id),
         "case_photos": inspection.case_photos,
         "callback_url": callback_url,
+        "is_unsure": inspection.is_unsure,
     }
 
 
@@ -152,6 +153,7 @@ def _inspection_of(row: Row[Any], finding: Finding | None) -> Inspection:
         final_after=row.final_after,
         case_id=row.case_id,
         case_photos=row.case_photos,
+        is_unsure=row.is_unsure,
     )
 
 

@@ -19,7 +19,8 @@ WORK_LISTS = "ix_work_list"
 # The same expressions and conditions as in `work_lists`.
 WORK_LIST_INDICES = {
     f"{WORK_LISTS}_verdict": "inspections (verdict, finished_at, id) WHERE decided_at IS NULL",
-    f"{WORK_LISTS}_doubt": "inspections (abs(damage_score - 0.5), id) WHERE decided_at IS NULL",
+    f"{WORK_LISTS}_unsure": "inspections (abs(damage_score - 0.5), id) "
+    "WHERE decided_at IS NULL AND is_unsure IS NOT FALSE",
     f"{WORK_LISTS}_poor_photo": "findings ((quality ->> 'verdict'), id)",
 }
 # An arbitrary number; a second process leaves the indices to the first.

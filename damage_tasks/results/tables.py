@@ -141,6 +141,8 @@ inspections = Table(
     Column("callback_url", Text),
     # When a person last decided; None puts the inspection on the work lists.
     Column("decided_at", Moment),
+    # Whether the damage score was in the review band; None from older workers.
+    Column("is_unsure", Boolean),
     CheckConstraint(_VERDICTS, name="verdict"),
     Index(None, "photo_sha256"),
     # Presigned URLs are too long for a B-tree entry, and are only matched in full.

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from damage_tasks.contract import InspectionCriteria
-from damage_tasks.inspection import Verdict
+from damage_tasks.inspection import REVIEW_BAND, Verdict
 from damage_tasks.results.database import dialect_insert
 from damage_tasks.results.search import conditions_of, has_ended
 from damage_tasks.results.tables import assignments, findings, inspections
-from damage_tasks.settings.review_settings import UNSURE_SCORE_RANGE
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
@@ -43,15 +42,14 @@ class WorkList(StrEnum):
 class Selection:
     """A work list, and which of its inspections.
 
-    ``criteria`` are those of `damage_tasks.results.search`; ``unsure`` are the scores between which
-    a person should look, and ``audit_share`` is the share of photos that the audit draws.
+    ``criteria`` are those of `damage_tasks.results.search`, and ``audit_share`` is the share of
+    photos that the audit draws.
     """
 
     work_list: WorkList
     criteria: InspectionCriteria = field(default_factory=lambda: InspectionCriteria())
     max_score: float | None = None
     bundle_version: str | None = None
-    unsure: tuple[float, float] = UNSURE_SCORE_RANGE
     audit_share: float = 0.01
 
 
@@ -148,6 +146,7 @@ def find_assignments(connection: Connection, ids: list[str]) -> dict[str, Assign
 
 # As in the index.
 _DOUBT = sa.func.abs(inspections.c.damage_score - sa.literal_column("0.5"))
+_IS_NOT_SURE = inspections.c.is_unsure.is_not(sa.literal_column("FALSE", sa.Boolean()))
 
 
 def _order(work_list: WorkList) -> tuple[Any, bool]:
@@ -187,7 +186,8 @@ def _where(connection: Connection, selection: Selection) -> Iterator[sa.ColumnEl
     match selection.work_list:
         case WorkList.UNSURE:
             yield _DOUBT >= 0
-            yield c.damage_score.between(*selection.unsure)
+            yield _IS_NOT_SURE
+            yield sa.or_(c.is_unsure.is_not(None), c.damage_score.between(*REVIEW_BAND))
         case WorkList.DAMAGED:
             yield c.verdict == sa.literal_column(f"'{Verdict.DAMAGED}'")
         case WorkList.POOR_PHOTO:

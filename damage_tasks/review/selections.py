@@ -80,7 +80,6 @@ class ListAddress:
             criteria,
             max_score=_score("max_score", given.get("max_score")),
             bundle_version=given.get("bundle"),
-            unsure=(settings.review_unsure_from, settings.review_unsure_to),
             audit_share=settings.review_audit_share,
         )
 

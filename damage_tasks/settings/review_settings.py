@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic_settings import NoDecode
 
 from damage_tasks.settings.base import CommaSeparated, Group, setting
 
 ROLES = ("viewer", "inspector", "admin")
-# Between these scores, a person should check the photo (docs/inspectors.md).
-UNSURE_SCORE_RANGE = (0.2, 0.8)
 
 
 def _role_entry(entry: str) -> str:
@@ -32,6 +32,20 @@ def _web_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _score_band(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    low, comma, high = value.partition(",")
+    try:
+        band = float(low), float(high)
+    except ValueError:
+        band = (math.nan, math.nan)
+    if not comma or not 0 <= band[0] <= band[1] <= 1:
+        raise ValueError("is not LOW,HIGH with 0 <= LOW <= HIGH <= 1")
+    return band
+
+
+ScoreBand = Annotated[tuple[float, float] | None, NoDecode, BeforeValidator(_score_band)]
 RoleEntries = CommaSeparated[Annotated[str, AfterValidator(_role_entry)]]
 Networks = CommaSeparated[Annotated[str, AfterValidator(_network)]]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
@@ -100,19 +114,12 @@ class ReviewSettings(Group):
         "a-long-random-text-of-32-characters",
         min_length=32,
     )
-    review_unsure_from: float = setting(
-        UNSURE_SCORE_RANGE[0],
-        "Lowest damage score at which a person should look at a photo.",
-        "0.1",
-        ge=0,
-        le=1,
-    )
-    review_unsure_to: float = setting(
-        UNSURE_SCORE_RANGE[1],
-        "Highest damage score at which a person should look at a photo.",
-        "0.6",
-        ge=0,
-        le=1,
+    review_band: ScoreBand = setting(
+        None,
+        "Lowest and highest damage score at which a person should look at a photo, from 0 to 1. By "
+        "default those in the bundle's manifest (`python -m model_training bands`), or else "
+        "0.2,0.8. Workers note it with each verdict, so a change affects photos examined later.",
+        "0.05,0.6",
     )
     review_audit_share: float = setting(
         0.01,

@@ -7,6 +7,8 @@ from model_store.manifest.document import (
     Evidence,
     Golden,
     Manifest,
+    Review,
+    ReviewCosts,
     parse_manifest,
     read_manifest,
 )
@@ -43,6 +45,8 @@ __all__ = [
     "MaskPolicy",
     "Network",
     "Output",
+    "Review",
+    "ReviewCosts",
     "SegmentNetwork",
     "UnionNetwork",
     "Weights",

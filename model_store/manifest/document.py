@@ -28,7 +28,7 @@ from model_store.manifest.networks import (
     Weights,
     inside_the_bundle,
 )
-from model_store.manifest.part import Part
+from model_store.manifest.part import Part, is_number
 from model_store.manifest.references import misfits_of_decision, misfits_of_networks
 
 MANIFEST_FILE = "manifest.json"
@@ -82,6 +82,41 @@ class Golden(Part):
     _inside = field_validator("photo")(inside_the_bundle)
 
 
+class ReviewCosts(Part):
+    """What errors and people's time cost, in any currency, and how common damage is.
+
+    ``missed``: a damaged photo with the verdict clean; ``false_alarm``: the opposite;
+    ``minute_of_inspector``: a minute of a person, who needs ``minutes_per_photo``;
+    ``prevalence``: the share of damaged photos among all that are sent.
+    """
+
+    missed: float = Field(ge=0)
+    false_alarm: float = Field(ge=0)
+    minute_of_inspector: float = Field(ge=0)
+    minutes_per_photo: float = Field(gt=0)
+    prevalence: float = Field(gt=0, lt=1)
+
+
+class Review(Part):
+    """The damage scores, ``low`` to ``high``, at which a person should look at the photo.
+
+    `model_training bands` chooses them by ``costs`` on validation photos; ``expected`` holds the
+    figures that it found there.  They do not affect the verdict.
+    """
+
+    low: Score
+    high: Score
+    costs: ReviewCosts | None = None
+    expected: dict[str, float] = Field(default_factory=dict)
+
+    @classmethod
+    def misfits(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """Limits in the wrong order."""
+        low, high = given.get("low"), given.get("high")
+        if is_number(low) and is_number(high) and low > high:
+            yield "low must not exceed high"
+
+
 class Manifest(Part):
     """A bundle: named, versioned and checksummed.  Networks run in the listed order."""
 
@@ -97,6 +132,7 @@ class Manifest(Part):
     weights: dict[Slug, Weights] = Field(min_length=1)
     networks: tuple[Network, ...] = Field(min_length=1)
     decision: Decision
+    review: Review | None = None
     golden: tuple[Golden, ...] = ()
     # ``metrics["measured"]`` is the `decisive_digest` of the bundle that the figures are of.
     metrics: dict[str, Any] = Field(default_factory=dict)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from damage_tasks.cli.contact_sheet import Card, write_contact_sheet
-from damage_tasks.settings.review_settings import UNSURE_SCORE_RANGE
+from damage_tasks.inspection import REVIEW_BAND
 from tools.sample_pictures_and_results import jpeg
 
 BUNDLE = {"name": "default", "version": "1.2.0", "digest": "087bb7a3c45d" + "0" * 52}
@@ -142,5 +142,5 @@ def test_unsure_is_what_the_inspectors_page_says(score: float | None, unsure: bo
     card = Card("x", "clean", (), score, "", None, None)
     assert card.unsure is unsure
     text = (Path(__file__).parent.parent.parent / "docs/inspectors.md").read_text()
-    low, high = (f"{100 * limit:.0f}" for limit in UNSURE_SCORE_RANGE)
+    low, high = (f"{100 * limit:.0f}" for limit in REVIEW_BAND)
     assert f"Between about {low} % and\n  {high} % the network is unsure" in text

@@ -134,7 +134,7 @@ def test_hard_photos_are_those_that_networks_were_unsure_or_wrong_about(
     archive.add("sure", DENT)
     archive.add("unsure and right", found={"damage_score": 0.5})
     archive.decide("unsure and right", "confirm")
-    choice = PhotoChoice(hard=True, unsure=(0.4, 0.6))
+    choice = PhotoChoice(hard=True)
     export(archive, tmp_path / "out", choice=choice, format=LabelFormat.COCO)
     assert exported(tmp_path / "out") == {unsure, wrong}
 

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from damage_tasks.errors import DatabaseError, DecisionInvalid, InspectionNotFound
-from damage_tasks.inspection import Inspection
+from damage_tasks.inspection import Inspection, Quality, Reason, Verdict
 from damage_tasks.inspection_lookup import get_inspection
 from damage_tasks.results.decisions import decided_counts
 from damage_tasks.results.store import Inspections
@@ -86,6 +86,34 @@ def test_a_decision_changes_no_finding_and_a_second_one_is_kept_too(
     assert [d["person"] for d in found["decisions"]] == ["ann", "bob"]
     assert (found["verdict"], found["final_verdict"]) == ("damaged", "clean")
     assert (found["reviewed_by"], found["billable"]) == ("bob", False)
+
+
+@pytest.mark.parametrize(
+    ("score", "is_unsure", "quality", "needed"),
+    [
+        (0.9, True, "good", True),
+        (0.5, False, "good", False),
+        (0.9, False, "poor", True),
+        (0.5, None, "good", True),  # stored by an older worker
+        (0.9, None, "good", False),
+    ],
+)
+def test_the_contract_says_whether_a_person_should_look(
+    store: Inspections, score: float, is_unsure: bool | None, quality: str, needed: bool
+) -> None:
+    found = finding(damage(), damage_score=score, quality=Quality(1.0, 0.5, quality))
+    store.save(inspection("task-2", found, sha256="c" * 64, is_unsure=is_unsure))
+    assert check_result(get_inspection("task-2"))["needs_review"] is needed
+    with store.transaction() as connection:
+        query = sa.text("SELECT needs_review FROM verdicts WHERE id = 'task-2'")
+        assert bool(connection.execute(query).scalar_one()) is needed
+    record(store, "task-2", "ann", "confirm")
+    assert check_result(get_inspection("task-2"))["needs_review"] is False
+
+
+def test_a_rejected_photo_needs_no_review(store: Inspections) -> None:
+    found = finding(verdict=Verdict.REJECTED, damage_score=0.5, reason=Reason("no_car", "no car"))
+    assert inspection("task-2", found, is_unsure=None).needs_review is False
 
 
 def test_undo_restores_what_counted_before(store: Inspections) -> None:

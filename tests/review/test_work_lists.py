@@ -49,7 +49,14 @@ def ids(store: Inspections, work_list: WorkList, limit: int = 99, **more: Any) -
 
 def test_the_list_of_unsure_photos_begins_with_the_greatest_doubt(store: Inspections) -> None:
     assert ids(store, WorkList.UNSURE) == ["08", "07", "09", "06", "10", "05", "11", "04"]
-    assert ids(store, WorkList.UNSURE, unsure=(0.6, 0.95)) == ["10", "11"]
+
+
+def test_the_worker_says_which_photos_are_unsure(store: Inspections) -> None:
+    for id, score, is_unsure in (("sure", 0.5, False), ("low", 0.05, True)):
+        found = finding(damage_score=score)
+        store.save(inspection(id, found, sha256=id.ljust(64, "f"), is_unsure=is_unsure))
+    assert ids(store, WorkList.UNSURE)[-1] == "low"
+    assert "sure" not in ids(store, WorkList.UNSURE)
 
 
 def test_damaged_photos_come_newest_first(store: Inspections) -> None:

@@ -33,6 +33,8 @@ REFERENCE = Path(__file__).parent.parent.parent / "docs/reference/settings.md"
         ("DAMAGE_OVERLAY_QUALITY", "101", "DAMAGE_OVERLAY_QUALITY: .*less than or equal to 100"),
         ("DAMAGE_INTAKE_BUCKETS", "Acme_Photos", "DAMAGE_INTAKE_BUCKETS: .*not a bucket name"),
         ("DAMAGE_INTAKE_KEY_TEMPLATE", "{a}-{b}", "DAMAGE_INTAKE_KEY_TEMPLATE: .*one name"),
+        ("DAMAGE_REVIEW_BAND", "0.8,0.2", "DAMAGE_REVIEW_BAND: .*is not LOW,HIGH"),
+        ("DAMAGE_REVIEW_BAND", "0.5", "DAMAGE_REVIEW_BAND: .*is not LOW,HIGH"),
         ("DAMAGE_CLOUDFRONT_HOSTS", "d1.cloudfront.net", "needs DAMAGE_CLOUDFRONT_KEY_PAIR_ID"),
     ],
 )
@@ -81,6 +83,12 @@ def test_postgresql_is_reached_by_psycopg2(scheme: str) -> None:
 def test_lists_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAMAGE_ALLOWED_HOSTS", "a.example, *.b.example,")
     assert get_settings().allowed_hosts == ("a.example", "*.b.example")
+
+
+def test_the_review_band_is_two_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().review_band is None
+    monkeypatch.setenv("DAMAGE_REVIEW_BAND", "0.05, 0.6")
+    assert get_settings().review_band == (0.05, 0.6)
 
 
 def test_a_misspelt_setting_stops_workers_and_commands_and_warns_callers(
