@@ -230,7 +230,7 @@ class Pipeline:
         if found is None:
             return None
         addresses = [url for url in (found.overlay_url, found.mask_url) if url]
-        if all(self.pictures.has(address) for address in addresses):
+        if addresses and all(self.pictures.has(address) for address in addresses):
             return found
         logger.info("the images of a known photo are gone: it is examined again")
         return None

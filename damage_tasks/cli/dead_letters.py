@@ -199,7 +199,7 @@ def _with_reasons(held: Iterator[DeadLetter]) -> Iterator[DeadLetter]:
 
 def _shown(letter: DeadLetter) -> dict[str, Any]:
     shown = asdict(letter)
-    del shown["body"], shown["receipt"]
+    del shown["body"], shown["receipt"], shown["metadata"]
     shown["sent"] = letter.sent.isoformat(timespec="seconds")
     shown["photo_url"] = redact(letter.photo_url) if letter.photo_url else None
     return shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,8 +33,9 @@ class DeadLetter:
     """One message of the dead-letter queue.
 
     ``id`` is the task id, which is the inspection's id too; ``photo_url`` is
-    None for a message that is not a request.  ``sent`` is when it was sent.
-    ``body`` is the text of the message; for a compact one, that of Celery's equal message.
+    None for a message that is not a request.  ``sent`` is when it was sent, and ``metadata`` what
+    the sender said about the photo, unchecked.  ``body`` is the text of the message; for a compact
+    one, that of Celery's equal message.
     """
 
     id: str
@@ -45,6 +46,7 @@ class DeadLetter:
     receipt: str
     queue: str  # the name of the queue that it came from
     group: str | None = None  # its MessageGroupId
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     trace: dict[str, str] = field(default_factory=dict)  # the trace headers of its attributes
     reason: str = UNKNOWN_REASON
     text: str = ""
@@ -178,7 +180,9 @@ def _letter(message: dict[str, Any], queue: str) -> DeadLetter:
     decoded = message["Body"] if compact else _decoded(message["Body"])
     envelope = translate(decoded, message["MessageId"], "", compact=compact)
     args, kwargs, _ = json.loads(base64.b64decode(envelope["body"]))
-    url = (args[0] if args else kwargs.get("url")) if _is_request(envelope) else None
+    is_request = _is_request(envelope)
+    url = (args[0] if args else kwargs.get("url")) if is_request else None
+    metadata = (args[1] if len(args) > 1 else kwargs.get("metadata")) if is_request else None
     return DeadLetter(
         id=envelope["headers"]["id"],
         message_id=message["MessageId"],
@@ -189,6 +193,7 @@ def _letter(message: dict[str, Any], queue: str) -> DeadLetter:
         receipt=message["ReceiptHandle"],
         queue=queue,
         group=message["Attributes"].get("MessageGroupId"),
+        metadata=metadata if isinstance(metadata, Mapping) else {},
         trace=trace_of_sqs_message(message),
     )
 

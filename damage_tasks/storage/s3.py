@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 256 * 1024
 READ_TIMEOUT_SECONDS = 10
+# Short, because browsers and CloudFront keep copies of pictures that were erased.
+CACHE_CONTROL = "private, max-age=300"
 MAX_OBJECT_BYTES = 1024**3  # for objects that we wrote ourselves
 
 # While a body is read, boto3 passes on exceptions of urllib3 and the sockets below it.
@@ -101,13 +103,13 @@ class Bucket:
 
         Raises `StorageUnavailable` or `StorageError`.
         """
-        with _translated_errors(f"s3://{self.name}/{key}", of_caller=False):
+        with translated_errors(f"s3://{self.name}/{key}", of_caller=False):
             s3_client().put_object(
                 Bucket=self.name,
                 Key=key,
                 Body=data,
                 ContentType=content_type,
-                CacheControl="private, max-age=31536000, immutable",
+                CacheControl=CACHE_CONTROL,
             )
         return self.address(key)
 
@@ -139,7 +141,7 @@ def read_object(bucket: str, key: str, *, limit: int, timeout: float) -> bytes:
     """
     where = f"s3://{bucket}/{key}"
     deadline = time.monotonic() + timeout
-    with _translated_errors(where, of_caller=True):
+    with translated_errors(where, of_caller=True):
         answer = s3_client().get_object(Bucket=bucket, Key=key)
         size = answer.get("ContentLength")
         # boto3's timeouts cover a single socket read and restart with every byte received;
@@ -163,7 +165,7 @@ def read_object(bucket: str, key: str, *, limit: int, timeout: float) -> bytes:
 
 def read_metadata(bucket: str, key: str) -> dict[str, str]:
     """The caller's own metadata of ``s3://bucket/key``; raises the same errors as `read_object`."""
-    with _translated_errors(f"s3://{bucket}/{key}", of_caller=True):
+    with translated_errors(f"s3://{bucket}/{key}", of_caller=True):
         found = s3_client().head_object(Bucket=bucket, Key=key)["Metadata"]
     return {name: _without_mime_words(value) for name, value in found.items()}
 
@@ -177,7 +179,7 @@ def _without_mime_words(text: str) -> str:
 
 
 @contextmanager
-def _translated_errors(where: str, *, of_caller: bool) -> Iterator[None]:
+def translated_errors(where: str, *, of_caller: bool) -> Iterator[None]:
     """Translate S3's errors about the object ``where``.
 
     Operators have to fix any permanent error about an object of ours; of a caller's object, only

@@ -27,12 +27,22 @@ class Archive:
         self._client = client
         self._bucket = bucket
 
+    @staticmethod
+    def photo_of(name: str) -> bytes:
+        """The photo of the inspection ``name``, unless a test gives another."""
+        return jpeg(WIDTH, HEIGHT, seed=sum(name.encode()))
+
+    @classmethod
+    def digest_of(cls, name: str, data: bytes = b"") -> str:
+        """The digest of that photo, or of ``data``."""
+        return hashlib.sha256(data or cls.photo_of(name)).hexdigest()
+
     def add(
         self, name: str, *damages: Damage, data: bytes = b"", kept: bool = True, **changes: Any
     ) -> str:
         """Store the inspection ``name`` of a new photo; returns the photo's digest."""
-        data = data or jpeg(WIDTH, HEIGHT, seed=sum(name.encode()))
-        sha256 = hashlib.sha256(data).hexdigest()
+        data = data or self.photo_of(name)
+        sha256 = self.digest_of(name, data)
         found = finding(*damages, **changes.pop("found", {}))
         facts = PhotoFacts(sha256, len(data), WIDTH, HEIGHT)
         self.store.save(inspection(name, found, sha256=sha256, photo=facts, **changes))

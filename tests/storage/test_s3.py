@@ -88,12 +88,12 @@ def test_an_image_counts_as_there_while_s3_is_unavailable(
     assert Bucket("overlays").has("s3://overlays/a.jpg") is is_there
 
 
-def test_a_picture_is_stored_with_its_type_and_kept_by_browsers(bucket: str) -> None:
+def test_a_picture_is_stored_with_its_type_and_kept_by_browsers_for_minutes(bucket: str) -> None:
     address = Bucket(bucket).put("overlays/ab/cd.jpg", PHOTO, "image/jpeg")
     assert address == f"s3://{bucket}/overlays/ab/cd.jpg"
     stored = s3_client().get_object(Bucket=bucket, Key="overlays/ab/cd.jpg")
     assert stored["ContentType"] == "image/jpeg"
-    assert "immutable" in stored["CacheControl"]
+    assert stored["CacheControl"] == "private, max-age=300"
     assert stored["Body"].read() == PHOTO
 
 

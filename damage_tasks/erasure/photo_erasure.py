@@ -1,0 +1,119 @@
+"""Erases inspections with their photos: objects first, then rows.
+
+If it is interrupted, the same call continues: rows are deleted last.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from damage_tasks.results.progress import delete_progress_before
+from damage_tasks.results.row_erasure import (
+    Unshared,
+    delete_ended_deliveries,
+    delete_inspections,
+    find_unshared,
+    next_inspections,
+)
+from damage_tasks.storage.object_erasure import ObjectEraser
+from damage_tasks.storage.object_keys import photo_key
+from damage_tasks.storage.s3 import place_of
+
+if TYPE_CHECKING:
+    from damage_tasks.contract import InspectionCriteria
+    from damage_tasks.results.store import Inspections
+    from damage_tasks.settings import Settings
+    from damage_tasks.sqs.dead_letters import DeadLetter, DeadLettersOfQueues
+
+
+@dataclass(slots=True)
+class ErasureReport:
+    """What was erased, and what is elsewhere.
+
+    ``ids`` and ``photo_urls`` are those of the erased inspections.  ``objects`` counts pictures and
+    kept photos, ``delivered`` the events that receivers have, by destination, and ``elsewhere`` the
+    pictures that are not in the bucket.
+    """
+
+    ids: set[str] = field(default_factory=set)
+    photo_urls: set[str] = field(default_factory=set)
+    objects: int = 0
+    dead_letters: int = 0
+    delivered: Counter[str] = field(default_factory=Counter)
+    elsewhere: int = 0
+
+
+class PhotoEraser:
+    """Erases photos from the database and the bucket of ``settings``."""
+
+    def __init__(self, store: Inspections, settings: Settings) -> None:
+        self._store = store
+        self._base_url = settings.overlay_base_url
+        self._objects = ObjectEraser(settings.require("bucket"))
+
+    def erase(self, criteria: InspectionCriteria, report: ErasureReport) -> None:
+        """Erase all inspections that fulfil ``criteria``, and add them to ``report``.
+
+        Pictures and kept photos that other inspections share stay.  Raises `DatabaseUnavailable`,
+        `DatabaseError`, `StorageUnavailable` or `StorageError`.
+        """
+        while True:
+            with self._store.transaction() as connection:
+                rows = next_inspections(connection, criteria)
+                unshared = find_unshared(connection, rows)
+            if not rows:
+                return
+            self._erase_objects(unshared, report)
+            with self._store.transaction() as connection:
+                report.delivered += delete_inspections(connection, rows)
+            report.ids.update(row.id for row in rows)
+            report.photo_urls.update(row.photo_url for row in rows if row.photo_url)
+
+    def erase_photo(self, sha256: str, report: ErasureReport) -> None:
+        """Erase all inspections of a photo, and all objects about it, known or not."""
+        self.erase({"photo": sha256}, report)
+        report.objects += self._objects.erase_photo(sha256)
+
+    def erase_before(self, moment: datetime, report: ErasureReport) -> None:
+        """Erase all inspections that ended before ``moment``, and other rows of that time."""
+        self.erase({"until": moment}, report)
+        with self._store.transaction() as connection:
+            delete_progress_before(connection, moment)
+        deleted = 1
+        while deleted:
+            with self._store.transaction() as connection:
+                deleted = delete_ended_deliveries(connection, moment)
+
+    def _erase_objects(self, unshared: Unshared, report: ErasureReport) -> None:
+        keys = [photo_key(sha256) for sha256 in unshared.photos]
+        for address in unshared.pictures:
+            place = place_of(address, self._objects.name, self._base_url)
+            if place is not None and place[0] == self._objects.name:
+                keys.append(place[1])
+            else:
+                report.elsewhere += 1
+        report.objects += self._objects.erase(keys)
+
+
+def drop_dead_letters(letters: DeadLettersOfQueues, report: ErasureReport, car_id: Any) -> None:
+    """Delete the dead letters of the erased inspections, of their photos, and of the car.
+
+    Raises `QueueUnavailable`.
+    """
+    with letters.held() as held:
+        for letter in _concerned(held, report, car_id):
+            letters.drop(letter)
+            report.dead_letters += 1
+
+
+def _concerned(
+    held: Iterable[DeadLetter], report: ErasureReport, car_id: Any
+) -> Iterable[DeadLetter]:
+    for letter in held:
+        is_of_car = car_id is not None and str(letter.metadata.get("car_id")) == str(car_id)
+        if letter.id in report.ids or letter.photo_url in report.photo_urls or is_of_car:
+            yield letter
