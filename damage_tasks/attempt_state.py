@@ -18,6 +18,7 @@ from damage_tasks.inspection import (
     Verdict,
 )
 from damage_tasks.results.storable_text import storable
+from damage_tasks.settings import BULK
 from damage_tasks.telemetry import redact
 from damage_tasks.telemetry.sentry import traced_stage
 from model_store.identity import BundleIdentity
@@ -51,6 +52,7 @@ class Attempt:
     SQS MessageId of the first message.
     ``case_id`` is the occasion that the photo belongs to, with ``case_photos`` photos.
     ``is_upload`` says that an S3 event announced the photo.
+    SQS accepted the first message at ``sent_at``, in seconds since 1970; its queue is the ``lane``.
     ``callback_url`` is where the caller wants the inspection's event sent, unchecked.
     ``metadata`` is the caller's, unchecked; `checked_metadata` contains it once it is known to be
     valid.
@@ -61,6 +63,8 @@ class Attempt:
     metadata: Any = None
     number: int = 1
     had_photo: bool = False
+    sent_at: float | None = None
+    lane: str = BULK
     deadline: datetime | None = None
     callback_url: Any = None
     case_id: str | None = None
@@ -72,6 +76,11 @@ class Attempt:
     photo: PhotoFacts = field(default_factory=PhotoFacts)
     watch: Stopwatch = field(default_factory=Stopwatch)
     began: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds_since_sent(self) -> float | None:
+        """Seconds since SQS accepted the first message; None if it did not come from SQS."""
+        return None if self.sent_at is None else max(0.0, time.time() - self.sent_at)
 
     @property
     def may_be_known(self) -> bool:

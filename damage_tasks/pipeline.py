@@ -273,7 +273,7 @@ class Pipeline:
             return self._reject_conflict(attempt, error)
         # An inspection that was stored before has already been counted.
         if stored.finished_at == inspection.finished_at and (metrics := get_metrics()):
-            metrics.examined(stored, watch.milliseconds)
+            metrics.examined(stored, watch.milliseconds, attempt.lane, attempt.seconds_since_sent)
             if error is not None and error.s3_code is not None:
                 metrics.refused_by_s3(error.s3_code)
         logger.info(

@@ -28,6 +28,7 @@ from damage_tasks.sqs.inspection_options import (
     CASE_ID,
     CASE_PHOTOS,
     DEADLINE,
+    FIRST_SENT,
     HAD_PHOTO,
     MESSAGE_ID,
     OWN_ID,
@@ -39,7 +40,9 @@ from damage_tasks.sqs.message_attributes import (
     MAX_DELAY_SECONDS,
     VISIBILITY_MARGIN_SECONDS,
     group_of,
+    lane_of,
     receives_of,
+    sent_at,
 )
 from damage_tasks.sqs.task_names import DETECT_DAMAGE, FORWARD_UPLOADS, RECORD_MALFORMED
 from damage_tasks.sqs.trace_headers import trace_of
@@ -169,6 +172,8 @@ def try_again(task: Task, error: TemporaryError, attempt: Attempt) -> Retry:
         delay = min(delay, max(0, math.ceil(left)))
     if attempt.had_photo:
         headers[HAD_PHOTO] = True
+    if attempt.sent_at is not None:
+        headers[FIRST_SENT] = attempt.sent_at
     attach_report(error, AttemptReport(attempt.had_photo, now + timedelta(seconds=delay)))
     logger.warning(
         "photo will be retried",
@@ -197,6 +202,8 @@ def _attempt(task: Task, url: Any, metadata: Any) -> Attempt:
         metadata,
         number=request.retries + receives_of(request.properties or {}),
         had_photo=bool(_header(task, HAD_PHOTO)),
+        sent_at=_header(task, FIRST_SENT) or sent_at(request.properties or {}),
+        lane=lane_of(request.properties or {}),
         deadline=datetime.fromisoformat(deadline) if deadline else None,
         callback_url=_header(task, CALLBACK_URL),
         case_id=_header(task, CASE_ID),

@@ -30,7 +30,8 @@ from damage_tasks.settings.worker_settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
 
-URGENT = "urgent"  # Celery's name for the queue of urgent photos
+URGENT = "urgent"  # Celery's name for the queue of urgent photos, and their lane
+BULK = "bulk"  # the lane of all other photos
 
 # https://docs.aws.amazon.com/general/latest/gr/sqs-service.html, with FIPS, VPC and legacy hosts.
 _REGION_IN_HOST = re.compile(

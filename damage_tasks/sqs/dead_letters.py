@@ -17,6 +17,7 @@ from damage_tasks.errors import QueueUnavailable
 from damage_tasks.sqs.batches import MAX_BATCH_ENTRIES, change_visibility
 from damage_tasks.sqs.compact_message import CONTENT_TYPE_ATTRIBUTE, is_compact
 from damage_tasks.sqs.envelope import translate
+from damage_tasks.sqs.inspection_options import FIRST_SENT
 from damage_tasks.sqs.queues import Queue, dead_letter_queue
 from damage_tasks.sqs.task_names import DETECT_DAMAGE
 from damage_tasks.sqs.trace_headers import AWS_TRACE_HEADER, TRACE_HEADERS, trace_of_sqs_message
@@ -83,6 +84,8 @@ class DeadLetters:
         """
         message = translate(letter.body, letter.message_id, self._queue.name, letter.trace)
         message["headers"]["retries"] = 0
+        # Its time counts from now: as a dead letter, it has been counted as late.
+        message["headers"].pop(FIRST_SENT, None)
         with _errors(self._queue.url):
             self._sqs.send_message(
                 QueueUrl=self._queue.url,

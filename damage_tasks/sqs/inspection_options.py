@@ -27,6 +27,7 @@ CALLBACK_URL = "callback_url"
 OWN_ID = "own_id"  # whether the sender chose the id, so that there may be an earlier message
 MESSAGE_ID = "message_id"  # of the first message, which a retry keeps
 HAD_PHOTO = "had_photo"
+FIRST_SENT = "first_sent"  # when SQS accepted the first message, in seconds since 1970
 UPLOADED = "uploaded"  # whether an S3 event announced the photo
 PROBLEM = "problem"  # what is wrong with a malformed message
 # What a message's retry, or its replay from the dead-letter queue, keeps.
@@ -84,6 +85,8 @@ def carried_headers(headers: Json, message_id: str) -> Json:
     for flag in (OWN_ID, HAD_PHOTO, UPLOADED):
         if headers.get(flag) is True:
             carried[flag] = True
+    if isinstance(headers.get(FIRST_SENT), float):
+        carried[FIRST_SENT] = headers[FIRST_SENT]
     first = headers.get(MESSAGE_ID)
     return {**carried, MESSAGE_ID: first if is_task_id(first) else message_id}
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from damage_tasks.settings import BULK, URGENT
+
 # Between a task's hard time limit and its message becoming visible again.
 VISIBILITY_MARGIN_SECONDS = 10
 MAX_DELAY_SECONDS = 900  # of DelaySeconds; SQS accepts no more
@@ -30,6 +32,11 @@ def queue_of(properties: dict[str, Any]) -> str | None:
     """Celery's name for the queue that the message came from; None if it did not come from one."""
     queue: str | None = (properties.get("delivery_info") or {}).get("routing_key")
     return queue
+
+
+def lane_of(properties: dict[str, Any]) -> str:
+    """Whether the message came from the urgent queue: ``urgent``, or else ``bulk``."""
+    return URGENT if queue_of(properties) == URGENT else BULK
 
 
 def _attributes(properties: dict[str, Any]) -> dict[str, str]:

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 WAIT_SECONDS_BUCKETS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 14400)
+# The objectives of monitoring.objectives in the chart are among these.
+VERDICT_SECONDS_BUCKETS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 14400)
 BYTES_BUCKETS = tuple(1024 * 4**n for n in range(3, 10))  # 64 KiB to 256 MiB
 MEGAPIXELS_BUCKETS = (0.1, 0.3, 1, 2, 4, 8, 12, 16, 24, 48, 64)
 SCORE_BUCKETS = (*(n / 20 for n in range(1, 20)), 0.99, 1.0)
@@ -48,7 +50,9 @@ class Metrics:
                 f"damage_{name}", text, labels, buckets=tuple(buckets), registry=registry
             )
 
-        self.photos = counter("photos", "Photos by verdict and reason.", "verdict", "reason")
+        self.photos = counter(
+            "photos", "Photos by verdict, reason and lane.", "verdict", "reason", "lane"
+        )
         self.reused = counter("photos_reused", "Photos whose finding was already known.")
         self.failures = counter(
             "failed_deliveries", "Deliveries of photos that ended without a verdict.", "reason"
@@ -69,6 +73,12 @@ class Metrics:
         self.waits = histogram(
             "queue_wait_seconds", "Seconds a photo waited in SQS.", WAIT_SECONDS_BUCKETS
         )
+        self.verdicts = histogram(
+            "verdict_seconds",
+            "Seconds from a photo's first message to its verdict, with all retries.",
+            VERDICT_SECONDS_BUCKETS,
+            "lane",
+        )
         self.bytes = histogram("photo_bytes", "Size of photos in bytes.", BYTES_BUCKETS)
         self.megapixels = histogram(
             "photo_megapixels", "Size of photos in megapixels.", MEGAPIXELS_BUCKETS
@@ -86,10 +96,22 @@ class Metrics:
             multiprocess_mode="mostrecent", registry=registry,
         )  # fmt: skip
 
-    def examined(self, inspection: Inspection, milliseconds: Mapping[str, float]) -> None:
-        """Count a photo by its verdict; ``milliseconds`` maps its stages to their durations."""
+    def examined(
+        self,
+        inspection: Inspection,
+        milliseconds: Mapping[str, float],
+        lane: str,
+        seconds_since_sent: float | None,
+    ) -> None:
+        """Count a photo by its verdict; ``milliseconds`` maps its stages to their durations.
+
+        ``lane`` is ``bulk`` or ``urgent``. ``seconds_since_sent`` is the age of the photo's first
+        message, or None if it did not come from SQS.
+        """
         reason = inspection.reason.code if inspection.reason else ""
-        self.photos.labels(str(inspection.verdict), reason).inc()
+        self.photos.labels(str(inspection.verdict), reason, lane).inc()
+        if seconds_since_sent is not None:
+            self.verdicts.labels(lane).observe(seconds_since_sent)
         for stage, spent in milliseconds.items():
             self.stages.labels(stage).observe(spent / 1000)
         self.seconds.observe(sum(milliseconds.values()) / 1000)
@@ -112,14 +134,14 @@ class Metrics:
         for damage in finding.damages:
             self.damages.labels(str(damage.type), str(damage.severity)).inc()
 
-    def failed(self, reason: str, *, for_good: bool) -> None:
+    def failed(self, reason: str, lane: str, *, for_good: bool) -> None:
         """Count a delivery that failed because of ``reason``, an error's code.
 
         ``for_good`` means that it was the last attempt and the photo becomes a dead letter.
         """
         self.failures.labels(reason).inc()
         if for_good:
-            self.photos.labels("failed", reason).inc()
+            self.photos.labels("failed", reason, lane).inc()
 
     def refused_by_s3(self, code: str) -> None:
         """Count a rejected photo that S3 did not let us read; ``code`` is S3's own."""

@@ -10,7 +10,7 @@ from celery.worker import state
 from damage_tasks.errors import DatabaseError
 from damage_tasks.event_bus.connection import SENDER, bus_url
 from damage_tasks.results.celery_backend import open_store
-from damage_tasks.settings import URGENT, get_settings
+from damage_tasks.settings import BULK, URGENT, get_settings
 from damage_tasks.sqs.dead_letter_alerts import sends_dead_letter_alerts, start_dead_letter_alerts
 from damage_tasks.sqs.queue_depth import QueueCounts, QueueDepth, queue_depths
 from damage_tasks.telemetry.metrics import serve_metrics
@@ -21,9 +21,6 @@ from damage_tasks.worker.state_files import StateFiles
 
 if TYPE_CHECKING:
     from damage_tasks.results.store import Inspections
-
-
-BULK = "bulk"  # the lane of photos that are not urgent
 
 
 class WorkerMonitor:

@@ -17,7 +17,7 @@ from kombu.log import get_logger
 from damage_tasks.attempt_state import report_of
 from damage_tasks.errors import DamageTaskError, TimeLimitReached, WorkerLost
 from damage_tasks.inspection import Progress, Reason, State
-from damage_tasks.sqs.message_attributes import queue_of, receives_of, sent_at
+from damage_tasks.sqs.message_attributes import lane_of, queue_of, receives_of, sent_at
 from damage_tasks.telemetry import redact, sentry
 from damage_tasks.telemetry.metrics import get_metrics
 from damage_tasks.worker.runtime import runtime_of
@@ -137,7 +137,8 @@ class Request(CeleryRequest):
             # An error without a code means that the child was lost, which was already
             # recorded when the photo was delivered for the last time.
             code = getattr(error, "code", WorkerLost.code)
-            metrics.failed(code, for_good=self._runtime.is_last_receive(self._properties))
+            is_last = self._runtime.is_last_receive(self._properties)
+            metrics.failed(code, lane_of(self._properties), for_good=is_last)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         with sentry.about_photo(photo=self.id, bundle=self._runtime.bundle_version):

@@ -227,9 +227,10 @@ def test_alerts_are_about_their_own_namespace_and_environment_and_link_to_the_ru
     groups = documents.one("PrometheusRule")["spec"]["groups"]
     rules = jmespath.search("[].rules[]", groups)
     for rule in rules:
-        metrics = re.findall(r"(?:damage|kube)_\w+\{([^}]*)\}?", rule["expr"])
+        metrics = re.findall(r"(?:damage|kube)_[\w:]+\{([^}]*)\}?", rule["expr"])
         assert metrics
         assert all('namespace="damage-tasks"' in labels for labels in metrics), rule
+    for rule in (rule for rule in rules if "alert" in rule):
         link = f"https://wiki.acme.example/damage/#{rule['alert'].lower()}"
         assert rule["annotations"]["runbook_url"] == link
     label = [{"targetLabel": "environment", "replacement": "stage"}]
@@ -240,10 +241,29 @@ def test_alerts_are_about_their_own_namespace_and_environment_and_link_to_the_ru
 
 def test_by_default_alerts_name_a_section_that_exists_in_the_repository() -> None:
     page = (Path(__file__).parents[2] / "docs/operators.md").read_text()
-    rules = jmespath.search("[].rules[]", render(MONITORED).one("PrometheusRule")["spec"]["groups"])
-    for rule in rules:
+    groups = render(MONITORED).one("PrometheusRule")["spec"]["groups"]
+    for rule in jmespath.search("[].rules[?alert][]", groups):
         assert rule["annotations"]["runbook_url"] == f"docs/operators.md#{rule['alert'].lower()}"
         assert f"\n### {rule['alert']}\n" in page
+
+
+def test_the_objectives_of_the_alerts_are_values() -> None:
+    def rules(objectives: dict[str, Any]) -> str:
+        monitoring = {"enabled": True, "objectives": objectives}
+        return json.dumps(render({"monitoring": monitoring}).one("PrometheusRule")["spec"])
+
+    changed = rules({"percent": 99.9, "seconds": 300, "urgentSeconds": 30})
+    assert changed == (
+        rules({})
+        .replace(r"le=\"600.0\"", r"le=\"300.0\"")
+        .replace(r"le=\"60.0\"", r"le=\"30.0\"")
+        .replace("* 0.01", "* 0.001")
+    )
+    assert changed.count("* 0.001") == 6
+    assert changed.count("30.0") == 5
+    # Prometheus only knows the histogram's own limits.
+    with pytest.raises(ChartRefused, match="seconds"):
+        rules({"seconds": 450})
 
 
 def test_grafana_finds_the_dashboard() -> None:

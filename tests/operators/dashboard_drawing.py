@@ -21,7 +21,7 @@ def draw_dashboard(dashboard: Any, ask: Callable[[str], list[Any]], file: Path) 
     for axis, panel in zip(axes.flat, panels, strict=False):
         axis.set_title(panel["title"], fontsize=10, loc="left")
         for target in panel["targets"]:
-            query = re.sub(r"\$(namespace|environment)", ".*", target["expr"])
+            query = re.sub(r"\$(namespace|environment|lane)", ".*", target["expr"])
             for series in ask(query.replace("$__rate_interval", "10s")):
                 name = _legend(target["legendFormat"], series["metric"])
                 times = [float(at) for at, _ in series["values"]]

@@ -34,7 +34,7 @@ RULES = ROOT / "deploy/monitoring/prometheus"
 DASHBOARD = json.loads((ROOT / "deploy/monitoring/grafana/damage-tasks.json").read_text())
 EXPRESSIONS = [
     # With "All" chosen.
-    (panel["title"], re.sub(r"\$(namespace|environment)", ".*", target["expr"]))
+    (panel["title"], re.sub(r"\$(namespace|environment|lane)", ".*", target["expr"]))
     for panel in DASHBOARD["panels"]
     for target in panel.get("targets", [])
 ]
@@ -62,22 +62,25 @@ def test_every_alert_is_explained_to_operators() -> None:
         for line in (RULES / "rules.yml").read_text().splitlines()
         if "- alert:" in line
     ]
-    assert len(names) == 13
+    assert len(names) == 15
     for name in names:
         assert f"### {name}\n" in text
 
 
 def test_every_panel_and_alert_can_be_narrowed_to_a_namespace() -> None:
-    rules = yaml.safe_load((RULES / "rules.yml").read_text())["groups"][0]["rules"]
-    metric = re.compile(r"\b(?:damage|flower|kube)_\w+(?:\{([^}]*)\})?")
-    for rule in rules:
+    groups = yaml.safe_load((RULES / "rules.yml").read_text())["groups"]
+    metric = re.compile(r"\b(?:damage|flower|kube)_[\w:]+(?:\{([^}]*)\})?")
+    for rule in (rule for group in groups for rule in group["rules"]):
         assert all('namespace=~".*"' in labels for labels in metric.findall(rule["expr"])), rule
     both = 'namespace=~"$namespace",environment=~"$environment"'
     for panel in DASHBOARD["panels"]:
         for target in panel.get("targets", []):
             assert all(both in labels for labels in metric.findall(target["expr"])), target
     variables = [variable["name"] for variable in DASHBOARD["templating"]["list"]]
-    assert variables == ["datasource", "namespace", "environment"]
+    assert variables == ["datasource", "namespace", "environment", "lane"]
+    by_lane = re.compile(r"damage_(?:photos_total|photos_late|verdict_|queue_age)[\w:]*\{([^}]*)\}")
+    for _, expression in EXPRESSIONS:
+        assert all('lane=~".*"' in labels for labels in by_lane.findall(expression)), expression
 
 
 def quiet(stack: Stack) -> None:
@@ -165,15 +168,16 @@ def test_counts_of_all_processes_are_added_up(watched: Stack, site: Site) -> Non
     def grown(name: str) -> float:
         return after.get(name, 0) - before.get(name, 0)
 
-    clean = 'damage_photos_total{reason="",verdict="clean"}'
-    damaged = 'damage_photos_total{reason="",verdict="damaged"}'
-    rejected = 'damage_photos_total{reason="photo_not_found",verdict="rejected"}'
+    clean = 'damage_photos_total{lane="bulk",reason="",verdict="clean"}'
+    damaged = 'damage_photos_total{lane="bulk",reason="",verdict="damaged"}'
+    rejected = 'damage_photos_total{lane="bulk",reason="photo_not_found",verdict="rejected"}'
     assert (grown(clean) + grown(damaged), grown(rejected)) == (4, 1)
     assert list(found.values()).count("rejected") == 1
     assert grown('damage_stage_seconds_count{stage="segmentation"}') == 4
     assert grown("damage_photo_bytes_count") == 4
     assert grown("damage_score_count") == 4
     assert grown("damage_queue_wait_seconds_count") == 5
+    assert grown('damage_verdict_seconds_count{lane="bulk"}') == 5
     assert after["damage_model_load_seconds"] > 0
     assert any(name.startswith('damage_bundle_info{digest="') for name in after)
     assert after["damage_processes"] == after["damage_processes_wanted"] == 2
@@ -205,7 +209,7 @@ def test_a_photo_that_fails_is_counted_once_however_often_it_is_delivered(
         120,
     )
     assert counted == {
-        'damage_photos_total{reason="retries_exhausted",verdict="failed"}': 1,
+        'damage_photos_total{lane="bulk",reason="retries_exhausted",verdict="failed"}': 1,
         'damage_failed_deliveries_total{reason="retries_exhausted"}': MAX_RECEIVES,
     }
 
@@ -277,6 +281,7 @@ def test_prometheus_takes_our_rules(watched: Stack, prometheus: Prometheus) -> N
         f"http://127.0.0.1:{prometheus.port}/api/v1/rules", timeout=10
     ) as answer:
         groups = json.load(answer)["data"]["groups"]
-    rules = wait_until(lambda: groups[0]["rules"], "rules")
+    rules = [rule for group in groups for rule in group["rules"]]
     assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
-    assert len(rules) == 13
+    assert [rule["type"] for rule in rules].count("alerting") == 15
+    assert [rule["type"] for rule in rules].count("recording") == 7

@@ -96,6 +96,20 @@ def test_a_replayed_letter_stays_in_its_group(
     assert message["Attributes"]["MessageGroupId"] == "tenant-1"
 
 
+def test_a_replayed_letters_time_begins_with_the_replay(
+    aws: Emulator, pair: tuple[Queue, Queue], letters: DeadLetters
+) -> None:
+    body = translate('{"image_url": "https://x/y.jpg"}', "id-1", pair[0].name)
+    body["headers"] |= {"first_sent": 1.5e9, "had_photo": True}
+    aws.client("sqs").send_message(QueueUrl=pair[1].url, MessageBody=json.dumps(body))
+    with letters.held() as held:
+        letters.replay(next(held))
+    (message,) = aws.client("sqs").receive_message(QueueUrl=pair[0].url)["Messages"]
+    headers = json.loads(message["Body"])["headers"]
+    assert headers["had_photo"] is True
+    assert "first_sent" not in headers
+
+
 def test_a_replayed_letter_stays_in_its_trace(
     aws: Emulator, pair: tuple[Queue, Queue], letters: DeadLetters
 ) -> None:

@@ -135,6 +135,16 @@ def test_that_an_attempt_had_the_photo_passes() -> None:
     assert headers["had_photo"] is True
 
 
+@pytest.mark.parametrize(
+    ("first_sent", "kept"), [(1.5e9, {1.5e9}), ("yesterday", set()), (True, set())]
+)
+def test_the_time_of_the_first_message_passes(first_sent: object, kept: set[float]) -> None:
+    message = celery_message()
+    message["headers"] |= {"first_sent": first_sent}
+    headers = translate(json.dumps(message), "id-1", "damage")["headers"]
+    assert {value for name, value in headers.items() if name == "first_sent"} == kept
+
+
 MALFORMED = [
     "",
     "not json",

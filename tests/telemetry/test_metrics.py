@@ -46,12 +46,36 @@ def printed() -> Callable[[str], list[str]]:
     return run
 
 
+def test_a_verdict_counts_with_its_lane_and_the_time_since_its_first_message(printed: Any) -> None:
+    lines = printed(
+        """
+from datetime import UTC, datetime
+from damage_tasks.attempt_state import Attempt
+from damage_tasks.errors import PhotoNotFound
+from damage_tasks.inspection import Verdict
+from tools.sample_pictures_and_results import BUNDLE
+
+attempt = Attempt("1", "https://x/y.jpg", lane="urgent")
+rejected = attempt.ended_by(PhotoNotFound("404"), Verdict.REJECTED, BUNDLE)
+for seconds in (45.0, 700.0, None):
+    figures.examined(rejected, {}, "urgent", seconds)
+show()
+"""
+    )
+    photos = 'damage_photos_total{lane="urgent",reason="photo_not_found",verdict="rejected"}'
+    assert f"{photos} 3.0" in lines
+    for limit, count in {"30.0": 0, "60.0": 1, "600.0": 1, "900.0": 2, "+Inf": 2}.items():
+        bucket = f'damage_verdict_seconds_bucket{{lane="urgent",le="{limit}"}}'
+        assert f"{bucket} {count}.0" in lines
+
+
 def test_counts_of_replaced_processes_continue_in_the_same_slot(printed: Any) -> None:
     lines = printed(
         """
 def count():
     figures.retried("database_unavailable")
     figures.waited(3)
+    figures.failed("time_limit", "urgent", for_good=True)
     figures.gate_exits.labels("damage").inc()
     figures.loaded("default", "1.0.0", "f" * 64, 2.5)
 
@@ -68,6 +92,7 @@ show()
     assert 'damage_queue_wait_seconds_bucket{le="+Inf"} 5.0' in lines
     assert "damage_queue_wait_seconds_count 5.0" in lines
     assert "damage_queue_wait_seconds_sum 15.0" in lines
+    assert 'damage_photos_total{lane="urgent",reason="time_limit",verdict="failed"} 5.0' in lines
     assert 'damage_gate_exits_total{network="damage"} 5.0' in lines
     assert "damage_model_load_seconds 1.5" in lines
     assert f'damage_bundle_info{{digest="{"f" * 12}",name="default",version="1.0.0"}} 1.0' in lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from damage_tasks.telemetry.metrics import VERDICT_SECONDS_BUCKETS
 from tools.chart.pod_options import POD_OPTIONS, pod_options
 from tools.chart.value_shapes import (
     LABELS,
@@ -146,6 +147,9 @@ LIMITS: dict[str, dict[str, Any]] = {
     "eventBus.maxMemory": {"type": "string", "pattern": "^[0-9]+([kKmMgG][bB]?)?$"},
     "monitoring.labels": LABELS,
     "monitoring.interval": {"type": "string", "pattern": "^[0-9]+(ms|s|m)$"},
+    "monitoring.objectives.percent": {"type": "number", "minimum": 50, "exclusiveMaximum": 100},
+    "monitoring.objectives.seconds": {"enum": [*VERDICT_SECONDS_BUCKETS]},
+    "monitoring.objectives.urgentSeconds": {"enum": [*VERDICT_SECONDS_BUCKETS]},
     "monitoring.dashboard.labels": LABELS,
     "monitoring.dashboard.annotations": TEXTS,
     "logs.shipping": {"enum": ["off", "sidecar", "daemonset"]},
