@@ -26,6 +26,7 @@ from damage_tasks.result_types import (
     QualityResult,
     ReasonResult,
     Retake,
+    RetryingResult,
     StartedResult,
     Verdict,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "QualityResult",
     "ReasonResult",
     "Retake",
+    "RetryingResult",
     "StartedResult",
     "Verdict",
 ]
@@ -89,7 +91,9 @@ class PendingInspection(Protocol):
     @property
     def status(self) -> str: ...
     @property
-    def result(self) -> InspectionResult | StartedResult | Exception | None: ...
+    def result(
+        self,
+    ) -> InspectionResult | StartedResult | RetryingResult | Exception | None: ...
     @overload
     def get(
         self, timeout: float | None = None, propagate: Literal[True] = True, interval: float = 0.5

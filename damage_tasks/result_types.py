@@ -175,3 +175,16 @@ class StartedResult(TypedDict):
 
     hostname: str | None
     since: str | None
+
+
+class RetryingResult(TypedDict):
+    """``AsyncResult.result`` in the state ``RETRY``.
+
+    The attempt of the worker ``hostname`` failed at the time ``since`` for this ``reason``; the
+    next one begins roughly at ``next_attempt_at``.
+    """
+
+    hostname: str | None
+    since: str | None
+    reason: ReasonResult | None
+    next_attempt_at: str | None

@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
 
@@ -22,8 +22,17 @@ _BYTE_ORDER_MARKS = (
 )
 
 
-def read_requests(source: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Each request in ``source`` (``-`` is standard input): its place, URL and metadata.
+class ListedPhoto(NamedTuple):
+    """A request in a file; ``inspection`` has its options, which were not checked yet."""
+
+    place: str
+    url: str
+    metadata: dict[str, Any]
+    inspection: Any = None
+
+
+def read_requests(source: Path) -> Iterator[ListedPhoto]:
+    """Each request in ``source``; ``-`` is standard input.
 
     The file is UTF-8, or UTF-16 or UTF-32 with a byte order mark. A line ends with LF, CR or
     CRLF only: JSON strings may contain U+0085 and U+2028. Empty lines and those that begin with
@@ -37,9 +46,10 @@ def read_requests(source: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
             url = request.pop("image_url", None)
             if not isinstance(url, str):
                 raise typer.BadParameter(f"{where} has no image_url")
-            yield where, url, request
+            inspection = request.pop("inspection", None)
+            yield ListedPhoto(where, url, request, inspection)
         elif line and not line.startswith("#"):
-            yield where, line, {}
+            yield ListedPhoto(where, line, {})
 
 
 def parse_object(text: str, where: str) -> dict[str, Any]:

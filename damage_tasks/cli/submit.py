@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from damage_tasks.cli.request_list import parse_object, read_requests
+from damage_tasks.cli.request_list import ListedPhoto, parse_object, read_requests
 from damage_tasks.cli.results_table import print_results, progress_bar
-from damage_tasks.errors import CallRefused, MetadataInvalid, PhotosNotSent, QueueUnavailable
+from damage_tasks.errors import MetadataInvalid, PhotosNotSent, QueueUnavailable
 from damage_tasks.telemetry import one_line
 
 if TYPE_CHECKING:
-    from damage_tasks.contract import InspectionResult
+    from damage_tasks.contract import InspectionResult, PhotoRequest
 
 POLL_SECONDS = 0.5  # between checks of the database
 
@@ -28,7 +28,8 @@ def run(
         typer.Option(
             "--from",
             help="File with one photo per line: a URL, or JSON like the raw message "
-            '`{"image_url": "https://...", "car_id": 7}`. `-` reads standard input.',
+            '`{"image_url": "https://...", "car_id": 7, "inspection": {"id": "I-7"}}`. '
+            "`-` reads standard input.",
         ),
     ] = None,
     metadata: Annotated[
@@ -54,8 +55,8 @@ def run(
     requests = list(_requests(urls or [], source, metadata))
     if not requests:
         raise typer.BadParameter("give at least one URL, or --from FILE")
-    for url, _ in requests:
-        _check_url(url)
+    for request in requests:
+        _check_url(request["url"])
     if wait:
         # If verdicts cannot be read here, say so before any photo is sent.
         from damage_tasks.results.celery_backend import open_inspections
@@ -96,7 +97,7 @@ def _show_verdicts(console: Console, sent: dict[str, str], timeout: float) -> No
 
 def _send(
     console: Console,
-    requests: list[tuple[str, dict[str, Any] | None]],
+    requests: list[PhotoRequest],
     sent: dict[str, str],
     urgent: bool,
 ) -> None:
@@ -108,11 +109,11 @@ def _send(
     with progress_bar(console) as progress:
         ids = submit_many(requests, queue=URGENT) if urgent else submit_many(requests)
         try:
-            for url, _ in progress.track(requests, description="submitting"):
-                sent[next(ids)] = url
+            for request in progress.track(requests, description="submitting"):
+                sent[next(ids)] = request["url"]
         except Exception as error:
             if isinstance(error, PhotosNotSent):
-                sent |= {id: requests[position][0] for position, id in error.sent.items()}
+                sent |= {id: requests[position]["url"] for position, id in error.sent.items()}
             raise QueueUnavailable(
                 f"{queue}: {error}; {len(sent)} of {len(requests)} photos were sent"
             ) from None
@@ -151,20 +152,20 @@ def wait_for(
     return {id: results[id] for id in ids if id in results}
 
 
-def _requests(
-    urls: list[str], source: Path | None, metadata: str | None
-) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """Each photo's URL and metadata, checked as `detect_damage.delay` checks them."""
+def _requests(urls: list[str], source: Path | None, metadata: str | None) -> Iterator[PhotoRequest]:
+    """Each photo, checked as `detect_damage.delay` checks it."""
+    from damage_tasks.sqs.inspection_options import option_headers
     from damage_tasks.sqs.outgoing_checks import check_call
 
     common = parse_object(metadata, "--metadata") if metadata else {}
-    requests: list[tuple[str, str, dict[str, Any]]] = [("", url, {}) for url in urls]
+    photos = [ListedPhoto("", url, {}) for url in urls]
     if source is not None:
-        requests += read_requests(source)
-    for where, url, own in requests:
-        request = (url, {**common, **own} or None)
+        photos += read_requests(source)
+    for photo in photos:
+        both = {**common, **photo.metadata} or None
         try:
-            check_call(request, {})
-        except (CallRefused, MetadataInvalid) as error:
-            raise typer.BadParameter(one_line(f"{where or url}: {error}")) from None
-        yield request
+            check_call((photo.url, both), {})
+            option_headers(photo.inspection or {})
+        except (ValueError, MetadataInvalid) as error:
+            raise typer.BadParameter(one_line(f"{photo.place or photo.url}: {error}")) from None
+        yield {"url": photo.url, "metadata": both, "inspection": photo.inspection}

@@ -78,7 +78,9 @@ class InspectionBackend(SyncBackendMixin, Backend):
                 started = {"hostname": shown["worker"], "since": shown["since"]}
                 status, result = states.STARTED, started
             case Progress():
-                status, result = states.RETRY, error
+                shown = found.to_dict()
+                retrying = {key: shown[key] for key in ("since", "reason", "next_attempt_at")}
+                status, result = states.RETRY, {"hostname": shown["worker"], **retrying}
             case Inspection(verdict=Verdict.FAILED):
                 status, result = states.FAILURE, error or DamageTaskError()
             case _:

@@ -67,9 +67,10 @@ CALL = '{"image_url": "s3://damage-photos/j.jpg", "note": "%s"}\n'
 
 
 def requests(tmp_path: Path, data: bytes) -> list[tuple[str, str, dict[str, Any]]]:
+    """The place, URL and metadata of each request in a file that contains ``data``."""
     file = tmp_path / "requests"
     file.write_bytes(data)
-    return list(read_requests(file))
+    return [photo[:3] for photo in read_requests(file)]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
@@ -119,6 +120,33 @@ def test_a_file_that_cannot_be_read_is_one_clear_error(
 ) -> None:
     with pytest.raises(typer.BadParameter, match=problem):
         requests(tmp_path, data)
+
+
+def test_a_line_may_have_options(tmp_path: Path) -> None:
+    file = tmp_path / "requests"
+    file.write_text('{"image_url": "s3://b/1.jpg", "n": 1, "inspection": {"id": "I-1"}}\n')
+    assert list(read_requests(file)) == [("line 1", "s3://b/1.jpg", {"n": 1}, {"id": "I-1"})]
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ('{"id": ""}', "inspection.id must be"),
+        ('{"case": "c"}', "unknown option 'case'"),
+        ('"I-1"', "inspection must be an object"),
+    ],
+)
+def test_an_option_that_is_wrong_names_its_line_before_any_photo_is_sent(
+    options: str, problem: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "requests"
+    line = f'{{"image_url": "s3://b/2.jpg", "inspection": {options}}}'
+    file.write_text(f"s3://b/1.jpg\n{line}\n")
+    done = CliRunner().invoke(cli, ["submit", "--from", str(file)])
+    assert done.exit_code == 2
+    text = " ".join(done.output.replace("│", " ").split())
+    assert "line 2: inspection" in text
+    assert problem in text
 
 
 def test_metadata_that_cannot_be_sent_names_its_line_before_any_photo_is_sent(

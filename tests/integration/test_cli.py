@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -39,12 +40,16 @@ def test_submit_waits_and_shows_verdicts_and_show_tells_more(
 ) -> None:
     photo = site.serve("/car.jpg", jpeg(seed=77))
     requests = tmp_path / "requests.txt"
-    requests.write_text(f'# two photos\n{photo}\n{{"image_url": "{photo}", "car_id": 7}}\n')
+    id = str(uuid4())
+    own = {"image_url": photo, "car_id": 7, "inspection": {"id": id, "case_id": "return-1"}}
+    requests.write_text(f"# two photos\n{photo}\n{json.dumps(own)}\n")
     done = run(
         "submit", "--from", str(requests), "--wait", "--metadata", '{"shift": "early"}', stack=stack
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("/car.jpg") == 2
+    result = json.loads(run("show", id, "--json", stack=stack).stdout)
+    assert (result["case_id"], result["metadata"]) == ("return-1", {"shift": "early", "car_id": 7})
 
     sent = run("submit", photo, "--metadata", '{"car": 8}', stack=stack)
     (id,) = sent.stdout.split()

@@ -22,7 +22,9 @@ pytestmark = pytest.mark.slow
 
 DOCS = Path(__file__).parents[2] / "docs/reference"
 RIGHT = """
-from damage_tasks import InspectionResult, PendingInspection, detect_damage, get_inspection
+from damage_tasks import (
+    InspectionResult, PendingInspection, detect_damage, get_inspection, submit_many,
+)
 
 def send(url: str) -> PendingInspection:
     detect_damage.delay(url)
@@ -31,6 +33,8 @@ def send(url: str) -> PendingInspection:
     detect_damage.delay(url, {"car_id": 7}, inspection={"id": "rental-7/1", "case_id": "rental-7"})
     detect_damage.apply_async((url,), inspection={"deadline": "2026-12-31T12:00:00Z"})
     detect_damage.apply_async(kwargs={"url": url, "metadata": {"car_id": 7}})
+    list(submit_many([url, (url, {"car_id": 7}), {"url": url, "inspection": {"id": "1"}}]))
+    list(submit_many([url], compact=True, inspection={"case_id": "rental-7"}))
     return detect_damage.delay(url, {"car_id": 7})
 
 def outlines(result: InspectionResult) -> list[list[list[int]]]:
@@ -51,6 +55,7 @@ WRONG = {
     'detect_damage.delay("https://x/y.jpg", car_id=7)': "call-arg",
     'detect_damage.delay()': "call-arg",
     'detect_damage.delay("https://x/y.jpg", inspection={"caseid": "7"})': "arg-type",
+    'list(submit_many([{"image_url": "https://x/y.jpg"}]))': "list-item",
     'detect_damage.apply_async((7,))': "arg-type",
     'detect_damage.apply_async(kwargs={"link": "https://x/y.jpg"})': "arg-type",
     'detect_damage.apply_async(("https://x/y.jpg",), countdown=5)': "call-arg",
@@ -88,7 +93,7 @@ def test_a_callers_project_passes_mypy_strict(caller_python: Path, tmp_path: Pat
 
 
 def test_wrong_calls_are_errors(caller_python: Path, tmp_path: Path) -> None:
-    lines = ["from damage_tasks import detect_damage, get_inspection", *WRONG]
+    lines = ["from damage_tasks import detect_damage, get_inspection, submit_many", *WRONG]
     problems = check_types(caller_python, "\n".join(lines) + "\n", tmp_path)
     errors = {line.split(":")[1]: line for line in problems if ": error: " in line}
     for number, (call, code) in enumerate(WRONG.items(), 2):

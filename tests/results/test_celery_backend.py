@@ -14,7 +14,7 @@ from celery import exceptions
 from celery.result import GroupResult, ResultSet
 
 from damage_tasks import app, get_inspection
-from damage_tasks.errors import DownloadFailed, TimeLimitReached
+from damage_tasks.errors import TimeLimitReached
 from damage_tasks.inspection import Progress, Reason, State, Verdict, storable_id
 from damage_tasks.results.celery_backend import open_inspections
 from damage_tasks.results.store import Inspections
@@ -22,6 +22,7 @@ from damage_tasks.settings import get_settings
 from tools.sample_pictures_and_results import damage, finding, inspection
 
 ENDED = datetime(2026, 11, 2, 10, 30, tzinfo=UTC)
+NEXT_ATTEMPT = datetime(2026, 11, 2, 10, 31, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -57,9 +58,22 @@ def test_a_photo_without_a_verdict_has_celerys_states(store: Inspections) -> Non
     assert result.state == "STARTED"
     assert result.result == {"hostname": "worker1@pod-7", "since": ENDED.isoformat()}
     why = Reason("download_failed", "503")
-    store.save_progress(replace(running, state=State.RETRYING, receives=2, reason=why))
-    assert app.AsyncResult("3").state == "RETRY"
-    assert isinstance(app.AsyncResult("3").result, DownloadFailed)
+    store.save_progress(
+        replace(running, state=State.RETRYING, receives=2, reason=why, next_attempt_at=NEXT_ATTEMPT)
+    )
+    result = app.AsyncResult("3")
+    assert (result.state, result.ready()) == ("RETRY", False)
+    shown = get_inspection("3")
+    assert shown and shown["state"] == "retrying"
+    assert result.info == {
+        "hostname": shown["worker"],
+        "since": shown["since"],
+        "reason": {"code": "download_failed", "text": "503"},
+        "next_attempt_at": NEXT_ATTEMPT.isoformat(),
+    }
+    assert shown["next_attempt_at"] == NEXT_ATTEMPT.isoformat()
+    with pytest.raises(exceptions.TimeoutError):
+        result.get(timeout=0.1)
     assert app.AsyncResult("waiting").state == "PENDING"
 
 
