@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from damage_tasks.deliveries.sending import SendingFailed
+from damage_tasks.deliveries.sending import MAX_AT_ONCE, SendingFailed
 from damage_tasks.storage.aws_clients import new_client
 
 if TYPE_CHECKING:
@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
 SOURCE = "damage-tasks"  # of EventBridge's events
 BUSY_SECONDS = 5.0
-# All attempts of a request together take less time than a claim of the delivery.
+# The first event for a queue takes two requests. All their attempts together take less time than
+# a claim of the delivery; otherwise another process could send the event again meanwhile.
+MAX_REQUESTS = 2
 CONFIG = Config(
-    connect_timeout=5,
-    read_timeout=10,
+    connect_timeout=2,
+    read_timeout=6,
     retries={"total_max_attempts": 2, "mode": "standard"},
-    # One connection for each request that is made at once.
-    max_pool_connections=8,
+    # Targets of the same service share a client: a connection for each thread that sends.
+    max_pool_connections=MAX_AT_ONCE,
 )
 _THROTTLED = frozenset({
     "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled",

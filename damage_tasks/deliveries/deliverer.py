@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from threading import Event
 from typing import TYPE_CHECKING
 
-from damage_tasks.deliveries.sending import Attempted, Sender, attempt
+from damage_tasks.deliveries.sending import MAX_AT_ONCE, Attempted, Sender, attempt
 from damage_tasks.errors import DatabaseUnavailable
 from damage_tasks.telemetry import redact
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_AT_ONCE = 32  # requests
 # So that a receiver that hangs leaves room for the others.
 MAX_AT_ONCE_PER_DESTINATION = 8  # requests
 POLL_SECONDS = 1.0

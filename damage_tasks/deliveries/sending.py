@@ -13,6 +13,7 @@ from damage_tasks.results.delivery import Delivery, Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+MAX_AT_ONCE = 32  # requests that a process makes
 MAX_WAIT_SECONDS = 86_400  # for which a receiver may ask us to wait
 
 

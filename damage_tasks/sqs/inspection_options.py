@@ -132,6 +132,6 @@ def _checked_url(value: Any) -> str | None:
             if parts.scheme in ("https", "http") and parts.hostname:
                 return value
     raise ValueError(
-        f"{OPTIONS_KEY}.{CALLBACK_URL} must be an https:// URL of at most "
-        f"{_MAX_URL_CHARACTERS} characters"
+        f"{OPTIONS_KEY}.{CALLBACK_URL} must be a URL of at most {_MAX_URL_CHARACTERS} "
+        "characters with https://, or with http:// if DAMAGE_ALLOW_HTTP is set"
     )

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from damage_tasks.deliveries.aws_targets import CONFIG, AwsSender
+from damage_tasks.deliveries.aws_targets import CONFIG, MAX_REQUESTS, AwsSender
 from damage_tasks.deliveries.deliverer import LEASE_MARGIN_SECONDS
-from damage_tasks.deliveries.sending import SendingFailed
+from damage_tasks.deliveries.sending import MAX_AT_ONCE, SendingFailed
 from damage_tasks.devstack.aws_emulator import REGION, Emulator
 from damage_tasks.inspection import EventType
 from tests.deliveries.deliveries_for import BODY, delivery_to
@@ -123,7 +123,14 @@ def test_an_endpoint_that_does_not_answer_is_a_failure(
         AwsSender().send(delivery_to(f"arn:aws:sns:{REGION}:{ACCOUNT}:events"))
 
 
-def test_a_request_ends_before_the_claim_of_its_delivery() -> None:
+def test_the_requests_for_an_event_end_before_the_claim_of_its_delivery() -> None:
     config: Any = CONFIG
-    attempts = config.retries["total_max_attempts"]
-    assert attempts * (config.connect_timeout + config.read_timeout) < LEASE_MARGIN_SECONDS
+    attempts = MAX_REQUESTS * config.retries["total_max_attempts"]
+    seconds = attempts * (config.connect_timeout + config.read_timeout)
+    # Before it repeats a request once, botocore waits for a second at most.
+    assert seconds + MAX_REQUESTS < LEASE_MARGIN_SECONDS
+
+
+def test_every_thread_that_sends_has_a_connection() -> None:
+    config: Any = CONFIG
+    assert config.max_pool_connections == MAX_AT_ONCE

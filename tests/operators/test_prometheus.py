@@ -39,7 +39,12 @@ EXPRESSIONS = [
     for target in panel.get("targets", [])
 ]
 # These need data that a run of a few seconds does not produce.
-MAY_BE_EMPTY = ("damage_retries_total", "damage_gate_exits_total", "damage_damages_total")
+MAY_BE_EMPTY = (
+    "damage_retries_total",
+    "damage_gate_exits_total",
+    "damage_damages_total",
+    "damage_event_",  # of the deliverer
+)
 
 
 def promtool(*words: str) -> None:

@@ -64,6 +64,21 @@ def test_a_key_can_name_the_case(monkeypatch: pytest.MonkeyPatch) -> None:
         assert arguments(message)[1] == metadata
 
 
+def test_an_event_that_was_rejected_for_its_bucket_can_be_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DAMAGE_INTAKE_BUCKETS", "another-bucket")
+    get_settings.cache_clear()
+    text = json.dumps(s3_events.direct(s3_events.record("rentals/r-1/" + "a" * 1000)))
+    rejected = translate(text, "message-1", "damage")
+    assert rejected["headers"]["task"] == RECORD_MALFORMED
+    assert "DAMAGE_INTAKE_BUCKETS" in rejected["headers"]["problem"]
+    monkeypatch.setenv("DAMAGE_INTAKE_BUCKETS", s3_events.BUCKET)
+    get_settings.cache_clear()
+    (recorded,) = arguments(rejected)
+    assert translate(recorded, "message-2", "damage")["headers"]["task"] == DETECT_DAMAGE
+
+
 def test_several_uploads_become_one_call_that_forwards_them() -> None:
     message = translate(thousand(), "message-1", "damage", TRACE)
     assert message["headers"]["headers"] == TRACE
