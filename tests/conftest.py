@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tools import example_clients
 from tools.loopback_web_server import Site
 from tools.postgres import Postgres
 
@@ -237,6 +238,18 @@ def site() -> Iterator[Site]:
     site = Site()
     yield site
     site.close()
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """The packages of the examples for Node."""
+    for program in ("node", "npm"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    try:
+        return example_clients.node_modules()
+    except example_clients.RegistryUnreachable as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

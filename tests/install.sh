@@ -1,11 +1,12 @@
 #!/bin/sh
-# Installs the Debian packages that some tests need: a browser, Redis, Prometheus, PgBouncer. `make test`
-# runs this script. It does nothing if they are installed; only root can install them.
+# Installs the Debian packages that some tests need: a browser, Redis, Prometheus, PgBouncer, a JDBC driver.
+# `make test` runs this script. It does nothing if they are installed; only root can install them.
 set -eu
 missing=
 for pair in chromium:chromium redis-server:redis-server promtool:prometheus pgbouncer:pgbouncer; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
 done
+[ -e /usr/share/java/postgresql.jar ] || missing="$missing libpostgresql-jdbc-java"
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
     echo "tests need these packages of Debian, please install them:$missing" >&2

@@ -32,6 +32,9 @@ OUTSIDE_DOCS = (
     "model_store/default/card/*",
     "benchmarks/results/*.png",
     "damage_tasks/sqs/inspection_request.proto",
+    "examples/*/*.mjs",
+    "examples/*/*.java",
+    "examples/*/package*.json",
 )
 
 # The target of a Markdown link or image, without its anchor.

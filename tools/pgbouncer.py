@@ -23,6 +23,8 @@ listen_port = {port}
 unix_socket_dir =
 auth_type = any
 pool_mode = transaction
+# Sent by PostgreSQL's JDBC driver.
+ignore_startup_parameters = extra_float_digits
 default_pool_size = {pool_size}
 """
 

@@ -11,7 +11,8 @@ import yaml
 from tests.helm.chart import render_only
 from tests.platform.template import ROOT, read_template
 
-PAGES = {name: (ROOT / "docs" / name).read_text() for name in ("platform.md", "developers.md")}
+NAMES = ("platform.md", "developers.md", "other-languages.md")
+PAGES = {name: (ROOT / "docs" / name).read_text() for name in NAMES}
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 
