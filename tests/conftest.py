@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -36,6 +37,23 @@ SERVERS = frozenset({
     "postgres_server", "receiver", "running_stack", "running_watched", "stage",
 })  # fmt: skip
 SERVER_FOLDERS = ("chaos", "containers", "helm", "integration")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Any:
+    """Collect without searching for garbage: modules and tests stay until the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import tests that `-m` deselects by their folder."""
+    is_server_folder = collection_path.parent == TESTS and collection_path.name in SERVER_FOLDERS
+    return True if is_server_folder and "not server" in config.option.markexpr else None
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects by marker

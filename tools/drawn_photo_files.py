@@ -47,6 +47,8 @@ def textured(width: int, height: int) -> Image.Image:
 
 def encode(picture: Image.Image, format: str, **options: Any) -> bytes:
     """``picture`` as a file of Pillow's ``format``."""
+    if format == "HEIF":
+        options.setdefault("enc_params", {"preset": "ultrafast"})
     file = io.BytesIO()
     picture.save(file, format, **options)
     return file.getvalue()

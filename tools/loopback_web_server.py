@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
+
+
+class LoopbackServer(ThreadingHTTPServer):
+    """A web server in this process; clients that hang up are not reported on stderr."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Report every error except a connection that its client has closed."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Site:
@@ -27,19 +39,15 @@ class Site:
                 site.requests.append(self.path)
                 site.headers.append(dict(self.headers))
                 page = site.pages.get(self.path.split("?")[0])
-                try:
-                    if page is None:
-                        self.send_error(404)
-                    else:
-                        page(self)
-                except (BrokenPipeError, ConnectionResetError):
-                    self.close_connection = True
+                if page is None:
+                    self.send_error(404)
+                else:
+                    page(self)
 
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = LoopbackServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 

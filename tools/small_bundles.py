@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from model_store.architectures import build
 
@@ -42,17 +43,23 @@ def write_bundle(folder: Path, seed: int = 0, **changes: Any) -> Path:
 def write_weights(path: Path, seed: int = 0, parameters: Any = None) -> dict[str, Any]:
     """Write random weights to a file and return their entry for a manifest."""
     parameters = parameters or PARAMETERS
-    torch.manual_seed(seed)
-    network = build("efficientnet_lite_unet", parameters)
-    save_file(network.state_dict(), path)
+    weights = _random_weights(seed, json.dumps(parameters))
+    path.write_bytes(weights)
     return {
         "file": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "bytes": path.stat().st_size,
+        "sha256": hashlib.sha256(weights).hexdigest(),
+        "bytes": len(weights),
         "architecture": "efficientnet_lite_unet",
         "parameters": parameters,
         "input": {"long_side": 64},
     }
+
+
+@lru_cache(maxsize=4)
+def _random_weights(seed: int, parameters: str) -> bytes:
+    """A safetensors file; ``parameters`` are those of the network as JSON."""
+    torch.manual_seed(seed)
+    return save(build("efficientnet_lite_unet", json.loads(parameters)).state_dict())
 
 
 def gate(name: str = "damage", weights: str = "trunk", **changes: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from ipaddress import IPv4Address
 from pathlib import Path
 from threading import Event, Thread
@@ -17,6 +17,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tools.loopback_web_server import LoopbackServer
 
 Behaviour = Callable[[BaseHTTPRequestHandler], None]
 
@@ -57,10 +59,7 @@ class WebhookReceiver:
                 receiver.requests.append(request)
                 self.closed = receiver._closed
                 self.arrived = request
-                try:
-                    receiver.behave(self)
-                except OSError:
-                    self.close_connection = True
+                receiver.behave(self)
 
             def send_response(self, code: int, message: str | None = None) -> None:
                 # Before the answer leaves: who receives it must find the request here.
@@ -71,8 +70,7 @@ class WebhookReceiver:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._server.daemon_threads = True
+        self._server = LoopbackServer(("127.0.0.1", port), Handler)
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(_write_certificate(certificate / "receiver.pem"))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -212,13 +210,8 @@ def test_golden_photos_travel_with_the_bundle(bundle: Path, bucket: str, tmp_pat
     "command", ["train", "evaluate", "export", "average", "quantise", "compare"]
 )
 def test_a_command_that_has_moved_names_the_new_one(command: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "model_store", command, "folder", "--photos", "photos"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
+    done = CliRunner().invoke(cli, [command, "folder", "--photos", "photos"])
+    assert done.exit_code == 2
     assert done.stderr == f"{command} has moved: python -m model_training {command}\n"
 
 

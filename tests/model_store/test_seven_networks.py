@@ -47,8 +47,8 @@ def shared(folder: Path, **damage: Any) -> Segmenter:
     return Segmenter(open_bundle(folder))
 
 
-def separate(folder: Path, **damage: Any) -> Segmenter:
-    write_bundle(folder)
+def write_separate(folder: Path, **damage: Any) -> Path:
+    folder.mkdir(exist_ok=True)
     networks = seven(lambda name: name, **damage)
     weights = {
         network["name"]: write_weights(
@@ -56,8 +56,11 @@ def separate(folder: Path, **damage: Any) -> Segmenter:
         )
         for network in networks
     }
-    write_bundle(folder, types=TYPES, weights=weights, networks=networks)
-    return Segmenter(open_bundle(folder))
+    return write_bundle(folder, types=TYPES, weights=weights, networks=networks)
+
+
+def separate(folder: Path, **damage: Any) -> Segmenter:
+    return Segmenter(open_bundle(write_separate(folder, **damage)))
 
 
 @pytest.mark.slow
@@ -78,7 +81,7 @@ def test_seven_files_say_what_one_file_says(tmp_path: Path) -> None:
     assert verdicts[0].damages == verdicts[1].damages
 
 
-@pytest.mark.parametrize("bundle", [shared, separate])
+@pytest.mark.parametrize("bundle", [shared, pytest.param(separate, marks=pytest.mark.slow)])
 def test_the_damage_gate_ends_it_in_either(bundle: Any, tmp_path: Path) -> None:
     found = bundle(tmp_path, threshold=1.0).segment(PHOTO)
     assert (found.ended, found.decided_by) == (Verdict.CLEAN, "damage")
@@ -88,7 +91,7 @@ def test_the_damage_gate_ends_it_in_either(bundle: Any, tmp_path: Path) -> None:
 def test_one_file_of_seven_that_is_changed_is_named(tmp_path: Path) -> None:
     from damage_tasks.errors import BundleError
 
-    separate(tmp_path)
+    write_separate(tmp_path)
     with (tmp_path / "spacing.safetensors").open("r+b") as file:
         file.seek(-1, 2)
         file.write(b"!")

@@ -11,7 +11,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -21,7 +21,7 @@ import pytest
 from damage_tasks.devstack import Stack
 from damage_tasks.devstack.loopback_ports import free_port
 from tests.integration.conftest import use
-from tools.loopback_web_server import Site
+from tools.loopback_web_server import LoopbackServer, Site
 
 
 class Recorder:
@@ -50,8 +50,7 @@ class Recorder:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = LoopbackServer(("127.0.0.1", 0), Handler)
         Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
         place = f"127.0.0.1:{self.server.server_port}"
         self.sentry_dsn = f"http://key@{place}/1"

@@ -34,6 +34,9 @@ class Repository:
     def __init__(self, folder: Path) -> None:
         self.root = folder / "clone"
         self.origin = folder / "origin"
+
+    def create(self) -> None:
+        """Write both, with one version on the main branch."""
         subprocess.run(["git", "init", "-q", "--bare", self.origin], check=True)
         subprocess.run(["git", "init", "-q", "-b", "main", self.root], check=True)
         self.git("remote", "add", "origin", str(self.origin))
@@ -89,9 +92,20 @@ class Repository:
         )
 
 
+@pytest.fixture(scope="module")
+def created(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a repository, to be copied."""
+    folder = tmp_path_factory.mktemp("repository")
+    Repository(folder).create()
+    return folder
+
+
 @pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    return Repository(tmp_path)
+def repository(created: Path, tmp_path: Path) -> Repository:
+    shutil.copytree(created, tmp_path / "repository")
+    repository = Repository(tmp_path / "repository")
+    repository.git("remote", "set-url", "origin", str(repository.origin))
+    return repository
 
 
 def test_release_goes_to_stage_as_a_candidate(repository: Repository) -> None:
