@@ -158,10 +158,10 @@ def own_attributes(tree: ast.Module) -> set[str]:
 
 def load(name: str) -> object:
     """The object of a dotted name."""
-    module, _, attribute = name.rpartition(".")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        return importlib.import_module(name)
     except ModuleNotFoundError:
+        module, _, attribute = name.rpartition(".")
         return getattr(load(module), attribute)
 
 
