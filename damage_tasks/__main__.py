@@ -22,6 +22,7 @@ from damage_tasks.cli import (
     import_labels,
     migrate,
     queue,
+    report,
     review,
     show,
     stack,
@@ -51,6 +52,7 @@ for module in (
     deliver,
     flower,
     review,
+    report,
     stack,
     demo,
 ):

@@ -101,6 +101,33 @@ def final_verdict(verdict: str, damages: int, counted: Sequence[Decision]) -> st
     return "damaged" if missed or (not none and damages > len(rejected)) else "clean"
 
 
+def final_types(found: Sequence[str], counted: Iterable[Decision]) -> frozenset[str]:
+    """The types of damage on a photo after the decisions ``counted``.
+
+    ``found`` are those of the damaged areas, in order. Missed damage whose type nobody named is
+    left out.
+    """
+    types = dict(enumerate(found, 1))
+    rejected: set[int] = set()
+    missed: set[str] = set()
+    none = False
+    for decision in counted:
+        number, type = decision.payload.get("damage") or 0, decision.payload.get("type")
+        none = none and decision.action is Action.RETAKE
+        if decision.action is Action.MISSED:
+            missed |= {type} if type else set()
+        elif decision.action is not Action.NO_DAMAGE:
+            rejected.discard(number)
+            if decision.action is Action.WRONG_TYPE and type:
+                types[number] = type
+        elif number:
+            rejected.add(number)
+        else:
+            none, missed = True, set()
+    left = set() if none else {type for number, type in types.items() if number not in rejected}
+    return frozenset(left | missed)
+
+
 def review_fields(decisions: Sequence[Decision], verdict: str, damages: int) -> dict[str, Any]:
     """The fields of the result contract about people's ``decisions``, with JSON types only.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from damage_tasks.decision import Action, Decision, counting, final_verdict
+from damage_tasks.decision import Action, Decision, counting, final_types, final_verdict
 from tools.sample_pictures_and_results import NOW
 
 
@@ -43,3 +43,26 @@ def test_the_person_who_decided_last_counts(
 def test_notes_and_undone_decisions_do_not_count() -> None:
     undone = Decision("task-1", "ann", Action.NO_DAMAGE, NOW, undone_at=NOW)
     assert counting([undone, by("ann", "note", 1, text="wet")]) == []
+
+
+@pytest.mark.parametrize(
+    ("made", "types"),
+    [
+        ([], {"dent", "scratch"}),
+        ([("confirm", {})], {"dent", "scratch"}),
+        ([("no_damage", {"damage": 1})], {"scratch"}),
+        ([("no_damage", {"damage": 1}), ("confirm", {"damage": 1})], {"dent", "scratch"}),
+        ([("wrong_type", {"damage": 1, "type": "spacing"}), ("confirm", {})],
+         {"spacing", "scratch"}),
+        ([("missed", {"type": "breakage"}), ("no_damage", {})], set()),
+        ([("no_damage", {}), ("missed", {"type": "breakage"})],
+         {"dent", "scratch", "breakage"}),
+        ([("missed", {})], {"dent", "scratch"}),
+        ([("no_damage", {}), ("retake", {})], set()),
+    ],
+)  # fmt: skip
+def test_types_after_decisions(made: list[tuple[str, dict[str, Any]]], types: set[str]) -> None:
+    decisions = [
+        Decision("task-1", "ann", Action(action), NOW, payload) for action, payload in made
+    ]
+    assert final_types(["dent", "scratch"], decisions) == types

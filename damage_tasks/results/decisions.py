@@ -50,24 +50,23 @@ def undo_decision(connection: Connection, decision: Decision) -> bool:
 
 def find_decisions(connection: Connection, inspection_id: str) -> tuple[Decision, ...]:
     """All decisions about an inspection, including undone ones, oldest first."""
-    return _find_decisions_of(connection, [inspection_id]).get(inspection_id, ())
+    return decisions_of(connection, [inspection_id]).get(inspection_id, ())
 
 
 def load_reviewed(connection: Connection, rows: Sequence[Row[Any]]) -> list[Inspection]:
     """The inspections in rows of ``inspections``, with their findings and people's decisions."""
-    decided = _find_decisions_of(connection, [row.id for row in rows])
+    ids = [row.id for row in rows]
+    decided = decisions_of(connection, ids) if ids else {}
     return [
         replace(inspection, decisions=decided.get(inspection.id, ()))
         for inspection in load_inspections(connection, rows)
     ]
 
 
-def _find_decisions_of(
-    connection: Connection, inspection_ids: Sequence[str]
+def decisions_of(
+    connection: Connection, inspection_ids: Sequence[str] | sa.Select[Any]
 ) -> dict[str, tuple[Decision, ...]]:
     """The same for several inspections, by inspection; those without decisions are missing."""
-    if not inspection_ids:
-        return {}
     rows = connection.execute(
         sa.select(decisions)
         .where(decisions.c.inspection_id.in_(inspection_ids))

@@ -194,7 +194,7 @@ def _where(connection: Connection, selection: Selection) -> Iterator[sa.ColumnEl
             poor = findings.c.quality["verdict"].as_string() == sa.literal_column("'poor'")
             yield sa.exists().where(findings.c.id == c.finding_id, poor)
         case WorkList.AUDIT:
-            yield c.photo_sha256 < _digest_bound(selection.audit_share)
+            yield c.photo_sha256 < audit_bound(selection.audit_share)
             yield c.damage_score.is_not(None)
     if selection.max_score is not None:
         yield c.damage_score <= selection.max_score
@@ -203,7 +203,7 @@ def _where(connection: Connection, selection: Selection) -> Iterator[sa.ColumnEl
     yield from conditions_of(selection.criteria, connection.dialect.name)
 
 
-def _digest_bound(share: float) -> str:
-    """A text that ``share`` of all digests in hexadecimal precede."""
+def audit_bound(share: float) -> str:
+    """A text that ``share`` of all digests in hexadecimal precede: the audit draws these photos."""
     bound = int(share * 16**8)
     return f"{bound:08x}" if bound < 16**8 else "g"

@@ -25,6 +25,7 @@ from damage_tasks.review.selections import DEFAULT_LIST, ListAddress, inspection
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from damage_tasks.production_quality.latest_report import LatestReport
     from damage_tasks.results.store import Inspections
     from damage_tasks.settings import Settings
 
@@ -41,12 +42,18 @@ class Pages:
     """The endpoints; Starlette runs them in threads, because the database blocks."""
 
     def __init__(
-        self, store: Inspections, pictures: Pictures, settings: Settings, templates: Environment
+        self,
+        store: Inspections,
+        pictures: Pictures,
+        settings: Settings,
+        templates: Environment,
+        quality: LatestReport,
     ) -> None:
         self._store = store
         self._pictures = pictures
         self._settings = settings
         self._templates = templates
+        self._quality = quality
 
     def show_list(self, request: Request) -> Response:
         """A page of a work list."""
@@ -134,6 +141,10 @@ class Pages:
             severities=list(Severity),
             did=_action(request.query_params.get("did")),
         )
+
+    def show_quality(self, request: Request) -> Response:
+        """Precision and recall in production, and what goes to people."""
+        return self._page(request, "quality.html", report=self._quality.get())
 
     def show_photo(self, request: Request) -> Response:
         """The photo, as a JPEG."""

@@ -28,6 +28,7 @@ from damage_tasks.errors import (
     TemporaryError,
 )
 from damage_tasks.http_access import is_loopback
+from damage_tasks.production_quality.latest_report import LatestReport
 from damage_tasks.review.page_security import HEALTH, PageSecurity, has_csrf_token
 from damage_tasks.review.page_templates import FOLDER, open_templates
 from damage_tasks.review.pages import Pages, render
@@ -68,7 +69,8 @@ def build_application(settings: Settings, store: Inspections) -> Starlette:
     """The application; raises `SettingsError` if the settings of the sign-in are incomplete."""
     sign_in = _open_sign_in(settings)
     templates = open_templates()
-    pages = Pages(store, Pictures(settings), settings, templates)
+    quality = LatestReport(store, settings)
+    pages = Pages(store, Pictures(settings), settings, templates, quality)
     entries = settings.review_roles
     if settings.review_sign_in == "none":
         entries = ("*=admin",)
@@ -90,6 +92,7 @@ def build_application(settings: Settings, store: Inspections) -> Starlette:
             page("/inspections/{id:path}/overlay", pages.show_overlay),
             page("/inspections/{id:path}/decisions", pages.decide, Role.INSPECTOR, "POST"),
             page("/inspections/{id:path}", pages.show_inspection),
+            page("/quality", pages.show_quality, Role.INSPECTOR),
             page("/undo", pages.undo, Role.INSPECTOR, "POST"),
         ],
         middleware=[

@@ -121,6 +121,21 @@ class ReviewSettings(Group):
         "0.2,0.8. Workers note it with each verdict, so a change affects photos examined later.",
         "0.05,0.6",
     )
+    quality_days: int = setting(
+        28,
+        "Days whose photos the inspectors' page and its metrics estimate precision and recall of.",
+        "7",
+        ge=1,
+        le=366,
+    )
+    recall_floor: float | None = setting(
+        None,
+        "Recall, from 0 to 1, that the networks should reach in production: an alert fires, and "
+        "`damage-tasks report` fails, if the 95 % interval of the estimate goes below it.",
+        "0.9",
+        gt=0,
+        lt=1,
+    )
     review_audit_share: float = setting(
         0.01,
         "Share of all photos that the random audit shows to people, whatever their score.",

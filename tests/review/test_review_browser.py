@@ -268,7 +268,7 @@ def test_axe_finds_nothing(review_site: Open, visit: Visit, kind: dict[str, Any]
     with review_site() as site:
         id = site.add_photo(0)
         page = visit(kind=kind)
-        for path in ("/", f"/inspections/{id}", "/lists/audit/next"):
+        for path in ("/", f"/inspections/{id}", "/lists/audit/next", "/quality"):
             page.goto(site.url + path)
             assert violations(page) == []
         page.goto(f"{site.url}/inspections/{id}")

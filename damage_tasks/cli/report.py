@@ -1,0 +1,75 @@
+"""``damage-tasks report``: how often the networks are right, by people's decisions."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from damage_tasks.cli.moments import parse_moment
+from damage_tasks.settings import get_settings
+
+if TYPE_CHECKING:
+    from damage_tasks.production_quality.quality_report import QualityReport
+
+
+def run(
+    since: Annotated[
+        str, typer.Option(help="Photos examined since then: 7d, 28d or 2026-11-22.")
+    ] = "7d",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write a page for a browser.", dir_okay=False),
+    ] = None,
+) -> None:
+    """Report precision and recall in production, with 95 % intervals, and people's work.
+
+    Both are estimated from people's decisions (`damage-tasks review`), weighted by how photos were
+    drawn: unsure ones are decided about more often than others. The recall needs decisions of the
+    random audit. Also by type of damage, light and bundle. Ends with status 1 if the recall may be
+    below DAMAGE_RECALL_FLOOR.
+
+    Example: damage-tasks report --since 28d --html report.html
+    """
+    from damage_tasks.production_quality.quality_report import report_quality
+    from damage_tasks.results.celery_backend import open_inspections
+
+    settings = get_settings()
+    moment = parse_moment(since, "--since") or datetime.now(UTC) - timedelta(days=7)
+    report = report_quality(open_inspections(), moment, settings.review_audit_share)
+    if html is not None:
+        from damage_tasks.cli.quality_page import write_page
+
+        write_page(html, report)
+    if as_json:
+        print(json.dumps(report.to_dict(), ensure_ascii=False))
+    else:
+        _print(report, Console(highlight=False, soft_wrap=True))
+    recall = report.overall.recall
+    floor = settings.recall_floor
+    if floor is not None and recall is not None and recall.low < floor:
+        typer.echo(f"the recall may be below DAMAGE_RECALL_FLOOR ({floor:g})", err=True)
+        raise typer.Exit(1)
+
+
+def _print(report: QualityReport, console: Console) -> None:
+    from damage_tasks.production_quality.report_texts import rows, sentences, shown
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("", "photos", "decided", "precision (95 %)", "recall (95 %)"):
+        table.add_column(name, justify="right" if name in ("photos", "decided") else "left")
+    for name, accuracy in rows(report):
+        table.add_row(
+            name, str(accuracy.photos), str(accuracy.labelled), shown(accuracy.precision),
+            shown(accuracy.recall),
+        )  # fmt: skip
+    console.print(f"photos examined since {report.since:%Y-%m-%d %H:%M} UTC")
+    console.print(table)
+    for sentence in sentences(report):
+        console.print(sentence)

@@ -1,0 +1,1 @@
+"""How often the networks are right in production, estimated from people's decisions."""

@@ -1,0 +1,170 @@
+"""The quality in production: precision and recall, by type, light and bundle, and people's work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from damage_tasks.production_quality.estimates import Accuracy, Label, Stratum, estimate
+from damage_tasks.results.quality_counts import (
+    DecidedPhoto,
+    PhotoKind,
+    count_photos,
+    count_types,
+    find_decided,
+)
+
+if TYPE_CHECKING:
+    from damage_tasks.results.store import Inspections
+
+Counts = Mapping[PhotoKind, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PeoplesWork:
+    """What goes to people, and what comes of it.
+
+    ``unsure`` and ``poor``: shares (0 to 1) of all photos; ``decided``: photos that people decided
+    about; ``seconds``: the median for one, None if unknown; ``found``: damaged photos among them
+    that the networks had missed; ``cleared``: false alarms.
+    """
+
+    unsure: float
+    poor: float
+    decided: int
+    seconds: float | None
+    found: int
+    cleared: int
+
+    @property
+    def hours(self) -> float:
+        """How long people have worked."""
+        return self.decided * (self.seconds or 0.0) / 3600
+
+
+@dataclass(frozen=True, slots=True)
+class QualityReport:
+    """The quality of photos examined since ``since``.
+
+    ``by`` has the same figures by ``type`` (whether the photo shows damage of the type),
+    ``light`` and ``bundle``; ``audited`` is the number of decided photos that the audit drew.
+    """
+
+    since: datetime
+    made_at: datetime
+    overall: Accuracy
+    by: Mapping[str, Mapping[str, Accuracy]]
+    people: PeoplesWork
+    audited: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "since": self.since.isoformat(),
+            "made_at": self.made_at.isoformat(),
+            "overall": self.overall.to_dict(),
+            "by": {
+                kind: {value: accuracy.to_dict() for value, accuracy in groups.items()}
+                for kind, groups in self.by.items()
+            },
+            "people": {**asdict(self.people), "hours": self.people.hours},
+            "audited": self.audited,
+        }
+
+
+def report_quality(store: Inspections, since: datetime, audit_share: float) -> QualityReport:
+    """The quality since ``since``; ``audit_share`` is DAMAGE_REVIEW_AUDIT_SHARE.
+
+    Raises `DatabaseUnavailable` or `DatabaseError`.
+    """
+    with store.transaction() as connection:
+        photos = count_photos(connection, since)
+        types = count_types(connection, since)
+        decided = list(find_decided(connection, since, audit_share))
+    return QualityReport(
+        since=since,
+        made_at=datetime.now(UTC),
+        overall=_of_photos(photos, decided),
+        by={
+            "type": dict(_by_type(photos, types, decided)),
+            "light": dict(_by(photos, decided, "light")),
+            "bundle": dict(_by(photos, decided, "bundle")),
+        },
+        people=_work(photos, decided),
+        audited=sum(photo.is_audited for photo in decided),
+    )
+
+
+def _of_photos(photos: Counts, decided: Iterable[DecidedPhoto]) -> Accuracy:
+    return estimate(
+        _added((_stratum(kind, found=kind.found), number) for kind, number in photos.items()),
+        (
+            Label(_stratum(photo.kind, found=photo.kind.found), photo.is_audited, photo.damaged)
+            for photo in decided
+            if photo.damaged is not None
+        ),
+    )
+
+
+def _by(
+    photos: Counts, decided: Iterable[DecidedPhoto], name: str
+) -> Iterator[tuple[str, Accuracy]]:
+    decided = list(decided)
+    for value in sorted({getattr(kind, name) for kind in photos}):
+        some = {kind: number for kind, number in photos.items() if getattr(kind, name) == value}
+        yield value, _of_photos(some, [p for p in decided if getattr(p.kind, name) == value])
+
+
+def _by_type(
+    photos: Counts, types: Mapping[str, Counts], decided: Iterable[DecidedPhoto]
+) -> Iterator[tuple[str, Accuracy]]:
+    decided = [photo for photo in decided if photo.damaged is not None]
+    known = {*types, *(type for photo in decided for type in photo.true_types)}
+    for type in sorted(known):
+        # Damaged areas of photos whose verdict is clean are not found.
+        found = {kind: n for kind, n in types.get(type, {}).items() if kind.found}
+        strata = _added(
+            (_stratum(kind, found=is_found), number)
+            for kind, total in photos.items()
+            for is_found, number in (
+                (True, found.get(kind, 0)),
+                (False, total - found.get(kind, 0)),
+            )
+            if number
+        )
+        labels = (
+            Label(
+                _stratum(photo.kind, found=type in photo.found_types),
+                photo.is_audited,
+                type in photo.true_types,
+            )
+            for photo in decided
+        )
+        yield type, estimate(strata, labels)
+
+
+def _work(photos: Counts, decided: list[DecidedPhoto]) -> PeoplesWork:
+    total = sum(photos.values()) or 1
+    seconds = [photo.seconds for photo in decided if photo.seconds is not None]
+    return PeoplesWork(
+        unsure=sum(n for kind, n in photos.items() if kind.is_unsure) / total,
+        poor=sum(n for kind, n in photos.items() if kind.is_poor) / total,
+        decided=len(decided),
+        seconds=median(seconds) if seconds else None,
+        found=sum(photo.damaged is True and not photo.kind.found for photo in decided),
+        cleared=sum(photo.damaged is False and photo.kind.found for photo in decided),
+    )
+
+
+def _stratum(kind: PhotoKind, *, found: bool) -> Stratum:
+    return Stratum(found, (kind.found, kind.is_unsure), kind.step)
+
+
+def _added(numbers: Iterable[tuple[Stratum, int]]) -> dict[Stratum, int]:
+    found: dict[Stratum, int] = {}
+    for stratum, number in numbers:
+        found[stratum] = found.get(stratum, 0) + number
+    return found

@@ -1,0 +1,42 @@
+"""The quality report in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from damage_tasks.production_quality.estimates import Accuracy, Estimate
+    from damage_tasks.production_quality.quality_report import QualityReport
+
+
+def rows(report: QualityReport) -> Iterator[tuple[str, Accuracy]]:
+    """The figures with their names, those of all photos first."""
+    yield "all photos", report.overall
+    for kind, groups in report.by.items():
+        for value, accuracy in groups.items():
+            yield f"{kind} {value}", accuracy
+
+
+def shown(estimate: Estimate | None) -> str:
+    """A share with its interval, as text."""
+    if estimate is None:
+        return "unknown"
+    value, low, high = (f"{100 * share:.1f}" for share in
+                        (estimate.value, estimate.low, estimate.high))  # fmt: skip
+    return f"{value} % ({low} to {high})"
+
+
+def sentences(report: QualityReport) -> Iterator[str]:
+    """What people do, in words."""
+    work = report.people
+    yield (
+        f"{100 * work.unsure:.1f} % of the photos are in the review band, and "
+        f"{100 * work.poor:.1f} % are of poor quality."
+    )
+    took = f" in {work.hours:.1f} hours" if work.seconds is not None else ""
+    yield (
+        f"People decided about {work.decided} photos{took}, {report.audited} of them drawn by the "
+        f"random audit: they found {work.found} damaged photos that the networks had missed, and "
+        f"cleared {work.cleared} false alarms."
+    )

@@ -1,0 +1,77 @@
+"""``damage-tasks report``: precision and recall in production."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from damage_tasks.__main__ import cli
+from damage_tasks.results.schema_upgrade import migrate
+from damage_tasks.results.store import Inspections
+from damage_tasks.review.recording import record
+from tools.sample_pictures_and_results import damage, finding, inspection
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inspections]:
+    """Four photos of today: two with damage, of which people confirm one; one was missed."""
+    url = f"sqlite:///{tmp_path}/damage.db"
+    migrate(url)
+    monkeypatch.setenv("DAMAGE_DATABASE_URL", url)
+    monkeypatch.setenv("DAMAGE_REVIEW_AUDIT_SHARE", "1")
+    store = Inspections(url)
+    for number in range(4):
+        found = finding(*([damage()] if number < 2 else []))
+        now = datetime.now(UTC)
+        store.save(inspection(f"task-{number}", found, sha256=f"{number:064x}", finished_at=now))
+    for id, action in (("0", "confirm"), ("1", "no_damage"), ("3", "confirm")):
+        record(store, f"task-{id}", "ann", action)
+    record(store, "task-2", "ann", "missed", {"type": "scratch", "point": [1, 1]})
+    yield store
+    store.close()
+
+
+def run(*options: str) -> Any:
+    return CliRunner().invoke(cli, ["report", *options])
+
+
+@pytest.mark.usefixtures("store")
+def test_the_report_in_words() -> None:
+    done = run()
+    assert done.exit_code == 0, done.output
+    assert "50.0 % (50.0 to 50.0)" in done.output
+    assert "type scratch" in done.output
+    assert "People decided about 4 photos, 4 of them drawn by the random audit" in done.output
+    assert "found 1 damaged photos that the networks had missed" in done.output
+
+
+@pytest.mark.usefixtures("store")
+def test_the_report_as_json_and_as_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    done = run("--json", "--since", "1d", "--html", str(page))
+    found = json.loads(done.stdout)
+    assert found["overall"]["recall"] == {"value": 0.5, "low": 0.5, "high": 0.5}
+    assert found["people"]["cleared"] == 1
+    assert "50.0 % (50.0 to 50.0)" in page.read_text()
+
+
+@pytest.mark.usefixtures("store")
+def test_a_recall_below_its_floor_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAMAGE_RECALL_FLOOR", "0.9")
+    done = run()
+    assert done.exit_code == 1
+    assert "below DAMAGE_RECALL_FLOOR (0.9)" in done.stderr
+
+
+@pytest.mark.usefixtures("store")
+def test_a_period_without_photos_has_no_figures() -> None:
+    done = run("--since", "0m", "--json")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["overall"]["photos"] == 0
+    assert "all photos       0        0  unknown" in run("--since", "0m").output

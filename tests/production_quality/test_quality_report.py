@@ -1,0 +1,111 @@
+"""The report on stored inspections and decisions, in PostgreSQL and in SQLite."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from damage_tasks.inspection import Quality
+from damage_tasks.production_quality.quality_report import QualityReport, report_quality
+from damage_tasks.results.store import Inspections
+from damage_tasks.review.recording import record
+from tools.sample_pictures_and_results import NOW, damage, finding, inspection
+
+SINCE = NOW - timedelta(days=7)
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Inspections]:
+    """40 photos: the first ten have a dent, the last ten are dark; every second is unsure."""
+    store = Inspections(database_url)
+    for number in range(40):
+        found = finding(
+            *([damage("dent")] if number < 10 else []),
+            damage_score=0.9 if number < 10 else 0.1,
+            quality=Quality(99.0, 0.2 if number >= 30 else 0.5, "poor" if number == 39 else "good"),
+        )
+        store.save(
+            inspection(f"task-{number}", found, sha256=f"{number:064x}", is_unsure=number % 2 == 0)
+        )
+    old = inspection("old", finding(), sha256="e" * 64, finished_at=NOW - timedelta(days=30))
+    store.save(old)
+    yield store
+    store.close()
+
+
+def report(store: Inspections, audit_share: float = 1.0) -> QualityReport:
+    return report_quality(store, SINCE, audit_share)
+
+
+def value(found: Any) -> float:
+    assert found is not None
+    return round(found.value, 6)
+
+
+def test_decisions_of_people_say_how_often_the_networks_are_right(store: Inspections) -> None:
+    for number in range(40):
+        action: tuple[str, dict[str, Any]] = ("confirm", {})
+        if number in (0, 1):
+            action = ("no_damage", {})
+        if number in (30, 31, 32, 33):
+            action = ("missed", {"type": "scratch", "point": [1, 1]})
+        record(store, f"task-{number}", "ann", action[0], action[1], seconds=6.0)
+    found = report(store)
+    assert (found.overall.photos, found.overall.labelled, found.audited) == (40, 40, 40)
+    assert value(found.overall.precision) == 0.8
+    assert value(found.overall.recall) == round(8 / 12, 6)
+    assert found.by["light"].keys() == {"dark", "even"}
+    dark = found.by["light"]["dark"]
+    assert (value(dark.recall), dark.precision) == (0.0, None)
+    assert value(found.by["type"]["dent"].precision) == 0.8
+    assert value(found.by["type"]["scratch"].recall) == 0.0
+    assert value(found.by["bundle"]["1.0.0"].recall) == value(found.overall.recall)
+    work = found.people
+    assert (work.unsure, work.poor, work.decided) == (0.5, 1 / 40, 40)
+    assert (work.found, work.cleared, work.seconds) == (4, 2, 6.0)
+    assert work.hours == pytest.approx(40 * 6 / 3600)
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_without_decisions_only_the_shares_are_known(store: Inspections) -> None:
+    found = report(store)
+    assert (found.overall.precision, found.overall.recall) == (None, None)
+    assert found.people.unsure == 0.5
+    assert found.people.seconds is None
+
+
+def test_requests_for_another_photo_and_notes_say_nothing_about_damage(store: Inspections) -> None:
+    record(store, "task-0", "ann", "retake")
+    record(store, "task-1", "ann", "note", {"text": "wet"})
+    found = report(store)
+    assert (found.overall.labelled, found.people.decided) == (0, 1)
+
+
+def test_a_corrected_type_is_a_false_alarm_of_one_type_and_a_miss_of_the_other(
+    store: Inspections,
+) -> None:
+    for number in range(10):
+        record(store, f"task-{number}", "ann", "wrong_type", {"damage": 1, "type": "scratch"})
+    found = report(store)
+    assert value(found.overall.precision) == 1.0
+    assert value(found.by["type"]["dent"].precision) == 0.0
+    assert value(found.by["type"]["scratch"].recall) == 0.0
+
+
+def test_the_audit_is_a_share_of_digests(store: Inspections) -> None:
+    record(store, "task-5", "ann", "confirm")
+    assert report(store).audited == 1
+    store.save(inspection("late", finding(), sha256="f" * 64))
+    record(store, "late", "ann", "confirm")
+    assert report(store, audit_share=0.5).audited == 1
+
+
+def test_an_empty_database_has_a_report(database_url: str) -> None:
+    store = Inspections(database_url)
+    found = report(store)
+    store.close()
+    assert (found.overall.photos, found.by["type"]) == (0, {})

@@ -1,0 +1,76 @@
+"""The page about the quality in production."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import httpx2
+import pytest
+
+from damage_tasks.production_quality import latest_report
+from damage_tasks.production_quality.latest_report import LatestReport
+from damage_tasks.results.store import Inspections
+from damage_tasks.review.recording import record
+from damage_tasks.settings import Settings
+from tests.review.conftest import Open
+from tools.sample_pictures_and_results import damage, finding, inspection
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture
+def database_url(migrated_sqlite_url: str) -> str:
+    return migrated_sqlite_url
+
+
+@pytest.fixture
+def client() -> Iterator[httpx2.Client]:
+    with httpx2.Client() as client:
+        yield client
+
+
+def test_it_shows_precision_recall_and_what_goes_to_people(
+    review_site: Open, client: httpx2.Client
+) -> None:
+    with review_site(review_audit_share=1.0) as site:
+        for number in range(4):
+            site.add_photo(number, finished_at=datetime.now(UTC), is_unsure=number == 0)
+        for number, action in enumerate(("confirm", "confirm", "no_damage", "confirm")):
+            record(site.store, f"task-{number}", "ann", action, seconds=9.0)
+        assert 'href="/quality"' in client.get(site.url).text
+        page = client.get(f"{site.url}/quality").text
+    assert "50.0 % (50.0 to 50.0)" in page
+    assert "25.0 % of the photos are in the review band" in page
+    assert "decided about 4 photos, 4 of them drawn by the random audit" in page
+    assert "9 seconds for a photo" in page
+    assert "cleared 1 false alarms" in page
+    assert "with scratch" in page
+
+
+def test_viewers_do_not_see_it(review_site: Open, client: httpx2.Client) -> None:
+    with review_site(
+        review_sign_in="basic",
+        review_passwords="vic:secret,ann:secret",
+        review_roles=("vic=viewer", "ann=inspector"),
+    ) as site:
+        for name, status in (("vic", 403), ("ann", 200)):
+            answer = client.get(f"{site.url}/quality", auth=(name, "secret"))
+            assert answer.status_code == status
+            shown = client.get(site.url, auth=(name, "secret")).text
+            assert ("/quality" in shown) == (status == 200)
+
+
+def test_the_report_is_kept_for_some_minutes(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Inspections(database_url)
+    reports = LatestReport(store, Settings(quality_days=7))
+    assert reports.get().overall.photos == 0
+    now = datetime.now(UTC)
+    store.save(inspection("new", finding(damage()), finished_at=now))
+    store.save(inspection("old", finding(), sha256="c" * 64, finished_at=now - timedelta(days=8)))
+    assert reports.get().overall.photos == 0
+    monkeypatch.setattr(latest_report, "LIFETIME", timedelta(0))
+    assert reports.get().overall.photos == 1
+    store.close()
