@@ -11,7 +11,9 @@ from damage_tasks.settings.key_template import KeyTemplate
 from damage_tasks.settings.photo_settings import Buckets
 
 
-def _checked(text: str) -> str:
+def _checked(text: str | None) -> str | None:
+    if not text:
+        return None
     KeyTemplate(text)
     return text
 
@@ -25,7 +27,7 @@ class IntakeSettings(Group):
         "photos, comma-separated. Empty allows none. Not the bucket for overlays.",
         "acme-returns",
     )
-    intake_key_template: Annotated[str, AfterValidator(_checked)] | None = setting(
+    intake_key_template: Annotated[str | None, AfterValidator(_checked)] = setting(
         None,
         "How the keys of uploaded photos are built: the values of names in braces become the "
         "photo's metadata (`case_id` becomes its case), and `*` matches the rest. Photos with "

@@ -43,6 +43,14 @@ def test_every_service_that_stays_has_time_to_write_down_what_it_holds() -> None
     assert not [name for name in staying if "stop_grace_period" not in SERVICES[name]]
 
 
+@pytest.mark.parametrize("service", ["worker", "deliverer", "flower"])
+def test_its_settings_are_valid_as_they_are(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SERVICES[service]["environment"].items():
+        if name.startswith(PREFIX):
+            monkeypatch.setenv(name, re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", str(value)))
+    assert Settings().environment == "compose"
+
+
 def test_each_image_is_built_by_one_service() -> None:
     built = [service["image"] for service in SERVICES.values() if "build" in service]
     assert len(built) == len(set(built)) == 2
