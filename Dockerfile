@@ -27,7 +27,7 @@ RUN python -m venv --without-pip /opt/damage-tasks \
 COPY setup.cfg pyproject.toml ./
 RUN mkdir damage_tasks model_store \
     && touch damage_tasks/__init__.py model_store/__init__.py worker_config.py README.md \
-    && pip --python /opt/damage-tasks/bin/python install -c constraints.txt '.[worker,openvino,flower,review]' \
+    && pip --python /opt/damage-tasks/bin/python install -c constraints.txt '.[worker,openvino,flower,review,otel]' \
     && pip --python /opt/damage-tasks/bin/python uninstall -y damage-tasks \
     # Remove headers and tests: the image neither compiles nor tests.
     && cd /opt/damage-tasks/lib/python*/site-packages \

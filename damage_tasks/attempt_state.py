@@ -19,8 +19,7 @@ from damage_tasks.inspection import (
 )
 from damage_tasks.results.storable_text import storable
 from damage_tasks.settings import BULK
-from damage_tasks.telemetry import redact
-from damage_tasks.telemetry.sentry import traced_stage
+from damage_tasks.telemetry import redact, sentry, traces
 from model_store.identity import BundleIdentity
 
 
@@ -35,7 +34,7 @@ class Stopwatch:
         """Add the time spent inside to stage ``name``."""
         start = time.perf_counter()
         try:
-            with traced_stage(name):
+            with sentry.traced_stage(name), traces.traced_stage(name):
                 yield
         finally:
             spent = (time.perf_counter() - start) * 1000

@@ -21,7 +21,7 @@ from tools.postgres import Postgres
 TESTS = Path(__file__).parent
 
 # The tests' settings must not depend on the user who runs them.
-for _name in [name for name in os.environ if name.startswith(("DAMAGE_", "AWS_"))]:
+for _name in [name for name in os.environ if name.startswith(("DAMAGE_", "AWS_", "OTEL_"))]:
     if _name != "AWS_CA_BUNDLE":
         del os.environ[_name]
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
@@ -34,7 +34,7 @@ os.environ["DAMAGE_QUEUE_URL"] = "http://127.0.0.1:9/000000000000/you-forgot-the
 # Fixtures that start servers, workers or a browser; and folders whose tests all do, or run helm.
 SERVERS = frozenset({
     "account", "bus", "chromium", "emulator", "faulty_emulator", "page", "playing",
-    "postgres_server", "receiver", "running_stack", "running_watched", "stage",
+    "postgres_server", "receiver", "running_stack", "running_traced", "running_watched", "stage",
 })  # fmt: skip
 SERVER_FOLDERS = ("chaos", "containers", "helm", "integration")
 

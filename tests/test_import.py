@@ -28,7 +28,7 @@ def test_sending_a_photo_loads_nothing_heavy() -> None:
         "os.environ['DAMAGE_QUEUE_URL'] = 'http://127.0.0.1:9/000000000000/damage';"
         "from damage_tasks import detect_damage;"
         "detect_damage.s('https://x/y.jpg').freeze(); detect_damage.app.conf.broker_url;"
-        "heavy = {'torch', 'cv2', 'sqlalchemy', 'albumentations', 'numpy', 'PIL'};"
+        "heavy = {'torch', 'cv2', 'sqlalchemy', 'albumentations', 'numpy', 'PIL', 'opentelemetry'};"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
 
@@ -56,7 +56,7 @@ def test_the_parent_imports_for_its_children_and_runs_nothing(
         "needed = {'numpy', 'cv2', 'openvino', 'sqlalchemy', 'PIL', 'pycurl'};"
         "assert runtime.bundle and needed <= set(sys.modules), needed - set(sys.modules);"
         # Needed neither with OpenVINO nor by callers, only in training.
-        "assert not {'torch', 'albumentations'} & set(sys.modules)"
+        "assert not {'torch', 'albumentations', 'opentelemetry'} & set(sys.modules)"
     )
     # Children skip an engine that is broken here.
     broken = "import sys; sys.modules['model_store.engines.openvino'] = None;"

@@ -8,6 +8,8 @@ from celery import Task
 
 from damage_tasks.errors import CallRefused
 from damage_tasks.sqs.inspection_options import OPTIONS_KEY, OWN_ID, option_headers
+from damage_tasks.sqs.trace_headers import TRACEPARENT, kept_headers
+from damage_tasks.telemetry.traces import current_trace
 
 
 class InspectionTask(Task):
@@ -36,6 +38,9 @@ class InspectionTask(Task):
         # Celery itself passes an id for members of a group and for retries.
         if task_id is not None and not options.get("group_id") and not options.get("retries"):
             headers[OWN_ID] = True
-        if headers:
-            options["headers"] = {**(options.get("headers") or {}), **headers}
+        given = options.get("headers") or {}
+        # A retry stays in the trace of the photo's sender.
+        trace = {} if TRACEPARENT in given else kept_headers(current_trace())
+        if trace or headers:
+            options["headers"] = {**trace, **given, **headers}
         return super().apply_async(args, kwargs, id or task_id, *others, **options)

@@ -17,6 +17,13 @@ def sent_at(properties: dict[str, Any]) -> float | None:
     return int(stamp) / 1000 if stamp else None
 
 
+def message_id_of(properties: dict[str, Any]) -> str | None:
+    """The SQS MessageId; None if the message did not come from SQS."""
+    message = (properties.get("delivery_info") or {}).get("sqs_message") or {}
+    id: str | None = message.get("MessageId")
+    return id
+
+
 def receives_of(properties: dict[str, Any]) -> int:
     """How often SQS has delivered the message, including this time."""
     # Celery's own `redelivered` flag is always false on SQS.

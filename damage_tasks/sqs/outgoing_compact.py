@@ -11,7 +11,9 @@ from damage_tasks.sqs.compact_message import CONTENT_TYPE, CONTENT_TYPE_ATTRIBUT
 from damage_tasks.sqs.inspection_options import OWN_ID, option_headers
 from damage_tasks.sqs.outgoing_batches import OutgoingMessage
 from damage_tasks.sqs.outgoing_checks import check_call, check_delay
+from damage_tasks.sqs.trace_headers import as_attributes, kept_headers
 from damage_tasks.telemetry import redact
+from damage_tasks.telemetry.traces import current_trace
 
 if TYPE_CHECKING:
     from damage_tasks.contract import CallOptions
@@ -44,7 +46,7 @@ def compact_message(
     given: Any = options
     entry = {
         "MessageBody": write_request(url, metadata or {}, written),
-        "MessageAttributes": _ATTRIBUTES,
+        "MessageAttributes": {**_ATTRIBUTES, **as_attributes(kept_headers(current_trace()))},
         **{name: given[name] for name in ("DelaySeconds", "MessageGroupId") if name in given},
     }
     return OutgoingMessage(id, redact(url), _queue_url(options.get("queue")), entry)

@@ -70,6 +70,11 @@ def with_trace(message: Json, trace: Json) -> Json:
     return {**message, "headers": {**headers, "headers": {**trace, **own}}}
 
 
+def as_attributes(trace: Json) -> Json:
+    """``trace`` as the attributes of an SQS message."""
+    return {name: {"DataType": "String", "StringValue": trace[name]} for name in trace}
+
+
 def trace_of(request: Any) -> Json:
     """The trace headers of the message for which Celery runs a task; ``request`` is the task's."""
     inner = kept_headers(request.headers or {})

@@ -1,4 +1,4 @@
-"""Observability: logs, errors and traces in Sentry, alerts in Slack, metrics.
+"""Observability: logs, metrics, traces, errors in Sentry, alerts in Slack.
 
 Nothing here may delay a photo, and heavy libraries are imported only when used.
 """

@@ -222,7 +222,7 @@ def test_the_build_sees_no_weights_no_tests_and_no_secrets(tmp_path: Path) -> No
 
 def test_the_image_brings_every_engine_and_page() -> None:
     (extras,) = re.findall(r"'\.\[([\w,]+)\]'", DOCKERFILE)
-    assert set(extras.split(",")) == {"worker", "openvino", "flower", "review"}
+    assert set(extras.split(",")) == {"worker", "openvino", "flower", "review", "otel"}
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     assert set(extras.split(",")) <= set(setup["options.extras_require"])

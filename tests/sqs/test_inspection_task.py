@@ -5,16 +5,20 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from celery import group
+from opentelemetry import baggage, context
+from opentelemetry.sdk.trace import TracerProvider
 
-from damage_tasks import detect_damage
+from damage_tasks import detect_damage, submit_many
 from damage_tasks.devstack.aws_emulator import Emulator
+from damage_tasks.sqs.outgoing_compact import compact_message
+from damage_tasks.sqs.trace_headers import trace_of_sqs_message
 from tests.integration.conftest import use
 
 URL = "https://photos.example/car.jpg"
@@ -73,3 +77,36 @@ def test_a_callers_own_headers_stay(sent_by: Callable[[Call], list[Any]]) -> Non
         )
     )
     assert (headers["sentry-trace"], headers["case_id"]) == ("a-b-1", "c")
+
+
+@pytest.fixture
+def traceparent() -> Iterator[str]:
+    """The ``traceparent`` of this process's current span; it also has baggage."""
+    token = context.attach(baggage.set_baggage("tenant", "7"))
+    with TracerProvider().get_tracer("a caller").start_as_current_span("a return") as span:
+        ids = span.get_span_context()
+        yield f"00-{ids.trace_id:032x}-{ids.span_id:016x}-{ids.trace_flags:02x}"
+    context.detach(token)
+
+
+def test_every_way_to_call_carries_the_current_trace(
+    sent_by: Callable[[Call], list[Any]], traceparent: str
+) -> None:
+    ways: list[Call] = [
+        lambda: detect_damage.delay(URL, inspection={"case_id": "rental-7"}),
+        lambda: detect_damage.s(URL).delay(),
+        lambda: list(submit_many([URL])),
+    ]
+    for way in ways:
+        (headers,) = sent_by(way)
+        assert (headers["traceparent"], headers["baggage"]) == (traceparent, "tenant=7")
+    theirs = {"traceparent": traceparent[::-1]}
+    (headers,) = sent_by(lambda: detect_damage.apply_async((URL,), headers=theirs))
+    assert headers["traceparent"] == traceparent[::-1]
+
+
+def test_a_compact_message_carries_it_in_attributes(traceparent: str) -> None:
+    attributes = compact_message((URL,), None, {}).entry["MessageAttributes"]
+    assert trace_of_sqs_message({"MessageAttributes": attributes}) == {
+        "traceparent": traceparent, "baggage": "tenant=7",
+    }  # fmt: skip
