@@ -208,6 +208,13 @@ def test_a_known_photo_whose_overlay_was_deleted_is_examined_again(parts: Parts)
     assert result["overlay_url"] in {f"s3://bucket/{key}" for key in parts.pictures.stored}
 
 
+def test_a_known_photo_whose_pictures_have_expired_is_examined_again(parts: Parts) -> None:
+    parts.records.known = replace(finding(), overlay_url=None, mask_url=None)
+    result = parts.inspect()
+    assert (result["reused"], parts.networks.looks) == (False, 1)
+    assert result["overlay_url"]
+
+
 def kept(parts: Parts) -> list[tuple[bytes, str]]:
     return [value for key, value in parts.pictures.stored.items() if key.startswith("photos/")]
 

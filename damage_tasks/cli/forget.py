@@ -44,6 +44,14 @@ def run(
     before: Annotated[
         str | None, typer.Option(help="All verdicts before then: 90d or 2026-11-22.")
     ] = None,
+    expired: Annotated[
+        bool,
+        typer.Option(
+            "--expired",
+            help="What is older than DAMAGE_RETENTION_DAYS, DAMAGE_PICTURE_RETENTION_DAYS and "
+            "DAMAGE_DECISION_RETENTION_DAYS.",
+        ),
+    ] = False,
     by: Annotated[
         str | None, typer.Option(help="Who erases, for the audit log; by default the login name.")
     ] = None,
@@ -59,42 +67,76 @@ def run(
     Example: damage-tasks forget --car 7 --by privacy@acme.example
 
     damage-tasks forget --photo 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
-    """
-    criteria = _criteria(photo, car, before)
-    from damage_tasks.erasure.photo_erasure import ErasureReport, PhotoEraser
-    from damage_tasks.results.celery_backend import open_inspections
-    from damage_tasks.results.row_erasure import count_inspections
 
-    settings, store, report = get_settings(), open_inspections(), ErasureReport()
+    DAMAGE_RETENTION_DAYS=730 damage-tasks forget --expired --yes
+    """
+    given = {"photo": photo, "car": car, "before": before, "expired": expired or None}
+    given = {name: value for name, value in given.items() if value is not None}
+    if len(given) != 1:
+        raise typer.BadParameter("give one of --photo, --car, --before and --expired")
+    criteria: InspectionCriteria = {
+        "photo": photo,
+        "car_id": car,
+        "until": parse_moment(before, "--before"),
+    }
+    settings = get_settings()
     configure_logging(settings.log_level, settings.log_format)
     audit.setLevel(logging.INFO)
-    with store.transaction() as connection:
-        found = count_inspections(connection, criteria, MAX_COUNTED)
-    print(f"inspections: {found}{' or more' if found == MAX_COUNTED else ''}")
-    if not yes:
-        typer.confirm("erase them, and all that belongs to them?", abort=True)
-    eraser = PhotoEraser(store, settings)
+    _confirm(settings, criteria, expired=expired, yes=yes)
+    from damage_tasks.erasure.photo_erasure import ErasureReport
+
+    report = ErasureReport()
     try:
-        if photo is not None and _SHA256.fullmatch(photo):
-            eraser.erase_photo(photo, report)
-        elif before is not None:
-            eraser.erase_before(criteria["until"], report)  # type: ignore[arg-type]
-        else:
-            eraser.erase(criteria, report)
+        _erase(settings, criteria, report, expired=expired)
         no_letters = _drop_dead_letters(settings, report, photo, car)
     finally:
-        _audit(photo=photo, car=car, before=before, by=by, report=report)
-    print(f"erased: {len(report.ids)} inspections, {report.objects} objects, ", end="")
-    print(f"{report.dead_letters} dead letters")
+        _audit(given, by, report)
+    print(f"erased: {report.inspections} inspections, {report.objects} objects, ", end="")
+    print(f"{report.decisions} decisions of other inspections, {report.dead_letters} dead letters")
     print("not reached:")
     for place in (*no_letters, *_elsewhere(report), *_ALWAYS_ELSEWHERE):
         print(one_line(f"- {place}"))
 
 
-def _criteria(photo: str | None, car: str | None, before: str | None) -> InspectionCriteria:
-    if sum(given is not None for given in (photo, car, before)) != 1:
-        raise typer.BadParameter("give one of --photo, --car and --before")
-    return {"photo": photo, "car_id": car, "until": parse_moment(before, "--before")}
+def _confirm(settings: Settings, criteria: InspectionCriteria, *, expired: bool, yes: bool) -> None:
+    """Print how much would be erased, and ask; raises `typer.Abort` if the answer is no."""
+    from damage_tasks.erasure.retention import check_retention
+    from damage_tasks.results.celery_backend import open_inspections
+    from damage_tasks.results.row_erasure import count_inspections
+
+    if expired:
+        check_retention(settings)
+        print(
+            f"inspections after {settings.retention_days} days, "
+            f"pictures after {settings.picture_retention_days} days, "
+            f"decisions after {settings.decision_retention_days} days (0: never)"
+        )
+    else:
+        with open_inspections().transaction() as connection:
+            found = count_inspections(connection, criteria, MAX_COUNTED)
+        print(f"inspections: {found}{' or more' if found == MAX_COUNTED else ''}")
+    if not yes:
+        typer.confirm("erase them, and all that belongs to them?", abort=True)
+
+
+def _erase(
+    settings: Settings, criteria: InspectionCriteria, report: ErasureReport, *, expired: bool
+) -> None:
+    from damage_tasks.erasure.photo_erasure import PhotoEraser
+    from damage_tasks.erasure.retention import erase_expired
+    from damage_tasks.results.celery_backend import open_inspections
+
+    store = open_inspections()
+    eraser = PhotoEraser(store, settings)
+    photo, until = criteria["photo"], criteria["until"]
+    if expired:
+        erase_expired(store, eraser, settings, report)
+    elif photo is not None and _SHA256.fullmatch(photo):
+        eraser.erase_photo(photo, report)
+    elif until is not None:
+        eraser.erase_before(until, report)
+    else:
+        eraser.erase(criteria, report)
 
 
 def _drop_dead_letters(
@@ -122,15 +164,15 @@ def _elsewhere(report: ErasureReport) -> Iterator[str]:
         yield f"{number} events that {destination} has received"
 
 
-def _audit(*, by: str | None, report: ErasureReport, **criteria: Any) -> None:
-    given = {name: value for name, value in criteria.items() if value is not None}
+def _audit(given: dict[str, Any], by: str | None, report: ErasureReport) -> None:
     audit.info(
         "forgot",
         extra={
             **given,
             "person": by or _login_name(),
-            "inspections": len(report.ids),
+            "inspections": report.inspections,
             "objects": report.objects,
+            "decisions": report.decisions,
             "dead_letters": report.dead_letters,
             "complete": sys.exc_info()[0] is None,
         },

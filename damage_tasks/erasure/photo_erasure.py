@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from damage_tasks.results.progress import delete_progress_before
 from damage_tasks.results.row_erasure import (
-    Unshared,
     delete_ended_deliveries,
     delete_inspections,
     find_unshared,
@@ -29,18 +28,24 @@ if TYPE_CHECKING:
     from damage_tasks.settings import Settings
     from damage_tasks.sqs.dead_letters import DeadLetter, DeadLettersOfQueues
 
+# SQS deletes messages after 14 days. Ids of older inspections could be millions.
+MESSAGE_LIFETIME = timedelta(days=30)
+
 
 @dataclass(slots=True)
 class ErasureReport:
     """What was erased, and what is elsewhere.
 
-    ``ids`` and ``photo_urls`` are those of the erased inspections.  ``objects`` counts pictures and
-    kept photos, ``delivered`` the events that receivers have, by destination, and ``elsewhere`` the
-    pictures that are not in the bucket.
+    ``ids`` and ``photo_urls`` are those of erased inspections that may have dead letters.
+    ``objects`` counts pictures and kept photos, ``decisions`` those that expired before their
+    inspections, ``delivered`` the events that receivers have, by destination, and ``elsewhere``
+    the pictures that are not in the bucket.
     """
 
     ids: set[str] = field(default_factory=set)
     photo_urls: set[str] = field(default_factory=set)
+    inspections: int = 0
+    decisions: int = 0
     objects: int = 0
     dead_letters: int = 0
     delivered: Counter[str] = field(default_factory=Counter)
@@ -67,11 +72,11 @@ class PhotoEraser:
                 unshared = find_unshared(connection, rows)
             if not rows:
                 return
-            self._erase_objects(unshared, report)
+            self.erase_objects(unshared.photos, unshared.pictures, report)
             with self._store.transaction() as connection:
                 report.delivered += delete_inspections(connection, rows)
-            report.ids.update(row.id for row in rows)
-            report.photo_urls.update(row.photo_url for row in rows if row.photo_url)
+            report.inspections += len(rows)
+            _collect(rows, report, only_recent=criteria.get("until") is not None)
 
     def erase_photo(self, sha256: str, report: ErasureReport) -> None:
         """Erase all inspections of a photo, and all objects about it, known or not."""
@@ -88,15 +93,28 @@ class PhotoEraser:
             with self._store.transaction() as connection:
                 deleted = delete_ended_deliveries(connection, moment)
 
-    def _erase_objects(self, unshared: Unshared, report: ErasureReport) -> None:
-        keys = [photo_key(sha256) for sha256 in unshared.photos]
-        for address in unshared.pictures:
+    def erase_objects(
+        self, photos: Iterable[str], pictures: Iterable[str], report: ErasureReport
+    ) -> None:
+        """Erase kept photos by their digests, and pictures by their addresses."""
+        keys = [photo_key(sha256) for sha256 in photos]
+        for address in pictures:
             place = place_of(address, self._objects.name, self._base_url)
             if place is not None and place[0] == self._objects.name:
                 keys.append(place[1])
             else:
                 report.elsewhere += 1
         report.objects += self._objects.erase(keys)
+
+
+def _collect(rows: Iterable[Any], report: ErasureReport, *, only_recent: bool) -> None:
+    """Note the inspections in ``rows``; with ``only_recent``, those that may have dead letters."""
+    recent = datetime.now(UTC) - MESSAGE_LIFETIME
+    for row in rows:
+        if not only_recent or row.finished_at > recent:
+            report.ids.add(row.id)
+            if row.photo_url:
+                report.photo_urls.add(row.photo_url)
 
 
 def drop_dead_letters(letters: DeadLettersOfQueues, report: ErasureReport, car_id: Any) -> None:

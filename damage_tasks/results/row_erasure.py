@@ -29,6 +29,7 @@ _COLUMNS = (
     inspections.c.photo_url,
     inspections.c.finding_id,
     inspections.c.case_id,
+    inspections.c.finished_at,
 )
 
 

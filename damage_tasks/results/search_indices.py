@@ -1,4 +1,4 @@
-"""The indices that no migration creates: of metadata (settings choose), cases and work lists.
+"""The indices that no migration creates: of metadata (settings choose), cases, work lists and more.
 
 They are created while workers store inspections: on PostgreSQL, a large table is not locked.
 """
@@ -23,6 +23,8 @@ WORK_LIST_INDICES = {
     "WHERE decided_at IS NULL AND is_unsure IS NOT FALSE",
     f"{WORK_LISTS}_poor_photo": "findings ((quality ->> 'verdict'), id)",
 }
+# Findings that have pictures, for `picture_expiry`.
+PICTURES = "ix_findings_pictures"
 # An arbitrary number; a second process leaves the indices to the first.
 ADVISORY_LOCK_KEY = 4715002
 # Up to this number of rows, an index is created at once, in less than a tenth of a second.
@@ -36,7 +38,7 @@ _SQLITE_INDICES = "SELECT name, 1 FROM sqlite_master WHERE type = 'index'"
 
 
 def fit_search_indices(url: str, keys: tuple[str, ...], all_metadata: bool) -> None:
-    """Create the indices of work lists and of the metadata ``keys``; drop those of other keys.
+    """Create the indices, including those of the metadata ``keys``; drop those of other keys.
 
     ``all_metadata`` adds an index of all keys, on PostgreSQL only.  If another process is
     already doing this, nothing is changed.  Raises `DatabaseUnavailable` or `DatabaseError`.
@@ -104,7 +106,7 @@ def _existing(connection: sa.Connection) -> dict[str, bool]:
     return {
         name: bool(is_valid)
         for name, is_valid in connection.execute(query)
-        if name.startswith((PREFIX, CASES, WORK_LISTS))
+        if name.startswith((PREFIX, CASES, WORK_LISTS, PICTURES))
     }
 
 
@@ -112,6 +114,7 @@ def _definitions(dialect: str, keys: tuple[str, ...], all_metadata: bool) -> dic
     """The definitions of the indices by name; keys are letters, digits and underscores."""
     found = {
         CASES: "inspections (case_id, finished_at, id) WHERE case_id IS NOT NULL",
+        PICTURES: "findings (created_at, id) WHERE overlay_url IS NOT NULL",
         **WORK_LIST_INDICES,
     }
     for key in keys:
