@@ -150,8 +150,8 @@ class Pipeline:
         """
         self._keep_metadata(attempt)
         inspection = attempt.ended_by(error, Verdict.FAILED, self.segmenter.identity, final_after)
-        # Storing it in advance must not use up the time of the attempt itself.
-        patience = self.retry_seconds if final_after is None else 0.0
+        # Storing it in advance must leave time for the attempt itself.
+        patience = self.retry_seconds if final_after is None else self.retry_seconds / 2
         try:
             stored = retry_until(attempt.began + patience, lambda: self._save(inspection, attempt))
         except DamageTaskError as problem:

@@ -18,6 +18,7 @@ from damage_tasks.errors import (
     PhotoExpired,
     PhotoNotFound,
     StorageUnavailable,
+    WorkerLost,
 )
 from damage_tasks.inspection import Finding, Inspection, Progress, Verdict
 from damage_tasks.photos import Photo, decode
@@ -254,9 +255,11 @@ def test_a_photo_after_its_deadline_is_rejected_without_a_download(parts: Parts)
     assert attempt.photo.sha256 is None
 
 
-def test_the_database_is_retried_within_an_attempt(parts: Parts) -> None:
+@pytest.fixture
+def database_restarts(parts: Parts) -> None:
+    """The first save fails; the pipeline has time to repeat it."""
     parts.pipeline.retry_seconds = 5
-    save, failures = parts.records.save, [DatabaseUnavailable("away")]
+    save, failures = parts.records.save, [DatabaseUnavailable("the database is starting up")]
 
     def flaky(inspection: Inspection, callback_url: str | None = None) -> Inspection:
         if failures:
@@ -264,7 +267,20 @@ def test_the_database_is_retried_within_an_attempt(parts: Parts) -> None:
         return save(inspection)
 
     parts.records.save = flaky  # type: ignore[method-assign]
+
+
+@pytest.mark.usefixtures("database_restarts")
+def test_the_database_is_retried_within_an_attempt(parts: Parts) -> None:
     assert parts.inspect()["verdict"] == "damaged"
+
+
+@pytest.mark.usefixtures("database_restarts")
+def test_a_last_attempt_waits_for_the_database_to_record_its_failure_in_advance(
+    parts: Parts,
+) -> None:
+    attempt = Attempt("task-1", "https://x/y.jpg")
+    parts.pipeline.record_failure(attempt, WorkerLost(), final_after=datetime.now(UTC))
+    assert parts.records.rows["task-1"].verdict is Verdict.FAILED
 
 
 def test_a_photo_that_cannot_be_downloaded_is_a_stored_verdict(parts: Parts) -> None:
