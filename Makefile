@@ -13,6 +13,7 @@ SEED ?= 1
 COMPOSE ?= docker compose
 
 PEERS = litserve bentoml ray
+PACKAGING = build==1.6.1 twine==7.0.0
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) $(PIP_ARGS)
 
@@ -21,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo stack install test all-tests chaos bench bench-peers lint format typecheck unit up live \
-	submit down chart test-containers docs site caller constraints clean
+	submit down chart test-containers docs site caller package constraints clean
 
 help: ## Show this help
 	@echo "Usage: make TARGET [NAME=value ...]"
@@ -91,6 +92,15 @@ caller: ## Check what `pip install damage-tasks` gives a caller: PYTHON=python3.
 	@$(PYTHON) -m venv --clear var/caller
 	@var/caller/bin/pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) $(PIP_ARGS) .
 	@var/caller/bin/python -I -W error tools/caller.py
+
+# A stale build/ or dist/ would be published.
+package: ## Build the wheel and the source archive, without weights, into dist/ and check them
+	@rm -rf build dist
+	@$(PYTHON) -m venv --clear var/package
+	@var/package/bin/pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) $(PIP_ARGS) $(PACKAGING)
+	@var/package/bin/python -m build --quiet --outdir dist
+	@var/package/bin/twine check --strict dist/*
+	@var/package/bin/python tools/package_contents.py dist/*
 
 up: ## Run the whole stack in containers: queue, object store, database, worker, pages, Grafana
 	@$(COMPOSE) ps --quiet | grep -q . || $(PYTHON) deploy/docker/check_ports.py
