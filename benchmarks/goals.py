@@ -24,7 +24,7 @@ class Goal:
 def judge(results: Results) -> list[Goal]:
     """The goals of all sections in ``results``."""
     found: list[Goal] = []
-    for rule in (_speed, _efficiency, _naive, _peers, _pairs, _starts, _search):
+    for rule in (_speed, _efficiency, _naive, _peers, _pairs, _starts, _search, _events):
         try:
             found += rule(results)
         except KeyError:
@@ -107,6 +107,11 @@ def _starts(results: Results) -> list[Goal]:
 
 def _search(results: Results) -> list[Goal]:
     return [_at_most("one car among 10,000,000 rows, ms", 20, results["search"]["car_id"])]
+
+
+def _events(results: Results) -> list[Goal]:
+    figure = "a receiver of events that hangs relative to one that answers, lower limit"
+    return [_at_least(figure, 0.95, results["events"]["low"])]
 
 
 def _at_least(figure: str, goal: float, value: float) -> Goal:

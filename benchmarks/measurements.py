@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks.baselines import celery_body
 from benchmarks.database_history import bytes_of, fill
 from benchmarks.forward_pass import bare
+from benchmarks.hanging_receiver import PAIRS_A_ROUND, measure_hanging_receiver
 from benchmarks.inspection_search import ROWS as SEARCHED_ROWS
 from benchmarks.inspection_search import measure_searches, missing_disk
 from benchmarks.machine_facts import cores
@@ -229,6 +230,15 @@ class Run:
             return
         self.results |= measure_searches(self.ground.new_database, SEARCHED_ROWS, self.say)
 
+    def events(self) -> None:
+        """(i) A receiver of events that hangs, and one that answers."""
+        self.results["events"] = measure_hanging_receiver(
+            self.ground,
+            partial(self.photos, "2mp", "realistic"),
+            PAIRS_A_ROUND * self.rounds,
+            self.say,
+        )
+
     def _rate(
         self, service: Service, size: str = "2mp", mix: str = "realistic", delay: int = 0,
         seconds: float | None = None, **options: Any,
@@ -264,4 +274,5 @@ SECTIONS: dict[str, Callable[[Run], None]] = {
     "f": Run.scale,
     "g": Run.pools,
     "h": Run.search,
+    "i": Run.events,
 }

@@ -107,6 +107,15 @@ def _pair(found: Results) -> Rows:
     return rows
 
 
+def _events(found: Results) -> Rows:
+    return [
+        ["receiver", "photos per second, by pair"],
+        *([name, ", ".join(f"{x:.2f}" for x in found[name])] for name in ("answering", "hanging")),
+        ["ratio of each pair", ", ".join(f"{ratio:.3f}" for ratio in found["ratios"])],
+        ["median ratio", f"{found['ratio']:.3f} ({found['low']:.3f} to {found['high']:.3f})"],
+    ]
+
+
 def _starts(found: Results) -> Rows:
     rows = [["what", "measured"]]
     for name, words in {
@@ -172,6 +181,7 @@ TABLES: Mapping[str, tuple[str, Callable[[Results], Rows]]] = {
     "search_disk": ("Ten million slim rows", partial(_figures, "seconds, or bytes per row")),
     "writes": ("Cost of indices at writing", partial(_figures, "indices of metadata, us per row")),
     "pools": ("Processes and threads, 2 MP realistic", _pools),
+    "events": ("A receiver of events that hangs (median with 95 % interval)", _events),
     "peers": ("Peers, damaged 2 MP photos", _peers),
 }
 

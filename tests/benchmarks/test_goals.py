@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.goals import judge
+from benchmarks.hanging_receiver import summary
 from benchmarks.report import write
 
 
@@ -64,6 +65,19 @@ def test_sections_that_were_not_run_are_not_judged(results: dict[str, Any]) -> N
 def test_a_section_that_failed_half_way_is_judged_by_what_it_found() -> None:
     half = {"starts": {"import_seconds": 0.3, "first_verdict_seconds": 4.0}}
     assert [goal.met for goal in judge(half)] == [True, False]
+
+
+def test_a_hanging_receiver_is_judged_by_the_lower_limit_of_the_interval(
+    results: dict[str, Any], tmp_path: Path
+) -> None:
+    ratios = [0.99, 1.01, 0.97, 1.0, 1.02, 0.94]
+    found = {**summary(ratios), "answering": [20.0] * 6, "hanging": [19.9] * 6}
+    assert (found["low"], found["ratio"], found["high"]) == (0.94, 0.995, 1.02)
+    only = {key: results[key] for key in ("machine", "bundle", "engine")}
+    (goal,) = judge({**only, "events": found})
+    assert (goal.reached, goal.met) == ("0.94", False)
+    page = write({**only, "events": found}, tmp_path).read_text()
+    assert "| median ratio | 0.995 (0.940 to 1.020) |" in page
 
 
 def test_the_page_and_the_figures_are_written_even_of_a_part_of_a_run(

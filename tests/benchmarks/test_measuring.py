@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from benchmarks.benchmark_photos import Album
+from benchmarks.hanging_receiver import UNCOUNTED_PHOTOS, measure_hanging_receiver
 from benchmarks.photo_server import numbered
 from benchmarks.process_usage import cpu_seconds, megabytes
 from benchmarks.stage_profile import Clock
@@ -81,3 +82,28 @@ def test_photos_go_through_a_real_service_and_are_counted(album: Album) -> None:
         assert rate.cpu_ms["worker"] > 0
         assert set(rate.verdicts) <= {"clean", "damaged"}
         assert service.waits() == (0, 0)
+
+
+@pytest.mark.server
+@pytest.mark.slow
+@pytest.mark.xdist_group("stack")
+def test_photos_are_examined_whether_the_receiver_of_their_events_answers_or_hangs(
+    album: Album,
+) -> None:
+    said: list[str] = []
+    with open_ground(album) as ground:
+        found = measure_hanging_receiver(
+            ground,
+            lambda: iter(ground.urls("2mp", "realistic", 100)),
+            pairs=2,
+            say=said.append,
+            count=2 * UNCOUNTED_PHOTOS + 10,
+        )
+    assert [line.split(",")[0].split()[-1] for line in said] == [
+        "answers",
+        "hangs",
+        "hangs",
+        "answers",
+    ]
+    assert len(found["ratios"]) == len(found["answering"]) == len(found["hanging"]) == 2
+    assert min(found["ratios"]) > 0.1

@@ -1,4 +1,4 @@
-"""A short chaos run: every fault occurs once, and nothing is lost, duplicated or let in."""
+"""A short chaos run: every fault occurs once; nothing is lost, duplicated or let in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.slow]
 PHOTOS, HOSTILE = 60, 60
 
 
-def test_every_message_ends_as_one_verdict_or_one_dead_letter(tmp_path: Path) -> None:
+def test_every_message_ends_as_one_verdict_or_one_dead_letter(
+    tmp_path: Path,
+) -> None:
     def make(cases: list[Case]) -> Plan:
         # Photos that keep failing are retried for minutes, for which only `make chaos` has time.
         soon = [n for n, case in enumerate(cases) if not any("failed" in x for x in case.expected)]
@@ -25,3 +27,7 @@ def test_every_message_ends_as_one_verdict_or_one_dead_letter(tmp_path: Path) ->
     assert account.ok, "\n".join([*account.problems, "", *account.lines()])
     assert account.table["sent"] > PHOTOS + HOSTILE - 1
     assert account.table["dead letters worker_lost"] >= 1
+    assert account.table["events missing"] == 0
+    assert account.table["deaths, deliverer killed"] >= 1
+    for type in ("inspection.completed", "inspection.failed", "case.completed"):
+        assert account.table[f"deliveries, {type}"] >= 2

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from tools.chaos.fault_plan import CRASH, DEATHS, HANG, OUTAGES, make_plan
+from tools.chaos.fault_plan import CRASH, DEATHS, DELIVERER_DEATHS, HANG, OUTAGES, make_plan
 
 
 def test_the_same_seed_breaks_the_same_things() -> None:
@@ -29,6 +29,7 @@ def test_everything_is_broken_at_least_once(photos: int) -> None:
     plan = make_plan(3, photos, [])
     assert {fault.what for fault in plan.outages} == set(OUTAGES)
     assert {fault.what for fault in plan.deaths} == set(DEATHS)
+    assert {fault.what for fault in plan.deliverer_deaths} == set(DELIVERER_DEATHS)
 
 
 def test_outages_come_one_after_another_and_photos_until_near_the_end() -> None:
@@ -46,3 +47,15 @@ def test_messages_come_twice_photos_come_again_and_some_crash() -> None:
     assert any(photo.picture != photo.number for photo in plan.photos)
     # The same body of plain JSON twice is two requests.
     assert all(photo.celery for photo in plan.photos if photo.copies == 2)
+
+
+def test_a_case_announces_the_different_photos_that_can_be_examined() -> None:
+    photos = make_plan(1, 500, [], hangs=2).photos
+    pictures: dict[int, set[int]] = {}
+    for photo in photos:
+        assert (photo.case is None) == (photo.kind in (CRASH, HANG))
+        if photo.case is not None:
+            pictures.setdefault(photo.case, set()).add(photo.picture)
+    for photo in photos:
+        if photo.case is not None:
+            assert photo.case_photos == len(pictures[photo.case])

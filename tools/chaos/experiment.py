@@ -7,14 +7,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
 from damage_tasks.devstack import Stack
 from damage_tasks.devstack.aws_emulator import Emulator
+from damage_tasks.results.delivery_queue import DeliveryQueue
 from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.sqs.queues import read_queue
 from tools.chaos.accounting import Account
+from tools.chaos.deliverer_process import DelivererProcess
+from tools.chaos.event_receivers import EventReceivers
 from tools.chaos.fault_plan import Fault, Plan
 from tools.chaos.inventory import take_stock
 from tools.chaos.sender import Post, Sent
@@ -65,12 +69,14 @@ class Chaos:
             cases = corpus(ground)
             plan = make(cases)
             workers = Workers(stack, self.workers, grace=GRACE_PERIOD_SECONDS)
+            deliverer = DelivererProcess(stack)
             post = Post(stack, ground)
             post.prepare(plan.photos)
             self.report(f"{len(plan.outages)} outages, {len(plan.deaths)} deaths; starting workers")
             workers.start()
             try:
                 begun = time.time()
+                self._receivers.misbehave(plan.seed)
                 lanes = [
                     Thread(target=self._send, args=(plan, post, cases)),
                     Thread(target=self._lane, args=(plan.outages, self._outage)),
@@ -79,13 +85,20 @@ class Chaos:
                 self._begun = time.monotonic()
                 for lane in lanes:
                     lane.start()
+                deliverer.start(partial(self._lane, plan.deliverer_deaths, deliverer.harm))
                 while any(lane.is_alive() for lane in lanes):
                     self._progress(stack, post.sent)
                     time.sleep(5)
                 left = self._wait_for_quiet(stack, post.sent)
+                self._receivers.heal()
+                deliverer.wait_until_calm()
+                self._wait_for_events(stack)
+                deliverer.stop()
             finally:
                 workers.stop()
-            account = take_stock(stack, post, workers, self.passed, left)
+            account = take_stock(
+                stack, post, workers, deliverer, self._receivers, self.passed, left
+            )
             account.table["seconds"] = round(time.time() - begun)
             return account
 
@@ -103,6 +116,8 @@ class Chaos:
             emulator = Emulator(self.folder / "emulator.log")
             emulator.start()
             stop.callback(emulator.stop)
+            self._receivers = EventReceivers(emulator.client("sqs"))
+            stop.callback(self._receivers.close)
             self._proxy = FaultProxy(emulator.environment["AWS_ENDPOINT_URL"])
             stop.callback(self._proxy.close)
             ground = Ground(site, emulator.client("s3"), photos)
@@ -119,6 +134,7 @@ class Chaos:
                     settings={
                         **settings_for(ground),
                         **SETTINGS,
+                        **self._receivers.settings,
                         "DAMAGE_BUNDLE": str(write_bundle(self.folder / "bundle")),
                         "AWS_ENDPOINT_URL": self._proxy.url,
                     },
@@ -185,6 +201,15 @@ class Chaos:
                 return left
             time.sleep(2)
         return 0
+
+    def _wait_for_events(self, stack: Stack) -> None:
+        """Wait until no event waits for its delivery, or until time is up."""
+        queue = DeliveryQueue(stack.environment["DAMAGE_DATABASE_URL"])
+        end = time.monotonic() + self.quiet
+        while (waiting := queue.backlog().waiting) and time.monotonic() < end:
+            self.report(f"{time.monotonic() - self._begun:4.0f} s: {waiting} events are waiting")
+            time.sleep(2)
+        queue.close()
 
     def _progress(self, stack: Stack, sent: dict[str, Sent]) -> int:
         waiting, in_flight, delayed = counts = queue_counts(stack)

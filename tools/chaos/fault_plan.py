@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # What is unavailable, fails or answers badly, and the range of its duration in seconds.
 OUTAGES = {
@@ -32,9 +32,12 @@ PROCESS_KILLED, WORKER_KILLED, WORKER_TERMINATED = (
 DEATHS = (
     PROCESS_KILLED, WORKER_KILLED, PROCESS_KILLED, WORKER_TERMINATED, PROCESS_KILLED,
 )  # fmt: skip
+DELIVERER_KILLED, DELIVERER_TERMINATED = "deliverer killed", "deliverer terminated"
+DELIVERER_DEATHS = (DELIVERER_KILLED, DELIVERER_KILLED, DELIVERER_TERMINATED)
 
 OUTAGE_PAUSE_SECONDS = (0.5, 2.0)  # between two outages
 DEATH_PAUSE_SECONDS = (3.0, 9.0)  # a worker takes some of them to start
+PHOTOS_OF_A_CASE = 5
 PHOTOS_A_ROUND = 160  # a round causes every fault once
 BURSTS_A_ROUND = 8
 
@@ -46,7 +49,8 @@ class Photo:
     """One photo: ``picture`` numbers its bytes, so that two photos can have the same.
 
     ``celery`` is true for a Python caller and false for plain JSON; ``copies`` is how
-    often the same message is sent; ``on_web`` tells a web server from S3.
+    often the same message is sent; ``on_web`` tells a web server from S3.  ``case`` is the number
+    of its case, which announces ``case_photos`` different photos.
     """
 
     number: int
@@ -55,6 +59,8 @@ class Photo:
     celery: bool = True
     copies: int = 1
     on_web: bool = True
+    case: int | None = None
+    case_photos: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +79,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Bursts of photos and hostile inputs (by number), and two sequences of faults."""
+    """Bursts of photos and hostile inputs (by number), and three sequences of faults."""
 
     seed: int
     photos: tuple[Photo, ...]
     bursts: tuple[tuple[float, tuple[Photo, ...], tuple[int, ...]], ...]
     outages: tuple[Fault, ...]
     deaths: tuple[Fault, ...]
+    deliverer_deaths: tuple[Fault, ...]
 
     @property
     def seconds(self) -> float:
@@ -99,7 +106,7 @@ def make_plan(
     rounds = max(1, round(photos / PHOTOS_A_ROUND))
     outages = tuple(_outages(chance, rounds, pace))
     end = outages[-1].at + outages[-1].seconds
-    album = tuple(_album(chance, photos, hangs))
+    album = tuple(_with_cases(list(_album(chance, photos, hangs))))
     inputs = chance.sample(hostile, len(hostile))
     bursts = BURSTS_A_ROUND * rounds
     starts = sorted(chance.uniform(0, end * 0.9) for _ in range(bursts - 1))
@@ -110,7 +117,9 @@ def make_plan(
             (at, album[n::bursts], tuple(inputs[n::bursts])) for n, at in enumerate([0.0, *starts])
         ),
         outages=outages,
-        deaths=tuple(_deaths(chance, end)),
+        deaths=tuple(_deaths(chance, end, DEATHS)),
+        # Of its own generator, so that a seed has the same faults without it.
+        deliverer_deaths=tuple(_deaths(random.Random(f"deliverer {seed}"), end, DELIVERER_DEATHS)),
     )
 
 
@@ -123,14 +132,26 @@ def _outages(chance: random.Random, rounds: int, pace: float) -> Iterator[Fault]
             at += seconds + pace * chance.uniform(*OUTAGE_PAUSE_SECONDS)
 
 
-def _deaths(chance: random.Random, end: float) -> Iterator[Fault]:
+def _deaths(chance: random.Random, end: float, deaths: Sequence[str]) -> Iterator[Fault]:
     at = chance.uniform(1, 4)
     while True:
-        for what in chance.sample(DEATHS, len(DEATHS)):
+        for what in chance.sample(deaths, len(deaths)):
             if at > end:
                 return
             yield Fault(at, what, choice=chance.random())
             at += chance.uniform(*DEATH_PAUSE_SECONDS)
+
+
+def _with_cases(album: list[Photo]) -> Iterator[Photo]:
+    """The photos, those that can be examined in cases of up to `PHOTOS_OF_A_CASE`."""
+    for start in range(0, len(album), PHOTOS_OF_A_CASE):
+        block = album[start : start + PHOTOS_OF_A_CASE]
+        pictures = {photo.picture for photo in block if photo.kind in (GOOD, SLOW)}
+        for photo in block:
+            if photo.kind in (GOOD, SLOW):
+                yield replace(photo, case=start // PHOTOS_OF_A_CASE, case_photos=len(pictures))
+            else:
+                yield photo
 
 
 def _album(chance: random.Random, photos: int, hangs: int) -> Iterator[Photo]:

@@ -8,11 +8,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from damage_tasks.devstack import OVERLAYS_BUCKET, Stack
-from damage_tasks.results.tables import findings, inspections
+from damage_tasks.results.store import Inspections
+from damage_tasks.results.tables import deliveries, findings, inspections
 from damage_tasks.sqs.dead_letters import dead_letters_of
 from damage_tasks.sqs.queues import read_queue
 from tools.chaos.accounting import Account, Row, Stored, longest_recovery, reckon
-from tools.chaos.fault_plan import CRASH, DEATHS, HANG, PROCESS_KILLED, Fault
+from tools.chaos.deliverer_process import DelivererProcess
+from tools.chaos.event_accounting import EventStock, Recorded, reckon_events
+from tools.chaos.event_receivers import EventReceivers, event_of
+from tools.chaos.fault_plan import CRASH, DEATHS, DELIVERER_DEATHS, HANG, PROCESS_KILLED, Fault
 from tools.chaos.sender import Post
 from tools.chaos.worker_pool import NOT_OURS, Workers, lost_processes
 from tools.redrive import queue_urls
@@ -22,6 +26,8 @@ def take_stock(
     stack: Stack,
     post: Post,
     workers: Workers,
+    deliverer: DelivererProcess,
+    receivers: EventReceivers,
     passed: list[tuple[Fault, float, float]],
     left: int,
 ) -> Account:
@@ -29,6 +35,8 @@ def take_stock(
     stored = read_stored(stack, left)
     account = reckon(post.sent, stored)
     table = account.table
+    # While the deliverer is down, photos do not wait.
+    passed = [entry for entry in passed if entry[0].what not in DELIVERER_DEATHS]
     table["messages"] = post.messages
     table["outages"] = len(passed) - sum(fault.what in DEATHS for fault, _, _ in passed)
     for cause in sorted({*DEATHS, NOT_OURS}):
@@ -39,8 +47,26 @@ def take_stock(
     table["longest recovery in seconds"] = round(
         longest_recovery(passed, post.sent, stored.rows), 1
     )
-    account.problems += workers.problems
+    for cause in sorted(set(DELIVERER_DEATHS)):
+        table[f"deaths, {cause}"] = deliverer.deaths[cause]
+    events = reckon_events(stored.rows, take_event_stock(stack, receivers))
+    table.update(events.table)
+    account.problems += [*workers.problems, *deliverer.problems, *events.problems]
     return account
+
+
+def take_event_stock(stack: Stack, receivers: EventReceivers) -> EventStock:
+    """What is recorded about events, and what has arrived."""
+    store = Inspections(stack.environment["DAMAGE_DATABASE_URL"])
+    with store.transaction() as connection:
+        recorded = [
+            Recorded(event_of(row.event_id, row.body), row.target, row.state)
+            for row in connection.execute(sa.select(deliveries))
+        ]
+        ids = connection.execute(sa.select(inspections.c.case_id).distinct()).scalars().all()
+    cases = [id for id in ids if id is not None and (store.find_case(id) or {}).get("complete")]
+    store.close()
+    return EventStock(recorded, cases, receivers.accepted(), receivers.refused)
 
 
 def read_stored(stack: Stack, left: int) -> Stored:

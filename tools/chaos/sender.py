@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from damage_tasks.devstack import Stack
 from tools.chaos.fault_plan import CRASH, GOOD, HANG, SLOW, Photo
@@ -53,7 +54,12 @@ class Post:
         for photo in photos:
             url, name = self._urls[photo.number], f"{photo.kind} photo {photo.number}"
             id = str(uuid.uuid4()) if photo.celery else None
-            body = celery([url, {"car": photo.number}], id=id) if id else plain({"image_url": url})
+            options = _options(photo)
+            body = (
+                celery([url, {"car": photo.number}], id=id, headers=options)
+                if id
+                else plain({"image_url": url, "inspection": options})
+            )
             sent = Sent(name, EXPECTED[photo.kind], time.time())
             letters += [(body, id, sent, queues[photo.number % len(queues)])] * photo.copies
         for case in cases:
@@ -71,3 +77,9 @@ class Post:
         if photo.on_web:
             return self.ground.site.serve(f"/{photo.kind}-{photo.number}.jpg", data)
         return self.ground.store(f"chaos/{photo.number}.jpg", data)
+
+
+def _options(photo: Photo) -> dict[str, Any]:
+    if photo.case is None:
+        return {}
+    return {"case_id": f"case {photo.case}", "case_photos": photo.case_photos}
