@@ -20,7 +20,7 @@ from damage_tasks.devstack.loopback_ports import free_port
 from tests.platform.wheel import build_wheel
 
 REGION = "eu-central-1"
-SERVICES = "cloudformation,cloudwatch,iam,s3,sns,sqs,sts"
+SERVICES = "cloudformation,cloudfront,cloudwatch,iam,kms,s3,sns,sqs,sts"
 
 
 class Account:
