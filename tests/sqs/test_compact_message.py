@@ -11,6 +11,7 @@ from google.protobuf.struct_pb2 import Struct
 from hypothesis import given
 from hypothesis import strategies as st
 
+from damage_tasks import InspectionOptions
 from damage_tasks.errors import MetadataInvalid
 from damage_tasks.sqs.compact_message import (
     DESCRIPTORS,
@@ -46,6 +47,11 @@ METADATA = {
 
 def test_the_compiled_definition_is_up_to_date() -> None:
     assert DESCRIPTORS.read_bytes() == compiled(), "run `make docs`"
+
+
+def test_the_definition_has_every_option() -> None:
+    options = request_class().DESCRIPTOR.fields_by_name["inspection"].message_type
+    assert {field.name for field in options.fields} == {*InspectionOptions.__annotations__}
 
 
 @pytest.mark.parametrize(

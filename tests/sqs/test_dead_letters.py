@@ -146,6 +146,8 @@ def test_a_compact_letter_is_replayed_as_the_call_that_it_stands_for(
     with letters.held() as held:
         letter = next(held)
         assert (letter.id, letter.photo_url) == (sent["MessageId"], "https://x/1.jpg")
+        # What `damage-tasks dead-letters show` prints.
+        assert json.loads(letter.body)["headers"]["task"] == "detect_damage"
         letters.replay(letter)
     (message,) = sqs.receive_message(QueueUrl=pair[0].url, MessageAttributeNames=["All"])[
         "Messages"

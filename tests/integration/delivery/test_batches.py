@@ -6,8 +6,9 @@ import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import cv2
@@ -55,9 +56,20 @@ def events(bus: Bus) -> Iterator[Events]:
         if "uuid" in event:
             seen[event["uuid"]][event["type"].replace("-", "_")] += 1
 
-    receiver = app.events.Receiver(Connection(bus.url), handlers={"*": count})
-    thread = Thread(target=receiver.capture, kwargs={"wakeup": False})
+    connection = Connection(bus.url)
+    receiver = app.events.Receiver(connection, handlers={"*": count})
+    listening = Event()
+    receiver.on_consume_ready = lambda *_, **__: listening.set()
+
+    def listen() -> None:
+        # Like Flower: fakeredis may close a connection before it has answered SCRIPT LOAD.
+        while not receiver.should_stop:
+            with suppress(*connection.connection_errors):
+                receiver.capture(wakeup=False)
+
+    thread = Thread(target=listen, daemon=True)
     thread.start()
+    assert listening.wait(30)
     yield seen
     receiver.should_stop = True
     thread.join()
