@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -207,3 +208,43 @@ def test_due_deliveries_are_found_by_index(migrated_postgres_url: str) -> None:
         )
         assert "ix_deliveries_destination_next_attempt_at" in "\n".join(plan.scalars())
     queue.close()
+
+
+@pytest.mark.server
+def test_due_destinations_cost_the_same_however_many_deliveries_wait(
+    migrated_postgres_url: str,
+) -> None:
+    queue = DeliveryQueue(migrated_postgres_url)
+    with queue.engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO deliveries (event_id, type, target, destination, body, state,"
+                " attempts, next_attempt_at, created_at) SELECT 'e', 't', 'x', 'd' || n % 2, '{}',"
+                " 'waiting', 0, now() - n * interval '1 second', now()"
+                " FROM generate_series(1, 20000) n"
+            )
+        )
+        connection.execute(sa.text("ANALYZE deliveries"))
+    assert queue.due_destinations() == ["d0", "d1"]
+    found: list[Any] = []
+
+    @sa.event.listens_for(queue.engine, "after_cursor_execute")
+    def explain(_connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        # The deadline is set in the same request.
+        query = statement.rpartition("; ")[2]
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", parameters)
+        found.append(cursor.fetchone()[0][0]["Plan"])
+        cursor.execute(statement, parameters)
+
+    assert queue.due_destinations() == ["d0", "d1"]
+    (plan,) = found
+    assert 0 < sum(rows_read(plan)) < 100
+    queue.close()
+
+
+def rows_read(plan: dict[str, Any]) -> Iterator[float]:
+    """How many rows of the table each step of a plan has read."""
+    if plan.get("Relation Name") == "deliveries":
+        yield (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"]
+    for step in plan.get("Plans", ()):
+        yield from rows_read(step)

@@ -49,7 +49,7 @@ class Post:
 
     def send(self, photos: Iterable[Photo], cases: Iterable[Case]) -> None:
         """Send messages directly, bypassing the faults: a caller would notice that SQS is down."""
-        letters: list[tuple[str, str | None, Sent, str]] = []
+        letters: list[tuple[str, str | None, Sent, str, dict[str, Any]]] = []
         queues = queue_urls(self.stack)
         for photo in photos:
             url, name = self._urls[photo.number], f"{photo.kind} photo {photo.number}"
@@ -61,12 +61,14 @@ class Post:
                 else plain({"image_url": url, "inspection": options})
             )
             sent = Sent(name, EXPECTED[photo.kind], time.time())
-            letters += [(body, id, sent, queues[photo.number % len(queues)])] * photo.copies
+            letters += [(body, id, sent, queues[photo.number % len(queues)], {})] * photo.copies
         for case in cases:
             sent = Sent(case.name, case.expected, time.time(), hostile=True)
-            letters.append((case.body, case.id, sent, queues[0]))
-        for body, id, sent, queue in letters:
-            answer = self.stack.client("sqs").send_message(QueueUrl=queue, MessageBody=body)
+            letters.append((case.body, case.id, sent, queues[0], case.attributes))
+        for body, id, sent, queue, attributes in letters:
+            answer = self.stack.client("sqs").send_message(
+                QueueUrl=queue, MessageBody=body, MessageAttributes=attributes
+            )
             self.sent[id or answer["MessageId"]] = sent
             self.messages += 1
 
