@@ -71,7 +71,7 @@ class Metrics:
         self.stages = histogram("stage_seconds", "Seconds in each stage.", SECONDS_BUCKETS, "stage")
         self.seconds = histogram("photo_seconds", "Seconds per photo, all stages.", SECONDS_BUCKETS)
         self.waits = histogram(
-            "queue_wait_seconds", "Seconds a photo waited in SQS.", WAIT_SECONDS_BUCKETS
+            "queue_wait_seconds", "Seconds a photo waited in SQS.", WAIT_SECONDS_BUCKETS, "lane"
         )
         self.verdicts = histogram(
             "verdict_seconds",
@@ -147,9 +147,9 @@ class Metrics:
         """Count a rejected photo that S3 did not let us read; ``code`` is S3's own."""
         self.s3_refusals.labels(code if _S3_CODE.fullmatch(code) else "other").inc()
 
-    def waited(self, seconds: float) -> None:
+    def waited(self, seconds: float, lane: str) -> None:
         """Record how long a photo waited in the queue before it was received."""
-        self.waits.observe(max(0.0, seconds))
+        self.waits.labels(lane).observe(max(0.0, seconds))
 
     def retried(self, reason: str) -> None:
         """Count a photo that is retried later because of ``reason``, an error's code."""

@@ -16,7 +16,13 @@ import billiard
 import celery.apps.worker
 
 from damage_tasks.event_bus.guarded_commands import MAX_PROCESSES
-from damage_tasks.sqs.message_attributes import message_id_of, queue_of, receives_of, sent_at
+from damage_tasks.sqs.message_attributes import (
+    lane_of,
+    message_id_of,
+    queue_of,
+    receives_of,
+    sent_at,
+)
 from damage_tasks.sqs.task_names import DETECT_DAMAGE
 from damage_tasks.sqs.trace_headers import trace_of
 from damage_tasks.telemetry import (
@@ -109,7 +115,8 @@ class WorkerReporting:
         if (metrics := get_metrics()) and not task.request.retries:
             sent = sent_at(task.request.properties or {})
             if sent is not None:
-                metrics.waited(time.time() - sent)
+                lane = lane_of(task.request.properties or {})
+                metrics.waited(time.time() - sent, lane)
 
     def photo_ends(self, task_id: str = "", retval: Any = None, **_: Any) -> None:
         """Stop adding the photo, and end its span."""

@@ -83,7 +83,9 @@ def test_every_panel_and_alert_can_be_narrowed_to_a_namespace() -> None:
             assert all(both in labels for labels in metric.findall(target["expr"])), target
     variables = [variable["name"] for variable in DASHBOARD["templating"]["list"]]
     assert variables == ["datasource", "namespace", "environment", "lane"]
-    by_lane = re.compile(r"damage_(?:photos_total|photos_late|verdict_|queue_age)[\w:]*\{([^}]*)\}")
+    by_lane = re.compile(
+        r"damage_(?:photos_total|photos_late|verdict_|queue_age|queue_wait)[\w:]*\{([^}]*)\}"
+    )
     for _, expression in EXPRESSIONS:
         assert all('lane=~".*"' in labels for labels in by_lane.findall(expression)), expression
 
@@ -181,7 +183,7 @@ def test_counts_of_all_processes_are_added_up(watched: Stack, site: Site) -> Non
     assert grown('damage_stage_seconds_count{stage="segmentation"}') == 4
     assert grown("damage_photo_bytes_count") == 4
     assert grown("damage_score_count") == 4
-    assert grown("damage_queue_wait_seconds_count") == 5
+    assert grown('damage_queue_wait_seconds_count{lane="bulk"}') == 5
     assert grown('damage_verdict_seconds_count{lane="bulk"}') == 5
     assert after["damage_model_load_seconds"] > 0
     assert any(name.startswith('damage_bundle_info{digest="') for name in after)

@@ -74,7 +74,7 @@ def test_counts_of_replaced_processes_continue_in_the_same_slot(printed: Any) ->
         """
 def count():
     figures.retried("database_unavailable")
-    figures.waited(3)
+    figures.waited(3, "urgent")
     figures.failed("time_limit", "urgent", for_good=True)
     figures.gate_exits.labels("damage").inc()
     figures.loaded("default", "1.0.0", "f" * 64, 2.5)
@@ -87,11 +87,11 @@ show()
 """
     )
     assert 'damage_retries_total{reason="database_unavailable"} 6.0' in lines
-    assert 'damage_queue_wait_seconds_bucket{le="2.0"} 0.0' in lines
-    assert 'damage_queue_wait_seconds_bucket{le="5.0"} 5.0' in lines
-    assert 'damage_queue_wait_seconds_bucket{le="+Inf"} 5.0' in lines
-    assert "damage_queue_wait_seconds_count 5.0" in lines
-    assert "damage_queue_wait_seconds_sum 15.0" in lines
+    assert 'damage_queue_wait_seconds_bucket{lane="urgent",le="2.0"} 0.0' in lines
+    assert 'damage_queue_wait_seconds_bucket{lane="urgent",le="5.0"} 5.0' in lines
+    assert 'damage_queue_wait_seconds_bucket{lane="urgent",le="+Inf"} 5.0' in lines
+    assert 'damage_queue_wait_seconds_count{lane="urgent"} 5.0' in lines
+    assert 'damage_queue_wait_seconds_sum{lane="urgent"} 15.0' in lines
     assert 'damage_photos_total{lane="urgent",reason="time_limit",verdict="failed"} 5.0' in lines
     assert 'damage_gate_exits_total{network="damage"} 5.0' in lines
     assert "damage_model_load_seconds 1.5" in lines
