@@ -75,8 +75,8 @@ def choose(predictions: Sequence[Prediction]) -> Choices:
     screening = None
     if is_screened:
         calibration, screened = _calibrated(small, damaged, weights)
-        worlds = np.array([p.world for p in seen])
-        screening = (*calibration, _threshold_for_each(worlds[damaged], screened[damaged]))
+        domains = np.array([p.domain for p in seen])
+        screening = (*calibration, _threshold_for_each(domains[damaged], screened[damaged]))
     policies, overlaps, curves = mask_policies(predictions)
     return Choices(
         gate=(scale, offset),
@@ -90,9 +90,9 @@ def choose(predictions: Sequence[Prediction]) -> Choices:
     )
 
 
-def _threshold_for_each(worlds: NDArray[np.str_], damaged: Floats) -> float:
-    """The highest threshold that keeps the gate's recall of damaged photos in each world."""
-    return min(gate_threshold(_sigmoid(damaged[worlds == world])) for world in set(worlds))
+def _threshold_for_each(domains: NDArray[np.str_], damaged: Floats) -> float:
+    """The highest threshold that keeps the gate's recall of damaged photos in each domain."""
+    return min(gate_threshold(_sigmoid(damaged[domains == domain])) for domain in set(domains))
 
 
 def _calibrated(

@@ -137,7 +137,7 @@ def _text(
 def _breakdowns(report: dict[str, Any]) -> list[str]:
     lines = []
     for kind in report["breakdown"]:
-        if kind != "world":
+        if kind != "domain":
             lines += [f"By {kind}:", "", *_table(*breakdown_rows(report, kind)), ""]
     return lines
 
@@ -201,7 +201,7 @@ def _curation(curations: Sequence[Mapping[str, Any]]) -> list[str]:
     if not curations:
         return []
     rows = [
-        [entry["world"], entry["action"], entry["reason"], entry["split"], entry["photos"]]
+        [entry["domain"], entry["action"], entry["reason"], entry["split"], entry["photos"]]
         for found in curations
         for entry in found["decisions"]
     ]
@@ -209,7 +209,7 @@ def _curation(curations: Sequence[Mapping[str, Any]]) -> list[str]:
         "Photos that were excluded or changed, and why "
         f"([full list]({CARD_PICTURES_FOLDER}/{TABLE})):",
         "",
-        *_table(("world", "what", "reason", "split", "photos"), rows),
+        *_table(("domain", "what", "reason", "split", "photos"), rows),
         "",
     ]
 

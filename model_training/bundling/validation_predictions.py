@@ -42,7 +42,7 @@ class Prediction:
     ``scores``: logits at the gate's side (S), and ``large_scores`` at the larger side of
     `scored_sides`, if there is one; ``masks``: mask logits at each of the segmenters' sides
     (C x h x w); ``ids``: true class ids (H x W uint8) of ``photo`` (H x W x 3 uint8, BGR), none
-    if no mask is judged; ``group``: "damaged", "clean", "close_up" or "drawn"; ``world``: as in
+    if no mask is judged; ``group``: "damaged", "clean", "close_up" or "drawn"; ``domain``: as in
     `LabelledPhoto`.
     """
 
@@ -53,7 +53,7 @@ class Prediction:
     ids: NDArray[np.uint8] | None = None
     photo: Photo | None = None
     large_scores: Floats | None = None
-    world: str = ""
+    domain: str = ""
 
     def probabilities(self, channel: int, shape: tuple[int, int]) -> Floats:
         """The mean over sides of one channel's probabilities, resized to ``shape``."""
@@ -130,5 +130,5 @@ def predict(
         size = (round(ids.shape[1] * scale), round(ids.shape[0] * scale))
         ids = cv2.resize(ids, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8)
         seen = look(whole, "damaged", labelled.kind, ids)
-        found.append(replace(seen, world=labelled.world))
+        found.append(replace(seen, domain=labelled.domain))
     return found

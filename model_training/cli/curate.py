@@ -58,7 +58,7 @@ def curate(
     )
     write_curation(found, out)
     rows = [[*(str(value) for value in entry.values())] for entry in found.summary()["decisions"]]
-    console.print(table("", ("world", "action", "reason", "split", "photos"), rows))
+    console.print(table("", ("domain", "action", "reason", "split", "photos"), rows))
     for pair in found.duplicates:
         how = "mirrored, " if pair.mirrored else ""
         console.print(

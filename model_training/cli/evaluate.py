@@ -50,7 +50,7 @@ def evaluate(
 
     Reports IoU and Dice, pooled and per photo, at the manifest's own thresholds; AUC; missed
     damage and false alarms at those thresholds and at 95 and 99 % recall; clean photos that
-    the gate ends; processor time. Each has a 95 % interval, and is broken down by world, source,
+    the gate ends; processor time. Each has a 95 % interval, and is broken down by domain, source,
     type, damaged area and light.
 
     Example: python -m model_training evaluate --bundle runs/a/bundle --photos photos --split val

@@ -28,7 +28,7 @@ class Decision:
     """What was decided about one photo, and why."""
 
     id: str
-    world: str
+    domain: str
     split: str
     action: str  # `LEFT_OUT` or `CHANGED`
     reason: str
@@ -50,22 +50,22 @@ class Curation:
 
     def leave_out(self, photo: LabelledPhoto, reason: str) -> None:
         """Record that ``photo`` is excluded."""
-        self.decisions.append(Decision(photo.id, photo.world, photo.split, LEFT_OUT, reason))
+        self.decisions.append(Decision(photo.id, photo.domain, photo.split, LEFT_OUT, reason))
 
     def summary(self) -> dict[str, Any]:
         """Counts for the model card."""
         counted = Counter(
-            (d.world, d.action, d.reason.split(":")[0], d.split) for d in self.decisions
+            (d.domain, d.action, d.reason.split(":")[0], d.split) for d in self.decisions
         )
-        kept = Counter((p.world, p.source, p.split, p.kind, p.weight) for p in self.photos)
+        kept = Counter((p.domain, p.source, p.split, p.kind, p.weight) for p in self.photos)
         return {
             "notes": list(self.notes),
             "decisions": [
-                {"world": w, "action": a, "reason": r, "split": s, "photos": n}
+                {"domain": w, "action": a, "reason": r, "split": s, "photos": n}
                 for (w, a, r, s), n in sorted(counted.items())
             ],
             "photos": [
-                {"world": w, "source": o, "split": s, "kind": k, "weight": x, "photos": n}
+                {"domain": w, "source": o, "split": s, "kind": k, "weight": x, "photos": n}
                 for (w, o, s, k, x), n in sorted(kept.items())
             ],
         }
@@ -132,7 +132,7 @@ def _apply(dataset: Dataset, rules: SetRules, found: Curation) -> None:
         matching = [r for r in rules.rules if r.matches(row, flags.get(photo.id, ()))]
         source = re.search(rules.source, photo.id) if rules.source else None
         photo = replace(
-            photo, world=rules.world, source=source[0] if source else photo.source or rules.world
+            photo, domain=rules.domain, source=source[0] if source else photo.source or rules.domain
         )
         if reasons := [rule.drop for rule in matching if rule.drop]:
             found.leave_out(photo, reasons[0])
@@ -142,7 +142,7 @@ def _apply(dataset: Dataset, rules: SetRules, found: Curation) -> None:
         if new_ids:
             found.new_ids[photo.id] = new_ids
         for what in _described(photo, changed, matching):
-            found.decisions.append(Decision(photo.id, photo.world, photo.split, CHANGED, what))
+            found.decisions.append(Decision(photo.id, photo.domain, photo.split, CHANGED, what))
 
 
 def _changed(

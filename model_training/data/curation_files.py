@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 
 from model_training.data.curation import Curation
-from model_training.data.label_formats.manifest_csv import MANIFEST
+from model_training.data.label_formats.manifest_csv import MANIFEST, OLD_DOMAIN_NAME
 from model_training.data.labelled_photos import LabelledPhoto
 
 TABLE, SUMMARY, MASKS = "curation.csv", "curation.json", "masks"
 MANIFEST_COLUMNS = (
-    "id", "image", "mask", "kind", "split", "weight", "broken_parts", "source", "world", "group",
+    "id", "image", "mask", "kind", "split", "weight", "broken_parts", "source", "domain", "group",
 )  # fmt: skip
-DECISION_COLUMNS = ("id", "world", "split", "action", "reason")
+DECISION_COLUMNS = ("id", "domain", "split", "action", "reason")
 
 
 def write_curation(found: Curation, out: Path) -> None:
@@ -36,12 +36,12 @@ def write_curation(found: Curation, out: Path) -> None:
             broken = "yes" if photo.broken_parts else ""
             writer.writerow(
                 [photo.id, photo.path.resolve(), mask, photo.kind, photo.split,
-                 f"{photo.weight:g}", broken, photo.source, photo.world, photo.group]
+                 f"{photo.weight:g}", broken, photo.source, photo.domain, photo.group]
             )  # fmt: skip
     with (out / TABLE).open("w", newline="", encoding="utf-8") as lines:
         writer = csv.writer(lines)
         writer.writerow(DECISION_COLUMNS)
-        writer.writerows((d.id, d.world, d.split, d.action, d.reason) for d in found.decisions)
+        writer.writerows((d.id, d.domain, d.split, d.action, d.reason) for d in found.decisions)
     text = json.dumps(found.summary(), indent=1, ensure_ascii=False) + "\n"
     (out / SUMMARY).write_text(text, encoding="utf-8")
 
@@ -49,7 +49,10 @@ def write_curation(found: Curation, out: Path) -> None:
 def read_curations(folders: Sequence[Path]) -> list[Mapping[str, Any]]:
     """The `SUMMARY` of each folder in ``folders`` that contains a curation."""
     paths = [folder / SUMMARY for folder in folders]
-    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
+    return [
+        {**one, "decisions": [_with_domain(entry) for entry in one["decisions"]]} for one in found
+    ]
 
 
 def write_decisions(folders: Sequence[Path], out: Path) -> None:
@@ -60,11 +63,16 @@ def write_decisions(folders: Sequence[Path], out: Path) -> None:
     rows: list[Mapping[str, str]] = []
     for table in tables:
         with table.open(newline="", encoding="utf-8") as lines:
-            rows += csv.DictReader(lines)
+            rows += map(_with_domain, csv.DictReader(lines))
     with out.open("w", newline="", encoding="utf-8") as lines:
         writer = csv.DictWriter(lines, DECISION_COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
+
+
+def _with_domain(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry of a curation's file; older files name the domain differently."""
+    return {"domain" if name == OLD_DOMAIN_NAME else name: value for name, value in entry.items()}
 
 
 def _mask_of(photo: LabelledPhoto, new_ids: Mapping[int, int], folder: Path) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from model_training.data.label_formats.manifest_csv import OLD_DOMAIN_NAME
 from model_training.data.labelled_photos import CLASS_IDS, DamageType, PhotosError
 
 
@@ -77,12 +78,12 @@ class Rule(_Part):
 class SetRules(_Part):
     """The rules for one set of photos.
 
-    ``world``: the kind of photos, by which figures are split.  ``source``: a
-    regular expression that finds a photo's source in its id.  ``review``: a CSV file in
-    the set's folder with the columns id, flag and note.
+    ``domain``: the kind of photos, such as "phone" or "stock", by which figures are split.
+    ``source``: a regular expression that finds a photo's source in its id.  ``review``: a CSV
+    file in the set's folder with the columns id, flag and note.
     """
 
-    world: str
+    domain: str = Field(validation_alias=AliasChoices("domain", OLD_DOMAIN_NAME))
     source: str = ""
     review: str = ""
     rules: tuple[Rule, ...] = ()

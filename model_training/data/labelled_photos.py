@@ -53,7 +53,7 @@ class LabelledPhoto:
     training uses it, relative to other photos.  ``broken_parts``: whether
     broken and missing parts are outlined separately; if they are not, the
     source counts torn bumpers as dents.  ``source``: the data set it came from, and
-    ``world`` the kind of photo ("phone", "stock" ...); figures are
+    ``domain`` what kind of photo it is ("phone", "stock" ...); figures are
     split by both.  ``group``: photos of one claim or car, which must not be on both
     sides of a split.
     """
@@ -67,7 +67,7 @@ class LabelledPhoto:
     weight: float = 1.0
     broken_parts: bool = False
     source: str = ""
-    world: str = ""
+    domain: str = ""
     group: str = ""
 
     @property

@@ -1,4 +1,4 @@
-"""Figures by kind of photo: world, source, type of damage, damaged area, light."""
+"""Figures by kind of photo: domain, source, type of damage, damaged area, light."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ BRIGHTNESS_RANGES = (("dark", 0.0, 75.0), ("even", 75.0, 165.0), ("bright", 165.
 
 
 def breakdown(results: Sequence[PhotoResult]) -> Breakdown:
-    """Figures by property and value: ``{"world": {"phone": figures, ...}, ...}``.
+    """Figures by property and value: ``{"domain": {"phone": figures, ...}, ...}``.
 
     Properties that no photo has are omitted.  Clean photos have neither type nor damaged area.
     """
     whole = [result for result in results if result.view == "whole"]
     kinds: dict[str, Callable[[PhotoResult], Iterator[str]]] = {
-        "world": lambda result: iter([result.world] if result.world else []),
+        "domain": lambda result: iter([result.domain] if result.domain else []),
         "source": lambda result: iter([result.source] if result.source else []),
         "type": types_of,
         "damaged area": lambda result: _named(

@@ -22,7 +22,7 @@ ERROR_KINDS = (
     "loose",
 )
 PHOTO_TABLE_COLUMNS = (
-    "id", "source", "world", "truth", "verdict", "error", "score", "iou",
+    "id", "source", "domain", "truth", "verdict", "error", "score", "iou",
     "true_area", "predicted_area", "ended_by", "brightness", "types",
 )  # fmt: skip
 
@@ -104,7 +104,7 @@ def write_photo_table(results: Sequence[PhotoResult], path: Path) -> None:
                 [
                     result.id,
                     result.source,
-                    result.world,
+                    result.domain,
                     "damaged" if result.damaged else "clean",
                     "damaged" if result.found else "clean",
                     error_of(result),

@@ -1,4 +1,4 @@
-"""The evaluation's figures as a table, by world, next to the goals of the default bundle."""
+"""The evaluation's figures as a table, by domain, next to the goals of the default bundle."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ VIEWS = {"clean": "whole cars", "close_up": "close-ups"}
 def figures(report: Mapping[str, Any]) -> dict[str, str]:
     """The report's figures by name, as text, in display order."""
     rows = named(report["figures"])
-    for world, found in worlds(report).items():
-        rows |= {f"{world}: {name}": value for name, value in named(found).items()}
+    for domain, found in domains(report).items():
+        rows |= {f"{domain}: {name}": value for name, value in named(found).items()}
     return rows | other_figures(report)
 
 
-def worlds(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures by world; empty if all photos belong to one."""
-    found = report["breakdown"].get("world", {})
+def domains(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures by domain; empty if all photos belong to one."""
+    found = report["breakdown"].get("domain", {})
     return dict(found) if len(found) > 1 else {}
 
 
@@ -126,20 +126,20 @@ def other_figures(report: Mapping[str, Any]) -> dict[str, str]:
 
 
 def figure_rows(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of the table of figures: all photos, then each world next to its goal."""
-    by_world = worlds(report)
+    """Head and rows of the table of figures: all photos, then each domain next to its goal."""
+    by_domain = domains(report)
     head = ["figure", "all photos"]
-    for world in by_world:
-        head += [world, "goal"] if world in GOALS else [world]
+    for domain in by_domain:
+        head += [domain, "goal"] if domain in GOALS else [domain]
     rows = []
     for key, label in FIGURE_LABELS.items():
         if key not in report["figures"]:
             continue
         row = [label, as_text(key, report["figures"][key])]
-        for world, found in by_world.items():
+        for domain, found in by_domain.items():
             row.append(as_text(key, found[key]) if key in found else "-")
-            if world in GOALS:
-                row.append(GOALS[world].get(key, ""))
+            if domain in GOALS:
+                row.append(GOALS[domain].get(key, ""))
         rows.append(row)
     return head, rows
 
@@ -169,7 +169,7 @@ def print_report(report: Mapping[str, Any], console: Console) -> None:
     )  # fmt: skip
     console.print(table("", ["figure", "value"], other_figures(report).items()))
     for kind in report["breakdown"]:
-        if kind != "world":
+        if kind != "domain":
             console.print(table(f"by {kind}", *breakdown_rows(report, kind)))
 
 

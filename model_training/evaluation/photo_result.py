@@ -45,7 +45,7 @@ class PhotoResult:
 
     id: str
     source: str
-    world: str
+    domain: str
     group: str
     kind: str
     view: Literal["whole", "close_up"]
@@ -102,7 +102,7 @@ def examine(
     result = PhotoResult(
         id=labelled.id,
         source=labelled.source,
-        world=labelled.world,
+        domain=labelled.domain,
         group=labelled.group,
         kind=labelled.kind,
         view=view,

@@ -62,7 +62,7 @@ def describe_photos(
 ) -> Examples:
     """The head's inputs for ``photos`` at ``side`` px, and for a part of every second one.
 
-    Worlds, and damaged and clean photos in each, have equal weight.  The result is the same for
+    Domains, and damaged and clean photos in each, have equal weight.  The result is the same for
     any number of ``threads``.  Raises `CheckpointError` for a network without a local score.
     """
     if network.local is None:
@@ -77,7 +77,7 @@ def describe_photos(
         if number % 2 == 0 and (part := _part(photo, ids, rng)):
             views.append(part)
         return [
-            _View(_describe(network, view, side), seen, labelled.world, place > 0)
+            _View(_describe(network, view, side), seen, labelled.domain, place > 0)
             for place, (view, seen) in enumerate(views)
         ]
 
@@ -91,18 +91,20 @@ def describe_photos(
         )
         views = [view for found in shown for view in found]
     damaged = np.array([view.damaged for view in views])
-    worlds = [view.world for view in views]
+    domains = [view.domain for view in views]
     parts = np.array([view.is_part for view in views])
     features = np.stack([view.features for view in views])
-    return Examples(features, damaged, balanced(damaged, worlds, parts))
+    return Examples(features, damaged, balanced(damaged, domains, parts))
 
 
-def balanced(damaged: NDArray[np.bool_], worlds: Sequence[str], parts: NDArray[np.bool_]) -> Floats:
-    """Weights that balance each world's damaged and clean views, and reduce those of parts."""
+def balanced(
+    damaged: NDArray[np.bool_], domains: Sequence[str], parts: NDArray[np.bool_]
+) -> Floats:
+    """Weights that balance each domain's damaged and clean views, and reduce those of parts."""
     weights = np.ones(len(damaged), np.float32)
-    for world in sorted(set(worlds)):
+    for domain in sorted(set(domains)):
         for seen in (True, False):
-            chosen = (np.array(worlds) == world) & (damaged == seen)
+            chosen = (np.array(domains) == domain) & (damaged == seen)
             if chosen.any():
                 weights[chosen] = len(damaged) / 4 / chosen.sum()
     return weights * np.where(parts, PART_EXAMPLE_WEIGHT, 1).astype(np.float32)
@@ -168,7 +170,7 @@ class _View(NamedTuple):
 
     features: Floats
     damaged: bool
-    world: str
+    domain: str
     is_part: bool
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from model_training.data.labelled_photos import KINDS, LabelledPhoto, PhotosError, split_by_id
 
 MANIFEST = "manifest.csv"
+OLD_DOMAIN_NAME = "world"  # of a photo's domain in older files
 
 
 def read_folder(folder: Path) -> list[LabelledPhoto]:
@@ -17,7 +18,7 @@ def read_folder(folder: Path) -> list[LabelledPhoto]:
     photos), kind (one of `labelled_photos.KINDS`) and split (train or val; if it
     is missing, a tenth of the photos is val, chosen by the id's hash).  Optional: weight (how
     often training uses the photo; 1), broken_parts ("yes" if broken and
-    missing parts are outlined separately), source, world and group (see
+    missing parts are outlined separately), source, domain and group (see
     `LabelledPhoto`).  Raises `PhotosError`.
     """
     table = folder / MANIFEST
@@ -44,7 +45,7 @@ def read_folder(folder: Path) -> list[LabelledPhoto]:
                     weight=float(row.get("weight") or 1),
                     broken_parts=row.get("broken_parts") == "yes",
                     source=row.get("source") or "",
-                    world=row.get("world") or "",
+                    domain=row.get("domain") or row.get(OLD_DOMAIN_NAME) or "",
                     group=row.get("group") or "",
                 )
             )

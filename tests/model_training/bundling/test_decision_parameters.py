@@ -108,11 +108,11 @@ def test_a_gate_for_small_photos_has_its_own_calibration(predictions: list[Predi
     assert (1 / (1 + np.exp(-(scale * logits + offset))) >= threshold).all()
 
 
-def test_the_screening_keeps_the_photos_of_each_world(predictions: list[Prediction]) -> None:
+def test_the_screening_keeps_the_photos_of_each_domain(predictions: list[Prediction]) -> None:
     """A rare kind of photo must not pay for the others."""
     rare = next(p for p in predictions if p.group == "damaged")
-    others = [replace(p, large_scores=p.scores, world="phone") for p in predictions]
-    weak = replace(rare, large_scores=rare.scores, scores=rare.scores - 2, world="stock")
+    others = [replace(p, large_scores=p.scores, domain="phone") for p in predictions]
+    weak = replace(rare, large_scores=rare.scores, scores=rare.scores - 2, domain="stock")
     chosen = choose([*others * 10, weak])
     assert chosen.screening is not None
     scale, offset, threshold = chosen.screening

@@ -24,7 +24,7 @@ COSTS = ReviewCosts(
 def result(score: float, *, damaged: bool, number: int = 0) -> PhotoResult:
     """A photo whose verdict is damaged from a score of 0.5 on."""
     return PhotoResult(
-        id=str(number), source="", world="", group="", kind="", view="whole", damaged=damaged,
+        id=str(number), source="", domain="", group="", kind="", view="whole", damaged=damaged,
         area=0.0, brightness=100.0, score=score, gate_score=score, found=score >= 0.5,
         ended_by="", cpu_s=0.0, seconds=0.0,
     )  # fmt: skip

@@ -49,7 +49,7 @@ def few_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
 RULES = """
 notes = ["Panels are drawn."]
 [sets.panels]
-world = "factory"
+domain = "factory"
 [[sets.panels.rules]]
 where = { id = "^0$" }
 drop = "too blurred"

@@ -15,7 +15,11 @@ from rich.console import Console
 
 from model_training.data import curation
 from model_training.data.curation import Curation, curate
-from model_training.data.curation_files import write_curation
+from model_training.data.curation_files import (
+    read_curations,
+    write_curation,
+    write_decisions,
+)
 from model_training.data.curation_rules import CurationRules, read_rules
 from model_training.data.damage_classes import DamageClasses
 from model_training.data.duplicates import Duplicate
@@ -49,7 +53,7 @@ def write_set(folder: Path, rows: list[dict[str, Any]], review: str = "") -> Pat
 
 
 def rules(*of_set: dict[str, Any], **more: Any) -> CurationRules:
-    plain = {"world": "phone", "source": "^[^_]+", "rules": list(of_set), **more}
+    plain = {"domain": "phone", "source": "^[^_]+", "rules": list(of_set), **more}
     return CurationRules.model_validate({"sets": {"a": plain}})
 
 
@@ -111,7 +115,7 @@ def test_classes_become_what_they_mean_there(
     first, second = read_folder(tmp_path / "out")
     assert set(np.unique(first.read()[1])) == {0, DENT, BREAKAGE}
     assert first.broken_parts
-    assert (first.source, first.world) == ("s", "phone")
+    assert (first.source, first.domain) == ("s", "phone")
     assert second.mask_path == tmp_path / "set/s_2-mask.png"  # unchanged masks are not copied
 
 
@@ -173,13 +177,38 @@ def test_the_report_lists_every_photo_and_counts(
     with (tmp_path / "out/curation.csv").open() as lines:
         assert [row["id"] for row in csv.DictReader(lines)] == ["s_1", "s_2"]
     assert json.loads((tmp_path / "out/curation.json").read_text())["decisions"] == [
-        {"world": "phone", "action": "left out", "reason": "blurred", "split": "train", "photos": 2}
+        {
+            "domain": "phone",
+            "action": "left out",
+            "reason": "blurred",
+            "split": "train",
+            "photos": 2,
+        }
+    ]
+
+
+def test_files_in_which_the_domain_has_its_former_name_are_read(tmp_path: Path) -> None:
+    older = CurationRules.model_validate({"sets": {"a": {"world": "phone"}}})
+    assert older.sets["a"].domain == "phone"
+    decision = {"id": "s_1", "world": "phone", "split": "train", "action": "left out"}
+    (tmp_path / "curation.json").write_text(json.dumps({"notes": [], "decisions": [decision]}))
+    (tmp_path / "curation.csv").write_text(
+        "id,world,split,action,reason\ns_1,phone,val,left out,x\n"
+    )
+    (found,) = read_curations([tmp_path])
+    assert found["decisions"] == [
+        {"id": "s_1", "domain": "phone", "split": "train", "action": "left out"}
+    ]
+    write_decisions([tmp_path], tmp_path / "all.csv")
+    assert (tmp_path / "all.csv").read_text().splitlines() == [
+        "id,domain,split,action,reason",
+        "s_1,phone,val,left out,x",
     ]
 
 
 def test_an_id_may_not_stand_for_two_photos(tmp_path: Path) -> None:
     one, two = (write_set(tmp_path / name, [{"id": "s_1"}]) for name in ("one", "two"))
-    both = CurationRules.model_validate({"sets": {"a": {"world": "x"}, "b": {"world": "y"}}})
+    both = CurationRules.model_validate({"sets": {"a": {"domain": "x"}, "b": {"domain": "y"}}})
     with pytest.raises(PhotosError, match="1 ids belong to more than one photo, such as 's_1'"):
         curate({"a": one, "b": two}, both, duplicates=False)
 
@@ -193,7 +222,7 @@ def test_every_set_needs_its_folder(tmp_path: Path) -> None:
 
 def test_wrong_rules_are_all_named(tmp_path: Path) -> None:
     path = tmp_path / "rules.toml"
-    path.write_text('[sets.a]\nworld = "x"\n[[sets.a.rules]]\nwhere = { id = "(" }\nwieght = 2\n')
+    path.write_text('[sets.a]\ndomain = "x"\n[[sets.a.rules]]\nwhere = { id = "(" }\nwieght = 2\n')
     with pytest.raises(PhotosError, match=r"rules\.toml: .*where.*; .*wieght"):
         read_rules(path)
 

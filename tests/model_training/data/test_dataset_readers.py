@@ -43,14 +43,19 @@ def test_a_folder_with_a_manifest(folder: Path) -> None:
 
 def test_a_manifest_may_say_what_a_photo_is_worth_and_where_it_is_from(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_text(
-        "id,image,mask,kind,split,weight,broken_parts,source,world,group\n"
+        "id,image,mask,kind,split,weight,broken_parts,source,domain,group\n"
         "a,a.jpg,a.png,typed,train,0.5,yes,claims,phone,claim-7\n"
         "b,b.jpg,,negative,train,,,,,\n"
     )
     first, second = read_folder(tmp_path)
     assert (first.weight, first.broken_parts) == (0.5, True)
-    assert (first.source, first.world, first.group) == ("claims", "phone", "claim-7")
-    assert (second.weight, second.broken_parts, second.world) == (1.0, False, "")
+    assert (first.source, first.domain, first.group) == ("claims", "phone", "claim-7")
+    assert (second.weight, second.broken_parts, second.domain) == (1.0, False, "")
+
+
+def test_a_manifest_may_name_the_domain_as_before(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("id,image,mask,kind,world\na,a.jpg,,negative,phone\n")
+    assert [photo.domain for photo in read_folder(tmp_path)] == ["phone"]
 
 
 def test_a_manifest_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:

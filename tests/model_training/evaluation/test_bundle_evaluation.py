@@ -72,18 +72,18 @@ def test_every_photo_counts_alike_whatever_its_size(
     assert scaled["any"]["iou"] == pytest.approx(plain["any"]["iou"], abs=1e-3)
 
 
-def test_figures_are_split_by_world_source_type_area_and_light(
+def test_figures_are_split_by_domain_source_type_area_and_light(
     photos: list[LabelledPhoto], tmp_path: Path
 ) -> None:
-    of_worlds = [
-        replace(photo, world="phone" if number < 4 else "stock", source=f"s{number % 2}")
+    of_domains = [
+        replace(photo, domain="phone" if number < 4 else "stock", source=f"s{number % 2}")
         for number, photo in enumerate(photos)
     ]
-    report = evaluate(load(tmp_path), of_worlds, synthetic=False)
+    report = evaluate(load(tmp_path), of_domains, synthetic=False)
     found = report["breakdown"]
-    assert list(found) == ["world", "source", "type", "damaged area", "light"]
-    assert set(found["world"]) == {"phone", "stock"}
-    assert found["world"]["phone"]["missed"]["photos"] == 2
+    assert list(found) == ["domain", "source", "type", "damaged area", "light"]
+    assert set(found["domain"]) == {"phone", "stock"}
+    assert found["domain"]["phone"]["missed"]["photos"] == 2
     assert found["source"]["s1"]["any_iou"]["photos"] == 4
     assert "missed" not in found["source"]["s0"]  # only clean photos
     assert list(found["type"]) == ["scratch"]

@@ -17,7 +17,7 @@ def result(number: int, **changes: Any) -> PhotoResult:
     """An even number is a detected damaged photo, an odd one a clean photo."""
     damaged = number % 2 == 0
     plain = PhotoResult(
-        id=str(number), source="", world="", group="", kind="typed" if damaged else "negative",
+        id=str(number), source="", domain="", group="", kind="typed" if damaged else "negative",
         view="whole", damaged=damaged, area=0.1 * damaged, brightness=120,
         score=0.9 if damaged else 0.1, gate_score=0.9 if damaged else 0.1, found=damaged,
         ended_by="", cpu_s=0.1, seconds=0.1, any=(0.05, 0.1, 0.1) if damaged else (0, 0, 0),

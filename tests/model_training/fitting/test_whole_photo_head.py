@@ -37,10 +37,10 @@ def test_the_head_tells_features_of_damage_from_others() -> None:
     assert ((scores > 0) == damaged).mean() > 0.75
 
 
-def test_worlds_and_both_kinds_of_photo_count_alike() -> None:
+def test_domains_and_both_kinds_of_photo_count_alike() -> None:
     damaged = np.array([True, True, True, False, True, False])
-    worlds = ["phone", "phone", "phone", "phone", "stock", "stock"]
-    weights = balanced(damaged, worlds, np.zeros(6, bool))
+    domains = ["phone", "phone", "phone", "phone", "stock", "stock"]
+    weights = balanced(damaged, domains, np.zeros(6, bool))
     assert weights[:3].sum() == pytest.approx(weights[3])
     assert weights[4] == pytest.approx(weights[5]) == pytest.approx(weights[3])
 
