@@ -5,7 +5,8 @@
 
 from kombu.entity import Queue
 
-from damage_tasks.settings import URGENT, get_settings
+from damage_tasks.lanes import URGENT
+from damage_tasks.settings import get_settings
 from damage_tasks.sqs.celery_message import PLAIN_JSON_TYPE
 from damage_tasks.sqs.compact_message import CONTENT_TYPE_ATTRIBUTE
 from damage_tasks.sqs.trace_headers import AWS_TRACE_HEADER, TRACE_HEADERS

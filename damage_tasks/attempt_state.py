@@ -17,8 +17,8 @@ from damage_tasks.inspection import (
     Reason,
     Verdict,
 )
+from damage_tasks.lanes import BULK
 from damage_tasks.results.storable_text import storable
-from damage_tasks.settings import BULK
 from damage_tasks.telemetry import redact, sentry, traces
 from model_store.identity import BundleIdentity
 

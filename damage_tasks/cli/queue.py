@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from damage_tasks.settings import URGENT, get_settings
+from damage_tasks.lanes import URGENT
+from damage_tasks.settings import get_settings
 from damage_tasks.sqs.queues import (
     DEAD_LETTER_SUFFIX,
     MAX_RECEIVES,

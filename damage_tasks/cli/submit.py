@@ -102,7 +102,8 @@ def _send(
     urgent: bool,
 ) -> None:
     from damage_tasks import submit_many
-    from damage_tasks.settings import URGENT, get_settings
+    from damage_tasks.lanes import URGENT
+    from damage_tasks.settings import get_settings
 
     settings = get_settings()
     queue = settings.require("urgent_queue_url" if urgent else "queue_url")

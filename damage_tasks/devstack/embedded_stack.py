@@ -20,7 +20,7 @@ from damage_tasks.devstack.event_deliverer import READY, sends_events, start_del
 from damage_tasks.devstack.restarts import Restarts
 from damage_tasks.devstack.review_page import ReviewPage
 from damage_tasks.devstack.stack_files import StackFiles
-from damage_tasks.settings import URGENT
+from damage_tasks.lanes import URGENT
 
 QUEUE_NAME = "damage"
 OVERLAYS_BUCKET = "damage-overlays"

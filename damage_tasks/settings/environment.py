@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError, field_validator, model_validator
 
 from damage_tasks.errors import SettingsError
+from damage_tasks.lanes import URGENT
 from damage_tasks.settings.base import PREFIX, is_service_link
 from damage_tasks.settings.connection_settings import PlaceSettings
 from damage_tasks.settings.event_settings import EventSettings
@@ -31,8 +32,6 @@ from damage_tasks.settings.worker_settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
 
-URGENT = "urgent"  # Celery's name for the queue of urgent photos, and their lane
-BULK = "bulk"  # the lane of all other photos
 
 # https://docs.aws.amazon.com/general/latest/gr/sqs-service.html, with FIPS, VPC and legacy hosts.
 _REGION_IN_HOST = re.compile(

@@ -8,7 +8,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from damage_tasks.settings import URGENT, get_settings
+from damage_tasks.lanes import URGENT
+from damage_tasks.settings import get_settings
 from damage_tasks.sqs.queue_depth import QueueDepth
 from damage_tasks.telemetry.slack import Alert, Slack
 

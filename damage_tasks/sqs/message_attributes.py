@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from damage_tasks.settings import BULK, URGENT
+from damage_tasks.lanes import BULK, URGENT
 
 # Between a task's hard time limit and its message becoming visible again.
 VISIBILITY_MARGIN_SECONDS = 10

@@ -15,8 +15,9 @@ from celery.app.routes import Router
 
 from damage_tasks.errors import CallRefused
 from damage_tasks.inspection import MAX_ID_BYTES
+from damage_tasks.lanes import URGENT
 from damage_tasks.metadata_checks import check_sent_metadata
-from damage_tasks.settings import URGENT, get_settings
+from damage_tasks.settings import get_settings
 from damage_tasks.sqs.message_attributes import MAX_DELAY_SECONDS
 from damage_tasks.sqs.task_names import ARGUMENTS, DETECT_DAMAGE, MAX_RETRIES, is_task_id
 

@@ -9,8 +9,9 @@ from celery.worker import state
 
 from damage_tasks.errors import DatabaseError
 from damage_tasks.event_bus.connection import SENDER, bus_url
+from damage_tasks.lanes import BULK, URGENT
 from damage_tasks.results.celery_backend import open_store
-from damage_tasks.settings import BULK, URGENT, get_settings
+from damage_tasks.settings import get_settings
 from damage_tasks.sqs.dead_letter_alerts import sends_dead_letter_alerts, start_dead_letter_alerts
 from damage_tasks.sqs.queue_depth import QueueCounts, QueueDepth, queue_depths
 from damage_tasks.telemetry.metrics import serve_metrics

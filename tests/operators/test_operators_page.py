@@ -36,6 +36,9 @@ ELSEWHERE = {
     "damage-tasks deliveries list --state failed", "damage-tasks deliveries show ID",
     "damage-tasks deliveries replay", "damage-tasks deliveries drop",
     "damage-tasks deliveries test", "damage-tasks deliveries list",
+    "damage-tasks export DIR --hard", "damage-tasks import FILE --person NAME",
+    "damage-tasks forget --car ID", "damage-tasks forget --car 7 --by privacy@acme.example",
+    "damage-tasks report", "damage-tasks report --since 7d",
 }  # fmt: skip
 
 
