@@ -38,6 +38,7 @@ ELSEWHERE = {
     "damage-tasks deliveries test", "damage-tasks deliveries list",
     "damage-tasks export DIR --hard", "damage-tasks import FILE --person NAME",
     "damage-tasks forget --car ID", "damage-tasks forget --car 7 --by privacy@acme.example",
+    "damage-tasks forget --expired",
     "damage-tasks report", "damage-tasks report --since 7d",
 }  # fmt: skip
 
