@@ -91,6 +91,10 @@ Reports all missing and conflicting values in one message, before anything is in
 {{- if and .Values.review.enabled (eq (.Values.settings.DAMAGE_REVIEW_SIGN_IN | default "none") "none") -}}
 {{- $wrong = append $wrong "settings.DAMAGE_REVIEW_SIGN_IN is not set, but review.enabled is true" -}}
 {{- end -}}
+{{- $s := .Values.settings -}}
+{{- if and .Values.retention.enabled (not (or $s.DAMAGE_RETENTION_DAYS $s.DAMAGE_PICTURE_RETENTION_DAYS $s.DAMAGE_DECISION_RETENTION_DAYS)) -}}
+{{- $wrong = append $wrong "settings.DAMAGE_RETENTION_DAYS is not set, but retention.enabled is true" -}}
+{{- end -}}
 {{- if and .Values.eventBus.enabled .Values.eventBus.url -}}
 {{- $wrong = append $wrong "eventBus.url is set, but eventBus.enabled is true: set it to false" -}}
 {{- end -}}

@@ -53,10 +53,15 @@ class Documents(list[dict[str, Any]]):
         """Every pod's spec, by kind and name of the object that creates it."""
         pods = {}
         for each in self:
-            spec = each if each["kind"] == "Pod" else jmespath.search("spec.template", each)
-            if spec and "spec" in spec:
-                pods[f"{each['kind']}/{each['metadata']['name']}"] = spec["spec"]
+            template = each if each["kind"] == "Pod" else template_of(each)
+            if template and "spec" in template:
+                pods[f"{each['kind']}/{each['metadata']['name']}"] = template["spec"]
         return pods
+
+
+def template_of(document: dict[str, Any]) -> Any:
+    """The template of the pods that an object creates; None if it creates none."""
+    return jmespath.search("spec.template || spec.jobTemplate.spec.template", document)
 
 
 def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

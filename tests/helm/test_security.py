@@ -14,7 +14,8 @@ EVERYTHING: dict[str, Any] = {
     "monitoring": {"enabled": True, "dashboard": {"enabled": True}},
     "flower": {"ingress": {"enabled": True, "host": "flower.acme.example"}},
     "review": {"enabled": True, "ingress": {"enabled": True, "host": "review.acme.example"}},
-    "settings": {"DAMAGE_REVIEW_SIGN_IN": "oidc"},
+    "retention": {"enabled": True},
+    "settings": {"DAMAGE_REVIEW_SIGN_IN": "oidc", "DAMAGE_RETENTION_DAYS": 730},
 }
 DAEMONSET = {"logs": {"shipping": "daemonset", "bucket": "logs"}}
 # Volumes that the restricted standard allows.
@@ -37,6 +38,7 @@ def test_all_pods_are_checked(documents: Documents) -> None:
         "Deployment/damage-tasks-review",
         "Deployment/damage-tasks-event-bus",
         "Job/damage-tasks-migration",
+        "CronJob/damage-tasks-retention",
         "Pod/damage-tasks-check",
     }
 
@@ -141,6 +143,8 @@ def test_each_component_has_its_own_account(documents: Documents) -> None:
     # The check does the same as a worker.
     assert accounts["Pod/damage-tasks-check"] == "damage-tasks-worker"
     assert accounts["Job/damage-tasks-migration"] == "damage-tasks-migration"
+    # Workers may not delete anything.
+    assert accounts["CronJob/damage-tasks-retention"] == "damage-tasks-retention"
     # It needs no identity.
     assert accounts["Deployment/damage-tasks-event-bus"] is None
 
@@ -168,7 +172,9 @@ def test_a_policy_covers_every_pod(documents: Documents) -> None:
         component = labels.get("app.kubernetes.io/component")
         covered |= {component} if component else set(selector["matchExpressions"][0]["values"])
         assert policy["policyTypes"] == ["Ingress", "Egress"]
-    assert covered == {"worker", "migration", "test", "flower", "review", "event-bus"}
+    assert covered == {
+        "worker", "migration", "retention", "test", "flower", "review", "event-bus"
+    }  # fmt: skip
 
 
 def test_a_photos_url_cannot_reach_the_nodes_credentials(documents: Documents) -> None:
@@ -187,10 +193,10 @@ def test_workers_are_reached_by_prometheus_alone(documents: Documents) -> None:
     assert jmespath.search("[].ports[].port", ingress) == [9808, 2020]
 
 
-def test_only_workers_and_flower_reach_the_event_bus(documents: Documents) -> None:
+def test_only_pods_that_need_it_reach_the_event_bus(documents: Documents) -> None:
     policy = documents.one("NetworkPolicy", "damage-tasks-event-bus")["spec"]
     allowed = "ingress[].from[].podSelector.matchExpressions[].values[]"
-    assert jmespath.search(allowed, policy) == ["worker", "flower"]
+    assert jmespath.search(allowed, policy) == ["worker", "flower", "retention"]
     assert policy["egress"] == []
 
 
@@ -232,7 +238,7 @@ def test_additional_targets_are_open_to_every_pod_but_the_event_bus() -> None:
     values["settings"] = {**EVERYTHING["settings"], "DAMAGE_CALLBACK_HOSTS": ["a.example"]}
     policies = render(values).find("[?kind=='NetworkPolicy']")
     allowed = {each["metadata"]["name"]: rule in each["spec"]["egress"] for each in policies}
-    assert len(allowed) == 6
+    assert len(allowed) == 7
     assert [name for name, there in allowed.items() if not there] == ["damage-tasks-event-bus"]
 
 

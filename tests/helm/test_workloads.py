@@ -8,18 +8,24 @@ import jmespath
 import pytest
 
 from tests.helm import kubernetes
-from tests.helm.chart import Documents, merged, render
+from tests.helm.chart import Documents, merged, render, template_of
 from tools.chart.pod_options import POD_OPTIONS, WORKLOADS
 
 # All workloads at once.
 ALL: dict[str, Any] = {
     "logs": {"shipping": "daemonset", "bucket": "logs"},
     "review": {"enabled": True},
-    "settings": {"DAMAGE_REVIEW_SIGN_IN": "oidc", "DAMAGE_CALLBACK_HOSTS": ["rental.example"]},
+    "retention": {"enabled": True},
+    "settings": {
+        "DAMAGE_REVIEW_SIGN_IN": "oidc",
+        "DAMAGE_CALLBACK_HOSTS": ["rental.example"],
+        "DAMAGE_RETENTION_DAYS": 730,
+    },
 }
 OBJECTS = {
     "worker": "Deployment/damage-tasks-worker",
     "migration": "Job/damage-tasks-migration",
+    "retention": "CronJob/damage-tasks-retention",
     "flower": "Deployment/damage-tasks-flower",
     "review": "Deployment/damage-tasks-review",
     "deliverer": "Deployment/damage-tasks-deliverer",
@@ -77,7 +83,7 @@ def test_all_workloads_are_rendered(documents: Documents) -> None:
 def test_the_objects_and_pods_are_marked(documents: Documents, workload: str) -> None:
     found = documents.one(*OBJECTS[workload].split("/"))
     assert found["metadata"]["annotations"]["acme.example/object"] == workload
-    pod = found["spec"]["template"]["metadata"]
+    pod = template_of(found)["metadata"]
     assert pod["annotations"]["acme.example/pod"] == workload
     assert pod["labels"]["team"] == workload
 
@@ -92,7 +98,7 @@ def test_the_pods_run_where_the_values_say(documents: Documents, workload: str) 
     (spread,) = pod["topologySpreadConstraints"]
     selector = spread.pop("labelSelector")["matchLabels"]
     assert [spread] == given["topologySpreadConstraints"]
-    labels = documents.one(*OBJECTS[workload].split("/"))["spec"]["template"]["metadata"]["labels"]
+    labels = template_of(documents.one(*OBJECTS[workload].split("/")))["metadata"]["labels"]
     assert selector.items() <= labels.items()
 
 

@@ -262,7 +262,7 @@ def test_the_topic_is_encrypted_with_a_key_that_cloudwatch_may_use(
 def test_policies_name_actions_and_resources(policies: dict[str, list[dict[str, Any]]]) -> None:
     assert set(policies) == {
         "caller", "reader", "worker", "operator", "publisher", "keda", "flower", "log-shipper",
-        "deliverer",
+        "deliverer", "eraser",
     }  # fmt: skip
     for name, statements in policies.items():
         for statement in statements:
@@ -338,6 +338,15 @@ def test_the_deliverer_may_only_send_to_its_targets(
         assert resources[name]["Condition"] == "HasEventTargets"
 
 
+def test_only_the_eraser_may_delete_pictures(policies: dict[str, list[dict[str, Any]]]) -> None:
+    may_delete = {name for name in policies if "s3:DeleteObject" in actions(policies[name])}
+    assert may_delete == {"eraser"}
+    assert actions(policies["eraser"]) == {
+        "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ListBucket", "s3:ListBucketVersions",
+        "s3:GetBucketVersioning",
+    }  # fmt: skip
+
+
 def test_photos_are_read_from_the_named_buckets(policies: dict[str, list[dict[str, Any]]]) -> None:
     by_sid = {statement["Sid"]: statement["Resource"] for statement in policies["worker"]}
     assert by_sid["ReadPhotos"] == ["arn:aws:s3:::acme-photos/*", "arn:aws:s3:::acme-returns/*"]
@@ -382,7 +391,8 @@ def test_the_template_and_the_chart_name_the_same_accounts() -> None:
         if resource["Type"] == "AWS::EKS::PodIdentityAssociation"
     }
     values: dict[str, Any] = {"logs": {"shipping": "daemonset", "bucket": "logs"}}
-    values["settings"] = {"DAMAGE_EVENT_TARGETS": TARGETS}
+    values["settings"] = {"DAMAGE_EVENT_TARGETS": TARGETS, "DAMAGE_RETENTION_DAYS": 730}
+    values["retention"] = {"enabled": True}
     chart = set(render(values).find("[?kind=='ServiceAccount'].metadata.name"))
     # The migration uses the database alone.
     assert named == chart - {"damage-tasks-migration"} | {"keda-operator"}

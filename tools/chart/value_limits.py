@@ -75,6 +75,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "serviceAccounts.logs.annotations": TEXTS,
     "serviceAccounts.deliverer.annotations": TEXTS,
     "serviceAccounts.migration.annotations": TEXTS,
+    "serviceAccounts.retention.annotations": TEXTS,
     "worker.args": {"type": "array", "items": {"type": "string"}},
     "worker.remapSigterm": {"enum": ["", "SIGQUIT"]},
     # Less than the two minutes of a spot notice.
