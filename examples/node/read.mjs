@@ -10,7 +10,7 @@ if (!connectionString || !id) {
   process.exit(2);
 }
 
-const query = `SELECT verdict, damage_count, worst_severity, reason_code, overlay_url
+const query = `SELECT verdict, damage_count::int, worst_severity, reason_code, overlay_url
                FROM verdicts WHERE id = $1`;
 const database = new pg.Client({
   connectionString,

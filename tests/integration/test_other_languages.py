@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -151,7 +152,9 @@ def test_node_sends_a_photo_and_reads_the_verdict(node: Caller) -> None:
     (block,) = commands("Node")
     sent, verdict = node.output(block.replace("npm ci\n", "")).splitlines()
     assert sent == node.id
-    assert VERDICT.search(verdict)
+    row = json.loads(verdict)
+    assert VERDICT.match(row["verdict"])
+    assert isinstance(row["damage_count"], int)
 
 
 def test_the_short_form_for_node_sends_a_photo(node: Caller) -> None:
@@ -171,11 +174,14 @@ def test_node_receives_the_event_of_a_verdict(node: Caller) -> None:
         stdout=subprocess.PIPE,
         text=True,
     )
+    end = Timer(120, receiver.kill)
+    end.start()
     try:
         assert receiver.stdout
         received = next(line for line in receiver.stdout if line.startswith(node.id))
         assert VERDICT.search(received)
     finally:
+        end.cancel()
         receiver.kill()
         receiver.communicate()
 
