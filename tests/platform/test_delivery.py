@@ -284,6 +284,17 @@ def test_actionlint_finds_nothing() -> None:
     assert run.returncode == 0, run.stdout
 
 
+def test_zizmor_finds_nothing() -> None:
+    program = Path(sys.executable).parent / "zizmor"
+    run = subprocess.run(
+        [program, "--offline", "--no-progress", "--quiet", ROOT / ".github"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
 def test_only_release_and_version_tags_start_a_delivery() -> None:
     # YAML 1.1 reads the key `on` as true.
     assert workflow("deliver.yml")[True] == {"push": {"branches": ["release"], "tags": ["v*"]}}
@@ -297,10 +308,30 @@ def test_nothing_is_delivered_before_it_is_planned_tested_built_and_scanned() ->
         needs = [needs] if isinstance(needs, str) else needs
         return set(needs).union(*(before(each) for each in needs))
 
-    assert before("deliver") == {"plan", "test", "image", "chart"}
-    steps = [step.get("name") for step in jobs["image"]["steps"]]
-    assert steps.index("scan") < steps.index("push, with a list of what is in it")
+    assert before("deliver") == {"plan", "test", "image", "sign", "chart"}
     assert "environment" in jobs["deliver"]
+
+
+def test_the_image_that_is_scanned_is_pushed_and_signed_for_both_platforms() -> None:
+    jobs = workflow("deliver.yml")["jobs"]
+    steps = {step["name"]: step["run"] for step in jobs["image"]["steps"] if "run" in step}
+    names = list(steps)
+    build, scan, push = (steps[name] for name in names[-3:])
+    assert "--output type=oci,dest=image.tar" in build
+    assert "--sbom=true --provenance=mode=max" in build
+    assert "oci-archive:image.tar docker-archive:scanned.tar" in scan
+    assert "--exit-code 1" in scan
+    assert push == 'skopeo copy --all --preserve-digests oci-archive:image.tar "docker://$IMAGE"'
+    assert sum("buildx build" in run for run in steps.values()) == 1
+    built = {each["arch"] for each in jobs["image"]["strategy"]["matrix"]["include"]}
+    signing = "".join(step.get("run", "") for step in jobs["sign"]["steps"])
+    assert {arch for arch in built if f"$VERSION-{arch}" in signing} == {"amd64", "arm64"}
+    assert "cosign sign --yes --recursive" in signing
+    # A job that may sign runs nothing of the repository.
+    assert not any("checkout" in step.get("uses", "") for step in jobs["sign"]["steps"])
+
+
+MAY_SIGN = {"sign": {"id-token": "write"}, "chart": {"contents": "read", "id-token": "write"}}
 
 
 def test_only_the_last_job_may_write_to_the_repository() -> None:
@@ -309,7 +340,7 @@ def test_only_the_last_job_may_write_to_the_repository() -> None:
         assert found["permissions"] == {"contents": "read"}
         for job, content in found["jobs"].items():
             assert content.get("permissions", {}) == (
-                {"contents": "write"} if job == "deliver" else {}
+                {"contents": "write"} if job == "deliver" else MAY_SIGN.get(job, {})
             )
 
 
