@@ -29,8 +29,9 @@ class Action(StrEnum):
 class Decision:
     """One decision of one person about one inspection; it is never changed, only undone.
 
-    ``payload`` depends on ``action`` (see `damage_tasks.review.payloads`); ``seconds`` is how long
-    the person looked at the photo, and ``bundle_digest`` names the bundle whose finding was shown.
+    ``payload`` depends on ``action`` (see `damage_tasks.review.decision_details`); ``seconds`` is
+    how long the person looked at the photo, and ``bundle_digest`` names the bundle whose finding
+    was shown.
     ``id`` is None until the decision is stored.
     """
 

@@ -1,4 +1,4 @@
-"""The domain model: verdict, damage, finding and inspection as plain values.
+"""The domain model: verdict, finding and inspection as plain values.
 
 No third-party imports.  `Inspection.to_dict` is the result contract that
 ``docs/reference/inspection.schema.json`` describes.
@@ -10,30 +10,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from hashlib import sha256
 from typing import Any
 
+from damage_tasks.damage import Damage
 from damage_tasks.decision import Decision, counting, review_fields
 from damage_tasks.errors import MessageMalformed
 from model_store.identity import BundleIdentity
 
 CONTRACT_VERSION = 1
-MAX_ID_BYTES = 1024  # of an inspection's id in UTF-8; databases index at most 2700
 # Damage scores at which a person should look, unless the bundle or a setting says otherwise.
 REVIEW_BAND = (0.2, 0.8)
-
-
-def storable_id(id: str) -> str:
-    """The id under which an inspection is stored for a task whose id is ``id``.
-
-    It is ``id`` itself, or a digest of an id that is too long or not printable, so that the
-    sender of such a message finds its rejection.
-    """
-    # Unprintable characters include lone surrogates, which cannot be encoded in UTF-8.
-    encoded = id.encode("utf-8", "surrogatepass")
-    if id.isprintable() and len(encoded) <= MAX_ID_BYTES:
-        return id
-    return f"sha256-{sha256(encoded).hexdigest()}"
 
 
 class Verdict(StrEnum):
@@ -43,48 +29,6 @@ class Verdict(StrEnum):
     CLEAN = "clean"
     REJECTED = "rejected"
     FAILED = "failed"
-
-
-class Severity(StrEnum):
-    """How severe damage is, according to `severity_of`."""
-
-    MINOR = "minor"
-    MODERATE = "moderate"
-    SEVERE = "severe"
-
-
-# Shares of the photo's area.  These are fixed rules until there are labels from inspectors to learn
-# from; every `Damage` also contains the figures that its severity is based on.
-MODERATE_AREA_RATIO = 0.005
-SEVERE_AREA_RATIO = 0.05
-# Broken glass, lamps and torn panels make a car unsafe at any size.
-UNSAFE_TYPES = frozenset({"breakage"})
-
-
-def severity_of(type: str, area_ratio: float) -> Severity:
-    """Severity of damage of ``type`` that covers ``area_ratio`` (0 to 1) of the photo."""
-    if area_ratio >= SEVERE_AREA_RATIO:
-        return Severity.SEVERE
-    if type in UNSAFE_TYPES:
-        return Severity.SEVERE if area_ratio >= MODERATE_AREA_RATIO else Severity.MODERATE
-    return Severity.MODERATE if area_ratio >= MODERATE_AREA_RATIO else Severity.MINOR
-
-
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """One damaged region, in pixels of the full photo after EXIF rotation.
-
-    ``bbox`` is (x, y, width, height). ``polygon`` is the outline as (x, y) corners; the first
-    corner is not repeated. ``confidence`` is the mean probability inside the outline, 0 to 1.
-    """
-
-    type: str
-    confidence: float
-    severity: Severity
-    area_px: int
-    area_ratio: float
-    bbox: tuple[int, int, int, int]
-    polygon: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,25 +89,6 @@ class State(StrEnum):
     RUNNING = "running"
     RETRYING = "retrying"
     DONE = "done"
-
-
-class EventType(StrEnum):
-    """What an event says about an inspection."""
-
-    COMPLETED = "inspection.completed"
-    FAILED = "inspection.failed"
-    RETRYING = "inspection.retrying"
-    REVIEWED = "inspection.reviewed"
-    CASE_COMPLETED = "case.completed"
-    TEST = "webhook.test"
-
-
-class DeliveryState(StrEnum):
-    """The state of one event's delivery to one target."""
-
-    WAITING = "waiting"
-    DELIVERED = "delivered"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def get_inspection(id: str, *, links: bool = False) -> InspectionResult | Progre
     Needs ``pip install damage-tasks[results]`` and ``DAMAGE_DATABASE_URL``.  Raises
     `DatabaseUnavailable`, `DatabaseError` or `ExtraMissing`, or `SettingsError` for ``links``.
     """
-    from damage_tasks.inspection import storable_id
+    from damage_tasks.inspection_id import storable_id
     from damage_tasks.results.celery_backend import open_inspections
 
     found = open_inspections().find_outcome(storable_id(id))
@@ -50,7 +50,7 @@ def get_case(case_id: str) -> CaseResult | None:
 
     Needs and raises the same as `get_inspection`.
     """
-    from damage_tasks.inspection import storable_id
+    from damage_tasks.inspection_id import storable_id
     from damage_tasks.results.celery_backend import open_inspections
 
     return cast("CaseResult | None", open_inspections().find_case(storable_id(case_id)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from damage_tasks.inspection import Severity, severity_of
+from damage_tasks.damage import Severity, severity_of
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,14 @@ from typing import Any
 import cv2
 import numpy as np
 
+from damage_tasks.damage import Damage, Severity
 from damage_tasks.inspection import (
-    Damage,
     Finding,
     Inspection,
     PhotoFacts,
     Progress,
     Quality,
     Reason,
-    Severity,
     State,
     Verdict,
 )

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from damage_tasks.cli.listing import JsonLines, Yes, confirm, print_counts, print_rows
-from damage_tasks.cli.moments import parse_moment
+from damage_tasks.cli.points_in_time import parse_moment
 from damage_tasks.errors import InspectionNotFound, QueueUnavailable
 from damage_tasks.settings import get_settings
 from damage_tasks.sqs.dead_letters import DeadLetter, DeadLettersOfQueues, dead_letters_of

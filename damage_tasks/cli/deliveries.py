@@ -12,10 +12,9 @@ import typer
 from rich.console import Console
 
 from damage_tasks.cli.listing import JsonLines, Yes, confirm, print_counts, print_rows
-from damage_tasks.cli.moments import parse_moment
+from damage_tasks.cli.points_in_time import parse_moment
 from damage_tasks.errors import DeliveryNotFound
-from damage_tasks.inspection import DeliveryState
-from damage_tasks.results.delivery import Delivery, DeliverySelection
+from damage_tasks.results.delivery import Delivery, DeliverySelection, DeliveryState
 from damage_tasks.settings import get_settings
 from damage_tasks.telemetry import one_line, redact, redacted
 
@@ -93,7 +92,7 @@ def try_out(target: Target = None) -> None:
 
     Example: damage-tasks deliveries test --target https://rental.example/hooks/damage
     """
-    from damage_tasks.deliveries.trial import try_targets
+    from damage_tasks.deliveries.trial_event import try_targets
 
     failed = False
     for name, error in try_targets(get_settings(), target):

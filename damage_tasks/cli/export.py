@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from damage_tasks.cli.listing import print_counts
-from damage_tasks.cli.moments import parse_moment
+from damage_tasks.cli.points_in_time import parse_moment
 from damage_tasks.labelling.export_choice import LEFT_OUT, LabelFormat, PhotoChoice
 from damage_tasks.settings import get_settings
 

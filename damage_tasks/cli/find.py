@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from damage_tasks.cli.listing import JsonLines
-from damage_tasks.cli.moments import parse_moment
+from damage_tasks.cli.points_in_time import parse_moment
 from damage_tasks.cli.request_list import parse_object
 from damage_tasks.cli.results_table import add_verdict_columns, verdict_cells
 from damage_tasks.inspection import Verdict

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from damage_tasks.cli.listing import Yes
-from damage_tasks.cli.moments import parse_moment
+from damage_tasks.cli.points_in_time import parse_moment
 from damage_tasks.errors import QueueUnavailable, QueueUnsafe, SettingsError
 from damage_tasks.settings import get_settings
 from damage_tasks.telemetry import configure_logging, one_line

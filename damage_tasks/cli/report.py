@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from damage_tasks.cli.moments import parse_moment
+from damage_tasks.cli.points_in_time import parse_moment
 from damage_tasks.settings import get_settings
 
 if TYPE_CHECKING:

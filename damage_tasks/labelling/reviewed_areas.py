@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from damage_tasks.damage import Damage
 from damage_tasks.decision import Action, Decision
-from damage_tasks.inspection import Damage
 
 Outline = tuple[tuple[int, int], ...]
 

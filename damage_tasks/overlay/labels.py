@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from damage_tasks.inspection import Damage, percent
+from damage_tasks.damage import Damage
+from damage_tasks.inspection import percent
 from damage_tasks.overlay.outlines import DARK_COLOUR, LIGHT_COLOUR, Pen, Picture, Points, Style
 from damage_tasks.overlay.text import text_width, write_text
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from damage_tasks.inspection import Damage, Severity, Verdict, percent
+from damage_tasks.damage import Damage, Severity
+from damage_tasks.inspection import Verdict, percent
 from damage_tasks.overlay.outlines import (
     DARK_COLOUR,
     LIGHT_COLOUR,

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from damage_tasks.inspection import Damage, Verdict
+from damage_tasks.damage import Damage
+from damage_tasks.inspection import Verdict
 from damage_tasks.overlay.labels import draw_labels
 from damage_tasks.overlay.legend import legend_strip
 from damage_tasks.overlay.outlines import (

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from damage_tasks.inspection import CONTRACT_VERSION, Inspection, Severity, Verdict
+from damage_tasks.damage import Severity
+from damage_tasks.inspection import CONTRACT_VERSION, Inspection, Verdict
 from damage_tasks.results.decisions import load_reviewed
 from damage_tasks.results.search import has_ended
 from damage_tasks.results.storable_text import storable

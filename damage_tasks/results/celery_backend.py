@@ -16,7 +16,8 @@ from celery import exceptions, states
 from celery.backends.base import Backend, SyncBackendMixin
 
 from damage_tasks.errors import CallRefused, DamageTaskError, ExtraMissing, error_of
-from damage_tasks.inspection import Inspection, Progress, State, Verdict, storable_id
+from damage_tasks.inspection import Inspection, Progress, State, Verdict
+from damage_tasks.inspection_id import storable_id
 from damage_tasks.settings import get_settings
 
 if TYPE_CHECKING:

@@ -5,8 +5,26 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
-from damage_tasks.inspection import DeliveryState
+
+class EventType(StrEnum):
+    """What an event says about an inspection."""
+
+    COMPLETED = "inspection.completed"
+    FAILED = "inspection.failed"
+    RETRYING = "inspection.retrying"
+    REVIEWED = "inspection.reviewed"
+    CASE_COMPLETED = "case.completed"
+    TEST = "webhook.test"
+
+
+class DeliveryState(StrEnum):
+    """The state of one event's delivery to one target."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)

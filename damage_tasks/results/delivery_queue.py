@@ -13,9 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from damage_tasks.inspection import DeliveryState
 from damage_tasks.results.database import create_engine, database_errors, dialect_insert
-from damage_tasks.results.delivery import Backlog, Delivery, DeliverySelection, Outcome
+from damage_tasks.results.delivery import (
+    Backlog,
+    Delivery,
+    DeliverySelection,
+    DeliveryState,
+    Outcome,
+)
 from damage_tasks.results.tables import deliveries, disabled_targets
 
 if TYPE_CHECKING:

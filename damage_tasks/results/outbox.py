@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from damage_tasks.inspection import DeliveryState, EventType, Inspection, Verdict
+from damage_tasks.inspection import Inspection, Verdict
 from damage_tasks.results.decisions import load_reviewed
+from damage_tasks.results.delivery import DeliveryState, EventType
 from damage_tasks.results.tables import deliveries, inspections
 from damage_tasks.settings.event_targets import destination_of
 

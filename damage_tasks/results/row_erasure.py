@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from damage_tasks.inspection import DeliveryState, EventType
+from damage_tasks.results.delivery import DeliveryState, EventType
 from damage_tasks.results.search import conditions_of
 from damage_tasks.results.tables import deliveries, findings, inspections, metadata, progress
 

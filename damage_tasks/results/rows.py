@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from damage_tasks.inspection import (
-    Damage,
-    Finding,
-    Inspection,
-    PhotoFacts,
-    Quality,
-    Reason,
-    Severity,
-    Verdict,
-)
+from damage_tasks.damage import Damage, Severity
+from damage_tasks.inspection import Finding, Inspection, PhotoFacts, Quality, Reason, Verdict
 from damage_tasks.results.storable_text import storable
 from damage_tasks.results.tables import damages, findings
 from model_store.identity import BundleIdentity

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from damage_tasks.errors import DatabaseError, MessageMalformed
-from damage_tasks.inspection import EventType, Finding, Inspection, Progress, State, Verdict
+from damage_tasks.inspection import Finding, Inspection, Progress, State, Verdict
 from damage_tasks.results.cases import completed_case, find_case
 from damage_tasks.results.database import create_engine, database_errors, dialect_insert
 from damage_tasks.results.decisions import load_reviewed
+from damage_tasks.results.delivery import EventType
 from damage_tasks.results.outbox import (
     add_event,
     add_verdict,

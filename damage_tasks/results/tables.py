@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from damage_tasks.inspection import MAX_ID_BYTES
+from damage_tasks.inspection_id import MAX_ID_BYTES
 
 metadata = MetaData(
     naming_convention={

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from damage_tasks.errors import SettingsError
-from damage_tasks.review.claims import identity_of
 from damage_tasks.review.sign_in import refusal
+from damage_tasks.review.token_claims import identity_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request

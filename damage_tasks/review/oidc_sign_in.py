@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from damage_tasks.review.claims import identity_of
 from damage_tasks.review.people import Identity
 from damage_tasks.review.sign_in import refusal
+from damage_tasks.review.token_claims import identity_of
 
 if TYPE_CHECKING:
     from damage_tasks.settings import Settings

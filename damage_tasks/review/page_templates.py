@@ -9,7 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from damage_tasks.inspection import Damage, percent
+from damage_tasks.damage import Damage
+from damage_tasks.inspection import percent
 from damage_tasks.review.selections import inspection_path
 
 FOLDER = Path(__file__).parent

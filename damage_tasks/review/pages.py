@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from damage_tasks.damage import Severity
 from damage_tasks.decision import Action, counting, final_verdict
 from damage_tasks.errors import DecisionInvalid, InspectionNotFound
-from damage_tasks.inspection import Inspection, Severity, Verdict
+from damage_tasks.inspection import Inspection, Verdict
 from damage_tasks.results import work_lists
 from damage_tasks.results.decisions import decided_counts
 from damage_tasks.results.work_lists import WorkList

@@ -13,7 +13,7 @@ from damage_tasks.decision import Action, Decision, decisions_of
 from damage_tasks.errors import DecisionInvalid, InspectionNotFound
 from damage_tasks.results.decisions import insert_decision, last_decision, undo_decision
 from damage_tasks.results.outbox import add_review
-from damage_tasks.review.payloads import validated
+from damage_tasks.review.decision_details import validated
 from damage_tasks.review.people import MAX_NAME_CHARACTERS, is_valid_name
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from damage_tasks.sqs.inspection_options import (
     carried_headers,
     option_headers,
 )
-from damage_tasks.sqs.senders_id import senders_id
+from damage_tasks.sqs.rejection_id import rejection_id
 from damage_tasks.sqs.task_names import (
     ARGUMENTS,
     DETECT_DAMAGE,
@@ -73,7 +73,7 @@ def _message(text: str, message_id: str, queue: str, compact: bool) -> Json:
             return found
     except ValueError as error:
         problem = str(error)
-    task_id = senders_id(payload) or message_id
+    task_id = rejection_id(payload) or message_id
     headers = {MESSAGE_ID: message_id, **({PROBLEM: problem} if problem else {})}
     body = text[:MAX_BODY_CHARACTERS]
     return celery_message(RECORD_MALFORMED, [body], {}, task_id, queue, headers)

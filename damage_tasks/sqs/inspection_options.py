@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from damage_tasks.inspection import MAX_ID_BYTES
+from damage_tasks.inspection_id import MAX_ID_BYTES
 from damage_tasks.sqs.task_names import is_task_id
 
 Json = dict[str, Any]

@@ -14,7 +14,7 @@ from celery.app.amqp import AMQP
 from celery.app.routes import Router
 
 from damage_tasks.errors import CallRefused
-from damage_tasks.inspection import MAX_ID_BYTES
+from damage_tasks.inspection_id import MAX_ID_BYTES
 from damage_tasks.lanes import URGENT
 from damage_tasks.metadata_checks import check_sent_metadata
 from damage_tasks.settings import get_settings

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from damage_tasks.inspection import MAX_ID_BYTES
+from damage_tasks.inspection_id import MAX_ID_BYTES
 
 DETECT_DAMAGE = "detect_damage"
 RECORD_MALFORMED = "record_malformed"

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from damage_tasks.inspection import Damage, Verdict, severity_of
+from damage_tasks.damage import Damage, severity_of
+from damage_tasks.inspection import Verdict
 from damage_tasks.vision.bounding_box import box_around
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ import base64
 from datetime import UTC, datetime
 from typing import Any
 
-from damage_tasks.inspection import DeliveryState
-from damage_tasks.results.delivery import Delivery
+from damage_tasks.results.delivery import Delivery, DeliveryState
 from damage_tasks.settings import Settings
 from damage_tasks.settings.event_targets import destination_of
 

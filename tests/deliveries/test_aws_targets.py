@@ -13,7 +13,7 @@ from damage_tasks.deliveries.aws_targets import CONFIG, MAX_REQUESTS, AwsSender
 from damage_tasks.deliveries.deliverer import LEASE_MARGIN_SECONDS
 from damage_tasks.deliveries.sending import MAX_AT_ONCE, SendingFailed
 from damage_tasks.devstack.aws_emulator import REGION, Emulator
-from damage_tasks.inspection import EventType
+from damage_tasks.results.delivery import EventType
 from tests.deliveries.deliveries_for import BODY, delivery_to
 
 ACCOUNT = "000000000000"

@@ -15,8 +15,7 @@ import sqlalchemy as sa
 from damage_tasks.deliveries import deliverer
 from damage_tasks.deliveries.deliverer import Deliverer
 from damage_tasks.deliveries.senders import Senders
-from damage_tasks.inspection import DeliveryState
-from damage_tasks.results.delivery import DeliverySelection
+from damage_tasks.results.delivery import DeliverySelection, DeliveryState
 from damage_tasks.results.delivery_queue import DeliveryQueue
 from damage_tasks.results.store import Inspections
 from damage_tasks.results.tables import deliveries

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
-from damage_tasks.inspection import DeliveryState, State
+from damage_tasks.inspection import State
 from damage_tasks.results import row_erasure
+from damage_tasks.results.delivery import DeliveryState
 from damage_tasks.results.outbox import add_event
 from damage_tasks.results.tables import deliveries, metadata
 from damage_tasks.results.work_lists import assign

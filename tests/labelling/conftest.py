@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from damage_tasks.inspection import Damage, PhotoFacts
+from damage_tasks.damage import Damage
+from damage_tasks.inspection import PhotoFacts
 from damage_tasks.results.store import Inspections
 from damage_tasks.review.recording import record
 from tools.sample_pictures_and_results import damage, finding, inspection, jpeg

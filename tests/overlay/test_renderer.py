@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from damage_tasks.inspection import Damage, Severity, Verdict, percent
+from damage_tasks.damage import Damage, Severity
+from damage_tasks.inspection import Verdict, percent
 from damage_tasks.overlay import class_mask_png, encode_jpeg, legend, render_overlay, style_of
 
 TYPES = ("scratch", "dent", "spacing", "breakage")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from damage_tasks.inspection import Severity
+from damage_tasks.damage import Severity
 from damage_tasks.results.search_indices import PREFIX
 from damage_tasks.results.store import Inspections
 from tools.sample_pictures_and_results import damage, failed_inspection, finding, inspection

@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 
 from damage_tasks.contract import CaseResult
+from damage_tasks.damage import Severity
 from damage_tasks.decision import Action, Decision
-from damage_tasks.inspection import Inspection, PhotoFacts, Quality, Reason, Severity, Verdict
+from damage_tasks.inspection import Inspection, PhotoFacts, Quality, Reason, Verdict
 from damage_tasks.results.decisions import insert_decision
 from damage_tasks.results.store import Inspections
 from damage_tasks.results.tables import deliveries

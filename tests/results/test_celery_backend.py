@@ -15,7 +15,8 @@ from celery.result import GroupResult, ResultSet
 
 from damage_tasks import app, get_inspection
 from damage_tasks.errors import TimeLimitReached
-from damage_tasks.inspection import Progress, Reason, State, Verdict, storable_id
+from damage_tasks.inspection import Progress, Reason, State, Verdict
+from damage_tasks.inspection_id import storable_id
 from damage_tasks.results.celery_backend import open_inspections
 from damage_tasks.results.store import Inspections
 from damage_tasks.settings import get_settings

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from damage_tasks.inspection import DeliveryState
-from damage_tasks.results.delivery import Delivery, DeliverySelection, Outcome
+from damage_tasks.results.delivery import Delivery, DeliverySelection, DeliveryState, Outcome
 from damage_tasks.results.delivery_queue import DeliveryQueue
 from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.results.store import Inspections

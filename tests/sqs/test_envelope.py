@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from damage_tasks.inspection import storable_id
+from damage_tasks.inspection_id import storable_id
 from damage_tasks.sqs.envelope import (
     MAX_BODY_CHARACTERS,
     MAX_DEPTH,

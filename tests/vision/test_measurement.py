@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from damage_tasks.inspection import Severity, Verdict
+from damage_tasks.damage import Severity
+from damage_tasks.inspection import Verdict
 from damage_tasks.vision.measurement import MAX_DAMAGES, class_mask, conclude, measure_damages
 from damage_tasks.vision.segmenter import Segmentation
 from damage_tasks.vision.view_results import Mask

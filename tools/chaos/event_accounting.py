@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from damage_tasks.inspection import EventType
+from damage_tasks.results.delivery import EventType
 from tools.chaos.accounting import Account, Row
 from tools.chaos.event_receivers import Event
 

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterator
 from typing import Any
 
-from damage_tasks.inspection import storable_id
+from damage_tasks.inspection_id import storable_id
 from damage_tasks.sqs.compact_message import CONTENT_TYPE, request_class
 from tools.hostile.bad_metadata import INVALID as INVALID_METADATA
 from tools.hostile.hostile_case import EXAMINED, MALFORMED, Case, Ground, celery, plain

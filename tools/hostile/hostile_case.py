@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from damage_tasks.devstack import PHOTOS_BUCKET
-from damage_tasks.inspection import storable_id
+from damage_tasks.inspection_id import storable_id
 from tools.loopback_web_server import Site
 
 # Outcomes: a verdict and, if there is one, its reason's code.

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from damage_tasks.deliveries.senders import Senders
 from damage_tasks.deliveries.sending import attempt
 from damage_tasks.errors import SettingsError
-from damage_tasks.inspection import DeliveryState, EventType
-from damage_tasks.results.delivery import Delivery
+from damage_tasks.results.delivery import Delivery, DeliveryState, EventType
 from damage_tasks.results.outbox import event_body
 from damage_tasks.settings.event_targets import destination_of
 

@@ -1,4 +1,4 @@
-"""What belongs to a decision besides its action, validated."""
+"""The details of a decision besides its action, validated."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from damage_tasks.damage import Severity
 from damage_tasks.decision import Action
 from damage_tasks.errors import DecisionInvalid
-from damage_tasks.inspection import Inspection, Severity
+from damage_tasks.inspection import Inspection
 
 MAX_CORNERS = 2000
 

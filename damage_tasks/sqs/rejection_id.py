@@ -1,4 +1,4 @@
-"""Finds the id that the sender of an unusable message waits for."""
+"""The id under which the rejection of an unusable message is stored."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import json
 from contextlib import suppress
 from typing import Any
 
-from damage_tasks.inspection import storable_id
+from damage_tasks.inspection_id import storable_id
 from damage_tasks.sqs.inspection_options import OPTIONS_KEY
 
 
-def senders_id(payload: Any) -> str | None:
+def rejection_id(payload: Any) -> str | None:
     """The id that the sender of a message waits for, in the form in which it is stored.
 
     None if the message has none: its sender knows the MessageId only.

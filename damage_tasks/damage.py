@@ -1,0 +1,48 @@
+"""Damaged areas of a photo, and the rules for their severity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How severe damage is, according to `severity_of`."""
+
+    MINOR = "minor"
+    MODERATE = "moderate"
+    SEVERE = "severe"
+
+
+# Shares of the photo's area.  These are fixed rules until there are labels from inspectors to learn
+# from; every `Damage` also contains the figures that its severity is based on.
+MODERATE_AREA_RATIO = 0.005
+SEVERE_AREA_RATIO = 0.05
+# Broken glass, lamps and torn panels make a car unsafe at any size.
+UNSAFE_TYPES = frozenset({"breakage"})
+
+
+def severity_of(type: str, area_ratio: float) -> Severity:
+    """Severity of damage of ``type`` that covers ``area_ratio`` (0 to 1) of the photo."""
+    if area_ratio >= SEVERE_AREA_RATIO:
+        return Severity.SEVERE
+    if type in UNSAFE_TYPES:
+        return Severity.SEVERE if area_ratio >= MODERATE_AREA_RATIO else Severity.MODERATE
+    return Severity.MODERATE if area_ratio >= MODERATE_AREA_RATIO else Severity.MINOR
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One damaged region, in pixels of the full photo after EXIF rotation.
+
+    ``bbox`` is (x, y, width, height). ``polygon`` is the outline as (x, y) corners; the first
+    corner is not repeated. ``confidence`` is the mean probability inside the outline, 0 to 1.
+    """
+
+    type: str
+    confidence: float
+    severity: Severity
+    area_px: int
+    area_ratio: float
+    bbox: tuple[int, int, int, int]
+    polygon: tuple[tuple[int, int], ...]
