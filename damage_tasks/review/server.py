@@ -8,6 +8,7 @@ from damage_tasks.errors import ExtraMissing
 from damage_tasks.results.celery_backend import open_store
 from damage_tasks.settings import get_settings
 from damage_tasks.telemetry import configure_logging
+from damage_tasks.telemetry.metrics import serve_registry
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +22,8 @@ def serve(address: str, port: int) -> None:
     try:
         import uvicorn
 
+        from damage_tasks.production_quality.latest_report import LatestReport
+        from damage_tasks.production_quality.quality_metrics import quality_registry
         from damage_tasks.review.web_application import build_application, refuse_open_page
     except ModuleNotFoundError as error:
         raise ExtraMissing(
@@ -30,7 +33,11 @@ def serve(address: str, port: int) -> None:
     configure_logging(settings.log_level, settings.log_format)
     store = open_store(settings.require("database_url"), settings.event_targets)
     store.check()
-    application = build_application(settings, store)
+    quality = LatestReport(store, settings)
+    if settings.metrics_port:
+        registry = quality_registry(quality.get, settings.recall_floor)
+        serve_registry(registry, settings.metrics_port)
+    application = build_application(settings, store, quality)
     logger.info("the inspectors' page is at http://%s:%s", address, port)
     uvicorn.run(
         application,

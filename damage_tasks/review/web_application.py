@@ -65,11 +65,13 @@ def refuse_open_page(settings: Settings, address: str) -> None:
         )
 
 
-def build_application(settings: Settings, store: Inspections) -> Starlette:
+def build_application(
+    settings: Settings, store: Inspections, quality: LatestReport | None = None
+) -> Starlette:
     """The application; raises `SettingsError` if the settings of the sign-in are incomplete."""
     sign_in = _open_sign_in(settings)
     templates = open_templates()
-    quality = LatestReport(store, settings)
+    quality = quality or LatestReport(store, settings)
     pages = Pages(store, Pictures(settings), settings, templates, quality)
     entries = settings.review_roles
     if settings.review_sign_in == "none":

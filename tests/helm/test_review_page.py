@@ -64,3 +64,15 @@ def test_several_pods_do_not_start_without_a_key_that_they_share() -> None:
     secret = {"existing": "", "values": {"DAMAGE_DATABASE_URL": "postgresql://db"}}
     with pytest.raises(ChartRefused, match="secret.values.DAMAGE_REVIEW_SESSION_KEY is not set"):
         render({**REVIEW, "review": {"enabled": True, "replicas": 2}, "secret": secret})
+
+
+def test_prometheus_scrapes_the_quality_in_production() -> None:
+    documents = render({**REVIEW, "monitoring": {"enabled": True}})
+    monitor = documents.one("PodMonitor", "damage-tasks-review")["spec"]
+    pod = documents.pods["Deployment/damage-tasks-review"]
+    ports = jmespath.search("containers[0].ports[].{name: name, port: containerPort}", pod)
+    assert {"name": monitor["podMetricsEndpoints"][0]["port"], "port": 9808} in ports
+    policy = render({**REVIEW, "networkPolicy": {"enabled": True}}).one(
+        "NetworkPolicy", "damage-tasks-review"
+    )
+    assert 9808 in jmespath.search("spec.ingress[].ports[].port", policy)
