@@ -64,7 +64,7 @@ format: $(VENV)/.dev ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev ## Measure speed and memory on this machine, a quarter of an hour: ARGS="--only ab --seconds 4"
+bench: $(VENV)/.dev ## Measure speed and memory on this machine, half an hour: ARGS="--only ab --seconds 4"
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 bench-peers: $(VENV)/.dev $(PEERS:%=var/peers/%/.ready) ## Compare with BentoML, LitServe and Ray Serve, ten minutes
