@@ -27,6 +27,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ALWAYS_ELSEWHERE = (
     "the photos at their senders' addresses",
     "messages still on the queue, whose photos are examined again: repeat this command afterwards",
+    "the history of a Flower that is not running, which is in its file (--db)",
     "log lines, Sentry, Slack and traces",
     "copies in browsers and in CloudFront, for at most five minutes",
     "exported folders and evidence, and bundles that were trained on the photos",
@@ -87,7 +88,7 @@ def run(
 
     report = ErasureReport()
     try:
-        _erase(settings, criteria, report, expired=expired)
+        no_history = _erase(settings, criteria, report, expired=expired)
         # SQS deletes dead letters sooner than a retention period ends.
         no_letters = [] if expired else _drop_dead_letters(settings, report, photo, car)
     finally:
@@ -95,7 +96,7 @@ def run(
     print(f"erased: {report.inspections} inspections, {report.objects} objects, ", end="")
     print(f"{report.decisions} decisions of other inspections, {report.dead_letters} dead letters")
     print("not reached:")
-    for place in (*no_letters, *_elsewhere(report), *_ALWAYS_ELSEWHERE):
+    for place in (*no_history, *no_letters, *_elsewhere(report), *_ALWAYS_ELSEWHERE):
         print(one_line(f"- {place}"))
 
 
@@ -122,13 +123,15 @@ def _confirm(settings: Settings, criteria: InspectionCriteria, *, expired: bool,
 
 def _erase(
     settings: Settings, criteria: InspectionCriteria, report: ErasureReport, *, expired: bool
-) -> None:
+) -> list[str]:
+    """Erase the photos; returns why Flower's history could not be reached, if so."""
     from damage_tasks.erasure.photo_erasure import PhotoEraser
     from damage_tasks.erasure.retention import erase_expired
+    from damage_tasks.event_bus.forgotten_photos import ForgottenPhotos
     from damage_tasks.results.celery_backend import open_inspections
 
-    store = open_inspections()
-    eraser = PhotoEraser(store, settings)
+    store, forgotten = open_inspections(), ForgottenPhotos()
+    eraser = PhotoEraser(store, settings, forgotten.announce)
     photo, until = criteria["photo"], criteria["until"]
     if expired:
         erase_expired(store, eraser, settings, report)
@@ -138,6 +141,7 @@ def _erase(
         eraser.erase_before(until, report)
     else:
         eraser.erase(criteria, report)
+    return [f"Flower's history: {forgotten.problem}"] if forgotten.problem else []
 
 
 def _drop_dead_letters(

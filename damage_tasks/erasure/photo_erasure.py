@@ -6,7 +6,7 @@ If it is interrupted, the same call continues: rows are deleted last.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -53,10 +53,19 @@ class ErasureReport:
 
 
 class PhotoEraser:
-    """Erases photos from the database and the bucket of ``settings``."""
+    """Erases photos from the database and the bucket of ``settings``.
 
-    def __init__(self, store: Inspections, settings: Settings) -> None:
+    ``announce`` is called with the ids of inspections before they are erased.
+    """
+
+    def __init__(
+        self,
+        store: Inspections,
+        settings: Settings,
+        announce: Callable[[Sequence[str]], None] = lambda _: None,
+    ) -> None:
         self._store = store
+        self._announce = announce
         self._base_url = settings.overlay_base_url
         self._objects = ObjectEraser(settings.require("bucket"))
 
@@ -72,6 +81,7 @@ class PhotoEraser:
                 unshared = find_unshared(connection, rows)
             if not rows:
                 return
+            self._announce([row.id for row in rows])
             self.erase_objects(unshared.photos, unshared.pictures, report)
             with self._store.transaction() as connection:
                 report.delivered += delete_inspections(connection, rows)

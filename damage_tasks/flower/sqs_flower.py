@@ -17,6 +17,7 @@ from flower.events import Events
 from flower.views import BaseHandler
 
 from damage_tasks.event_bus.connection import bus_connection
+from damage_tasks.event_bus.forgotten_photos import FORGOTTEN
 from damage_tasks.event_bus.reconnection import keep_connected
 from damage_tasks.flower.access import is_own_host
 from damage_tasks.http_access import is_from_other_site
@@ -65,6 +66,25 @@ class BusEvents(Events):
         logger.info("receiving events from %s", receiver.connection.as_uri())
         connected()
         receiver.capture(limit=None, timeout=None, wakeup=True)
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        if event["type"] == FORGOTTEN:
+            self.io_loop.add_callback(self._forget, event["ids"])
+        else:
+            super().on_event(event)
+
+    def _forget(self, ids: list[str]) -> None:
+        """Remove photos from the history, also from its file."""
+        state = self.state
+        for id in set(ids) & state.tasks.keys():
+            task = state.tasks.pop(id)
+            state.search_engine.remove(id)
+            # Tasks are in reference cycles, so these weak sets would keep them for a while.
+            for tasks in (*state.tasks_by_type.values(), *state.tasks_by_worker.values()):
+                tasks.discard(task)
+        state.rebuild_taskheap()
+        if self.persistent:
+            self.save_state()
 
     def save_state(self) -> None:
         try:
