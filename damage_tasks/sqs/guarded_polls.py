@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from kombu.asynchronous.aws.connection import AsyncHTTPSConnection
 from kombu.asynchronous.aws.sqs.connection import AsyncSQSConnection
+
+if TYPE_CHECKING:
+    from kombu.asynchronous.http.base import Request
 
 _THROTTLED = ("Throttl", "RequestLimitExceeded", "OverLimit", "TooManyRequests", "SlowDown")
 
@@ -25,8 +30,20 @@ class FailedPoll:
         return 400 <= self.status < 500 and self.status not in (408, 429) and not busy
 
 
+class TrustingConnection(AsyncHTTPSConnection):
+    """Trusts the certificates in AWS_CA_BUNDLE, as boto3 does."""
+
+    def getrequest(self) -> Request:
+        request = super().getrequest()
+        request.ca_certs = os.environ.get("AWS_CA_BUNDLE") or request.ca_certs
+        return request
+
+
 class GuardedConnection(AsyncSQSConnection):
     """Returns a `FailedPoll` where kombu returns [] or raises, both of which end the worker."""
+
+    def get_http_connection(self) -> TrustingConnection:
+        return TrustingConnection(http_client=self._httpclient)
 
     def _on_list_ready(self, parent: Any, markers: Any, operation: str, response: Any) -> Any:
         status = response.status
