@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 
 from damage_tasks.cli.listing import print_counts
-from damage_tasks.telemetry import one_line
+from damage_tasks.settings import get_settings
+from damage_tasks.telemetry import configure_logging, one_line
 
 
 def run(
@@ -37,15 +38,20 @@ def run(
 
     The labels of a photo are compared with what the networks found: corrected outlines and types,
     missed damage and false alarms become decisions, and labels without a difference confirm the
-    finding. Importing a file again changes nothing.
+    finding. Importing a file again changes nothing. As on the inspectors' page, each decision is an
+    event and a line in the audit log.
 
     Example: damage-tasks import project-1.json --person ann@acme.example
     """
     from damage_tasks.labelling.label_import import import_labels, read_labels
-    from damage_tasks.results.celery_backend import open_inspections
+    from damage_tasks.results.celery_backend import open_store
 
+    settings = get_settings()
+    configure_logging(settings.log_level, settings.log_format)
     labels = read_labels(file, empty_is_clean=empty_is_clean)
-    report = import_labels(open_inspections(), labels, person)
+    store = open_store(settings.require("database_url"), settings.event_targets)
+    report = import_labels(store, labels, person)
+    store.close()
     for name, problem in report.not_imported:
         print(one_line(f"{name}: {problem}"), file=sys.stderr)
     console = Console(soft_wrap=True)

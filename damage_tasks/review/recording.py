@@ -58,8 +58,8 @@ def replace_decisions(
 ) -> None:
     """Store the decisions ``made`` (action and payload), and undo the person's earlier ones.
 
-    Both happen in one transaction.  ``inspection`` has its decisions.  Raises `DecisionInvalid`,
-    `DatabaseUnavailable` or `DatabaseError`.
+    Both happen in one transaction, with one event.  ``inspection`` has its decisions.  Raises
+    `DecisionInvalid`, `DatabaseUnavailable` or `DatabaseError`.
     """
     decisions = [_decision(inspection, person, action, payload) for action, payload in made]
     earlier = decisions_of(inspection.decisions, person)
@@ -69,6 +69,7 @@ def replace_decisions(
         decisions = [
             replace(decision, id=insert_decision(connection, decision)) for decision in decisions
         ]
+        add_review(connection, inspection.id, store.event_targets)
     for decision in earlier:
         _audit("undid", decision, person)
     for decision in decisions:

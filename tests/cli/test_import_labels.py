@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
@@ -13,7 +15,11 @@ from tests.labelling.conftest import DENT, Archive, archive
 __all__ = ["archive"]
 
 
-def test_decisions_are_counted_and_other_photos_are_named(archive: Archive, tmp_path: Path) -> None:
+def test_decisions_are_counted_and_other_photos_are_named(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The command configures logging, with a stream that ends with the test.
+    monkeypatch.setattr(logging.root, "handlers", [])
     sha256 = archive.add("a", DENT)
     tasks = [
         {"data": {"photo": sha256}, "annotations": [{"result": []}]},
@@ -30,4 +36,7 @@ def test_decisions_are_counted_and_other_photos_are_named(archive: Archive, tmp_
         "not imported: 1",
         "  its name does not contain the digest of a photo: 1",
     ]
-    assert done.stderr == "car.jpg: its name does not contain the digest of a photo\n"
+    audit, other = done.stderr.splitlines()
+    assert other == "car.jpg: its name does not contain the digest of a photo"
+    line = json.loads(audit)
+    assert (line["logger"], line["event"], line["person"]) == ("review.audit", "decided", "ann")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from damage_tasks.decision import Action, counting
 from damage_tasks.errors import DecisionInvalid, LabelsInvalid
@@ -23,6 +24,7 @@ from damage_tasks.labelling.label_import import (
 from damage_tasks.labelling.labelled_photo import NOT_LABELLED
 from damage_tasks.labelling.photo_export import export_photos
 from damage_tasks.labelling.reviewed_areas import Area, reviewed_areas
+from damage_tasks.results.tables import deliveries
 from damage_tasks.settings import get_settings
 from tests.labelling.conftest import DENT, HEIGHT, SCRATCH, WIDTH, Archive
 
@@ -196,3 +198,19 @@ def test_a_file_in_no_known_format_is_refused(text: str, tmp_path: Path) -> None
 def test_decisions_need_the_name_of_a_person(archive: Archive) -> None:
     with pytest.raises(DecisionInvalid, match="name of a person"):
         import_labels(archive.store, [], "")
+
+
+def test_an_import_is_one_event_for_each_photo(archive: Archive, tmp_path: Path) -> None:
+    archive.add("a", DENT, SCRATCH)
+    archive.store.event_targets = ("https://rental.example/hooks",)
+    (task,) = annotated(exported(archive, tmp_path / "out", LabelFormat.LABEL_STUDIO))
+    task["annotations"][0]["result"].pop()
+    for result in task["annotations"][0]["result"]:
+        result["value"]["polygonlabels"] = ["breakage"]
+    for _ in range(2):
+        imported(archive, [task], tmp_path)
+    with archive.store.transaction() as connection:
+        (event,) = connection.execute(sa.select(deliveries))
+    assert event.type == "inspection.reviewed"
+    decisions = json.loads(event.body)["data"]["decisions"]
+    assert [each["action"] for each in decisions] == ["wrong_type", "no_damage"]
