@@ -220,7 +220,7 @@ class LabelsInvalid(DamageTaskError):
     """Raised when a file of labels cannot be imported as decisions."""
 
     code = "labels_invalid"
-    default_text = "the file of labels cannot be imported as decisions"
+    default_text = "the labels cannot be imported as decisions"
 
 
 class InspectionNotFound(DamageTaskError):

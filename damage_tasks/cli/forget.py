@@ -118,7 +118,7 @@ def _confirm(settings: Settings, criteria: InspectionCriteria, *, expired: bool,
             found = count_inspections(connection, criteria, MAX_COUNTED)
         print(f"inspections: {found}{' or more' if found == MAX_COUNTED else ''}")
     if not yes:
-        typer.confirm("erase them, and all that belongs to them?", abort=True)
+        typer.confirm("erase them and everything that belongs to them?", abort=True)
 
 
 def _erase(

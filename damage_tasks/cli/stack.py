@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from damage_tasks.settings.base import PREFIX
-from damage_tasks.settings.environment import with_driver
+from damage_tasks.settings.database_url import with_driver
 from damage_tasks.settings.event_settings import EventSettings
 
 

@@ -66,7 +66,9 @@ def import_labels(store: Inspections, labels: Iterable[ImportedLabel], person: s
     `DecisionInvalid` if the name cannot be used, `DatabaseUnavailable` or `DatabaseError`.
     """
     if not is_valid_name(person):
-        raise DecisionInvalid(f"the name of a person has 1 to {MAX_NAME_CHARACTERS} characters")
+        raise DecisionInvalid(
+            f"the name of a person must have 1 to {MAX_NAME_CHARACTERS} characters"
+        )
     report, seen = ImportReport(), set[str]()
     for label in labels:
         digest = label.sha256

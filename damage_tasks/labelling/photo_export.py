@@ -32,7 +32,7 @@ MASKS = "masks"
 # Why a photo is left out.
 GONE = "original no longer available"
 NOT_FETCHED = "original could not be fetched; a later attempt may succeed"
-RETAKE = "another photo was asked for"
+RETAKE = "another photo was requested"
 NOT_EXAMINED = "the networks did not examine it"
 NO_OUTLINE = "missed damage without an outline"
 
@@ -99,7 +99,9 @@ def export_photos(
 def _prepare(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
-        raise ExportRefused(f"{folder} is not empty: give a new folder, so that no old label stays")
+        raise ExportRefused(
+            f"{folder} is not empty: name a new folder, so that no old labels remain"
+        )
     (folder / MASKS).mkdir()
 
 

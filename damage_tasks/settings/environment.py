@@ -22,6 +22,7 @@ from damage_tasks.errors import SettingsError
 from damage_tasks.lanes import URGENT
 from damage_tasks.settings.base import PREFIX, is_service_link
 from damage_tasks.settings.connection_settings import PlaceSettings
+from damage_tasks.settings.database_url import with_driver
 from damage_tasks.settings.event_settings import EventSettings
 from damage_tasks.settings.intake_settings import IntakeSettings
 from damage_tasks.settings.monitoring_settings import MonitoringSettings
@@ -235,30 +236,3 @@ def _message(field: str, problem: str) -> str:
     info = Settings.model_fields[field]
     example = f" Example: {PREFIX}{field.upper()}={info.examples[0]}" if info.examples else ""
     return f"{PREFIX}{field.upper()}: {problem[0].lower()}{problem[1:]}.{example}"
-
-
-def with_driver(database_url: str) -> str:
-    """``database_url`` with the driver that we install; raises `ValueError` if it is not valid."""
-    # SQLAlchemy 2.1 uses psycopg 3 for a plain `postgresql://`; we install psycopg2.
-    for scheme in ("postgresql://", "postgres://"):
-        if database_url.startswith(scheme):
-            database_url = "postgresql+psycopg2://" + database_url.removeprefix(scheme)
-    if not database_url.startswith(("postgresql+psycopg2://", "sqlite:///")):
-        raise ValueError("must begin with postgresql+psycopg2://, postgresql:// or sqlite:///")
-    if database_url.startswith("postgresql"):
-        _check_parts(database_url)
-    return database_url
-
-
-def _check_parts(url: str) -> None:
-    """Raise `ValueError` if the parts of ``url`` are invalid; the text omits the URL."""
-    try:
-        parts = urlsplit(url)
-        wrong = parts.port == 0 or "@" in parts.path
-    except ValueError:
-        wrong = True
-    if wrong:
-        raise ValueError(
-            "is not a URL (postgresql://USER:PASSWORD@HOST:5432/NAME); in a password, write / as "
-            "%2F, @ as %40, : as %3A"
-        )

@@ -37,7 +37,9 @@ def event_target(entry: str) -> str:
 def webhook_url(text: str) -> str:
     """The URL ``text`` with its host in the form of `normalize_host`; `ValueError` if invalid."""
     if len(text) > MAX_TARGET_CHARACTERS or re.search(r"[^!-~]|\\", text):
-        raise ValueError("a webhook's URL has up to 2048 printable ASCII characters, no spaces")
+        raise ValueError(
+            "a webhook's URL must have at most 2048 printable ASCII characters and no spaces"
+        )
     parts = urlsplit(text)
     if parts.scheme not in _DEFAULT_PORTS or "@" in parts.netloc or parts.fragment:
         raise ValueError("a webhook's URL has the form https://HOST/PATH, without user or fragment")

@@ -122,7 +122,7 @@ def _moment(stamp: Any) -> datetime | str:
     try:
         moment: datetime = stamp.ToDatetime(UTC)
     except (ValueError, OverflowError):
-        return f"{stamp.seconds} s after 1970"
+        return f"{stamp.seconds} s since 1970"
     return moment
 
 

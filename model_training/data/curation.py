@@ -15,7 +15,8 @@ from rich.console import Console
 
 from model_training.data.curation_rules import CurationRules, Rule, SetRules
 from model_training.data.damage_classes import DamageClasses
-from model_training.data.dataset_readers import Dataset, read_dataset
+from model_training.data.dataset import Dataset
+from model_training.data.dataset_readers import read_dataset
 from model_training.data.duplicates import Duplicate, find_duplicates
 from model_training.data.label_formats.manifest_csv import MANIFEST
 from model_training.data.labelled_photos import UNTYPED, LabelledPhoto, PhotosError, split_by_id

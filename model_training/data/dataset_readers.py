@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,6 +21,7 @@ from model_training.data.damage_classes import (
     DamageClasses,
     class_id,
 )
+from model_training.data.dataset import Dataset, photo_count
 from model_training.data.label_formats.coco import is_coco, read_coco
 from model_training.data.label_formats.cvat import cvat_files, read_cvat
 from model_training.data.label_formats.label import Corners, Label, LabelledObject, read_json
@@ -32,7 +32,6 @@ from model_training.data.label_formats.socar import is_socar, read_socar
 from model_training.data.label_formats.supervisely import read_supervisely, supervisely_files
 from model_training.data.label_formats.yolo import read_yolo, yolo_folders
 from model_training.data.labelled_photos import (
-    KINDS,
     UNTYPED,
     LabelledPhoto,
     PhotosError,
@@ -52,38 +51,6 @@ MIN_OUTLINE_AREA_PX = 1.0  # a smaller outline is an error, such as corners in o
 
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class Dataset:
-    """The photos of a folder, and statistics about its labels.
-
-    ``objects``: the number of objects by (meaning, class name in the labels);
-    ``skipped``: the number of skipped photos by reason; ``repeated``: file names
-    shared by several photos, which therefore cannot be ids.
-    """
-
-    folder: Path
-    formats: tuple[str, ...]
-    photos: list[LabelledPhoto] = field(default_factory=list)
-    objects: Counter[tuple[str, str]] = field(default_factory=Counter)
-    skipped: Counter[str] = field(default_factory=Counter)
-    repeated: frozenset[str] = frozenset()
-
-    def report(self) -> str:
-        """A summary of a few lines."""
-        kinds = Counter(photo.kind for photo in self.photos)
-        counted = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind])
-        lines = [
-            f"{self.folder}: {', '.join(self.formats)}; {_photos(len(self.photos))}: {counted}"
-        ]
-        for meaning in MEANINGS:
-            classes = {name: n for (m, name), n in self.objects.items() if m == meaning}
-            if classes:
-                names = ", ".join(f"{name} {n}" for name, n in sorted(classes.items()))
-                lines.append(f"  {meaning}: {sum(classes.values())} ({names})")
-        lines += [f"  skipped {_photos(n)}: {reason}" for reason, n in self.skipped.most_common()]
-        return "\n".join(lines)
 
 
 def read_dataset(
@@ -110,7 +77,7 @@ def read_dataset(
     )
     if twice := _twice(images):
         raise PhotosError(
-            f"{folder}: labelled more than once: {_photos(len(twice))}, such as {twice[0]}"
+            f"{folder}: labelled more than once: {photo_count(len(twice))}, such as {twice[0]}"
         )
     classes = classes or DamageClasses()
     _check_classes(folder, labels, classes)
@@ -163,10 +130,6 @@ def _json_labels(
             raise PhotosError(f"{path}: neither COCO, LabelMe nor SOCAR-style JSON")
 
 
-def _photos(count: int) -> str:
-    return "1 photo" if count == 1 else f"{count} photos"
-
-
 def _twice(values: Iterable[T]) -> list[T]:
     return [value for value, count in Counter(values).items() if count > 1]
 
@@ -178,8 +141,8 @@ def _check_labelled(read: list[tuple[str, Path, Label]]) -> None:
     for place, labels in places.items():
         if not any(label.objects or label.damaged is not None for label in labels):
             raise PhotosError(
-                f"{place}: no object is labelled on any of {_photos(len(labels))}, so they may not "
-                "be labelled yet; if all of them show clean cars, give --empty-is-clean"
+                f"{place}: no object is labelled on any of {photo_count(len(labels))}, so they may "
+                "not be labelled yet; if all of them show clean cars, give --empty-is-clean"
             )
 
 

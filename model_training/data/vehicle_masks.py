@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from damage_tasks.errors import ExtraMissing
 from model_store.architectures.efficientnet_lite_blocks import BATCH_NORM_EPSILON, STAGES, VARIANTS
-from model_store.architectures.efficientnet_lite_unet import Encoder, InvertedResidual
+from model_store.architectures.efficientnet_lite_encoder import Encoder, InvertedResidual
 
 # ImageNet classes that are road vehicles or parts of one
 VEHICLE_CLASSES = (

@@ -15,10 +15,8 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model_store.architectures.efficientnet_lite_unet import (
-    EfficientNetLiteUNet,
-    InvertedResidual,
-)
+from model_store.architectures.efficientnet_lite_encoder import InvertedResidual
+from model_store.architectures.efficientnet_lite_unet import EfficientNetLiteUNet
 from model_training.data.photo_pool import PhotoPool
 from model_training.data.targets import Batch
 from model_training.data.vehicle_masks import IMAGENET_MEAN, IMAGENET_STD, load_imagenet_encoder
