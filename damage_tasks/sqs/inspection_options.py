@@ -8,7 +8,7 @@ run the message too.
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -89,6 +89,19 @@ def carried_headers(headers: Json, message_id: str) -> Json:
         carried[FIRST_SENT] = headers[FIRST_SENT]
     first = headers.get(MESSAGE_ID)
     return {**carried, MESSAGE_ID: first if is_task_id(first) else message_id}
+
+
+def check_expires(value: Any) -> None:
+    """Check Celery's option ``expires``; raises `ValueError`."""
+    try:
+        if isinstance(value, str):
+            datetime.fromisoformat(value)
+        elif value is not None and not isinstance(value, datetime):
+            datetime.now(UTC) + timedelta(seconds=value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(
+            "expires must be a number of seconds, a datetime or a time in ISO 8601"
+        ) from None
 
 
 def _checked_id(name: str, value: Any) -> str | None:

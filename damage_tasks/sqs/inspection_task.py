@@ -7,7 +7,12 @@ from typing import Any
 from celery import Task
 
 from damage_tasks.errors import CallRefused
-from damage_tasks.sqs.inspection_options import OPTIONS_KEY, OWN_ID, option_headers
+from damage_tasks.sqs.inspection_options import (
+    OPTIONS_KEY,
+    OWN_ID,
+    check_expires,
+    option_headers,
+)
 from damage_tasks.sqs.trace_headers import TRACEPARENT, kept_headers
 from damage_tasks.telemetry.traces import current_trace
 
@@ -28,8 +33,9 @@ class InspectionTask(Task):
         inspection: Any = None,
         **options: Any,
     ) -> Any:
-        """Send a photo; raises `CallRefused` if an option of ``inspection`` is not valid."""
+        """Send a photo; raises `CallRefused` if ``expires`` or an option is not valid."""
         try:
+            check_expires(options.get("expires"))
             id, headers = option_headers(inspection or {})
         except ValueError as error:
             raise CallRefused(str(error)) from None
