@@ -21,7 +21,7 @@ INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c $(CONSTRAINT
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack install test all-tests chaos bench bench-peers lint format typecheck unit up live \
+.PHONY: help demo stack install test all-tests chaos bench bench-review bench-peers lint format typecheck unit up live \
 	submit down chart test-containers docs site caller package constraints clean
 
 help: ## Show this help
@@ -66,6 +66,9 @@ format: $(VENV)/.dev ## Format the code
 
 bench: $(VENV)/.dev ## Measure speed and memory on this machine, half an hour: ARGS="--only ab --seconds 4"
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-review: $(VENV)/.dev ## Measure the inspectors' page with 1,000,000 inspections, five minutes
+	@$(BIN)/python -m benchmarks.review_page_speed $(ARGS)
 
 bench-peers: $(VENV)/.dev $(PEERS:%=var/peers/%/.ready) ## Compare with BentoML, LitServe and Ray Serve, ten minutes
 	@$(BIN)/python -m benchmarks.peers $(ARGS)

@@ -1,6 +1,6 @@
 """How long the inspectors' page takes on the server, with many inspections in PostgreSQL.
 
-`python -m benchmarks.review_page_speed --rows 1000000` prints milliseconds.
+`make bench-review ARGS="--rows 1000000"` prints milliseconds, and fails above its goal.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
 
@@ -24,13 +25,18 @@ from damage_tasks.settings import Settings
 from tools.postgres import Postgres
 
 REPEATS = 20
+GOAL_MILLISECONDS = 100.0  # median of each page with 1,000,000 inspections
+REPORT = "first quality"  # computed once in ten minutes, so it has no goal
 
-# One photo in five is damaged, one in fifty is poor, one in ten has been decided.
+# One photo in five is damaged, one in fifty is poor, one in ten has been decided. The networks are
+# sure of most; one photo in seven was examined by a worker that did not know the review band.
 _FINDINGS = """
 INSERT INTO findings (id, photo_sha256, bundle_digest, verdict, damage_score, decided_by, scores,
     photo_width, photo_height, quality, created_at)
 SELECT n, encode(sha256(n::text::bytea), 'hex'), repeat('b', 64),
-    CASE WHEN n % 5 = 0 THEN 'damaged' ELSE 'clean' END, random(), 'damage', '{"damage": 0.5}',
+    CASE WHEN n % 5 = 0 THEN 'damaged' ELSE 'clean' END,
+    CASE WHEN n % 5 = 0 THEN 1 - power(random(), 4) ELSE power(random(), 4) END, 'damage',
+    '{"damage": 0.5}',
     1600, 1200, jsonb_build_object('blur', 100, 'brightness', 0.5, 'reasons', '[]'::jsonb,
     'verdict', CASE WHEN n % 50 = 0 THEN 'poor' ELSE 'good' END), now()
 FROM generate_series(:first, :last) AS n
@@ -45,13 +51,19 @@ FROM generate_series(:first, :last) AS n WHERE n % 5 = 0
 _INSPECTIONS = """
 INSERT INTO inspections (id, photo_url, photo_sha256, photo_bytes, photo_width, photo_height,
     verdict, damage_score, finding_id, reused, bundle_name, bundle_version, bundle_digest,
-    timings_ms, attempts, metadata, finished_at, decided_at)
+    timings_ms, attempts, metadata, finished_at, decided_at, is_unsure)
 SELECT 'task-' || n, 'https://photos.example/' || n || '.jpg', f.photo_sha256, 1000000, 1600, 1200,
     f.verdict, f.damage_score, n, false, 'default', '2.0.' || n % 3, f.bundle_digest,
     '{"download": 12}', 1, jsonb_build_object('car_id', n / 20, 'rental_id', 'r-' || n / 4),
-    timestamptz '2026-01-01' + n * interval '10 seconds',
-    CASE WHEN n % 10 = 3 THEN now() END
+    now() - (:total - n) * interval '2 seconds',
+    CASE WHEN n % 10 = 3 THEN now() END,
+    CASE WHEN n % 7 > 0 THEN f.damage_score BETWEEN 0.05 AND 0.6 END
 FROM findings f JOIN generate_series(:first, :last) AS n ON n = f.id
+"""
+_DECISIONS = """
+INSERT INTO decisions (inspection_id, person, action, payload, seconds, bundle_digest, made_at)
+SELECT 'task-' || n, 'person-' || n % 7, 'confirm', '{}', 6, repeat('b', 64), now()
+FROM generate_series(:first, :last) AS n WHERE n % 10 = 3
 """
 
 
@@ -59,8 +71,8 @@ def fill(url: str, rows: int) -> None:
     """Migrate the database at ``url`` and add ``rows`` inspections with findings."""
     migrate(url)
     engine = sa.create_engine(url)
-    insert_rows(engine, [_FINDINGS, _DAMAGES, _INSPECTIONS], rows)
-    vacuum(engine, ["findings", "damages", "inspections"])
+    insert_rows(engine, [_FINDINGS, _DAMAGES, _INSPECTIONS, _DECISIONS], rows, total=rows)
+    vacuum(engine, ["findings", "damages", "inspections", "decisions"])
     engine.dispose()
 
 
@@ -76,6 +88,7 @@ def opened_page(url: str) -> Iterator[TestClient]:
 
 def page_milliseconds(client: TestClient, rows: int) -> dict[str, tuple[float, float]]:
     """Median and worst milliseconds of each page."""
+    day = datetime.now(UTC) - timedelta(days=2)
     pages: dict[str, str] = {
         name: f"/lists/{name}" for name in ("unsure", "damaged", "poor-photo", "audit", "all")
     }
@@ -86,21 +99,24 @@ def page_milliseconds(client: TestClient, rows: int) -> dict[str, tuple[float, f
         "filter verdict and type": "/lists/damaged?type=spacing",
         "filter score": "/lists/all?min_score=40&max_score=45",
         "filter bundle": "/lists/all?bundle=2.0.1",
-        "filter days": "/lists/all?since=2026-02-01&until=2026-02-02",
+        "filter days": f"/lists/all?since={day:%Y-%m-%d}&until={day:%Y-%m-%d}",
         "inspection": f"/inspections/task-{rows // 2}?list=damaged",
     }
-    return {name: _timed(client, path) for name, path in pages.items()}
+    first = _timed(client, "/quality", 0)
+    pages["quality"] = "/quality"
+    return {REPORT: first} | {name: _timed(client, path) for name, path in pages.items()}
 
 
-def _timed(client: TestClient, path: str) -> tuple[float, float]:
+def _timed(client: TestClient, path: str, repeats: int = REPEATS) -> tuple[float, float]:
     times = []
-    for _ in range(REPEATS + 1):
+    for _ in range(repeats + 1):
         began = time.perf_counter()
         answer: Any = client.get(path, follow_redirects=False)
         times.append((time.perf_counter() - began) * 1000)
         if answer.status_code not in (200, 303):
             raise ValueError(f"{path}: {answer.status_code}")
-    return median(times[1:]), max(times[1:])
+    counted = times[1:] or times
+    return median(counted), max(counted)
 
 
 def main() -> None:
@@ -112,10 +128,14 @@ def main() -> None:
     try:
         fill(server.url, rows)
         with opened_page(server.url) as client:
-            for name, (middle, worst) in page_milliseconds(client, rows).items():
-                sys.stdout.write(f"{name:25} {middle:7.1f} ms, worst {worst:7.1f} ms\n")
+            found = page_milliseconds(client, rows)
     finally:
         server.stop()
+    for name, (middle, worst) in found.items():
+        sys.stdout.write(f"{name:25} {middle:7.1f} ms, worst {worst:7.1f} ms\n")
+    slow = [name for name, (middle, _) in found.items() if middle > GOAL_MILLISECONDS]
+    if too_slow := [name for name in slow if name != REPORT]:
+        sys.exit(f"slower than {GOAL_MILLISECONDS:.0f} ms: {', '.join(too_slow)}")
 
 
 if __name__ == "__main__":
