@@ -293,5 +293,5 @@ def test_prometheus_takes_our_rules(watched: Stack, prometheus: Prometheus) -> N
         groups = json.load(answer)["data"]["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
-    assert [rule["type"] for rule in rules].count("alerting") == 15
+    assert [rule["type"] for rule in rules].count("alerting") == 16
     assert [rule["type"] for rule in rules].count("recording") == 7
