@@ -39,13 +39,13 @@ def submit_many(
     """
     # SQS clients and pydantic take 0.4 s to import, and an import of the package alone needs none.
     from damage_tasks.sqs.outgoing_batches import recording_channel, send_in_batches
-    from damage_tasks.sqs.queues import sqs_client
+    from damage_tasks.sqs.queues import sending_client
 
     if compact:
-        yield from send_in_batches(sqs_client(), _compact_messages(photos, options))
+        yield from send_in_batches(sending_client(), _compact_messages(photos, options))
         return
     with recording_channel(app.conf.broker_transport_options) as channel:
-        yield from send_in_batches(sqs_client(), _messages(photos, channel, options))
+        yield from send_in_batches(sending_client(), _messages(photos, channel, options))
 
 
 def _messages(

@@ -113,6 +113,7 @@ def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         settings.get_settings,
         s3.s3_client,
         queues.sqs_client,
+        queues.sending_client,
         celery_backend.open_inspections,
         inspection_lookup._picture_links,  # noqa: SLF001  # there is no other way to forget them
     ]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import sys
+import time
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -278,3 +280,18 @@ def test_attributes_count_as_part_of_a_message() -> None:
     attribute = {"DataType": "String", "StringValue": "äb"}
     entry = {"MessageBody": "body", "MessageAttributes": {"name": attribute}}
     assert OutgoingMessage("id", "label", "url", entry).size == 4 + 4 + 6 + 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compact", [False, True])
+def test_an_endpoint_that_never_answers_does_not_hold_up_a_web_request(
+    compact: bool, aws: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        call_with({"DAMAGE_QUEUE_URL": f"{endpoint}/000000000000/damage"}, monkeypatch)
+        began = time.monotonic()
+        with pytest.raises(PhotosNotSent, match="Read timeout"):
+            list(submit_many(["s3://b/1.jpg"], compact=compact))
+        assert time.monotonic() - began < 12

@@ -68,13 +68,29 @@ def sqs_client() -> SQSClient:
 
     Raises `SettingsError` if they do not set a region.
     """
-    config = Config(
+    return _client(
         connect_timeout=5,
         read_timeout=25,  # a long poll takes up to 20 s
         retries={"total_max_attempts": 4, "mode": "standard"},
     )
+
+
+@cache
+def sending_client() -> SQSClient:
+    """A client for callers, whose requests fail after about 5 seconds; raises `SettingsError`.
+
+    Its limits are those of ``worker_config.py`` for `detect_damage.delay`.
+    """
+    return _client(
+        connect_timeout=2,
+        read_timeout=2.5,
+        retries={"total_max_attempts": 2, "mode": "standard"},
+    )
+
+
+def _client(**limits: Any) -> SQSClient:
     try:
-        return new_client("sqs", config, get_settings().region)
+        return new_client("sqs", Config(**limits), get_settings().region)
     except NoRegionError:
         raise SettingsError("AWS_REGION: is not set. Example: AWS_REGION=eu-central-1") from None
 
