@@ -6,29 +6,27 @@
 # It contains no weights and no compiler, runs as user 10001, and writes only to /tmp and the bundle
 # cache.
 
-# The Python version used by the tests.
-ARG PYTHON_VERSION=3.11
+# The Python version used by the tests, for amd64 and arm64.
+ARG PYTHON=docker.io/library/python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 
 
 # --- dependencies: most of the image, and the part that changes least -------------------------
-FROM docker.io/library/python:${PYTHON_VERSION}-slim-bookworm AS needs
+FROM ${PYTHON} AS needs
 
-# Index for torch. If empty, the build from PyPI is used, which includes CUDA and is several
-# gigabytes larger.
+# Index for torch, and for nothing else. If empty, the build from PyPI is used, which includes CUDA and
+# is several gigabytes larger.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 WORKDIR /src
-COPY constraints.txt ./
-RUN python -m venv --without-pip /opt/damage-tasks \
+COPY constraints.txt deploy/docker/requirements-*.txt ./
+# Everything that torch needs is installed before it, by its hash.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -m venv --without-pip /opt/damage-tasks \
+    && pip --python /opt/damage-tasks/bin/python install --no-deps --require-hashes \
+        --only-binary=:all: -r "requirements-$(dpkg --print-architecture).txt" \
     && pip --python /opt/damage-tasks/bin/python install -c constraints.txt \
-        ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} torch
-
-COPY setup.cfg pyproject.toml ./
-RUN mkdir damage_tasks model_store \
-    && touch damage_tasks/__init__.py model_store/__init__.py worker_config.py README.md \
-    && pip --python /opt/damage-tasks/bin/python install -c constraints.txt '.[worker,openvino,flower,review,otel]' \
-    && pip --python /opt/damage-tasks/bin/python uninstall -y damage-tasks \
+        ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch \
     # Remove headers and tests: the image neither compiles nor tests.
     && cd /opt/damage-tasks/lib/python*/site-packages \
     && rm -rf torch/include torch/share/cmake torch/test torch/bin/*test* torch/lib/*.a \
@@ -39,13 +37,14 @@ RUN mkdir damage_tasks model_store \
 FROM needs AS package
 RUN rm -rf ./*
 COPY . .
-RUN pip --python /opt/damage-tasks/bin/python install --no-deps --root /package . \
+RUN pip --python /opt/damage-tasks/bin/python install --no-deps --no-build-isolation \
+        --root /package . \
     && install -D -m 0755 damage_tasks/worker/probe.sh /package/usr/local/bin/damage-probe \
     && install -D -m 0755 deploy/docker/log-copy.sh /package/usr/local/bin/damage-log-copy
 
 
 # --- the image --------------------------------------------------------------------------------
-FROM docker.io/library/python:${PYTHON_VERSION}-slim-bookworm
+FROM ${PYTHON}
 
 # tini reaps zombie processes and forwards SIGTERM only to the worker's parent process, which then
 # drains. If the child processes also received the signal, they would abandon their photos.

@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo stack install test all-tests chaos bench bench-review bench-peers lint format typecheck unit up live \
-	submit down chart test-containers docs site caller package constraints clean
+	submit down chart test-containers docs site caller package constraints image-lock clean
 
 help: ## Show this help
 	@echo "Usage: make TARGET [NAME=value ...]"
@@ -142,6 +142,9 @@ constraints: $(VENV)/.dev ## Write constraints.txt from the installed packages
 	@{ grep '^#' constraints.txt; $(BIN)/pip freeze --exclude-editable | grep -v ' @ ' | \
 		sed 's/+cpu$$//' | sort -f; } > constraints.new
 	@mv constraints.new constraints.txt
+
+image-lock: $(VENV)/.dev ## Lock the image's packages by hash for amd64 and arm64, after `make constraints`
+	@$(BIN)/python -m tools.image_wheels
 
 clean: ## Remove the virtual environment and all generated files
 	rm -rf $(VENV) var build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

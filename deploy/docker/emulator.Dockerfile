@@ -1,6 +1,6 @@
 # SQS and S3 for the compose stack: the same emulator, in the same version, as in the tests.
-ARG PYTHON_VERSION=3.11
-FROM docker.io/library/python:${PYTHON_VERSION}-slim-bookworm
+ARG PYTHON=docker.io/library/python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
+FROM ${PYTHON}
 
 COPY constraints.txt /tmp/
 RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore \

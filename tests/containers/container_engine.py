@@ -102,7 +102,8 @@ class Podman(Engine):
         common = ["build", "--network", "host", "--format", "docker", *mounts]
         own_torch = ["--build-arg", "TORCH_INDEX="] if "find-links" in settings else []
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        common += ["--build-arg", f"PYTHON_VERSION={version}"]
+        # The stand-in has no digest.
+        common += ["--build-arg", f"PYTHON=docker.io/library/python:{version}-slim-bookworm"]
         self.run(*common, *own_torch, "--tag", IMAGE, ".", timeout=1800)
         self.run(*common, "--tag", EMULATOR, "--file", "deploy/docker/emulator.Dockerfile", ".",
                  timeout=600)  # fmt: skip
