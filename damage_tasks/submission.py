@@ -37,6 +37,8 @@ def submit_many(
     raised, exactly the photos whose ids were yielded have been sent; with `PhotosNotSent` also
     those whose ids are in its ``sent``.
     """
+    if isinstance(photos, str | bytes | Mapping):
+        raise CallRefused("submit_many takes several photos: put a single one into a list")
     # SQS clients and pydantic take 0.4 s to import, and an import of the package alone needs none.
     from damage_tasks.sqs.outgoing_batches import recording_channel, send_in_batches
     from damage_tasks.sqs.queues import sending_client
@@ -72,8 +74,12 @@ def _call(photo: Any, common: Any) -> tuple[Any, Any]:
     """The arguments of the task for ``photo``, and its options: ``common`` ones and its own."""
     if isinstance(photo, str):
         return (photo,), common
-    if not isinstance(photo, Mapping):
+    if isinstance(photo, tuple | list) and 1 <= len(photo) <= 2:
         return photo, common
+    if not isinstance(photo, Mapping):
+        raise CallRefused(
+            "a photo must be a URL, a tuple of a URL and metadata, or a dictionary with url"
+        )
     if "url" not in photo or not photo.keys() <= {"url", "metadata", "inspection"}:
         raise CallRefused(
             f"a photo must have a url, and may have metadata and inspection, not "

@@ -295,3 +295,20 @@ def test_an_endpoint_that_never_answers_does_not_hold_up_a_web_request(
         with pytest.raises(PhotosNotSent, match="Read timeout"):
             list(submit_many(["s3://b/1.jpg"], compact=compact))
         assert time.monotonic() - began < 12
+
+
+@pytest.mark.parametrize("photos", ["https://photos.example/1.jpg", b"https://", {"url": "u"}])
+def test_a_single_photo_is_not_taken_for_many(photos: Any) -> None:
+    with pytest.raises(CallRefused, match="put a single one into a list"):
+        list(submit_many(photos))
+
+
+@pytest.mark.parametrize("compact", [False, True])
+@pytest.mark.parametrize("photo", [5, None, (), ("https://photos.example/1.jpg", {}, 1), b"x"])
+def test_anything_but_a_photo_is_refused(queue_url: str, photo: Any, compact: bool) -> None:
+    with pytest.raises(CallRefused, match="a photo must be a URL"):
+        list(submit_many([photo], compact=compact))
+
+
+def test_half_of_a_surrogate_pair_in_a_url_is_left_to_the_worker(queue_url: str) -> None:
+    assert len(list(submit_many(["https://photos.example/\ud800"], compact=True))) == 1

@@ -22,7 +22,6 @@ def parse_moment(text: str | None, option: str) -> datetime | None:
             if ago < timedelta(0):
                 raise ValueError
             return datetime.now(UTC) - ago
-        moment = datetime.fromisoformat(text)
+        return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
         raise typer.BadParameter(f"{option} must be like 2h, 3d or 2026-11-22T12:00") from None
-    return moment if moment.tzinfo else moment.astimezone()

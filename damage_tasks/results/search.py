@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -106,6 +107,8 @@ def _check_values(wanted: Mapping[str, Any]) -> None:
                 f"metadata: the value of {key} must be a text, number, boolean, None or an object "
                 "of these"
             )
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise SearchInvalid(f"metadata: the value of {key} is not a number of JSON")
 
 
 def _sqlite_contains(document: Any, wanted: Mapping[str, Any]) -> Iterator[Condition]:
@@ -144,15 +147,20 @@ def _photo_is(photo: object) -> Condition:
 def _finished(name: str, moment: object) -> Condition:
     if not isinstance(moment, datetime) or moment.tzinfo is None:
         raise SearchInvalid(f"{name}: must be a datetime with a time zone")
+    try:
+        in_utc = moment.astimezone(UTC)
+    except OverflowError:
+        raise SearchInvalid(f"{name}: must be in the years 1 to 9999 in UTC") from None
     return (
-        inspections.c.finished_at >= moment
+        inspections.c.finished_at >= in_utc
         if name == "since"
-        else inspections.c.finished_at < moment
+        else inspections.c.finished_at < in_utc
     )
 
 
 def _verdict_in(wanted: object) -> Condition:
-    verdicts = [wanted] if isinstance(wanted, str) else list(wanted)  # type: ignore[call-overload]
+    several = wanted if isinstance(wanted, Iterable) and not isinstance(wanted, str) else [wanted]
+    verdicts = list(several)
     known = [str(verdict) for verdict in Verdict]
     if not verdicts or any(verdict not in known for verdict in verdicts):
         raise SearchInvalid(f"verdict: must be one or several of {', '.join(known)}")
@@ -162,7 +170,9 @@ def _verdict_in(wanted: object) -> Condition:
 def _has_damage_of(type: object) -> Condition:
     return (
         sa.select(sa.literal(1))
-        .where(damages.c.finding_id == inspections.c.finding_id, damages.c.type == str(type))
+        .where(
+            damages.c.finding_id == inspections.c.finding_id, damages.c.type == storable(str(type))
+        )
         .exists()
     )
 

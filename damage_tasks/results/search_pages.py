@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from damage_tasks.errors import SearchInvalid
 from damage_tasks.results.decisions import load_reviewed
 from damage_tasks.results.search import conditions_of, has_ended
+from damage_tasks.results.storable_text import storable
 from damage_tasks.results.tables import Moment, inspections
 
 if TYPE_CHECKING:
@@ -47,9 +48,10 @@ class Position(NamedTuple):
             finished_at = datetime.fromisoformat(moment)
             if finished_at.tzinfo is None:
                 raise ValueError
-        except (ValueError, TypeError):
+            finished_at = finished_at.astimezone(UTC)
+        except (ValueError, TypeError, OverflowError):
             raise SearchInvalid("cursor: use the cursor of the previous page unchanged") from None
-        return cls(finished_at, str(id))
+        return cls(finished_at, storable(str(id)) or "")
 
 
 def find_page(
@@ -59,8 +61,8 @@ def find_page(
 
     Raises `SearchInvalid`.
     """
-    if not 1 <= limit <= MAX_PAGE:
-        raise SearchInvalid(f"limit: must be from 1 to {MAX_PAGE}")
+    if not isinstance(limit, int) or not 1 <= limit <= MAX_PAGE:
+        raise SearchInvalid(f"limit: must be a whole number from 1 to {MAX_PAGE}")
     after = Position.of_cursor(cursor) if cursor is not None else None
     rows = find_rows(connection, criteria, limit + 1, after)
     page = rows[:limit]

@@ -6,6 +6,7 @@ SQS carries text, so the body is base64.  A message attribute distinguishes it f
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -89,7 +90,8 @@ def write_request(url: str, metadata: Mapping[str, Any], options: Mapping[str, A
 
     Raises `MetadataInvalid` for metadata that the format would change, and `ExtraMissing`.
     """
-    request = request_class()(image_url=url)
+    # The format cannot represent half of a surrogate pair; the worker rejects the URL.
+    request = request_class()(image_url=url.encode("utf-8", "replace").decode())
     for name, value in options.items():
         if name == DEADLINE:
             request.inspection.deadline.FromDatetime(datetime.fromisoformat(value))
@@ -98,6 +100,8 @@ def write_request(url: str, metadata: Mapping[str, Any], options: Mapping[str, A
     try:
         request.metadata.update(metadata)
         body = base64.b64encode(request.SerializeToString()).decode()
+        # A large integer that a double represents comes back as a double, and equals it.
+        json.loads(json.dumps(metadata), parse_int=_exact_integer)
         is_unchanged = read_request(body)["metadata"] == metadata
     except (ValueError, OverflowError):
         is_unchanged = False
@@ -145,6 +149,13 @@ def _value(value: Any) -> Any:
             return [_value(item) for item in value.list_value.values]
         case _:
             return None
+
+
+def _exact_integer(digits: str) -> int:
+    number = int(digits)
+    if abs(number) > MAX_EXACT_INTEGER:
+        raise ValueError
+    return number
 
 
 def _number(number: float) -> int | float:

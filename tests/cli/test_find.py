@@ -106,6 +106,7 @@ def test_callers_read_pages_or_everything() -> None:
     ("arguments", "text"),
     [
         (["--since", "yesterday"], "--since must be like 2h"),
+        (["--since", "0001-01-01T00:00+05:00"], "--since must be like 2h"),
         (["--metadata", "[]"], "--metadata is not a JSON object"),
         (["--verdict", "dented"], "--verdict"),
     ],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -147,10 +149,15 @@ def test_a_page_is_read_with_its_findings_in_four_queries(store: Inspections) ->
         {"metadata": ["car_id"]},
         {"metadata": {"parts": ["door"]}},
         {"metadata": {"a": {"b": [1]}}},
+        {"metadata": {"share": float("nan")}},
+        {"metadata": {"share": float("inf")}},
         {"since": datetime(2026, 11, 22)},  # noqa: DTZ001  # the time zone is missing
         {"until": "2026-11-22"},
+        {"since": datetime.min.replace(tzinfo=timezone(timedelta(hours=1)))},
+        {"until": datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))},
         {"verdict": "dented"},
         {"verdict": []},
+        {"verdict": 5},
         {"min_score": 80},
         {"min_score": True},
     ],
@@ -160,14 +167,27 @@ def test_a_wrong_criterion_is_named(store: Inspections, criteria: dict[str, Any]
         store.search(criteria, 10)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "bnVsbA", "WyIyMDI2LTExLTIyIiwgInQiXQ", "ü"])
+@pytest.mark.parametrize("text", ["\0", "\ud800"])
+def test_text_that_cannot_be_stored_is_found_nowhere(store: Inspections, text: str) -> None:
+    save(store, "task-1")
+    assert not found(store, type=text)
+    cursor = base64.urlsafe_b64encode(json.dumps([NOON.isoformat(), text]).encode()).decode()
+    assert store.search({"car_id": text}, 10, cursor) == ([], None)
+
+
+BEFORE_YEAR_1 = base64.urlsafe_b64encode(b'["0001-01-01T00:00:00+01:00", "task-1"]').decode()
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "bnVsbA", "WyIyMDI2LTExLTIyIiwgInQiXQ", "ü", BEFORE_YEAR_1]
+)
 def test_a_wrong_cursor_is_refused(store: Inspections, cursor: str) -> None:
     with pytest.raises(SearchInvalid, match="cursor"):
         store.search({}, 10, cursor)
 
 
-@pytest.mark.parametrize("limit", [0, 1001])
-def test_a_page_has_a_size(store: Inspections, limit: int) -> None:
+@pytest.mark.parametrize("limit", [0, 1001, "5", 2.5])
+def test_a_page_has_a_size(store: Inspections, limit: Any) -> None:
     with pytest.raises(SearchInvalid, match="limit"):
         store.search({}, limit)
 

@@ -111,7 +111,9 @@ def nested(levels: int) -> dict[str, Any]:
     return value
 
 
-@pytest.mark.parametrize("metadata", [{"n": 2**53 + 1}, {"n": 10**400}, nested(40)], ids=str)
+@pytest.mark.parametrize(
+    "metadata", [{"n": 2**53 + 1}, {"n": [2**60]}, {"n": 10**400}, nested(40)], ids=str
+)
 def test_metadata_that_the_format_would_change_is_not_sent(metadata: dict[str, Any]) -> None:
     with pytest.raises(MetadataInvalid, match="would change the metadata"):
         write_request(URL, metadata, {})
