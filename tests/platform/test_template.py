@@ -17,12 +17,17 @@ from typing import Any
 
 import pytest
 
+from damage_tasks.devstack.child_processes import Child, clean_environment
+from damage_tasks.inspection import Verdict
+from damage_tasks.results.store import Inspections
 from damage_tasks.settings import Settings, get_settings
 from damage_tasks.sqs.envelope import is_ignored, translate
 from damage_tasks.sqs.queues import DEAD_LETTER_SUFFIX, RETENTION_SECONDS
 from tests.helm.chart import render
+from tests.integration.delivery.stage import wait_until
 from tests.platform.conftest import REGION, Account
 from tests.platform.template import ROOT, TEMPLATE, read_template
+from tools.sample_pictures_and_results import jpeg
 
 pytestmark = pytest.mark.xdist_group("account")
 
@@ -436,6 +441,38 @@ def test_an_upload_is_announced_on_the_queue(
     (message,) = (translate(body, "message-1", "uploads") for body in bodies)
     args, _, _ = json.loads(base64.b64decode(message["body"]))
     assert args[0] == f"s3://{bucket}/rentals/a%20b.jpg"
+
+
+@pytest.mark.slow
+def test_a_photo_in_the_templates_bucket_becomes_a_verdict(
+    account: Account, uploads: dict[str, str], migrated_sqlite_url: str, tmp_path: Path
+) -> None:
+    bucket = uploads["UploadsBucket"]
+    worker = Child(
+        "worker",
+        [sys.executable, "-m", "celery", "-A", "damage_tasks", "worker", "--concurrency", "1",
+         "--without-gossip", "--without-mingle"],
+        log=tmp_path / "worker.log",
+        environment={
+            **clean_environment(),
+            **account.environment,
+            "DAMAGE_HEARTBEAT_FILE": str(tmp_path / "worker.heartbeat"),
+            "DAMAGE_QUEUE_URL": uploads["QueueUrl"],
+            "DAMAGE_BUCKET": uploads["OverlaysBucket"],
+            "DAMAGE_INTAKE_BUCKETS": bucket,
+            "DAMAGE_DATABASE_URL": migrated_sqlite_url,
+        },
+    )  # fmt: skip
+    account.client("s3").put_object(Bucket=bucket, Key="rentals/a b.jpg", Body=jpeg(seed=1))
+    worker.start()
+    store = Inspections(migrated_sqlite_url)
+    try:
+        ((row,), _) = wait_until(lambda: (found := store.search({}, 10, None))[0] and found)
+    finally:
+        store.close()
+        worker.kill()
+    assert row.photo_url == f"s3://{bucket}/rentals/a%20b.jpg"
+    assert row.verdict in (Verdict.CLEAN, Verdict.DAMAGED)
 
 
 def test_only_our_buckets_may_announce_uploads(account: Account, uploads: dict[str, str]) -> None:
