@@ -1,9 +1,11 @@
 #!/bin/sh
-# Installs the Debian packages that some tests need: a browser, Redis, Prometheus, PgBouncer, a JDBC driver.
+# Installs the Debian packages that some tests need: a browser, Redis, Prometheus, PgBouncer,
+# a JDK and a JDBC driver.
 # `make test` runs this script. It does nothing if they are installed; only root can install them.
 set -eu
 missing=
-for pair in chromium:chromium redis-server:redis-server promtool:prometheus pgbouncer:pgbouncer; do
+for pair in chromium:chromium redis-server:redis-server promtool:prometheus pgbouncer:pgbouncer \
+    javac:default-jdk-headless; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
 done
 [ -e /usr/share/java/postgresql.jar ] || missing="$missing libpostgresql-jdbc-java"

@@ -42,10 +42,10 @@ class OtlpTracer:
             resource=Resource(resource).merge(OTELResourceDetector().detect()),
             shutdown_on_exit=False,
         )
-        self._provider.add_span_processor(BatchSpanProcessor(_LoggedExporter(OTLPSpanExporter())))
+        self._provider.add_span_processor(BatchSpanProcessor(LoggedExporter(OTLPSpanExporter())))
         self._tracer = self._provider.get_tracer("damage_tasks")
         for name in _NOISY:
-            logging.getLogger(name).setLevel(logging.CRITICAL)  # `_LoggedExporter` logs instead
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # `LoggedExporter` logs instead
 
     @contextmanager
     def attempt(
@@ -95,7 +95,7 @@ class OtlpTracer:
         thread.join(CLOSE_TIMEOUT_SECONDS)
 
 
-class _LoggedExporter(SpanExporter):
+class LoggedExporter(SpanExporter):
     """Logs when sending begins to fail and when it works again, not every failed request."""
 
     def __init__(self, exporter: SpanExporter) -> None:
@@ -104,14 +104,18 @@ class _LoggedExporter(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send ``spans``."""
+        cause: Exception | None = None
         try:
             result = self._exporter.export(spans)
-        except Exception:
-            result = SpanExportResult.FAILURE
+        except Exception as error:
+            # OpenTelemetry would log each failed request.
+            result, cause = SpanExportResult.FAILURE, error
         fails = result is not SpanExportResult.SUCCESS
         if fails and not self._fails:
             logger.warning(
-                "traces are lost: the collector of OTEL_EXPORTER_OTLP_ENDPOINT does not accept them"
+                "traces are lost: "
+                "the collector of OTEL_EXPORTER_OTLP_ENDPOINT does not accept them",
+                exc_info=cause,
             )
         elif self._fails and not fails:
             logger.info("traces are sent again")

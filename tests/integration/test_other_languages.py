@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("other languages")]
 
 PAGE = (ROOT / "docs/other-languages.md").read_text()
 PHOTO, ID = "https://photos.example/car.jpg", "rental-1/front"
-JDBC_DRIVER = Path("/usr/share/java/postgresql.jar")  # Debian's package
+JDBC_DRIVER = Path("/usr/share/java/postgresql.jar")  # of Debian; tests/install.sh installs it
 VERDICT = re.compile(r"\b(damaged|clean)\b")
 
 
@@ -210,38 +210,29 @@ def test_an_example_for_node_reports_an_unreachable_server_in_one_line(node: Cal
     assert re.fullmatch(r"Reading failed: .*ECONNREFUSED.*\n", reading.stderr)
 
 
-@pytest.fixture
-def java(caller: Caller) -> Caller:
-    if shutil.which("javac") is None:
-        pytest.skip("no JDK is installed")
-    return caller
-
-
-def test_java_sends_a_photo_and_reads_the_verdict(java: Caller) -> None:
-    if not JDBC_DRIVER.exists():
-        pytest.skip("the JDBC driver is not installed: run tests/install.sh")
-    (java.folder / "examples/java/postgresql.jar").symlink_to(JDBC_DRIVER)
+def test_java_sends_a_photo_and_reads_the_verdict(caller: Caller) -> None:
+    (caller.folder / "examples/java/postgresql.jar").symlink_to(JDBC_DRIVER)
     (block,) = commands("Java")
-    sent, verdict = java.output(block).splitlines()
-    assert sent == java.id
+    sent, verdict = caller.output(block).splitlines()
+    assert sent == caller.id
     assert VERDICT.match(verdict)
 
 
 @pytest.mark.parametrize("token", [None, "token/of+a=role"])
 def test_the_jdks_request_has_the_signature_that_botocore_calculates(
-    java: Caller, token: str | None
+    caller: Caller, token: str | None
 ) -> None:
     receiver = WebhookReceiver()
     receiver.behave = answer(200, b"<SendMessageResponse/>")
     keys = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret/+="}
-    java.environment = {
-        **java.environment,
+    caller.environment = {
+        **caller.environment,
         **keys,
         **({"AWS_SESSION_TOKEN": token} if token else {}),
         "DAMAGE_QUEUE_URL": f"http://127.0.0.1:{receiver.port}/123456789012/damage",
     }
-    java.id = 'a "quoted" \\ ümlaut'
-    java.output(f"java examples/java/Send.java {PHOTO} '{ID}'")
+    caller.id = 'a "quoted" \\ ümlaut'
+    caller.output(f"java examples/java/Send.java {PHOTO} '{ID}'")
     receiver.close()
     (request,) = receiver.requests
     (message,) = parse_qs(request.body.decode())["MessageBody"]
@@ -253,7 +244,7 @@ def test_the_jdks_request_has_the_signature_that_botocore_calculates(
         if name in request.headers
     }
     assert ("x-amz-security-token" in signed) == bool(token)
-    again = AWSRequest("POST", java.environment["DAMAGE_QUEUE_URL"], signed, request.body)
+    again = AWSRequest("POST", caller.environment["DAMAGE_QUEUE_URL"], signed, request.body)
     again.context["timestamp"] = signed["x-amz-date"]
     signer = SigV4Auth(Credentials("AKID", "secret/+="), "sqs", REGION)
     signature = signer.signature(
@@ -262,12 +253,12 @@ def test_the_jdks_request_has_the_signature_that_botocore_calculates(
     assert request.headers["authorization"].endswith(f"Signature={signature}")
 
 
-def test_java_names_a_missing_setting_and_an_unreachable_queue(java: Caller) -> None:
-    java.environment = {**java.environment, "AWS_REGION": ""}
-    run = java.run(f"java examples/java/Send.java {PHOTO} {ID}")
+def test_java_names_a_missing_setting_and_an_unreachable_queue(caller: Caller) -> None:
+    caller.environment = {**caller.environment, "AWS_REGION": ""}
+    run = caller.run(f"java examples/java/Send.java {PHOTO} {ID}")
     assert (run.returncode, run.stderr) == (2, "Set AWS_REGION\n")
-    java.environment["AWS_REGION"] = REGION
-    java.environment["DAMAGE_QUEUE_URL"] = "http://127.0.0.1:9/000000000000/damage"
-    run = java.run(f"java examples/java/Send.java {PHOTO} {ID}")
+    caller.environment["AWS_REGION"] = REGION
+    caller.environment["DAMAGE_QUEUE_URL"] = "http://127.0.0.1:9/000000000000/damage"
+    run = caller.run(f"java examples/java/Send.java {PHOTO} {ID}")
     assert run.returncode == 1
     assert run.stderr.startswith("127.0.0.1:9 does not answer: ")
