@@ -30,7 +30,7 @@ _ALWAYS_ELSEWHERE = (
     "the history of a Flower that is not running, which is in its file (--db)",
     "log lines, Sentry, Slack and traces",
     "copies in browsers and in CloudFront, for at most five minutes",
-    "exported folders and evidence, and bundles that were trained on the photos",
+    "exported folders, and bundles that were trained on the photos",
     "backups of the database and of the bucket",
 )
 

@@ -11,8 +11,10 @@ import pytest
 
 from damage_tasks.inspection import Quality
 from damage_tasks.production_quality.quality_report import QualityReport, report_quality
+from damage_tasks.results.quality_counts import LIGHT_LIMITS
 from damage_tasks.results.store import Inspections
 from damage_tasks.review.recording import record
+from model_training.evaluation.breakdown import BRIGHTNESS_RANGES
 from tools.sample_pictures_and_results import NOW, damage, finding, inspection
 
 SINCE = NOW - timedelta(days=7)
@@ -109,3 +111,9 @@ def test_an_empty_database_has_a_report(database_url: str) -> None:
     found = report(store)
     store.close()
     assert (found.overall.photos, found.by["type"]) == (0, {})
+
+
+def test_light_has_the_limits_of_evaluations() -> None:
+    assert {name: 255 * limit for name, limit in LIGHT_LIMITS.items()} == pytest.approx(
+        {name: end for name, _, end in BRIGHTNESS_RANGES[:-1]}
+    )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx2
 import pytest
 
+from damage_tasks.errors import DatabaseUnavailable
 from damage_tasks.production_quality import latest_report
 from damage_tasks.production_quality.latest_report import LatestReport
 from damage_tasks.results.store import Inspections
@@ -73,4 +75,25 @@ def test_the_report_is_kept_for_some_minutes(
     assert reports.get().overall.photos == 0
     monkeypatch.setattr(latest_report, "LIFETIME", timedelta(0))
     assert reports.get().overall.photos == 1
+    store.close()
+
+
+def test_a_report_that_failed_is_not_repeated_at_once(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, attempts = Inspections(database_url), []
+
+    def fail(*_: Any) -> None:
+        attempts.append(1)
+        raise DatabaseUnavailable("the statement took too long")
+
+    reports = LatestReport(store, Settings())
+    with monkeypatch.context() as patch:
+        patch.setattr(latest_report, "report_quality", fail)
+        for _ in range(3):
+            with pytest.raises(DatabaseUnavailable, match="took too long"):
+                reports.get()
+    assert len(attempts) == 1
+    monkeypatch.setattr(latest_report, "PAUSE_AFTER_FAILURE", timedelta(0))
+    assert reports.get().overall.photos == 0
     store.close()
