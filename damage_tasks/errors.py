@@ -47,6 +47,8 @@ from model_store.errors import (
     DamageTaskError,
     EnginesDisagree,
     ExtraMissing,
+    RolloutConflict,
+    RolloutInvalid,
 )
 
 if TYPE_CHECKING:
@@ -90,6 +92,8 @@ __all__ = [
     "QueueUnsafe",
     "RetriesExhausted",
     "ReviewOpen",
+    "RolloutConflict",
+    "RolloutInvalid",
     "SearchInvalid",
     "SettingsError",
     "StackError",

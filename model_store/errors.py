@@ -13,6 +13,8 @@ __all__ = [
     "DamageTaskError",
     "EnginesDisagree",
     "ExtraMissing",
+    "RolloutConflict",
+    "RolloutInvalid",
 ]
 
 
@@ -68,3 +70,17 @@ class BundleUnavailable(BundleError):
 
     code = "bundle_unavailable"
     default_text = "the model store is unreachable and the cache does not contain the bundle"
+
+
+class RolloutInvalid(BundleError):
+    """Raised when the document of a roll-out, or a change to it, contradicts its rules."""
+
+    code = "rollout_invalid"
+    default_text = "the roll-out is invalid"
+
+
+class RolloutConflict(BundleError):
+    """Raised when a roll-out has been changed since it was read; look at it and try again."""
+
+    code = "rollout_conflict"
+    default_text = "the roll-out has been changed since it was read"

@@ -1,30 +1,22 @@
-"""Fetches bundles: verified by checksum and cached atomically, once per machine.
-
-The cache stores a bundle under its digest, so another version never overwrites
-one that a worker is reading.  ``names/`` records the last digest of each address, so
-a worker can start while the store is unavailable.
-"""
+"""Fetches verified bundles, by their address or as a roll-out names them."""
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from model_store.bundle import Bundle, open_bundle, verify_golden, verify_weights
+from model_store.bundle import Bundle, open_bundle
+from model_store.bundle_cache import BundleCache, read_all
 from model_store.errors import BundleError, BundleNotFound, BundleUnavailable
-from model_store.manifest import (
-    MANIFEST_FILE,
-    File,
-    Manifest,
-    Weights,
-    parse_manifest,
+from model_store.manifest import MANIFEST_FILE, parse_manifest, read_manifest
+from model_store.rollout import (
+    NamedBundle,
+    Rollout,
+    bundle_uri,
+    is_pointer,
+    parse_rollout,
+    pointer_at,
 )
-from model_store.sources import ClientFactory, Source, boto3_client, folder_of, source_of
+from model_store.sources import ClientFactory, boto3_client, folder_of, source_of
 
 DEFAULT_BUNDLE_FOLDER = Path(__file__).parent / "default"
 NO_DEFAULT_BUNDLE_MESSAGE = (
@@ -32,16 +24,19 @@ NO_DEFAULT_BUNDLE_MESSAGE = (
     "set DAMAGE_BUNDLE to the folder, s3:// or https:// address of a bundle, "
     "for example to model_store/default in a clone of the source repository"
 )
-MAX_SMALL_FILE_BYTES = 4 * 1024 * 1024
 
 
 def fetch_bundle(uri: str, cache: Path, new_client: ClientFactory = boto3_client) -> Bundle:
     """The verified bundle at ``uri``: ``default``, a folder, ``s3://...`` or ``https://...``.
 
+    If ``uri`` is a pointer, the bundle with the largest share.
     Remote bundles are downloaded into ``cache`` unless they are already there; from S3, with
     the client that ``new_client`` creates.
     Raises `BundleError`, `BundleNotFound` or `BundleUnavailable` with a one-line message.
     """
+    if is_pointer(uri):
+        rollout = read_rollout(uri, cache, new_client)
+        return fetch_named(uri, rollout.largest, cache, new_client)
     if uri == "default":
         if not DEFAULT_BUNDLE_FOLDER.is_dir():
             raise BundleNotFound(NO_DEFAULT_BUNDLE_MESSAGE)
@@ -49,122 +44,59 @@ def fetch_bundle(uri: str, cache: Path, new_client: ClientFactory = boto3_client
     folder = folder_of(uri)
     if folder is not None:
         return open_bundle(folder)
-    return _Cache(cache).fetch(uri, source_of(uri, new_client))
+    return BundleCache(cache).fetch(uri, source_of(uri, new_client))
 
 
-class _Cache:
-    def __init__(self, root: Path) -> None:
-        self.root = root
+def read_rollout(uri: str, cache: Path, new_client: ClientFactory = boto3_client) -> Rollout:
+    """The roll-out at the pointer ``uri``; the one read last if the store is unreachable.
 
-    def fetch(self, uri: str, source: Source) -> Bundle:
-        name = self.root / "names" / hashlib.sha256(uri.encode()).hexdigest()
-        try:
-            text = _read_all(source, MANIFEST_FILE)
-        except BundleUnavailable as error:
-            return self._offline(name, error)
-        manifest, digest = parse_manifest(text, f"{uri}/{MANIFEST_FILE}")
-        folder = self.root / "bundles" / digest
-        try:
-            with self._locked():
-                if not folder.is_dir():
-                    self._download(source, manifest, text, folder)
-                bundle = self._open(digest)
-                _write_atomically(name, digest.encode())
-        except OSError as error:
-            raise self._unwritable(manifest, error) from None
-        return bundle
-
-    def _unwritable(self, manifest: Manifest, error: OSError) -> BundleError:
-        need = sum(file.bytes for _, file in manifest.large_files())
-        existing = next(
-            path for path in (self.root, *self.root.absolute().parents) if path.is_dir()
-        )
-        free = shutil.disk_usage(existing).free
-        return BundleError(
-            f"cache {self.root}: {error.strerror}; {manifest.name} {manifest.version} needs "
-            f"{_megabytes(need)}, and {_megabytes(free)} are free; make room there, or set "
-            "DAMAGE_BUNDLE_CACHE to another folder"
-        )
-
-    def _open(self, digest: str) -> Bundle:
-        folder = self.root / "bundles" / digest
-        try:
-            bundle = open_bundle(folder)
-        except BundleError as error:
-            raise BundleError(f"{error}; remove {folder} to download it again") from None
-        if bundle.digest != digest:
-            raise BundleError(f"{bundle.folder} has digest {bundle.digest[:12]}...: remove it")
-        return bundle
-
-    def _offline(self, name: Path, error: BundleUnavailable) -> Bundle:
-        try:
-            digest = name.read_text()
-        except OSError:
-            raise BundleUnavailable(
-                f"{error}, and {self.root} does not contain the bundle"
-            ) from None
-        return self._open(digest)
-
-    def _download(self, source: Source, manifest: Manifest, text: bytes, folder: Path) -> None:
-        # A broken download leaves its unfinished folder, so that the next attempt can resume it.
-        unfinished = folder.with_suffix(".part")
-        for name, file in manifest.large_files():
-            _download_weights(source, name, file, unfinished)
-        for golden in manifest.golden:
-            path = unfinished / golden.photo
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(_read_all(source, golden.photo))
-            verify_golden(unfinished, golden)
-        (unfinished / MANIFEST_FILE).write_bytes(text)
-        unfinished.rename(folder)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Allow one download at a time on a machine; the lock ends with the process."""
-        for part in ("bundles", "names"):
-            (self.root / part).mkdir(parents=True, exist_ok=True)
-        lock = os.open(self.root / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
-
-
-def _download_weights(source: Source, name: str, weights: Weights | File, folder: Path) -> None:
-    path = folder / weights.file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    offset = path.stat().st_size if path.exists() else 0
-    if offset > weights.bytes:
-        path.unlink()
-        offset = 0
-    if offset < weights.bytes:
-        with path.open("ab") as file:
-            for chunk in source.read(weights.file, offset):
-                file.write(chunk)
-                if file.tell() > weights.bytes:
-                    break
+    Raises `BundleNotFound`, `BundleUnavailable` or `RolloutInvalid`.
+    """
+    copies = BundleCache(cache)
     try:
-        verify_weights(folder, name, weights)
-    except BundleError:
-        path.unlink()  # otherwise the next attempt would resume the wrong data
-        raise
+        stored = pointer_at(uri, new_client).read()
+    except BundleUnavailable:
+        copy = copies.kept_rollout(uri)
+        if copy is None:
+            raise
+        return parse_rollout(copy, uri)
+    assert stored is not None
+    copies.keep_rollout(uri, stored.rollout.to_json())
+    return stored.rollout
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
+def fetch_named(
+    pointer_uri: str, named: NamedBundle, cache: Path, new_client: ClientFactory = boto3_client
+) -> Bundle:
+    """The verified bundle that a roll-out names, from ``cache`` if it is there.
+
+    Raises as `fetch_bundle` does, and `BundleError` if the store has another digest.
+    """
+    bundle = BundleCache(cache).find(named.digest)
+    uri = bundle_uri(pointer_uri, named.version)
+    bundle = bundle or fetch_bundle(uri, cache, new_client)
+    if bundle.digest != named.digest:
+        raise BundleError(
+            f"{uri} has digest {bundle.digest[:12]}..., but the roll-out names "
+            f"{named.digest[:12]}...; publish a new version instead of replacing one"
+        )
+    return bundle
 
 
-def _read_all(source: Source, name: str) -> bytes:
-    text = b""
-    for chunk in source.read(name):
-        text += chunk
-        if len(text) > MAX_SMALL_FILE_BYTES:
-            raise BundleError(f"{name} has more than {MAX_SMALL_FILE_BYTES} bytes")
-    return text
+def find_version(
+    pointer_uri: str, version: str, new_client: ClientFactory = boto3_client
+) -> NamedBundle:
+    """The published bundle ``version`` next to the pointer; only its manifest is read.
 
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    unfinished = path.with_suffix(f".{os.getpid()}")
-    unfinished.write_bytes(data)
-    shutil.move(unfinished, path)
+    Raises `BundleError`, `BundleNotFound` or `BundleUnavailable`.
+    """
+    uri = bundle_uri(pointer_uri, version)
+    folder = folder_of(uri)
+    if folder is not None:
+        manifest, digest = read_manifest(folder)
+    else:
+        text = read_all(source_of(uri, new_client), MANIFEST_FILE)
+        manifest, digest = parse_manifest(text, uri)
+    if manifest.version != version:
+        raise BundleError(f"{uri} contains version {manifest.version}")
+    return NamedBundle(version=version, digest=digest)

@@ -1,4 +1,4 @@
-"""``python -m model_store``: list, show, verify, pull and publish bundles."""
+"""``python -m model_store``: list, show, verify, pull, publish and roll out bundles."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from rich.console import Console
 from rich.table import Table
 
 from damage_tasks.cli.error_exit import run
+from damage_tasks.cli.rollout import cli as rollout
 from model_store.bundle import Bundle
 from model_store.manifest import Gate, Manifest
 
 cli = typer.Typer(
     name="model_store",
-    help="Bundles of networks: list, show, verify, pull and publish them. A bundle is "
+    help="Bundles of networks: list, show, verify, pull, publish and roll them out. A bundle is "
     "`default`, a folder, s3://bucket/name/version or https://host/name/version.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+cli.add_typer(rollout)
 
 Uri = Annotated[str, typer.Argument(metavar="BUNDLE", help="default, a folder, s3:// or https://")]
 

@@ -94,7 +94,8 @@ class PlaceSettings(Group):
     bundle: str = setting(
         "default",
         "Bundle of networks: `default` (only in a clone of the repository), a folder, "
-        "or `s3://bucket/name/version`.",
+        "`s3://bucket/name/version`, or the pointer `s3://bucket/name/CURRENT`, which names a "
+        "version.",
         "s3://acme-models/damage/1.4.0",
     )
     bundle_cache: Path = setting(

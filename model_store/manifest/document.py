@@ -28,7 +28,7 @@ from model_store.manifest.networks import (
     Weights,
     inside_the_bundle,
 )
-from model_store.manifest.part import Part, is_number
+from model_store.manifest.part import Part, is_number, problems_of
 from model_store.manifest.references import misfits_of_decision, misfits_of_networks
 
 MANIFEST_FILE = "manifest.json"
@@ -199,8 +199,7 @@ def parse_manifest(text: bytes, where: str) -> tuple[Manifest, str]:
     try:
         manifest = Manifest.model_validate(document)
     except ValidationError as error:
-        problems = "; ".join(_problem(found["loc"], found["msg"]) for found in error.errors())
-        raise BundleError(f"{where}: {problems}") from None
+        raise BundleError(f"{where}: {problems_of(error, 'manifest')}") from None
     return manifest, hashlib.sha256(text).hexdigest()
 
 
@@ -212,7 +211,3 @@ def read_manifest(folder: Path) -> tuple[Manifest, str]:
     except OSError as error:
         raise BundleNotFound(f"no bundle in {folder}: {error.strerror}: {MANIFEST_FILE}") from None
     return parse_manifest(text, str(path))
-
-
-def _problem(key: tuple[str | int, ...], text: str) -> str:
-    return f"{'.'.join(map(str, key)) or 'manifest'}: {text.removeprefix('Value error, ')}"

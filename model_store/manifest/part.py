@@ -51,6 +51,14 @@ def _with_misfits(error: ValidationError, misfits: list[str]) -> ValidationError
     return ValidationError.from_exception_data(error.title, details)
 
 
+def problems_of(error: ValidationError, root: str) -> str:
+    """Every wrong key of a document named ``root``, in one line."""
+    return "; ".join(
+        f"{'.'.join(map(str, found['loc'])) or root}: {found['msg'].removeprefix('Value error, ')}"
+        for found in error.errors()
+    )
+
+
 def objects(value: Any) -> list[Mapping[str, Any]]:
     """The JSON objects in a list; empty for anything else."""
     return [item for item in value if isinstance(item, Mapping)] if is_list(value) else []

@@ -170,14 +170,14 @@ def test_an_unfinished_bundle_is_refused(
 
 
 def test_a_bundle_may_come_from_a_web_server(bundle: Path, site: Any, tmp_path: Path) -> None:
-    from model_store.fetch import _Cache
+    from model_store.bundle_cache import BundleCache
     from model_store.sources import WebSource
 
     for path in bundle.rglob("*.*"):
         site.serve(f"/tiny/{path.relative_to(bundle)}", path.read_bytes())
     # In reality https://, but the test's server has no certificate.
     source = WebSource(f"{site.url}/tiny")
-    fetched = _Cache(tmp_path / "cache").fetch(source.uri, source)
+    fetched = BundleCache(tmp_path / "cache").fetch(source.uri, source)
     assert fetched.digest == open_bundle(bundle).digest
 
 

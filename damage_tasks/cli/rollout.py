@@ -1,0 +1,137 @@
+"""``python -m model_store rollout``: which bundles serve which percentage of the photos."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from damage_tasks.errors import BundleNotFound, RolloutInvalid, SettingsError
+from model_store.rollout import (
+    POINTER_FILE,
+    NamedBundle,
+    Pointer,
+    Rollout,
+    StoredRollout,
+    is_pointer,
+    pointer_at,
+    rolled_back,
+    with_percentages,
+)
+
+cli = typer.Typer(
+    name="rollout",
+    help=f"Roll out a bundle by its pointer, a small document named {POINTER_FILE} next to the "
+    "bundle's versions. A worker whose DAMAGE_BUNDLE is the pointer reads it when it starts.",
+    no_args_is_help=True,
+)
+
+Where = Annotated[
+    str | None,
+    typer.Option(
+        "--pointer",
+        metavar="ADDRESS",
+        help=f"s3://bucket/name/{POINTER_FILE}, or a file; DAMAGE_BUNDLE by default.",
+    ),
+]
+Reason = Annotated[str, typer.Option(help="Why, shown by `status`.")]
+
+
+@cli.command("set")
+def set_(
+    percentages: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="VERSION=PERCENT...",
+            help="Percentages of photos, for example 2.1.0=5. The rest, up to 100, goes to the "
+            "version that examined all photos before.",
+        ),
+    ],
+    pointer: Where = None,
+    reason: Reason = "",
+) -> None:
+    """Set which versions examine which percentage of the photos, chosen by the photo's sha256."""
+    place = _pointer(pointer)
+    stored = _read(place)
+    chosen = {_bundle(place, version): percent for version, percent in _parsed(percentages).items()}
+    current = stored.rollout if stored else None
+    _write(place, with_percentages(current, chosen, reason), stored)
+
+
+@cli.command()
+def back(pointer: Where = None, reason: Reason = "") -> None:
+    """Let the version that examined all photos before the roll-out examine all of them again."""
+    place = _pointer(pointer)
+    stored = place.read()
+    assert stored is not None
+    _write(place, rolled_back(stored.rollout, reason), stored)
+
+
+@cli.command()
+def status(pointer: Where = None) -> None:
+    """Show which versions examine which percentage of the photos."""
+    stored = _pointer(pointer).read()
+    assert stored is not None
+    _show(stored.rollout)
+
+
+def _parsed(percentages: list[str]) -> dict[str, int]:
+    found = {}
+    for text in percentages:
+        parts = re.fullmatch(r"([^=]+)=(\d{1,3})%?", text)
+        if parts is None:
+            raise RolloutInvalid(f"{text}: expected VERSION=PERCENT, for example 2.1.0=5")
+        found[parts[1]] = int(parts[2])
+    return found
+
+
+def _pointer(uri: str | None) -> Pointer:
+    from damage_tasks.settings import get_settings
+    from damage_tasks.storage.aws_clients import new_client
+
+    chosen = uri or get_settings().bundle
+    if not is_pointer(chosen):
+        raise SettingsError(
+            f"{chosen} is not a pointer: give --pointer or set DAMAGE_BUNDLE, for example to "
+            f"s3://acme-models/damage/{POINTER_FILE}"
+        )
+    return pointer_at(chosen, new_client)
+
+
+def _read(pointer: Pointer) -> StoredRollout | None:
+    try:
+        return pointer.read()
+    except BundleNotFound:
+        return None
+
+
+def _bundle(pointer: Pointer, version: str) -> NamedBundle:
+    from damage_tasks.storage.aws_clients import new_client
+    from model_store.fetch import find_version
+
+    return find_version(pointer.uri, version, new_client)
+
+
+def _write(pointer: Pointer, rollout: Rollout, replaced: StoredRollout | None) -> None:
+    pointer.write(rollout, replaced.etag if replaced else None)
+    _show(rollout)
+
+
+def _show(rollout: Rollout) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("version", "photos", "digest"):
+        table.add_column(column, overflow="fold")
+    for share in rollout.shares:
+        table.add_row(share.version, f"{share.percent} %", share.digest)
+    if rollout.fallback and len(rollout.bundles) > len(rollout.shares):
+        table.add_row(rollout.fallback.version, "fallback", rollout.fallback.digest)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"set at {rollout.updated:%Y-%m-%d %H:%M:%S %Z}{_because(rollout.reason)}")
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""

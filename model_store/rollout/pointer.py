@@ -1,0 +1,166 @@
+"""Where a roll-out is stored: a file named `POINTER_FILE` next to the versions of a bundle.
+
+``s3://models/damage/CURRENT`` describes the roll-out of ``s3://models/damage/<version>``.
+Writers replace the version that they have read, or nothing, so no change is lost.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from model_store.errors import BundleNotFound, BundleUnavailable, RolloutConflict, RolloutInvalid
+from model_store.rollout.rollout_document import MAX_DOCUMENT_BYTES, Rollout, parse_rollout
+from model_store.sources import ClientFactory, boto3_client, folder_of, s3_client
+
+POINTER_FILE = "CURRENT"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRollout:
+    """A roll-out as it was read; ``etag`` identifies its bytes."""
+
+    rollout: Rollout
+    etag: str
+
+
+class Pointer(Protocol):
+    """A place that stores one roll-out."""
+
+    uri: str
+
+    def read(self, known: str | None = None) -> StoredRollout | None:
+        """The stored roll-out, or None if its etag is still ``known``.
+
+        Raises `BundleNotFound` if there is none, `BundleUnavailable` if the place cannot be
+        reached, and `RolloutInvalid`.
+        """
+
+    def write(self, rollout: Rollout, replaces: str | None) -> None:
+        """Store ``rollout`` in place of the one whose etag is ``replaces``; None if there is none.
+
+        Raises `RolloutConflict` if another one is stored there, and as `read` does.
+        """
+
+
+def is_pointer(uri: str) -> bool:
+    """Whether ``uri`` is the address of a pointer rather than of a bundle."""
+    return uri.rpartition("/")[2] == POINTER_FILE
+
+
+def pointer_at(uri: str, new_client: ClientFactory = boto3_client) -> Pointer:
+    """The pointer at ``uri``, a file or ``s3://bucket/name/CURRENT``."""
+    if is_pointer(uri):
+        file = folder_of(uri)
+        if file is not None:
+            return FilePointer(uri, file)
+        if urlsplit(uri).scheme == "s3":
+            return S3Pointer(uri, new_client)
+    raise RolloutInvalid(
+        f"{uri}: a roll-out is stored in a file or at s3://bucket/name/{POINTER_FILE}, "
+        f"always named {POINTER_FILE}"
+    )
+
+
+def bundle_uri(pointer_uri: str, version: str) -> str:
+    """The address of a version of the bundle whose roll-out is stored at ``pointer_uri``."""
+    return f"{pointer_uri.removesuffix(POINTER_FILE)}{version}"
+
+
+class FilePointer:
+    """A pointer in a folder, which all workers mount."""
+
+    def __init__(self, uri: str, path: Path) -> None:
+        self.uri = uri
+        self._path = path
+
+    def read(self, known: str | None = None) -> StoredRollout | None:
+        """See `Pointer`."""
+        try:
+            with self._path.open("rb") as file:
+                text = file.read(MAX_DOCUMENT_BYTES + 1)
+        except FileNotFoundError:
+            raise BundleNotFound(f"no roll-out in {self._path}") from None
+        except OSError as error:
+            raise BundleUnavailable(f"{self._path}: {error.strerror}") from None
+        etag = hashlib.sha256(text).hexdigest()
+        return None if etag == known else StoredRollout(parse_rollout(text, self.uri), etag)
+
+    def write(self, rollout: Rollout, replaces: str | None) -> None:
+        """See `Pointer`."""
+        with self._locked():
+            if self._etag() != replaces:
+                raise RolloutConflict(f"{self.uri} has been changed by someone else")
+            unfinished = self._path.with_suffix(f".{os.getpid()}")
+            unfinished.write_bytes(rollout.to_json())
+            unfinished.replace(self._path)
+
+    def _etag(self) -> str | None:
+        return hashlib.sha256(self._path.read_bytes()).hexdigest() if self._path.exists() else None
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock = os.open(self._path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+
+class S3Pointer:
+    """A pointer in a bucket."""
+
+    def __init__(self, uri: str, new_client: ClientFactory = boto3_client) -> None:
+        parts = urlsplit(uri)
+        self.uri = uri
+        self._place: Any = {"Bucket": parts.netloc, "Key": parts.path.lstrip("/")}
+        self._client = s3_client(new_client)
+
+    def read(self, known: str | None = None) -> StoredRollout | None:
+        """See `Pointer`."""
+        from botocore.exceptions import BotoCoreError, ClientError
+        from urllib3.exceptions import HTTPError
+
+        from model_store.s3_faults import Fault, fault_of
+
+        condition: Any = {"IfNoneMatch": known} if known else {}
+        try:
+            answer = self._client.get_object(**self._place, **condition)
+            with answer["Body"] as body:
+                text = body.read(MAX_DOCUMENT_BYTES + 1)
+        except (ClientError, BotoCoreError, HTTPError, OSError) as error:
+            fault = fault_of(error)
+            if fault.code in ("304", "NotModified"):
+                return None
+            if fault.fault is Fault.TEMPORARY:
+                raise BundleUnavailable(f"{self.uri}: {fault}") from None
+            raise BundleNotFound(f"{self.uri}: {fault}") from None
+        return StoredRollout(parse_rollout(text, self.uri), answer["ETag"])
+
+    def write(self, rollout: Rollout, replaces: str | None) -> None:
+        """See `Pointer`."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        from model_store.s3_faults import fault_of
+
+        condition: Any = {"IfMatch": replaces} if replaces else {"IfNoneMatch": "*"}
+        try:
+            self._client.put_object(
+                **self._place,
+                **condition,
+                Body=rollout.to_json(),
+                ContentType="application/json",
+            )
+        except (ClientError, BotoCoreError, OSError) as error:
+            fault = fault_of(error)
+            if fault.code in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"):
+                raise RolloutConflict(f"{self.uri} has been changed by someone else") from None
+            raise BundleUnavailable(f"{self.uri}: {fault}") from None
