@@ -9,6 +9,7 @@ OUT ?= out
 PHOTOS ?=
 PHOTO ?=
 SEED ?= 1
+MINUTES ?= 60
 # Docker Compose 2.20 or newer; podman's socket also works (DOCKER_HOST).
 COMPOSE ?= docker compose
 
@@ -21,7 +22,7 @@ INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c $(CONSTRAINT
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack install test all-tests chaos bench bench-review bench-peers lint format typecheck unit up live \
+.PHONY: help demo stack install test all-tests chaos soak bench bench-review bench-peers lint format typecheck unit up live \
 	submit down chart test-containers docs site caller package constraints image-lock clean
 
 help: ## Show this help
@@ -51,6 +52,9 @@ unit: $(VENV)/.dev ## Run the tests that need no server, in less than a minute: 
 
 chaos: $(VENV)/.dev ## Inject failures while photos arrive, and count the results: PHOTOS=500 SEED=1
 	@$(BIN)/python -m tools.chaos --photos $(or $(PHOTOS),500) --seed $(SEED)
+
+soak: $(VENV)/.dev ## Run for an hour while parts restart, and check that nothing grows: MINUTES=60
+	@$(BIN)/python -m tools.soak --minutes $(MINUTES)
 
 lint: $(VENV)/.dev ## Check style
 	@$(BIN)/ruff check .

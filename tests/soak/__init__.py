@@ -1,0 +1,1 @@
+"""The soak test's judgement, and a run of a minute."""

@@ -1,0 +1,67 @@
+"""Decides whether a figure grows over time, from its samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+FLAT, GROWS, UNCLEAR = "flat", "grows", "unclear"
+BLOCKS = 12
+CONFIDENCE = 0.95
+SECONDS_PER_HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """The growth per hour that is accepted: a number, or a share of the level if that is more."""
+
+    number: float
+    share: float = 0.0
+
+    def at(self, level: float) -> float:
+        """The accepted growth per hour of a figure with this median."""
+        return max(self.number, self.share * level)
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """The median of a figure, its growth per hour, and the 95 % interval of that growth."""
+
+    level: float
+    per_hour: float
+    low: float
+    high: float
+
+    def verdict(self, allowance: Allowance) -> str:
+        """``grows``, ``flat``, or ``unclear`` if the run was too short to tell.
+
+        ``grows`` means more than ``allowance`` and certainly more than zero; ``flat`` means
+        certainly not more than ``allowance``.
+        """
+        accepted = allowance.at(self.level)
+        if self.low > 0 and self.per_hour > accepted:
+            return GROWS
+        return FLAT if self.high <= accepted else UNCLEAR
+
+
+def trend(seconds: Sequence[float], values: Sequence[float] | NDArray[np.float64]) -> Trend:
+    """The trend of ``values`` measured at ``seconds``, in ascending order.
+
+    A line through the medians of `BLOCKS` periods, because neighbouring samples resemble each
+    other, and a restart is visible for a moment.  Raises `ValueError` for fewer samples.
+    """
+    if len(values) < BLOCKS:
+        raise ValueError(f"{len(values)} samples are too few; at least {BLOCKS} are needed")
+    measured = np.asarray(values, float)
+    hours = [
+        float(period.mean()) / SECONDS_PER_HOUR
+        for period in np.array_split(np.asarray(seconds, float), BLOCKS)
+    ]
+    medians = [float(np.median(period)) for period in np.array_split(measured, BLOCKS)]
+    (slope, _), covariance = np.polyfit(hours, medians, 1, cov=True)
+    margin = float(stats.t.ppf((1 + CONFIDENCE) / 2, BLOCKS - 2)) * float(covariance[0, 0]) ** 0.5
+    return Trend(float(np.median(measured)), float(slope), slope - margin, slope + margin)
