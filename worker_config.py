@@ -77,7 +77,8 @@ task_soft_time_limit = _settings.soft_time_limit
 task_time_limit = _settings.time_limit
 
 # --- worker
-worker_concurrency = _settings.concurrency
+# Else `damage_tasks.worker.process_count` chooses the number when a worker starts.
+worker_concurrency = None if _settings.concurrency == "auto" else _settings.concurrency
 # With Celery's 4 s, every replacement process that needs longer to load its bundle would be killed
 # again and again (celery/celery#1715).
 worker_proc_alive_timeout = _settings.load_timeout

@@ -27,9 +27,10 @@ def main(
         typer.Option(
             help="Sections: a bare forward, b end to end, c naive designs, "
             "d efficiency, e starts and memory, f scale, g processes and threads, h search "
-            "(ten million rows: half an hour, 40 GB of free disk), i receivers of events."
+            "(ten million rows: half an hour, 40 GB of free disk), i receivers of events, "
+            "j photos from afar."
         ),
-    ] = "abcdefghi",
+    ] = "abcdefghij",
     seconds: Annotated[float, typer.Option(min=1, help="Seconds of one measurement.")] = 5.0,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of interleaved comparisons.")] = 3,
     out: Annotated[Path, typer.Option(help="Folder for results.")] = RESULTS,

@@ -38,7 +38,7 @@ def run(
     count: Annotated[int, typer.Option(min=1, max=500, help="Number of sample photos.")] = 12,
     processes: Annotated[
         int | None,
-        typer.Option(min=1, help="Number of worker processes; by default one more than cores."),
+        typer.Option(min=1, help="Number of worker processes; by default as DAMAGE_CONCURRENCY."),
     ] = None,
     review: Annotated[
         bool | None,

@@ -28,7 +28,7 @@ def run(
     ] = Path("var"),
     processes: Annotated[
         int | None,
-        typer.Option(min=1, help="Number of worker processes; by default one more than cores."),
+        typer.Option(min=1, help="Number of worker processes; by default as DAMAGE_CONCURRENCY."),
     ] = None,
     database_url: Annotated[
         str | None,

@@ -7,7 +7,6 @@ development, demonstrations and tests.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any, Self
@@ -61,8 +60,7 @@ class Stack:
     ) -> None:
         self.folder = folder.absolute()
         self._files = StackFiles(self.folder)
-        # One more than cores, because some wait for downloads, uploads and the database.
-        self.processes = processes or (os.cpu_count() or 1) + 1
+        self.processes = processes
         self.worker_count = workers
         self.database_url = database_url
         self.show_worker = show_worker
@@ -169,7 +167,8 @@ class Stack:
         worker = Child(
             f"worker {number}",
             [sys.executable, "-m", "celery", "-A", self._app, "worker",
-             "--hostname", f"worker{number}@%h", "--concurrency", str(self.processes),
+             "--hostname", f"worker{number}@%h",
+             *(["--concurrency", str(self.processes)] if self.processes else []),
              "--without-gossip", "--without-mingle"],
             log=log,
             environment={

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
+from pydantic import Field
+
 from damage_tasks.settings.base import Group, setting
 
 
@@ -60,7 +64,21 @@ class WorkerSettings(Group):
         "2048",
         ge=256,
     )
-    concurrency: int = setting(1, "Number of processes per worker.", "2", ge=1, le=128)
+    concurrency: Annotated[int, Field(ge=1, le=128)] | Literal["auto"] = setting(
+        "auto",
+        "Number of processes per worker. `auto` starts five for each core, as far as memory "
+        "allows: 400 MiB for the worker, and 150 MiB plus `DAMAGE_MAX_PHOTO_MEGABYTES` for each "
+        "process.",
+        "auto",
+    )
+    cores: int | None = setting(
+        None,
+        "Number of cores that `DAMAGE_CONCURRENCY=auto` counts, where a container has no CPU limit "
+        "but other containers use the same cores; by default those that the worker may use.",
+        "1",
+        ge=1,
+        le=1024,
+    )
     prefetch: int = setting(
         1,
         "Number of photos that a worker prefetches for each of its processes; always 1 with "

@@ -16,9 +16,11 @@ from celery import signals
 def connect_signals(app: Any) -> None:
     """Prepare for a worker of ``app``; nothing happens until one starts in this process."""
 
-    def start(instance: Any = None, **_: Any) -> None:
+    def start(instance: Any = None, options: Any = None, **_: Any) -> None:
         if instance.app is app:
             _connect_worker_signals(app, instance)
+            if not (options or {}).get("concurrency"):
+                _choose_process_count(app)
 
     signals.celeryd_init.connect(start, weak=False)
 
@@ -52,6 +54,14 @@ def _connect_worker_signals(app: Any, worker: Any) -> None:
         (signals.worker_shutdown, startup.set_exit_status),
     ):
         signal.connect(_for_application(app, receiver), weak=False)
+
+
+def _choose_process_count(app: Any) -> None:
+    from damage_tasks.worker.process_count import process_count
+    from damage_tasks.worker.runtime import runtime_of
+
+    # Celery starts as many processes as this says after this signal.
+    app.conf.update(worker_concurrency=process_count(runtime_of(app).settings))
 
 
 def _for_application(app: Any, receiver: Callable[..., None]) -> Callable[..., None]:

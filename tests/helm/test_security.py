@@ -120,7 +120,9 @@ def test_every_container_has_requests_and_a_limit_of_memory(documents: Documents
         for container in containers(pod):
             resources = container["resources"]
             assert {"cpu", "memory"} <= set(resources["requests"]), name
-            assert resources["limits"]["memory"] == resources["requests"]["memory"], name
+            # The largest photos seldom come to all of a worker's processes at the same time.
+            if container["name"] not in ("worker", "check"):
+                assert resources["limits"]["memory"] == resources["requests"]["memory"], name
 
 
 def test_no_pod_gets_a_token_for_kubernetes(documents: Documents) -> None:

@@ -148,6 +148,12 @@ def test_memory_that_the_processes_would_outgrow_is_refused() -> None:
         refusal({"settings": {"DAMAGE_CONCURRENCY": 4}, "worker": {"resources": limits}})
 
 
+def test_memory_that_does_not_fit_one_process_is_refused() -> None:
+    limits = {"limits": {"memory": "1061Mi"}, "requests": {"memory": "512Mi"}}
+    assert "does not fit one process" in refusal({"worker": {"resources": limits}})
+    render({"worker": {"resources": {**limits, "limits": {"memory": "1062Mi"}}}})
+
+
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [

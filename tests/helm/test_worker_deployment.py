@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from damage_tasks.settings import Settings
+from damage_tasks.worker.process_count import PROCESS_MEBIBYTES, fitting_processes
 from tests.helm.chart import CHART, ChartRefused, render
 from tests.platform.quantities import mebibytes
 
@@ -69,15 +70,31 @@ def test_the_startup_probe_waits_for_download_and_load(load_timeout: int | None)
     assert needed <= allowed < needed + 10
 
 
-@pytest.mark.parametrize("example", ["minimal", "fixed"])
-def test_memory_is_reserved_in_full_and_fits_the_processes(example: str) -> None:
-    documents = render(yaml.safe_load((CHART / f"examples/{example}.yaml").read_text()))
+def test_memory_is_reserved_in_full_for_a_fixed_number_of_processes() -> None:
+    documents = render(yaml.safe_load((CHART / "examples/fixed.yaml").read_text()))
     resources = jmespath.search(f"{CONTAINER}.resources", documents.worker)
     assert resources["requests"]["memory"] == resources["limits"]["memory"]
     settings = documents.one("ConfigMap")["data"]
     processes = int(settings["DAMAGE_CONCURRENCY"])
     needed = processes * int(settings["DAMAGE_MAX_PROCESS_MEGABYTES"]) + 400
     assert mebibytes(resources["limits"]["memory"]) >= needed
+
+
+def test_the_default_memory_limit_fits_five_processes_with_the_largest_photo() -> None:
+    documents = render()
+    limits = jmespath.search(f"{CONTAINER}.resources.limits", documents.worker)
+    assert documents.one("ConfigMap")["data"]["DAMAGE_CONCURRENCY"] == "auto"
+    each = PROCESS_MEBIBYTES + default("max_photo_megabytes")
+    limit = int(mebibytes(limits["memory"]))
+    assert fitting_processes(1, limit, each) == 5
+    assert fitting_processes(1, limit - 100, each) == 4
+
+
+def test_a_worker_counts_the_cores_that_it_requests() -> None:
+    (cores,) = worker(None, f"{CONTAINER}.env[?name=='DAMAGE_CORES'].valueFrom.resourceFieldRef")
+    assert cores == {"resource": "requests.cpu", "divisor": "1"}
+    fixed = {"settings": {"DAMAGE_CORES": 2}}
+    assert worker(fixed, f"{CONTAINER}.env[?name=='DAMAGE_CORES']") == []
 
 
 def test_every_process_has_a_core_and_none_is_throttled() -> None:

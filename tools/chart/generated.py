@@ -154,18 +154,25 @@ def _settings() -> dict[str, Any]:
         if name in SECRETS | FIXED:
             continue
         types = [n for n in node.get("anyOf", [node]) if n.get("type") != "null"]
-        kept = {
-            key: value
-            for key, value in types[0].items()
-            if key in ("type", "items", "minimum", "maximum", "exclusiveMinimum", "pattern", "enum")
-        }
-        # A list may be written as text; null resets a value from another file.
-        others = ["string"] if kept["type"] == "array" else []
-        kept["type"] = [kept["type"], *others, "null"]
-        if "enum" in kept:
-            kept["enum"] = [*kept["enum"], None]
-        properties[name] = {"description": node["description"], **kept}
+        limits = _limits(types[0])
+        if len(types) > 1:  # a number, or a word such as `auto`
+            limits = {"anyOf": [limits, *({"const": one["const"]} for one in types[1:])]}
+        properties[name] = {"description": node["description"], **limits}
     return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _limits(node: dict[str, Any]) -> dict[str, Any]:
+    kept = {
+        key: value
+        for key, value in node.items()
+        if key in ("type", "items", "minimum", "maximum", "exclusiveMinimum", "pattern", "enum")
+    }
+    # A list may be written as text; null resets a value from another file.
+    others = ["string"] if kept["type"] == "array" else []
+    kept["type"] = [kept["type"], *others, "null"]
+    if "enum" in kept:
+        kept["enum"] = [*kept["enum"], None]
+    return kept
 
 
 def readme() -> str:

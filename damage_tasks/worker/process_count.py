@@ -1,0 +1,103 @@
+"""How many processes a worker starts with ``DAMAGE_CONCURRENCY=auto``.
+
+Processes wait for downloads, uploads and the database, so a core needs several of them
+(docs/adr/0035-processes-by-cores-and-memory.md); memory for the largest photo in each is the limit.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model_store.engines.loading import has_gpu, torch_is_for_cuda
+
+if TYPE_CHECKING:
+    from damage_tasks.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+PROCESSES_PER_CORE = 5
+PARENT_MEBIBYTES = 400  # with the libraries that all processes share
+PROCESS_MEBIBYTES = 150  # of a process's own with the default bundle, with either engine
+MEBIBYTE = 2**20
+
+
+def process_count(settings: Settings) -> int:
+    """The number of processes that ``settings.concurrency`` means on this machine.
+
+    With ``auto``, five for each core, but not more than the memory limit allows, and at
+    least one. A GPU gets one process: each would have its own copy of CUDA's memory.
+    """
+    if settings.concurrency != "auto":
+        return settings.concurrency
+    if torch_is_for_cuda() and has_gpu():
+        logger.info("DAMAGE_CONCURRENCY=auto: one process, because it computes on a GPU")
+        return 1
+    cores = settings.cores or usable_cores()
+    memory = usable_mebibytes()
+    each = PROCESS_MEBIBYTES + settings.max_photo_megabytes
+    count = fitting_processes(cores, memory, each)
+    logger.info(
+        "DAMAGE_CONCURRENCY=auto: starting %d processes (cores: %d, memory: %d MiB; up to %d for "
+        "each core, %d MiB for each, and %d for their parent)",
+        count, cores, memory, PROCESSES_PER_CORE, each, PARENT_MEBIBYTES,
+    )  # fmt: skip
+    return count
+
+
+def fitting_processes(cores: int, mebibytes: int, each: int) -> int:
+    """Processes for ``cores`` that fit in ``mebibytes``, if each takes at most ``each``."""
+    fitting = (mebibytes - PARENT_MEBIBYTES) // each
+    return max(1, min(PROCESSES_PER_CORE * cores, fitting))
+
+
+def usable_cores(root: Path = Path("/")) -> int:
+    """The cores that this process may use: its affinity and its container's CPU limit."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(cores or 1, *(max(1, math.ceil(limit)) for limit in _cpu_limits(root)), 2**16)
+
+
+def usable_mebibytes(root: Path = Path("/")) -> int:
+    """The memory that this process may use, in MiB.
+
+    It is its container's limit; without one, what the machine has available now.
+    """
+    available = _available_bytes(root)
+    limits = [limit for limit in _memory_limits(root) if limit < _total_bytes()]
+    return min(limits, default=available) // MEBIBYTE
+
+
+def _cpu_limits(root: Path) -> Iterator[float]:
+    group = root / "sys/fs/cgroup"
+    with suppress(OSError, ValueError):  # version 2: "max 100000" without a limit
+        quota, period = (group / "cpu.max").read_text().split()
+        yield int(quota) / int(period)
+    with suppress(OSError, ValueError):  # version 1: -1 without a limit
+        share = int((group / "cpu/cpu.cfs_quota_us").read_text())
+        whole = int((group / "cpu/cpu.cfs_period_us").read_text())
+        if share > 0:
+            yield share / whole
+
+
+def _memory_limits(root: Path) -> Iterator[int]:
+    group = root / "sys/fs/cgroup"
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # versions 2 and 1
+        with suppress(OSError, ValueError):
+            yield int((group / name).read_text())
+
+
+def _available_bytes(root: Path) -> int:
+    with suppress(OSError, StopIteration):
+        lines = (root / "proc/meminfo").read_text().splitlines()
+        line = next(line for line in lines if line.startswith("MemAvailable:"))
+        return int(line.split()[1]) * 1024
+    return _total_bytes()
+
+
+def _total_bytes() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
