@@ -23,7 +23,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo stack install test all-tests chaos soak bench bench-review bench-peers lint format typecheck unit up live \
-	submit down chart test-containers docs site caller package constraints image-lock clean
+	submit down chart test-containers docs translations site caller package constraints image-lock clean
 
 help: ## Show this help
 	@echo "Usage: make TARGET [NAME=value ...]"
@@ -88,6 +88,9 @@ var/peers/%/.ready: setup.cfg
 docs: $(VENV)/.dev ## Generate the pages in docs/reference, and compile the definition of compact messages
 	@$(BIN)/python -m tools.reference_pages
 	@$(BIN)/python -m tools.compiled_schema
+
+translations: $(VENV)/.dev ## Update the catalogues of the inspectors' page, or add a language: TAG=de
+	@$(BIN)/python -m tools.translations $(TAG)
 
 site: $(VENV)/.dev ## Build the documentation site into var/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

@@ -251,6 +251,11 @@ def _quality_dict(quality: Quality) -> dict[str, Any]:
     return {**asdict(quality), "reasons": list(quality.reasons)}
 
 
+def whole_percent(share: float) -> int:
+    """``share`` (0 to 1) in percent, never rounded up to certainty: 99 for 0.999."""
+    return min(max(round(100 * share), int(share > 0)), 100 - int(share < 1))
+
+
 def percent(share: float) -> str:
-    """``share`` (0 to 1) as a percentage that never rounds up to certainty: "99 %", not "100 %"."""
-    return f"{min(max(round(100 * share), int(share > 0)), 100 - int(share < 1))} %"
+    """`whole_percent` as a text: "99 %"."""
+    return f"{whole_percent(share)} %"

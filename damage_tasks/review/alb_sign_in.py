@@ -65,9 +65,9 @@ class AlbSignIn:
             return None
         return identity_of(claims, self._groups_claim)
 
-    def challenge(self, _: Request) -> Response:
+    def challenge(self, request: Request) -> Response:
         """The load balancer has to sign people in."""
-        return refusal()
+        return refusal(request)
 
     async def _key(self, id: str) -> ec.EllipticCurvePublicKey:
         if not _KEY_ID.fullmatch(id):

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from damage_tasks.review.page_security import own_path, safe_path
 from damage_tasks.review.people import Identity
 from damage_tasks.review.sign_in import refusal
 from damage_tasks.review.token_claims import identity_of
@@ -60,28 +61,25 @@ class OidcSignIn:
     def challenge(self, request: Request) -> Response:
         """Send browsers to the sign-in; their other requests are refused."""
         if request.method != "GET" or "text/html" not in request.headers.get("Accept", ""):
-            return refusal()
-        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return RedirectResponse(f"/sign-in?next={quote(wanted)}", 303)
+            return refusal(request)
+        return RedirectResponse(f"/sign-in?next={quote(own_path(request))}", 303)
 
     async def _begin(self, request: Request) -> Response:
-        wanted = request.query_params.get("next", "/")
-        # A browser would leave this site for //evil.example and /\evil.example.
-        request.session["next"] = wanted if wanted[:1] == "/" and wanted[1:2] not in "/\\" else "/"
+        request.session["next"] = safe_path(request.query_params.get("next", "/"))
         try:
             answer: Response = await self._client.authorize_redirect(request, self._redirect)
         except (httpx2.HTTPError, OAuthError):
-            return refusal()
+            return refusal(request)
         return answer
 
     async def _end(self, request: Request) -> Response:
         try:
             token = await self._client.authorize_access_token(request)
         except (httpx2.HTTPError, JoseError, OAuthError):
-            return refusal()
+            return refusal(request)
         identity = identity_of(token.get("userinfo") or {}, self._groups_claim)
         if identity is None:
-            return refusal()
+            return refusal(request)
         wanted = request.session.get("next", "/")
         request.session.clear()  # a new session, which nobody else can know
         request.session["person"] = {

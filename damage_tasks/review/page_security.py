@@ -8,12 +8,13 @@ from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from damage_tasks.http_access import is_from_other_site, is_loopback
+from damage_tasks.review.languages import language_of
 
 HEALTH = "/health"  # load balancers use addresses as the host
 # Everything comes from the page's own server; nothing runs that is written inside a page.
@@ -55,18 +56,18 @@ class PageSecurity:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        refused = self._refusal(scope)
+        refused = self._refusal(Request(scope))
         app = PlainTextResponse(refused, 403) if refused else self._app
         await app(scope, receive, send_secured)
 
-    def _refusal(self, scope: Scope) -> str | None:
-        headers = Headers(scope=scope)
-        host = headers.get("host", "")
-        if scope["path"] != HEALTH and not self._is_own(urlsplit(f"//{host}").hostname or ""):
-            return "This is not the host of this page.\n"
-        changes = scope["method"] not in ("GET", "HEAD", "OPTIONS")
-        if changes and is_from_other_site(headers, host):
-            return "Requests of other sites are refused.\n"
+    def _refusal(self, request: Request) -> str | None:
+        host = request.headers.get("host", "")
+        path = request.scope["path"]
+        if path != HEALTH and not self._is_own(urlsplit(f"//{host}").hostname or ""):
+            return language_of(request).gettext("This is not the host of this page.")
+        changes = request.method not in ("GET", "HEAD", "OPTIONS")
+        if changes and is_from_other_site(request.headers, host):
+            return language_of(request).gettext("Requests of other sites are refused.")
         return None
 
     def _is_own(self, host: str) -> bool:
@@ -83,3 +84,14 @@ def has_csrf_token(request: Request, sent: object) -> bool:
     """Whether ``sent`` is the token of this session."""
     expected: str = request.session.get("csrf", "")
     return bool(expected) and hmac.compare_digest(str(sent).encode(), expected.encode())
+
+
+def own_path(request: Request) -> str:
+    """Path and query of ``request``."""
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def safe_path(wanted: str) -> str:
+    """``wanted`` if it is a path on this site, else ``/``."""
+    # A browser would leave this site for //evil.example and /\evil.example.
+    return wanted if wanted[:1] == "/" and wanted[1:2] not in "/\\" else "/"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -10,15 +9,16 @@ from urllib.parse import unquote, urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from damage_tasks.damage import Damage
-from damage_tasks.inspection import percent
+from damage_tasks.review.error_explanations import explain
+from damage_tasks.review.languages import Language
 from damage_tasks.review.selections import inspection_path
 
 FOLDER = Path(__file__).parent
 MARGIN = 0.35  # of a damaged area's size, around it in its enlarged view
 
 
-def open_templates() -> Environment:
-    """The environment of the templates; texts are translated by `gettext`."""
+def open_templates(language: Language) -> Environment:
+    """The environment of the templates in ``language``."""
     environment = Environment(
         loader=FileSystemLoader(FOLDER / "templates"),
         autoescape=True,
@@ -28,19 +28,21 @@ def open_templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=percent,
-        moment=_moment,
+        day=language.day,
+        moment=language.moment,
+        number=language.number,
+        percent=language.percent,
+        precise_percent=language.precise_percent,
+        explain=explain,
         points=_points,
         crop=_crop,
         inspection_path=inspection_path,
         file_name=_file_name,
     )
-    environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+    environment.install_gettext_translations(  # type: ignore[attr-defined]
+        language.translations, newstyle=True
+    )
     return environment
-
-
-def _moment(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else ""
 
 
 def _file_name(url: str | None) -> str:

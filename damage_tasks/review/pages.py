@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ from damage_tasks.inspection import Inspection, Verdict
 from damage_tasks.results import work_lists
 from damage_tasks.results.decisions import decided_counts
 from damage_tasks.results.work_lists import WorkList
-from damage_tasks.review.page_security import csrf_token
+from damage_tasks.review.languages import language_of
+from damage_tasks.review.page_security import csrf_token, own_path
 from damage_tasks.review.people import Person, Role
 from damage_tasks.review.pictures import Pictures
 from damage_tasks.review.recording import record, undo_last
@@ -47,7 +49,7 @@ class Pages:
         store: Inspections,
         pictures: Pictures,
         settings: Settings,
-        templates: Environment,
+        templates: Mapping[str, Environment],
         quality: LatestReport,
     ) -> None:
         self._store = store
@@ -192,13 +194,19 @@ class Pages:
 
 
 def render(
-    templates: Environment, request: Request, template: str, status: int = 200, **values: Any
+    templates: Mapping[str, Environment],
+    request: Request,
+    template: str,
+    status: int = 200,
+    **values: Any,
 ) -> Response:
-    """The template ``template`` as a response."""
-    person = getattr(request.state, "person", None)
-    text = templates.get_template(template).render(
-        person=person, csrf=csrf_token(request), can_sign_out=request.app.state.can_sign_out,
-        **values,
+    """The template ``template`` as a response, in the language of the request."""
+    state = request.app.state
+    language = language_of(request)
+    text = templates[language.tag].get_template(template).render(
+        person=getattr(request.state, "person", None), csrf=csrf_token(request),
+        can_sign_out=state.can_sign_out, language=language, languages=list(state.languages),
+        here=own_path(request) if request.method == "GET" else "/", **values,
     )  # fmt: skip
     return HTMLResponse(text, status)
 

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from damage_tasks.errors import SettingsError
+from damage_tasks.review.languages import language_of
 from damage_tasks.review.people import Identity, is_valid_name
 
 
@@ -32,9 +33,9 @@ class LocalSignIn:
         """The person ``local``."""
         return Identity("local")
 
-    def challenge(self, _: Request) -> Response:
+    def challenge(self, request: Request) -> Response:
         """Never needed."""
-        return refusal()
+        return refusal(request)
 
 
 class BasicSignIn:
@@ -63,9 +64,9 @@ class BasicSignIn:
         is_known = scheme.lower() == "basic" and expected is not None
         return Identity(name) if is_known and is_right else None
 
-    def challenge(self, _: Request) -> Response:
+    def challenge(self, request: Request) -> Response:
         """Let the browser ask for name and password."""
-        return refusal({"WWW-Authenticate": 'Basic realm="damage-tasks", charset="UTF-8"'})
+        return refusal(request, {"WWW-Authenticate": 'Basic realm="damage-tasks", charset="UTF-8"'})
 
 
 class ProxySignIn:
@@ -94,11 +95,11 @@ class ProxySignIn:
         found = frozenset(group.strip() for group in groups if group.strip())
         return Identity(name, found) if is_valid_name(name) else None
 
-    def challenge(self, _: Request) -> Response:
+    def challenge(self, request: Request) -> Response:
         """The proxy has to sign people in."""
-        return refusal()
+        return refusal(request)
 
 
-def refusal(headers: dict[str, str] | None = None) -> Response:
+def refusal(request: Request, headers: dict[str, str] | None = None) -> Response:
     """The response to somebody who has not signed in."""
-    return PlainTextResponse("Sign in first.\n", 401, headers)
+    return PlainTextResponse(language_of(request).gettext("Sign in first."), 401, headers)

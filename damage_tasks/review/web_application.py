@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
@@ -29,6 +29,8 @@ from damage_tasks.errors import (
 )
 from damage_tasks.http_access import is_loopback
 from damage_tasks.production_quality.latest_report import LatestReport
+from damage_tasks.review.language_choice import choose_language
+from damage_tasks.review.languages import Languages, language_of
 from damage_tasks.review.page_security import HEALTH, PageSecurity, has_csrf_token
 from damage_tasks.review.page_templates import FOLDER, open_templates
 from damage_tasks.review.pages import Pages, render
@@ -70,7 +72,8 @@ def build_application(
 ) -> Starlette:
     """The application; raises `SettingsError` if the settings of the sign-in are incomplete."""
     sign_in = _open_sign_in(settings)
-    templates = open_templates()
+    languages = Languages(settings.review_language)
+    templates = {language.tag: open_templates(language) for language in languages}
     quality = quality or LatestReport(store, settings)
     pages = Pages(store, Pictures(settings), settings, templates, quality)
     entries = settings.review_roles
@@ -86,6 +89,7 @@ def build_application(
         routes=[
             Route(HEALTH, lambda _: PlainTextResponse("ok\n")),
             Mount("/static", StaticFiles(directory=FOLDER / "static")),
+            Route("/language/{tag}", choose_language, methods=["POST"]),
             *getattr(sign_in, "routes", ()),
             page("/", pages.show_list),
             page("/lists/{name}", pages.show_list),
@@ -110,8 +114,9 @@ def build_application(
                 https_only=urlsplit(public_url or "").scheme == "https",
             ),
         ],
-        exception_handlers={DamageTaskError: _error_page},
+        exception_handlers={DamageTaskError: _error_page, HTTPException: _missing_page},
     )
+    application.state.languages = languages
     application.state.templates = templates
     application.state.can_sign_out = settings.review_sign_in == "oidc"
     return application
@@ -150,10 +155,12 @@ def _guarded(
         request.state.person = Person(identity.name, role)
         if request.method == "POST":
             if int(request.headers.get("Content-Length") or MAX_FORM_BYTES + 1) > MAX_FORM_BYTES:
-                return PlainTextResponse("The form is too large.\n", 413)
+                text = language_of(request).gettext("The form is too large.")
+                return PlainTextResponse(text, 413)
             request.state.form = dict((await request.form()).items())
             if not has_csrf_token(request, request.state.form.get("csrf")):
-                return PlainTextResponse("Open the page again: its form is too old.\n", 403)
+                text = language_of(request).gettext("Open the page again: its form is too old.")
+                return PlainTextResponse(text, 403)
         return await run_in_threadpool(show, request)
 
     return endpoint
@@ -167,7 +174,13 @@ def _error_page(request: Request, error: Any) -> Response:
     status = next(code for kind, code in STATUS_OF.items() if isinstance(error, kind))
     if status >= 500:
         logger.error("%s: %s", error.code, error)
-    return render(
-        request.app.state.templates, request, "error.html", status,
-        title=HTTPStatus(status).phrase, error=error,
-    )  # fmt: skip
+    return _problem(request, status, error)
+
+
+def _missing_page(request: Request, error: Any) -> Response:
+    return _problem(request, error.status_code, None)
+
+
+def _problem(request: Request, status: int, error: Any) -> Response:
+    templates = request.app.state.templates
+    return render(templates, request, "error.html", status, http_status=status, error=error)

@@ -114,6 +114,12 @@ class ReviewSettings(Group):
         "a-long-random-text-of-32-characters",
         min_length=32,
     )
+    review_language: str | None = setting(
+        None,
+        "Language of the inspectors' page for people who have not chosen one there, such as `ko`. "
+        "By default it is the one that their browser prefers, or else English.",
+        "ko",
+    )
     review_band: ScoreBand = setting(
         None,
         "Lowest and highest damage score at which a person should look at a photo, from 0 to 1. By "

@@ -42,11 +42,12 @@ def test_it_shows_precision_recall_and_what_goes_to_people(
             record(site.store, f"task-{number}", "ann", action, seconds=9.0)
         assert 'href="/quality"' in client.get(site.url).text
         page = client.get(f"{site.url}/quality").text
-    assert "50.0 % (50.0 to 50.0)" in page
-    assert "25.0 % of the photos are in the review band" in page
-    assert "decided about 4 photos, 4 of them drawn by the random audit" in page
+    assert "50.0% (50.0% to 50.0%)" in page
+    assert "25.0% of the photos are in the review band" in page
+    assert "People decided about 4 photos." in page
+    assert "The random audit drew 4 of them." in page
     assert "9 seconds for a photo" in page
-    assert "cleared 1 false alarms" in page
+    assert "cleared 1 false alarm." in page
     assert "with scratch" in page
 
 
