@@ -27,6 +27,7 @@ from damage_tasks.result_types import (
     ReasonResult,
     Retake,
     RetryingResult,
+    Severity,
     StartedResult,
     Verdict,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "ReasonResult",
     "Retake",
     "RetryingResult",
+    "Severity",
     "StartedResult",
     "Verdict",
 ]
@@ -66,7 +68,9 @@ class InspectionCriteria(TypedDict, total=False):
     ``metadata`` contains keys and values that the inspection's metadata must contain: texts,
     numbers, booleans, None and objects of these. ``photo`` is a URL or the SHA-256 of the photo
     in hexadecimal. ``since`` (inclusive) and ``until`` (exclusive) limit the time of the verdict,
-    with a time zone. ``type`` is a damage type, and ``min_score`` the least ``damage_score``.
+    with a time zone. ``type`` is a damage type and ``severity`` that of a damaged area; both
+    together must be true of the same area. ``min_score`` is the least ``damage_score``. ``camera``
+    is a make, or make and model, in upper or lower case.
     """
 
     car_id: str | int | None
@@ -78,7 +82,9 @@ class InspectionCriteria(TypedDict, total=False):
     until: datetime | None
     verdict: Verdict | Sequence[Verdict] | None
     type: str | None
+    severity: Severity | None
     min_score: float | None
+    camera: str | None
 
 
 class PendingInspection(Protocol):

@@ -67,5 +67,6 @@ def examine(
         damages=conclusion.damages,
         reason=found.reason,
         quality=photo.quality,
+        camera=photo.camera,
     )
     return Examination(finding, overlay, mask)

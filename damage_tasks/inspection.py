@@ -20,6 +20,7 @@ from model_store.identity import BundleIdentity
 CONTRACT_VERSION = 1
 # Damage scores at which a person should look, unless the bundle or a setting says otherwise.
 REVIEW_BAND = (0.2, 0.8)
+MAX_CAMERA_CHARACTERS = 64
 
 
 class Verdict(StrEnum):
@@ -55,12 +56,16 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class PhotoFacts:
-    """What is known about a photo once it has been downloaded and decoded."""
+    """What is known about a photo once it has been downloaded and decoded.
+
+    ``camera`` is make and model, from EXIF.
+    """
 
     sha256: str | None = None
     bytes: int | None = None
     width: int | None = None
     height: int | None = None
+    camera: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,8 @@ class Finding:
     """The networks' result for one photo; all inspections of that photo share it.
 
     ``decided_by`` names the network that ended the inspection and ``scores``
-    holds each gate's score, 0 to 1; ``photo_size`` is (width, height).
+    holds each gate's score, 0 to 1; ``photo_size`` is (width, height), and ``camera`` make and
+    model of the photo's camera.
     """
 
     verdict: Verdict
@@ -81,6 +87,12 @@ class Finding:
     quality: Quality | None = None
     overlay_url: str | None = None
     mask_url: str | None = None
+    camera: str | None = None
+
+    @property
+    def is_of_poor_photo(self) -> bool:
+        """Whether the photo is of poor quality."""
+        return self.quality is not None and self.quality.verdict == "poor"
 
 
 class State(StrEnum):
@@ -176,8 +188,7 @@ class Inspection:
         finding = self.finding
         if finding is None or self.verdict is Verdict.REJECTED or counting(self.decisions):
             return False
-        is_poor = finding.quality is not None and finding.quality.verdict == "poor"
-        return is_poor or self.is_in_review_band
+        return finding.is_of_poor_photo or self.is_in_review_band
 
     @property
     def may_be_replaced(self) -> bool:

@@ -107,7 +107,9 @@ class Pipeline:
             known = self._known_finding(attempt, sha256)
             finding = known or self._examine(data, sha256, attempt)
             width, height = finding.photo_size
-            attempt.photo = replace(attempt.photo, width=width, height=height)
+            attempt.photo = replace(
+                attempt.photo, width=width, height=height, camera=finding.camera
+            )
         except PhotoRejected as error:
             return self.reject(attempt, error)
         if is_kept(self.keep_photos, sha256, finding.verdict):

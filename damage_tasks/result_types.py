@@ -7,23 +7,28 @@ re-exports these.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 # pydantic, and so a caller's FastAPI, accepts typing's own only from Python 3.12 on.
 from typing_extensions import TypedDict
 
 Metadata = dict[str, Any]
 Verdict = Literal["damaged", "clean", "rejected", "failed"]
+Severity = Literal["minor", "moderate", "severe"]
 
 
 class PhotoResult(TypedDict):
-    """The photo; everything but ``url`` is None if the photo could not be read."""
+    """The photo; everything but ``url`` is None if the photo could not be read.
+
+    ``camera`` is make and model, if the photo names them.
+    """
 
     url: str | None
     sha256: str | None
     bytes: int | None
     width: int | None
     height: int | None
+    camera: NotRequired[str | None]
 
 
 class DamageResult(TypedDict):
@@ -31,7 +36,7 @@ class DamageResult(TypedDict):
 
     type: str
     confidence: float
-    severity: Literal["minor", "moderate", "severe"]
+    severity: Severity
     area_px: int
     area_ratio: float
     bbox: list[int]
@@ -155,7 +160,7 @@ class CaseResult(TypedDict):
     case_id: str
     complete: bool | None
     photos: CasePhotos
-    worst_severity: Literal["minor", "moderate", "severe"] | None
+    worst_severity: Severity | None
     damages: dict[str, int]
     retake: list[Retake]
     inspections: list[str]

@@ -193,9 +193,10 @@ def test_pictures_get_the_same_keys_each_time(parts: Parts) -> None:
 
 
 def test_a_known_photo_is_not_examined_again(parts: Parts) -> None:
-    parts.records.known = finding(damage("scratch"))
+    parts.records.known = finding(damage("scratch"), camera="Apple iPad")
     result = parts.inspect()
     assert (result["reused"], result["damages"][0]["type"]) == (True, "scratch")
+    assert result["photo"]["camera"] == "Apple iPad"
     assert (result["photo"]["width"], result["photo"]["height"]) == (320, 240)
     assert parts.networks.looks == 0
     assert not parts.pictures.stored

@@ -54,10 +54,13 @@ def encode(picture: Image.Image, format: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def exif(orientation: Any) -> bytes:
-    """An EXIF block with the given orientation."""
+def exif(orientation: Any = 1, make: str | None = None, model: str | None = None) -> bytes:
+    """An EXIF block with the given orientation, and make and model of the camera."""
     block = Image.Exif()
     block[0x0112] = orientation
+    for tag, text in ((0x010F, make), (0x0110, model)):
+        if text is not None:
+            block[tag] = text
     return block.tobytes()
 
 

@@ -17,6 +17,7 @@ from damage_tasks.cli.listing import JsonLines
 from damage_tasks.cli.points_in_time import parse_moment
 from damage_tasks.cli.request_list import parse_object
 from damage_tasks.cli.results_table import add_verdict_columns, verdict_cells
+from damage_tasks.damage import Severity
 from damage_tasks.inspection import Verdict
 from damage_tasks.inspection_lookup import with_links
 from damage_tasks.telemetry import escape_controls, one_line, redacted
@@ -48,6 +49,13 @@ def run(
         list[Verdict] | None, typer.Option(help="Only this verdict; may be repeated.")
     ] = None,
     type: Annotated[str | None, typer.Option(help="Only photos with damage of this type.")] = None,
+    severity: Annotated[
+        Severity | None,
+        typer.Option(help="Only photos with damage of this severity; with --type, the same area."),
+    ] = None,
+    camera: Annotated[
+        str | None, typer.Option(help="The camera's make, or make and model.")
+    ] = None,
     min_score: Annotated[
         float | None, typer.Option(min=0, max=1, help="Only damage scores from here.")
     ] = None,
@@ -84,6 +92,8 @@ def run(
         "until": parse_moment(until, "--until"),
         "verdict": cast("Any", [str(one) for one in verdict] if verdict else None),
         "type": type,
+        "severity": cast("Any", str(severity) if severity else None),
+        "camera": camera,
         "min_score": min_score,
     }
     if links and not as_json:

@@ -37,13 +37,15 @@ class Photo:
     """A decoded photo.
 
     ``pixels`` is H x W x 3 uint8, BGR, upright, possibly at reduced scale;
-    ``width`` and ``height`` are those of the full photo, upright.
+    ``width`` and ``height`` are those of the full photo, upright, and ``camera`` is the make and
+    model of its camera, if the photo names them.
     """
 
     pixels: NDArray[np.uint8]
     width: int
     height: int
     quality: Quality
+    camera: str | None = None
 
 
 def decode(
@@ -75,14 +77,14 @@ def decode(
         pixels = encoded.pixels(reduction)
     except DECODER_ERRORS as error:
         raise PhotoUnreadable(f"the photo is damaged or truncated: {error}") from None
-    width, height, orientation = encoded.width, encoded.height, encoded.orientation
+    width, height, exif = encoded.width, encoded.height, encoded.exif
     del encoded  # some formats keep their own copy of the pixels
-    pixels = _upright(pixels, orientation)
+    pixels = _upright(pixels, exif.orientation)
     if side:
         pixels = shrink(pixels, fitting(pixels, side))
-    if orientation >= 5:
+    if exif.orientation >= 5:
         width, height = height, width
-    return Photo(pixels, width, height, judge_quality(pixels))
+    return Photo(pixels, width, height, judge_quality(pixels), exif.camera)
 
 
 def _check_size(

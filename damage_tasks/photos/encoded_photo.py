@@ -11,6 +11,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from damage_tasks.photos.exif import ExifFacts
+
 Pixels = NDArray[np.uint8]
 
 # Errors that decoders raise for damaged data.  Not Exception, which would swallow the time
@@ -39,17 +41,13 @@ BAND_ROWS = 64
 # Bytes that such a band takes per pixel of the photo's width.
 BAND_BYTES = 32 * BAND_ROWS
 
-# EXIF 2.32: tag 0x0112.
-_ORIENTATION_TAG = 0x0112
-_WHOLE_NUMBERS = {1: "B", 3: "H", 4: "L"}
-
 
 @dataclass(frozen=True)
 class EncodedPhoto(ABC):
     """A photo whose header was read and whose file is complete; nothing is decoded yet.
 
-    ``width`` and ``height`` are those of the stored picture, and ``orientation`` (1 to 8)
-    is the EXIF orientation.
+    ``width`` and ``height`` are those of the stored picture. The orientation in ``exif`` is 1 if
+    the decoder turns the picture.
     """
 
     max_pixels: ClassVar[int]
@@ -57,7 +55,7 @@ class EncodedPhoto(ABC):
     data: bytes
     width: int
     height: int
-    orientation: int
+    exif: ExifFacts
 
     @abstractmethod
     def decoding_bytes(self, reduction: int) -> int:
@@ -74,28 +72,6 @@ class EncodedPhoto(ABC):
     def reduced(self, reduction: int) -> tuple[int, int]:
         """The (width, height) of `pixels`, rounded up."""
         return -(-self.width // reduction), -(-self.height // reduction)
-
-
-def orientation_of(exif: bytes | None) -> int:
-    """The orientation (1 to 8) in an EXIF block; 1 if it is missing or invalid.
-
-    Only EXIF counts, as in browsers: Pillow's `getexif` would read XMP too.
-    """
-    block = (exif or b"").removeprefix(b"Exif\0\0")
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
-    if order is None:
-        return 1
-    try:
-        (start,) = struct.unpack_from(order + "L", block, 4)
-        (count,) = struct.unpack_from(order + "H", block, start)
-        for entry in range(start + 2, start + 2 + 12 * count, 12):
-            tag, kind = struct.unpack_from(order + "HH", block, entry)
-            if tag == _ORIENTATION_TAG and kind in _WHOLE_NUMBERS:
-                (value,) = struct.unpack_from(order + _WHOLE_NUMBERS[kind], block, entry + 8)
-                return int(value) if 1 <= value <= 8 else 1
-    except struct.error:
-        pass  # a damaged EXIF block does not make the photo unreadable
-    return 1
 
 
 def on_white(picture: Pixels) -> Pixels:

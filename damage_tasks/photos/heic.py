@@ -8,7 +8,7 @@ NAL units must be contiguous, and none may contain bytes that HEVC never writes 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import cv2
@@ -23,6 +23,7 @@ from damage_tasks.photos.encoded_photo import (
     Pixels,
     on_white,
 )
+from damage_tasks.photos.exif import read_exif
 from damage_tasks.photos.heif_items import Extent, read_items
 from damage_tasks.resize import reduce
 
@@ -81,11 +82,12 @@ def open_heic(data: bytes) -> HeicPhoto:
     file = pillow_heif.HeifFile(data, bgr_mode=True)
     image = file[file.primary_index]
     width, height = image.size
+    exif = image.info.get("exif")
     return HeicPhoto(
         data=data,
         width=width,
         height=height,
-        orientation=1,
+        exif=replace(read_exif(exif if isinstance(exif, bytes) else None), orientation=1),
         image=image,
         bit_depth=int(str(image.info["bit_depth"])),
     )

@@ -17,7 +17,8 @@ import numpy as np
 import simplejpeg
 
 from damage_tasks.errors import PhotoUnreadable
-from damage_tasks.photos.encoded_photo import MAX_FILE_PARTS, EncodedPhoto, Pixels, orientation_of
+from damage_tasks.photos.encoded_photo import MAX_FILE_PARTS, EncodedPhoto, Pixels
+from damage_tasks.photos.exif import read_exif
 from damage_tasks.photos.jpeg_frame import Component, Frame
 
 # Progressive photos have about ten scans.  libjpeg processes the whole picture once per scan,
@@ -130,7 +131,7 @@ def open_jpeg(data: bytes) -> JpegPhoto:
         data=b"".join(parts),
         width=frame.width,
         height=frame.height,
-        orientation=orientation_of(application.exif),
+        exif=read_exif(application.exif),
         components=tuple(frame.components),
         several_scans=frame.several_scans,
     )
@@ -138,7 +139,7 @@ def open_jpeg(data: bytes) -> JpegPhoto:
 
 @dataclass
 class _ApplicationData:
-    """The contents of the application segments that matter for colours and orientation."""
+    """The contents of the application segments that matter for colours, orientation and camera."""
 
     jfif: bytes | None = None
     exif: bytes | None = None

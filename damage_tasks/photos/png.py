@@ -21,8 +21,8 @@ from damage_tasks.photos.encoded_photo import (
     EncodedPhoto,
     Pixels,
     on_white,
-    orientation_of,
 )
+from damage_tasks.photos.exif import read_exif
 from damage_tasks.resize import reduce
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -80,7 +80,7 @@ def open_png(data: bytes) -> PngPhoto:
         data=b"".join((*parts, _END)),
         width=int.from_bytes(data[16:20], "big"),
         height=int.from_bytes(data[20:24], "big"),
-        orientation=orientation_of(exif),
+        exif=read_exif(exif),
     )
 
 

@@ -21,8 +21,8 @@ from damage_tasks.photos.encoded_photo import (
     EncodedPhoto,
     Pixels,
     on_white,
-    orientation_of,
 )
+from damage_tasks.photos.exif import read_exif
 from damage_tasks.resize import reduce
 
 # Bytes.  Encoders write one or two more than needed.
@@ -125,7 +125,7 @@ def open_webp(data: bytes) -> WebpPhoto:
         data=chunks[kind],
         width=width,
         height=height,
-        orientation=orientation_of(exif),
+        exif=read_exif(exif),
         kind=kind,
         alpha=chunks.get(_ALPHA) if kind == _LOSSY else None,
         size=size,

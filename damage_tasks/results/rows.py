@@ -30,6 +30,7 @@ def inspection_row(
         "photo_bytes": photo.bytes,
         "photo_width": photo.width,
         "photo_height": photo.height,
+        "camera": photo.camera,
         "verdict": str(inspection.verdict),
         "damage_score": inspection.finding.damage_score if inspection.finding else None,
         "reason_code": reason.code if reason else None,
@@ -48,6 +49,7 @@ def inspection_row(
         "case_photos": inspection.case_photos,
         "callback_url": callback_url,
         "is_unsure": inspection.is_unsure,
+        "is_poor": inspection.finding is not None and inspection.finding.is_of_poor_photo,
     }
 
 
@@ -76,6 +78,7 @@ def finding_row(inspection: Inspection) -> dict[str, Any]:
         "reason_text": finding.reason.text if finding.reason else None,
         "photo_width": width,
         "photo_height": height,
+        "camera": finding.camera,
         "quality": _quality_row(finding.quality),
         "overlay_url": finding.overlay_url,
         "mask_url": finding.mask_url,
@@ -132,7 +135,9 @@ def _inspection_of(row: Row[Any], finding: Finding | None) -> Inspection:
     return Inspection(
         id=row.id,
         photo_url=row.photo_url,
-        photo=PhotoFacts(row.photo_sha256, row.photo_bytes, row.photo_width, row.photo_height),
+        photo=PhotoFacts(
+            row.photo_sha256, row.photo_bytes, row.photo_width, row.photo_height, row.camera
+        ),
         verdict=Verdict(row.verdict),
         finding=finding,
         reason=_reason_of(row),
@@ -183,6 +188,7 @@ def _finding_of(row: Row[Any], found: Sequence[Damage]) -> Finding:
         quality=quality,
         overlay_url=row.overlay_url,
         mask_url=row.mask_url,
+        camera=row.camera,
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from damage_tasks.damage import Severity
 from damage_tasks.errors import SearchInvalid
 from damage_tasks.inspection import Verdict
 from damage_tasks.results.rows import storable_json
@@ -60,10 +61,19 @@ def conditions_of(criteria: InspectionCriteria, dialect: str) -> Iterator[Condit
         "metadata": partial(_metadata_contains, dialect == "postgresql"),
     }
     for name, value in criteria.items():
-        if name not in conditions:
-            raise TypeError(f"{name} is not a criterion; there are {', '.join(conditions)}")
-        if value is not None:
+        if name not in conditions and name not in _AREA_CONDITIONS:
+            known = ", ".join([*conditions, *_AREA_CONDITIONS])
+            raise TypeError(f"{name} is not a criterion; there are {known}")
+        if value is not None and name in conditions:
             yield conditions[name](value)
+    areas = [
+        condition(criteria[name])  # type: ignore[literal-required]
+        for name, condition in _AREA_CONDITIONS.items()
+        if criteria.get(name) is not None
+    ]
+    if areas:
+        is_of_photo = damages.c.finding_id == inspections.c.finding_id
+        yield sa.select(sa.literal(1)).where(is_of_photo, *areas).exists()
 
 
 def _text(key: str) -> sa.ColumnElement[str]:
@@ -167,20 +177,22 @@ def _verdict_in(wanted: object) -> Condition:
     return inspections.c.verdict.in_([str(verdict) for verdict in verdicts])
 
 
-def _has_damage_of(type: object) -> Condition:
-    return (
-        sa.select(sa.literal(1))
-        .where(
-            damages.c.finding_id == inspections.c.finding_id, damages.c.type == storable(str(type))
-        )
-        .exists()
-    )
+def _severity_is(severity: object) -> Condition:
+    if severity not in list(Severity):
+        raise SearchInvalid(f"severity: must be one of {', '.join(Severity)}")
+    return damages.c.severity == str(severity)
 
 
 def _score_is_at_least(score: object) -> Condition:
     if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
         raise SearchInvalid("min_score: must be a number from 0 to 1")
     return inspections.c.damage_score >= score
+
+
+def _camera_is(camera: object) -> Condition:
+    wanted = " ".join((storable(str(camera)) or "").lower().split())
+    known = sa.func.lower(inspections.c.camera)
+    return sa.or_(known == wanted, known.startswith(f"{wanted} ", autoescape=True))
 
 
 _CONDITIONS: dict[str, Callable[[Any], Condition]] = {
@@ -191,6 +203,11 @@ _CONDITIONS: dict[str, Callable[[Any], Condition]] = {
     "since": partial(_finished, "since"),
     "until": partial(_finished, "until"),
     "verdict": _verdict_in,
-    "type": _has_damage_of,
     "min_score": _score_is_at_least,
+    "camera": _camera_is,
+}
+# They must be true of the same damaged area.
+_AREA_CONDITIONS: dict[str, Callable[[Any], Condition]] = {
+    "type": lambda name: damages.c.type == storable(str(name)),
+    "severity": _severity_is,
 }

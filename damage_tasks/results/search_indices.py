@@ -1,4 +1,4 @@
-"""The indices that no migration creates: of metadata (settings choose), cases, work lists and more.
+"""The indices that no migration creates: of metadata (settings choose), filters and work lists.
 
 They are created while workers store inspections: on PostgreSQL, a large table is not locked.
 """
@@ -16,12 +16,19 @@ INDEXED_METADATA = ("car_id", "rental_id")  # the default keys
 PREFIX = "ix_inspections_metadata"
 CASES = "ix_inspections_case_id"
 WORK_LISTS = "ix_work_list"
+FILTERS = "ix_filter"
 # The same expressions and conditions as in `work_lists`.
 WORK_LIST_INDICES = {
     f"{WORK_LISTS}_verdict": "inspections (verdict, finished_at, id) WHERE decided_at IS NULL",
     f"{WORK_LISTS}_unsure": "inspections (abs(damage_score - 0.5), id) "
     "WHERE decided_at IS NULL AND is_unsure IS NOT FALSE",
-    f"{WORK_LISTS}_poor_photo": "findings ((quality ->> 'verdict'), id)",
+    f"{WORK_LISTS}_poor": "inspections (finished_at, id) "
+    "WHERE decided_at IS NULL AND is_poor IS NOT FALSE",
+}
+FILTER_INDICES = {
+    f"{FILTERS}_bundle": "inspections (bundle_version, finished_at, id)",
+    f"{FILTERS}_score": "inspections (damage_score, finished_at, id)",
+    f"{FILTERS}_severity": "damages (severity, finding_id)",
 }
 # Findings that have pictures, for `picture_expiry`.
 PICTURES = "ix_findings_pictures"
@@ -32,7 +39,7 @@ SMALL_TABLE_ROWS = 10_000
 
 _POSTGRESQL_INDICES = """
 SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-WHERE i.indrelid IN (to_regclass('inspections'), to_regclass('findings'))
+WHERE i.indrelid IN (to_regclass('inspections'), to_regclass('findings'), to_regclass('damages'))
 """
 _SQLITE_INDICES = "SELECT name, 1 FROM sqlite_master WHERE type = 'index'"
 
@@ -106,7 +113,7 @@ def _existing(connection: sa.Connection) -> dict[str, bool]:
     return {
         name: bool(is_valid)
         for name, is_valid in connection.execute(query)
-        if name.startswith((PREFIX, CASES, WORK_LISTS, PICTURES))
+        if name.startswith((PREFIX, CASES, WORK_LISTS, FILTERS, PICTURES))
     }
 
 
@@ -116,7 +123,12 @@ def _definitions(dialect: str, keys: tuple[str, ...], all_metadata: bool) -> dic
         CASES: "inspections (case_id, finished_at, id) WHERE case_id IS NOT NULL",
         PICTURES: "findings (created_at, id) WHERE overlay_url IS NOT NULL",
         **WORK_LIST_INDICES,
+        **FILTER_INDICES,
     }
+    # The same expression as in `search`; LIKE needs other operators than =. The planner ignores
+    # the statistics of an index with a condition.
+    operators = " text_pattern_ops" if dialect == "postgresql" else ""
+    found[f"{FILTERS}_camera"] = f"inspections (lower(camera){operators}, finished_at, id)"
     for key in keys:
         # The same expression as `search.indexed_text`.
         text = f"substr(metadata ->> '{key}', 1, {INDEXED_CHARACTERS})"

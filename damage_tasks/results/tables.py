@@ -32,6 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from damage_tasks.inspection import MAX_CAMERA_CHARACTERS
 from damage_tasks.inspection_id import MAX_ID_BYTES
 
 metadata = MetaData(
@@ -88,6 +89,7 @@ findings = Table(
     Column("overlay_url", Text),
     Column("mask_url", Text),
     Column("created_at", Moment, nullable=False),
+    Column("camera", String(MAX_CAMERA_CHARACTERS)),
     UniqueConstraint("photo_sha256", "bundle_digest"),
     CheckConstraint(_VERDICTS, name="verdict"),
 )
@@ -143,6 +145,10 @@ inspections = Table(
     Column("decided_at", Moment),
     # Whether the damage score was in the review band; None from older workers.
     Column("is_unsure", Boolean),
+    # Make and model, from EXIF.
+    Column("camera", String(MAX_CAMERA_CHARACTERS)),
+    # Whether the photo is of poor quality; None from older workers.
+    Column("is_poor", Boolean),
     CheckConstraint(_VERDICTS, name="verdict"),
     Index(None, "photo_sha256"),
     # Presigned URLs are too long for a B-tree entry, and are only matched in full.

@@ -146,7 +146,9 @@ def find_assignments(connection: Connection, ids: list[str]) -> dict[str, Assign
 
 # As in the index.
 _DOUBT = sa.func.abs(inspections.c.damage_score - sa.literal_column("0.5"))
-_IS_NOT_SURE = inspections.c.is_unsure.is_not(sa.literal_column("FALSE", sa.Boolean()))
+_FALSE = sa.literal_column("FALSE", sa.Boolean())
+_IS_NOT_SURE = inspections.c.is_unsure.is_not(_FALSE)
+_IS_NOT_GOOD = inspections.c.is_poor.is_not(_FALSE)
 
 
 def _order(work_list: WorkList) -> tuple[Any, bool]:
@@ -191,8 +193,8 @@ def _where(connection: Connection, selection: Selection) -> Iterator[sa.ColumnEl
         case WorkList.DAMAGED:
             yield c.verdict == sa.literal_column(f"'{Verdict.DAMAGED}'")
         case WorkList.POOR_PHOTO:
-            poor = findings.c.quality["verdict"].as_string() == sa.literal_column("'poor'")
-            yield sa.exists().where(findings.c.id == c.finding_id, poor)
+            yield _IS_NOT_GOOD
+            yield sa.func.coalesce(c.is_poor, _poor_by_its_finding())
         case WorkList.AUDIT:
             yield c.photo_sha256 < audit_bound(selection.audit_share)
             yield c.damage_score.is_not(None)
@@ -201,6 +203,12 @@ def _where(connection: Connection, selection: Selection) -> Iterator[sa.ColumnEl
     if selection.bundle_version is not None:
         yield c.bundle_version == selection.bundle_version
     yield from conditions_of(selection.criteria, connection.dialect.name)
+
+
+def _poor_by_its_finding() -> sa.ScalarSelect[Any]:
+    # Not EXISTS, for which PostgreSQL might read all findings first.
+    is_poor = findings.c.quality["verdict"].as_string() == "poor"
+    return sa.select(is_poor).where(findings.c.id == inspections.c.finding_id).scalar_subquery()
 
 
 def audit_bound(share: float) -> str:

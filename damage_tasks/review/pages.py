@@ -93,6 +93,7 @@ class Pages:
             decided=[each for each in decided if is_admin or each[0] == person.name],
             verdicts=list(Verdict),
             types=DAMAGE_TYPES,
+            severities=list(Severity),
             following=shown[-1].id if len(rows) > PAGE_LENGTH else None,
         )
 

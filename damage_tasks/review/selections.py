@@ -15,10 +15,14 @@ from damage_tasks.results.work_lists import Selection, WorkList
 
 if TYPE_CHECKING:
     from damage_tasks.contract import InspectionCriteria
+    from damage_tasks.contract import Severity as SeverityName
     from damage_tasks.contract import Verdict as VerdictName
     from damage_tasks.settings import Settings
 
-FILTERS = ("verdict", "type", "min_score", "max_score", "car", "rental", "since", "until", "bundle")
+FILTERS = (
+    "verdict", "type", "severity", "min_score", "max_score", "car", "rental", "case", "since",
+    "until", "bundle", "camera",
+)  # fmt: skip
 DEFAULT_LIST = WorkList.UNSURE
 
 
@@ -69,7 +73,10 @@ class ListAddress:
         criteria: InspectionCriteria = {
             "car_id": given.get("car"),
             "rental_id": given.get("rental"),
+            "case_id": given.get("case"),
+            "camera": given.get("camera"),
             "type": given.get("type"),
+            "severity": cast("SeverityName | None", given.get("severity")),
             "verdict": _verdict(given.get("verdict")),
             "min_score": _score("min_score", given.get("min_score")),
             "since": _day("since", given.get("since")),

@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from damage_tasks.damage import Severity
 from damage_tasks.errors import SearchInvalid
+from damage_tasks.inspection import PhotoFacts
 from damage_tasks.results.search import INDEXED_CHARACTERS
-from damage_tasks.results.search_indices import PREFIX, fit_search_indices
+from damage_tasks.results.search_indices import FILTERS, PREFIX, fit_search_indices
 from damage_tasks.results.search_pages import find_rows
 from damage_tasks.results.store import Inspections
 from tools.sample_pictures_and_results import damage, failed_inspection, finding, inspection
@@ -99,8 +102,38 @@ def test_time_verdict_type_and_score_limit_what_is_found(store: Inspections) -> 
     assert found(store, verdict="damaged") == ["scratch", "dent"]
     assert found(store, verdict=["clean", "failed"]) == ["clean"]
     assert found(store, type="dent") == ["dent"]
+    assert found(store, severity="minor") == ["scratch", "dent"]
+    assert found(store, severity="severe") == []
     assert found(store, min_score=0.9) == ["scratch", "dent"]
     assert found(store, verdict="damaged", until=middle) == []
+
+
+def test_type_and_severity_are_those_of_the_same_damaged_area(store: Inspections) -> None:
+    severe = replace(damage("scratch"), severity=Severity.SEVERE)
+    save(store, "task-1", found=finding(damage("dent"), severe))
+    assert found(store, type="scratch", severity="severe") == ["task-1"]
+    assert found(store, type="dent", severity="severe") == []
+
+
+@pytest.mark.parametrize(
+    ("camera", "matches"),
+    [
+        ("Apple", True),
+        ("apple iphone 14", True),
+        (" APPLE  iPhone 14 Pro ", True),
+        ("Apple iPhone 1", False),
+        ("iPhone", False),
+        ("A%", False),
+        ("", False),
+    ],
+)
+def test_photos_are_found_by_make_and_model_of_the_camera(
+    store: Inspections, camera: str, matches: bool
+) -> None:
+    photo = PhotoFacts("a" * 64, 12_345, 320, 240, "Apple iPhone 14 Pro")
+    save(store, "task-1", photo=photo)
+    save(store, "task-2", sha256="2" * 64)
+    assert found(store, camera=camera) == (["task-1"] if matches else [])
 
 
 def test_a_failure_before_the_last_attempt_is_not_found(store: Inspections) -> None:
@@ -158,6 +191,8 @@ def test_a_page_is_read_with_its_findings_in_four_queries(store: Inspections) ->
         {"verdict": "dented"},
         {"verdict": []},
         {"verdict": 5},
+        {"severity": "bad"},
+        {"severity": 1},
         {"min_score": 80},
         {"min_score": True},
     ],
@@ -200,10 +235,11 @@ def test_an_unknown_criterion_is_named(store: Inspections) -> None:
 MANY = 200_000
 FILL = """
 INSERT INTO inspections (id, photo_url, photo_sha256, verdict, damage_score, reused, timings_ms,
-    attempts, metadata, finished_at)
+    attempts, metadata, finished_at, camera)
 SELECT 'task-' || n, 'https://photos.example/' || n, md5(n::text) || md5(n::text), 'clean', 0.1,
     false, '{}', 1, jsonb_build_object('car_id', n % 20000, 'rental_id', 'r-' || n / 10,
-    'plate', 'B ' || n / 10), timestamptz '2026-11-22' - n * interval '1 second'
+    'plate', 'B ' || n / 10), timestamptz '2026-11-22' - n * interval '1 second',
+    'Make' || n % 500 || ' Model ' || n % 5000
 FROM generate_series(1, :rows) AS n
 """
 
@@ -237,6 +273,10 @@ def full_database(postgres_server: str, migrated_template: str) -> Iterator[str]
         ({"photo": "7" * 64}, "ix_inspections_photo_sha256"),
         ({"since": datetime(2026, 11, 22, tzinfo=UTC)}, "ix_inspections_finished_at"),
         ({"verdict": "damaged"}, "ix_inspections_verdict_finished_at"),
+        ({"camera": "nikon"}, f"{FILTERS}_camera"),
+        ({"camera": "Make7 Model 7"}, f"{FILTERS}_camera"),
+        ({"min_score": 0.999}, f"{FILTERS}_score"),
+        ({"severity": "severe"}, f"{FILTERS}_severity"),
         ({}, "ix_inspections_finished_at"),
     ],
 )

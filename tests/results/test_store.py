@@ -80,6 +80,15 @@ def test_a_known_photo_is_found_by_its_digest(store: Inspections) -> None:
     assert store.find_finding("f" * 64, "b" * 64) is None
 
 
+def test_the_camera_is_stored_with_the_photo_and_its_finding(store: Inspections) -> None:
+    photo = PhotoFacts("a" * 64, 12_345, 320, 240, "Apple iPad")
+    saved = store.save(inspection("task-1", finding(camera="Apple iPad"), photo=photo))
+    assert store.find("task-1") == saved
+    known = store.find_finding("a" * 64, "b" * 64)
+    assert known is not None
+    assert known.camera == "Apple iPad"
+
+
 def test_a_verdict_is_never_overwritten_by_failed(store: Inspections) -> None:
     store.save(inspection("task-1", finding(damage())))
     store.save(failed_inspection("task-1"))

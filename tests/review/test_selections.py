@@ -12,13 +12,15 @@ from damage_tasks.review.selections import ListAddress, inspection_path
 from damage_tasks.settings import Settings
 
 FILTERS = {"car": "7", "type": "dent", "min_score": "20", "max_score": "80.5", "bundle": "1.0.0",
-           "since": "2026-11-01", "until": "2026-11-02", "verdict": "damaged"}  # fmt: skip
+           "since": "2026-11-01", "until": "2026-11-02", "verdict": "damaged",
+           "severity": "severe", "case": "c-1", "camera": "Apple", "rental": "r 1"}  # fmt: skip
 
 
 def test_filters_become_criteria() -> None:
     selection = ListAddress.of("all", {**FILTERS, "other": "x"}).selection(Settings())
     assert {name: value for name, value in selection.criteria.items() if value is not None} == {
         "car_id": "7", "type": "dent", "verdict": "damaged", "min_score": 0.2,
+        "severity": "severe", "case_id": "c-1", "camera": "Apple", "rental_id": "r 1",
         "since": datetime(2026, 11, 1, tzinfo=UTC), "until": datetime(2026, 11, 3, tzinfo=UTC),
     }  # fmt: skip
     assert (selection.max_score, selection.bundle_version) == (0.805, "1.0.0")

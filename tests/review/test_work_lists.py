@@ -7,10 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from damage_tasks.inspection import Quality
+from damage_tasks.inspection import PhotoFacts, Quality
 from damage_tasks.results import work_lists
 from damage_tasks.results.store import Inspections
+from damage_tasks.results.tables import inspections
 from damage_tasks.results.work_lists import Selection, WorkList
 from damage_tasks.review.recording import record, undo_last
 from tools.sample_pictures_and_results import NOW, damage, failed_inspection, finding, inspection
@@ -26,13 +28,15 @@ def store(database_url: str) -> Iterator[Inspections]:
             damage_score=number / 16,
             quality=Quality(1.0, 0.5, "good" if number % 3 else "poor"),
         )
+        digest = f"{number * 21:02x}" + "a" * 62
         store.save(
             inspection(
                 f"task-{number:02}",
                 found,
-                sha256=f"{number * 21:02x}" + "a" * 62,
                 finished_at=NOW + timedelta(minutes=number),
                 metadata={"car_id": number % 4},
+                case_id=f"case-{number % 3}",
+                photo=PhotoFacts(digest, 12_345, 320, 240, None if number % 4 else "Apple iPad"),
             )
         )
     yield store
@@ -65,6 +69,14 @@ def test_damaged_photos_come_newest_first(store: Inspections) -> None:
 
 def test_poor_photos_are_listed(store: Inspections) -> None:
     assert ids(store, WorkList.POOR_PHOTO) == ["09", "06", "03", "00"]
+
+
+def test_poor_photos_of_older_workers_are_listed_by_their_findings(store: Inspections) -> None:
+    store.save(failed_inspection("task-99"))
+    with store.transaction() as connection:
+        connection.execute(sa.update(inspections).values(is_poor=None))
+    record(store, "task-06", "ann", "retake")
+    assert ids(store, WorkList.POOR_PHOTO) == ["09", "03", "00"]
 
 
 def test_the_audit_draws_by_digest_whatever_the_score(store: Inspections) -> None:
@@ -102,6 +114,10 @@ def test_filters(store: Inspections) -> None:
     assert ids(store, every, criteria={"min_score": 0.5}, max_score=0.6) == ["09", "08"]
     assert ids(store, every, bundle_version="2.0.0") == []
     assert len(ids(store, every, bundle_version="1.0.0")) == 12
+    assert ids(store, every, criteria={"severity": "minor", "type": "scratch"}, limit=1) == ["11"]
+    assert ids(store, every, criteria={"severity": "severe"}) == []
+    assert ids(store, every, criteria={"camera": "apple"}) == ["08", "04", "00"]
+    assert ids(store, every, criteria={"case_id": "case-2", "camera": "Apple"}) == ["08"]
     since = NOW + timedelta(minutes=10)
     assert ids(store, every, criteria={"since": since}) == ["11", "10"]
 
