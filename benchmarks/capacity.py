@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.fleet_costs import Prices, dollars, loads
+from benchmarks.fleet_costs import CLEAN_PICTURES, DEFAULT_PICTURES, Prices, dollars, loads
 from benchmarks.queue_simulation import DAY_SECONDS, Fleet, Outcome, daily_curve, simulate
 from benchmarks.report import RESULTS, new_figure, save_figure
 
@@ -45,6 +45,9 @@ def main(
     ] = None,
     spot_losses: Annotated[float, typer.Option(help="Share of nodes lost per hour.")] = 0.02,
     storm: Annotated[float, typer.Option(help="Share of nodes lost at once, at the peak.")] = 0.3,
+    clean_pictures: Annotated[
+        str, typer.Option(help=f"DAMAGE_CLEAN_PICTURES: {', '.join(CLEAN_PICTURES)}.")
+    ] = DEFAULT_PICTURES,
     node_price: Annotated[float, typer.Option(help="US dollars per node and hour.")] = 0.08,
     check: Annotated[
         bool, typer.Option("--check", help="Compare with a real worker instead; takes two minutes.")
@@ -63,6 +66,8 @@ def main(
 
         compare(console, out)
         return
+    if clean_pictures not in CLEAN_PICTURES:
+        raise typer.BadParameter(f"--clean-pictures is one of {', '.join(CLEAN_PICTURES)}")
     measured = measured_cpu(out)
     worker_ms = cpu_ms or measured["worker"]
     rate = pod_cores * BUSY * 1000 / worker_ms
@@ -82,10 +87,11 @@ def main(
                 daily_curve(photos, peak_factor, 2 * DAY_SECONDS), replace(fleet, max_pods=most)
             )
         days[photos] = day
-        rows.append(_row(photos, peak, day, measured, prices))
+        rows.append(_row(photos, peak, day, measured, prices, clean_pictures))
     out.mkdir(parents=True, exist_ok=True)
     document = {"fleet": asdict(fleet), "prices": asdict(prices), "worker_ms": worker_ms,
-                "peak_factor": peak_factor, "days": rows}  # fmt: skip
+                "peak_factor": peak_factor, "clean_pictures": clean_pictures,
+                "days": rows}  # fmt: skip
     (out / "capacity.json").write_text(json.dumps(document, indent=1) + "\n")
     _print(console, rows, worker_ms, rate)
     console.print(f"Plot: {plot(days, out)}")
@@ -101,10 +107,16 @@ def measured_cpu(folder: Path) -> dict[str, float]:
 
 
 def _row(
-    photos: int, peak: float, day: Outcome, cpu_ms: dict[str, float], prices: Prices
+    photos: int,
+    peak: float,
+    day: Outcome,
+    cpu_ms: dict[str, float],
+    prices: Prices,
+    clean_pictures: str,
 ) -> dict[str, Any]:
-    cost = dollars(photos, day.node_hours, prices)
-    parts = loads(peak, photos, float(day.pods.max()), cpu_ms)
+    costs = {policy: dollars(photos, day.node_hours, prices, policy) for policy in CLEAN_PICTURES}
+    by_million = {policy: sum(cost.values()) / photos * 1e6 for policy, cost in costs.items()}
+    parts = loads(peak, photos, float(day.pods.max()), cpu_ms, clean_pictures)
     return {
         "photos_per_day": photos,
         "peak_per_second": peak,
@@ -115,8 +127,9 @@ def _row(
         "pods_mean": float(day.pods.mean()),
         "pods_max": int(day.pods.max()),
         "nodes_max": int(day.nodes.max()),
-        "dollars_a_day": cost,
-        "dollars_a_million": sum(cost.values()) / photos * 1e6,
+        "dollars_a_day": costs[clean_pictures],
+        "dollars_a_million": by_million[clean_pictures],
+        "dollars_a_million_by_clean_pictures": by_million,
         "loads": [{**asdict(load), "share": load.share} for load in parts],
     }
 
@@ -134,6 +147,11 @@ def _print(console: Console, rows: list[dict[str, Any]], worker_ms: float, rate:
             f"{sum(cost.values()):,.2f}", f"{row['dollars_a_million']:.2f}",
             f"{cost['nodes'] / sum(cost.values()):.0%}",
         )  # fmt: skip
+    console.print(table)
+    table = Table("photos per day", *(f"$ per million: {name}" for name in CLEAN_PICTURES))
+    for row in rows:
+        prices = row["dollars_a_million_by_clean_pictures"].values()
+        table.add_row(f"{row['photos_per_day']:,}", *(f"{price:.2f}" for price in prices))
     console.print(table)
     table = Table("photos per day", "first limit", "use", "limit", "what to change")
     for row in rows:

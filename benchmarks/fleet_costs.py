@@ -8,9 +8,12 @@ from typing import Any
 
 # Requests and rows per photo, as the worker makes them.
 SQS_CALLS_PER_PHOTO = 3.0  # send, receive, delete; fewer where they are batched
-S3_PUTS_PER_PHOTO = 2.0
 S3_GETS_PER_PHOTO = 1.0
 TRANSACTIONS_PER_PHOTO = 2.0  # the lookup and the verdict
+DAMAGED_SHARE = 0.1
+# Share of clean photos that have an overlay and a mask, by DAMAGE_CLEAN_PICTURES.
+CLEAN_PICTURES = {"all": (1.0, 1.0), "overlay": (1.0, 0.0), "none": (0.0, 0.0)}
+DEFAULT_PICTURES = "overlay"
 # `make bench`, "Disk space per photo": an inspection and a finding, nine in ten clean.
 ROW_BYTES = 1500  # with their indexes
 INDEX_BYTES = 220  # of the unique index used to find known photos
@@ -44,23 +47,40 @@ class Load:
         return self.use / self.limit
 
 
-def dollars(photos: float, node_hours: float, prices: Prices) -> dict[str, float]:
+def pictures_per_photo(clean_pictures: str) -> tuple[float, float]:
+    """Overlays and masks stored for each photo; ``clean_pictures`` is DAMAGE_CLEAN_PICTURES."""
+    overlays, masks = CLEAN_PICTURES[clean_pictures]
+    clean = 1 - DAMAGED_SHARE
+    return DAMAGED_SHARE + clean * overlays, DAMAGED_SHARE + clean * masks
+
+
+def dollars(
+    photos: float, node_hours: float, prices: Prices, clean_pictures: str = DEFAULT_PICTURES
+) -> dict[str, float]:
     """Costs of a day with ``photos``, by part."""
+    puts = sum(pictures_per_photo(clean_pictures))
     return {
         "nodes": node_hours * prices.node_hour,
         "SQS": photos * SQS_CALLS_PER_PHOTO / 1e6 * prices.sqs_million,
         "S3": photos
         / 1000
-        * (S3_PUTS_PER_PHOTO * prices.s3_put_thousand + S3_GETS_PER_PHOTO * prices.s3_get_thousand),
+        * (puts * prices.s3_put_thousand + S3_GETS_PER_PHOTO * prices.s3_get_thousand),
         "database": 24 * prices.database_hour,
     }
 
 
-def loads(peak: float, photos_per_day: float, pods: float, cpu_ms: Mapping[str, Any]) -> list[Load]:
+def loads(
+    peak: float,
+    photos_per_day: float,
+    pods: float,
+    cpu_ms: Mapping[str, Any],
+    clean_pictures: str = DEFAULT_PICTURES,
+) -> list[Load]:
     """The load of every part at ``peak`` photos per second, highest first.
 
     ``cpu_ms`` are the measured CPU milliseconds per photo; ``pods`` is their maximum number.
     """
+    writes_per_prefix = max(pictures_per_photo(clean_pictures))
     found = [
         Load("workers of the chart", pods, 14, "pods",
              "raise autoscaling.maxReplicas and the quota of nodes"),
@@ -74,7 +94,7 @@ def loads(peak: float, photos_per_day: float, pods: float, cpu_ms: Mapping[str, 
         "partitions by day, dropped after their retention; the unique index is the problem"),
         Load("lookups of known photos", photos_per_day * KEPT_DAYS * INDEX_BYTES / 1e9, 64,
              "GB of memory", "keep findings for fewer days; a table for each week"),
-        Load("S3 writes per prefix", peak * S3_PUTS_PER_PHOTO / 2, 3500, "per second",
+        Load("S3 writes per prefix", peak * writes_per_prefix, 3500, "per second",
         "S3 gradually splits our hashed keys by itself: warm it up, expect some 503"),
         Load("photos of one S3 prefix", peak * S3_GETS_PER_PHOTO, 5500, "per second",
         "photos under several prefixes, or behind CloudFront"),

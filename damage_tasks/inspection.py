@@ -18,6 +18,8 @@ from damage_tasks.errors import MessageMalformed
 from model_store.identity import BundleIdentity
 
 CONTRACT_VERSION = 1
+# The only difference of contract 2: an examined photo may lack its overlay or its mask.
+CONTRACT_VERSION_WITHOUT_PICTURES = 2
 # Damage scores at which a person should look, unless the bundle or a setting says otherwise.
 REVIEW_BAND = (0.2, 0.8)
 MAX_CAMERA_CHARACTERS = 64
@@ -201,6 +203,15 @@ class Inspection:
         return malformed or self.verdict is Verdict.FAILED
 
     @property
+    def _contract(self) -> int:
+        """The lowest version of the contract that the result keeps."""
+        finding = self.finding
+        if finding is None or self.verdict not in (Verdict.DAMAGED, Verdict.CLEAN):
+            return CONTRACT_VERSION
+        has_pictures = finding.overlay_url and finding.mask_url
+        return CONTRACT_VERSION if has_pictures else CONTRACT_VERSION_WITHOUT_PICTURES
+
+    @property
     def is_provisional(self) -> bool:
         """Whether the last attempt may still be running."""
         return (
@@ -215,7 +226,7 @@ class Inspection:
         damages = [_damage_dict(d) for d in finding.damages] if finding else []
         # Short fields come first, because events contain only the beginning of a result.
         return {
-            "contract": CONTRACT_VERSION,
+            "contract": self._contract,
             "id": self.id,
             "state": str(State.DONE),
             "case_id": self.case_id,
@@ -238,6 +249,13 @@ class Inspection:
             "finished_at": _iso(self.finished_at),
             **review_fields(self.decisions, str(self.verdict), len(damages)),
         }
+
+
+def missing_picture(verdict: str) -> str:
+    """Why a photo with ``verdict`` may lack its overlay or its mask, in words."""
+    if verdict == Verdict.DAMAGED:
+        return "erased after its retention period"
+    return "not stored, because no damage was found (DAMAGE_CLEAN_PICTURES), or erased"
 
 
 def is_in_band(score: float, band: tuple[float, float]) -> bool:

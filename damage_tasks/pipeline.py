@@ -29,6 +29,7 @@ from damage_tasks.errors import (
     TooOld,
 )
 from damage_tasks.examination import examine
+from damage_tasks.finding_pictures import FindingPictures
 from damage_tasks.inspection import (
     REVIEW_BAND,
     Finding,
@@ -63,16 +64,17 @@ class Pipeline:
         overlay_quality: int = 85,
         max_metadata_bytes: int = 8192,
         keep_photos: str = "none",
+        clean_pictures: str = "overlay",
         retry_seconds: float = 0.0,
         review_band: tuple[float, float] = REVIEW_BAND,
         allowed_callback: Callable[[Any], str | None] = lambda _: None,
     ) -> None:
         """Store the parts and the settings of the stages.
 
-        ``keep_photos`` is DAMAGE_KEEP_PHOTOS.  In the first ``retry_seconds`` of an
-        attempt, requests to S3 and the database are retried.  At damage scores in ``review_band``
-        (lowest, highest), a person should look at the photo.  ``allowed_callback`` returns a
-        caller's callback URL if events may be sent there, else None.
+        ``keep_photos`` is DAMAGE_KEEP_PHOTOS and ``clean_pictures`` DAMAGE_CLEAN_PICTURES.  In the
+        first ``retry_seconds`` of an attempt, requests to S3 and the database are retried.  At
+        damage scores in ``review_band`` (lowest, highest), a person should look at the photo.
+        ``allowed_callback`` returns a caller's callback URL if events may be sent there, else None.
         """
         self.photos = photos
         self.segmenter = segmenter
@@ -82,6 +84,7 @@ class Pipeline:
         self.overlay_quality = overlay_quality
         self.max_metadata_bytes = max_metadata_bytes
         self.keep_photos = keep_photos
+        self.finding_pictures = FindingPictures(pictures, clean_pictures)
         self.retry_seconds = retry_seconds
         self.review_band = review_band
         self.allowed_callback = allowed_callback
@@ -229,10 +232,7 @@ class Pipeline:
         """The photo's existing finding, if its images still exist."""
         digest = self.segmenter.identity.digest
         found = self._retry(attempt, lambda: self.inspections.find_finding(sha256, digest))
-        if found is None:
-            return None
-        addresses = [url for url in (found.overlay_url, found.mask_url) if url]
-        if addresses and all(self.pictures.has(address) for address in addresses):
+        if found is None or self.finding_pictures.are_complete(found):
             return found
         logger.info("the images of a known photo are gone: it is examined again")
         return None
@@ -241,7 +241,7 @@ class Pipeline:
         """Store the photo itself, unless it was stored when it was examined."""
         key = photo_key(attempt.photo.sha256 or "")
         if is_new or not self.pictures.has(self.pictures.address(key)):
-            self._put(attempt, key, data)
+            self._retry(attempt, lambda: self.pictures.put(key, data, media_type(data)))
 
     def _examine(self, data: bytes, sha256: str, attempt: Attempt) -> Finding:
         examination = examine(
@@ -251,15 +251,13 @@ class Pipeline:
             segmenter=self.segmenter,
             overlay_side=self.overlay_side,
             overlay_quality=self.overlay_quality,
+            clean_pictures=self.finding_pictures.policy,
         )
+        key = picture_key(sha256, self.segmenter.identity.digest)
         with attempt.watch.stage("persistence"):
-            key = picture_key(sha256, self.segmenter.identity.digest)
-            overlay_url = self._put(attempt, f"overlays/{key}.jpg", examination.overlay)
-            mask_url = self._put(attempt, f"masks/{key}.png", examination.mask)
-        return replace(examination.finding, overlay_url=overlay_url, mask_url=mask_url)
-
-    def _put(self, attempt: Attempt, key: str, data: bytes) -> str:
-        return self._retry(attempt, lambda: self.pictures.put(key, data, media_type(data)))
+            return self.finding_pictures.store(
+                examination, key, deadline=attempt.began + self.retry_seconds
+            )
 
     def _save(self, inspection: Inspection, attempt: Attempt) -> Inspection:
         return self.inspections.save(inspection, self.allowed_callback(attempt.callback_url))

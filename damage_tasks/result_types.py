@@ -81,9 +81,12 @@ class DecisionResult(TypedDict):
 
 
 class InspectionResult(TypedDict):
-    """The result of `detect_damage`."""
+    """The result of `detect_damage`.
 
-    contract: Literal[1]
+    ``contract`` is 2 if an examined photo lacks its overlay or its mask.
+    """
+
+    contract: Literal[1, 2]
     id: str
     state: Literal["done"]
     case_id: str | None

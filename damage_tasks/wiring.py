@@ -45,8 +45,9 @@ def build_pipeline(
         overlay_side=settings.overlay_side,
         overlay_quality=settings.overlay_quality,
         max_metadata_bytes=settings.max_metadata_bytes,
-        # Originals are kept in the bucket only.
+        # Both settings are about the bucket.
         keep_photos=settings.keep_photos if pictures is None else "none",
+        clean_pictures=settings.clean_pictures if pictures is None else "all",
         # The second half is for a call that began just before, and may take as long as that.
         retry_seconds=settings.soft_time_limit / 2,
         review_band=settings.review_band or _review_band(segmenter.bundle),

@@ -10,6 +10,7 @@ import jsonschema
 
 _FOLDER = Path(__file__).parent.parent / "docs/reference"
 SCHEMA = json.loads((_FOLDER / "inspection.schema.json").read_text())
+FIRST_SCHEMA = json.loads((_FOLDER / "inspection-1.schema.json").read_text())
 PROGRESS_SCHEMA = json.loads((_FOLDER / "progress.schema.json").read_text())
 
 

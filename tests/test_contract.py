@@ -10,8 +10,9 @@ import jsonschema
 import pytest
 
 from damage_tasks.contract import InspectionOptions
+from damage_tasks.damage import Damage
 from damage_tasks.inspection import PhotoFacts, Reason, Verdict
-from tests.result_contract import SCHEMA, check_result
+from tests.result_contract import FIRST_SCHEMA, SCHEMA, check_result
 from tools.sample_pictures_and_results import damage, finding, inspection
 
 
@@ -36,6 +37,55 @@ def test_a_rejected_photo_keeps_the_contract() -> None:
         reason=Reason("photo_not_found", "404"),
     )
     assert check_result(rejected.to_dict())["reason"]["code"] == "photo_not_found"
+
+
+WITHOUT_MASK = {"mask_url": None}
+WITHOUT_PICTURES = {"overlay_url": None, "mask_url": None}
+FIRST = jsonschema.Draft202012Validator(FIRST_SCHEMA)
+
+
+def found(*damages: Damage, **changes: Any) -> dict[str, Any]:
+    return dict(inspection("task-1", finding(*damages, **changes)).to_dict())
+
+
+@pytest.mark.parametrize("damages", [(), (damage(),)])
+def test_a_result_with_its_pictures_keeps_both_contracts(damages: tuple[Damage, ...]) -> None:
+    everything = check_result(found(*damages))
+    assert everything["contract"] == 1
+    FIRST.validate(everything)
+
+
+@pytest.mark.parametrize("lacks", [WITHOUT_MASK, WITHOUT_PICTURES])
+@pytest.mark.parametrize("damages", [(), (damage(),)])
+def test_a_photo_without_a_picture_is_announced_by_contract_2(
+    damages: tuple[Damage, ...], lacks: dict[str, None]
+) -> None:
+    without = check_result(found(*damages, **lacks))
+    assert without["contract"] == 2
+    (error,) = (e for e in FIRST.iter_errors(without) if list(e.path) == ["contract"])
+    assert error.message == "1 was expected"
+
+
+def test_a_reader_of_contract_1_that_does_not_check_it_reads_a_clean_photo_without_a_mask() -> None:
+    lenient = {**found(**WITHOUT_MASK), "contract": 1}
+    FIRST.validate(lenient)
+
+
+def test_a_photo_that_was_not_examined_keeps_contract_1() -> None:
+    rejected = found(
+        verdict=Verdict.REJECTED, reason=Reason("not_a_car", "no car"), **WITHOUT_PICTURES
+    )
+    rejected["reason"] = {"code": "not_a_car", "text": "no car"}
+    assert check_result(rejected)["contract"] == 1
+    FIRST.validate(rejected)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"contract": 2}, {"contract": 3}, {"mask_url": None}, {"overlay_url": None}]
+)
+def test_the_contract_of_a_result_says_whether_it_has_its_pictures(wrong: dict[str, Any]) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        check_result(result(**wrong))
 
 
 def test_every_field_is_described_and_required() -> None:

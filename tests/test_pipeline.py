@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -59,11 +60,14 @@ class Networks:
     decision = Decision(gate="damage", threshold=0.5)
     side = 320
 
-    def __init__(self) -> None:
+    def __init__(self, ended: Verdict | None = None) -> None:
         self.looks = 0
+        self.ended = ended
 
     def segment(self, pixels: Any) -> Segmentation:
         self.looks += 1
+        if self.ended is not None:
+            return Segmentation(0.1, "damage", {"damage": 0.1}, (320, 240), ended=self.ended)
         found = np.zeros(pixels.shape[:2], bool)
         found[20:60, 20:60] = True
         mask = Mask(found, found.astype(np.float32), MaskPolicy(threshold=0.5))
@@ -215,6 +219,69 @@ def test_a_known_photo_whose_pictures_have_expired_is_examined_again(parts: Part
     result = parts.inspect()
     assert (result["reused"], parts.networks.looks) == (False, 1)
     assert result["overlay_url"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "folders"), [("all", {"overlays", "masks"}), ("overlay", {"overlays"}), ("none", {})]
+)
+def test_a_clean_photo_has_the_pictures_of_the_setting(
+    parts: Parts, policy: str, folders: set[str]
+) -> None:
+    parts.networks.ended = Verdict.CLEAN
+    parts.pipeline.finding_pictures.policy = policy
+    result = parts.inspect()
+    assert {key.partition("/")[0] for key in parts.pictures.stored} == set(folders)
+    assert (result["overlay_url"] is not None) == ("overlays" in folders)
+    assert (result["mask_url"] is not None) == ("masks" in folders)
+    assert result["contract"] == (1 if policy == "all" else 2)
+
+
+@pytest.mark.parametrize(
+    ("policy", "known", "is_known"),
+    [
+        ("overlay", finding(mask_url=None), True),
+        ("none", finding(mask_url=None, overlay_url=None), True),
+        ("none", finding(), True),
+        # The setting was changed: what it wants now is stored.
+        ("all", finding(mask_url=None), False),
+        ("overlay", finding(mask_url=None, overlay_url=None), False),
+        ("none", finding(damage(), mask_url=None), False),
+    ],
+)
+def test_a_known_photo_is_examined_again_if_it_lacks_a_picture_of_the_setting(
+    parts: Parts, policy: str, known: Finding, is_known: bool
+) -> None:
+    parts.records.known = known
+    parts.pipeline.finding_pictures.policy = policy
+    assert parts.inspect()["reused"] is is_known
+
+
+def test_the_overlay_and_the_mask_are_uploaded_at_the_same_time(parts: Parts) -> None:
+    both = Barrier(2, timeout=10)  # broken if one waits for the other
+    put = parts.pictures.put
+
+    def wait_and_put(key: str, data: bytes, content_type: str) -> str:
+        both.wait()
+        return put(key, data, content_type)
+
+    parts.pictures.put = wait_and_put  # type: ignore[method-assign]
+    result = parts.inspect()
+    assert result["overlay_url"].partition("overlays/")[1]
+    assert result["mask_url"].partition("masks/")[1]
+
+
+def test_nothing_is_stored_if_only_one_of_two_uploads_succeeds(parts: Parts) -> None:
+    put = parts.pictures.put
+
+    def refuse_masks(key: str, data: bytes, content_type: str) -> str:
+        if key.startswith("masks/"):
+            raise StorageUnavailable("503")
+        return put(key, data, content_type)
+
+    parts.pictures.put = refuse_masks  # type: ignore[method-assign]
+    with pytest.raises(StorageUnavailable):
+        parts.inspect()
+    assert not parts.records.rows
 
 
 def kept(parts: Parts) -> list[tuple[bytes, str]]:

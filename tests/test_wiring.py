@@ -49,6 +49,7 @@ def test_the_settings_choose_every_part(tmp_path: Path, bundle: str) -> None:
         engine="torch",
         overlay_side=640,
         overlay_quality=70,
+        clean_pictures="none",
         max_metadata_bytes=100,
     )
     pipeline = build_pipeline(settings)
@@ -58,6 +59,7 @@ def test_the_settings_choose_every_part(tmp_path: Path, bundle: str) -> None:
         "https://overlays.example",
     )
     assert pipeline.segmenter.identity.name == "tiny"
+    assert pipeline.finding_pictures.policy == "none"
     assert (pipeline.overlay_side, pipeline.overlay_quality, pipeline.max_metadata_bytes) == (
         640,
         70,

@@ -15,6 +15,7 @@ from rich.table import Table
 from damage_tasks.cli.dead_letters import find_dead_letter
 from damage_tasks.cli.results_table import VERDICT_COLOURS
 from damage_tasks.errors import InspectionNotFound, QueueUnavailable, SettingsError
+from damage_tasks.inspection import missing_picture
 from damage_tasks.inspection_lookup import with_links
 from damage_tasks.telemetry import escape_controls, one_line, redacted
 
@@ -152,9 +153,9 @@ def _inspection_rows(result: InspectionResult) -> Iterator[tuple[str, Any]]:
         )
     if quality:
         yield "quality", ", ".join([quality["verdict"], *quality["reasons"]])
-    if result["overlay_url"]:
-        yield "overlay", result["overlay_url"]
-        yield "mask", str(result["mask_url"])
+    if result["damage_score"] is not None:
+        yield "overlay", result["overlay_url"] or missing_picture(verdict)
+        yield "mask", result["mask_url"] or missing_picture(verdict)
     if bundle:
         yield "bundle", f"{bundle['name']} {bundle['version']} ({bundle['digest'][:12]})"
     yield "ms", ", ".join(f"{name} {ms:.0f}" for name, ms in result["timings_ms"].items())

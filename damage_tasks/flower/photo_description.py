@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from damage_tasks import errors
+from damage_tasks.inspection import Verdict, missing_picture
 from damage_tasks.settings import get_settings
 
 MAX_NAME_CHARACTERS = 40  # characters of a photo's file name in the table
@@ -15,6 +16,8 @@ MAX_NAME_CHARACTERS = 40  # characters of a photo's file name in the table
 _VERDICT = re.compile(r"'verdict': '(\w+)'")
 _REASON = re.compile(r"'reason': \{'code': '(\w+)'")
 _OVERLAY = re.compile(r"'overlay_url': '([^']+)'")
+_NO_OVERLAY = "'overlay_url': None"
+_EXAMINED = (Verdict.DAMAGED, Verdict.CLEAN)
 _URL = re.compile(r"^\(?\s*(?:'([^']*)|\"([^\"]*))")
 _ERROR = re.compile(r"^(\w+)\(")
 _CODES = {kind.__name__: kind.code for kind in vars(errors).values() if hasattr(kind, "code")}
@@ -23,7 +26,8 @@ _CODES = {kind.__name__: kind.code for kind in vars(errors).values() if hasattr(
 def describe_photo(task: Any) -> Any:
     """Add the photo's ``verdict``, ``reason``, ``photo`` and ``overlay`` to Flower's ``task``.
 
-    Used as Flower's option ``format_task``; each is None if it is unknown.
+    Used as Flower's option ``format_task``; each is None if it is unknown.  Instead of an overlay
+    that an examined photo lacks, the reason is shown.
     """
     result = str(getattr(task, "result", None) or "")
     task.verdict = _first(_VERDICT, result)
@@ -31,6 +35,8 @@ def describe_photo(task: Any) -> Any:
     task.reason = _first(_REASON, result) or _CODES.get(error or "", error)
     task.photo = _shortened(file_name(str(task.args or "")))
     task.overlay = overlay_url(task)
+    if task.overlay is None and _NO_OVERLAY in result and task.verdict in _EXAMINED:
+        task.overlay = missing_picture(task.verdict)
     task._fields = (*task._fields, "verdict", "reason", "photo", "overlay")
     return task
 

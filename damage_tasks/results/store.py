@@ -241,16 +241,8 @@ class Inspections:
         id = connection.execute(self._insert_finding, finding_row(inspection)).scalar()
         if id is None:
             known = connection.execute(_finding_id(photo.sha256, bundle.digest)).scalar_one()
-            if not inspection.reused and finding.overlay_url:
-                # The images were gone and have been created again.
-                connection.execute(
-                    sa.update(findings)
-                    .where(
-                        findings.c.id == known,
-                        findings.c.overlay_url.is_distinct_from(finding.overlay_url),
-                    )
-                    .values(overlay_url=finding.overlay_url, mask_url=finding.mask_url)
-                )
+            if not inspection.reused:
+                _add_pictures(connection, known, finding)
             return known, False
         if finding.damages:
             connection.execute(
@@ -264,6 +256,20 @@ class Inspections:
         """A connection whose changes are committed at the end, or rolled back after an error."""
         with database_errors(), self.engine.begin() as connection:
             yield connection
+
+
+def _add_pictures(connection: Connection, finding_id: int, finding: Finding) -> None:
+    """Store the addresses of pictures that were gone, or were not wanted before.
+
+    Other pictures stay: a worker with other settings may have stored them at the same time.
+    """
+    stored = {"overlay_url": finding.overlay_url, "mask_url": finding.mask_url}
+    stored = {name: address for name, address in stored.items() if address}
+    changes = [findings.c[name].is_distinct_from(address) for name, address in stored.items()]
+    if stored:
+        connection.execute(
+            sa.update(findings).where(findings.c.id == finding_id, sa.or_(*changes)).values(stored)
+        )
 
 
 def _row_of(connection: Connection, id: str) -> Any:

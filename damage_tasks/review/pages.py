@@ -136,6 +136,7 @@ class Pages:
             "inspection.html",
             inspection=inspection,
             damages=damages,
+            has_overlay=inspection.finding is not None and inspection.finding.overlay_url,
             address=address,
             following=following,
             holder=holder if holder and holder.person != person.name else None,

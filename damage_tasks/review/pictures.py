@@ -9,7 +9,7 @@ import numpy as np
 import simplejpeg
 
 from damage_tasks.errors import OriginalUnavailable, PhotoRejected
-from damage_tasks.inspection import Inspection
+from damage_tasks.inspection import Inspection, missing_picture
 from damage_tasks.photos import PhotoReader, decode
 from damage_tasks.photos.originals import read_original
 from damage_tasks.settings import Settings
@@ -53,7 +53,8 @@ class Pictures:
         """The overlay, for an inspection whose photo is gone; raises as `photo` does."""
         finding = inspection.finding
         if finding is None or not inspection.photo.sha256 or not finding.overlay_url:
-            raise OriginalUnavailable("there is no overlay")
+            why = missing_picture(inspection.verdict) if finding else "the photo was not examined"
+            raise OriginalUnavailable(f"there is no overlay: {why}")
         _, _, key = finding.overlay_url.partition("/overlays/")
         try:
             return self._bucket.get(f"overlays/{key}")

@@ -41,6 +41,14 @@ class PlaceSettings(Group):
         "damaged",
         pattern="^(none|damaged|all|sample:[1-9][0-9]{0,8})$",
     )
+    clean_pictures: str = setting(
+        "overlay",
+        "Which pictures are stored of photos on which no damage was found: `all`, `overlay` (no "
+        "mask: `mask_url` is null) or `none` (`overlay_url` is null, too). Each picture is a write "
+        "to S3. Damaged photos always have both.",
+        "none",
+        pattern="^(all|overlay|none)$",
+    )
     database_url: str | None = setting(
         None,
         "Database for inspections: PostgreSQL in production, SQLite (`sqlite:///damage.db`) on a "

@@ -67,12 +67,17 @@ def test_slow_nodes_and_a_storm_make_photos_older() -> None:
 def test_costs_and_loads_grow_with_photos() -> None:
     cost = dollars(1_000_000, 10, Prices())
     assert cost["nodes"] == pytest.approx(0.8)
-    assert cost["S3"] == pytest.approx(10.4)
+    assert cost["S3"] == pytest.approx(0.4 + 5.5)  # one read, 1.1 writes
     cpu = {"postgres": 4.0}
     small, large = loads(37, 8e5, 5, cpu), loads(3700, 8e7, 400, cpu)
     assert all(load.share <= 1 for load in small)
     assert sum(load.share > 1 for load in large) >= 3
     assert large[0].share == max(load.share for load in large)
+
+
+@pytest.mark.parametrize(("policy", "writes"), [("all", 2.0), ("overlay", 1.1), ("none", 0.2)])
+def test_the_setting_of_clean_pictures_decides_the_costs_of_s3(policy: str, writes: float) -> None:
+    assert dollars(1_000_000, 0, Prices(), policy)["S3"] == pytest.approx(0.4 + 5 * writes)
 
 
 def test_pods_that_are_still_starting_go_before_those_that_work() -> None:

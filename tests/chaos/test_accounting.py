@@ -28,6 +28,7 @@ ROWS = [
 GOOD = Stored(
     rows=ROWS,
     findings={1: SHA},
+    addresses={1: [f"s3://b/overlays/aa/{SHA}/b.jpg", f"s3://b/masks/aa/{SHA}/b.png"]},
     pictures=[f"overlays/aa/{SHA}/b.jpg", f"masks/aa/{SHA}/b.png"],
     dead_letters=Counter({"2": 2}),
 )
@@ -52,10 +53,15 @@ def test_what_ended_as_it_should_is_counted_and_no_problem() -> None:
         ({"dead_letters": Counter()}, "lost", "lost: crash photo 2"),
         ({"rows": [*ROWS, Row("4", "clean", 1, 1.0)]}, "doubled", "without a message"),
         ({"rows": [*ROWS, ROWS[0]]}, "doubled", "a second row of 1"),
-        ({"findings": {1: SHA, 2: SHA}}, "doubled", "a second finding"),
+        (
+            {"findings": {1: SHA, 2: SHA}, "addresses": dict.fromkeys((1, 2), GOOD.addresses[1])},
+            "doubled",
+            "a second finding",
+        ),
         ({"pictures": [*GOOD.pictures, f"overlays/{SHA}.jpg"]}, "doubled", "a second overlay"),
         ({"dead_letters": Counter("12")}, "doubled", "a dead letter with a verdict: 1"),
         ({"pictures": GOOD.pictures[1:]}, "without pictures", "without its pictures"),
+        ({"addresses": {1: []}}, "without pictures", "without its pictures"),
         ({"left_on_queue": 1}, "left on the queue", "left on the queue"),
         (
             {"rows": [*ROWS[:2], Row("3", "damaged", 1, 1.0)]},

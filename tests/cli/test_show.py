@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -11,10 +12,17 @@ import pytest
 from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
-from damage_tasks.inspection import Progress, State
+from damage_tasks.inspection import Finding, Progress, State
 from damage_tasks.results.store import Inspections
 from tests.result_contract import PROGRESS_SCHEMA, check_result, strict
-from tools.sample_pictures_and_results import NOW, damage, finding, inspection, retrying
+from tools.sample_pictures_and_results import (
+    NOW,
+    damage,
+    failed_inspection,
+    finding,
+    inspection,
+    retrying,
+)
 
 RUNNING = Progress(
     "task-1",
@@ -67,6 +75,28 @@ def test_a_verdict_replaces_the_progress(store: Inspections) -> None:
     store.save_progress(RETRYING)
     store.save(inspection("task-1", finding(damage())))
     assert check_result(json.loads(show("task-1", "--json")))["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("found", "overlay", "mask"),
+    [
+        (finding(damage()), "s3://bucket/overlays/a.jpg", "s3://bucket/masks/a.png"),
+        (finding(mask_url=None), "s3://bucket/overlays/a.jpg", "not stored, because no damage"),
+        (finding(damage(), overlay_url=None, mask_url=None), "erased", "erased"),
+    ],
+)
+def test_a_picture_that_does_not_exist_says_why(
+    store: Inspections, found: Finding, overlay: str, mask: str
+) -> None:
+    store.save(inspection("task-1", found))
+    rows = dict(re.split(r" {2,}", line, maxsplit=1) for line in show("task-1").splitlines())
+    assert rows["overlay"].startswith(overlay)
+    assert rows["mask"].startswith(mask)
+
+
+def test_a_photo_that_was_not_examined_has_no_rows_of_pictures(store: Inspections) -> None:
+    store.save(failed_inspection())
+    assert "overlay" not in show("task-1") and "mask" not in show("task-1")
 
 
 def test_a_case_is_shown_as_a_table_and_as_json(store: Inspections) -> None:

@@ -44,7 +44,7 @@ def count_rows(stack: Stack, query: str, **values: str) -> int:
     return int(found)
 
 
-def test_delay_ends_in_a_verdict_with_overlay_mask_and_row(
+def test_delay_ends_in_a_verdict_with_overlay_and_row(
     stack: Stack, photo: str, result_of: Wait
 ) -> None:
     result = result_of(detect_damage.delay(photo, {"car": 7}).id)
@@ -56,10 +56,16 @@ def test_delay_ends_in_a_verdict_with_overlay_mask_and_row(
     overlay = cv2.imdecode(np.frombuffer(stack.read(result["overlay_url"]), np.uint8), 1)
     assert overlay.shape[1] == 640
     assert overlay.shape[0] >= 480
-    mask = cv2.imdecode(np.frombuffer(stack.read(result["mask_url"]), np.uint8), -1)
-    assert mask.shape == (480, 640)
     query = "SELECT count(*) FROM inspections WHERE id = :id"
     assert count_rows(stack, query, id=result["id"]) == 1
+
+
+def test_a_damaged_photo_has_a_mask(stack: Stack, result_of: Wait) -> None:
+    golden = Path(__file__).parents[2] / "model_store/default/golden/dent.jpg"
+    result = result_of(detect_damage.delay(stack.upload("dent.jpg", golden)).id)
+    assert result["verdict"] == "damaged"
+    mask = cv2.imdecode(np.frombuffer(stack.read(result["mask_url"]), np.uint8), -1)
+    assert mask.ndim == 2 and mask.any()
 
 
 def test_the_photos_of_a_case_are_summarised(

@@ -9,8 +9,9 @@ from celery.events.state import Task
 
 from damage_tasks.errors import RetriesExhausted
 from damage_tasks.flower.photo_description import describe_photo, file_name, overlay_key
+from damage_tasks.inspection import Finding
 from damage_tasks.settings import get_settings
-from tools.sample_pictures_and_results import damage, finding, inspection
+from tools.sample_pictures_and_results import damage, failed_inspection, finding, inspection
 
 
 def described(**fields: Any) -> dict[str, Any]:
@@ -25,6 +26,22 @@ def test_a_result_is_understood_though_events_cut_it_off() -> None:
     assert shown["verdict"] == "damaged"
     assert shown["overlay"]
     assert shown["photo"] == "a car.jpg"
+
+
+@pytest.mark.parametrize(
+    ("found", "shown"),
+    [
+        (finding(overlay_url=None, mask_url=None), "not stored, because no damage was found"),
+        (finding(damage(), overlay_url=None, mask_url=None), "erased"),
+    ],
+)
+def test_an_overlay_that_does_not_exist_says_why(found: Finding, shown: str) -> None:
+    result = repr(inspection("t", found).to_dict())
+    assert described(result=result)["overlay"].startswith(shown)
+
+
+def test_a_photo_that_was_not_examined_has_no_overlay_to_explain() -> None:
+    assert described(result=repr(failed_inspection().to_dict()))["overlay"] is None
 
 
 def test_a_failure_shows_its_code() -> None:

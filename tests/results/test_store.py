@@ -51,6 +51,22 @@ def test_a_photo_that_is_gone_when_its_message_comes_again_keeps_its_verdict(
     assert store.find("task-1") == first
 
 
+NO_PICTURES = finding(overlay_url=None, mask_url=None)
+
+
+def test_pictures_that_were_not_wanted_before_are_added(store: Inspections) -> None:
+    store.save(inspection("task-1", NO_PICTURES))
+    assert store.save(inspection("task-2")).finding == finding()
+    again = store.find("task-1")
+    assert again is not None and again.finding == finding()
+
+
+def test_a_worker_that_wants_no_pictures_does_not_lose_those_of_another(store: Inspections) -> None:
+    store.save(inspection("task-1"))
+    assert store.save(inspection("task-2", NO_PICTURES)).finding == finding()
+    assert store.save(inspection("task-3", finding(mask_url=None))).finding == finding()
+
+
 def test_another_photo_at_the_same_url_leaves_no_finding_behind(store: Inspections) -> None:
     first = inspection("task-1", finding(damage()))
     store.save(first)

@@ -263,6 +263,15 @@ def test_the_overlay_replaces_a_photo_that_is_gone(review_site: Open, visit: Vis
         assert page.locator("#photo").get_attribute("href") == f"/inspections/{id}/overlay"
 
 
+def test_a_photo_that_is_gone_and_has_no_overlay_says_so(review_site: Open, visit: Visit) -> None:
+    with review_site() as site:
+        id = site.add_photo(0, kept=False, found=finding(overlay_url=None, mask_url=None))
+        page = visit(expected="404")
+        page.goto(f"{site.url}/inspections/{id}")
+        page.get_by_text("no overlay is stored").wait_for()
+        assert page.locator("#photo").get_attribute("href") == f"/inspections/{id}/photo"
+
+
 @pytest.mark.parametrize("kind", [DESK, PHONE], ids=["desk", "phone"])
 def test_axe_finds_nothing(review_site: Open, visit: Visit, kind: dict[str, Any]) -> None:
     with review_site() as site:

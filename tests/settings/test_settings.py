@@ -30,6 +30,7 @@ REFERENCE = Path(__file__).parent.parent.parent / "docs/reference/settings.md"
         ("DAMAGE_DATABASE_URL", "postgresql://u:p@s/w@h/x", "DAMAGE_DATABASE_URL: is not a URL"),
         ("DAMAGE_DATABASE_URL", "postgresql://u:p@h:abc/x", "DAMAGE_DATABASE_URL: is not a URL"),
         ("DAMAGE_EVENT_BUS_URL", "bus", "DAMAGE_EVENT_BUS_URL: is not a URL"),
+        ("DAMAGE_CLEAN_PICTURES", "masks", "DAMAGE_CLEAN_PICTURES"),
         ("DAMAGE_OVERLAY_QUALITY", "101", "DAMAGE_OVERLAY_QUALITY: .*less than or equal to 100"),
         ("DAMAGE_INTAKE_BUCKETS", "Acme_Photos", "DAMAGE_INTAKE_BUCKETS: .*not a bucket name"),
         ("DAMAGE_INTAKE_KEY_TEMPLATE", "{a}-{b}", "DAMAGE_INTAKE_KEY_TEMPLATE: .*one name"),

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tools.chaos.fault_plan import Fault
 from tools.chaos.sender import Sent
@@ -30,10 +31,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a run leaves: rows, findings by number with their photo's digest, pictures by key."""
+    """What a run leaves: rows, findings by number with their photo's digest, pictures by key.
+
+    ``addresses`` are those of each finding's pictures.
+    """
 
     rows: list[Row]
     findings: dict[int, str]
+    addresses: dict[int, list[str]]
     pictures: list[str]
     dead_letters: Counter[str]
     left_on_queue: int = 0
@@ -123,11 +128,13 @@ def _doubled(
 
 
 def _without_pictures(stored: Stored) -> list[int]:
-    """Numbers of findings whose overlay or mask is missing."""
+    """Numbers of findings without an overlay, or with an address at which there is nothing."""
+    keys = set(stored.pictures)
     return [
         number
-        for number, digest in stored.findings.items()
-        if sum(digest in key for key in stored.pictures) < 2
+        for number in stored.findings
+        if not (named := stored.addresses.get(number))
+        or not keys.issuperset(urlsplit(address).path.lstrip("/") for address in named)
     ]
 
 

@@ -83,11 +83,14 @@ def read_stored(stack: Stack, left: int) -> Stored:
             )
             for row in connection.execute(sa.select(inspections))
         ]
-        found = connection.execute(sa.select(findings.c.id, findings.c.photo_sha256)).all()
+        found = connection.execute(sa.select(findings)).all()
     engine.dispose()
     return Stored(
         rows=rows,
         findings={row.id: row.photo_sha256 for row in found},
+        addresses={
+            row.id: [url for url in (row.overlay_url, row.mask_url) if url] for row in found
+        },
         pictures=_keys(stack.client("s3")),
         dead_letters=_dead_letters(stack.client("sqs"), queue_urls(stack)),
         left_on_queue=left,

@@ -106,9 +106,9 @@ export function listen(isMarking) {
     picture.addEventListener(end, event => pointers.delete(event.pointerId));
   const photo = picture.querySelector("#photo");
   const showOverlay = () => {
-    if (photo.getAttribute("href") === photo.dataset.overlay) return;
-    photo.setAttribute("href", photo.dataset.overlay);
     document.querySelector("#gone").hidden = false;
+    if (!photo.dataset.overlay || photo.getAttribute("href") === photo.dataset.overlay) return;
+    photo.setAttribute("href", photo.dataset.overlay);
     document.querySelector("#outlines").replaceChildren(); // the overlay has its own
     for (const crop of document.querySelectorAll(".crop image")) crop.setAttribute("href", photo.dataset.overlay);
   };

@@ -14,7 +14,7 @@ from tools.sample_pictures_and_results import jpeg
 PHOTOS = 40
 
 
-def test_a_photo_costs_two_calls_of_s3_and_half_a_receive(
+def test_a_damaged_photo_costs_two_calls_of_s3_and_half_a_receive(
     stack: Stack,
     proxy: FaultProxy,
     site: Site,
