@@ -12,6 +12,7 @@ import runpy
 from pathlib import Path
 
 from model_store.bundle import Bundle
+from model_store.engines.cpu_instructions import multiplies_int8
 from model_store.engines.interface import AUTO, OPENVINO, REFERENCE, TORCH, Engine
 from model_store.errors import BundleError, ExtraMissing
 from model_store.manifest import INT8, Manifest
@@ -52,7 +53,7 @@ def engines_of(manifest: Manifest) -> list[str]:
         *([INT8] if any(INT8 in one.engines for one in weights) else []),
         *([OPENVINO] if any(one.architecture for one in weights) else []),
     ]
-    return [*(held if cpu_multiplies_int8() else reversed(held)), TORCH]
+    return [*(held if multiplies_int8() else reversed(held)), TORCH]
 
 
 def import_engine(manifest: Manifest, wanted: str = AUTO) -> None:
@@ -87,18 +88,6 @@ def load_engine(bundle: Bundle, name: str, threads: int = 1, engine: str = TORCH
         return load_torch(bundle, weights, threads, exact=engine == REFERENCE)
     except BundleError as error:
         raise BundleError(f"weights {name}: {error}") from None
-
-
-def cpu_multiplies_int8() -> bool:
-    """Whether this CPU has int8 instructions (VNNI, AMX or Arm's i8mm).
-
-    Without them, int8 networks whose first layers stay in fp32 are no faster than fp32.
-    """
-    try:
-        words = set(Path("/proc/cpuinfo").read_text().split())
-    except OSError:
-        return False
-    return not words.isdisjoint({"avx512_vnni", "avx_vnni", "amx_int8", "i8mm"})
 
 
 def openvino_is_installed() -> bool:

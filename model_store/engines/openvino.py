@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 
 from model_store.architectures import build_openvino
 from model_store.bundle import Bundle
+from model_store.engines.cpu_instructions import multiplies_bf16_fast
 from model_store.engines.interface import Array
 from model_store.errors import BundleError
 from model_store.manifest import Converted, Weights
@@ -91,9 +92,7 @@ class OpenVinoEngine:
 
 
 def _compiled(model: Any, threads: int) -> Any:
-    core = _core()
-    capabilities = core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
-    return core.compile_model(
+    return _core().compile_model(
         model,
         DEVICE,
         {
@@ -101,7 +100,7 @@ def _compiled(model: Any, threads: int) -> Any:
             "INFERENCE_NUM_THREADS": threads,
             # Without this, every process would pin its thread to the same core.
             "ENABLE_CPU_PINNING": False,
-            "INFERENCE_PRECISION_HINT": "bf16" if "BF16" in capabilities else "f32",
+            "INFERENCE_PRECISION_HINT": "bf16" if multiplies_bf16_fast() else "f32",
         },
     )
 

@@ -91,14 +91,14 @@ def test_photos_of_any_shape_run_and_do_not_disturb_each_other(quantised: Bundle
 
 @pytest.fixture(autouse=True)
 def cpu_with_int8(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "cpu_multiplies_int8", lambda: True)
+    monkeypatch.setattr(loading, "multiplies_int8", lambda: True)
 
 
 def test_auto_takes_the_fastest_engine_that_the_bundle_holds(
     quantised: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert open_segmenter(quantised).engine == "openvino-int8"
-    monkeypatch.setattr(loading, "cpu_multiplies_int8", lambda: False)
+    monkeypatch.setattr(loading, "multiplies_int8", lambda: False)
     assert open_segmenter(quantised).engine == "openvino"
     assert open_segmenter(open_bundle(write_bundle(tmp_path))).engine == "openvino"
     monkeypatch.setattr(loading, "openvino_is_installed", lambda: False)
