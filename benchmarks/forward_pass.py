@@ -42,10 +42,11 @@ class Recorder:
         return self.engine.decode(state)
 
 
-def replay(photos: Sequence[Path], seconds: float) -> dict[str, float]:
+def replay(photos: Sequence[Path], seconds: float, *, fp32: bool = False) -> dict[str, float]:
     """CPU milliseconds and wall seconds per photo of the forward passes, and of encoding alone.
 
-    Photos without damage run their gates only, as in production.
+    Photos without damage run their gates only, as in production. With ``fp32``, OpenVINO
+    computes in fp32 where it would choose bf16.
     """
     import cv2
     import numpy as np
@@ -54,7 +55,10 @@ def replay(photos: Sequence[Path], seconds: float) -> dict[str, float]:
     from damage_tasks.vision import segmenter
     from damage_tasks.vision.measurement import conclude
     from damage_tasks.worker.runtime import runtime_of
+    from model_store.engines import openvino
 
+    if fp32:
+        vars(openvino)["multiplies_bf16_fast"] = lambda: False
     notes: list[list[tuple[Any, Any, bool]]] = []
     load_engine = vars(segmenter)["load_engine"]
     vars(segmenter)["load_engine"] = lambda *a, **k: Recorder(load_engine(*a, **k), notes)
@@ -93,10 +97,17 @@ def replay(photos: Sequence[Path], seconds: float) -> dict[str, float]:
 
 
 def bare(
-    environment: Mapping[str, str], photos: Sequence[Path], processes: int, seconds: float
+    environment: Mapping[str, str],
+    photos: Sequence[Path],
+    processes: int,
+    seconds: float,
+    *,
+    fp32: bool = False,
 ) -> dict[str, float]:
     """`replay` in ``processes`` pinned processes in parallel; photos per second in total."""
-    request = json.dumps({"photos": [str(path) for path in photos], "seconds": seconds})
+    request = json.dumps(
+        {"photos": [str(path) for path in photos], "seconds": seconds, "fp32": fp32}
+    )
     cores = psutil.Process().cpu_affinity() or [0]
     children = []
     for number in range(processes):
@@ -134,5 +145,7 @@ def _read_until_ready(child: subprocess.Popen[str]) -> None:
 
 if __name__ == "__main__":
     _request = json.loads(sys.argv[1])
-    _answer = replay([Path(path) for path in _request["photos"]], _request["seconds"])
+    _answer = replay(
+        [Path(path) for path in _request["photos"]], _request["seconds"], fp32=_request["fp32"]
+    )
     sys.stdout.write(json.dumps(_answer) + "\n")

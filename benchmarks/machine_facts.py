@@ -12,6 +12,13 @@ from typing import Any
 
 import psutil
 
+from model_store.engines.cpu_instructions import multiplies_int8
+
+# Those that decide how fast networks are.
+INSTRUCTIONS = (
+    "avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_int8",
+    "amx_bf16", "asimd", "i8mm", "bf16",
+)  # fmt: skip
 LIBRARIES = ("celery", "kombu", "torch", "openvino", "opencv-python-headless", "ministack")
 
 
@@ -20,6 +27,8 @@ def facts() -> dict[str, Any]:
     return {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu": _cpu_name(),
+        "instructions": _instructions(),
+        "int8_instructions": multiplies_int8(),
         "cores": cores(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9),
         "load_before": round(os.getloadavg()[0], 1),
@@ -43,6 +52,14 @@ def _cpu_name() -> str:
     except OSError:
         pass
     return platform.processor() or "unknown"
+
+
+def _instructions() -> list[str]:
+    try:
+        known = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return []
+    return [name for name in INSTRUCTIONS if name in known]
 
 
 def _version(name: str) -> str | None:

@@ -68,8 +68,21 @@ class Run:
                     str(n): bare(environment, paths, n, self.seconds / 2) for n in {1, self.cores}
                 }
 
+    def measure_fp32(self) -> None:
+        """The bare forward pass in fp32, to which other figures are relative; once in a run."""
+        if "fp32_forward_ms" in self.results:
+            return
+        self.say("bare forward pass in fp32")
+        paths = self.ground.album.paths("2mp", "damaged")
+        with open_service(self.ground, "bare-fp32", workers=0) as service:
+            engine = "openvino" if "openvino" in self.engines else "torch"
+            environment = {**service.stack.environment, "DAMAGE_ENGINE": engine}
+            found = bare(environment, paths, self.cores, self.seconds, fp32=True)
+            self.results["fp32_forward_ms"] = found["cpu_ms"]
+
     def end_to_end(self) -> None:
         """(b) Photos through SQS, worker, S3 and PostgreSQL; a short queue and a long one."""
+        self.measure_fp32()
         found = self.results["end_to_end"] = {}
         with open_service(self.ground, "end-to-end") as service:
             for size, mix in itertools.product(("2mp", "12mp"), ("realistic", "damaged")):
@@ -114,6 +127,7 @@ class Run:
 
     def efficiency(self) -> None:
         """(d) CPU of the forward pass and the JPEG relative to all CPU, and where the rest goes."""
+        self.measure_fp32()
         found = self.results["efficiency"] = {}
         larger = {"DAMAGE_BUNDLE": str(larger_bundle(self.ground.folder / "larger"))}
         for size, extra in {"default bundle": {}, "larger input": larger}.items():

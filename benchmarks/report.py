@@ -32,13 +32,18 @@ def _page(results: Results, goals: Sequence[Results], plots: Iterable[str]) -> I
     yield "# Benchmark results\n"
     yield (
         f"{machine['when']}, commit {machine['commit']}, {machine['cores']} cores of "
-        f"{machine['cpu']}, load before {machine['load_before']}; bundle {results['bundle']}, "
+        f"{machine['cpu']} ({', '.join(machine['instructions'])}), "
+        f"load before {machine['load_before']}; bundle {results['bundle']}, "
         f"engine {results['engine']}. Emulator, database and photo server run on the same cores. "
         "Only ratios within this run are meaningful.\n"
     )
+    other = "without" if machine["int8_instructions"] else "with"
     yield from _table(
-        ["figure", "goal", "reached", ""],
-        [[g["figure"], g["goal"], g["reached"], "met" if g["met"] else "missed"] for g in goals],
+        ["figure", "goal", f"goal {other} int8 instructions", "reached", ""],
+        [
+            [g["figure"], g["goal"], g["other_goal"], g["reached"], "met" if g["met"] else "missed"]
+            for g in goals
+        ],
     )
     for plot in plots:
         yield f"![{plot.partition('.')[0]}]({plot})\n"
