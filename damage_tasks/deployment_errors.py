@@ -13,6 +13,7 @@ __all__ = [
     "FlowerDatabaseInUse",
     "FlowerOpen",
     "QueueUnsafe",
+    "RedactionUnavailable",
     "ReviewOpen",
     "SettingsError",
     "StackError",
@@ -32,6 +33,16 @@ class StorageError(DamageTaskError):
 
     code = "storage_error"
     default_text = "S3 permanently rejected a request (no such bucket, access denied)"
+
+
+class RedactionUnavailable(DamageTaskError):
+    """Raised when the bundle in DAMAGE_REDACT_BUNDLE cannot be used."""
+
+    code = "redaction_unavailable"
+    default_text = (
+        "faces and plates cannot be redacted, because the bundle in DAMAGE_REDACT_BUNDLE "
+        "cannot be used"
+    )
 
 
 class DatabaseError(DamageTaskError):

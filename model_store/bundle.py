@@ -5,18 +5,33 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic
+
+from typing_extensions import TypeVar
 
 from model_store.errors import BundleError
 from model_store.identity import BundleIdentity
-from model_store.manifest import File, Golden, Manifest, Weights, read_manifest
+from model_store.manifest import (
+    BundleManifest,
+    File,
+    GoldenPhoto,
+    Manifest,
+    RedactionManifest,
+    Weights,
+    damage_manifest,
+    read_any_manifest,
+    redaction_manifest,
+)
+
+M = TypeVar("M", bound=BundleManifest, covariant=True, default=Manifest)
 
 
 @dataclass(frozen=True, slots=True)
-class Bundle:
-    """A verified bundle in a local folder."""
+class Bundle(Generic[M]):
+    """A verified bundle in a local folder; one that finds damage, unless its type says else."""
 
     folder: Path
-    manifest: Manifest
+    manifest: M
     digest: str
 
     @property
@@ -31,11 +46,28 @@ class Bundle:
 
 
 def open_bundle(folder: Path) -> Bundle:
+    """The damage bundle in ``folder``; see `open_any_bundle`."""
+    return damage_bundle(open_any_bundle(folder))
+
+
+def damage_bundle(bundle: Bundle[BundleManifest]) -> Bundle:
+    """``bundle`` if it finds damage.  Raises `BundleError`."""
+    manifest = damage_manifest(bundle.manifest, bundle.label)
+    return Bundle(bundle.folder, manifest, bundle.digest)
+
+
+def redaction_bundle(bundle: Bundle[BundleManifest]) -> Bundle[RedactionManifest]:
+    """``bundle`` if it finds faces and plates.  Raises `BundleError`."""
+    manifest = redaction_manifest(bundle.manifest, bundle.label)
+    return Bundle(bundle.folder, manifest, bundle.digest)
+
+
+def open_any_bundle(folder: Path) -> Bundle[BundleManifest]:
     """The bundle in ``folder``, with the sha256 of every weights file verified.
 
     Raises `BundleError`, or `BundleNotFound` when the folder has no manifest.
     """
-    manifest, digest = read_manifest(folder)
+    manifest, digest = read_any_manifest(folder)
     for name, file in manifest.large_files():
         verify_weights(folder, name, file)
     for golden in manifest.golden:
@@ -43,7 +75,7 @@ def open_bundle(folder: Path) -> Bundle:
     return Bundle(folder, manifest, digest)
 
 
-def verify_golden(folder: Path, golden: Golden) -> None:
+def verify_golden(folder: Path, golden: GoldenPhoto) -> None:
     """Verify the checksum of one golden photo; raises `BundleError` that names it."""
     try:
         data = (folder / golden.photo).read_bytes()

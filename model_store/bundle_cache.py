@@ -16,9 +16,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from model_store.bundle import Bundle, open_bundle, verify_golden, verify_weights
+from model_store.bundle import Bundle, open_any_bundle, verify_golden, verify_weights
 from model_store.errors import BundleError, BundleUnavailable
-from model_store.manifest import MANIFEST_FILE, File, Manifest, Weights, parse_manifest
+from model_store.manifest import (
+    MANIFEST_FILE,
+    BundleManifest,
+    File,
+    Weights,
+    parse_any_manifest,
+)
 from model_store.sources import Source
 
 logger = logging.getLogger(__name__)
@@ -32,14 +38,14 @@ class BundleCache:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def fetch(self, uri: str, source: Source) -> Bundle:
+    def fetch(self, uri: str, source: Source) -> Bundle[BundleManifest]:
         """The bundle at ``uri``, read from ``source`` unless it is here; raises `BundleError`."""
         name = self.root / "names" / hashlib.sha256(uri.encode()).hexdigest()
         try:
             text = read_all(source, MANIFEST_FILE)
         except BundleUnavailable as error:
             return self._offline(name, error)
-        manifest, digest = parse_manifest(text, f"{uri}/{MANIFEST_FILE}")
+        manifest, digest = parse_any_manifest(text, f"{uri}/{MANIFEST_FILE}")
         folder = self.root / "bundles" / digest
         try:
             with self._locked():
@@ -51,7 +57,7 @@ class BundleCache:
             raise self._unwritable(manifest, error) from None
         return bundle
 
-    def find(self, digest: str) -> Bundle | None:
+    def find(self, digest: str) -> Bundle[BundleManifest] | None:
         """The bundle with ``digest`` if it is here; raises `BundleError` if it is damaged."""
         return self._open(digest) if (self.root / "bundles" / digest).is_dir() else None
 
@@ -72,7 +78,7 @@ class BundleCache:
     def _rollout_copy(self, uri: str) -> Path:
         return self.root / "rollouts" / hashlib.sha256(uri.encode()).hexdigest()
 
-    def _unwritable(self, manifest: Manifest, error: OSError) -> BundleError:
+    def _unwritable(self, manifest: BundleManifest, error: OSError) -> BundleError:
         need = sum(file.bytes for _, file in manifest.large_files())
         existing = next(
             path for path in (self.root, *self.root.absolute().parents) if path.is_dir()
@@ -84,17 +90,17 @@ class BundleCache:
             "DAMAGE_BUNDLE_CACHE to another folder"
         )
 
-    def _open(self, digest: str) -> Bundle:
+    def _open(self, digest: str) -> Bundle[BundleManifest]:
         folder = self.root / "bundles" / digest
         try:
-            bundle = open_bundle(folder)
+            bundle = open_any_bundle(folder)
         except BundleError as error:
             raise BundleError(f"{error}; remove {folder} to download it again") from None
         if bundle.digest != digest:
             raise BundleError(f"{bundle.folder} has digest {bundle.digest[:12]}...: remove it")
         return bundle
 
-    def _offline(self, name: Path, error: BundleUnavailable) -> Bundle:
+    def _offline(self, name: Path, error: BundleUnavailable) -> Bundle[BundleManifest]:
         try:
             digest = name.read_text()
         except OSError:
@@ -103,7 +109,9 @@ class BundleCache:
             ) from None
         return self._open(digest)
 
-    def _download(self, source: Source, manifest: Manifest, text: bytes, folder: Path) -> None:
+    def _download(
+        self, source: Source, manifest: BundleManifest, text: bytes, folder: Path
+    ) -> None:
         # A broken download leaves its unfinished folder, so that the next attempt can resume it.
         unfinished = folder.with_suffix(".part")
         for name, file in manifest.large_files():

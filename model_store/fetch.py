@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from model_store.bundle import Bundle, open_bundle
+from model_store.bundle import Bundle, damage_bundle, open_any_bundle, redaction_bundle
 from model_store.bundle_cache import BundleCache, read_all
 from model_store.errors import BundleError, BundleNotFound, BundleUnavailable
-from model_store.manifest import MANIFEST_FILE, parse_manifest, read_manifest
+from model_store.manifest import (
+    MANIFEST_FILE,
+    BundleManifest,
+    RedactionManifest,
+    parse_any_manifest,
+    read_any_manifest,
+)
 from model_store.rollout import (
     NamedBundle,
     Rollout,
@@ -27,6 +33,20 @@ NO_DEFAULT_BUNDLE_MESSAGE = (
 
 
 def fetch_bundle(uri: str, cache: Path, new_client: ClientFactory = boto3_client) -> Bundle:
+    """The damage bundle at ``uri``; see `fetch_any_bundle`."""
+    return damage_bundle(fetch_any_bundle(uri, cache, new_client))
+
+
+def fetch_redaction_bundle(
+    uri: str, cache: Path, new_client: ClientFactory = boto3_client
+) -> Bundle[RedactionManifest]:
+    """The redaction bundle at ``uri``; see `fetch_any_bundle`."""
+    return redaction_bundle(fetch_any_bundle(uri, cache, new_client))
+
+
+def fetch_any_bundle(
+    uri: str, cache: Path, new_client: ClientFactory = boto3_client
+) -> Bundle[BundleManifest]:
     """The verified bundle at ``uri``: ``default``, a folder, ``s3://...`` or ``https://...``.
 
     If ``uri`` is a pointer, the bundle with the largest share.
@@ -36,14 +56,14 @@ def fetch_bundle(uri: str, cache: Path, new_client: ClientFactory = boto3_client
     """
     if is_pointer(uri):
         rollout = read_rollout(uri, cache, new_client)
-        return fetch_named(uri, rollout.largest, cache, new_client)
+        return _fetch_named(uri, rollout.largest, cache, new_client)
     if uri == "default":
         if not DEFAULT_BUNDLE_FOLDER.is_dir():
             raise BundleNotFound(NO_DEFAULT_BUNDLE_MESSAGE)
-        return open_bundle(DEFAULT_BUNDLE_FOLDER)
+        return open_any_bundle(DEFAULT_BUNDLE_FOLDER)
     folder = folder_of(uri)
     if folder is not None:
-        return open_bundle(folder)
+        return open_any_bundle(folder)
     return BundleCache(cache).fetch(uri, source_of(uri, new_client))
 
 
@@ -68,13 +88,19 @@ def read_rollout(uri: str, cache: Path, new_client: ClientFactory = boto3_client
 def fetch_named(
     pointer_uri: str, named: NamedBundle, cache: Path, new_client: ClientFactory = boto3_client
 ) -> Bundle:
-    """The verified bundle that a roll-out names, from ``cache`` if it is there.
+    """The damage bundle that a roll-out names, from ``cache`` if it is there.
 
-    Raises as `fetch_bundle` does, and `BundleError` if the store has another digest.
+    Raises as `fetch_any_bundle` does, and `BundleError` if the store has another digest.
     """
+    return damage_bundle(_fetch_named(pointer_uri, named, cache, new_client))
+
+
+def _fetch_named(
+    pointer_uri: str, named: NamedBundle, cache: Path, new_client: ClientFactory
+) -> Bundle[BundleManifest]:
     bundle = BundleCache(cache).find(named.digest)
     uri = bundle_uri(pointer_uri, named.version)
-    bundle = bundle or fetch_bundle(uri, cache, new_client)
+    bundle = bundle or fetch_any_bundle(uri, cache, new_client)
     if bundle.digest != named.digest:
         raise BundleError(
             f"{uri} has digest {bundle.digest[:12]}..., but the roll-out names "
@@ -93,10 +119,10 @@ def find_version(
     uri = bundle_uri(pointer_uri, version)
     folder = folder_of(uri)
     if folder is not None:
-        manifest, digest = read_manifest(folder)
+        manifest, digest = read_any_manifest(folder)
     else:
         text = read_all(source_of(uri, new_client), MANIFEST_FILE)
-        manifest, digest = parse_manifest(text, uri)
+        manifest, digest = parse_any_manifest(text, uri)
     if manifest.version != version:
         raise BundleError(f"{uri} contains version {manifest.version}")
     return NamedBundle(version=version, digest=digest)

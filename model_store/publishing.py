@@ -13,7 +13,12 @@ from urllib.parse import urlsplit
 
 from model_store.bundle import Bundle
 from model_store.errors import BundleError, BundleUnavailable
-from model_store.manifest import MANIFEST_FILE, Manifest, parse_manifest, read_manifest
+from model_store.manifest import (
+    MANIFEST_FILE,
+    BundleManifest,
+    parse_any_manifest,
+    read_any_manifest,
+)
 from model_store.sources import ClientFactory, boto3_client, folder_of, s3_client
 
 CARD_FILE = "MODEL_CARD.md"
@@ -25,11 +30,13 @@ class ListedBundle:
     """One bundle in a store."""
 
     uri: str
-    manifest: Manifest
+    manifest: BundleManifest
     digest: str
 
 
-def publish(bundle: Bundle, store: str, new_client: ClientFactory = boto3_client) -> str:
+def publish(
+    bundle: Bundle[BundleManifest], store: str, new_client: ClientFactory = boto3_client
+) -> str:
     """Copy a verified bundle to ``<store>/<name>/<version>`` and return that address.
 
     The manifest is uploaded last, so readers never see an incomplete bundle.  Raises
@@ -47,7 +54,7 @@ def publish(bundle: Bundle, store: str, new_client: ClientFactory = boto3_client
     return uri
 
 
-def check_finished(bundle: Bundle) -> None:
+def check_finished(bundle: Bundle[BundleManifest]) -> None:
     """Raise `BundleError` that names all that a bundle lacks before workers may run it."""
     manifest = bundle.manifest
     missing = [
@@ -59,7 +66,7 @@ def check_finished(bundle: Bundle) -> None:
         raise BundleError(f"{bundle.folder} is unfinished: {'; '.join(missing)}")
 
 
-def check_evaluated(bundle: Bundle, evaluation: Path | None = None) -> None:
+def check_evaluated(bundle: Bundle[BundleManifest], evaluation: Path | None = None) -> None:
     """Raise `BundleError` unless the bundle was measured with its present weights and thresholds.
 
     The figures are in its manifest, or in ``evaluation``: what `model_training
@@ -81,7 +88,7 @@ def check_evaluated(bundle: Bundle, evaluation: Path | None = None) -> None:
         )
 
 
-def _check_own_figures(bundle: Bundle) -> None:
+def _check_own_figures(bundle: Bundle[BundleManifest]) -> None:
     metrics = bundle.manifest.metrics
     if not metrics:
         problem = "has no figures of an evaluation"
@@ -95,7 +102,7 @@ def _check_own_figures(bundle: Bundle) -> None:
     )
 
 
-def files_of(bundle: Bundle) -> list[str]:
+def files_of(bundle: Bundle[BundleManifest]) -> list[str]:
     """A bundle's files except its manifest: weights, golden photos, the card and its pictures."""
     manifest = bundle.manifest
     names = [file.file for _, file in manifest.large_files()]
@@ -112,14 +119,14 @@ def list_bundles(store: str, new_client: ClientFactory = boto3_client) -> Iterat
     folder = folder_of(store)
     if folder is not None:
         for path in sorted(folder.glob(f"**/{MANIFEST_FILE}")):
-            manifest, digest = read_manifest(path.parent)
+            manifest, digest = read_any_manifest(path.parent)
             yield ListedBundle(str(path.parent), manifest, digest)
         return
     target = _target(store, new_client)
     assert isinstance(target, _S3)
     for key, text in target.manifests():
         uri = f"s3://{target.bucket}/{key.removesuffix('/' + MANIFEST_FILE)}"
-        manifest, digest = parse_manifest(text, uri)
+        manifest, digest = parse_any_manifest(text, uri)
         yield ListedBundle(uri, manifest, digest)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from damage_tasks import errors
 from damage_tasks.settings import PREFIX, Settings
-from model_store.manifest import Manifest
+from model_store.manifest import Manifest, RedactionManifest
 
 FOLDER = Path(__file__).parent.parent / "docs/reference"
 
@@ -82,7 +82,13 @@ def manifest_schema() -> str:
     return json.dumps(Manifest.model_json_schema(by_alias=True), indent=1) + "\n"
 
 
+def redaction_manifest_schema() -> str:
+    """docs/reference/redaction-manifest.schema.json."""
+    return json.dumps(RedactionManifest.model_json_schema(by_alias=True), indent=1) + "\n"
+
+
 if __name__ == "__main__":
     (FOLDER / "settings.md").write_text(settings_page())
     (FOLDER / "errors.md").write_text(errors_page())
     (FOLDER / "manifest.schema.json").write_text(manifest_schema())
+    (FOLDER / "redaction-manifest.schema.json").write_text(redaction_manifest_schema())

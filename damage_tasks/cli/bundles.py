@@ -12,8 +12,8 @@ from rich.table import Table
 
 from damage_tasks.cli.error_exit import run
 from damage_tasks.cli.rollout import cli as rollout
-from model_store.bundle import Bundle
-from model_store.manifest import Gate, Manifest
+from model_store.bundle import Bundle, damage_bundle, redaction_bundle
+from model_store.manifest import BundleManifest, Gate, Manifest, RedactionManifest, RedactNetwork
 
 cli = typer.Typer(
     name="model_store",
@@ -72,24 +72,36 @@ def show(uri: Uri = "default") -> None:
             f"{', ' + weights.architecture if weights.architecture else ''}, "
             f"{weights.input.long_side} px, sha256 {weights.sha256[:12]}..."
         )
-    console.print(f"\ndamaged from score {manifest.decision.threshold} on")
+    if isinstance(manifest, Manifest):
+        console.print(f"\ndamaged from score {manifest.decision.threshold} on")
     console.print(f"golden photos: {len(manifest.golden)}")
 
 
 @cli.command()
 def verify(uri: Uri = "default") -> None:
     """Check a bundle as a worker does: manifest, checksums, weights, golden photos."""
-    from damage_tasks.vision.self_test import open_segmenter
-    from model_store.engines import engines_of
-
     bundle = _fetch(uri)
-    names = engines_of(bundle.manifest)
-    for engine in names:
-        open_segmenter(bundle, engine)
+    names = _run_golden_photos(bundle)
     print(
         f"ok  {bundle.label}: checksums match, networks load, {len(bundle.manifest.golden)} golden "
         f"photos as expected on {', '.join(names)}"
     )
+
+
+def _run_golden_photos(bundle: Bundle[BundleManifest]) -> list[str]:
+    """The engines on which the bundle's golden photos have the expected outcomes: all of them."""
+    if isinstance(bundle.manifest, RedactionManifest):
+        from damage_tasks.redaction.redactor import checked_redactor
+
+        return [checked_redactor(redaction_bundle(bundle)).engine]
+    from damage_tasks.vision.self_test import open_segmenter
+    from model_store.engines import engines_of
+
+    found = damage_bundle(bundle)
+    names = engines_of(found.manifest)
+    for engine in names:
+        open_segmenter(found, engine)
+    return names
 
 
 @cli.command()
@@ -128,9 +140,7 @@ def publish(
     golden photos, licence or training_data is refused.
     """
     from damage_tasks.storage.aws_clients import new_client
-    from damage_tasks.vision.self_test import open_segmenter
-    from model_store.bundle import open_bundle
-    from model_store.engines import engines_of
+    from model_store.bundle import open_any_bundle
     from model_store.publishing import check_evaluated, check_finished
     from model_store.publishing import publish as upload
 
@@ -138,12 +148,11 @@ def publish(
         how = f"python -m model_training quantise {folder} --photos {quantise_with}"
         print(f"--quantise-with has moved: first {how}", file=sys.stderr)
         raise typer.Exit(2)
-    bundle = open_bundle(folder)
+    bundle = open_any_bundle(folder)
     check_finished(bundle)
     if not force:
         check_evaluated(bundle, evaluation)
-    for engine in engines_of(bundle.manifest):
-        open_segmenter(bundle, engine)
+    _run_golden_photos(bundle)
     print(upload(bundle, store, new_client))
 
 
@@ -163,12 +172,12 @@ for _name in ("train", "evaluate", "export", "average", "quantise", "compare"):
     _moved(_name)
 
 
-def _fetch(uri: str, cache: Path | None = None) -> Bundle:
+def _fetch(uri: str, cache: Path | None = None) -> Bundle[BundleManifest]:
     from damage_tasks.settings import get_settings
     from damage_tasks.storage.aws_clients import new_client
-    from model_store.fetch import fetch_bundle
+    from model_store.fetch import fetch_any_bundle
 
-    return fetch_bundle(uri, cache or get_settings().bundle_cache, new_client)
+    return fetch_any_bundle(uri, cache or get_settings().bundle_cache, new_client)
 
 
 def _what(network: object) -> str:
@@ -177,6 +186,8 @@ def _what(network: object) -> str:
         if network.ends_with == "none":
             return f"scores; below {network.threshold} is noted{side}"
         return f"below {network.threshold}: {network.code or network.ends_with}{side}"
+    if isinstance(network, RedactNetwork):
+        return f"finds {network.subject}s, from {network.threshold} on"
     policy = getattr(network, "policy", None)
     kind = getattr(network, "type", "damage of any type")
     if policy is None:
@@ -185,7 +196,7 @@ def _what(network: object) -> str:
     return f"outlines {kind} from {policy.threshold} on{low}"
 
 
-def _megabytes(manifest: Manifest) -> float:
+def _megabytes(manifest: BundleManifest) -> float:
     return sum(weights.bytes for weights in manifest.weights.values()) / 1e6
 
 

@@ -49,12 +49,20 @@ def run(
         bool,
         typer.Option("--download", help="Fetch photos that were not kept from their URLs again."),
     ] = False,
+    redact: Annotated[
+        bool | None,
+        typer.Option(
+            "--redact/--no-redact",
+            help="Whether to pixelate faces and plates; by default if DAMAGE_REDACT_BUNDLE is set.",
+        ),
+    ] = None,
 ) -> None:
     """Export photos with their damage as people have corrected it.
 
     Every photo is exported once. Photos are the examined originals, including their EXIF data, so
-    the folder needs the same care as the bucket. Photos that cannot be exported are counted, and
-    listed in DIR/left-out.csv.
+    the folder needs the same care as the bucket. With --redact, faces and plates are pixelated, as
+    far as the bundle finds them, and there is no EXIF data. Photos that cannot be exported are
+    counted, and listed in DIR/left-out.csv.
 
     Example: damage-tasks export labelled --decided --since 30d
 
@@ -63,6 +71,7 @@ def run(
     damage-tasks export to-label --hard --sample 200 --format label-studio
     """
     from damage_tasks.labelling.photo_export import export_photos
+    from damage_tasks.redaction.redactor import open_redactor
     from damage_tasks.results.celery_backend import open_inspections
 
     settings = get_settings()
@@ -72,8 +81,15 @@ def run(
         sample=sample,
         since=parse_moment(since, "--since"),
     )
-    report = export_photos(open_inspections(), settings, folder, choice, format, download=download)
+    if redact and settings.redact_bundle is None:
+        raise typer.BadParameter("needs DAMAGE_REDACT_BUNDLE", param_hint="--redact")
+    redactor = None if redact is False else open_redactor(settings)
+    report = export_photos(
+        open_inspections(), settings, folder, choice, format, download=download, redactor=redactor
+    )
     console = Console(soft_wrap=True)
+    if redactor is None:
+        console.print("faces and plates are not pixelated")
     print_counts(console, "exported", report.exported)
     print_counts(console, "left out", report.left_out)
     if report.left_out:

@@ -29,7 +29,8 @@ _ALWAYS_ELSEWHERE = (
     "messages still on the queue, whose photos are examined again: repeat this command afterwards",
     "the history of a Flower that is not running, which is in its file (--db)",
     "log lines, Sentry, Slack and traces",
-    "copies in browsers and in CloudFront, for at most five minutes",
+    "copies in browsers, in CloudFront and in the memory of the inspectors' page, for at most "
+    "five minutes",
     "exported folders, and bundles that were trained on the photos",
     "backups of the database and of the bucket",
 )

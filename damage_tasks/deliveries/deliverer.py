@@ -13,6 +13,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from damage_tasks.deliveries.sending import MAX_AT_ONCE, Attempted, Sender, attempt
+from damage_tasks.deliveries.without_pictures import without_pictures
 from damage_tasks.errors import DatabaseUnavailable
 from damage_tasks.telemetry import redact
 
@@ -100,6 +101,8 @@ class Deliverer:
         if room <= 0:
             return
         for delivery in self._queue.claim(destination, room, self._lease):
+            if self._settings.redact_bundle is not None:
+                delivery = without_pictures(delivery)
             self._in_flight[destination] += 1
             pool.submit(self._attempt, delivery)
 

@@ -16,6 +16,7 @@ from damage_tasks.storage.s3 import Bucket
 
 if TYPE_CHECKING:
     from damage_tasks.inspection import Inspection
+    from damage_tasks.redaction.redactor import Redactor
     from damage_tasks.settings import Settings
 
 PHOTOS = "photos"
@@ -27,14 +28,23 @@ _CONVERTED_SUFFIX, _CONVERTED_QUALITY = ".jpg", 95
 class OriginalFiles:
     """Writes original photos to ``folder``/photos, named after their digests.
 
-    With ``download``, a photo that was not kept is fetched from its URL again.
+    With ``download``, a photo that was not kept is fetched from its URL again.  With ``redactor``,
+    faces and plates are pixelated, and photos have no EXIF data.
     """
 
-    def __init__(self, folder: Path, settings: Settings, *, download: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings,
+        *,
+        download: bool,
+        redactor: Redactor | None = None,
+    ) -> None:
         self._folder = folder
         self._bucket = Bucket(settings.require("bucket"), settings.overlay_base_url)
         self._reader = PhotoReader(settings)
         self._download = download
+        self._redactor = redactor
         (folder / PHOTOS).mkdir()
 
     def write(self, inspection: Inspection) -> str:
@@ -49,19 +59,21 @@ class OriginalFiles:
             photos=self._reader,
         )
         suffix = _SUFFIXES.get(media_type(data))
-        if suffix is None:
-            data, suffix = _converted(data), _CONVERTED_SUFFIX
+        if suffix is None or self._redactor is not None:
+            data, suffix = self._converted(data), _CONVERTED_SUFFIX
         file = f"{PHOTOS}/{inspection.photo.sha256}{suffix}"
         (self._folder / file).write_bytes(data)
         return file
 
-
-def _converted(data: bytes) -> bytes:
-    try:
-        pixels = decode(data, min_side=1).pixels
-    except PhotoRejected as error:
-        raise OriginalUnavailable(f"the original cannot be converted: {error}") from None
-    return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), _CONVERTED_QUALITY, "BGR"))
+    def _converted(self, data: bytes) -> bytes:
+        try:
+            pixels = decode(data, min_side=1).pixels
+        except PhotoRejected as error:
+            raise OriginalUnavailable(f"the original cannot be converted: {error}") from None
+        if self._redactor is not None:
+            pixels = self._redactor.redact(pixels)
+        pixels = np.ascontiguousarray(pixels)
+        return bytes(simplejpeg.encode_jpeg(pixels, _CONVERTED_QUALITY, "BGR"))
 
 
 def group_of(inspection: Inspection) -> str:

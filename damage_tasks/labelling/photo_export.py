@@ -25,6 +25,7 @@ from damage_tasks.labelling.socar_labels import SocarLabels
 from damage_tasks.results.photo_selection import iter_photos
 
 if TYPE_CHECKING:
+    from damage_tasks.redaction.redactor import Redactor
     from damage_tasks.results.store import Inspections
     from damage_tasks.settings import Settings
 
@@ -60,16 +61,18 @@ def export_photos(
     format: LabelFormat = LabelFormat.SOCAR,
     *,
     download: bool = False,
+    redactor: Redactor | None = None,
 ) -> ExportReport:
     """Write photos, masks and labels to ``folder``, which must be empty or missing.
 
     SOCAR-style labels are for training, so only photos that people have decided about are exported
     with them.  Photos that cannot be exported are listed in left-out.csv.  With ``download``, a
-    photo that was not kept is fetched from its URL again.  Raises `ExportRefused`,
-    `DatabaseUnavailable`, `DatabaseError`, a `TemporaryError` or `StorageError`.
+    photo that was not kept is fetched from its URL again.  ``redactor`` pixelates faces and plates.
+    Raises `ExportRefused`, `DatabaseUnavailable`, `DatabaseError`, a `TemporaryError` or
+    `StorageError`.
     """
     _prepare(folder)
-    photos = OriginalFiles(folder, settings, download=download)
+    photos = OriginalFiles(folder, settings, download=download, redactor=redactor)
     labels, report = _FILES[format](folder), ExportReport()
     is_for_training = format is LabelFormat.SOCAR
     with (folder / LEFT_OUT).open("w", newline="") as file:

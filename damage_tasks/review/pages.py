@@ -145,6 +145,7 @@ class Pages:
             types=sorted({*DAMAGE_TYPES, *(damage.type for damage in damages)}),
             severities=list(Severity),
             did=_action(request.query_params.get("did")),
+            is_redacted=self._is_redacted_for(request),
         )
 
     def show_quality(self, request: Request) -> Response:
@@ -153,11 +154,15 @@ class Pages:
 
     def show_photo(self, request: Request) -> Response:
         """The photo, as a JPEG."""
-        return _jpeg(self._pictures.photo(self._find(request)))
+        return _jpeg(
+            self._pictures.photo(self._find(request), redacted=self._is_redacted_for(request))
+        )
 
     def show_overlay(self, request: Request) -> Response:
         """The overlay, for an inspection whose photo is gone."""
-        return _jpeg(self._pictures.overlay(self._find(request)))
+        return _jpeg(
+            self._pictures.overlay(self._find(request), redacted=self._is_redacted_for(request))
+        )
 
     def decide(self, request: Request) -> Response:
         """Store a decision, and lead to the next inspection or back to this one."""
@@ -183,6 +188,10 @@ class Pages:
         if decision is None:
             return _see(address.path)
         return _see(address.address(inspection_path(decision.inspection_id), did="undo"))
+
+    def _is_redacted_for(self, request: Request) -> bool:
+        """Whether the person may only see pictures without faces and plates."""
+        return self._pictures.can_redact and not _person(request).is_inspector
 
     def _find(self, request: Request) -> Inspection:
         id = request.path_params["id"]
@@ -223,7 +232,9 @@ def _see(path: str) -> Response:
 
 
 def _jpeg(data: bytes) -> Response:
-    return Response(data, media_type="image/jpeg", headers={"Cache-Control": PICTURE_CACHE})
+    # The same address shows inspectors more than it shows viewers.
+    headers = {"Cache-Control": PICTURE_CACHE, "Vary": "Cookie, Authorization"}
+    return Response(data, media_type="image/jpeg", headers=headers)
 
 
 def _action(text: str | None) -> str | None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from threading import Lock
-
 import numpy as np
 import simplejpeg
 
@@ -12,59 +9,70 @@ from damage_tasks.errors import OriginalUnavailable, PhotoRejected
 from damage_tasks.inspection import Inspection, missing_picture
 from damage_tasks.photos import PhotoReader, decode
 from damage_tasks.photos.originals import read_original
+from damage_tasks.redaction.redactor_on_first_use import RedactorOnFirstUse
+from damage_tasks.review.picture_cache import PictureCache
 from damage_tasks.settings import Settings
 from damage_tasks.storage.s3 import Bucket
 
 SIDE_PX = 2560
 QUALITY = 88
-CACHED_BYTES = 128 * 1024 * 1024
 
 
 class Pictures:
-    """Photos and overlays of inspections, as JPEG; the last ones are kept in memory."""
+    """Photos and overlays of inspections, as JPEG; the last ones are kept in memory.
+
+    ``redacted`` pictures have their faces and plates pixelated.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._bucket = Bucket(settings.require("bucket"), settings.overlay_base_url)
         self._reader = PhotoReader(settings)
-        self._cache: OrderedDict[str, bytes] = OrderedDict()
-        self._lock = Lock()
+        self._redactor = RedactorOnFirstUse(settings)
+        self._cache = PictureCache()
 
-    def photo(self, inspection: Inspection) -> bytes:
+    @property
+    def can_redact(self) -> bool:
+        """Whether DAMAGE_REDACT_BUNDLE is set."""
+        return self._redactor.is_configured
+
+    def photo(self, inspection: Inspection, *, redacted: bool = False) -> bytes:
         """The examined photo, at most `SIDE_PX` pixels wide and high.
 
-        Raises `OriginalUnavailable`, a `TemporaryError` or `StorageError`.
+        Raises `OriginalUnavailable`, `RedactionUnavailable`, a `TemporaryError` or `StorageError`.
         """
-        sha256 = inspection.photo.sha256 or ""
-        with self._lock:
-            if sha256 in self._cache:
-                self._cache.move_to_end(sha256)
-                return self._cache[sha256]
-        data = read_original(
-            inspection.photo.sha256, inspection.photo_url, kept=self._bucket, photos=self._reader
-        )
-        picture = _for_screens(data)
-        with self._lock:
-            self._cache[sha256] = picture
-            while sum(map(len, self._cache.values())) > CACHED_BYTES:
-                self._cache.popitem(last=False)
-        return picture
+        key = ("photo", inspection.photo.sha256 or "", redacted)
+        return self._cache.get(key, lambda: self._read_photo(inspection, redacted))
 
-    def overlay(self, inspection: Inspection) -> bytes:
+    def overlay(self, inspection: Inspection, *, redacted: bool = False) -> bytes:
         """The overlay, for an inspection whose photo is gone; raises as `photo` does."""
         finding = inspection.finding
         if finding is None or not inspection.photo.sha256 or not finding.overlay_url:
             why = missing_picture(inspection.verdict) if finding else "the photo was not examined"
             raise OriginalUnavailable(f"there is no overlay: {why}")
         _, _, key = finding.overlay_url.partition("/overlays/")
+        if not redacted:
+            return self._read_overlay(key)
+        return self._cache.get(
+            ("overlay", key, True), lambda: self._encoded(self._read_overlay(key), redacted=True)
+        )
+
+    def _read_photo(self, inspection: Inspection, redacted: bool) -> bytes:
+        data = read_original(
+            inspection.photo.sha256, inspection.photo_url, kept=self._bucket, photos=self._reader
+        )
+        return self._encoded(data, redacted=redacted)
+
+    def _read_overlay(self, key: str) -> bytes:
         try:
             return self._bucket.get(f"overlays/{key}")
         except PhotoRejected as error:
             raise OriginalUnavailable(f"the overlay cannot be read: {error}") from None
 
-
-def _for_screens(data: bytes) -> bytes:
-    try:
-        pixels = decode(data, side=SIDE_PX, min_side=1).pixels
-    except PhotoRejected as error:
-        raise OriginalUnavailable(f"the photo cannot be shown: {error}") from None
-    return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), QUALITY, "BGR"))
+    def _encoded(self, data: bytes, *, redacted: bool) -> bytes:
+        try:
+            pixels = decode(data, side=SIDE_PX, min_side=1).pixels
+        except PhotoRejected as error:
+            raise OriginalUnavailable(f"the photo cannot be shown: {error}") from None
+        if redacted:
+            pixels = self._redactor.get().redact(pixels)
+        return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), QUALITY, "BGR"))

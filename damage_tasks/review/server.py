@@ -37,6 +37,8 @@ def serve(address: str, port: int) -> None:
     if settings.metrics_port:
         registry = quality_registry(quality.get, settings.recall_floor)
         serve_registry(registry, settings.metrics_port)
+    if settings.redact_bundle is None:
+        logger.info("viewers see faces and plates: DAMAGE_REDACT_BUNDLE is not set")
     application = build_application(settings, store, quality)
     logger.info("the inspectors' page is at http://%s:%s", address, port)
     uvicorn.run(

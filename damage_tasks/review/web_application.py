@@ -23,6 +23,7 @@ from damage_tasks.errors import (
     DecisionInvalid,
     InspectionNotFound,
     OriginalUnavailable,
+    RedactionUnavailable,
     ReviewOpen,
     SearchInvalid,
     TemporaryError,
@@ -47,6 +48,7 @@ STATUS_OF: dict[type[DamageTaskError], int] = {
     OriginalUnavailable: 404,
     DecisionInvalid: 400,
     SearchInvalid: 400,
+    RedactionUnavailable: 503,
     TemporaryError: 503,
     DamageTaskError: 500,
 }

@@ -27,6 +27,7 @@ from damage_tasks.settings.event_settings import EventSettings
 from damage_tasks.settings.intake_settings import IntakeSettings
 from damage_tasks.settings.monitoring_settings import MonitoringSettings
 from damage_tasks.settings.photo_settings import PhotoSettings
+from damage_tasks.settings.redaction_settings import RedactionSettings
 from damage_tasks.settings.retention_settings import RetentionSettings
 from damage_tasks.settings.review_settings import ReviewSettings
 from damage_tasks.settings.worker_settings import WorkerSettings
@@ -44,6 +45,7 @@ _LEGACY_HOSTS_OF_US_EAST_1 = frozenset({"queue.amazonaws.com", "sqs.amazonaws.co
 
 # Pydantic lists the fields of the last group first.
 class Settings(
+    RedactionSettings,
     RetentionSettings,
     ReviewSettings,
     MonitoringSettings,

@@ -15,7 +15,7 @@ from model_store.bundle import Bundle
 from model_store.engines.cpu_instructions import multiplies_int8
 from model_store.engines.interface import AUTO, OPENVINO, REFERENCE, TORCH, Engine
 from model_store.errors import BundleError, ExtraMissing
-from model_store.manifest import INT8, Manifest
+from model_store.manifest import INT8, BundleManifest, Manifest
 
 
 def candidates(manifest: Manifest, wanted: str = "auto") -> list[str]:
@@ -67,14 +67,23 @@ def import_engine(manifest: Manifest, wanted: str = AUTO) -> None:
     importlib.import_module(f"{__package__}.{TORCH if name == TORCH else OPENVINO}")
 
 
-def load_engine(bundle: Bundle, name: str, threads: int = 1, engine: str = TORCH) -> Engine:
+def load_engine(
+    bundle: Bundle[BundleManifest], name: str, threads: int = 1, engine: str = TORCH
+) -> Engine:
     """The engine for the weights ``name`` of a verified bundle.
 
-    Weights without an int8 version run in floating point, and exported programs run on torch
-    whatever ``engine`` is.  Raises `BundleError` with the weights' name and the reason.
+    Weights without an int8 version run in floating point; exported programs run on torch and
+    ONNX on OpenVINO, whatever ``engine`` is.  Raises `BundleError` with the weights' name and the
+    reason, and `ExtraMissing` for ONNX without OpenVINO.
     """
     weights = bundle.manifest.weights[name]
+    if weights.format == "onnx" and not openvino_is_installed():
+        raise ExtraMissing(f"weights {name} need: pip install 'damage-tasks[openvino]'")
     try:
+        if weights.format == "onnx":
+            from model_store.engines.onnx import load_onnx
+
+            return load_onnx(bundle.folder / weights.file, threads)
         if engine == INT8 and INT8 in weights.engines:
             from model_store.engines.openvino import load_converted
 

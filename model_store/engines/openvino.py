@@ -19,20 +19,22 @@ from model_store.bundle import Bundle
 from model_store.engines.cpu_instructions import multiplies_bf16_fast
 from model_store.engines.interface import Array
 from model_store.errors import BundleError
-from model_store.manifest import Converted, Weights
+from model_store.manifest import BundleManifest, Converted, Weights
 from model_store.openvino_without_telemetry import openvino
 
 DEVICE = "CPU"
 ENCODE, DECODE = "encode.xml", "decode.xml"
 
 
-def load_openvino(bundle: Bundle, weights: Weights, threads: int = 1) -> OpenVinoEngine:
+def load_openvino(
+    bundle: Bundle[BundleManifest], weights: Weights, threads: int = 1
+) -> OpenVinoEngine:
     """The engine for safetensors ``weights`` of a verified bundle; raises `BundleError`."""
     models = openvino_models(bundle, weights)
-    return OpenVinoEngine(*(_compiled(model, threads) for model in models))
+    return OpenVinoEngine(*(compiled(model, threads) for model in models))
 
 
-def openvino_models(bundle: Bundle, weights: Weights) -> tuple[Any, Any]:
+def openvino_models(bundle: Bundle[BundleManifest], weights: Weights) -> tuple[Any, Any]:
     """Models of ``encode`` and ``decode`` for safetensors ``weights``.
 
     Raises `BundleError`.
@@ -52,7 +54,7 @@ def load_converted(folder: Path, converted: Converted, threads: int = 1) -> Open
     """The engine for a converted network of the bundle in ``folder``; raises `BundleError`."""
     paths = {Path(part.file).name: folder / part.file for part in converted.files}
     try:
-        return OpenVinoEngine(*(_compiled(paths[name], threads) for name in (ENCODE, DECODE)))
+        return OpenVinoEngine(*(compiled(paths[name], threads) for name in (ENCODE, DECODE)))
     except KeyError as error:
         raise BundleError(f"the converted network is missing {error}") from None
     except RuntimeError as error:  # OpenVINO has no error classes of its own
@@ -91,8 +93,9 @@ class OpenVinoEngine:
         return request
 
 
-def _compiled(model: Any, threads: int) -> Any:
-    return _core().compile_model(
+def compiled(model: Any, threads: int) -> Any:
+    """``model`` (a model or its path) for the CPU, with ``threads`` threads."""
+    return core().compile_model(
         model,
         DEVICE,
         {
@@ -106,5 +109,6 @@ def _compiled(model: Any, threads: int) -> Any:
 
 
 @cache
-def _core() -> Any:
+def core() -> Any:
+    """OpenVINO's core, shared by the process."""
     return openvino.Core()

@@ -21,11 +21,11 @@ from model_store.engines.exported_program import load_exported
 from model_store.engines.interface import Array, Engine
 from model_store.engines.micro_batching import BatchingEngine
 from model_store.errors import BundleError
-from model_store.manifest import Weights
+from model_store.manifest import BundleManifest, Weights
 
 
 def load_torch(
-    bundle: Bundle, weights: Weights, threads: int = 1, *, exact: bool = False
+    bundle: Bundle[BundleManifest], weights: Weights, threads: int = 1, *, exact: bool = False
 ) -> Engine:
     """The engine for ``weights`` of a verified bundle; with ``exact``, in fp32 on the CPU.
 
@@ -79,7 +79,7 @@ class TorchEngine:
         return list(self._network.decode(features).float().cpu().numpy())
 
 
-def load_network(bundle: Bundle, weights: Weights) -> nn.Module:
+def load_network(bundle: Bundle[BundleManifest], weights: Weights) -> nn.Module:
     """The architecture of safetensors ``weights`` in fp32; raises `BundleError`."""
     assert weights.architecture is not None
     try:

@@ -1,16 +1,13 @@
 """The manifest of a bundle and the networks that it describes."""
 
+from model_store.manifest.bundle_manifest import VERSION_PATTERN, BundleManifest, GoldenPhoto
 from model_store.manifest.document import (
-    MANIFEST_FILE,
-    VERSION_PATTERN,
     Decision,
     Evidence,
     Golden,
     Manifest,
     Review,
     ReviewCosts,
-    parse_manifest,
-    read_manifest,
 )
 from model_store.manifest.networks import (
     INT8,
@@ -27,11 +24,27 @@ from model_store.manifest.networks import (
     UnionNetwork,
     Weights,
 )
+from model_store.manifest.reading import (
+    MANIFEST_FILE,
+    damage_manifest,
+    parse_any_manifest,
+    parse_manifest,
+    read_any_manifest,
+    read_manifest,
+    redaction_manifest,
+)
+from model_store.manifest.redaction import (
+    GoldenRedaction,
+    RedactionManifest,
+    RedactNetwork,
+    Subject,
+)
 
 __all__ = [
     "INT8",
     "MANIFEST_FILE",
     "VERSION_PATTERN",
+    "BundleManifest",
     "Calibration",
     "Converted",
     "Decision",
@@ -39,17 +52,26 @@ __all__ = [
     "File",
     "Gate",
     "Golden",
+    "GoldenPhoto",
+    "GoldenRedaction",
     "Input",
     "Locator",
     "Manifest",
     "MaskPolicy",
     "Network",
     "Output",
+    "RedactNetwork",
+    "RedactionManifest",
     "Review",
     "ReviewCosts",
     "SegmentNetwork",
+    "Subject",
     "UnionNetwork",
     "Weights",
+    "damage_manifest",
+    "parse_any_manifest",
     "parse_manifest",
+    "read_any_manifest",
     "read_manifest",
+    "redaction_manifest",
 ]

@@ -1,4 +1,4 @@
-"""The manifest of a bundle: its contents and the rules for each part.
+"""The manifest of a damage bundle: its contents and the rules for each part.
 
 ``manifest.json`` is validated against these models; their JSON schema is
 ``docs/reference/manifest.schema.json``.  Nothing in this module reads weights.
@@ -6,34 +6,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field
 
-from model_store.errors import BundleError, BundleNotFound
+from model_store.manifest.bundle_manifest import BundleManifest, GoldenPhoto
 from model_store.manifest.networks import (
-    File,
     Gate,
     Locator,
     Network,
     Score,
     SegmentNetwork,
-    Sha256,
     Slug,
     UnionNetwork,
-    Weights,
-    inside_the_bundle,
 )
 from model_store.manifest.part import Part, is_number, problems_of
 from model_store.manifest.references import misfits_of_decision, misfits_of_networks
-
-MANIFEST_FILE = "manifest.json"
-
-VERSION_PATTERN = r"^\d+\.\d+\.\d+([.+-][0-9A-Za-z.+-]+)?$"
 
 
 class Evidence(Part):
@@ -63,23 +52,19 @@ class Decision(Part):
     evidence: Evidence | None = None
 
 
-class Golden(Part):
+class Golden(GoldenPhoto):
     """A small picture with a known outcome, examined before a worker accepts photos.
 
     ``areas`` maps each type to the share of the photo that it covers in the class mask;
     types not listed cover nothing.  Tolerances are absolute.
     """
 
-    photo: str
-    sha256: Sha256
     verdict: Literal["damaged", "clean", "rejected"]
     damage_score: Score
     score_tolerance: float = Field(default=0.1, ge=0, le=1)
     areas: dict[Slug, Score] = Field(default_factory=dict)
     area_tolerance: float = Field(default=0.02, ge=0, le=1)
     scores: dict[Slug, Score] = Field(default_factory=dict)
-
-    _inside = field_validator("photo")(inside_the_bundle)
 
 
 class ReviewCosts(Part):
@@ -117,25 +102,16 @@ class Review(Part):
             yield "low must not exceed high"
 
 
-class Manifest(Part):
-    """A bundle: named, versioned and checksummed.  Networks run in the listed order."""
+class Manifest(BundleManifest):
+    """A bundle that finds damage.  Networks run in the listed order."""
 
-    schema_version: Literal[1] = Field(alias="schema")
-    name: Slug
-    version: Annotated[str, Field(pattern=VERSION_PATTERN)]
-    created: str
-    licence: str
-    training_data: str
-    description: str = ""
+    kind: Literal["damage"] = "damage"
     # Damage types by class id, starting at 1; 0 means undamaged.
     types: tuple[Slug, ...] = Field(min_length=1, max_length=254)
-    weights: dict[Slug, Weights] = Field(min_length=1)
     networks: tuple[Network, ...] = Field(min_length=1)
     decision: Decision
     review: Review | None = None
     golden: tuple[Golden, ...] = ()
-    # ``metrics["measured"]`` is the `decisive_digest` of the bundle that the figures are of.
-    metrics: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod
     def misfits(cls, given: Mapping[str, Any]) -> Iterator[str]:
@@ -144,28 +120,9 @@ class Manifest(Part):
         yield from misfits_of_decision(given)
 
     @property
-    def decisive_digest(self) -> str:
-        """The sha256 (hex) of all that determines verdicts: weights, networks and decision.
-
-        Figures of an evaluation apply to bundles with the same digest.  Engines, golden
-        photos and descriptions do not change it, nor do new keys with a default.
-        """
-        found = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        for weights in found["weights"].values():
-            weights.pop("file")
-            weights.pop("engines", None)
-        for network in found["networks"]:
-            network.pop("metrics", None)
-        decisive = [found[key] for key in ("types", "weights", "networks", "decision")]
-        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
-
-    def large_files(self) -> Iterator[tuple[str, Weights | File]]:
-        """Every file except the golden photos, with the name of its weights."""
-        for name, weights in self.weights.items():
-            yield name, weights
-            for converted in weights.engines.values():
-                for file in converted.files:
-                    yield name, file
+    def decisive_parts(self) -> tuple[str, ...]:
+        """The keys that determine verdicts."""
+        return ("types", "weights", "networks", "decision")
 
     def gates(self) -> tuple[Gate, ...]:
         """The gates, in order."""
@@ -184,6 +141,7 @@ class Manifest(Part):
     def segmenters(self) -> tuple[SegmentNetwork, ...]:
         """The segmenters, in order."""
         return tuple(n for n in self.networks if isinstance(n, SegmentNetwork))
+<<<<<<< HEAD
 
 
 def parse_manifest(text: bytes, where: str) -> tuple[Manifest, str]:
@@ -211,3 +169,5 @@ def read_manifest(folder: Path) -> tuple[Manifest, str]:
     except OSError as error:
         raise BundleNotFound(f"no bundle in {folder}: {error.strerror}: {MANIFEST_FILE}") from None
     return parse_manifest(text, str(path))
+=======
+>>>>>>> 0b65001 (Faces and plates are pixelated in pictures that leave the system)

@@ -64,15 +64,16 @@ class Weights(Part):
     """One weights file and how to run it.
 
     ``safetensors`` needs an ``architecture`` that `model_store.architectures`
-    knows, with its ``parameters``; ``exported_program`` (torch.export) contains
-    its own.  Both return mask logits (N x masks x h x w), score logits
-    (N x scores), or both.  ``engines`` holds quantised versions of the network.
+    knows, with its ``parameters``; ``exported_program`` (torch.export) and ``onnx``, which only
+    OpenVINO runs, contain their own.  They return mask logits (N x masks x h x w), score logits
+    (N x scores), or both; all outputs of ``onnx`` are masks.  ``engines`` holds quantised
+    versions of the network.
     """
 
     file: str
     sha256: Sha256
     bytes: int = Field(gt=0)
-    format: Literal["safetensors", "exported_program"] = "safetensors"
+    format: Literal["safetensors", "exported_program", "onnx"] = "safetensors"
     architecture: str | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     input: Input

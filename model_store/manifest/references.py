@@ -14,17 +14,26 @@ from model_store.manifest.part import is_list, objects
 ROLES = ("gate", "locate", "segment", "union")
 
 
-def misfits_of_networks(manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Networks with the same name, or with weights or types that the manifest does not have."""
+def misfits_of_weights(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Networks with the same name, or with weights that the manifest does not have."""
     networks = objects(manifest.get("networks"))
     names = [str(network["name"]) for network in networks if "name" in network]
     if len(set(names)) != len(names):
         yield "two networks have the same name"
-    weights, types = manifest.get("weights"), manifest.get("types")
+    weights = manifest.get("weights")
     for network in networks:
-        name, used, type = (network.get(key) for key in ("name", "weights", "type"))
+        name, used = network.get("name"), network.get("weights")
         if isinstance(weights, Mapping) and isinstance(used, str) and used not in weights:
             yield f"network {name}: no weights named {used}"
+
+
+def misfits_of_networks(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Networks with the same name, or with weights or types that the manifest does not have."""
+    yield from misfits_of_weights(manifest)
+    networks = objects(manifest.get("networks"))
+    types = manifest.get("types")
+    for network in networks:
+        name, type = network.get("name"), network.get("type")
         if is_list(types) and isinstance(type, str) and type not in types:
             yield f"network {name}: type {type} is not in types"
     yield from _wrong_numbers(networks)

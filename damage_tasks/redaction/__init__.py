@@ -1,0 +1,1 @@
+"""Makes faces and plates unrecognisable in pictures that leave the system."""
