@@ -15,7 +15,6 @@ from model_training.cli.fit_score import fit_score
 from model_training.cli.pack import pack
 from model_training.cli.quantise import quantise
 from model_training.cli.train import train
-from model_training.cli.train_plates import train_plates
 
 cli = typer.Typer(
     name="model_training",
@@ -27,7 +26,6 @@ cli = typer.Typer(
 )
 for command in (
     curate, train, fit_score, evaluate, export, average, bands, pack, quantise, compare,
-    train_plates,
 ):  # fmt: skip
     cli.command()(command)
 

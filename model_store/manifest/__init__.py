@@ -33,7 +33,7 @@ from model_store.manifest.reading import (
     read_manifest,
     redaction_manifest,
 )
-from model_store.manifest.redaction import (
+from model_store.manifest.redaction_manifest import (
     GoldenRedaction,
     RedactionManifest,
     RedactNetwork,

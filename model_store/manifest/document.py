@@ -21,7 +21,7 @@ from model_store.manifest.networks import (
     Slug,
     UnionNetwork,
 )
-from model_store.manifest.part import Part, is_number, problems_of
+from model_store.manifest.part import Part, is_number
 from model_store.manifest.references import misfits_of_decision, misfits_of_networks
 
 
@@ -141,33 +141,3 @@ class Manifest(BundleManifest):
     def segmenters(self) -> tuple[SegmentNetwork, ...]:
         """The segmenters, in order."""
         return tuple(n for n in self.networks if isinstance(n, SegmentNetwork))
-<<<<<<< HEAD
-
-
-def parse_manifest(text: bytes, where: str) -> tuple[Manifest, str]:
-    """The manifest in ``text`` and its digest (sha256 of the bytes, hex).
-
-    The digest covers the weights too, since the manifest names their sha256.
-    Raises `BundleError` with one line that names the place and every wrong key.
-    """
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise BundleError(f"{where}: not JSON: {error}") from None
-    try:
-        manifest = Manifest.model_validate(document)
-    except ValidationError as error:
-        raise BundleError(f"{where}: {problems_of(error, 'manifest')}") from None
-    return manifest, hashlib.sha256(text).hexdigest()
-
-
-def read_manifest(folder: Path) -> tuple[Manifest, str]:
-    """The manifest of the bundle in ``folder`` and its digest; see `parse_manifest`."""
-    path = folder / MANIFEST_FILE
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise BundleNotFound(f"no bundle in {folder}: {error.strerror}: {MANIFEST_FILE}") from None
-    return parse_manifest(text, str(path))
-=======
->>>>>>> 0b65001 (Faces and plates are pixelated in pictures that leave the system)

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from model_store.errors import BundleError, BundleNotFound
 from model_store.manifest.bundle_manifest import BundleManifest
 from model_store.manifest.document import Manifest
-from model_store.manifest.redaction import RedactionManifest
+from model_store.manifest.part import problems_of
+from model_store.manifest.redaction_manifest import RedactionManifest
 
 MANIFEST_FILE = "manifest.json"
 
@@ -31,8 +32,7 @@ def parse_any_manifest(text: bytes, where: str) -> tuple[Manifest | RedactionMan
     try:
         manifest = model.model_validate(document)
     except ValidationError as error:
-        problems = "; ".join(_problem(found["loc"], found["msg"]) for found in error.errors())
-        raise BundleError(f"{where}: {problems}") from None
+        raise BundleError(f"{where}: {problems_of(error, 'manifest')}") from None
     return manifest, hashlib.sha256(text).hexdigest()
 
 
@@ -77,7 +77,3 @@ def redaction_manifest(manifest: BundleManifest, where: str) -> RedactionManifes
 
 def _kind(document: Any) -> Any:
     return document.get("kind") if isinstance(document, dict) else None
-
-
-def _problem(key: tuple[str | int, ...], text: str) -> str:
-    return f"{'.'.join(map(str, key)) or 'manifest'}: {text.removeprefix('Value error, ')}"

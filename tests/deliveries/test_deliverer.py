@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from damage_tasks.results.tables import deliveries
 from damage_tasks.settings import Settings
 from tests.deliveries.deliveries_for import settings_for
 from tools.postgres import Postgres
-from tools.sample_pictures_and_results import inspection
+from tools.sample_pictures_and_results import damage, finding, inspection
 from tools.webhook_receiver import WebhookReceiver, answer, hang
 
 
@@ -210,3 +211,16 @@ def test_the_database_may_restart(
         store.close()
         wait_until(lambda: len(ids(receiver)) == 6)
     server.stop()
+
+
+def test_events_have_no_link_to_the_overlay_if_pictures_are_redacted(
+    database_url: str, receiver: WebhookReceiver
+) -> None:
+    store = Inspections(database_url, (receiver.url,))
+    shown = finding(damage("dent"), overlay_url="s3://overlays/overlays/a.jpg")
+    store.save(inspection("task-1", shown, sha256=f"{1:064x}"))
+    store.close()
+    with delivering(database_url, settings_with(receiver.url, redact_bundle="/redaction")):
+        wait_until(lambda: receiver.accepted)
+    data = json.loads(receiver.accepted[0].body)["data"]
+    assert (data["overlay_url"], len(data["damages"])) == (None, 1)

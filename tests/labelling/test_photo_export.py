@@ -11,8 +11,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
-from damage_tasks.errors import ExportRefused
+from damage_tasks.__main__ import cli
+from damage_tasks.errors import ExportRefused, RedactionUnavailable
 from damage_tasks.labelling.class_masks import CLASS_IDS, OTHER_DAMAGE
 from damage_tasks.labelling.export_choice import LabelFormat, PhotoChoice
 from damage_tasks.labelling.photo_export import (
@@ -23,13 +25,16 @@ from damage_tasks.labelling.photo_export import (
     ExportReport,
     export_photos,
 )
+from damage_tasks.redaction.redactor import checked_redactor
 from damage_tasks.settings import get_settings
+from model_store.bundle import open_any_bundle, redaction_bundle
 from model_training.data.dataset_readers import read_dataset
 from model_training.data.labelled_photos import CLASS_IDS as TRAINING_IDS
 from model_training.data.labelled_photos import UNTYPED
 from tests.labelling.conftest import DENT, HEIGHT, SCRATCH, WIDTH, Archive
 from tools.drawn_photo_files import encode, exif, textured
 from tools.sample_pictures_and_results import NOW, jpeg
+from tools.small_redaction_bundle import PLATE, private_photo, write_redaction_bundle
 
 CORRECTED = [[10, 120], [60, 120], [60, 200], [10, 200]]
 
@@ -235,3 +240,54 @@ def test_a_heic_becomes_an_upright_jpeg(archive: Archive, tmp_path: Path) -> Non
     (photo,) = read_dataset(tmp_path / "out").photos
     pixels, _ = photo.read()
     assert (photo.path.name, pixels.shape) == (f"{sha256}.jpg", (HEIGHT, WIDTH, 3))
+
+
+def test_a_redacted_export_has_no_plates_and_no_exif_but_the_same_labels(
+    archive: Archive, tmp_path: Path
+) -> None:
+    bundle = redaction_bundle(open_any_bundle(write_redaction_bundle(tmp_path / "redaction")))
+    data = private_photo()
+    sha256 = archive.add("a", DENT, data=data)
+    archive.decide("a", "confirm")
+    export(archive, tmp_path / "out", redactor=checked_redactor(bundle))
+    export(archive, tmp_path / "original")
+    left, top, width, height = PLATE
+    names = [tmp_path / folder / f"photos/{sha256}.jpg" for folder in ("out", "original")]
+    plates = [cv2.imread(str(name))[top : top + height, left : left + width] for name in names]
+    edges = [float(np.abs(cv2.Laplacian(plate, cv2.CV_64F)).mean()) for plate in plates]
+    assert edges[0] < edges[1] / 3
+    assert b"Exif" not in (tmp_path / f"out/photos/{sha256}.jpg").read_bytes()
+    masks = [tmp_path / folder / f"masks/{sha256}.png" for folder in ("out", "original")]
+    assert masks[0].read_bytes() == masks[1].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "is_legible"), [((), False), (("--no-redact",), True), (("--redact",), False)]
+)
+def test_the_command_redacts_if_there_is_a_bundle(
+    options: tuple[str, ...],
+    is_legible: bool,
+    archive: Archive,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bundle = write_redaction_bundle(tmp_path / "redaction")
+    monkeypatch.setenv("DAMAGE_REDACT_BUNDLE", str(bundle))
+    data = private_photo()
+    sha256 = archive.add("a", DENT, data=data)
+    archive.decide("a", "confirm")
+    result = CliRunner().invoke(cli, ["export", str(tmp_path / "out"), *options])
+    assert result.exit_code == 0, result.output
+    assert ("faces and plates are not pixelated" in result.output) is is_legible
+    exported = (tmp_path / f"out/photos/{sha256}.jpg").read_bytes()
+    assert (exported == data) is is_legible
+
+
+def test_nothing_is_exported_if_the_bundle_cannot_be_used(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAMAGE_REDACT_BUNDLE", str(tmp_path / "missing"))
+    archive.add("a", DENT)
+    result = CliRunner().invoke(cli, ["export", str(tmp_path / "out")])
+    assert isinstance(result.exception, RedactionUnavailable)
+    assert not (tmp_path / "out").exists()
