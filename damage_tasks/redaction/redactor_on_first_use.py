@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -21,13 +22,14 @@ class RedactorOnFirstUse:
     ``is_configured`` is whether the setting is set.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self.is_configured = settings.redact_bundle is not None
         self._settings = settings
         self._redactor: Redactor | None = None
         self._failure: RedactionUnavailable | None = None
         self._next_attempt = 0.0
         self._lock = Lock()
+        self._clock = clock
 
     def get(self) -> Redactor:
         """The redactor; after a failure, it is opened again `RETRY_SECONDS` later.
@@ -37,12 +39,12 @@ class RedactorOnFirstUse:
         with self._lock:
             if self._redactor is not None:
                 return self._redactor
-            if self._failure is not None and time.monotonic() < self._next_attempt:
+            if self._failure is not None and self._clock() < self._next_attempt:
                 raise self._failure
             try:
                 self._redactor = open_redactor(self._settings)
             except RedactionUnavailable as error:
-                self._failure, self._next_attempt = error, time.monotonic() + RETRY_SECONDS
+                self._failure, self._next_attempt = error, self._clock() + RETRY_SECONDS
                 raise
             if self._redactor is None:
                 raise RedactionUnavailable("DAMAGE_REDACT_BUNDLE is not set")

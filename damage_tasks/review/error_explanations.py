@@ -11,6 +11,7 @@ from damage_tasks.errors import (
     OriginalUnavailable,
     PhotoExpired,
     PhotoRejected,
+    RedactionUnavailable,
     RetriesExhausted,
     SearchInvalid,
     StorageUnavailable,
@@ -22,7 +23,8 @@ from damage_tasks.errors import (
 _ERRORS: tuple[type[DamageTaskError], ...] = (
     PhotoRejected, *PhotoRejected.__subclasses__(), PhotoExpired, RetriesExhausted,
     TimeLimitReached, WorkerLost, DatabaseUnavailable, DecisionInvalid, DownloadFailed,
-    InspectionNotFound, OriginalUnavailable, SearchInvalid, StorageUnavailable,
+    InspectionNotFound, OriginalUnavailable, RedactionUnavailable, SearchInvalid,
+    StorageUnavailable,
 )  # fmt: skip
 EXPLAINED = {error.code: error.default_text for error in _ERRORS}
 

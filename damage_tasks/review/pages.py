@@ -127,6 +127,7 @@ class Pages:
             following = work_lists.peek_next(
                 connection, address.selection(self._settings), person.name, inspection.id
             )
+        is_redacted = self._is_redacted_for(request)
         holder = taken.get(inspection.id)
         damages = inspection.finding.damages if inspection.finding else ()
         counted = counting(inspection.decisions)
@@ -145,7 +146,8 @@ class Pages:
             types=sorted({*DAMAGE_TYPES, *(damage.type for damage in damages)}),
             severities=list(Severity),
             did=_action(request.query_params.get("did")),
-            is_redacted=self._is_redacted_for(request),
+            is_redacted=is_redacted,
+            has_picture=not is_redacted or self._pictures.redaction_works,
         )
 
     def show_quality(self, request: Request) -> Response:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import simplejpeg
 
-from damage_tasks.errors import OriginalUnavailable, PhotoRejected
-from damage_tasks.inspection import Inspection, missing_picture
+from damage_tasks.errors import Inspection, OriginalUnavailable, PhotoRejected, RedactionUnavailable
 from damage_tasks.photos import PhotoReader, decode
 from damage_tasks.photos.originals import read_original
 from damage_tasks.redaction.redactor_on_first_use import RedactorOnFirstUse
 from damage_tasks.review.picture_cache import PictureCache
 from damage_tasks.settings import Settings
 from damage_tasks.storage.s3 import Bucket
+
+logger = logging.getLogger(__name__)
 
 SIDE_PX = 2560
 QUALITY = 88
@@ -34,6 +37,16 @@ class Pictures:
     def can_redact(self) -> bool:
         """Whether DAMAGE_REDACT_BUNDLE is set."""
         return self._redactor.is_configured
+
+    @property
+    def redaction_works(self) -> bool:
+        """Whether redacted pictures can be given out; opens the bundle if it is not open."""
+        try:
+            self._redactor.get()
+        except RedactionUnavailable as error:
+            logger.error("%s: %s", error.code, error)
+            return False
+        return True
 
     def photo(self, inspection: Inspection, *, redacted: bool = False) -> bytes:
         """The examined photo, at most `SIDE_PX` pixels wide and high.

@@ -11,9 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from damage_tasks.errors import BundleError, ExtraMissing, RedactionUnavailable
-from damage_tasks.redaction import redactor_on_first_use
 from damage_tasks.redaction.redactor import Redactor, checked_redactor, open_redactor
-from damage_tasks.redaction.redactor_on_first_use import RedactorOnFirstUse
+from damage_tasks.redaction.redactor_on_first_use import RETRY_SECONDS, RedactorOnFirstUse
 from damage_tasks.settings import Settings
 from model_store.bundle import open_any_bundle, redaction_bundle
 from model_store.engines import loading
@@ -95,19 +94,16 @@ def test_onnx_weights_without_openvino_say_what_to_install(
         redactor_of(bundle)
 
 
-def test_after_a_failure_the_bundle_is_opened_again_later(
-    bundle: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_a_failure_the_bundle_is_opened_again_later(bundle: Path) -> None:
     now = 1000.0
-    monkeypatch.setattr(redactor_on_first_use.time, "monotonic", lambda: now)
     missing = bundle.rename(bundle.with_name("elsewhere"))
-    lazy = RedactorOnFirstUse(Settings(redact_bundle=str(bundle)))
+    lazy = RedactorOnFirstUse(Settings(redact_bundle=str(bundle)), lambda: now)
     with pytest.raises(RedactionUnavailable):
         lazy.get()
     missing.rename(bundle)
     with pytest.raises(RedactionUnavailable):
         lazy.get()
-    now += redactor_on_first_use.RETRY_SECONDS
+    now += RETRY_SECONDS
     assert lazy.get() is lazy.get()
 
 

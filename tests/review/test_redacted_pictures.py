@@ -85,6 +85,9 @@ def test_viewers_get_no_picture_if_the_bundle_cannot_be_used(
             refused = client.get(f"{path}/{picture}", auth=VIEWER)
             assert refused.status_code == 503
             assert "faces and plates cannot be redacted" in refused.text
+        page = client.get(path, auth=VIEWER)
+        assert (page.status_code, "Photos are not shown" in page.text) == (200, True)
+        assert "Photos are not shown" not in client.get(path, auth=INSPECTOR).text
 
 
 def test_an_erased_photo_is_not_shown_from_memory(
