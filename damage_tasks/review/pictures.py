@@ -7,7 +7,8 @@ import logging
 import numpy as np
 import simplejpeg
 
-from damage_tasks.errors import Inspection, OriginalUnavailable, PhotoRejected, RedactionUnavailable
+from damage_tasks.errors import OriginalUnavailable, PhotoRejected, RedactionUnavailable
+from damage_tasks.inspection import Inspection, missing_picture
 from damage_tasks.photos import PhotoReader, decode
 from damage_tasks.photos.originals import read_original
 from damage_tasks.redaction.redactor_on_first_use import RedactorOnFirstUse
