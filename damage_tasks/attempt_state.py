@@ -54,7 +54,7 @@ class Attempt:
     SQS accepted the first message at ``sent_at``, in seconds since 1970; its queue is the ``lane``.
     ``callback_url`` is where the caller wants the inspection's event sent, unchecked.
     ``metadata`` is the caller's, unchecked; `checked_metadata` contains it once it is known to be
-    valid.
+    valid.  ``bundle`` is the one that examines the photo, once that is decided.
     """
 
     id: str
@@ -73,6 +73,7 @@ class Attempt:
     message_id: str | None = None
     checked_metadata: Mapping[str, Any] = field(default_factory=dict)
     photo: PhotoFacts = field(default_factory=PhotoFacts)
+    bundle: BundleIdentity | None = None
     watch: Stopwatch = field(default_factory=Stopwatch)
     began: float = field(default_factory=time.monotonic)
 

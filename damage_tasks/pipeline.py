@@ -31,7 +31,6 @@ from damage_tasks.errors import (
 from damage_tasks.examination import examine
 from damage_tasks.finding_pictures import FindingPictures
 from damage_tasks.inspection import (
-    REVIEW_BAND,
     Finding,
     Inspection,
     PhotoFacts,
@@ -42,9 +41,12 @@ from damage_tasks.inspection import (
 from damage_tasks.metadata_checks import check_received_metadata
 from damage_tasks.photos.originals import is_kept, media_type
 from damage_tasks.ports import Networks, Photos, Pictures, Records
+from damage_tasks.serving import Serving
 from damage_tasks.storage.object_keys import photo_key, picture_key
 from damage_tasks.storage_retries import retry_until
+from damage_tasks.telemetry import sentry, traces
 from damage_tasks.telemetry.metrics import get_metrics
+from model_store.identity import BundleIdentity
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -66,18 +68,19 @@ class Pipeline:
         keep_photos: str = "none",
         clean_pictures: str = "overlay",
         retry_seconds: float = 0.0,
-        review_band: tuple[float, float] = REVIEW_BAND,
+        review_band: tuple[float, float] | None = None,
         allowed_callback: Callable[[Any], str | None] = lambda _: None,
     ) -> None:
         """Store the parts and the settings of the stages.
 
         ``keep_photos`` is DAMAGE_KEEP_PHOTOS and ``clean_pictures`` DAMAGE_CLEAN_PICTURES.  In the
         first ``retry_seconds`` of an attempt, requests to S3 and the database are retried.  At
-        damage scores in ``review_band`` (lowest, highest), a person should look at the photo.
+        damage scores in ``review_band`` (lowest, highest; None for the bundle's own), a person
+        should look at the photo.  ``segmenter`` examines all photos until `serving` is changed.
         ``allowed_callback`` returns a caller's callback URL if events may be sent there, else None.
         """
         self.photos = photos
-        self.segmenter = segmenter
+        self.serving = Serving.only(segmenter)
         self.pictures = pictures
         self.inspections = inspections
         self.overlay_side = overlay_side
@@ -88,6 +91,11 @@ class Pipeline:
         self.retry_seconds = retry_seconds
         self.review_band = review_band
         self.allowed_callback = allowed_callback
+
+    @property
+    def segmenter(self) -> Networks:
+        """The networks of the bundle that examines most photos."""
+        return self.serving.main
 
     def inspect(self, attempt: Attempt) -> Inspection:
         """Examine the photo of ``attempt`` and store the result.
@@ -107,8 +115,9 @@ class Pipeline:
             data = self._download(attempt)
             sha256 = hashlib.sha256(data).hexdigest()
             attempt.photo = PhotoFacts(sha256, len(data))
-            known = self._known_finding(attempt, sha256)
-            finding = known or self._examine(data, sha256, attempt)
+            networks = self._networks_for(attempt, sha256)
+            known = self._known_finding(attempt, sha256, networks.identity)
+            finding = known or self._examine(data, sha256, attempt, networks)
             width, height = finding.photo_size
             attempt.photo = replace(
                 attempt.photo, width=width, height=height, camera=finding.camera
@@ -120,10 +129,10 @@ class Pipeline:
                 self._keep(attempt, data, is_new=known is None)
         inspection = attempt.examined(
             finding,
-            self.segmenter.identity,
+            networks.identity,
             reused=known is not None,
             is_unsure=finding.verdict is not Verdict.REJECTED
-            and is_in_band(finding.damage_score, self.review_band),
+            and is_in_band(finding.damage_score, self.review_band or networks.review_band),
         )
         return self._store(inspection, attempt)
 
@@ -142,7 +151,7 @@ class Pipeline:
 
     def reject(self, attempt: Attempt, error: PhotoRejected) -> Inspection:
         """Store a ``rejected`` inspection because of ``error``."""
-        inspection = attempt.ended_by(error, Verdict.REJECTED, self.segmenter.identity)
+        inspection = attempt.ended_by(error, Verdict.REJECTED, self._bundle(attempt))
         return self._store(inspection, attempt, error)
 
     def record_failure(
@@ -154,7 +163,7 @@ class Pipeline:
         under the same id is kept.  Counts nothing, because the photo may be delivered again.
         """
         self._keep_metadata(attempt)
-        inspection = attempt.ended_by(error, Verdict.FAILED, self.segmenter.identity, final_after)
+        inspection = attempt.ended_by(error, Verdict.FAILED, self._bundle(attempt), final_after)
         # Storing it in advance must leave time for the attempt itself.
         patience = self.retry_seconds if final_after is None else self.retry_seconds / 2
         try:
@@ -228,9 +237,23 @@ class Pipeline:
             return self.inspections.find_progress(attempt.id)
         return None
 
-    def _known_finding(self, attempt: Attempt, sha256: str) -> Finding | None:
-        """The photo's existing finding, if its images still exist."""
-        digest = self.segmenter.identity.digest
+    def _bundle(self, attempt: Attempt) -> BundleIdentity:
+        return attempt.bundle or self.segmenter.identity
+
+    def _networks_for(self, attempt: Attempt, sha256: str) -> Networks:
+        """The networks that examine the photo, also if others begin to serve meanwhile."""
+        networks = self.serving.of_photo(sha256)
+        attempt.bundle = networks.identity
+        version = networks.identity.version
+        sentry.tag_photo(bundle=version)
+        traces.describe_attempt({"damage.bundle": version})
+        return networks
+
+    def _known_finding(
+        self, attempt: Attempt, sha256: str, bundle: BundleIdentity
+    ) -> Finding | None:
+        """The bundle's existing finding for the photo, if its images still exist."""
+        digest = bundle.digest
         found = self._retry(attempt, lambda: self.inspections.find_finding(sha256, digest))
         if found is None or self.finding_pictures.are_complete(found):
             return found
@@ -243,17 +266,17 @@ class Pipeline:
         if is_new or not self.pictures.has(self.pictures.address(key)):
             self._retry(attempt, lambda: self.pictures.put(key, data, media_type(data)))
 
-    def _examine(self, data: bytes, sha256: str, attempt: Attempt) -> Finding:
+    def _examine(self, data: bytes, sha256: str, attempt: Attempt, networks: Networks) -> Finding:
         examination = examine(
             data,
             attempt.watch,
             photos=self.photos,
-            segmenter=self.segmenter,
+            segmenter=networks,
             overlay_side=self.overlay_side,
             overlay_quality=self.overlay_quality,
             clean_pictures=self.finding_pictures.policy,
         )
-        key = picture_key(sha256, self.segmenter.identity.digest)
+        key = picture_key(sha256, networks.identity.digest)
         with attempt.watch.stage("persistence"):
             return self.finding_pictures.store(
                 examination, key, deadline=attempt.began + self.retry_seconds

@@ -34,6 +34,10 @@ class Networks(Protocol):
     decision: Decision
 
     @property
+    def review_band(self) -> tuple[float, float]:
+        """The damage scores (lowest, highest) at which a person should look at the photo."""
+
+    @property
     def side(self) -> int:
         """The longest side of any network's input, in pixels."""
 

@@ -6,10 +6,9 @@ import logging
 from functools import partial
 
 from damage_tasks.deliveries.callbacks import allowed_callback
-from damage_tasks.inspection import REVIEW_BAND
 from damage_tasks.photos import PhotoReader
 from damage_tasks.pipeline import Pipeline
-from damage_tasks.ports import Pictures, Records
+from damage_tasks.ports import Networks, Pictures, Records
 from damage_tasks.results.celery_backend import open_store
 from damage_tasks.settings import Settings
 from damage_tasks.storage.aws_clients import new_client
@@ -25,17 +24,17 @@ logger = logging.getLogger(__name__)
 def build_pipeline(
     settings: Settings,
     *,
-    bundle: Bundle | None = None,
+    segmenter: Networks | None = None,
     pictures: Pictures | None = None,
     inspections: Records | None = None,
 ) -> Pipeline:
     """The pipeline that ``settings`` describe, ready to inspect photos.
 
-    ``bundle`` is one that was fetched before; ``pictures`` and ``inspections`` replace the
+    ``segmenter`` has loaded its bundle before; ``pictures`` and ``inspections`` replace the
     bucket and the database.  Raises `SettingsError`, `ExtraMissing`, or `BundleError` when
     the bundle cannot be loaded or fails its golden photos.
     """
-    segmenter = build_segmenter(settings, bundle)
+    segmenter = segmenter or build_segmenter(settings)
     return Pipeline(
         photos=PhotoReader(settings, Signer(settings)),
         segmenter=segmenter,
@@ -50,14 +49,9 @@ def build_pipeline(
         clean_pictures=settings.clean_pictures if pictures is None else "all",
         # The second half is for a call that began just before, and may take as long as that.
         retry_seconds=settings.soft_time_limit / 2,
-        review_band=settings.review_band or _review_band(segmenter.bundle),
+        review_band=settings.review_band,
         allowed_callback=partial(allowed_callback, settings=settings),
     )
-
-
-def _review_band(bundle: Bundle) -> tuple[float, float]:
-    review = bundle.manifest.review
-    return REVIEW_BAND if review is None else (review.low, review.high)
 
 
 def build_segmenter(settings: Settings, bundle: Bundle | None = None) -> Segmenter:

@@ -25,10 +25,12 @@ from damage_tasks.inspection import Finding, Inspection, Progress, Verdict
 from damage_tasks.photos import Photo, decode
 from damage_tasks.pipeline import Pipeline
 from damage_tasks.results.storable_text import storable
+from damage_tasks.serving import Serving
 from damage_tasks.storage.object_keys import photo_key
 from damage_tasks.vision.segmenter import Segmentation
 from damage_tasks.vision.view_results import Mask
 from model_store.manifest import Decision, MaskPolicy
+from model_store.rollout import NamedBundle, with_percentages
 from tests.result_contract import check_result
 from tools.sample_pictures_and_results import BUNDLE, damage, finding, jpeg
 
@@ -59,6 +61,7 @@ class Networks:
     types: tuple[str, ...] = ("scratch", "dent")
     decision = Decision(gate="damage", threshold=0.5)
     side = 320
+    review_band = (0.2, 0.8)
 
     def __init__(self, ended: Verdict | None = None) -> None:
         self.looks = 0
@@ -163,6 +166,29 @@ def test_a_person_should_look_at_scores_in_the_review_band(
     parts.records.known = finding(damage(), damage_score=0.9)
     parts.pipeline.review_band = band
     assert parts.inspect()["needs_review"] is needed
+
+
+def test_a_photo_is_examined_and_recorded_with_the_bundle_of_its_share(parts: Parts) -> None:
+    new = Networks()
+    new.identity = replace(BUNDLE, version="1.1.0", digest="c" * 64)
+    new.review_band = (0.0, 1.0)
+    sha256 = hashlib.sha256(parts.photos.data).hexdigest()
+    percent = 99 if int(sha256[-8:], 16) * 100 >> 32 else 1
+    versions = {
+        NamedBundle(version="1.0.0", digest="b" * 64): 100 - percent,
+        NamedBundle(version="1.1.0", digest="c" * 64): percent,
+    }
+    rollout = with_percentages(None, versions)
+    chosen = rollout.share_of(sha256)
+    networks = {BUNDLE.digest: parts.networks, new.identity.digest: new}
+    parts.pipeline.serving = Serving(networks, rollout)
+    assert parts.inspect()["bundle"]["digest"] == chosen.digest
+    assert networks[chosen.digest].looks == 1
+    parts.photos.data = parts.photos.data[:500]  # cannot be decoded, by whichever bundle
+    other = rollout.share_of(hashlib.sha256(parts.photos.data).hexdigest())
+    parts.records.rows.clear()
+    result = parts.inspect()
+    assert (result["verdict"], result["bundle"]["digest"]) == ("rejected", other.digest)
 
 
 def test_every_stage_is_timed(parts: Parts) -> None:

@@ -70,9 +70,9 @@ def test_the_settings_choose_every_part(tmp_path: Path, bundle: str) -> None:
 def test_the_review_band_is_that_of_the_setting_or_the_bundle(tmp_path: Path, bundle: str) -> None:
     database_url = f"sqlite:///{tmp_path}/damage.db"
     settings = Settings(bucket="overlays", database_url=database_url, engine="torch")
-    assert build_pipeline(settings).review_band == REVIEW_BAND
+    assert build_pipeline(settings).segmenter.review_band == REVIEW_BAND
     change_manifest(Path(bundle), review={"low": 0.1, "high": 0.7})
-    assert build_pipeline(settings).review_band == (0.1, 0.7)
+    assert build_pipeline(settings).segmenter.review_band == (0.1, 0.7)
     override = settings.model_copy(update={"review_band": (0.3, 0.4)})
     assert build_pipeline(override).review_band == (0.3, 0.4)
 

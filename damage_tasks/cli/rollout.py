@@ -25,7 +25,7 @@ from model_store.rollout import (
 cli = typer.Typer(
     name="rollout",
     help=f"Roll out a bundle by its pointer, a small document named {POINTER_FILE} next to the "
-    "bundle's versions. A worker whose DAMAGE_BUNDLE is the pointer reads it when it starts.",
+    "bundle's versions. Workers whose DAMAGE_BUNDLE is the pointer follow it within a minute.",
     no_args_is_help=True,
 )
 

@@ -27,6 +27,8 @@ VERDICT_SECONDS_BUCKETS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 
 BYTES_BUCKETS = tuple(1024 * 4**n for n in range(3, 10))  # 64 KiB to 256 MiB
 MEGAPIXELS_BUCKETS = (0.1, 0.3, 1, 2, 4, 8, 12, 16, 24, 48, 64)
 SCORE_BUCKETS = (*(n / 20 for n in range(1, 20)), 0.99, 1.0)
+COMPUTING_STAGES = ("decode", "segmentation", "overlay")
+MAX_VERSIONS = 16  # of bundles, as labels
 
 _S3_CODE = re.compile(r"[A-Za-z0-9.]{1,64}")
 
@@ -95,6 +97,19 @@ class Metrics:
             "damage_bundle_info", "The bundle in use.", ["name", "version", "digest"],
             multiprocess_mode="mostrecent", registry=registry,
         )  # fmt: skip
+        self.bundle_photos = counter(
+            "bundle_photos", "Photos by the version that examined them.", "version", "verdict"
+        )
+        self.bundle_seconds = histogram(
+            "bundle_seconds",
+            "Seconds from decoding a photo to its overlay, by version.",
+            SECONDS_BUCKETS,
+            "version",
+        )
+        self.refusals = counter(
+            "bundles_refused", "Bundles of a roll-out that this worker refused.", "version"
+        )
+        self._versions: set[str] = set()
 
     def examined(
         self,
@@ -124,6 +139,17 @@ class Metrics:
             self.reused.inc()
         elif inspection.finding is not None:
             self._found(inspection.finding, str(inspection.verdict))
+            if inspection.bundle is not None:
+                version = self._bounded(inspection.bundle.version)
+                self.bundle_photos.labels(version, str(inspection.verdict)).inc()
+                computing = sum(milliseconds.get(stage, 0.0) for stage in COMPUTING_STAGES)
+                self.bundle_seconds.labels(version).observe(computing / 1000)
+
+    def _bounded(self, version: str) -> str:
+        """``version``, or `other` after many of them: a label must not take ever more memory."""
+        if len(self._versions) < MAX_VERSIONS:
+            self._versions.add(version)
+        return version if version in self._versions else "other"
 
     def _found(self, finding: Finding, verdict: str) -> None:
         self.decisions.labels(finding.decided_by or "", verdict).inc()
@@ -159,6 +185,14 @@ class Metrics:
         """Record which bundle is in use and how long it took to load."""
         self.load.set(seconds)
         self.bundle.labels(name, version, digest[:12]).set(1)
+
+    def unloaded(self, name: str, version: str, digest: str) -> None:
+        """Record that a bundle is no longer in use."""
+        self.bundle.labels(name, version, digest[:12]).set(0)
+
+    def refused(self, version: str) -> None:
+        """Count a bundle of a roll-out that is not used."""
+        self.refusals.labels(self._bounded(version)).inc()
 
 
 def get_metrics() -> Metrics | None:

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from damage_tasks.inspection import Reason, Verdict
+from damage_tasks.inspection import REVIEW_BAND, Reason, Verdict
 from damage_tasks.vision.bounding_box import box_around
 from damage_tasks.vision.network_inputs_and_masks import (
     Pixels,
@@ -66,6 +66,12 @@ class Segmenter:
         self.engines = {
             name: load_engine(bundle, name, threads, engine) for name in bundle.manifest.weights
         }
+
+    @property
+    def review_band(self) -> tuple[float, float]:
+        """The damage scores (lowest, highest) at which a person should look at the photo."""
+        review = self.bundle.manifest.review
+        return REVIEW_BAND if review is None else (review.low, review.high)
 
     @property
     def side(self) -> int:

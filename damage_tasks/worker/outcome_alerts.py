@@ -54,9 +54,13 @@ class WorkerMonitor:
         """Record that a photo ended without a verdict."""
         if getattr(error, "code", None) == DatabaseError.code:
             self.database.check_soon()
+        event = getattr(error, "sentry_event", None)
+        self.alert(Alert(cause_of(error), str(error), task_id, event))
+
+    def alert(self, alert: Alert) -> None:
+        """Post ``alert``, if the settings enable alerts."""
         if self._slack is not None:
-            event = getattr(error, "sentry_event", None)
-            self._slack.alert(Alert(cause_of(error), str(error), task_id, event))
+            self._slack.alert(alert)
 
     def succeeded(self) -> None:
         """Record that a photo ended with a verdict."""

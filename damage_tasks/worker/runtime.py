@@ -14,7 +14,10 @@ from damage_tasks.worker.breaker import Breaker
 if TYPE_CHECKING:
     from damage_tasks.pipeline import Pipeline
     from damage_tasks.settings import Settings
+    from damage_tasks.worker.bundle_loader import BundleLoader
     from damage_tasks.worker.outcome_alerts import WorkerMonitor
+    from damage_tasks.worker.rollout_plan import RolloutPlan
+    from damage_tasks.worker.rollout_watch import RolloutWatch
     from model_store.bundle import Bundle
 
 logger = logging.getLogger(__name__)
@@ -31,7 +34,11 @@ class WorkerRuntime:
         self._pipeline = pipeline
         self._monitor: WorkerMonitor | None = None
         self.breaker = Breaker()
-        self.bundle: Bundle | None = None  # fetched before the fork, for all processes
+        # Fetched before the fork, for all processes; during a roll-out, the largest share's.
+        self.bundle: Bundle | None = None
+        # If DAMAGE_BUNDLE is a pointer.
+        self.rollout_watch: RolloutWatch | None = None
+        self.loader: BundleLoader | None = None
         # By queue: the receives after which SQS moves a message to the dead letters.
         self.max_receives: dict[str, int] = {}
 
@@ -69,6 +76,13 @@ class WorkerRuntime:
             self._report_bundle(self._pipeline, time.perf_counter() - start)
         return self._pipeline
 
+    def change_plan(self, plan: RolloutPlan) -> None:
+        """In the parent: the bundles that processes load from now on."""
+        if self.loader is not None:
+            self.loader.plan = plan
+        if plan.usable:
+            self.bundle = plan.bundle(plan.usable[0])
+
     def is_last_receive(self, properties: dict[str, Any]) -> bool:
         """Whether SQS will move the message to the dead letters unless it is deleted now."""
         limit = self.max_receives.get(queue_of(properties) or "")
@@ -82,11 +96,19 @@ class WorkerRuntime:
     def _build_pipeline(self) -> Pipeline:
         try:
             # NumPy, OpenCV and SQLAlchemy; a caller's installation may have none of them.
-            from damage_tasks.wiring import build_pipeline
+            from damage_tasks.wiring import build_pipeline, build_segmenter
         except ModuleNotFoundError as error:
             # A caller is running the task in its own process.
             raise ExtraMissing.of(error) from None
-        return build_pipeline(self.settings, bundle=self.bundle)
+        if self.loader is None:
+            return build_pipeline(
+                self.settings, segmenter=build_segmenter(self.settings, self.bundle)
+            )
+        serving = self.loader.open()
+        pipeline = build_pipeline(self.settings, segmenter=serving.main)
+        pipeline.serving = serving
+        self.loader.follow(pipeline)
+        return pipeline
 
     def _report_bundle(self, pipeline: Pipeline, seconds: float) -> None:
         bundle = pipeline.segmenter.identity

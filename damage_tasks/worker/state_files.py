@@ -31,5 +31,20 @@ class StateFiles:
         """Touched when a worker that did not start was reported."""
         return self._sibling(".start-alert")
 
+    @property
+    def rollout(self) -> Path:
+        """The roll-out that the worker's processes follow."""
+        return self._sibling(".rollout")
+
+    @property
+    def refusals(self) -> Path:
+        """A folder with the bundles of a roll-out that failed in a process."""
+        return self._sibling(".refusals")
+
+    @property
+    def loading(self) -> Path:
+        """Locked by the process that loads a bundle of a roll-out."""
+        return self._sibling(".loading")
+
     def _sibling(self, suffix: str) -> Path:
         return self.heartbeat.with_name(self.heartbeat.name + suffix)

@@ -77,8 +77,11 @@ class WorkerReporting:
             start_metrics(MAX_PROCESSES)
 
     def watch(self, sender: Any = None, **_: Any) -> None:
-        """In the parent, once it is ready: serve metrics and post alerts."""
-        self._runtime.monitor.start(str(getattr(sender, "hostname", "worker")))
+        """In the parent, once it is ready: serve metrics, post alerts and follow a roll-out."""
+        monitor = self._runtime.monitor
+        monitor.start(str(getattr(sender, "hostname", "worker")))
+        if self._runtime.rollout_watch is not None:
+            self._runtime.rollout_watch.start(monitor.alert)
 
     def enter_process(self, **_: Any) -> None:
         """In a process, before it counts anything."""

@@ -29,11 +29,14 @@ from damage_tasks.sqs.queues import check_queues, sqs_client
 from damage_tasks.storage.aws_clients import new_client, read_definitions
 from damage_tasks.telemetry import write_at_once
 from damage_tasks.worker.breaker import EXIT_STATUS
+from damage_tasks.worker.bundle_loader import BundleLoader
 from damage_tasks.worker.heartbeat import clear_heartbeat
 from damage_tasks.worker.malloc import keep_freed_memory
+from damage_tasks.worker.rollout_watch import RolloutWatch
 from damage_tasks.worker.state_files import StateFiles
 from damage_tasks.worker.telemetry_startup import report_failed_start
 from model_store.fetch import fetch_bundle
+from model_store.rollout import is_pointer
 
 if TYPE_CHECKING:
     from damage_tasks.worker.runtime import WorkerRuntime
@@ -109,11 +112,21 @@ class WorkerStartup:
             name: queue.max_receives for name, queue in queues.items() if queue.max_receives
         }
         check_database(settings)
-        bundle = _retry_for(
-            patience, lambda: fetch_bundle(settings.bundle, settings.bundle_cache, new_client)
-        )
-        self._runtime.bundle = bundle
-        logger.info("bundle %s is verified", bundle.label)
+        if is_pointer(settings.bundle):
+            self._prepare_rollout(settings)
+        else:
+            self._runtime.bundle = _retry_for(
+                patience, lambda: fetch_bundle(settings.bundle, settings.bundle_cache, new_client)
+            )
+        assert self._runtime.bundle is not None
+        logger.info("bundle %s is verified", self._runtime.bundle.label)
+
+    def _prepare_rollout(self, settings: Settings) -> None:
+        runtime, files = self._runtime, StateFiles(settings.heartbeat_file)
+        watch = RolloutWatch(settings, files, runtime.change_plan)
+        plan = _retry_for(settings.refusal_patience, watch.prepare)
+        runtime.rollout_watch = watch
+        runtime.loader = BundleLoader(settings, files, plan)
 
     def _import_for_processes(self) -> None:
         """Import the pipeline's libraries once: forked processes share their memory."""

@@ -31,6 +31,11 @@ class Share(NamedBundle):
 
     percent: int = Field(ge=1, le=100, strict=True)
 
+    @property
+    def bundle(self) -> NamedBundle:
+        """The bundle alone."""
+        return NamedBundle(version=self.version, digest=self.digest)
+
 
 class Rollout(Part):
     """The contents of a pointer.
@@ -75,19 +80,19 @@ class Rollout(Part):
     @property
     def largest(self) -> NamedBundle:
         """The bundle that examines most photos."""
-        return _named(max(self.shares, key=lambda share: share.percent))
+        return max(self.shares, key=lambda share: share.percent).bundle
 
     @property
     def bundles(self) -> tuple[NamedBundle, ...]:
         """The bundles of the shares, and the fallback if it is none of them."""
-        shares = tuple(_named(share) for share in self.shares)
+        shares = tuple(share.bundle for share in self.shares)
         extra = self.fallback is not None and self.fallback not in shares
         return (*shares, self.fallback) if extra and self.fallback else shares
 
     @property
     def stable(self) -> NamedBundle | None:
         """The bundle that examines all photos, or did before the present roll-out."""
-        return _named(self.shares[0]) if len(self.shares) == 1 else self.fallback
+        return self.shares[0].bundle if len(self.shares) == 1 else self.fallback
 
     def to_json(self) -> bytes:
         """The document as it is stored."""
@@ -126,7 +131,7 @@ def with_percentages(
         percentages[stable] = rest
     # The stable bundle is first, so that a growing share of another one keeps its photos.
     ordered = sorted(percentages, key=lambda bundle: bundle != stable)
-    shares = [{**_document(bundle), "percent": percentages[bundle]} for bundle in ordered]
+    shares = [{**bundle.model_dump(), "percent": percentages[bundle]} for bundle in ordered]
     unchanged = current is not None and shares == [share.model_dump() for share in current.shares]
     fallback = current.fallback if current and unchanged else stable
     if not unchanged and ordered == [stable]:
@@ -142,23 +147,15 @@ def rolled_back(current: Rollout, reason: str = "") -> Rollout:
     if current.fallback is None:
         only = current.shares[0].version
         raise RolloutInvalid(f"there is nothing to go back to: {only} has no predecessor")
-    return _checked([{**_document(current.fallback), "percent": 100}], None, reason)
+    return _checked([{**current.fallback.model_dump(), "percent": 100}], None, reason)
 
 
 def _checked(shares: list[dict[str, Any]], fallback: NamedBundle | None, reason: str) -> Rollout:
     document = {
         "schema": 1,
         "shares": shares,
-        "fallback": _document(fallback) if fallback else None,
+        "fallback": fallback.model_dump() if fallback else None,
         "updated": datetime.now(UTC).isoformat(timespec="seconds"),
         "reason": reason[:MAX_REASON_CHARACTERS],
     }
     return parse_rollout(json.dumps(document).encode(), "roll-out")
-
-
-def _named(bundle: NamedBundle) -> NamedBundle:
-    return NamedBundle(version=bundle.version, digest=bundle.digest)
-
-
-def _document(bundle: NamedBundle) -> dict[str, str]:
-    return {"version": bundle.version, "digest": bundle.digest}

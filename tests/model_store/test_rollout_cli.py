@@ -109,7 +109,7 @@ def test_a_change_that_somebody_else_made_is_not_overwritten(pointer: str) -> No
     place: Pointer = pointer_at(pointer)
     seen = stored(pointer)
     run("set", "2.1.0=5", "--pointer", pointer)
-    later = with_percentages(seen.rollout, {seen.rollout.shares[0]: 100})
+    later = with_percentages(seen.rollout, {seen.rollout.shares[0].bundle: 100})
     for replaces in (seen.etag, None):
         with pytest.raises(RolloutConflict, match="has been changed by someone else"):
             place.write(later, replaces)

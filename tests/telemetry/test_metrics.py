@@ -143,3 +143,27 @@ def test_nothing_is_counted_and_nothing_imported_where_metrics_are_off() -> None
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_versions_are_counted_separately_and_their_number_is_bounded(printed: Any) -> None:
+    lines = printed(
+        """
+from dataclasses import replace
+from damage_tasks.attempt_state import Attempt
+from tools.sample_pictures_and_results import BUNDLE, finding
+
+attempt = Attempt("1", "https://x/y.jpg")
+for number in range(20):
+    bundle = replace(BUNDLE, version=f"1.0.{number}")
+    inspection = attempt.examined(finding(), bundle, reused=False, is_unsure=False)
+    stages = {"download": 1000.0, "decode": 20.0, "segmentation": 30.0}
+    figures.examined(inspection, stages, "bulk", None)
+figures.refused("1.0.99")
+show()
+"""
+    )
+    counted = [line for line in lines if line.startswith("damage_bundle_photos_total{")]
+    assert len(counted) == 17
+    assert 'damage_bundle_photos_total{verdict="clean",version="other"} 4.0' in counted
+    assert 'damage_bundle_seconds_sum{version="1.0.0"} 0.05' in lines
+    assert 'damage_bundles_refused_total{version="other"} 1.0' in lines

@@ -1,0 +1,206 @@
+"""A bundle is rolled out and taken back while photos run, on a real worker with two processes."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from damage_tasks import detect_damage, get_inspection
+from damage_tasks.cli.bundles import cli
+from damage_tasks.devstack import Stack
+from damage_tasks.devstack.child_processes import Child
+from damage_tasks.devstack.embedded_stack import MODELS_BUCKET
+from damage_tasks.results.store import Inspections
+from model_store.bundle import open_bundle
+from model_store.publishing import publish
+from model_store.rollout import Rollout, pointer_at
+from tests.conftest import new_database
+from tests.integration.conftest import use
+from tests.integration.delivery.stage import wait_until
+from tests.model_store.test_model_store_cli import GOLDEN
+from tests.operators.conftest import Recorder
+from tools.loopback_web_server import Site
+from tools.sample_pictures_and_results import jpeg
+from tools.small_bundles import write_bundle
+
+pytestmark = pytest.mark.xdist_group("rollout")
+
+STORE = f"s3://{MODELS_BUCKET}"
+POINTER = f"{STORE}/tiny/CURRENT"
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def slack() -> Iterator[Recorder]:
+    recorder = Recorder()
+    yield recorder
+    recorder.close()
+
+
+@pytest.fixture(scope="module")
+def running(
+    slack: Recorder,
+    postgres_server: str,
+    migrated_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stack]:
+    """A stack without workers, and two published versions."""
+    folder = tmp_path_factory.mktemp("rollout")
+    settings = {
+        "DAMAGE_BUNDLE": POINTER,
+        "DAMAGE_BUNDLE_CACHE": str(folder / "cache"),
+        "DAMAGE_ROLLOUT_INTERVAL": "1",
+        "DAMAGE_SLACK_WEBHOOK_URL": slack.slack_url,
+        "DAMAGE_ENGINE": "torch",
+    }
+    with (
+        new_database(postgres_server, migrated_template) as url,
+        Stack(folder / "var", processes=2, workers=0, database_url=url, settings=settings) as stack,
+    ):
+        yield stack
+
+
+@pytest.fixture
+def stack(running: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """The stack with a worker that follows the pointer, and this process as a caller."""
+    use(running, monkeypatch)
+    if not running.workers:
+        for version in ("2.0.0", "2.1.0"):
+            publish_version(Path(running.folder), version)
+        rollout("set", "2.0.0=100")
+        running.start_worker().wait_for("worker is ready", timeout=90)
+    return running
+
+
+def publish_version(folder: Path, version: str, **changes: Any) -> str:
+    seed = next(_numbers)
+    bundle = write_bundle(
+        folder / version, seed, version=version, **{"golden": [GOLDEN], **changes}
+    )
+    (bundle / "golden").mkdir()
+    (bundle / "golden/a.jpg").write_bytes(jpeg(128, 96))
+    return publish(open_bundle(bundle), STORE)
+
+
+def rollout(*words: str) -> Rollout:
+    result = CliRunner().invoke(cli, ["rollout", *words], env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    stored = pointer_at(POINTER).read()
+    assert stored is not None
+    return stored.rollout
+
+
+class Sender:
+    """Sends new photos all the time, and remembers their ids."""
+
+    def __init__(self, site: Site) -> None:
+        self.ids: list[str] = []
+        self._site = site
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Sender:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.1):
+            self.send()
+
+    def send(self) -> str:
+        """Send one photo."""
+        number = next(_numbers)
+        url = self._site.serve(f"/{number}.jpg", jpeg(seed=number))
+        self.ids.append(detect_damage.delay(url).id)
+        return self.ids[-1]
+
+    def next_results(self, count: int) -> list[dict[str, Any]]:
+        """Results of photos that are sent from now on."""
+        start = len(self.ids)
+        wait_until(lambda: len(self.ids) >= start + count)
+        return results(self.ids[start : start + count])
+
+
+def results(ids: list[str]) -> list[dict[str, Any]]:
+    def found() -> list[dict[str, Any]]:
+        all_of_them = [get_inspection(id) for id in ids]
+        return [dict(result) for result in all_of_them if result and result["verdict"]]
+
+    wait_until(lambda: len(found()) == len(ids))
+    return found()
+
+
+def versions(found: list[dict[str, Any]]) -> set[str]:
+    return {result["bundle"]["version"] for result in found}
+
+
+def loads(worker: Child, versions: str) -> None:
+    """Wait until both processes have loaded ``versions`` and no others."""
+
+    def switched() -> bool:
+        lines = [json.loads(line) for line in worker.log.read_text().splitlines()]
+        newest = {line["process"]: line["event"] for line in lines if "loaded: " in line["event"]}
+        return [event.partition("loaded: ")[2] for event in newest.values()] == [versions] * 2
+
+    wait_until(switched)
+
+
+def test_a_bundle_is_rolled_out_and_taken_back_while_photos_run(stack: Stack, site: Site) -> None:
+    (worker,) = stack.workers
+    with Sender(site) as sender:
+        assert versions(sender.next_results(5)) == {"2.0.0"}
+        half = rollout("set", "2.1.0=50")
+        loads(worker, "2.0.0, 2.1.0")
+        shared = sender.next_results(30)
+        assert versions(shared) == {"2.0.0", "2.1.0"}
+        for result in shared:
+            assert result["bundle"]["digest"] == half.share_of(result["photo"]["sha256"]).digest
+        rollout("set", "2.1.0=100")
+        loads(worker, "2.1.0")
+        assert versions(sender.next_results(5)) == {"2.1.0"}
+        rollout("back")
+        loads(worker, "2.0.0")
+        assert versions(sender.next_results(5)) == {"2.0.0"}
+    found = results(sender.ids)
+    assert {result["verdict"] for result in found} <= {"damaged", "clean"}
+    store = Inspections(os.environ["DAMAGE_DATABASE_URL"])
+    assert sum(store.counts().values()) == len(set(sender.ids)) == len(found)
+    store.close()
+
+
+@pytest.mark.parametrize("fault", ["golden photo", "truncated upload"])
+def test_a_bundle_that_fails_leaves_the_old_one_serving_with_one_alert(
+    fault: str, stack: Stack, slack: Recorder, site: Site
+) -> None:
+    version = "2.2.0" if fault == "golden photo" else "2.3.0"
+    if fault == "golden photo":
+        publish_version(stack.folder, version, golden=[{**GOLDEN, "verdict": "clean"}])
+    else:
+        publish_version(stack.folder, version)
+        stack.client("s3").put_object(
+            Bucket=MODELS_BUCKET, Key=f"tiny/{version}/weights.safetensors", Body=b"half of it"
+        )
+    with Sender(site) as sender:
+        rollout("set", f"{version}=100")
+        wait_until(slack.slack)
+        (alert,) = slack.slack()
+        assert f"bundle {version} is refused" in alert
+        assert versions(sender.next_results(20)) == {"2.0.0"}
+        time.sleep(3)  # the pointer is checked again
+    assert len(slack.slack()) == 1
+    assert versions(results(sender.ids)) == {"2.0.0"}
+    rollout("back")
+    slack.posts.clear()
