@@ -13,7 +13,14 @@ import sqlalchemy as sa
 
 from damage_tasks.results.delivery import DeliveryState, EventType
 from damage_tasks.results.search import conditions_of
-from damage_tasks.results.tables import deliveries, findings, inspections, metadata, progress
+from damage_tasks.results.tables import (
+    car_comparisons,
+    deliveries,
+    findings,
+    inspections,
+    metadata,
+    progress,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
@@ -93,6 +100,7 @@ def delete_inspections(connection: Connection, rows: Sequence[Row[Any]]) -> Coun
     for table in metadata.tables.values():
         if "inspection_id" in table.c:
             connection.execute(sa.delete(table).where(table.c.inspection_id.in_(ids)))
+    connection.execute(sa.delete(car_comparisons).where(car_comparisons.c.earlier_id.in_(ids)))
     connection.execute(sa.delete(progress).where(progress.c.id.in_(ids)))
     for case_id in {row.case_id for row in rows if row.case_id}:
         _delete_case_events(connection, case_id)

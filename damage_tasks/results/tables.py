@@ -242,3 +242,15 @@ assignments = Table(
     Column("person", String(256), nullable=False),
     Column("until", Moment, nullable=False),
 )
+
+# What earlier photos of the same car show at the places of damaged areas.
+car_comparisons = Table(
+    "car_comparisons",
+    metadata,
+    Column("inspection_id", Id, primary_key=True),
+    Column("earlier_id", Id, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("evidence", Json, nullable=False),
+    Column("compared_at", Moment, nullable=False),
+    Index(None, "earlier_id"),
+)

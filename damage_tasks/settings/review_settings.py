@@ -127,6 +127,21 @@ class ReviewSettings(Group):
         "0.2,0.8. Workers note it with each verdict, so a change affects photos examined later.",
         "0.05,0.6",
     )
+    history_photos: int = setting(
+        20,
+        "Number of a car's earlier photos, the latest ones, with which a photo is compared to say "
+        "whether its damage is new. 0 compares none.",
+        "40",
+        ge=0,
+        le=200,
+    )
+    history_days: int = setting(
+        365,
+        "Days before a photo within which earlier photos of the same car are compared with it.",
+        "90",
+        ge=1,
+        le=3660,
+    )
     quality_days: int = setting(
         28,
         "Days whose photos the inspectors' page and its metrics estimate precision and recall of.",

@@ -11,8 +11,10 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
+from damage_tasks.damage_history import Evidence
 from damage_tasks.inspection import State
 from damage_tasks.results import row_erasure
+from damage_tasks.results.car_photos import save_comparison
 from damage_tasks.results.delivery import DeliveryState
 from damage_tasks.results.outbox import add_event
 from damage_tasks.results.tables import deliveries, metadata
@@ -40,6 +42,11 @@ def busy(deployment: Deployment) -> Deployment:
         deployment.decide(name, "note", text=f"about {name}")
         with deployment.store.transaction() as connection:
             assign(connection, name, "ann")
+    for name in ("mine", "other"):
+        deployment.add(f"{name} before", metadata={"car_id": 9})
+        with deployment.store.transaction() as connection:
+            save_comparison(connection, name, f"{name} before", 1, [Evidence.ABSENT])
+            save_comparison(connection, f"{name} before", name, 1, [Evidence.MARKED])
     deployment.send_dead_letter("https://photos.example/mine.jpg")
     deployment.send_dead_letter("https://photos.example/revoked.jpg", car_id=7)
     deployment.send_dead_letter("https://photos.example/other.jpg", car_id=8)
