@@ -19,6 +19,7 @@ from damage_tasks.cli import (
     find,
     flower,
     forget,
+    guard_rollout,
     import_labels,
     migrate,
     queue,
@@ -59,6 +60,7 @@ for module in (
     name = module.__name__.rpartition(".")[2]
     cli.command(name=name, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(module.run)
 cli.command(name="import")(import_labels.run)
+cli.command(name="guard-rollout")(guard_rollout.run)
 cli.add_typer(queue.cli, name="queue")
 cli.add_typer(dead_letters.cli, name="dead-letters")
 cli.add_typer(deliveries.cli, name="deliveries")

@@ -50,6 +50,7 @@ from model_store.errors import (
     ExtraMissing,
     RolloutConflict,
     RolloutInvalid,
+    RolloutStopped,
 )
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ __all__ = [
     "ReviewOpen",
     "RolloutConflict",
     "RolloutInvalid",
+    "RolloutStopped",
     "SearchInvalid",
     "SettingsError",
     "StackError",

@@ -15,6 +15,7 @@ __all__ = [
     "ExtraMissing",
     "RolloutConflict",
     "RolloutInvalid",
+    "RolloutStopped",
 ]
 
 
@@ -84,3 +85,10 @@ class RolloutConflict(BundleError):
 
     code = "rollout_conflict"
     default_text = "the roll-out has been changed since it was read"
+
+
+class RolloutStopped(BundleError):
+    """Raised when a new bundle leaves the limits of its roll-out; the old one serves again."""
+
+    code = "rollout_stopped"
+    default_text = "the roll-out was stopped because the new bundle left its limits"

@@ -88,9 +88,9 @@ def _parsed(percentages: list[str]) -> dict[str, int]:
     return found
 
 
-def _pointer(uri: str | None) -> Pointer:
+def pointer_address(uri: str | None) -> str:
+    """``uri``, or the address in DAMAGE_BUNDLE; raises `SettingsError` if it is not a pointer."""
     from damage_tasks.settings import get_settings
-    from damage_tasks.storage.aws_clients import new_client
 
     chosen = uri or get_settings().bundle
     if not is_pointer(chosen):
@@ -98,7 +98,13 @@ def _pointer(uri: str | None) -> Pointer:
             f"{chosen} is not a pointer: give --pointer or set DAMAGE_BUNDLE, for example to "
             f"s3://acme-models/damage/{POINTER_FILE}"
         )
-    return pointer_at(chosen, new_client)
+    return chosen
+
+
+def _pointer(uri: str | None) -> Pointer:
+    from damage_tasks.storage.aws_clients import new_client
+
+    return pointer_at(pointer_address(uri), new_client)
 
 
 def _read(pointer: Pointer) -> StoredRollout | None:

@@ -30,6 +30,7 @@ from damage_tasks.settings.photo_settings import PhotoSettings
 from damage_tasks.settings.redaction_settings import RedactionSettings
 from damage_tasks.settings.retention_settings import RetentionSettings
 from damage_tasks.settings.review_settings import ReviewSettings
+from damage_tasks.settings.rollout_settings import RolloutSettings
 from damage_tasks.settings.worker_settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ _LEGACY_HOSTS_OF_US_EAST_1 = frozenset({"queue.amazonaws.com", "sqs.amazonaws.co
 class Settings(
     RedactionSettings,
     RetentionSettings,
+    RolloutSettings,
     ReviewSettings,
     MonitoringSettings,
     EventSettings,

@@ -94,14 +94,6 @@ class WorkerSettings(Group):
         ge=4,
         le=3600,
     )
-    rollout_interval: float = setting(
-        30,
-        "Seconds between two checks of the pointer, if `DAMAGE_BUNDLE` is one; each time varies by "
-        "up to half of it.",
-        "30",
-        ge=1,
-        le=40,
-    )
     max_photos_per_process: int = setting(
         1000, "Number of photos after which a worker process is replaced.", "1000", ge=1
     )

@@ -108,6 +108,10 @@ class Slack:
         except queue.Full:
             self.dropped += 1
 
+    def alert_now(self, alert: Alert) -> bool:
+        """Post ``alert`` now, for a command that ends; returns whether Slack accepted it."""
+        return self._post(self._first(alert))
+
     def alert_at_exit(self, alert: Alert, memory: Path) -> None:
         """Post ``alert`` now, for a process about to end; ``memory`` is a file that outlives it.
 
@@ -119,7 +123,7 @@ class Slack:
                 return
         except OSError as error:
             logger.warning("alerts at startup are not rate-limited: %s", error)
-        if not self._post(self._first(alert)):
+        if not self.alert_now(alert):
             return
         try:
             memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -41,6 +41,7 @@ ELSEWHERE = {
     "damage-tasks forget --car ID", "damage-tasks forget --car 7 --by privacy@acme.example",
     "damage-tasks forget --expired",
     "damage-tasks report", "damage-tasks report --since 7d",
+    "damage-tasks guard-rollout", "damage-tasks guard-rollout --dry-run",
 }  # fmt: skip
 
 
