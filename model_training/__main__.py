@@ -13,8 +13,10 @@ from model_training.cli.evaluate import evaluate
 from model_training.cli.export import export
 from model_training.cli.fit_score import fit_score
 from model_training.cli.pack import pack
+from model_training.cli.pack_redaction import pack_redaction
 from model_training.cli.quantise import quantise
 from model_training.cli.train import train
+from model_training.cli.train_plates import train_plates
 
 cli = typer.Typer(
     name="model_training",
@@ -26,6 +28,7 @@ cli = typer.Typer(
 )
 for command in (
     curate, train, fit_score, evaluate, export, average, bands, pack, quantise, compare,
+    train_plates, pack_redaction,
 ):  # fmt: skip
     cli.command()(command)
 

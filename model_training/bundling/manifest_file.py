@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from model_store.manifest import MANIFEST_FILE, parse_manifest
+from model_store.manifest import MANIFEST_FILE, parse_any_manifest
 from model_training.bundling.calibration_and_thresholds import MANIFEST_DIGITS
 
 
 def write_manifest(out: Path, manifest: dict[str, Any]) -> None:
     """Validate ``manifest`` and write it to ``out``.  Raises `BundleError`."""
     text = (json.dumps(_rounded(manifest), indent=1, ensure_ascii=False) + "\n").encode()
-    parse_manifest(text, str(out / MANIFEST_FILE))  # never leave an invalid manifest
+    parse_any_manifest(text, str(out / MANIFEST_FILE))  # never leave an invalid manifest
     (out / MANIFEST_FILE).write_bytes(text)
 
 
