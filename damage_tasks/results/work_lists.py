@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -23,7 +23,7 @@ from damage_tasks.results.tables import assignments, findings, inspections
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
 
-MAX_COUNT = 1000  # a longer list is not counted to its end
+MAX_COUNT = 1000  # rows; a longer list is not counted to its end
 ASSIGNMENT = timedelta(minutes=5)
 _MAX_ATTEMPTS = 20  # others may take the same photo at the same moment
 
@@ -61,6 +61,13 @@ class Assignment:
     until: datetime
 
 
+class Count(NamedTuple):
+    """The number of inspections in a list; there may be more unless it ``is_complete``."""
+
+    number: int
+    is_complete: bool
+
+
 def find_page(
     connection: Connection, selection: Selection, limit: int, after: str | None = None
 ) -> list[Row[Any]]:
@@ -69,16 +76,18 @@ def find_page(
     return [] if query is None else list(connection.execute(query.limit(limit)))
 
 
-def count(connection: Connection, selection: Selection) -> int:
-    """The number of inspections of the selection, at most `MAX_COUNT`."""
-    found = (
-        sa.select(sa.literal(1))
-        .select_from(inspections)
+def count(connection: Connection, selection: Selection) -> Count:
+    """The number of inspections of the selection among the first `MAX_COUNT` candidates."""
+    candidates = (
+        sa.select(_is_listed(selection.work_list).label("is_listed"))
         .where(*_where(connection, selection))
+        .order_by(*_order_by(selection.work_list))
         .limit(MAX_COUNT)
         .subquery()
     )
-    return int(connection.execute(sa.select(sa.func.count()).select_from(found)).scalar_one())
+    listed = sa.func.count().filter(candidates.c.is_listed)
+    number, examined = connection.execute(sa.select(listed, sa.func.count())).one()
+    return Count(number, examined < MAX_COUNT)
 
 
 def assign_next(
@@ -166,7 +175,9 @@ def _ordered(
 ) -> sa.Select[Any] | None:
     """The query of the inspections after ``after``; None if that does not exist."""
     key, descends = _order(selection.work_list)
-    query = sa.select(inspections).where(*_where(connection, selection))
+    query = sa.select(inspections).where(
+        *_where(connection, selection), _is_listed(selection.work_list)
+    )
     if after is not None:
         last = connection.execute(
             sa.select(key.label("key")).where(inspections.c.id == after)
@@ -176,8 +187,25 @@ def _ordered(
         here = sa.tuple_(key, inspections.c.id)
         there = sa.tuple_(sa.literal(last.key, key.type), sa.literal(after))
         query = query.where(here < there if descends else here > there)
-    order = (key, inspections.c.id)
-    return query.order_by(*(part.desc() if descends else part for part in order))
+    return query.order_by(*_order_by(selection.work_list))
+
+
+def _order_by(work_list: WorkList) -> list[sa.ColumnElement[Any]]:
+    key, descends = _order(work_list)
+    return [part.desc() if descends else part for part in (key, inspections.c.id)]
+
+
+def _is_listed(work_list: WorkList) -> sa.ColumnElement[bool]:
+    """What remains to be checked for rows in the index of the list."""
+    if work_list is not WorkList.POOR_PHOTO:
+        return sa.true()
+    # Older workers stored the quality only in the finding. Not EXISTS, for which PostgreSQL might
+    # read all findings first.
+    is_poor = findings.c.quality["verdict"].as_string() == "poor"
+    of_finding = sa.select(is_poor).where(findings.c.id == inspections.c.finding_id)
+    return sa.func.coalesce(
+        inspections.c.is_poor, of_finding.scalar_subquery(), sa.false(), type_=sa.Boolean()
+    )
 
 
 def _where(connection: Connection, selection: Selection) -> Iterator[sa.ColumnElement[bool]]:
@@ -194,7 +222,6 @@ def _where(connection: Connection, selection: Selection) -> Iterator[sa.ColumnEl
             yield c.verdict == sa.literal_column(f"'{Verdict.DAMAGED}'")
         case WorkList.POOR_PHOTO:
             yield _IS_NOT_GOOD
-            yield sa.func.coalesce(c.is_poor, _poor_by_its_finding())
         case WorkList.AUDIT:
             yield c.photo_sha256 < audit_bound(selection.audit_share)
             yield c.damage_score.is_not(None)
@@ -203,12 +230,6 @@ def _where(connection: Connection, selection: Selection) -> Iterator[sa.ColumnEl
     if selection.bundle_version is not None:
         yield c.bundle_version == selection.bundle_version
     yield from conditions_of(selection.criteria, connection.dialect.name)
-
-
-def _poor_by_its_finding() -> sa.ScalarSelect[Any]:
-    # Not EXISTS, for which PostgreSQL might read all findings first.
-    is_poor = findings.c.quality["verdict"].as_string() == "poor"
-    return sa.select(is_poor).where(findings.c.id == inspections.c.finding_id).scalar_subquery()
 
 
 def audit_bound(share: float) -> str:

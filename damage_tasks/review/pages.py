@@ -88,7 +88,6 @@ class Pages:
             taken=taken,
             lists=list(WorkList),
             counts=counts,
-            max_count=work_lists.MAX_COUNT,
             # Only admins see how much others have done.
             decided=[each for each in decided if is_admin or each[0] == person.name],
             verdicts=list(Verdict),

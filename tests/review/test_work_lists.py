@@ -124,9 +124,13 @@ def test_filters(store: Inspections) -> None:
 
 def test_counts_end_at_their_limit(store: Inspections, monkeypatch: pytest.MonkeyPatch) -> None:
     with store.transaction() as connection:
-        assert work_lists.count(connection, Selection(WorkList.ALL)) == 12
+        assert work_lists.count(connection, Selection(WorkList.ALL)) == (12, True)
+        assert work_lists.count(connection, Selection(WorkList.POOR_PHOTO)) == (4, True)
+        # Nobody knows how many of older workers' photos are poor without reading all findings.
+        connection.execute(sa.update(inspections).values(is_poor=None))
         monkeypatch.setattr(work_lists, "MAX_COUNT", 5)
-        assert work_lists.count(connection, Selection(WorkList.ALL)) == 5
+        assert work_lists.count(connection, Selection(WorkList.ALL)) == (5, False)
+        assert work_lists.count(connection, Selection(WorkList.POOR_PHOTO)) == (1, False)
 
 
 def take(store: Inspections, person: str, after: str | None = None) -> str | None:
