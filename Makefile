@@ -10,6 +10,8 @@ PHOTOS ?=
 PHOTO ?=
 SEED ?= 1
 MINUTES ?= 60
+ROWS ?= 1000000
+EARLIER ?=
 # Docker Compose 2.20 or newer; podman's socket also works (DOCKER_HOST).
 COMPOSE ?= docker compose
 
@@ -22,14 +24,15 @@ INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c $(CONSTRAINT
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack install test all-tests chaos soak bench bench-review bench-peers lint format typecheck unit up live \
-	submit down chart test-containers docs translations site caller package constraints image-lock clean
+.PHONY: help demo stack install test all-tests chaos soak migration-check bench bench-review bench-peers lint format \
+	typecheck unit up live submit down chart test-containers docs translations site caller package constraints \
+	image-lock clean
 
 help: ## Show this help
 	@echo "Usage: make TARGET [NAME=value ...]"
 	@echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
-		awk '{ split($$0, part, /:.*## /); printf "  %-12s %s\n", part[1], part[2] }'
+		awk '{ split($$0, part, /:.*## /); printf "  %-15s %s\n", part[1], part[2] }'
 	@echo
 	@echo "  VENV=$(VENV)  PYTHON=$(PYTHON)  TORCH=$(TORCH)  CONSTRAINTS=$(CONSTRAINTS)"
 
@@ -55,6 +58,9 @@ chaos: $(VENV)/.dev ## Inject failures while photos arrive, and count the result
 
 soak: $(VENV)/.dev ## Run for an hour while parts restart, and check that nothing grows: MINUTES=60
 	@$(BIN)/python -m tools.soak --minutes $(MINUTES)
+
+migration-check: $(VENV)/.dev ## Upgrade a large database under load and watch its locks: ROWS=1000000 EARLIER=v0.1.0
+	@$(BIN)/python -m tools.migration_check --rows $(ROWS) --earlier "$(EARLIER)"
 
 lint: $(VENV)/.dev ## Check style
 	@$(BIN)/ruff check .

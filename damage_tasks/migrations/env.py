@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from alembic import context
 
 from damage_tasks.results.database import create_engine
+from damage_tasks.results.table_locks import limit_lock_waits
 from damage_tasks.results.tables import metadata
 from damage_tasks.settings import get_settings
 
@@ -18,6 +19,7 @@ def _migrate(connection: sa.Connection) -> None:
         render_as_batch=connection.dialect.name == "sqlite",
     )
     with context.begin_transaction():
+        limit_lock_waits(connection)
         if connection.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ADVISORY_LOCK_KEY)))
         context.run_migrations()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -9,6 +11,7 @@ from alembic.script import ScriptDirectory
 
 from damage_tasks.results.database import create_engine, database_errors
 from damage_tasks.results.search_indices import INDEXED_METADATA, fit_search_indices
+from damage_tasks.results.table_locks import repeat_while_locked
 
 
 def migrate(
@@ -20,18 +23,21 @@ def migrate(
     ``indexed_metadata``, and one of all keys if ``index_all_metadata``.
 
     A database migrated by a newer version is left unchanged, so that a rollback of the code
-    succeeds.  Safe to call from several processes at once.  Raises `DatabaseUnavailable` or
-    `DatabaseError`.
+    succeeds.  Safe to call from several processes at once, and while workers store inspections:
+    they wait for `LOCK_TIMEOUT_SECONDS` at most.  Raises `DatabaseUnavailable` or `DatabaseError`.
     """
     config = _config(url)
-    current, _ = revisions(url)
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    current, newest = revisions(url)
+    known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
     if current is not None and current not in known:
         return current
-    with database_errors():
-        command.upgrade(config, "head")
+    # Each in its own transaction, because it keeps its locks until the transaction ends.
+    missing = reversed(known[: known.index(current)]) if current else ["head"]
+    for revision in missing:
+        with database_errors():
+            repeat_while_locked(partial(command.upgrade, config, revision))
     fit_search_indices(url, indexed_metadata, index_all_metadata)
-    return ScriptDirectory.from_config(config).get_current_head() or ""
+    return newest or ""
 
 
 def revisions(url: str) -> tuple[str | None, str | None]:

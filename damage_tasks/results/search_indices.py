@@ -5,10 +5,13 @@ They are created while workers store inspections: on PostgreSQL, a large table i
 
 from __future__ import annotations
 
+from functools import partial
+
 import sqlalchemy as sa
 
 from damage_tasks.results.database import create_engine, database_errors, open_unlimited_engine
 from damage_tasks.results.search import INDEXED_CHARACTERS
+from damage_tasks.results.table_locks import limit_lock_waits, repeat_while_locked
 from damage_tasks.results.tables import inspections
 
 INDEXED_METADATA = ("car_id", "rental_id")  # the default keys
@@ -52,8 +55,9 @@ def fit_search_indices(url: str, keys: tuple[str, ...], all_metadata: bool) -> N
     """
     engine = create_engine(url)
     try:
+        wanted = _definitions(engine.dialect.name, keys, all_metadata)
         with database_errors():
-            _fit(engine, url, _definitions(engine.dialect.name, keys, all_metadata))
+            repeat_while_locked(partial(_fit, engine, url, wanted))
     finally:
         engine.dispose()
 
@@ -67,6 +71,7 @@ def _fit(engine: sa.Engine, url: str, wanted: dict[str, str]) -> None:
         if engine.dialect.name == "postgresql" and not _take_lock(connection):
             return
         if is_small:
+            limit_lock_waits(connection)
             _change(connection, wanted)
         else:
             # The lock's transaction stays open. It holds no lock of the table, which would stop

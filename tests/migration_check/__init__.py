@@ -1,0 +1,1 @@
+"""Upgrades under load, and what is measured in them."""
