@@ -15,6 +15,7 @@ from damage_tasks.cli import (
     deliveries,
     demo,
     detect,
+    evidence,
     export,
     find,
     flower,
@@ -61,6 +62,7 @@ for module in (
     cli.command(name=name, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(module.run)
 cli.command(name="import")(import_labels.run)
 cli.command(name="guard-rollout")(guard_rollout.run)
+cli.add_typer(evidence.cli, name="evidence")
 cli.add_typer(queue.cli, name="queue")
 cli.add_typer(dead_letters.cli, name="dead-letters")
 cli.add_typer(deliveries.cli, name="deliveries")

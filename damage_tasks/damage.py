@@ -18,6 +18,7 @@ class Severity(StrEnum):
 # from; every `Damage` also contains the figures that its severity is based on.
 MODERATE_AREA_RATIO = 0.005
 SEVERE_AREA_RATIO = 0.05
+MARGIN = 0.35  # of a damaged area's size, around it in its enlarged view
 # Broken glass, lamps and torn panels make a car unsafe at any size.
 UNSAFE_TYPES = frozenset({"breakage"})
 
@@ -46,3 +47,16 @@ class Damage:
     area_ratio: float
     bbox: tuple[int, int, int, int]
     polygon: tuple[tuple[int, int], ...]
+
+
+def enlarged_view(damage: Damage, width: int, height: int) -> tuple[int, int, int]:
+    """The square around ``damage`` that shows it large, as (left, top, side) in pixels.
+
+    It lies within the photo of ``width`` x ``height`` pixels.
+    """
+    x, y, box_width, box_height = damage.bbox
+    side = max(box_width, box_height, min(width, height) / 10) * (1 + 2 * MARGIN)
+    side = min(side, width, height)
+    left = min(max(x + box_width / 2 - side / 2, 0), width - side)
+    top = min(max(y + box_height / 2 - side / 2, 0), height - side)
+    return round(left), round(top), round(side)

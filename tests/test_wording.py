@@ -17,8 +17,8 @@ ROOT = Path(__file__).parent.parent
 WORD_LIST = Path(__file__).parent / "word_list.toml"
 # Data, generated files and texts by others.
 SKIPPED = re.compile(
-    r"(^|/)(LICENSE|constraints\.txt|word_list\.toml|test_wording\.py)$|^tests/helm/schemas/.*json$"
-    r"|\.(json|csv|svg|png|jpg|safetensors|bin|binpb|xml)$"
+    r"(^|/)(LICENSE|OFL\.txt|constraints\.txt|word_list\.toml|test_wording\.py)$|^tests/helm/schemas/.*json$"
+    r"|\.(json|csv|svg|png|jpg|ttf|safetensors|bin|binpb|xml)$"
 )
 
 

@@ -13,6 +13,8 @@ from pathlib import Path, PurePosixPath
 WEIGHTS = frozenset({".bin", ".ckpt", ".onnx", ".pt", ".pth", ".safetensors", ".xml"})
 # Larger files would be weights or photos, whatever their names are.
 LARGEST_BYTES = 500_000
+# For the pages of evidence.
+FONT = "evidence/fonts/NanumSquareR.ttf"
 REQUIRED = frozenset({"LICENSE", "NOTICE", "__init__.py"})
 
 
@@ -39,7 +41,7 @@ def _is_unwanted(path: str, size: int) -> bool:
     return (
         "model_store/default/" in path
         or PurePosixPath(path).suffix in WEIGHTS
-        or size > LARGEST_BYTES
+        or (size > LARGEST_BYTES and not path.endswith(FONT))
     )
 
 

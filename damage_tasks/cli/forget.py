@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import logging
 import re
 import sys
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from damage_tasks.cli.listing import Yes
+from damage_tasks.cli.login_name import login_name
 from damage_tasks.cli.points_in_time import parse_moment
 from damage_tasks.errors import QueueUnavailable, QueueUnsafe, SettingsError
 from damage_tasks.settings import get_settings
@@ -31,7 +31,7 @@ _ALWAYS_ELSEWHERE = (
     "log lines, Sentry, Slack and traces",
     "copies in browsers, in CloudFront and in the memory of the inspectors' page, for at most "
     "five minutes",
-    "exported folders, and bundles that were trained on the photos",
+    "exported folders, evidence files, and bundles that were trained on the photos",
     "backups of the database and of the bucket",
 )
 
@@ -175,7 +175,7 @@ def _audit(given: dict[str, Any], by: str | None, report: ErasureReport) -> None
         "forgot",
         extra={
             **given,
-            "person": by or _login_name(),
+            "person": by or login_name(),
             "inspections": report.inspections,
             "objects": report.objects,
             "decisions": report.decisions,
@@ -183,10 +183,3 @@ def _audit(given: dict[str, Any], by: str | None, report: ErasureReport) -> None
             "complete": sys.exc_info()[0] is None,
         },
     )
-
-
-def _login_name() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"

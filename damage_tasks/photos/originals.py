@@ -72,3 +72,12 @@ def read_original(
             "original no longer available: no copy was kept, and its address now has another photo"
         )
     return data
+
+
+def read_overlay(address: str, *, kept: KeptPhotos) -> bytes:
+    """The overlay that was stored at ``address``; raises as `read_original` does."""
+    _, _, key = address.partition("/overlays/")
+    try:
+        return kept.get(f"overlays/{key}")
+    except PhotoRejected as error:
+        raise OriginalUnavailable(f"the overlay cannot be read: {error}") from None

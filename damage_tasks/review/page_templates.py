@@ -8,13 +8,12 @@ from urllib.parse import unquote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from damage_tasks.damage import Damage
+from damage_tasks.damage import Damage, enlarged_view
 from damage_tasks.review.error_explanations import explain
 from damage_tasks.review.languages import Language
 from damage_tasks.review.selections import inspection_path
 
 FOLDER = Path(__file__).parent
-MARGIN = 0.35  # of a damaged area's size, around it in its enlarged view
 
 
 def open_templates(language: Language) -> Environment:
@@ -60,9 +59,5 @@ def _points(polygon: Any) -> str:
 
 def _crop(damage: Damage, width: int, height: int) -> str:
     """The view box of a damaged area in a photo of ``width`` x ``height`` pixels."""
-    x, y, box_width, box_height = damage.bbox
-    side = max(box_width, box_height, min(width, height) / 10) * (1 + 2 * MARGIN)
-    side = min(side, width, height)
-    left = min(max(x + box_width / 2 - side / 2, 0), width - side)
-    top = min(max(y + box_height / 2 - side / 2, 0), height - side)
-    return f"{left:.0f} {top:.0f} {side:.0f} {side:.0f}"
+    left, top, side = enlarged_view(damage, width, height)
+    return f"{left} {top} {side} {side}"

@@ -10,7 +10,7 @@ import simplejpeg
 from damage_tasks.errors import OriginalUnavailable, PhotoRejected, RedactionUnavailable
 from damage_tasks.inspection import Inspection, missing_picture
 from damage_tasks.photos import PhotoReader, decode
-from damage_tasks.photos.originals import read_original
+from damage_tasks.photos.originals import read_original, read_overlay
 from damage_tasks.redaction.redactor_on_first_use import RedactorOnFirstUse
 from damage_tasks.review.picture_cache import PictureCache
 from damage_tasks.settings import Settings
@@ -60,14 +60,15 @@ class Pictures:
     def overlay(self, inspection: Inspection, *, redacted: bool = False) -> bytes:
         """The overlay, for an inspection whose photo is gone; raises as `photo` does."""
         finding = inspection.finding
-        if finding is None or not inspection.photo.sha256 or not finding.overlay_url:
+        if finding is None or not finding.overlay_url:
             why = missing_picture(inspection.verdict) if finding else "the photo was not examined"
             raise OriginalUnavailable(f"there is no overlay: {why}")
-        _, _, key = finding.overlay_url.partition("/overlays/")
+        address = finding.overlay_url
         if not redacted:
-            return self._read_overlay(key)
+            return read_overlay(address, kept=self._bucket)
         return self._cache.get(
-            ("overlay", key, True), lambda: self._encoded(self._read_overlay(key), redacted=True)
+            ("overlay", address, True),
+            lambda: self._encoded(read_overlay(address, kept=self._bucket), redacted=True),
         )
 
     def _read_photo(self, inspection: Inspection, redacted: bool) -> bytes:
@@ -75,12 +76,6 @@ class Pictures:
             inspection.photo.sha256, inspection.photo_url, kept=self._bucket, photos=self._reader
         )
         return self._encoded(data, redacted=redacted)
-
-    def _read_overlay(self, key: str) -> bytes:
-        try:
-            return self._bucket.get(f"overlays/{key}")
-        except PhotoRejected as error:
-            raise OriginalUnavailable(f"the overlay cannot be read: {error}") from None
 
     def _encoded(self, data: bytes, *, redacted: bool) -> bytes:
         try:

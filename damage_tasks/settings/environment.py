@@ -24,6 +24,7 @@ from damage_tasks.settings.base import PREFIX, is_service_link
 from damage_tasks.settings.connection_settings import PlaceSettings
 from damage_tasks.settings.database_url import with_driver
 from damage_tasks.settings.event_settings import EventSettings
+from damage_tasks.settings.evidence_settings import EvidenceSettings
 from damage_tasks.settings.intake_settings import IntakeSettings
 from damage_tasks.settings.monitoring_settings import MonitoringSettings
 from damage_tasks.settings.photo_settings import PhotoSettings
@@ -49,6 +50,7 @@ class Settings(
     RedactionSettings,
     RetentionSettings,
     RolloutSettings,
+    EvidenceSettings,
     ReviewSettings,
     MonitoringSettings,
     EventSettings,

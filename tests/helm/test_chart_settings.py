@@ -39,7 +39,7 @@ def test_every_setting_of_the_chart_exists() -> None:
 
 
 # The first is our own event bus's, and the second is the deliverer's.
-NOT_THE_WORKERS = {"DAMAGE_EVENT_BUS_URL", "DAMAGE_WEBHOOK_SECRETS"}
+NOT_THE_WORKERS = {"DAMAGE_EVENT_BUS_URL", "DAMAGE_WEBHOOK_SECRETS", "DAMAGE_EVIDENCE_KEY"}
 
 
 def test_secrets_come_from_the_secret() -> None:

@@ -36,7 +36,7 @@ ELSEWHERE = {
     "damage-tasks deliveries list --state failed", "damage-tasks deliveries show ID",
     "damage-tasks deliveries replay", "damage-tasks deliveries drop",
     "damage-tasks deliveries test", "damage-tasks deliveries list",
-    "damage-tasks export", "damage-tasks export DIR --hard",
+    "damage-tasks export", "damage-tasks export DIR --hard", "damage-tasks evidence ID",
     "damage-tasks import FILE --person NAME",
     "damage-tasks forget --car ID", "damage-tasks forget --car 7 --by privacy@acme.example",
     "damage-tasks forget --expired",

@@ -35,6 +35,7 @@ SECRETS = {
     "DAMAGE_SENTRY_DSN",
     "DAMAGE_SLACK_WEBHOOK_URL",
     "DAMAGE_CLOUDFRONT_PRIVATE_KEY",
+    "DAMAGE_EVIDENCE_KEY",
     "DAMAGE_WEBHOOK_SECRETS",
 }
 # Fixed by the image and by the chart's mounts.

@@ -1,0 +1,163 @@
+"""``damage-tasks evidence``: signed files about inspections, and their verification."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from damage_tasks.cli.login_name import login_name
+from damage_tasks.errors import ExtraMissing
+from damage_tasks.settings import get_settings
+from damage_tasks.telemetry import one_line
+
+if TYPE_CHECKING:
+    from damage_tasks.evidence.signed_evidence import SignedEvidence
+
+DEFAULT_COMMAND = "make"
+
+
+class _WithDefaultCommand(TyperGroup):
+    """``evidence ID`` is ``evidence make ID``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        is_default = bool(args) and args[0] not in {*self.commands, *ctx.help_option_names}
+        return super().parse_args(ctx, [DEFAULT_COMMAND, *args] if is_default else args)
+
+
+cli = typer.Typer(
+    cls=_WithDefaultCommand,
+    help="Make signed evidence about an inspection or a case, and verify it. "
+    "`evidence ID` is short for `evidence make ID`.",
+    no_args_is_help=True,
+)
+
+EvidenceFile = Annotated[
+    Path, typer.Argument(help="Evidence, JSON or PDF.", exists=True, dir_okay=False)
+]
+PublicKeyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Public key that must have signed it; may be repeated. By default that of "
+        "DAMAGE_EVIDENCE_KEY and those of DAMAGE_EVIDENCE_PUBLIC_KEYS."
+    ),
+]
+
+
+@cli.command(DEFAULT_COMMAND)
+def make(
+    id: Annotated[str | None, typer.Argument(help="Inspection id (= task id).")] = None,
+    case: Annotated[
+        str | None, typer.Option("--case", help="All photos of this case instead.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
+    by: Annotated[
+        str | None, typer.Option(help="Who makes it, for the files; by default the login name.")
+    ] = None,
+    redact: Annotated[
+        bool | None,
+        typer.Option(
+            "--redact/--no-redact",
+            help="Whether to pixelate faces and plates; by default if DAMAGE_REDACT_BUNDLE is set.",
+        ),
+    ] = None,
+) -> None:
+    """Write evidence-ID.pdf and evidence-ID.json, both signed with DAMAGE_EVIDENCE_KEY.
+
+    They contain the photo's SHA-256, the overlay and the damaged areas as pictures, what the
+    networks found with which bundle, people's decisions, which verdict counts, and earlier photos
+    of the same car. Existing files are not overwritten.
+
+    Example: damage-tasks evidence 0c1e6c9a-... --out claims
+
+    damage-tasks evidence --case return-4711 --by claims@acme.example
+    """
+    if (id is None) == (case is None):
+        raise typer.BadParameter("give an inspection id, or --case and the id of a case")
+    if redact and get_settings().redact_bundle is None:
+        raise typer.BadParameter("needs DAMAGE_REDACT_BUNDLE", param_hint="--redact")
+    made = _make(id, case, by or login_name(), redact)
+    out.mkdir(parents=True, exist_ok=True)
+    name = file_name(f"case-{case}" if id is None else id)
+    for suffix, data in (("pdf", made.pdf), ("json", made.json)):
+        path = out / f"{name}.{suffix}"
+        with path.open("xb") as file:
+            file.write(data)
+        print(path)
+
+
+@cli.command()
+def verify(file: EvidenceFile, public_key: PublicKeyOption = None) -> None:
+    """Check that a file is as it was signed, and by whom; otherwise print what was changed.
+
+    The exit status is 1 if anything was changed, or if another key signed it.
+
+    Example: damage-tasks evidence verify evidence-0c1e6c9a.pdf
+    """
+    with _with_extra():
+        from damage_tasks.evidence.signatures import key_id_of, trusted_keys
+        from damage_tasks.evidence.signed_evidence import verify
+
+    trusted = frozenset(public_key or ()) or trusted_keys(get_settings())
+    found = verify(file.read_bytes(), trusted)
+    for problem in found.problems:
+        print(one_line(problem))
+    if found.problems:
+        raise typer.Exit(1)
+    print(f"valid: signed with the key {key_id_of(found.public_key or '')}")
+
+
+@cli.command()
+def keygen(
+    file: Annotated[Path, typer.Argument(help="New file for the private key.", dir_okay=False)],
+) -> None:
+    """Make a private key for DAMAGE_EVIDENCE_KEY, and print its public key.
+
+    Give the public key to those who verify evidence.
+
+    Example: damage-tasks evidence keygen evidence.pem
+    """
+    with _with_extra():
+        from damage_tasks.evidence.signatures import key_id_of, load_key, new_key, public_key_of
+
+    pem = new_key()
+    file.touch(mode=0o600, exist_ok=False)
+    file.write_bytes(pem)
+    public_key = public_key_of(load_key(pem.decode()))
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"private key: {file} (keep it secret)", markup=False)
+    console.print(f"public key:  {public_key}\nkey id:      {key_id_of(public_key)}")
+
+
+def file_name(id: str) -> str:
+    """The name of the files about ``id``, without a suffix."""
+    return "evidence-" + re.sub(r"[^\w.-]+", "-", id)[:100]
+
+
+@contextmanager
+def _with_extra() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(
+            f"evidence needs {error.name}: pip install 'damage-tasks[evidence]'"
+        ) from None
+
+
+def _make(id: str | None, case: str | None, by: str, redact: bool | None) -> SignedEvidence:
+    with _with_extra():
+        from damage_tasks.evidence.signed_evidence import evidence_of_case, evidence_of_inspection
+    from damage_tasks.redaction.redactor import open_redactor
+    from damage_tasks.results.celery_backend import open_inspections
+
+    store, settings = open_inspections(), get_settings()
+    redactor = None if redact is False else open_redactor(settings)
+    if id is not None:
+        return evidence_of_inspection(store, settings, id, by, redactor)
+    return evidence_of_case(store, settings, case or "", by, redactor)

@@ -1,0 +1,1 @@
+"""Evidence: signed files about inspections, which can be verified and examined again."""

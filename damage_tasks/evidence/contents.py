@@ -1,0 +1,116 @@
+"""What evidence says about inspections: facts with JSON types only, and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from damage_tasks.decision import counting, final_verdict
+from damage_tasks.evidence.picture_files import PictureFiles
+from damage_tasks.telemetry import redacted
+
+if TYPE_CHECKING:
+    from damage_tasks.decision import Decision
+    from damage_tasks.inspection import Inspection
+    from damage_tasks.results.store import Inspections
+
+FORMAT = 1
+MAX_EARLIER_PHOTOS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """``facts`` refer to ``pictures`` (JPEG) by their names."""
+
+    facts: dict[str, Any]
+    pictures: dict[str, bytes] = field(default_factory=dict)
+
+
+def collect(
+    store: Inspections,
+    files: PictureFiles,
+    inspections: Sequence[Inspection],
+    *,
+    case: dict[str, Any] | None,
+    made_by: str,
+    made_at: datetime,
+) -> Contents:
+    """The contents of evidence about ``inspections``, which have their decisions.
+
+    ``case`` is the summary of the case that they belong to.  Pictures that are no longer available
+    are named in the facts.  Secrets in URLs are left out.  Raises `DatabaseUnavailable`,
+    `DatabaseError`, a `TemporaryError` or `StorageError`.
+    """
+    contents = Contents({
+        "format": FORMAT,
+        "software": f"damage-tasks {version('damage-tasks')}",
+        "made_by": made_by,
+        "made_at": made_at.isoformat(),
+        "faces_and_plates_pixelated": files.is_redacted,
+        "case": redacted(case),
+    })  # fmt: skip
+    photos = []
+    for number, inspection in enumerate(inspections, 1):
+        photo = _photo(inspection)
+        photo |= files.add(inspection, f"photo {number}", contents.pictures)
+        photo["earlier_photos"] = [_earlier(each) for each in _earlier_photos(store, inspection)]
+        photos.append(redacted(photo))
+    contents.facts["billable"] = any(photo["billable"] for photo in photos)
+    contents.facts["photos"] = photos
+    return contents
+
+
+def _photo(inspection: Inspection) -> dict[str, Any]:
+    result = inspection.to_dict()
+    counted = counting(inspection.decisions)
+    return {
+        **result,
+        "decisions": [_decision(each, counted) for each in inspection.decisions],
+        "counting_verdict": {
+            "verdict": result["final_verdict"],
+            "by": "person" if counted else "networks",
+            "person": counted[-1].person if counted else None,
+            "made_at": counted[-1].made_at.isoformat() if counted else result["finished_at"],
+        },
+    }
+
+
+def _decision(decision: Decision, counted: Sequence[Decision]) -> dict[str, Any]:
+    undone_at = decision.undone_at.isoformat() if decision.undone_at else None
+    return {**decision.to_dict(), "undone_at": undone_at, "counts": decision in counted}
+
+
+def _earlier_photos(store: Inspections, inspection: Inspection) -> Iterator[Inspection]:
+    """Photos of the same car before this one, the latest first; none of the same case."""
+    car = inspection.metadata.get("car_id")
+    if isinstance(car, bool) or not isinstance(car, str | int):
+        return
+    found, _ = store.search(
+        {"car_id": car, "until": inspection.finished_at}, 2 * MAX_EARLIER_PHOTOS
+    )
+    others = [
+        each
+        for each in found
+        if each.finding is not None
+        and each.photo.sha256 != inspection.photo.sha256
+        and (inspection.case_id is None or each.case_id != inspection.case_id)
+    ]
+    yield from others[:MAX_EARLIER_PHOTOS]
+
+
+def _earlier(inspection: Inspection) -> dict[str, Any]:
+    damages = inspection.finding.damages if inspection.finding else ()
+    counted = counting(inspection.decisions)
+    return {
+        "id": inspection.id,
+        "case_id": inspection.case_id,
+        "photo": {"url": inspection.photo_url, "sha256": inspection.photo.sha256},
+        "finished_at": inspection.finished_at.isoformat() if inspection.finished_at else None,
+        "verdict": str(inspection.verdict),
+        "final_verdict": final_verdict(str(inspection.verdict), len(damages), counted),
+        "reviewed_by": counted[-1].person if counted else None,
+        "damages": [{"type": each.type, "severity": str(each.severity)} for each in damages],
+    }

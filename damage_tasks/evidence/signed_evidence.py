@@ -1,0 +1,92 @@
+"""Makes signed evidence about one inspection or a case, and verifies it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from damage_tasks.errors import InspectionNotFound
+from damage_tasks.evidence.contents import collect
+from damage_tasks.evidence.json_file import verify_json, write_json
+from damage_tasks.evidence.pdf_file import JSON_NAME, is_pdf, sign_pdf, verify_pdf
+from damage_tasks.evidence.pdf_pages import write_pages
+from damage_tasks.evidence.picture_files import PictureFiles
+from damage_tasks.evidence.signatures import configured_key, key_id_of, public_key_of
+
+if TYPE_CHECKING:
+    from damage_tasks.evidence.verification import Verification
+    from damage_tasks.inspection import Inspection
+    from damage_tasks.redaction.redactor import Redactor
+    from damage_tasks.results.store import Inspections
+    from damage_tasks.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class SignedEvidence:
+    """The same evidence as a JSON file and as a PDF."""
+
+    json: bytes
+    pdf: bytes
+
+
+def evidence_of_inspection(
+    store: Inspections,
+    settings: Settings,
+    id: str,
+    made_by: str,
+    redactor: Redactor | None = None,
+) -> SignedEvidence:
+    """Signed evidence about the inspection ``id``; ``redactor`` pixelates faces and plates.
+
+    Raises `InspectionNotFound`, `SettingsError` without a key, and what
+    `damage_tasks.evidence.contents.collect` raises.
+    """
+    found = store.find_reviewed(id)
+    if found is None:
+        raise InspectionNotFound(f"no inspection {id}; it may still be on the queue")
+    return _evidence(store, settings, [found], None, made_by, redactor)
+
+
+def evidence_of_case(
+    store: Inspections,
+    settings: Settings,
+    case_id: str,
+    made_by: str,
+    redactor: Redactor | None = None,
+) -> SignedEvidence:
+    """Signed evidence about all photos of a case; raises as `evidence_of_inspection` does."""
+    case = store.find_case(case_id)
+    if case is None:
+        raise InspectionNotFound(f"no photo of case {case_id} has a verdict yet")
+    found = [store.find_reviewed(id) for id in case["inspections"]]
+    return _evidence(store, settings, [each for each in found if each], case, made_by, redactor)
+
+
+def _evidence(
+    store: Inspections,
+    settings: Settings,
+    inspections: Sequence[Inspection],
+    case: dict[str, Any] | None,
+    made_by: str,
+    redactor: Redactor | None,
+) -> SignedEvidence:
+    key = configured_key(settings)  # before the pictures are read
+    contents = collect(
+        store,
+        PictureFiles(settings, redactor),
+        inspections,
+        case=case,
+        made_by=made_by,
+        made_at=datetime.now(UTC).replace(microsecond=0),
+    )
+    file = write_json(contents, key)
+    pages = write_pages(contents, file, key_id_of(public_key_of(key)))
+    return SignedEvidence(file, sign_pdf(pages, {JSON_NAME: file, **contents.pictures}, key))
+
+
+def verify(file: bytes, trusted: Collection[str]) -> Verification:
+    """What is wrong with an evidence file, JSON or PDF; nothing if a ``trusted`` key signed it."""
+    found = verify_pdf(file) if is_pdf(file) else verify_json(file)
+    return found.by_one_of(trusted)

@@ -1,0 +1,153 @@
+"""Evidence about inspections and cases: what it says, and that it is signed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from datetime import timedelta
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from damage_tasks.errors import InspectionNotFound, SettingsError
+from damage_tasks.evidence.pdf_file import attached_json
+from damage_tasks.evidence.signatures import load_key, new_key, public_key_of
+from damage_tasks.evidence.signed_evidence import evidence_of_case, verify
+from damage_tasks.settings import get_settings
+from tests.evidence.conftest import NOTE, EvidenceArchive
+from tests.labelling.conftest import DENT, SCRATCH
+from tools.sample_pictures_and_results import BUNDLE, NOW, failed_inspection
+
+
+def facts_of(archive: EvidenceArchive, name: str) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(archive.evidence(name).json)["evidence"]
+    return facts
+
+
+def test_it_says_what_was_found_who_decided_and_what_counts(decided: EvidenceArchive) -> None:
+    facts = facts_of(decided, "car")
+    (photo,) = facts["photos"]
+    assert facts["billable"] is photo["billable"] is True
+    assert photo["photo"]["sha256"] == decided.digest_of("car")
+    assert photo["bundle"]["digest"] == BUNDLE.digest
+    assert photo["quality"]["verdict"] == "good" and photo["timings_ms"] == {"download": 12.0}
+    assert [each["type"] for each in photo["damages"]] == ["dent", "scratch"]
+    assert [(d["action"], d["person"], d["counts"]) for d in photo["decisions"]] == [
+        ("confirm", "김철수", True), ("no_damage", "김철수", True), ("note", "김철수", False),
+    ]  # fmt: skip
+    assert photo["decisions"][2]["payload"] == {"text": NOTE}
+    assert photo["counting_verdict"]["verdict"] == "damaged"
+    assert photo["counting_verdict"]["person"] == "김철수"
+
+
+def test_damage_without_a_decision_is_not_billable(evidence_archive: EvidenceArchive) -> None:
+    evidence_archive.add("car", DENT)
+    facts = facts_of(evidence_archive, "car")
+    assert facts["billable"] is False
+    assert facts["photos"][0]["counting_verdict"] == {
+        "verdict": "damaged", "by": "networks", "person": None, "made_at": NOW.isoformat(),
+    }  # fmt: skip
+
+
+def test_each_damaged_area_is_cut_out_of_the_original(decided: EvidenceArchive) -> None:
+    document = json.loads(decided.evidence("car").json)
+    (photo,) = document["evidence"]["photos"]
+    assert [crop["damage"] for crop in photo["crops"]] == [1, 2]
+    pictures = {name: base64.b64decode(text) for name, text in document["pictures"].items()}
+    assert set(pictures) == {"photo 1 overlay", "photo 1 damage 1", "photo 1 damage 2"}
+    for each in (photo["overlay"], *photo["crops"]):
+        assert hashlib.sha256(pictures[each["picture"]]).hexdigest() == each["sha256"]
+    crop = cv2.imdecode(np.frombuffer(pictures["photo 1 damage 1"], np.uint8), cv2.IMREAD_COLOR)
+    assert crop is not None and crop.shape[0] == crop.shape[1]
+
+
+def test_json_and_pdf_are_valid_and_an_altered_byte_is_refused(decided: EvidenceArchive) -> None:
+    made = decided.evidence("car")
+    assert attached_json(made.pdf) == made.json
+    for file in (made.json, made.pdf):
+        assert not verify(file, {decided.public_key}).problems
+        for at in range(0, len(file), len(file) // 40):
+            altered = file[:at] + bytes([file[at] ^ 1]) + file[at + 1 :]
+            assert verify(altered, {decided.public_key}).problems
+
+
+def test_another_key_is_not_accepted(decided: EvidenceArchive) -> None:
+    other = public_key_of(load_key(new_key().decode()))
+    made = decided.evidence("car")
+    for file in (made.json, made.pdf):
+        (problem,) = verify(file, {other}).problems
+        assert decided.public_key in problem
+        (problem,) = verify(file, ()).problems
+        assert "--public-key" in problem
+
+
+def test_without_a_key_there_is_no_evidence(
+    decided: EvidenceArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DAMAGE_EVIDENCE_KEY")
+    get_settings.cache_clear()
+    with pytest.raises(SettingsError, match="DAMAGE_EVIDENCE_KEY"):
+        decided.evidence("car")
+
+
+def test_pictures_that_are_gone_are_named(decided: EvidenceArchive) -> None:
+    decided.lose("overlays/car.jpg")
+    decided.lose(f"photos/{decided.digest_of('car')}")
+    (photo,) = facts_of(decided, "car")["photos"]
+    assert photo["overlay"] is None and photo["crops"] == []
+    overlay, original = photo["missing"]
+    assert "overlay cannot be read" in overlay and "original no longer available" in original
+    assert not verify(decided.evidence("car").pdf, {decided.public_key}).problems
+
+
+def test_a_failed_inspection_has_evidence_too(evidence_archive: EvidenceArchive) -> None:
+    evidence_archive.store.save(failed_inspection("lost"))
+    facts = facts_of(evidence_archive, "lost")
+    assert facts["photos"][0]["missing"] == ["the photo was not examined"]
+
+
+def test_earlier_photos_of_the_car_are_listed(decided: EvidenceArchive) -> None:
+    def add(name: str, days: int, **changes: Any) -> None:
+        metadata = {"car_id": changes.pop("car", 7)}
+        finished_at = NOW - timedelta(days=days)
+        decided.add(name, SCRATCH, finished_at=finished_at, metadata=metadata, **changes)
+
+    add("before", 3)
+    add("long-before", 30)
+    add("later", -1)
+    add("another-car", 3, car=8)
+    add("same-photo", 2, data=decided.photo_of("car"))
+    decided.decide("before", "confirm", "bob")
+    earlier = facts_of(decided, "car")["photos"][0]["earlier_photos"]
+    assert [each["id"] for each in earlier] == ["before", "long-before"]
+    assert earlier[0]["reviewed_by"] == "bob"
+    assert earlier[0]["damages"] == [{"type": "scratch", "severity": "minor"}]
+
+
+def test_secrets_in_urls_are_left_out(evidence_archive: EvidenceArchive) -> None:
+    url = "https://photos.example/car.jpg?X-Amz-Signature=5ec4e7"
+    evidence_archive.add("car", DENT, photo_url=url)
+    made = evidence_archive.evidence("car")
+    assert b"5ec4e7" not in made.json and b"5ec4e7" not in made.pdf
+
+
+def test_a_case_has_all_of_its_photos(evidence_archive: EvidenceArchive) -> None:
+    for name in ("front", "rear"):
+        evidence_archive.add(name, DENT, case_id="return-7", metadata={"car_id": 7})
+    evidence_archive.decide("rear", "confirm")
+    made = evidence_of_case(evidence_archive.store, get_settings(), "return-7", "ann")
+    facts = json.loads(made.json)["evidence"]
+    assert facts["case"]["case_id"] == "return-7" and facts["billable"] is True
+    assert [each["id"] for each in facts["photos"]] == ["front", "rear"]
+    assert [each["billable"] for each in facts["photos"]] == [False, True]
+    assert all(each["earlier_photos"] == [] for each in facts["photos"])
+
+
+def test_what_does_not_exist_has_no_evidence(evidence_archive: EvidenceArchive) -> None:
+    with pytest.raises(InspectionNotFound, match="no inspection none"):
+        evidence_archive.evidence("none")
+    with pytest.raises(InspectionNotFound, match="case none"):
+        evidence_of_case(evidence_archive.store, get_settings(), "none", "ann")
