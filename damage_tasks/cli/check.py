@@ -42,6 +42,8 @@ def run() -> None:
         ("database", _database if for_worker else _callers_database),
         ("bundle", _bundle if for_worker else _workers_only),
     ]
+    if settings.redact_bundle is not None:
+        checks.append(("redaction", _redaction))
     failed = False
     for name, check in checks:
         try:
@@ -55,7 +57,7 @@ def run() -> None:
         except Exception as error:
             # Report whatever a client library raises, and continue with the other checks.
             failed, label, text = True, WRONG_MARK, f"{type(error).__name__}: {error}"
-        console.print(f"{label} {name:<9}{escape(text)}")
+        console.print(f"{label} {name:<10}{escape(text)}")
     if not for_worker:
         missing = ", ".join(name for name in WORKER_MODULES if find_spec(name) is None)
         console.print(f"This is a caller's installation: it lacks {missing}, which workers need.")
@@ -150,3 +152,13 @@ def _bundle(settings: Settings) -> str:
     golden = len(bundle.manifest.golden)
     tested = f"{golden} golden photos pass" if golden else "no golden photos"
     return f"{bundle.label} on {segmenter.engine}: {names}; {tested}"
+
+
+def _redaction(settings: Settings) -> str:
+    from damage_tasks.redaction.redactor import open_redactor
+
+    redactor = open_redactor(settings)
+    assert redactor is not None
+    manifest = redactor.bundle.manifest
+    names = ", ".join(f"{network.name} ({network.status})" for network in manifest.networks)
+    return f"{redactor.bundle.label} on {redactor.engine}: {names}"

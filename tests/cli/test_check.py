@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
 from damage_tasks.cli.check import WORKER_MODULES
+from damage_tasks.settings import get_settings
+from tools.small_redaction_bundle import write_redaction_bundle
 
 
 def test_a_database_that_is_not_there_is_not_made(
@@ -86,3 +88,20 @@ def test_a_database_without_tables_is_reported(aws: Any, postgres_url: str) -> N
     )
     assert status == 1
     assert "run `damage-tasks migrate`" in lines["database"]
+
+
+def test_the_redaction_bundle_is_checked_if_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def line() -> str:
+        get_settings.cache_clear()
+        output = CliRunner().invoke(cli, ["check"]).output
+        return next((line for line in output.splitlines() if " redaction " in line), "")
+
+    monkeypatch.setenv("DAMAGE_BUNDLE", str(tmp_path / "missing"))  # loading one takes long
+    assert line() == ""
+    monkeypatch.setenv("DAMAGE_REDACT_BUNDLE", str(tmp_path / "redaction"))
+    assert "wrong" in line()
+    assert "faces and plates cannot be redacted" in line()
+    write_redaction_bundle(tmp_path / "redaction")
+    assert "plates (experimental), faces (experimental)" in line()

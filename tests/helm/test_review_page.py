@@ -38,6 +38,20 @@ def test_the_page_records_events_for_the_same_targets_as_workers() -> None:
     assert sources == [["damage-tasks"]] * 2
 
 
+def test_the_page_has_a_cache_for_a_redaction_bundle() -> None:
+    def caches(**settings: str) -> list[str]:
+        values = {**REVIEW, "settings": {**REVIEW["settings"], **settings}}
+        pod = render(values).pods["Deployment/damage-tasks-review"]
+        mounts = jmespath.search("containers[0].volumeMounts[].[name, mountPath]", pod)
+        found = [path for name, path in mounts if name == "bundles"]
+        assert len(found) == len([v for v in pod["volumes"] if v["name"] == "bundles"])
+        return found
+
+    assert caches() == []
+    bundle = "s3://damage-models/redaction/1.0.0"
+    assert caches(DAMAGE_REDACT_BUNDLE=bundle) == ["/var/cache/damage-tasks"]
+
+
 def test_the_page_requires_a_sign_in() -> None:
     with pytest.raises(ChartRefused, match="DAMAGE_REVIEW_SIGN_IN is not set"):
         render({"review": {"enabled": True}})
