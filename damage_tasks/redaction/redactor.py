@@ -15,7 +15,7 @@ from damage_tasks.storage.aws_clients import new_client
 from damage_tasks.vision.network_inputs_and_masks import network_input
 from model_store.engines import OPENVINO, TORCH, load_engine
 from model_store.engines.loading import openvino_is_installed
-from model_store.errors import DamageTaskError
+from model_store.errors import DamageTaskError, ExtraMissing
 from model_store.fetch import fetch_redaction_bundle
 
 if TYPE_CHECKING:
@@ -66,10 +66,15 @@ def open_redactor(settings: Settings) -> Redactor | None:
     try:
         bundle = fetch_redaction_bundle(settings.redact_bundle, settings.bundle_cache, new_client)
         return checked_redactor(bundle)
+    except ModuleNotFoundError as error:
+        problem: DamageTaskError = ExtraMissing(
+            f"{error.name} is missing: pip install 'damage-tasks[openvino]'"
+        )
     except DamageTaskError as error:
-        raise RedactionUnavailable(
-            f"faces and plates cannot be redacted, so no pictures are given out: {error}"
-        ) from error
+        problem = error
+    raise RedactionUnavailable(
+        f"faces and plates cannot be redacted, so no pictures are given out: {problem}"
+    ) from problem
 
 
 def checked_redactor(bundle: Bundle[RedactionManifest]) -> Redactor:

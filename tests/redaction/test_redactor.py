@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from damage_tasks.errors import BundleError, ExtraMissing, RedactionUnavailable
+from damage_tasks.redaction import redactor
 from damage_tasks.redaction.redactor import Redactor, checked_redactor, open_redactor
 from damage_tasks.redaction.redactor_on_first_use import RETRY_SECONDS, RedactorOnFirstUse
 from damage_tasks.settings import Settings
@@ -55,10 +56,10 @@ def test_faces_and_plates_are_pixelated_and_nothing_else_changes(bundle: Path) -
 
 
 def test_a_photo_of_any_shape_is_redacted(bundle: Path) -> None:
-    redactor = redactor_of(bundle)
+    checked = redactor_of(bundle)
     for size in ((1000, 400), (333, 777), (40, 40)):
         large = cv2.resize(pixels(), size)
-        assert redactor.redact(np.asarray(large, np.uint8)).shape == large.shape
+        assert checked.redact(np.asarray(large, np.uint8)).shape == large.shape
 
 
 def test_a_bundle_that_finds_something_else_on_its_golden_photo_is_refused(bundle: Path) -> None:
@@ -92,6 +93,17 @@ def test_onnx_weights_without_openvino_say_what_to_install(
     monkeypatch.setattr(loading, "openvino_is_installed", lambda: False)
     with pytest.raises(ExtraMissing, match=r"damage-tasks\[openvino\]"):
         redactor_of(bundle)
+
+
+def test_a_missing_library_gives_nothing_out_either(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(*_: Any) -> None:
+        raise ModuleNotFoundError("No module named 'safetensors'", name="safetensors")
+
+    monkeypatch.setattr(redactor, "load_engine", lacking)
+    with pytest.raises(RedactionUnavailable, match=r"safetensors is missing: .*\[openvino\]"):
+        open_redactor(Settings(redact_bundle=str(bundle)))
 
 
 def test_after_a_failure_the_bundle_is_opened_again_later(bundle: Path) -> None:
