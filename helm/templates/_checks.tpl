@@ -97,6 +97,9 @@ Reports all missing and conflicting values in one message, before anything is in
 {{- $wrong = append $wrong "settings.DAMAGE_REVIEW_SIGN_IN is not set, but review.enabled is true" -}}
 {{- end -}}
 {{- $s := .Values.settings -}}
+{{- if and .Values.rollout.enabled (not (hasSuffix "/CURRENT" (toString $s.DAMAGE_BUNDLE))) -}}
+{{- $wrong = append $wrong "settings.DAMAGE_BUNDLE is not a pointer (s3://BUCKET/NAME/CURRENT), but rollout.enabled is true" -}}
+{{- end -}}
 {{- if and .Values.retention.enabled (not (or $s.DAMAGE_RETENTION_DAYS $s.DAMAGE_PICTURE_RETENTION_DAYS $s.DAMAGE_DECISION_RETENTION_DAYS)) -}}
 {{- $wrong = append $wrong "settings.DAMAGE_RETENTION_DAYS is not set, but retention.enabled is true" -}}
 {{- end -}}

@@ -77,6 +77,12 @@ checksum/secret: {{ .Values.secret.values | toJson | sha256sum }}
 - name: DAMAGE_DEAD_LETTER_ALERTS
   value: worker
 {{- end }}
+{{- $worker := include "damage-tasks.workerValues" . | fromYaml }}
+{{- if and (dig "requests" "cpu" "" ($worker.resources | default dict)) (not (hasKey .Values.settings "DAMAGE_CORES")) }}
+# Otherwise DAMAGE_CONCURRENCY=auto would count all cores of the node.
+- name: DAMAGE_CORES
+  valueFrom: {resourceFieldRef: {resource: requests.cpu, divisor: "1"}}
+{{- end }}
 {{- with .Values.worker.extraEnv }}
 {{ toYaml . }}
 {{- end }}

@@ -15,7 +15,12 @@ EVERYTHING: dict[str, Any] = {
     "flower": {"ingress": {"enabled": True, "host": "flower.acme.example"}},
     "review": {"enabled": True, "ingress": {"enabled": True, "host": "review.acme.example"}},
     "retention": {"enabled": True},
-    "settings": {"DAMAGE_REVIEW_SIGN_IN": "oidc", "DAMAGE_RETENTION_DAYS": 730},
+    "rollout": {"enabled": True},
+    "settings": {
+        "DAMAGE_REVIEW_SIGN_IN": "oidc",
+        "DAMAGE_RETENTION_DAYS": 730,
+        "DAMAGE_BUNDLE": "s3://models/damage/CURRENT",
+    },
 }
 DAEMONSET = {"logs": {"shipping": "daemonset", "bucket": "logs"}}
 # Volumes that the restricted standard allows.
@@ -39,6 +44,7 @@ def test_all_pods_are_checked(documents: Documents) -> None:
         "Deployment/damage-tasks-event-bus",
         "Job/damage-tasks-migration",
         "CronJob/damage-tasks-retention",
+        "CronJob/damage-tasks-rollout",
         "Pod/damage-tasks-check",
     }
 
@@ -147,6 +153,7 @@ def test_each_component_has_its_own_account(documents: Documents) -> None:
     assert accounts["Job/damage-tasks-migration"] == "damage-tasks-migration"
     # Workers may not delete anything.
     assert accounts["CronJob/damage-tasks-retention"] == "damage-tasks-retention"
+    assert accounts["CronJob/damage-tasks-rollout"] == "damage-tasks-rollout"
     # It needs no identity.
     assert accounts["Deployment/damage-tasks-event-bus"] is None
 
@@ -175,7 +182,7 @@ def test_a_policy_covers_every_pod(documents: Documents) -> None:
         covered |= {component} if component else set(selector["matchExpressions"][0]["values"])
         assert policy["policyTypes"] == ["Ingress", "Egress"]
     assert covered == {
-        "worker", "migration", "retention", "test", "flower", "review", "event-bus"
+        "worker", "migration", "retention", "rollout", "test", "flower", "review", "event-bus"
     }  # fmt: skip
 
 
@@ -240,7 +247,7 @@ def test_additional_targets_are_open_to_every_pod_but_the_event_bus() -> None:
     values["settings"] = {**EVERYTHING["settings"], "DAMAGE_CALLBACK_HOSTS": ["a.example"]}
     policies = render(values).find("[?kind=='NetworkPolicy']")
     allowed = {each["metadata"]["name"]: rule in each["spec"]["egress"] for each in policies}
-    assert len(allowed) == 7
+    assert len(allowed) == 8
     assert [name for name, there in allowed.items() if not there] == ["damage-tasks-event-bus"]
 
 

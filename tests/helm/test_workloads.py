@@ -16,16 +16,19 @@ ALL: dict[str, Any] = {
     "logs": {"shipping": "daemonset", "bucket": "logs"},
     "review": {"enabled": True},
     "retention": {"enabled": True},
+    "rollout": {"enabled": True},
     "settings": {
         "DAMAGE_REVIEW_SIGN_IN": "oidc",
         "DAMAGE_CALLBACK_HOSTS": ["rental.example"],
         "DAMAGE_RETENTION_DAYS": 730,
+        "DAMAGE_BUNDLE": "s3://models/damage/CURRENT",
     },
 }
 OBJECTS = {
     "worker": "Deployment/damage-tasks-worker",
     "migration": "Job/damage-tasks-migration",
     "retention": "CronJob/damage-tasks-retention",
+    "rollout": "CronJob/damage-tasks-rollout",
     "flower": "Deployment/damage-tasks-flower",
     "review": "Deployment/damage-tasks-review",
     "deliverer": "Deployment/damage-tasks-deliverer",

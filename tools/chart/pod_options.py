@@ -21,6 +21,7 @@ WORKLOADS = {
     "worker": f"EVENT_BUS_PASSWORD$|LOG_FILE$|REMAP_SIGTERM$|{APPLICATION}",
     "migration": APPLICATION,
     "retention": f"EVENT_BUS_PASSWORD$|{APPLICATION}",
+    "rollout": APPLICATION,
     "flower": f"FLOWER_|EVENT_BUS_PASSWORD$|{APPLICATION}",
     "review": APPLICATION,
     "deliverer": APPLICATION,
