@@ -15,6 +15,7 @@ from damage_tasks.cli import (
     deliveries,
     demo,
     detect,
+    drift,
     evidence,
     export,
     find,
@@ -55,6 +56,7 @@ for module in (
     flower,
     review,
     report,
+    drift,
     stack,
     demo,
 ):

@@ -10,7 +10,9 @@ from model_store.errors import BundleError, BundleNotFound, BundleUnavailable
 from model_store.manifest import (
     MANIFEST_FILE,
     BundleManifest,
+    Manifest,
     RedactionManifest,
+    damage_manifest,
     parse_any_manifest,
     read_any_manifest,
 )
@@ -109,6 +111,18 @@ def _fetch_named(
     return bundle
 
 
+def fetch_manifest(uri: str, cache: Path, new_client: ClientFactory = boto3_client) -> Manifest:
+    """The manifest of the bundle that `fetch_bundle` would return, without its weights.
+
+    Raises `BundleError`, `BundleNotFound` or `BundleUnavailable`.
+    """
+    if is_pointer(uri):
+        rollout = read_rollout(uri, cache, new_client)
+        uri = bundle_uri(uri, rollout.largest.version)
+    folder = DEFAULT_BUNDLE_FOLDER if uri == "default" else folder_of(uri)
+    return damage_manifest(_manifest_at(uri, folder, new_client)[0], uri)
+
+
 def find_version(
     pointer_uri: str, version: str, new_client: ClientFactory = boto3_client
 ) -> NamedBundle:
@@ -117,12 +131,16 @@ def find_version(
     Raises `BundleError`, `BundleNotFound` or `BundleUnavailable`.
     """
     uri = bundle_uri(pointer_uri, version)
-    folder = folder_of(uri)
-    if folder is not None:
-        manifest, digest = read_any_manifest(folder)
-    else:
-        text = read_all(source_of(uri, new_client), MANIFEST_FILE)
-        manifest, digest = parse_any_manifest(text, uri)
+    manifest, digest = _manifest_at(uri, folder_of(uri), new_client)
     if manifest.version != version:
         raise BundleError(f"{uri} contains version {manifest.version}")
     return NamedBundle(version=version, digest=digest)
+
+
+def _manifest_at(
+    uri: str, folder: Path | None, new_client: ClientFactory
+) -> tuple[Manifest | RedactionManifest, str]:
+    """The manifest and its digest, from ``folder`` if there is one."""
+    if folder is not None:
+        return read_any_manifest(folder)
+    return parse_any_manifest(read_all(source_of(uri, new_client), MANIFEST_FILE), uri)

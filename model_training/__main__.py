@@ -15,6 +15,7 @@ from model_training.cli.fit_score import fit_score
 from model_training.cli.pack import pack
 from model_training.cli.pack_redaction import pack_redaction
 from model_training.cli.quantise import quantise
+from model_training.cli.reference import reference
 from model_training.cli.train import train
 from model_training.cli.train_plates import train_plates
 
@@ -27,8 +28,8 @@ cli = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    curate, train, fit_score, evaluate, export, average, bands, pack, quantise, compare,
-    train_plates, pack_redaction,
+    curate, train, fit_score, evaluate, export, average, bands, reference, pack, quantise,
+    compare, train_plates, pack_redaction,
 ):  # fmt: skip
     cli.command()(command)
 

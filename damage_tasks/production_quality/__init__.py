@@ -1,1 +1,1 @@
-"""How often the networks are right in production, estimated from people's decisions."""
+"""How well the networks do in production, from people's decisions, and drift of the photos."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from damage_tasks.damage import Damage, enlarged_view
+from damage_tasks.review.drift_plots import bars
 from damage_tasks.review.error_explanations import explain
 from damage_tasks.review.languages import Language
 from damage_tasks.review.selections import inspection_path
@@ -33,6 +35,9 @@ def open_templates(language: Language) -> Environment:
         percent=language.percent,
         precise_percent=language.precise_percent,
         explain=explain,
+        bars=bars,
+        figure=lambda value: language.number(value, 2 if abs(value) < 10 else 0),
+        is_finite=math.isfinite,
         points=_points,
         crop=_crop,
         inspection_path=inspection_path,

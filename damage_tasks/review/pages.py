@@ -28,6 +28,7 @@ from damage_tasks.review.selections import DEFAULT_LIST, ListAddress, inspection
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from damage_tasks.production_quality.latest_drift import LatestDrift
     from damage_tasks.production_quality.latest_report import LatestReport
     from damage_tasks.results.store import Inspections
     from damage_tasks.settings import Settings
@@ -51,12 +52,14 @@ class Pages:
         settings: Settings,
         templates: Mapping[str, Environment],
         quality: LatestReport,
+        drift: LatestDrift,
     ) -> None:
         self._store = store
         self._pictures = pictures
         self._settings = settings
         self._templates = templates
         self._quality = quality
+        self._drift = drift
 
     def show_list(self, request: Request) -> Response:
         """A page of a work list."""
@@ -152,6 +155,10 @@ class Pages:
     def show_quality(self, request: Request) -> Response:
         """Precision and recall in production, and what goes to people."""
         return self._page(request, "quality.html", report=self._quality.get())
+
+    def show_drift(self, request: Request) -> Response:
+        """Whether the photos of the last 24 hours look like those of the reference."""
+        return self._page(request, "drift.html", history=self._drift.get(), settings=self._settings)
 
     def show_photo(self, request: Request) -> Response:
         """The photo, as a JPEG."""

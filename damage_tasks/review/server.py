@@ -22,6 +22,8 @@ def serve(address: str, port: int) -> None:
     try:
         import uvicorn
 
+        from damage_tasks.production_quality.drift_metrics import DriftMetrics
+        from damage_tasks.production_quality.latest_drift import LatestDrift
         from damage_tasks.production_quality.latest_report import LatestReport
         from damage_tasks.production_quality.quality_metrics import quality_registry
         from damage_tasks.review.web_application import build_application, refuse_open_page
@@ -33,13 +35,14 @@ def serve(address: str, port: int) -> None:
     configure_logging(settings.log_level, settings.log_format)
     store = open_store(settings.require("database_url"), settings.event_targets)
     store.check()
-    quality = LatestReport(store, settings)
+    quality, drift = LatestReport(store, settings), LatestDrift(store, settings)
     if settings.metrics_port:
         registry = quality_registry(quality.get, settings.recall_floor)
+        registry.register(DriftMetrics(drift.get, settings))
         serve_registry(registry, settings.metrics_port)
     if settings.redact_bundle is None:
         logger.info("viewers see faces and plates: DAMAGE_REDACT_BUNDLE is not set")
-    application = build_application(settings, store, quality)
+    application = build_application(settings, store, quality, drift)
     logger.info("the inspectors' page is at http://%s:%s", address, port)
     uvicorn.run(
         application,

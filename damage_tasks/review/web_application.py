@@ -29,6 +29,7 @@ from damage_tasks.errors import (
     TemporaryError,
 )
 from damage_tasks.http_access import is_loopback
+from damage_tasks.production_quality.latest_drift import LatestDrift
 from damage_tasks.production_quality.latest_report import LatestReport
 from damage_tasks.review.language_choice import choose_language
 from damage_tasks.review.languages import Languages, language_of
@@ -70,14 +71,18 @@ def refuse_open_page(settings: Settings, address: str) -> None:
 
 
 def build_application(
-    settings: Settings, store: Inspections, quality: LatestReport | None = None
+    settings: Settings,
+    store: Inspections,
+    quality: LatestReport | None = None,
+    drift: LatestDrift | None = None,
 ) -> Starlette:
     """The application; raises `SettingsError` if the settings of the sign-in are incomplete."""
     sign_in = _open_sign_in(settings)
     languages = Languages(settings.review_language)
     templates = {language.tag: open_templates(language) for language in languages}
     quality = quality or LatestReport(store, settings)
-    pages = Pages(store, Pictures(settings), settings, templates, quality)
+    drift = drift or LatestDrift(store, settings)
+    pages = Pages(store, Pictures(settings), settings, templates, quality, drift)
     entries = settings.review_roles
     if settings.review_sign_in == "none":
         entries = ("*=admin",)
@@ -101,6 +106,7 @@ def build_application(
             page("/inspections/{id:path}/decisions", pages.decide, Role.INSPECTOR, "POST"),
             page("/inspections/{id:path}", pages.show_inspection),
             page("/quality", pages.show_quality, Role.INSPECTOR),
+            page("/drift", pages.show_drift, Role.INSPECTOR),
             page("/undo", pages.undo, Role.INSPECTOR, "POST"),
         ],
         middleware=[

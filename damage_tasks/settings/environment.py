@@ -23,6 +23,7 @@ from damage_tasks.lanes import URGENT
 from damage_tasks.settings.base import PREFIX, is_service_link
 from damage_tasks.settings.connection_settings import PlaceSettings
 from damage_tasks.settings.database_url import with_driver
+from damage_tasks.settings.drift_settings import DriftSettings
 from damage_tasks.settings.event_settings import EventSettings
 from damage_tasks.settings.evidence_settings import EvidenceSettings
 from damage_tasks.settings.intake_settings import IntakeSettings
@@ -51,6 +52,7 @@ class Settings(
     RetentionSettings,
     RolloutSettings,
     EvidenceSettings,
+    DriftSettings,
     ReviewSettings,
     MonitoringSettings,
     EventSettings,

@@ -39,6 +39,7 @@ from model_store.manifest.redaction_manifest import (
     RedactNetwork,
     Subject,
 )
+from model_store.manifest.reference import Distribution, Reference
 
 __all__ = [
     "INT8",
@@ -48,6 +49,7 @@ __all__ = [
     "Calibration",
     "Converted",
     "Decision",
+    "Distribution",
     "Evidence",
     "File",
     "Gate",
@@ -62,6 +64,7 @@ __all__ = [
     "Output",
     "RedactNetwork",
     "RedactionManifest",
+    "Reference",
     "Review",
     "ReviewCosts",
     "SegmentNetwork",

@@ -22,6 +22,7 @@ from model_store.manifest.networks import (
     UnionNetwork,
 )
 from model_store.manifest.part import Part, is_number
+from model_store.manifest.reference import Reference
 from model_store.manifest.references import misfits_of_decision, misfits_of_networks
 
 
@@ -111,6 +112,7 @@ class Manifest(BundleManifest):
     networks: tuple[Network, ...] = Field(min_length=1)
     decision: Decision
     review: Review | None = None
+    reference: Reference | None = None
     golden: tuple[Golden, ...] = ()
 
     @classmethod

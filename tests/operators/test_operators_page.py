@@ -42,6 +42,7 @@ ELSEWHERE = {
     "damage-tasks forget --expired",
     "damage-tasks report", "damage-tasks report --since 7d",
     "damage-tasks guard-rollout", "damage-tasks guard-rollout --dry-run",
+    "damage-tasks drift",
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from damage_tasks.errors import DatabaseUnavailable
-from damage_tasks.production_quality import latest_report
+from damage_tasks.production_quality import kept_report, latest_report
 from damage_tasks.production_quality.latest_report import LatestReport
 from damage_tasks.results.store import Inspections
 from damage_tasks.review.recording import record
@@ -74,7 +74,7 @@ def test_the_report_is_kept_for_some_minutes(
     store.save(inspection("new", finding(damage()), finished_at=now))
     store.save(inspection("old", finding(), sha256="c" * 64, finished_at=now - timedelta(days=8)))
     assert reports.get().overall.photos == 0
-    monkeypatch.setattr(latest_report, "LIFETIME", timedelta(0))
+    monkeypatch.setattr(kept_report, "LIFETIME", timedelta(0))
     assert reports.get().overall.photos == 1
     store.close()
 
@@ -95,6 +95,6 @@ def test_a_report_that_failed_is_not_repeated_at_once(
             with pytest.raises(DatabaseUnavailable, match="took too long"):
                 reports.get()
     assert len(attempts) == 1
-    monkeypatch.setattr(latest_report, "PAUSE_AFTER_FAILURE", timedelta(0))
+    monkeypatch.setattr(kept_report, "PAUSE_AFTER_FAILURE", timedelta(0))
     assert reports.get().overall.photos == 0
     store.close()

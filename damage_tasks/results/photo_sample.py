@@ -1,0 +1,108 @@
+"""A random sample of the photos that were examined in a period."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import sqlalchemy as sa
+
+from damage_tasks.inspection import Verdict
+from damage_tasks.results.tables import findings, inspections
+from damage_tasks.results.work_lists import audit_bound
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+# More photos would hardly make distributions more precise.
+MAX_PHOTOS = 20_000
+DAYS_WITHOUT_BUNDLE = 3
+
+
+class SampledPhoto(NamedTuple):
+    """The figures of a photo; ``hour`` is the hour of the day in UTC, 00 to 23.
+
+    ``brightness`` and ``blur`` as in `damage_tasks.inspection.Quality`; None from early workers.
+    ``camera``: the make in lower case, None if the photo does not name it.
+    """
+
+    id: str
+    bundle: str
+    brightness: float | None
+    blur: float | None
+    megapixels: float
+    score: float
+    verdict: str
+    hour: str
+    camera: str | None = None
+
+
+class PhotoSample(NamedTuple):
+    """Some of the ``total`` photos of a period."""
+
+    photos: Sequence[SampledPhoto]
+    total: int
+
+
+def sample_photos(connection: Connection, since: datetime, until: datetime) -> PhotoSample:
+    """About `MAX_PHOTOS` photos with a verdict of networks, or all if there are fewer.
+
+    The photo's digest decides, so they are spread evenly over the period.
+    """
+    c, quality = inspections.c, findings.c.quality
+    total = connection.execute(_examined(since, until, sa.func.count())).scalar_one()
+    query = _examined(
+        since, until, c.id, c.bundle_version, c.finished_at, c.damage_score, c.verdict, c.camera,
+        findings.c.photo_width, findings.c.photo_height,
+        quality["brightness"].as_float().label("brightness"),
+        quality["blur"].as_float().label("blur"),
+    ).select_from(inspections.join(findings, findings.c.id == c.finding_id))  # fmt: skip
+    if total > MAX_PHOTOS:
+        query = query.where(c.photo_sha256 < audit_bound(MAX_PHOTOS / total))
+    return PhotoSample([_photo(row) for row in connection.execute(query)], total)
+
+
+def find_first_day(
+    connection: Connection, version: str, before: datetime, days: int = 366
+) -> datetime | None:
+    """The day on which the bundle ``version`` first examined photos; None if it never did.
+
+    Goes back from ``before`` for at most ``days`` days, until the bundle was not used for some.
+    """
+    day = before.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    first, last = None, day - timedelta(days=days)
+    while day >= last:
+        query = _examined(day, day + timedelta(days=1), sa.literal(1))
+        used = connection.execute(
+            query.where(inspections.c.bundle_version == version).limit(1)
+        ).first()
+        if used:
+            first = day
+        elif (first or before) - day > timedelta(days=DAYS_WITHOUT_BUNDLE):
+            break
+        day -= timedelta(days=1)
+    return first
+
+
+def _examined(since: datetime, until: datetime, *columns: Any) -> sa.Select[Any]:
+    return sa.select(*columns).where(
+        inspections.c.finished_at >= since,
+        inspections.c.finished_at < until,
+        inspections.c.verdict.in_([str(Verdict.DAMAGED), str(Verdict.CLEAN)]),
+    )
+
+
+def _photo(row: Any) -> SampledPhoto:
+    return SampledPhoto(
+        id=row.id,
+        bundle=row.bundle_version or "",
+        brightness=row.brightness,
+        blur=row.blur,
+        # As precise as a reference in a manifest, which would otherwise split equal values.
+        megapixels=round(row.photo_width * row.photo_height / 1e6, 2),
+        score=round(row.damage_score, 4),
+        verdict=row.verdict,
+        hour=f"{row.finished_at.astimezone(UTC):%H}",
+        camera=(row.camera or "").lower().partition(" ")[0] or None,
+    )

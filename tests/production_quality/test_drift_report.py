@@ -1,0 +1,147 @@
+"""Drift of stored inspections, in PostgreSQL and in SQLite, and the reference that is used."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from damage_tasks.errors import BundleNotFound
+from damage_tasks.production_quality import latest_drift
+from damage_tasks.production_quality.drift_reference import References
+from damage_tasks.production_quality.drift_report import DriftReport, report_drift
+from damage_tasks.production_quality.latest_drift import LatestDrift
+from damage_tasks.results import photo_sample
+from damage_tasks.results.photo_sample import find_first_day, sample_photos
+from damage_tasks.results.store import Inspections
+from damage_tasks.settings import Settings
+from model_store.fetch import fetch_manifest
+from model_store.manifest import Manifest, Reference
+from tests.production_quality.conftest import AddDay
+from tools.sample_pictures_and_results import NOW
+
+DAY = timedelta(days=1)
+# For few photos.
+LIMITS: dict[str, Any] = {"drift_photos": 50, "drift_psi": 1.0, "drift_ks": 0.3}
+SETTINGS = Settings(**LIMITS, drift_reference_days=2)
+
+
+def no_manifest() -> Manifest:
+    raise BundleNotFound("no bundle here")
+
+
+def report(
+    store: Inspections, day: int, settings: Settings = SETTINGS, read_manifest: Any = no_manifest
+) -> DriftReport:
+    references = References(store, settings, read_manifest)
+    return report_drift(store, references, settings, NOW + day * DAY, NOW + (day + 1) * DAY)
+
+
+def test_photos_are_compared_with_the_bundles_first_whole_days(
+    production: Inspections, add_day: AddDay
+) -> None:
+    for day in range(-5, -1):
+        add_day(day, 60)
+    add_day(-1, 80, light=0.6)
+    assert report(production, -2).drifted == []
+    found = report(production, -1)
+    assert found.drifted == ["brightness"]
+    assert (found.bundle, found.photos, found.total) == ("1.0.0", 80, 80)
+    assert found.reference
+    assert found.reference.origin == "first days"
+    # The first day, 2026-11-17, began at noon.
+    reference = found.reference.reference
+    assert (reference.since, reference.until) == ("2026-11-18", "2026-11-20")
+    brightness = next(figure for figure in found.figures if figure.name == "brightness")
+    assert len(brightness.examples) == 4
+    assert brightness.ks is not None
+    assert brightness.ks > 0.5
+    assert found.to_dict()["figures"]["brightness"]["drifted"] is True
+
+
+def test_without_enough_photos_or_a_reference_nothing_has_drifted(
+    production: Inspections, add_day: AddDay
+) -> None:
+    assert report(production, -1).bundle == ""
+    add_day(-1, 60)
+    new = report(production, -1)
+    assert (new.photos, new.reference, list(new.figures)) == (60, None, [])
+    add_day(-3, 60)
+    add_day(-2, 80)
+    few = report(production, -1, Settings(**{**LIMITS, "drift_photos": 61}))
+    assert few.reference
+    assert list(few.figures) == []
+
+
+def test_a_setting_names_the_days_of_the_reference(
+    production: Inspections, add_day: AddDay
+) -> None:
+    add_day(-9, version="0.9.0", light=0.6)
+    add_day(-3)
+    add_day(-1, light=0.6)
+    days = datetime(2026, 11, 13, tzinfo=UTC), datetime(2026, 11, 15, tzinfo=UTC)
+    found = report(production, -1, Settings(**LIMITS, drift_reference=days))
+    assert found.reference
+    assert found.reference.to_dict() == {
+        "origin": "setting", "source": "production", "photos": 60,
+        "since": "2026-11-13", "until": "2026-11-15",
+    }  # fmt: skip
+    assert "brightness" not in found.drifted
+
+
+def test_the_manifest_has_the_reference_of_its_own_version(
+    production: Inspections, add_day: AddDay
+) -> None:
+    add_day(-1)
+    reference = Reference(source="validation", photos=9, labels={"verdict": {"clean": 1.0}})
+    manifest = fetch_manifest("default", SETTINGS.bundle_cache)
+    for version, origin in (("1.0.0", "manifest"), ("2.0.0", None)):
+        changed = manifest.model_copy(update={"reference": reference, "version": version})
+        found = report(production, -1, read_manifest=lambda shown=changed: shown)
+        assert (found.reference and found.reference.origin) == origin
+        assert [f.name for f in found.figures] == (["verdict"] if origin else [])
+
+
+def test_many_photos_are_sampled_by_their_digests(
+    production: Inspections, add_day: AddDay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photo_sample, "MAX_PHOTOS", 50)
+    add_day(-1, 200)
+    with production.transaction() as connection:
+        found = sample_photos(connection, NOW - DAY, NOW)
+        again = sample_photos(connection, NOW - DAY, NOW)
+    assert found.total == 200
+    assert 25 < len(found.photos) < 75
+    assert found == again
+    assert len({photo.hour for photo in found.photos}) > 12
+
+
+def test_the_first_day_of_a_bundle_is_found_over_short_gaps(
+    production: Inspections, add_day: AddDay
+) -> None:
+    for day in (-30, -6, -3, -1):
+        add_day(day, 2)
+    with production.transaction() as connection:
+        first = find_first_day(connection, "1.0.0", NOW)
+        assert first == datetime(2026, 11, 16, tzinfo=UTC)
+        assert find_first_day(connection, "9.0.0", NOW) is None
+
+
+def test_whole_days_are_computed_once(
+    production: Inspections, add_day: AddDay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[datetime] = []
+    real = report_drift
+
+    def noted(store: Any, references: Any, settings: Any, since: datetime, until: datetime) -> Any:
+        asked.append(since)
+        return real(store, references, settings, since, until)
+
+    monkeypatch.setattr(latest_drift, "report_drift", noted)
+    drift = LatestDrift(production, SETTINGS)
+    history = drift.get()
+    assert len(history.days) == latest_drift.HISTORY
+    assert history.days[-1].until <= history.latest.until
+    assert len(asked) == latest_drift.HISTORY + 1
+    assert drift.get() is history

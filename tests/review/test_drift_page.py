@@ -1,0 +1,80 @@
+"""The page about drift, in a real browser and in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from damage_tasks.inspection import Quality
+from tests.review.conftest import Open, ReviewSite
+from tests.review.test_korean_page import english_words
+from tests.review.test_review_browser import DESK, PHONE, violations
+from tools.sample_pictures_and_results import finding
+
+pytestmark = pytest.mark.server
+PHOTOS = 52
+
+
+@pytest.fixture
+def database_url(migrated_sqlite_url: str) -> str:
+    return migrated_sqlite_url
+
+
+@pytest.fixture
+def site(review_site: Open) -> Iterator[ReviewSite]:
+    """The photos of today are darker than those of three days ago, which are the reference."""
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    days = today - timedelta(days=3), today - timedelta(days=2)
+    with review_site(drift_photos=50, drift_reference=days) as site:
+        for day, brightness in ((-3, 0.5), (0, 0.2)):
+            for number in range(PHOTOS):
+                found = finding(quality=Quality(90.0 + number, brightness + number / 1000, "good"))
+                finished = datetime.now(UTC) - timedelta(minutes=number) if day == 0 else days[0]
+                id = f"{day + 3}-{number}".encode()
+                site.add_photo(
+                    number + PHOTOS * (day == 0), id, found=found, kept=number < 6,
+                    finished_at=finished,
+                )  # fmt: skip
+        yield site
+
+
+@pytest.mark.parametrize("kind", [DESK, PHONE], ids=["desk", "phone"])
+def test_drifted_figures_have_plots_and_examples(
+    site: ReviewSite, chromium: Any, kind: dict[str, Any]
+) -> None:
+    page = chromium.new_context(**kind).new_page()
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text))
+    page.goto(f"{site.url}/quality")
+    page.get_by_role("link", name="Whether the photos have changed").click()
+    page.get_by_role("heading", name="brightness drifted").wait_for()
+    page.get_by_text("The photos differ from the reference.").wait_for()
+    figure = page.locator("section.figure", has=page.get_by_role("heading", name="brightness"))
+    assert figure.locator("rect.expected").count() == figure.locator("rect.actual").count() > 5
+    assert figure.locator(".examples img").count() == 4
+    figure.get_by_text("Shares").click()
+    assert figure.get_by_role("row").count() > 5
+    assert violations(page) == []
+    widths = page.locator("html").evaluate("e => [e.scrollWidth, e.clientWidth]")
+    assert widths[0] <= widths[1]
+    assert [text for text in problems if "Content Security" in text] == []
+    with page.expect_navigation():
+        figure.locator(".examples a").first.click()
+    assert "/inspections/" in page.url
+
+
+def test_the_page_is_korean(site: ReviewSite, chromium: Any) -> None:
+    page = chromium.new_context(**DESK, locale="ko-KR").new_page()
+    page.goto(f"{site.url}/drift")
+    page.get_by_text("사진이 기준과 다릅니다").wait_for()
+    assert english_words(page) <= {"PSI", "KS"}
+
+
+def test_without_photos_it_says_what_is_missing(review_site: Open, chromium: Any) -> None:
+    with review_site() as site:
+        page = chromium.new_context(**DESK).new_page()
+        page.goto(f"{site.url}/drift")
+        page.get_by_text("There is no reference yet").wait_for()
