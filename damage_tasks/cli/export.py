@@ -89,7 +89,7 @@ def run(
     )
     console = Console(soft_wrap=True)
     if redactor is None:
-        console.print("faces and plates are not pixelated")
+        Console(stderr=True).print("faces and plates are not pixelated")
     print_counts(console, "exported", report.exported)
     print_counts(console, "left out", report.left_out)
     if report.left_out:

@@ -40,9 +40,9 @@ def serve(address: str, port: int) -> None:
         registry = quality_registry(quality.get, settings.recall_floor)
         registry.register(DriftMetrics(drift.get, settings))
         serve_registry(registry, settings.metrics_port)
+    application = build_application(settings, store, quality, drift)
     if settings.redact_bundle is None:
         logger.info("viewers see faces and plates: DAMAGE_REDACT_BUNDLE is not set")
-    application = build_application(settings, store, quality, drift)
     logger.info("the inspectors' page is at http://%s:%s", address, port)
     uvicorn.run(
         application,

@@ -117,7 +117,8 @@ def sentry_of_a_caller(recorder: Recorder) -> Iterator[Any]:
         with sentry_sdk.start_transaction(name="return of a car") as transaction:
             yield transaction
     finally:
-        sentry_sdk.init()
+        # Without arguments, the integration would stay, and change the messages of later tests.
+        sentry_sdk.init(default_integrations=False, auto_enabling_integrations=False)
 
 
 def hexadecimal(span: Any) -> tuple[str, str]:

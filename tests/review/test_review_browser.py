@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Error
+from playwright.sync_api import Error, expect
 
 from damage_tasks.inspection import Finding, PhotoFacts
 from damage_tasks.samples.car_photo import TYPES, draw_sample
@@ -197,6 +197,7 @@ def test_a_phone_decides_by_touch(review_site: Open, visit: Visit) -> None:
         widths = page.locator("html").evaluate("e => [e.scrollWidth, e.clientWidth]")
         assert widths[0] <= widths[1]
         page.get_by_role("button", name="Missed damage").tap()
+        expect(page.locator("#stage svg")).to_be_in_viewport(ratio=0.9)
         box = page.locator("#stage svg").bounding_box()
         with step(page):
             page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)

@@ -43,6 +43,8 @@ class Worker:
         self.store = folder / "damage"
         self.pointer = f"{self.store}/CURRENT"
         self.files = StateFiles(folder / "state/heartbeat")
+        # The process of the tests may have become large.
+        settings = {"max_process_megabytes": 1_000_000, **settings}
         self.settings = Settings(
             bundle=self.pointer, bundle_cache=folder / "cache", engine="torch", **settings
         )

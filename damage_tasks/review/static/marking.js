@@ -20,6 +20,8 @@ function begin(kind, label) {
   stop();
   marking = kind;
   stage().classList.add("marking");
+  // On a phone, the button that begins this may stand far below the photo.
+  stage().scrollIntoView({ block: "nearest" });
   document.querySelector("#mode").textContent = label;
 }
 
