@@ -28,10 +28,10 @@ REPEATS = 20
 GOAL_MILLISECONDS = 100.0  # median of each page with 1,000,000 inspections
 REPORT = "first quality"  # computed once in ten minutes, so it has no goal
 
-# One photo in five is damaged, one damage in 200 is severe, one photo in fifty is poor, and people
-# decided about one in ten after an hour. The networks are sure of most; one photo in seven was
-# examined by a worker that stored neither review band nor quality in the inspection. Photos come
-# every two seconds, four of each case; one in ten names no camera, and one in 5,000 a rare one.
+# One photo in five is damaged, one damaged area in 200 is severe, one photo in fifty is poor, and
+# people decided about one in ten after an hour. The networks are sure of most; one photo in seven
+# was examined by a worker that stored neither review band nor quality in the inspection. Photos
+# come every two seconds, four of each case; one in ten names no camera, one in 5,000 a rare one.
 _FINDINGS = """
 INSERT INTO findings (id, photo_sha256, bundle_digest, verdict, damage_score, decided_by, scores,
     photo_width, photo_height, quality, created_at)

@@ -32,7 +32,8 @@ def run(
 
     Both are estimated from people's decisions (`damage-tasks review`), weighted by how photos were
     drawn: unsure ones are decided about more often than others. The recall needs decisions of the
-    random audit. Also by type of damage, light and bundle. Ends with status 1 if the recall may be
+    random audit. Also by type of damage, light, make of the camera and bundle; with
+    DAMAGE_REVIEW_COSTS also what decisions cost and save. Ends with status 1 if the recall may be
     below DAMAGE_RECALL_FLOOR.
 
     Example: damage-tasks report --since 28d --html report.html
@@ -42,7 +43,9 @@ def run(
 
     settings = get_settings()
     moment = parse_moment(since, "--since") or datetime.now(UTC) - timedelta(days=7)
-    report = report_quality(open_inspections(), moment, settings.review_audit_share)
+    report = report_quality(
+        open_inspections(), moment, settings.review_audit_share, settings.review_costs
+    )
     if html is not None:
         from damage_tasks.cli.quality_page import write_page
 

@@ -20,6 +20,8 @@ class LatestReport(KeptReport[QualityReport]):
         days = timedelta(days=settings.quality_days)
 
         def report(now: datetime) -> QualityReport:
-            return report_quality(store, now - days, settings.review_audit_share)
+            return report_quality(
+                store, now - days, settings.review_audit_share, settings.review_costs
+            )
 
         super().__init__(report)

@@ -1,4 +1,4 @@
-"""The quality in production: precision and recall, by type, light and bundle, and people's work."""
+"""The quality in production: precision and recall, also of some of the photos; people's work."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from damage_tasks.results.quality_counts import (
     count_photos,
     count_types,
     find_decided,
+    find_makes,
 )
 
 if TYPE_CHECKING:
     from damage_tasks.results.store import Inspections
 
 Counts = Mapping[PhotoKind, int]
+Costs = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,32 @@ class PeoplesWork:
 
 
 @dataclass(frozen=True, slots=True)
+class Money:
+    """What people's decisions cost and save, in the currency of DAMAGE_REVIEW_COSTS.
+
+    ``time``: the cost of people's time; ``errors``: what the errors that they corrected would have
+    cost; ``band_hours`` and ``band``: the time to look at every photo in the review band, and what
+    it costs.
+    """
+
+    time: float
+    errors: float
+    band_hours: float
+    band: float
+
+    @property
+    def saved(self) -> float:
+        """What is left of the avoided costs; negative if people cost more than they save."""
+        return self.errors - self.time
+
+
+@dataclass(frozen=True, slots=True)
 class QualityReport:
     """The quality of photos examined since ``since``.
 
     ``by`` has the same figures by ``type`` (whether the photo shows damage of the type),
-    ``light`` and ``bundle``; ``audited`` is the number of decided photos that the audit drew.
+    ``light``, ``camera`` (make) and ``bundle``; ``audited`` is the number of decided photos that
+    the audit drew. ``money`` is None if no costs are set, or nobody has decided.
     """
 
     since: datetime
@@ -59,6 +82,7 @@ class QualityReport:
     by: Mapping[str, Mapping[str, Accuracy]]
     people: PeoplesWork
     audited: int
+    money: Money | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -72,18 +96,25 @@ class QualityReport:
             },
             "people": {**asdict(self.people), "hours": self.people.hours},
             "audited": self.audited,
+            "money": asdict(self.money) if self.money else None,
         }
 
 
-def report_quality(store: Inspections, since: datetime, audit_share: float) -> QualityReport:
+def report_quality(
+    store: Inspections, since: datetime, audit_share: float, costs: Costs | None = None
+) -> QualityReport:
     """The quality since ``since``; ``audit_share`` is DAMAGE_REVIEW_AUDIT_SHARE.
 
+    ``costs`` are DAMAGE_REVIEW_COSTS: those of a missed damaged photo, of a false alarm and of a
+    minute of an inspector.
     Raises `DatabaseUnavailable` or `DatabaseError`.
     """
     with store.transaction() as connection:
-        photos = count_photos(connection, since)
-        types = count_types(connection, since)
-        decided = list(find_decided(connection, since, audit_share))
+        makes = find_makes(connection, since)
+        photos = count_photos(connection, since, makes)
+        types = count_types(connection, since, makes)
+        decided = list(find_decided(connection, since, audit_share, makes))
+    people = _work(photos, decided)
     return QualityReport(
         since=since,
         made_at=datetime.now(UTC),
@@ -91,10 +122,12 @@ def report_quality(store: Inspections, since: datetime, audit_share: float) -> Q
         by={
             "type": dict(_by_type(photos, types, decided)),
             "light": dict(_by(photos, decided, "light")),
+            "camera": dict(_by(photos, decided, "camera")),
             "bundle": dict(_by(photos, decided, "bundle")),
         },
-        people=_work(photos, decided),
+        people=people,
         audited=sum(photo.is_audited for photo in decided),
+        money=_money(people, sum(photos.values()), costs) if costs else None,
     )
 
 
@@ -156,6 +189,19 @@ def _work(photos: Counts, decided: list[DecidedPhoto]) -> PeoplesWork:
         seconds=median(seconds) if seconds else None,
         found=sum(photo.damaged is True and not photo.kind.found for photo in decided),
         cleared=sum(photo.damaged is False and photo.kind.found for photo in decided),
+    )
+
+
+def _money(work: PeoplesWork, photos: int, costs: Costs) -> Money | None:
+    if work.seconds is None:
+        return None
+    missed, false_alarm, minute = costs
+    hours_of_band = work.unsure * photos * work.seconds / 3600
+    return Money(
+        time=60 * work.hours * minute,
+        errors=work.found * missed + work.cleared * false_alarm,
+        band_hours=hours_of_band,
+        band=60 * hours_of_band * minute,
     )
 
 

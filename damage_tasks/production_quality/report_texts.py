@@ -28,7 +28,7 @@ def shown(estimate: Estimate | None) -> str:
 
 
 def sentences(report: QualityReport) -> Iterator[str]:
-    """What people do, in words."""
+    """What people do, what it costs and what it saves, in words."""
     work = report.people
     yield (
         f"{100 * work.unsure:.1f} % of the photos are in the review band, and "
@@ -40,3 +40,9 @@ def sentences(report: QualityReport) -> Iterator[str]:
         f"random audit: they found {work.found} damaged photos that the networks had missed, and "
         f"cleared {work.cleared} false alarms."
     )
+    if (money := report.money) is not None:
+        yield (
+            f"People's time cost {money.time:,.2f}, and the errors that they corrected would have "
+            f"cost {money.errors:,.2f}: {money.saved:,.2f} saved. Looking at every photo in the "
+            f"review band takes {money.band_hours:.1f} hours and costs {money.band:,.2f}."
+        )

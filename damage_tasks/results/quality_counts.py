@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,12 +24,19 @@ SCORE_STEPS = 20
 # Mean luma, as in the evaluation of bundles; the rest is "bright".
 LIGHT_LIMITS = {"dark": 75 / 255, "even": 165 / 255}
 
+# Makes of cameras with figures of their own, and cameras that are counted to find them.
+MAX_MAKES = 8
+MAX_CAMERAS = 500
+OTHER_CAMERA = "other"
+UNKNOWN_CAMERA = "unknown"
+
 
 class PhotoKind(NamedTuple):
     """What photos have in common on which people decide for the same reason.
 
     ``found``: whether the verdict is damaged; ``is_unsure``: whether the score is in the review
-    band; ``step``: the score in steps of 1 / `SCORE_STEPS`.
+    band; ``step``: the score in steps of 1 / `SCORE_STEPS`; ``camera``: its make, `OTHER_CAMERA`
+    or `UNKNOWN_CAMERA`.
     """
 
     found: bool
@@ -37,6 +45,7 @@ class PhotoKind(NamedTuple):
     step: int
     light: str
     bundle: str
+    camera: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +65,47 @@ class DecidedPhoto:
     seconds: float | None
 
 
-def count_photos(connection: Connection, since: datetime) -> dict[PhotoKind, int]:
-    """How many photos were examined since ``since``, by kind."""
-    query = _examined(since, sa.func.count().label("photos"), *_KIND).group_by(*_KIND)
+def find_makes(connection: Connection, since: datetime) -> list[str]:
+    """The makes of the cameras of most photos examined since ``since``, at most `MAX_MAKES`.
+
+    Anybody can write any make into a photo, so their number has no other limit.
+    """
+    c, number = inspections.c, sa.func.count().label("photos")
+    query = (
+        _examined(since, c.camera, number)
+        .where(c.camera.is_not(None))
+        .group_by(c.camera)
+        .order_by(number.desc(), c.camera)
+        .limit(MAX_CAMERAS)
+    )
+    makes: Counter[str] = Counter()
+    for camera, photos in connection.execute(query):
+        makes[camera.partition(" ")[0]] += photos
+    return [make for make, _ in makes.most_common(MAX_MAKES)]
+
+
+def count_photos(
+    connection: Connection, since: datetime, makes: Sequence[str]
+) -> dict[PhotoKind, int]:
+    """How many photos were examined since ``since``, by kind.
+
+    Here and below, ``makes`` are the makes of cameras to distinguish.
+    """
+    kind = list(_kind_columns(makes))
+    query = _examined(since, sa.func.count().label("photos"), *kind).group_by(*kind)
     return {_kind_of(row): row.photos for row in connection.execute(query)}
 
 
-def count_types(connection: Connection, since: datetime) -> dict[str, dict[PhotoKind, int]]:
+def count_types(
+    connection: Connection, since: datetime, makes: Sequence[str]
+) -> dict[str, dict[PhotoKind, int]]:
     """How many of these photos have damage of a type, by type and kind."""
+    kind = list(_kind_columns(makes))
     number = sa.func.count(inspections.c.id.distinct()).label("photos")
     query = (
-        _examined(since, number, damages.c.type, *_KIND)
+        _examined(since, number, damages.c.type, *kind)
         .join(damages, damages.c.finding_id == findings.c.id)
-        .group_by(damages.c.type, *_KIND)
+        .group_by(damages.c.type, *kind)
     )
     found: dict[str, dict[PhotoKind, int]] = {}
     for row in connection.execute(query):
@@ -77,14 +114,14 @@ def count_types(connection: Connection, since: datetime) -> dict[str, dict[Photo
 
 
 def find_decided(
-    connection: Connection, since: datetime, audit_share: float
+    connection: Connection, since: datetime, audit_share: float, makes: Sequence[str] = ()
 ) -> Iterator[DecidedPhoto]:
     """The photos examined since ``since`` that people have decided about.
 
     ``audit_share`` is the share of all photos that the random audit draws.
     """
     c = inspections.c
-    columns = (c.id, c.photo_sha256, c.finding_id, *_KIND)
+    columns = (c.id, c.photo_sha256, c.finding_id, *_kind_columns(makes))
     query = _examined(since, *columns).where(c.decided_at.is_not(None))
     decided = _examined(since, c.id, c.finding_id).where(c.decided_at.is_not(None)).subquery()
     types = _types_by_finding(connection, sa.select(decided.c.finding_id))
@@ -136,7 +173,7 @@ def _examined(since: datetime, *columns: Any) -> sa.Select[Any]:
     )
 
 
-def _kind_columns() -> Iterator[sa.Label[Any]]:
+def _kind_columns(makes: Sequence[str]) -> Iterator[sa.Label[Any]]:
     c = inspections.c
     quality = findings.c.quality
     yield (c.verdict == Verdict.DAMAGED).label("found")
@@ -159,12 +196,19 @@ def _kind_columns() -> Iterator[sa.Label[Any]]:
     ]
     yield sa.case(*light, else_=sa.literal_column("'bright'")).label("light")
     yield sa.func.coalesce(c.bundle_version, "").label("bundle")
+    cameras: list[tuple[Any, Any]] = [(c.camera.is_(None), _literal(UNKNOWN_CAMERA))]
+    for make in makes:
+        begins = c.camera.startswith(f"{make} ", autoescape=True)
+        cameras.append((sa.or_(c.camera == make, begins), _literal(make)))
+    yield sa.case(*cameras, else_=_literal(OTHER_CAMERA)).label("camera")
 
 
-_KIND = tuple(_kind_columns())
+def _literal(text: str) -> sa.BindParameter[str]:
+    return sa.bindparam(None, text, sa.Text(), literal_execute=True)
 
 
 def _kind_of(row: Row[Any]) -> PhotoKind:
     return PhotoKind(
-        bool(row.found), bool(row.is_unsure), bool(row.is_poor), row.step, row.light, row.bundle
-    )
+        bool(row.found), bool(row.is_unsure), bool(row.is_poor), row.step, row.light, row.bundle,
+        row.camera,
+    )  # fmt: skip

@@ -45,6 +45,19 @@ def _score_band(value: Any) -> Any:
     return band
 
 
+def _review_costs(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        costs = tuple(float(part) for part in value.split(","))
+    except ValueError:
+        costs = ()
+    if len(costs) != 3 or not all(0 <= cost < math.inf for cost in costs):
+        raise ValueError("is not MISSED,FALSE_ALARM,MINUTE, three numbers of at least 0")
+    return costs
+
+
+ReviewCosts = Annotated[tuple[float, float, float] | None, NoDecode, BeforeValidator(_review_costs)]
 ScoreBand = Annotated[tuple[float, float] | None, NoDecode, BeforeValidator(_score_band)]
 RoleEntries = CommaSeparated[Annotated[str, AfterValidator(_role_entry)]]
 Networks = CommaSeparated[Annotated[str, AfterValidator(_network)]]
@@ -141,6 +154,13 @@ class ReviewSettings(Group):
         "90",
         ge=1,
         le=3660,
+    )
+    review_costs: ReviewCosts = setting(
+        None,
+        "Costs of a damaged photo that counts as clean, of a clean photo that counts as damaged, "
+        "and of a minute of an inspector, in any currency: the inspectors' page and "
+        "`damage-tasks report` then show what people's decisions cost and save.",
+        "150,20,0.6",
     )
     quality_days: int = setting(
         28,

@@ -96,3 +96,8 @@ def bands(
     elif not dry_run:
         write_band(bundle, band, scores)
         console.print(f"{bundle} now contains the band; its digest has changed", soft_wrap=True)
+    console.print(
+        f"DAMAGE_REVIEW_COSTS={cost_missed:g},{cost_false_alarm:g},{cost_minute_of_inspector:g} "
+        "shows on the page Quality what people's decisions save",
+        soft_wrap=True,
+    )

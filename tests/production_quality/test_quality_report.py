@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from damage_tasks.inspection import Quality
+from damage_tasks.inspection import PhotoFacts, Quality
 from damage_tasks.production_quality.quality_report import QualityReport, report_quality
+from damage_tasks.production_quality.report_texts import sentences
+from damage_tasks.results import quality_counts
 from damage_tasks.results.quality_counts import LIGHT_LIMITS
 from damage_tasks.results.store import Inspections
 from damage_tasks.review.recording import record
@@ -73,11 +75,51 @@ def test_decisions_of_people_say_how_often_the_networks_are_right(store: Inspect
     json.dumps(found.to_dict(), allow_nan=False)
 
 
+def test_cameras_are_distinguished_by_their_make(
+    store: Inspections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cameras = ["Apple iPhone 12", "Apple iPad", "Apple", "Samsung SM-G9", "Applesauce 3", "It's 5%"]
+    for number, camera in enumerate([*cameras, *cameras[:4]]):
+        photo = PhotoFacts(f"{900 + number:064x}", 9, 320, 240, camera)
+        store.save(inspection(f"camera-{number}", finding(damage()), photo=photo))
+        record(store, f"camera-{number}", "ann", "confirm" if number < 6 else "no_damage")
+    found = report(store).by["camera"]
+    assert {make: accuracy.photos for make, accuracy in found.items()} == {
+        "Apple": 6, "Applesauce": 1, "It's": 1, "Samsung": 2, "unknown": 40,
+    }  # fmt: skip
+    assert value(found["Apple"].precision) == 0.5
+    monkeypatch.setattr(quality_counts, "MAX_MAKES", 1)
+    found = report(store).by["camera"]
+    assert {make: accuracy.photos for make, accuracy in found.items()} == {
+        "Apple": 6, "other": 4, "unknown": 40,
+    }  # fmt: skip
+
+
+def test_costs_say_what_decisions_save(store: Inspections) -> None:
+    for number, action in ((0, "no_damage"), (1, "confirm"), (30, "missed")):
+        payload = {"point": [1, 1]} if action == "missed" else {}
+        record(store, f"task-{number}", "ann", action, payload, seconds=30.0)
+    costs = (150.0, 20.0, 0.5)
+    money = report_quality(store, SINCE, 1.0, costs).money
+    assert money is not None
+    assert (money.time, money.errors, money.saved) == (0.75, 170.0, 169.25)
+    assert money.band_hours == pytest.approx(20 * 30 / 3600)
+    assert money.band == pytest.approx(5.0)
+    text = " ".join(sentences(report_quality(store, SINCE, 1.0, costs)))
+    assert (
+        "People's time cost 0.75, and the errors that they corrected would have cost 170.00: "
+        in text
+    )
+    assert "169.25 saved. Looking at every photo in the review band takes 0.2 hours" in text
+    assert report(store).money is None
+
+
 def test_without_decisions_only_the_shares_are_known(store: Inspections) -> None:
     found = report(store)
     assert (found.overall.precision, found.overall.recall) == (None, None)
     assert found.people.unsure == 0.5
     assert found.people.seconds is None
+    assert report_quality(store, SINCE, 1.0, (1.0, 1.0, 1.0)).money is None
 
 
 def test_requests_for_another_photo_and_notes_say_nothing_about_damage(store: Inspections) -> None:

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from damage_tasks.errors import DatabaseUnavailable
+from damage_tasks.inspection import PhotoFacts
 from damage_tasks.production_quality import kept_report, latest_report
 from damage_tasks.production_quality.latest_report import LatestReport
 from damage_tasks.results.store import Inspections
@@ -35,9 +36,12 @@ def client() -> Iterator[httpx2.Client]:
 def test_it_shows_precision_recall_and_what_goes_to_people(
     review_site: Open, client: httpx2.Client
 ) -> None:
-    with review_site(review_audit_share=1.0) as site:
+    with review_site(review_audit_share=1.0, review_costs=(150.0, 20.0, 0.5)) as site:
         for number in range(4):
-            site.add_photo(number, finished_at=datetime.now(UTC), is_unsure=number == 0)
+            photo = PhotoFacts(f"{number:064x}", 9, 640, 480, "Apple <iPad>" if number else None)
+            site.add_photo(
+                number, finished_at=datetime.now(UTC), is_unsure=number == 0, photo=photo
+            )
         for number, action in enumerate(("confirm", "confirm", "no_damage", "confirm")):
             record(site.store, f"task-{number}", "ann", action, seconds=9.0)
         assert 'href="/quality"' in client.get(site.url).text
@@ -49,6 +53,10 @@ def test_it_shows_precision_recall_and_what_goes_to_people(
     assert "9 seconds for a photo" in page
     assert "cleared 1 false alarm." in page
     assert "with scratch" in page
+    assert '<th scope="row">camera Apple</th><td class="number">3</td>' in page
+    assert '<th scope="row">unknown camera</th><td class="number">1</td>' in page
+    assert "Their time cost 0.3, and the errors that they corrected would have cost 20" in page
+    assert "19.7 saved" in page
 
 
 def test_viewers_do_not_see_it(review_site: Open, client: httpx2.Client) -> None:

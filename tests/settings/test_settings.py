@@ -92,6 +92,19 @@ def test_the_review_band_is_two_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     assert get_settings().review_band == (0.05, 0.6)
 
 
+def test_review_costs_are_three_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().review_costs is None
+    monkeypatch.setenv("DAMAGE_REVIEW_COSTS", "150, 20,0.6")
+    assert get_settings().review_costs == (150.0, 20.0, 0.6)
+
+
+@pytest.mark.parametrize("text", ["150,20", "150,20,x", "1,2,-3", "1,2,inf", "1,2,nan"])
+def test_other_review_costs_are_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("DAMAGE_REVIEW_COSTS", text)
+    with pytest.raises(SettingsError, match="MISSED,FALSE_ALARM,MINUTE"):
+        get_settings()
+
+
 def test_a_misspelt_setting_stops_workers_and_commands_and_warns_callers(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -117,6 +117,7 @@ def test_the_command_writes_the_band_and_its_costs(evaluation: tuple[Path, Path]
     done = run(*evaluation)
     assert done.exit_code == 0, done.output
     assert "nobody looks" in done.output
+    assert "DAMAGE_REVIEW_COSTS=100,20,0.6 " in done.output
     manifest, _ = read_manifest(evaluation[0])
     assert manifest.review
     assert manifest.review.low == pytest.approx(0.3, abs=0.02)
