@@ -13,7 +13,8 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from celery.app.events import Events as CeleryEvents
@@ -22,6 +23,7 @@ from celery.events.receiver import EventReceiver
 from kombu.connection import Connection
 from kombu.log import get_logger
 from kombu.messaging import Producer
+from kombu.transport import redis
 
 from damage_tasks.errors import SettingsError
 from damage_tasks.event_bus.reconnection import Backoff
@@ -82,6 +84,23 @@ def bus_connection() -> Connection:
     if url.startswith(("redis", "sentinel")):
         options.update(_REDIS)
     return Connection(url, transport_options=options, connect_timeout=2)
+
+
+@contextmanager
+def open_channel() -> Iterator[tuple[Connection, Any]]:
+    """A connection to the event bus and a channel to receive on; both are closed afterwards."""
+    with bus_connection() as bus:
+        bus.connect()
+        channel = bus.channel()
+        try:
+            yield bus, channel
+        finally:
+            # If the bus is lost, kombu's `Channel.close` raises before it does this, and the
+            # process would keep the channel and its sockets until it ends.
+            if isinstance(channel, redis.Channel):
+                channel.qos.restore_unacked_once()
+                channel.pool.disconnect()
+                channel.async_pool.disconnect()
 
 
 class Sender:

@@ -62,11 +62,14 @@ class Samples:
 
 
 def measure_processes(name: str, processes: Iterable[psutil.Process]) -> dict[str, float]:
-    """Memory (shared pages counted once: PSS), descriptors and threads of ``processes``."""
+    """Memory, descriptors and threads of ``processes``.
+
+    Pages that other processes share do not count (USS): their number depends on the others.
+    """
     bytes_, descriptors, threads = 0, 0, 0
     for process in processes:
         with suppress(psutil.NoSuchProcess):
-            bytes_ += process.memory_full_info().pss
+            bytes_ += process.memory_full_info().uss
             descriptors += process.num_fds()
             threads += process.num_threads()
     return {
