@@ -16,6 +16,7 @@ EARLIER ?=
 COMPOSE ?= docker compose
 
 PEERS = litserve bentoml ray
+CHECKOV = checkov==3.3.30
 PACKAGING = build==1.6.1 twine==7.0.0
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) $(PIP_ARGS)
@@ -26,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help demo stack install test all-tests chaos soak migration-check bench bench-review bench-peers lint format \
 	typecheck unit up live submit down chart test-containers docs translations site caller package constraints \
-	image-lock clean
+	checkov image-lock clean
 
 help: ## Show this help
 	@echo "Usage: make TARGET [NAME=value ...]"
@@ -155,6 +156,19 @@ constraints: $(VENV)/.dev ## Write constraints.txt from the installed packages
 	@{ grep '^#' constraints.txt; $(BIN)/pip freeze --exclude-editable | grep -v ' @ ' | \
 		sed 's/+cpu$$//' | sort -f; } > constraints.new
 	@mv constraints.new constraints.txt
+
+# In its own environment, because its requirements differ from ours.
+checkov: $(VENV)/.dev ## Check chart, template, images and workflows with checkov (settings: .checkov.yaml)
+	@test -x var/checkov/bin/checkov || { $(PYTHON) -m venv var/checkov && \
+		var/checkov/bin/pip install --quiet --disable-pip-version-check "$(CHECKOV)"; }
+	@rm -rf var/checkov/chart && mkdir -p var/checkov/chart
+	@helm=$$($(BIN)/python -m tools.downloaded_programs helm-4) && for values in helm/examples/*.yaml; do \
+		$$helm template damage-tasks helm --values $$values > var/checkov/chart/$$(basename $$values) || exit 1; \
+	done
+	@var/checkov/bin/checkov --config-file .checkov.yaml --framework kubernetes --directory var/checkov/chart
+	@var/checkov/bin/checkov --config-file .checkov.yaml --framework dockerfile cloudformation \
+		--file Dockerfile deploy/docker/emulator.Dockerfile deploy/cloudformation/damage-tasks.yaml
+	@var/checkov/bin/checkov --config-file .checkov.yaml --framework github_actions --directory .github
 
 image-lock: $(VENV)/.dev ## Lock the image's packages by hash for amd64 and arm64, after `make constraints`
 	@$(BIN)/python -m tools.image_wheels
