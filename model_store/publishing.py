@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from model_store.bundle import Bundle
-from model_store.errors import BundleError, BundleUnavailable
+from model_store.errors import BundleError, BundleNotFound, BundleUnavailable
 from model_store.manifest import (
     MANIFEST_FILE,
     BundleManifest,
     parse_any_manifest,
     read_any_manifest,
 )
+from model_store.rollout import POINTER_FILE, pointer_at
 from model_store.sources import ClientFactory, boto3_client, folder_of, s3_client
 
 CARD_FILE = "MODEL_CARD.md"
@@ -128,6 +129,28 @@ def list_bundles(store: str, new_client: ClientFactory = boto3_client) -> Iterat
         uri = f"s3://{target.bucket}/{key.removesuffix('/' + MANIFEST_FILE)}"
         manifest, digest = parse_any_manifest(text, uri)
         yield ListedBundle(uri, manifest, digest)
+
+
+def serving_percentages(
+    bundles: Iterable[ListedBundle], new_client: ClientFactory = boto3_client
+) -> dict[str, int]:
+    """The percentages of photos that pointers give to ``bundles``, by their addresses.
+
+    A version with another digest than the pointer names does not serve.
+    """
+    found: dict[str, int] = {}
+    by_folder: dict[str, list[ListedBundle]] = {}
+    for bundle in bundles:
+        by_folder.setdefault(bundle.uri.rpartition("/")[0], []).append(bundle)
+    for folder, versions in by_folder.items():
+        try:
+            stored = pointer_at(f"{folder}/{POINTER_FILE}", new_client).read()
+        except BundleNotFound:
+            continue
+        assert stored is not None
+        percentages = {share.digest: share.percent for share in stored.rollout.shares}
+        found |= {b.uri: percentages[b.digest] for b in versions if b.digest in percentages}
+    return found
 
 
 def _target(uri: str, new_client: ClientFactory) -> _S3 | _Folder:

@@ -32,21 +32,25 @@ Uri = Annotated[str, typer.Argument(metavar="BUNDLE", help="default, a folder, s
 
 @cli.command("list")
 def list_(store: Annotated[str, typer.Argument(help="A folder or s3://bucket/prefix.")]) -> None:
-    """List the bundles in a store."""
+    """List the bundles in a store, and the percentage of photos that their pointer gives them."""
     from damage_tasks.storage.aws_clients import new_client
-    from model_store.publishing import list_bundles
+    from model_store.publishing import list_bundles, serving_percentages
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("name", "version", "created", "networks", "megabytes", "address"):
+    for column in ("name", "version", "created", "networks", "megabytes", "serves", "address"):
         table.add_column(column, overflow="fold")
-    for listed in list_bundles(store, new_client):
+    bundles = list(list_bundles(store, new_client))
+    percentages = serving_percentages(bundles, new_client)
+    for listed in bundles:
         manifest = listed.manifest
+        percent = percentages.get(listed.uri)
         table.add_row(
             manifest.name,
             manifest.version,
             manifest.created[:10],
             str(len(manifest.networks)),
             f"{_megabytes(manifest):.1f}",
+            "" if percent is None else f"{percent} %",
             listed.uri,
         )
     Console().print(table, highlight=False)

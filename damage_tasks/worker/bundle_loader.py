@@ -45,7 +45,8 @@ class BundleLoader:
         self.plan = plan
         self._loaded: dict[str, Segmenter] = {}
         self._failed: dict[str, str] = {}
-        self._memory_factor = 0.0  # memory that a bundle takes, by bytes of its files
+        self._bare_megabytes = 0.0  # of this process without any bundle
+        self._memory_factor = 1.0  # memory that a bundle takes, by the size of its files
 
     def open(self) -> Serving:
         """Load the bundles of the plan; raises `BundleError` if none of them can serve."""
@@ -124,8 +125,11 @@ class BundleLoader:
         began, before = time.perf_counter(), resident_megabytes()
         segmenter = build_segmenter(self._settings, bundle)
         seconds = time.perf_counter() - began
-        grown = max(0.0, resident_megabytes() - before)
-        self._memory_factor = max(self._memory_factor, grown / _megabytes(bundle))
+        if not self._loaded:
+            # Later, a bundle may use memory that photos have left.
+            grown = resident_megabytes() - before
+            self._bare_megabytes = before
+            self._memory_factor = max(1.0, grown / _megabytes(bundle))
         identity = bundle.identity
         logger.info(
             "bundle is loaded", extra={"bundle": identity.version, "seconds": round(seconds, 2)}
@@ -137,17 +141,18 @@ class BundleLoader:
     def _check_memory(self, bundle: Bundle) -> None:
         """Raise `BundleError` if ``bundle`` does not fit next to the one that serves.
 
-        Its need is estimated from the memory that loading took before.
+        Its need is estimated from the memory that the first bundle took.
         """
         if not self._loaded:
             return
-        resident = resident_megabytes()
+        serving = sum(_megabytes(found.bundle) for found in self._loaded.values())
+        resident = self._bare_megabytes + self._memory_factor * serving
         need = self._memory_factor * _megabytes(bundle)
         photo, limit = self._settings.max_photo_megabytes, self._settings.max_process_megabytes
         if resident + need + photo > limit:
             raise BundleError(
                 f"not enough memory for {bundle.label} next to the bundle that serves: a process "
-                f"has {resident:.0f} MiB, the bundle needs about {need:.0f} MiB and a photo up to "
+                f"takes {resident:.0f} MiB, the bundle about {need:.0f} MiB and a photo up to "
                 f"{photo} MiB, which exceeds DAMAGE_MAX_PROCESS_MEGABYTES ({limit}); raise it and "
                 "the worker's memory limit, or lower DAMAGE_MAX_PHOTO_MEGABYTES"
             )

@@ -54,18 +54,18 @@ class RolloutPlan:
 
     @classmethod
     def read(cls, file: Path) -> RolloutPlan | None:
-        """The plan in ``file``; None if there is none."""
+        """The plan in ``file``; None if there is none, or one of another version."""
         try:
             document = json.loads(file.read_text())
-        except (OSError, ValueError):
+            substitute = document["substitute"]
+            return cls(
+                Rollout.model_validate(document["rollout"]),
+                document["folders"],
+                document["refused"],
+                NamedBundle.model_validate(substitute) if substitute else None,
+            )
+        except (OSError, ValueError, LookupError, TypeError):
             return None
-        substitute = document["substitute"]
-        return cls(
-            Rollout.model_validate(document["rollout"]),
-            document["folders"],
-            document["refused"],
-            NamedBundle.model_validate(substitute) if substitute else None,
-        )
 
 
 def report_refusal(folder: Path, digest: str, reason: str) -> None:

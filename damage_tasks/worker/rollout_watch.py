@@ -142,8 +142,8 @@ class RolloutWatch:
     def _change(self, plan: RolloutPlan) -> None:
         if plan == self._plan:
             return
-        self._plan = plan
         self._on_change(plan)
+        self._plan = plan
         try:
             plan.write(self._files.rollout)
         except OSError as error:

@@ -58,7 +58,7 @@ def test_what_ended_as_it_should_is_counted_and_no_problem() -> None:
             "doubled",
             "a second finding",
         ),
-        ({"pictures": [*GOOD.pictures, f"overlays/{SHA}.jpg"]}, "doubled", "a second overlay"),
+        ({"pictures": [*GOOD.pictures, f"overlays/{SHA}/b.jpg"]}, "doubled", "a second overlay"),
         ({"dead_letters": Counter("12")}, "doubled", "a dead letter with a verdict: 1"),
         ({"pictures": GOOD.pictures[1:]}, "without pictures", "without its pictures"),
         ({"addresses": {1: []}}, "without pictures", "without its pictures"),

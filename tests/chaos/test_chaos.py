@@ -29,5 +29,8 @@ def test_every_message_ends_as_one_verdict_or_one_dead_letter(
     assert account.table["dead letters worker_lost"] >= 1
     assert account.table["events missing"] == 0
     assert account.table["deaths, deliverer killed"] >= 1
+    assert account.table["pointer moves"] >= 2
+    for version in ("1.0.0", "1.1.0"):
+        assert account.table[f"photos, version {version}"] >= 1
     for type in ("inspection.completed", "inspection.failed", "case.completed"):
         assert account.table[f"deliveries, {type}"] >= 2

@@ -30,6 +30,7 @@ def test_everything_is_broken_at_least_once(photos: int) -> None:
     assert {fault.what for fault in plan.outages} == set(OUTAGES)
     assert {fault.what for fault in plan.deaths} == set(DEATHS)
     assert {fault.what for fault in plan.deliverer_deaths} == set(DELIVERER_DEATHS)
+    assert plan.pointer_moves
 
 
 def test_outages_come_one_after_another_and_photos_until_near_the_end() -> None:

@@ -79,6 +79,23 @@ def digest(folder: Path, number: int) -> str:
     return open_bundle(folder / "bundles" / VERSIONS[number]).digest
 
 
+def test_the_list_of_bundles_shows_where_they_serve(pointer: str) -> None:
+    store = pointer.removesuffix("/tiny/CURRENT")
+
+    def listed() -> list[str]:
+        output = CliRunner().invoke(cli, ["list", store], env={"COLUMNS": "300"}).output
+        return output.splitlines()[1:]
+
+    assert not any("%" in line for line in listed())
+    run("set", "2.0.0=100", "--pointer", pointer)
+    run("set", "2.1.0=5", "--pointer", pointer)
+    old, new = listed()
+    assert "2.0.0" in old
+    assert " 95 % " in old
+    assert "2.1.0" in new
+    assert " 5 % " in new
+
+
 def test_a_version_that_is_not_published_is_refused(pointer: str) -> None:
     run("set", "2.0.0=100", "--pointer", pointer)
     with pytest.raises(BundleNotFound):

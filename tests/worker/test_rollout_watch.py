@@ -220,6 +220,14 @@ def test_a_bundle_that_does_not_fit_into_memory_is_refused_with_the_reason(
     assert tight.post() == ["bundle 2.1.0 is refused"]
 
 
+def test_a_plan_of_another_version_is_ignored(worker: Worker) -> None:
+    for text in ("", "[]", "{}", '{"rollout": {}, "substitute": null}'):
+        worker.files.rollout.write_text(text)
+        assert RolloutPlan.read(worker.files.rollout) is None
+    worker.start()
+    assert worker.pipeline.versions == {"2.0.0"}
+
+
 def test_an_unreachable_store_changes_nothing(worker: Worker) -> None:
     worker.store.rename(worker.store.with_name("gone"))
     worker.store.write_text("a file, so that opening the pointer fails")

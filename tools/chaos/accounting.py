@@ -31,9 +31,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a run leaves: rows, findings by number with their photo's digest, pictures by key.
+    """What a run leaves: rows, findings by number, pictures by key.
 
-    ``addresses`` are those of each finding's pictures.
+    ``findings`` are the digests of photo and bundle, ``addresses`` those of the pictures.
     """
 
     rows: list[Row]
@@ -168,9 +168,9 @@ def _repeated(values: Iterable[str]) -> list[str]:
 
 
 def _names(keys: Iterable[str]) -> list[str]:
-    """The base names of pictures' keys; one bundle makes one overlay and one mask per photo."""
-    found = ((key.partition("/")[0], _DIGEST.search(key)) for key in keys)
-    return [f"{kind} of {digest[0]}" for kind, digest in found if digest]
+    """Kinds, photos and bundles of pictures: each bundle makes one overlay and mask per photo."""
+    found = ((key.partition("/")[0], _DIGEST.search(key), Path(key).stem) for key in keys)
+    return [f"{kind} of {photo[0]} by {bundle}" for kind, photo, bundle in found if photo]
 
 
 def _reasons(rows: dict[str, Row], dead: set[str]) -> Counter[str]:

@@ -16,11 +16,13 @@ from damage_tasks.devstack.aws_emulator import Emulator
 from damage_tasks.results.delivery_queue import DeliveryQueue
 from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.sqs.queues import read_queue
+from tools.chaos import rollout_mover
 from tools.chaos.accounting import Account
 from tools.chaos.deliverer_process import DelivererProcess
 from tools.chaos.event_receivers import EventReceivers
 from tools.chaos.fault_plan import Fault, Plan
 from tools.chaos.inventory import take_stock
+from tools.chaos.rollout_mover import RolloutMover
 from tools.chaos.sender import Post, Sent
 from tools.chaos.worker_pool import Workers
 from tools.fault_proxy import PASS, RESET, FaultProxy
@@ -29,7 +31,6 @@ from tools.hostile.hostile_case import Case, Ground
 from tools.loopback_web_server import Site
 from tools.postgres import Postgres
 from tools.redrive import limit_receives, queue_urls
-from tools.small_bundles import write_bundle
 
 PROCESSES_PER_WORKER = 2
 TIME_LIMIT_SECONDS = 15
@@ -81,6 +82,7 @@ class Chaos:
                     Thread(target=self._send, args=(plan, post, cases)),
                     Thread(target=self._lane, args=(plan.outages, self._outage)),
                     Thread(target=self._lane, args=(plan.deaths, workers.harm)),
+                    Thread(target=self._lane, args=(plan.pointer_moves, self._mover.move)),
                 ]
                 self._begun = time.monotonic()
                 for lane in lanes:
@@ -135,11 +137,12 @@ class Chaos:
                         **settings_for(ground),
                         **SETTINGS,
                         **self._receivers.settings,
-                        "DAMAGE_BUNDLE": str(write_bundle(self.folder / "bundle")),
+                        **rollout_mover.SETTINGS,
                         "AWS_ENDPOINT_URL": self._proxy.url,
                     },
                 )
             )
+            self._mover = RolloutMover(self.folder / "bundles", stack.client("s3"))
             limit_receives(stack, self.receives)
             yield stack, ground
 

@@ -34,9 +34,11 @@ DEATHS = (
 )  # fmt: skip
 DELIVERER_KILLED, DELIVERER_TERMINATED = "deliverer killed", "deliverer terminated"
 DELIVERER_DEATHS = (DELIVERER_KILLED, DELIVERER_KILLED, DELIVERER_TERMINATED)
+POINTER_MOVED = "pointer moved"
 
 OUTAGE_PAUSE_SECONDS = (0.5, 2.0)  # between two outages
 DEATH_PAUSE_SECONDS = (3.0, 9.0)  # a worker takes some of them to start
+MOVE_PAUSE_SECONDS = (4.0, 10.0)  # workers check the pointer every second or two
 PHOTOS_OF_A_CASE = 5
 PHOTOS_A_ROUND = 160  # a round causes every fault once
 BURSTS_A_ROUND = 8
@@ -79,7 +81,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Bursts of photos and hostile inputs (by number), and three sequences of faults."""
+    """Bursts of photos and hostile inputs (by number), and the sequences of faults."""
 
     seed: int
     photos: tuple[Photo, ...]
@@ -87,6 +89,7 @@ class Plan:
     outages: tuple[Fault, ...]
     deaths: tuple[Fault, ...]
     deliverer_deaths: tuple[Fault, ...]
+    pointer_moves: tuple[Fault, ...]
 
     @property
     def seconds(self) -> float:
@@ -120,6 +123,7 @@ def make_plan(
         deaths=tuple(_deaths(chance, end, DEATHS)),
         # Of its own generator, so that a seed has the same faults without it.
         deliverer_deaths=tuple(_deaths(random.Random(f"deliverer {seed}"), end, DELIVERER_DEATHS)),
+        pointer_moves=tuple(_moves(random.Random(f"pointer {seed}"), end)),
     )
 
 
@@ -140,6 +144,13 @@ def _deaths(chance: random.Random, end: float, deaths: Sequence[str]) -> Iterato
                 return
             yield Fault(at, what, choice=chance.random())
             at += chance.uniform(*DEATH_PAUSE_SECONDS)
+
+
+def _moves(chance: random.Random, end: float) -> Iterator[Fault]:
+    at = chance.uniform(*MOVE_PAUSE_SECONDS)
+    while at < end:
+        yield Fault(at, POINTER_MOVED, choice=chance.random())
+        at += chance.uniform(*MOVE_PAUSE_SECONDS)
 
 
 def _with_cases(album: list[Photo]) -> Iterator[Photo]:

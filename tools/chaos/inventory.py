@@ -16,7 +16,15 @@ from tools.chaos.accounting import Account, Row, Stored, longest_recovery, recko
 from tools.chaos.deliverer_process import DelivererProcess
 from tools.chaos.event_accounting import EventStock, Recorded, reckon_events
 from tools.chaos.event_receivers import EventReceivers, event_of
-from tools.chaos.fault_plan import CRASH, DEATHS, DELIVERER_DEATHS, HANG, PROCESS_KILLED, Fault
+from tools.chaos.fault_plan import (
+    CRASH,
+    DEATHS,
+    DELIVERER_DEATHS,
+    HANG,
+    POINTER_MOVED,
+    PROCESS_KILLED,
+    Fault,
+)
 from tools.chaos.sender import Post
 from tools.chaos.worker_pool import NOT_OURS, Workers, lost_processes
 from tools.redrive import queue_urls
@@ -35,8 +43,11 @@ def take_stock(
     stored = read_stored(stack, left)
     account = reckon(post.sent, stored)
     table = account.table
-    # While the deliverer is down, photos do not wait.
-    passed = [entry for entry in passed if entry[0].what not in DELIVERER_DEATHS]
+    # Photos do not wait while the deliverer is down or the pointer moves.
+    harmless = (*DELIVERER_DEATHS, POINTER_MOVED)
+    table["pointer moves"] = sum(fault.what == POINTER_MOVED for fault, _, _ in passed)
+    table.update(_photos_by_version(stack))
+    passed = [entry for entry in passed if entry[0].what not in harmless]
     table["messages"] = post.messages
     table["outages"] = len(passed) - sum(fault.what in DEATHS for fault, _, _ in passed)
     for cause in sorted({*DEATHS, NOT_OURS}):
@@ -53,6 +64,16 @@ def take_stock(
     table.update(events.table)
     account.problems += [*workers.problems, *deliverer.problems, *events.problems]
     return account
+
+
+def _photos_by_version(stack: Stack) -> dict[str, int]:
+    engine = sa.create_engine(stack.environment["DAMAGE_DATABASE_URL"])
+    version = inspections.c.bundle_version
+    query = sa.select(version, sa.func.count()).group_by(version).order_by(version)
+    with engine.connect() as connection:
+        found = {f"photos, version {name}": count for name, count in connection.execute(query)}
+    engine.dispose()
+    return found
 
 
 def take_event_stock(stack: Stack, receivers: EventReceivers) -> EventStock:
@@ -87,7 +108,7 @@ def read_stored(stack: Stack, left: int) -> Stored:
     engine.dispose()
     return Stored(
         rows=rows,
-        findings={row.id: row.photo_sha256 for row in found},
+        findings={row.id: f"{row.photo_sha256} by {row.bundle_digest}" for row in found},
         addresses={
             row.id: [url for url in (row.overlay_url, row.mask_url) if url] for row in found
         },
