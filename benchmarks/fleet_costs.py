@@ -91,7 +91,7 @@ def loads(
         Load("database commits", peak * TRANSACTIONS_PER_PHOTO, 5000, "a second",
              "one transaction for several photos, or one database for each region of photos"),
         Load("database growth", photos_per_day * ROW_BYTES / 1e9, 20, "GB per day",
-        "partitions by day, dropped after their retention; the unique index is the problem"),
+        "DAMAGE_RETENTION_DAYS, with a job that runs all day; a larger volume"),
         Load("lookups of known photos", photos_per_day * KEPT_DAYS * INDEX_BYTES / 1e9, 64,
              "GB of memory", "keep findings for fewer days; a table for each week"),
         Load("S3 writes per prefix", peak * writes_per_prefix, 3500, "per second",

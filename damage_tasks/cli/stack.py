@@ -10,9 +10,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from damage_tasks.settings import get_settings
 from damage_tasks.settings.base import PREFIX
 from damage_tasks.settings.database_url import with_driver
 from damage_tasks.settings.event_settings import EventSettings
+from damage_tasks.settings.intake_settings import IntakeSettings
 
 
 def _with_driver(url: str | None) -> str | None:
@@ -43,6 +45,9 @@ def run(
             help="Bundle of the worker: a folder or s3://...; by default the default one."
         ),
     ] = None,
+    urgent: Annotated[
+        bool, typer.Option("--urgent", help="Add a queue for urgent photos.")
+    ] = False,
 ) -> None:
     """Start a queue, object store, database, worker, Flower and the inspectors' page.
 
@@ -51,7 +56,8 @@ def run(
     In another shell, `set -a; . var/stack.env` makes every command, worker and
     Python program use this stack. It listens on loopback only. A worker that ends is
     started again. Addresses are the same at the next start, if their ports are free. With
-    DAMAGE_EVENT_TARGETS or DAMAGE_CALLBACK_HOSTS, events are delivered too.
+    DAMAGE_EVENT_TARGETS or DAMAGE_CALLBACK_HOSTS, events are delivered too. Buckets in
+    DAMAGE_INTAKE_BUCKETS are created, and photos that are uploaded to them are examined.
 
     Example: damage-tasks stack --processes 1 --bundle my-bundle
     """
@@ -61,10 +67,12 @@ def run(
     with console.status("starting the queue, object store, database, worker and Flower"):
         stack = Stack(
             folder, processes=processes, database_url=database_url, show_worker=True, flower=True,
-            review=True, settings=_settings(bundle),
+            review=True, urgent_queue=urgent, settings=_settings(bundle),
         )  # fmt: skip
         stack.__enter__()
     try:
+        for bucket in get_settings().intake_buckets:
+            stack.receive_uploads(bucket)
         shown = stack.env_file
         if shown.is_relative_to(Path.cwd()):
             shown = shown.relative_to(Path.cwd())
@@ -93,8 +101,9 @@ def run(
 
 
 def _settings(bundle: str | None) -> dict[str, str]:
-    """The bundle, and where this shell wants events sent."""
-    names = [f"{PREFIX}{name.upper()}" for name in EventSettings.model_fields]
+    """The bundle, where this shell wants events sent, and its buckets of uploads."""
+    fields = (*EventSettings.model_fields, *IntakeSettings.model_fields)
+    names = [f"{PREFIX}{name.upper()}" for name in fields]
     settings = {name: os.environ[name] for name in names if name in os.environ}
     return {**settings, "DAMAGE_BUNDLE": _absolute(bundle)} if bundle else settings
 

@@ -94,6 +94,16 @@ class Emulator:
         """Create an empty bucket."""
         self.client("s3").create_bucket(Bucket=name)
 
+    def announce_uploads(self, bucket: str, queue_url: str) -> None:
+        """Send an S3 event to the queue for each object that is put into the bucket."""
+        queue = self.client("sqs").get_queue_attributes(
+            QueueUrl=queue_url, AttributeNames=["QueueArn"]
+        )
+        target = {"QueueArn": queue["Attributes"]["QueueArn"], "Events": ["s3:ObjectCreated:*"]}
+        self.client("s3").put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration={"QueueConfigurations": [target]}
+        )
+
     def stop(self) -> None:
         """Stop it."""
         if self._child is not None:

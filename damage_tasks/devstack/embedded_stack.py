@@ -207,6 +207,15 @@ class Stack:
         assert self._emulator is not None
         return self._emulator.client(service)
 
+    def receive_uploads(self, bucket: str) -> None:
+        """Create ``bucket``, whose uploads are announced on the queue.
+
+        Workers examine them if DAMAGE_INTAKE_BUCKETS names it.
+        """
+        assert self._emulator is not None
+        self._emulator.create_bucket(bucket)
+        self._emulator.announce_uploads(bucket, self.environment["DAMAGE_QUEUE_URL"])
+
     def upload(self, name: str, photo: Path) -> str:
         """Upload a photo to the stack's own bucket and return its ``s3://`` URL."""
         key = f"{name}{photo.suffix}"

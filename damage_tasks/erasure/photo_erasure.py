@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from damage_tasks.results.progress import delete_progress_before
@@ -17,6 +18,7 @@ from damage_tasks.results.row_erasure import (
     delete_inspections,
     find_unshared,
     next_inspections,
+    oldest_inspections,
 )
 from damage_tasks.storage.object_erasure import ObjectEraser
 from damage_tasks.storage.object_keys import photo_key
@@ -72,36 +74,54 @@ class PhotoEraser:
     def erase(self, criteria: InspectionCriteria, report: ErasureReport) -> None:
         """Erase all inspections that fulfil ``criteria``, and add them to ``report``.
 
+        Use `erase_before` for all of a time, which are too many to be noted.
+
         Pictures and kept photos that other inspections share stay.  Raises `DatabaseUnavailable`,
         `DatabaseError`, `StorageUnavailable` or `StorageError`.
         """
-        while True:
-            with self._store.transaction() as connection:
-                rows = next_inspections(connection, criteria)
-                unshared = find_unshared(connection, rows)
-            if not rows:
-                return
-            self._announce([row.id for row in rows])
-            self.erase_objects(unshared.photos, unshared.pictures, report)
-            with self._store.transaction() as connection:
-                report.delivered += delete_inspections(connection, rows)
-            report.inspections += len(rows)
-            _collect(rows, report, only_recent=criteria.get("until") is not None)
+        choose = partial(next_inspections, criteria=criteria)
+        while rows := self._erase_some(choose, report):
+            _collect(rows, report)
 
     def erase_photo(self, sha256: str, report: ErasureReport) -> None:
         """Erase all inspections of a photo, and all objects about it, known or not."""
         self.erase({"photo": sha256}, report)
         report.objects += self._objects.erase_photo(sha256)
 
-    def erase_before(self, moment: datetime, report: ErasureReport) -> None:
-        """Erase all inspections that ended before ``moment``, and other rows of that time."""
-        self.erase({"until": moment}, report)
+    def erase_before(
+        self, moment: datetime, report: ErasureReport, *, dead_letters: bool = True
+    ) -> None:
+        """Erase all inspections that ended before ``moment``, and other rows of that time.
+
+        With ``dead_letters``, ``report`` names those that may have dead letters.
+        """
+        last = None
+        while rows := self._erase_some(
+            partial(oldest_inspections, before=moment, after=last), report
+        ):
+            last = rows[-1]
+            if dead_letters:
+                recent = datetime.now(UTC) - MESSAGE_LIFETIME
+                _collect([row for row in rows if row.finished_at > recent], report)
         with self._store.transaction() as connection:
             delete_progress_before(connection, moment)
         deleted = 1
         while deleted:
             with self._store.transaction() as connection:
                 deleted = delete_ended_deliveries(connection, moment)
+
+    def _erase_some(self, choose: Callable[[Any], list[Any]], report: ErasureReport) -> list[Any]:
+        """Erase the inspections that ``choose`` finds with a connection; returns their rows."""
+        with self._store.transaction() as connection:
+            rows = choose(connection)
+            unshared = find_unshared(connection, rows)
+        if rows:
+            self._announce([row.id for row in rows])
+            self.erase_objects(unshared.photos, unshared.pictures, report)
+            with self._store.transaction() as connection:
+                report.delivered += delete_inspections(connection, rows)
+            report.inspections += len(rows)
+        return rows
 
     def erase_objects(
         self, photos: Iterable[str], pictures: Iterable[str], report: ErasureReport
@@ -117,14 +137,12 @@ class PhotoEraser:
         report.objects += self._objects.erase(keys)
 
 
-def _collect(rows: Iterable[Any], report: ErasureReport, *, only_recent: bool) -> None:
-    """Note the inspections in ``rows``; with ``only_recent``, those that may have dead letters."""
-    recent = datetime.now(UTC) - MESSAGE_LIFETIME
+def _collect(rows: Iterable[Any], report: ErasureReport) -> None:
+    """Note the inspections in ``rows``, which may have dead letters."""
     for row in rows:
-        if not only_recent or row.finished_at > recent:
-            report.ids.add(row.id)
-            if row.photo_url:
-                report.photo_urls.add(row.photo_url)
+        report.ids.add(row.id)
+        if row.photo_url:
+            report.photo_urls.add(row.photo_url)
 
 
 def drop_dead_letters(letters: DeadLettersOfQueues, report: ErasureReport, car_id: Any) -> None:

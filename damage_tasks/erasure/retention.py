@@ -39,7 +39,9 @@ def erase_expired(
     """Erase what has expired, and add it to ``report``; raises as `PhotoEraser.erase` does."""
     now = datetime.now(UTC)
     if settings.retention_days:
-        eraser.erase_before(now - timedelta(days=settings.retention_days), report)
+        before = now - timedelta(days=settings.retention_days)
+        # SQS deletes dead letters sooner than a retention period ends.
+        eraser.erase_before(before, report, dead_letters=False)
     if settings.decision_retention_days:
         before = now - timedelta(days=settings.decision_retention_days)
         report.decisions += _erase_decisions(store, before)

@@ -44,6 +44,7 @@ class Delivery:
     error: str | None
     created_at: datetime
     ended_at: datetime | None
+    case_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 DELETED_AT_ONCE = 5000  # rows
+# Metrics count the backlog every few seconds. More says no more than this many.
+MAX_COUNTED = 100_000
 TARGET_DISABLED = "the target is disabled, because it answered 410 Gone"
 
 _is_waiting = deliveries.c.state == DeliveryState.WAITING
@@ -148,13 +150,12 @@ class DeliveryQueue:
             ).rowcount
 
     def backlog(self) -> Backlog:
-        """What has not been delivered."""
-        has_failed = deliveries.c.state == DeliveryState.FAILED
+        """What has not been delivered; counts end at `MAX_COUNTED`."""
         due_since = _waiting_destinations().c.due_since
         # Separate queries, each of which uses an index: most rows are delivered.
         statement = sa.select(
-            sa.select(sa.func.count(deliveries.c.id)).where(_is_waiting).scalar_subquery(),
-            sa.select(sa.func.count(deliveries.c.id)).where(has_failed).scalar_subquery(),
+            _count(_is_waiting),
+            _count(deliveries.c.state == DeliveryState.FAILED),
             sa.select(sa.func.min(due_since))
             .where(due_since <= datetime.now(UTC))
             .scalar_subquery(),
@@ -166,6 +167,12 @@ class DeliveryQueue:
     def _transaction(self) -> Iterator[Connection]:
         with database_errors(), self.engine.begin() as connection:
             yield connection
+
+
+def _count(condition: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
+    """The number of deliveries that fulfil ``condition``, at most `MAX_COUNTED`."""
+    some = sa.select(deliveries.c.id).where(condition).limit(MAX_COUNTED).subquery()
+    return sa.select(sa.func.count()).select_from(some).scalar_subquery()
 
 
 def _waiting_destinations() -> sa.Subquery:

@@ -32,9 +32,12 @@ def add_event(
     targets: Iterable[str],
     *,
     inspection_id: str | None = None,
+    case_id: str | None = None,
     due: datetime | None = None,
 ) -> None:
     """Record an event of ``type`` for each of ``targets``; it is sent at ``due``, or at once.
+
+    It is about an inspection, or, with ``case_id``, about a whole case.
 
     ``data`` is the event's data, with JSON types only.  Nothing is written without targets.
     """
@@ -44,6 +47,7 @@ def add_event(
         "event_id": f"evt_{uuid.uuid4().hex}",
         "type": str(type),
         "inspection_id": inspection_id,
+        "case_id": case_id,
         "body": event_body(type, data, now),
         "state": str(DeliveryState.WAITING),
         "attempts": 0,

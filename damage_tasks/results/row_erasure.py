@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from damage_tasks.results.delivery import DeliveryState, EventType
 from damage_tasks.results.search import conditions_of
 from damage_tasks.results.tables import (
+    Moment,
     car_comparisons,
     deliveries,
     findings,
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 
     from damage_tasks.contract import InspectionCriteria
 
-# Rows of one transaction, so that nothing is locked for long.
-BATCH = 200
+# Rows of one transaction: enough for one request to S3, and few enough that nothing is locked for
+# long.
+BATCH = 1000
 
 _COLUMNS = (
     inspections.c.id,
@@ -64,6 +66,24 @@ def next_inspections(connection: Connection, criteria: InspectionCriteria) -> li
     """Some inspections that fulfil ``criteria``, whatever their state; at most `BATCH`."""
     conditions = conditions_of(criteria, connection.dialect.name)
     return list(connection.execute(sa.select(*_COLUMNS).where(*conditions).limit(BATCH)))
+
+
+def oldest_inspections(connection: Connection, before: datetime, after: Any = None) -> list[Any]:
+    """At most `BATCH` inspections that ended before ``before``, the oldest first.
+
+    Those after the row ``after``, the last of the rows before: a search from the beginning would
+    pass the entries of all rows that were just deleted.
+    """
+    query = sa.select(*_COLUMNS).where(inspections.c.finished_at < before)
+    if after is not None:
+        place = sa.tuple_(sa.literal(after.finished_at, Moment()), sa.literal(after.id))
+        # The first condition finds the place in the index of the time alone.
+        query = query.where(
+            inspections.c.finished_at >= after.finished_at,
+            sa.tuple_(inspections.c.finished_at, inspections.c.id) > place,
+        )
+    order = (inspections.c.finished_at, inspections.c.id)
+    return list(connection.execute(query.order_by(*order).limit(BATCH)))
 
 
 def find_unshared(connection: Connection, rows: Sequence[Row[Any]]) -> Unshared:
@@ -102,8 +122,8 @@ def delete_inspections(connection: Connection, rows: Sequence[Row[Any]]) -> Coun
             connection.execute(sa.delete(table).where(table.c.inspection_id.in_(ids)))
     connection.execute(sa.delete(car_comparisons).where(car_comparisons.c.earlier_id.in_(ids)))
     connection.execute(sa.delete(progress).where(progress.c.id.in_(ids)))
-    for case_id in {row.case_id for row in rows if row.case_id}:
-        _delete_case_events(connection, case_id)
+    if cases := {row.case_id for row in rows if row.case_id}:
+        _delete_case_events(connection, cases)
     connection.execute(sa.delete(inspections).where(inspections.c.id.in_(ids)))
     is_used = sa.exists().where(inspections.c.finding_id == findings.c.id)
     connection.execute(
@@ -125,13 +145,14 @@ def delete_ended_deliveries(connection: Connection, before: datetime) -> int:
     return connection.execute(sa.delete(deliveries).where(deliveries.c.id.in_(some))).rowcount
 
 
-def _delete_case_events(connection: Connection, case_id: str) -> None:
-    """Delete events about a whole case, which name its inspections and photos."""
-    text = f'"case_id":{json.dumps(case_id, ensure_ascii=False)}'
-    connection.execute(
-        sa.delete(deliveries).where(
-            deliveries.c.inspection_id.is_(None),
-            deliveries.c.type == EventType.CASE_COMPLETED,
-            deliveries.c.body.contains(text, autoescape=True),
-        )
-    )
+def _delete_case_events(connection: Connection, cases: Collection[str]) -> None:
+    """Delete events about whole cases, which name their inspections and photos."""
+    is_of_case = deliveries.c.type == EventType.CASE_COMPLETED
+    connection.execute(sa.delete(deliveries).where(is_of_case, deliveries.c.case_id.in_(cases)))
+    # Workers of earlier versions did not store the case of an event.
+    without_case = (is_of_case, deliveries.c.case_id.is_(None))
+    if connection.execute(sa.select(deliveries.c.id).where(*without_case).limit(1)).first():
+        for case_id in cases:
+            text = f'"case_id":{json.dumps(case_id, ensure_ascii=False)}'
+            is_named = deliveries.c.body.contains(text, autoescape=True)
+            connection.execute(sa.delete(deliveries).where(*without_case, is_named))

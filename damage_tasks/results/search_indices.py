@@ -10,6 +10,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from damage_tasks.results.database import create_engine, database_errors, open_unlimited_engine
+from damage_tasks.results.delivery import EventType
 from damage_tasks.results.search import INDEXED_CHARACTERS
 from damage_tasks.results.table_locks import limit_lock_waits, repeat_while_locked
 from damage_tasks.results.tables import inspections
@@ -33,6 +34,8 @@ FILTER_INDICES = {
     f"{FILTERS}_score": "inspections (damage_score, finished_at, id)",
     f"{FILTERS}_severity": "damages (severity, finding_id)",
 }
+# Events about whole cases, for `row_erasure`.
+CASE_EVENTS = "ix_deliveries_case_id"
 # Findings that have pictures, for `picture_expiry`.
 PICTURES = "ix_findings_pictures"
 # An arbitrary number; a second process leaves the indices to the first.
@@ -42,7 +45,8 @@ SMALL_TABLE_ROWS = 10_000
 
 _POSTGRESQL_INDICES = """
 SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-WHERE i.indrelid IN (to_regclass('inspections'), to_regclass('findings'), to_regclass('damages'))
+WHERE i.indrelid IN (to_regclass('inspections'), to_regclass('findings'), to_regclass('damages'),
+    to_regclass('deliveries'))
 """
 _SQLITE_INDICES = "SELECT name, 1 FROM sqlite_master WHERE type = 'index'"
 
@@ -118,7 +122,7 @@ def _existing(connection: sa.Connection) -> dict[str, bool]:
     return {
         name: bool(is_valid)
         for name, is_valid in connection.execute(query)
-        if name.startswith((PREFIX, CASES, WORK_LISTS, FILTERS, PICTURES))
+        if name.startswith((PREFIX, CASES, WORK_LISTS, FILTERS, PICTURES, CASE_EVENTS))
     }
 
 
@@ -127,6 +131,7 @@ def _definitions(dialect: str, keys: tuple[str, ...], all_metadata: bool) -> dic
     found = {
         CASES: "inspections (case_id, finished_at, id) WHERE case_id IS NOT NULL",
         PICTURES: "findings (created_at, id) WHERE overlay_url IS NOT NULL",
+        CASE_EVENTS: f"deliveries (case_id) WHERE type = '{EventType.CASE_COMPLETED}'",
         **WORK_LIST_INDICES,
         **FILTER_INDICES,
     }

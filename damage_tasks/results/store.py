@@ -36,6 +36,7 @@ from damage_tasks.results.rows import (
     load_inspection,
 )
 from damage_tasks.results.search_pages import find_page
+from damage_tasks.results.storable_text import storable
 from damage_tasks.results.tables import damages, deliveries, findings, inspections
 
 if TYPE_CHECKING:
@@ -108,7 +109,13 @@ class Inspections:
             targets = with_callback(self.event_targets, callback_url)
             add_verdict(connection, stored, targets)
             if targets and (case := completed_case(connection, stored)) is not None:
-                add_event(connection, EventType.CASE_COMPLETED, case, targets)
+                add_event(
+                    connection,
+                    EventType.CASE_COMPLETED,
+                    case,
+                    targets,
+                    case_id=storable(inspection.case_id),
+                )
         return stored
 
     def find(self, id: str) -> Inspection | None:

@@ -205,6 +205,8 @@ deliveries = Table(
     Column("event_id", String(64), nullable=False),
     Column("type", String(64), nullable=False),
     Column("inspection_id", Id),
+    # Only of events about a whole case; None from older workers.
+    Column("case_id", Id),
     Column("target", Text, nullable=False),
     # What can fail as a whole: an ARN, or the scheme, host and port of a webhook.
     Column("destination", Text, nullable=False),

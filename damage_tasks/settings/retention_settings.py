@@ -12,7 +12,8 @@ class RetentionSettings(Group):
 
     retention_days: int = setting(
         0,
-        f"Days after which inspections are erased with everything that belongs to them. {_APPLIED}",
+        "Days after which inspections are erased with everything that belongs to them. Fewer than "
+        f"15 are risky, because SQS may deliver a message again for 14 days. {_APPLIED}",
         "730",
         ge=0,
     )

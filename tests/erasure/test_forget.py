@@ -15,7 +15,7 @@ from damage_tasks.damage_history import Evidence
 from damage_tasks.inspection import State
 from damage_tasks.results import row_erasure
 from damage_tasks.results.car_photos import save_comparison
-from damage_tasks.results.delivery import DeliveryState
+from damage_tasks.results.delivery import DeliveryState, EventType
 from damage_tasks.results.outbox import add_event
 from damage_tasks.results.tables import deliveries, metadata
 from damage_tasks.results.work_lists import assign
@@ -185,11 +185,38 @@ def test_every_table_is_either_erased_by_inspection_or_known() -> None:
     assert others == {"findings", "damages", "inspections", "progress", "disabled_targets"}
 
 
-def test_an_event_of_another_case_stays(deployment: Deployment) -> None:
+@pytest.mark.parametrize("is_named", [True, False], ids=["with case_id", "of an older worker"])
+def test_an_event_of_another_case_stays(deployment: Deployment, is_named: bool) -> None:
     deployment.add("mine", DENT, metadata={"car_id": 7}, case_id="r_1")
     with deployment.store.transaction() as connection:
         for case_id in ("r_1", "rx1"):
-            add_event(connection, "case.completed", {"case_id": case_id}, [HOOK])  # type: ignore[arg-type]
+            add_event(
+                connection,
+                EventType.CASE_COMPLETED,
+                {"case_id": case_id},
+                [HOOK],
+                case_id=case_id if is_named else None,
+            )
     forget("--car", "7", "--yes")
     assert "rx1" in deployment.everything()
     assert "r_1" not in deployment.everything()
+
+
+@pytest.mark.server
+def test_the_events_of_a_case_are_found_by_an_index(migrated_postgres_url: str) -> None:
+    engine = sa.create_engine(migrated_postgres_url)
+    plans: list[str] = []
+
+    @sa.event.listens_for(engine, "before_cursor_execute")
+    def explain(_c: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith("DELETE FROM deliveries WHERE deliveries.type"):
+            cursor.execute(f"SET LOCAL enable_seqscan = off; EXPLAIN {statement}", parameters)
+            plans.append(str(cursor.fetchall()))
+
+    with engine.begin() as connection:
+        row = connection.execute(
+            sa.text("SELECT 'task-1' AS id, 'return-1' AS case_id, NULL AS finding_id, now() AS at")
+        ).one()
+        row_erasure.delete_inspections(connection, [row])
+    engine.dispose()
+    assert len(plans) == 1 and "ix_deliveries_case_id" in plans[0]

@@ -10,11 +10,15 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
+from damage_tasks.erasure.photo_erasure import ErasureReport, PhotoEraser
+from damage_tasks.erasure.retention import erase_expired
 from damage_tasks.errors import SettingsError
-from damage_tasks.results import picture_expiry
+from damage_tasks.results import picture_expiry, row_erasure
 from damage_tasks.results.tables import decisions, findings, inspections
+from damage_tasks.settings import get_settings
 from tests.erasure.conftest import Deployment
 from tests.labelling.conftest import DENT
+from tools.sample_pictures_and_results import inspection
 
 OLD = datetime.now(UTC) - timedelta(days=40)
 
@@ -95,6 +99,44 @@ def test_decisions_expire_alone_and_the_inspection_stays_off_the_work_lists(
     with aged.store.transaction() as connection:
         old = sa.select(inspections.c.decided_at).where(inspections.c.id == "old")
         assert connection.execute(old).scalar_one() is not None
+
+
+def test_rows_of_the_same_moment_expire_in_several_batches(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_erasure, "BATCH", 2)
+    for number in range(5):
+        deployment.add(f"photo {number}", finished_at=OLD)
+    assert "erased: 5 inspections, 15 objects" in expire(monkeypatch, retention=30)
+
+
+def test_a_message_that_comes_again_after_midnight_is_not_stored_twice(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    first = inspection("task-1", finished_at=midnight - timedelta(seconds=1))
+    again = inspection("task-1", finished_at=midnight + timedelta(seconds=1))
+    same_photo = inspection("task-2", finished_at=midnight + timedelta(seconds=2))
+    deployment.add("old", finished_at=OLD)
+    deployment.store.save(first)
+    # A retention run between the two days, which erases other rows.
+    assert "erased: 1 inspections" in expire(monkeypatch, retention=30)
+    assert deployment.store.save(again).finished_at == first.finished_at
+    deployment.store.save(same_photo)
+    with deployment.store.transaction() as connection:
+        ids = connection.execute(sa.select(inspections.c.id)).scalars().all()
+        digests = connection.execute(sa.select(findings.c.photo_sha256)).scalars().all()
+    assert (sorted(ids), digests) == (["task-1", "task-2"], ["a" * 64])
+
+
+def test_the_ids_of_expired_inspections_are_not_collected(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = ErasureReport()
+    settings = get_settings().model_copy(update={"retention_days": 1})
+    deployment.add("old", finished_at=datetime.now(UTC) - timedelta(days=2))
+    erase_expired(deployment.store, PhotoEraser(deployment.store, settings), settings, report)
+    assert (report.inspections, report.ids, report.photo_urls) == (1, set(), set())
 
 
 @pytest.mark.usefixtures("aged")

@@ -119,6 +119,12 @@ def through_eventbridge(stack: Stack) -> Route:
     return {"EventBridgeConfiguration": {}}
 
 
+def test_the_embedded_stack_receives_uploads(stack: Stack) -> None:
+    stack.receive_uploads("returns")
+    found = stack.client("s3").get_bucket_notification_configuration(Bucket="returns")
+    assert found["QueueConfigurations"][0]["QueueArn"] == queue_arn(stack)
+
+
 def url_of(key: str) -> str:
     return f"s3://{BUCKET}/{quote(key)}"
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from damage_tasks.results import delivery_queue
 from damage_tasks.results.delivery import Delivery, DeliverySelection, DeliveryState, Outcome
 from damage_tasks.results.delivery_queue import DeliveryQueue
 from damage_tasks.results.schema_upgrade import migrate
@@ -130,6 +131,14 @@ def test_old_delivered_events_are_forgotten_and_others_are_kept(queue: DeliveryQ
     assert {delivery.state for delivery in queue.find(DeliverySelection())} == {
         DeliveryState.WAITING, DeliveryState.FAILED,
     }  # fmt: skip
+
+
+def test_a_large_backlog_is_not_counted_to_its_end(
+    queue: DeliveryQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(url_of(queue), 3)
+    monkeypatch.setattr(delivery_queue, "MAX_COUNTED", 2)
+    assert queue.backlog().waiting == 2
 
 
 def test_the_backlog_says_what_waits_since_when(queue: DeliveryQueue) -> None:

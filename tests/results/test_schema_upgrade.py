@@ -13,7 +13,14 @@ from alembic.migration import MigrationContext
 
 from damage_tasks.results.database import create_engine
 from damage_tasks.results.schema_upgrade import migrate, revisions
-from damage_tasks.results.search_indices import CASES, FILTERS, PICTURES, PREFIX, WORK_LISTS
+from damage_tasks.results.search_indices import (
+    CASE_EVENTS,
+    CASES,
+    FILTERS,
+    PICTURES,
+    PREFIX,
+    WORK_LISTS,
+)
 from damage_tasks.results.tables import metadata
 
 
@@ -21,8 +28,8 @@ from damage_tasks.results.tables import metadata
 def test_migrations_and_tables_agree(database_url: str) -> None:
     engine = create_engine(database_url)
     with engine.connect() as connection:
-        # No migration creates the indices for searches, filters, work lists and expired pictures.
-        prefixes = (PREFIX, CASES, WORK_LISTS, FILTERS, PICTURES)
+        # No migration creates the indices for searches, filters, work lists and erasure.
+        prefixes = (PREFIX, CASES, WORK_LISTS, FILTERS, PICTURES, CASE_EVENTS)
         options = {"include_name": lambda name, *_: not str(name).startswith(prefixes)}
         context = MigrationContext.configure(connection, opts=options)
         differences = compare_metadata(context, metadata)
