@@ -67,12 +67,12 @@ class _BacklogMetrics(Collector):
                 lag = max(0.0, (datetime.now(UTC) - backlog.due_since).total_seconds())
             yield GaugeMetricFamily(
                 "damage_event_deliveries_waiting",
-                "Deliveries of events that are due or will be retried.",
+                "Deliveries of events that are due or will be retried, at most 100,000.",
                 value=backlog.waiting,
             )
             yield GaugeMetricFamily(
                 "damage_event_deliveries_failed",
-                "Deliveries of events that have failed and were not replayed or dropped.",
+                "Deliveries that failed and were not replayed or dropped, at most 100,000.",
                 value=backlog.failed,
             )
             yield GaugeMetricFamily(
