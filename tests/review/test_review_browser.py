@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,15 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, expect
 
 from damage_tasks.inspection import Finding, PhotoFacts
+from damage_tasks.labelling.class_masks import CLASS_IDS
+from damage_tasks.labelling.export_choice import PhotoChoice
+from damage_tasks.labelling.photo_export import export_photos
+from damage_tasks.review import pages
 from damage_tasks.samples.car_photo import TYPES, draw_sample
+from damage_tasks.settings import get_settings
 from tests.review.conftest import HEIGHT, WIDTH, Open, ReviewSite
 from tests.screenshots import keep_screenshot
-from tools.sample_pictures_and_results import damage, finding
+from tools.sample_pictures_and_results import NOW, damage, finding, jpeg
 
 pytestmark = pytest.mark.server
 DESK = {"viewport": {"width": 1280, "height": 800}}
@@ -92,10 +98,13 @@ def violations(page: Any) -> list[str]:
     return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]
 
 
-def test_ten_photos_are_decided_by_keyboard_alone(review_site: Open, visit: Visit) -> None:
+@pytest.mark.parametrize("kind", [DESK, PHONE], ids=["desk", "phone"])
+def test_ten_photos_are_decided_by_keyboard_alone(
+    review_site: Open, visit: Visit, kind: dict[str, Any]
+) -> None:
     with review_site() as site:
         ids = [site.add_photo(number) for number in range(10)]
-        page = visit()
+        page = visit(kind=kind)
         page.goto(site.url)
         press(page, "Enter")
         expected: dict[str, str] = {}
@@ -149,6 +158,69 @@ def test_damaged_areas_are_corrected_by_keyboard(review_site: Open, visit: Visit
         page.keyboard.type("wet car, c and n are text here")
         press(page, "Enter")
         assert actions(site, id)[-1] == ("note", {"text": "wet car, c and n are text here"})
+
+
+@pytest.mark.parametrize("kind", [DESK, PHONE], ids=["desk", "phone"])
+def test_a_corrected_outline_is_in_the_mask_of_the_export(
+    review_site: Open, visit: Visit, tmp_path: Path, kind: dict[str, Any]
+) -> None:
+    with review_site() as site:
+        id = site.add_photo(0)
+        page = visit(kind=kind)
+        page.goto(f"{site.url}/inspections/{id}")
+        page.wait_for_function("() => document.querySelector('#stage svg').getScreenCTM()")
+        page.keyboard.press("1")
+        page.keyboard.press("e")
+        page.get_by_role("status").get_by_text("Correct the outline").wait_for()
+        press(page, "Tab", *["ArrowDown"] * 20, "Enter")
+        (x, y) = actions(site, id)[-1][1]["polygon"][1]
+        assert y > 110
+        export_photos(site.store, get_settings(), tmp_path / "out", PhotoChoice())
+        (path,) = (tmp_path / "out/masks").iterdir()
+        mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        dent, scratch = CLASS_IDS["dent"], CLASS_IDS["scratch"]
+        # The corner was at (180, 100).
+        assert (mask[y, x], mask[100, 180], mask[100, 100]) == (dent, 0, dent)
+        assert mask[310, 490] == scratch
+
+
+def test_filters_hold_together_from_page_to_page(
+    review_site: Open, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "PAGE_LENGTH", 2)
+    with review_site() as site:
+        for number in range(12):
+            camera = "Apple iPhone 14" if number % 4 == 0 else "Samsung SM-G991B"
+            data = jpeg(WIDTH, HEIGHT, seed=number)
+            digest = hashlib.sha256(data).hexdigest()
+            site.add_photo(
+                number,
+                data,
+                photo=PhotoFacts(digest, len(data), WIDTH, HEIGHT, camera),
+                case_id="return 1",
+                finished_at=NOW + timedelta(minutes=number),
+            )
+        page = visit()
+        page.goto(f"{site.url}/lists/all")
+        for label, choice in (("Verdict", "damaged"), ("Type", "dent"), ("Severity", "minor")):
+            page.get_by_label(label).select_option(choice)
+        for name, text in (
+            ("min_score", "30"), ("case", "return 1"), ("camera", "apple"), ("bundle", "1.0.0"),
+            ("since", f"{NOW:%Y-%m-%d}"), ("until", f"{NOW:%Y-%m-%d}"),
+        ):  # fmt: skip
+            page.locator(f"form.filters [name={name}]").fill(text)
+        with step(page):
+            page.get_by_role("button", name="Filter").click()
+        assert page.locator("tbody a").all_inner_texts() == ["IMG_8.jpg", "IMG_4.jpg"]
+        with step(page):
+            page.get_by_role("link", name="Next page").click()
+        assert page.locator("tbody a").all_inner_texts() == ["IMG_0.jpg"]
+        assert page.get_by_label("Camera").input_value() == "apple"
+        with step(page):
+            page.get_by_role("link", name="IMG_0.jpg").click()
+        page.get_by_text("Apple iPhone 14").wait_for()
+        press(page, "c")
+        page.get_by_role("heading", name="End of the list").wait_for()
 
 
 def view_box(page: Any) -> list[float]:
