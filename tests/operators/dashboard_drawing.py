@@ -9,24 +9,25 @@ from typing import Any
 
 
 def draw_dashboard(dashboard: Any, ask: Callable[[str], list[Any]], file: Path) -> None:
-    """Write ``file``, a PNG of the panels; ``ask`` answers a query for the displayed period."""
+    """Write ``file``, a PNG of the panels that have data.
+
+    ``ask`` answers a query for the displayed period.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    panels = [panel for panel in dashboard["panels"] if panel["type"] == "timeseries"]
+    charts = [panel for panel in dashboard["panels"] if panel["type"] == "timeseries"]
+    panels = [(panel["title"], lines) for panel in charts if (lines := _lines(panel, ask))]
     rows = -(-len(panels) // 4)
     figure, axes = pyplot.subplots(rows, 4, figsize=(20, 3 * rows), layout="constrained")
-    for axis, panel in zip(axes.flat, panels, strict=False):
-        axis.set_title(panel["title"], fontsize=10, loc="left")
-        for target in panel["targets"]:
-            query = re.sub(r"\$(namespace|environment|lane)", ".*", target["expr"])
-            for series in ask(query.replace("$__rate_interval", "10s")):
-                name = _legend(target["legendFormat"], series["metric"])
-                times = [float(at) for at, _ in series["values"]]
-                values = [float(value) for _, value in series["values"]]
-                axis.plot([at - times[-1] for at in times], values, label=name, linewidth=1.5)
+    for axis, (title, lines) in zip(axes.flat, panels, strict=False):
+        axis.set_title(title, fontsize=10, loc="left")
+        for name, points in lines:
+            times = [float(at) for at, _ in points]
+            values = [float(value) for _, value in points]
+            axis.plot([at - times[-1] for at in times], values, label=name, linewidth=1.5)
         axis.set_ylim(bottom=0)
         axis.grid(alpha=0.3)
         axis.tick_params(labelsize=7)
@@ -36,6 +37,16 @@ def draw_dashboard(dashboard: Any, ask: Callable[[str], list[Any]], file: Path) 
         axis.axis("off")
     figure.savefig(file, dpi=60)
     pyplot.close(figure)
+
+
+def _lines(panel: Any, ask: Callable[[str], list[Any]]) -> list[tuple[str, list[Any]]]:
+    """Name and points of each line of a panel."""
+    found = []
+    for target in panel["targets"]:
+        query = re.sub(r"\$(namespace|environment|lane)", ".*", target["expr"])
+        for series in ask(query.replace("$__rate_interval", "10s")):
+            found.append((_legend(target["legendFormat"], series["metric"]), series["values"]))
+    return found
 
 
 def _legend(form: str, labels: dict[str, str]) -> str:
