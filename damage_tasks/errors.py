@@ -69,6 +69,7 @@ __all__ = [
     "DownloadFailed",
     "EnginesDisagree",
     "EventBusMissing",
+    "EvidenceInvalid",
     "ExportRefused",
     "ExtraMissing",
     "FlowerDatabaseInUse",
@@ -215,6 +216,13 @@ class OriginalUnavailable(DamageTaskError):
 
     code = "original_unavailable"
     default_text = "neither a kept copy nor the photo's URL returned the bytes that were examined"
+
+
+class EvidenceInvalid(DamageTaskError):
+    """Raised when an evidence file was changed, or has no signature that is trusted."""
+
+    code = "evidence_invalid"
+    default_text = "the evidence was changed, or has no signature that is trusted"
 
 
 class ExportRefused(DamageTaskError):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from damage_tasks.cli.login_name import login_name
-from damage_tasks.errors import ExtraMissing
+from damage_tasks.errors import ExtraMissing, InspectionNotFound
 from damage_tasks.settings import get_settings
 from damage_tasks.telemetry import one_line
 
@@ -83,8 +83,10 @@ def make(
     if redact and get_settings().redact_bundle is None:
         raise typer.BadParameter("needs DAMAGE_REDACT_BUNDLE", param_hint="--redact")
     made = _make(id, case, by or login_name(), redact)
+    from damage_tasks.evidence.signed_evidence import evidence_name
+
     out.mkdir(parents=True, exist_ok=True)
-    name = file_name(f"case-{case}" if id is None else id)
+    name = evidence_name(f"case-{case}" if id is None else id)
     for suffix, data in (("pdf", made.pdf), ("json", made.json)):
         path = out / f"{name}.{suffix}"
         with path.open("xb") as file:
@@ -114,6 +116,46 @@ def verify(file: EvidenceFile, public_key: PublicKeyOption = None) -> None:
 
 
 @cli.command()
+def rerun(
+    source: Annotated[str, typer.Argument(metavar="FILE|ID", help="Evidence, or inspection id.")],
+    bundle: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the bundle is: a folder or s3://...; by default the cache, DAMAGE_BUNDLE, "
+            "or that version next to it."
+        ),
+    ] = None,
+    public_key: PublicKeyOption = None,
+) -> None:
+    """Examine the same photo with the same bundle again, and say whether the same comes out.
+
+    Photo and bundle must have the SHA-256 that was recorded. Prints every value that differs; the
+    exit status is then 1. On another kind of CPU or engine, the last digits of scores may differ.
+
+    Example: damage-tasks evidence rerun evidence-0c1e6c9a.pdf
+    """
+    settings = get_settings()
+    with _with_extra():
+        from damage_tasks.evidence.examining_bundle import find_bundle
+        from damage_tasks.evidence.rerun import Rerun
+    from damage_tasks.wiring import build_segmenter
+
+    networks = cache(
+        lambda wanted: build_segmenter(settings, find_bundle(wanted, settings, bundle))
+    )
+    again = Rerun(settings, networks)
+    differs = False
+    for recorded, url in _recorded(source, public_key):
+        differences = again.differences(recorded, url)
+        differs = differs or bool(differences)
+        print(one_line(f"{recorded['id']}: {'differs' if differences else 'the same'}"))
+        for difference in differences:
+            print(one_line(f"  {difference}"))
+    if differs:
+        raise typer.Exit(1)
+
+
+@cli.command()
 def keygen(
     file: Annotated[Path, typer.Argument(help="New file for the private key.", dir_okay=False)],
 ) -> None:
@@ -135,9 +177,27 @@ def keygen(
     console.print(f"public key:  {public_key}\nkey id:      {key_id_of(public_key)}")
 
 
-def file_name(id: str) -> str:
-    """The name of the files about ``id``, without a suffix."""
-    return "evidence-" + re.sub(r"[^\w.-]+", "-", id)[:100]
+def _recorded(
+    source: str, public_key: list[str] | None
+) -> Iterator[tuple[Mapping[str, Any], str | None]]:
+    """The results of an evidence file or an inspection, each with the photo's address."""
+    from damage_tasks.evidence.signatures import trusted_keys
+    from damage_tasks.evidence.signed_evidence import verified_facts
+    from damage_tasks.results.celery_backend import open_inspections
+
+    settings = get_settings()
+    if Path(source).is_file():
+        trusted = frozenset(public_key or ()) or trusted_keys(settings)
+        photos = verified_facts(Path(source).read_bytes(), trusted)["photos"]
+    else:
+        stored = open_inspections().find(source)
+        if stored is None:
+            raise InspectionNotFound(f"there is neither a file nor an inspection {source}")
+        photos = [stored.to_dict()]
+    for recorded in photos:
+        # The address in a file has no signature.
+        stored = open_inspections().find(recorded["id"]) if settings.database_url else None
+        yield recorded, stored.photo_url if stored else recorded["photo"]["url"]
 
 
 @contextmanager

@@ -13,12 +13,15 @@ from damage_tasks.evidence.picture_files import PictureFiles
 from damage_tasks.telemetry import redacted
 
 if TYPE_CHECKING:
+    from damage_tasks.car_history.history import CarHistory
     from damage_tasks.decision import Decision
     from damage_tasks.inspection import Inspection
     from damage_tasks.results.store import Inspections
 
 FORMAT = 1
 MAX_EARLIER_PHOTOS = 50
+# For each photo. Comparisons are stored, so the next evidence continues with the others.
+MAX_COMPARISON_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Contents:
 
 def collect(
     store: Inspections,
+    cars: CarHistory,
     files: PictureFiles,
     inspections: Sequence[Inspection],
     *,
@@ -40,9 +44,9 @@ def collect(
 ) -> Contents:
     """The contents of evidence about ``inspections``, which have their decisions.
 
-    ``case`` is the summary of the case that they belong to.  Pictures that are no longer available
-    are named in the facts.  Secrets in URLs are left out.  Raises `DatabaseUnavailable`,
-    `DatabaseError`, a `TemporaryError` or `StorageError`.
+    ``cars`` says which damage is new, and ``case`` is the summary of the case that they belong to.
+    Pictures that are no longer available are named in the facts.  Secrets in URLs are left out.
+    Raises `DatabaseUnavailable`, `DatabaseError`, a `TemporaryError` or `StorageError`.
     """
     contents = Contents({
         "format": FORMAT,
@@ -56,6 +60,7 @@ def collect(
     for number, inspection in enumerate(inspections, 1):
         photo = _photo(inspection)
         photo |= files.add(inspection, f"photo {number}", contents.pictures)
+        photo["car_history"] = cars.compare(inspection, MAX_COMPARISON_SECONDS).to_dict()
         photo["earlier_photos"] = [_earlier(each) for each in _earlier_photos(store, inspection)]
         photos.append(redacted(photo))
     contents.facts["billable"] = any(photo["billable"] for photo in photos)

@@ -144,8 +144,9 @@ def _photo(
     if photo["damages"]:
         yield _paragraph("Damaged areas found by the networks", HEADING)
     crops = {crop["damage"]: pictures[crop["picture"]] for crop in photo["crops"]}
+    histories = {each["number"]: each for each in photo["car_history"]["damages"]}
     for index, damage in enumerate(photo["damages"], 1):
-        yield _damage(index, damage, crops.get(index))
+        yield _damage(index, damage, crops.get(index), histories.get(index))
     yield _paragraph("Decisions of people", HEADING)
     yield (
         _table(map(_decision_row, photo["decisions"])) if photo["decisions"] else _paragraph("none")
@@ -184,18 +185,30 @@ def _facts(photo: Mapping[str, Any]) -> Rows:
         yield "missing", problem
 
 
-def _damage(number: int, damage: Mapping[str, Any], crop: bytes | None) -> Flowable:
+def _damage(
+    number: int, damage: Mapping[str, Any], crop: bytes | None, history: Mapping[str, Any] | None
+) -> Flowable:
     x, y, width, height = damage["bbox"]
     text = [
         _paragraph(f"{number}. {damage['type']}, {damage['severity']}"),
         _paragraph(f"confidence {percent(damage['confidence'])}"),
         _paragraph(f"{damage['area_ratio']:.2%} of the photo"),
+        _paragraph(_history_text(history)),
         _paragraph(f"at x {x}, y {y}; {width} x {height} pixels", SMALL),
     ]
     picture = _image(crop, CROP_SIDE, CROP_SIDE) if crop else ""
     widths = [CROP_SIDE + 6 * mm, WIDTH - CROP_SIDE - 6 * mm]
     style = [("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0)]
     return KeepTogether(Table([[picture, text]], colWidths=widths, style=style, hAlign="LEFT"))
+
+
+def _history_text(history: Mapping[str, Any] | None) -> str:
+    if history is None:
+        return "not compared with earlier photos"
+    earlier = history["earlier"]
+    shown = f", in {earlier['inspection_id']} of {earlier['finished_at']}" if earlier else ""
+    novelty = {"new": "new", "seen_before": "seen before"}.get(history["novelty"], "can't tell")
+    return f"{novelty}: {history['reason'].replace('_', ' ')}{shown}"
 
 
 def _decision_row(decision: Mapping[str, Any]) -> tuple[str, Any]:

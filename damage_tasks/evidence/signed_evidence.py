@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from damage_tasks.errors import InspectionNotFound
+from damage_tasks.car_history.history import CarHistory
+from damage_tasks.errors import EvidenceInvalid, InspectionNotFound
 from damage_tasks.evidence.contents import collect
-from damage_tasks.evidence.json_file import verify_json, write_json
-from damage_tasks.evidence.pdf_file import JSON_NAME, is_pdf, sign_pdf, verify_pdf
+from damage_tasks.evidence.json_file import read_facts, verify_json, write_json
+from damage_tasks.evidence.pdf_file import JSON_NAME, attached_json, is_pdf, sign_pdf, verify_pdf
 from damage_tasks.evidence.pdf_pages import write_pages
 from damage_tasks.evidence.picture_files import PictureFiles
 from damage_tasks.evidence.signatures import configured_key, key_id_of, public_key_of
@@ -64,6 +66,11 @@ def evidence_of_case(
     return _evidence(store, settings, [each for each in found if each], case, made_by, redactor)
 
 
+def evidence_name(id: str) -> str:
+    """The name of the files about ``id``, without a suffix."""
+    return "evidence-" + re.sub(r"[^\w.-]+", "-", id)[:100]
+
+
 def _evidence(
     store: Inspections,
     settings: Settings,
@@ -75,6 +82,7 @@ def _evidence(
     key = configured_key(settings)  # before the pictures are read
     contents = collect(
         store,
+        CarHistory(store, settings),
         PictureFiles(settings, redactor),
         inspections,
         case=case,
@@ -90,3 +98,11 @@ def verify(file: bytes, trusted: Collection[str]) -> Verification:
     """What is wrong with an evidence file, JSON or PDF; nothing if a ``trusted`` key signed it."""
     found = verify_pdf(file) if is_pdf(file) else verify_json(file)
     return found.by_one_of(trusted)
+
+
+def verified_facts(file: bytes, trusted: Collection[str]) -> dict[str, Any]:
+    """The facts in an evidence file, JSON or PDF; raises `EvidenceInvalid` if it is not valid."""
+    found = verify(file, trusted)
+    if found.problems:
+        raise EvidenceInvalid("; ".join(found.problems))
+    return read_facts(attached_json(file) if is_pdf(file) else file)

@@ -138,6 +138,7 @@ class Pages:
             request,
             "inspection.html",
             inspection=inspection,
+            can_make_evidence=person.is_inspector and bool(self._settings.evidence_key),
             damages=damages,
             has_overlay=inspection.finding is not None and inspection.finding.overlay_url,
             address=address,

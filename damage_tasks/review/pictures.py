@@ -11,6 +11,7 @@ from damage_tasks.errors import OriginalUnavailable, PhotoRejected, RedactionUna
 from damage_tasks.inspection import Inspection, missing_picture
 from damage_tasks.photos import PhotoReader, decode
 from damage_tasks.photos.originals import read_original, read_overlay
+from damage_tasks.redaction.redactor import Redactor
 from damage_tasks.redaction.redactor_on_first_use import RedactorOnFirstUse
 from damage_tasks.review.picture_cache import PictureCache
 from damage_tasks.settings import Settings
@@ -38,6 +39,14 @@ class Pictures:
     def can_redact(self) -> bool:
         """Whether DAMAGE_REDACT_BUNDLE is set."""
         return self._redactor.is_configured
+
+    @property
+    def redactor(self) -> Redactor | None:
+        """Pixelates faces and plates; None without DAMAGE_REDACT_BUNDLE.
+
+        Raises `RedactionUnavailable` if the bundle cannot be used.
+        """
+        return self._redactor.get() if self.can_redact else None
 
     @property
     def redaction_works(self) -> bool:

@@ -31,6 +31,7 @@ from damage_tasks.errors import (
 from damage_tasks.http_access import is_loopback
 from damage_tasks.production_quality.latest_drift import LatestDrift
 from damage_tasks.production_quality.latest_report import LatestReport
+from damage_tasks.review.evidence_pages import EvidencePages
 from damage_tasks.review.language_choice import choose_language
 from damage_tasks.review.languages import Languages, language_of
 from damage_tasks.review.page_security import HEALTH, PageSecurity, has_csrf_token
@@ -82,7 +83,9 @@ def build_application(
     templates = {language.tag: open_templates(language) for language in languages}
     quality = quality or LatestReport(store, settings)
     drift = drift or LatestDrift(store, settings)
-    pages = Pages(store, Pictures(settings), settings, templates, quality, drift)
+    pictures = Pictures(settings)
+    pages = Pages(store, pictures, settings, templates, quality, drift)
+    evidence = EvidencePages(store, pictures, settings)
     entries = settings.review_roles
     if settings.review_sign_in == "none":
         entries = ("*=admin",)
@@ -104,6 +107,10 @@ def build_application(
             page("/inspections/{id:path}/photo", pages.show_photo),
             page("/inspections/{id:path}/overlay", pages.show_overlay),
             page("/inspections/{id:path}/decisions", pages.decide, Role.INSPECTOR, "POST"),
+            page("/inspections/{id:path}/evidence.pdf", evidence.of_inspection, Role.INSPECTOR),
+            page("/inspections/{id:path}/evidence.json", evidence.of_inspection, Role.INSPECTOR),
+            page("/cases/{id:path}/evidence.pdf", evidence.of_case, Role.INSPECTOR),
+            page("/cases/{id:path}/evidence.json", evidence.of_case, Role.INSPECTOR),
             page("/inspections/{id:path}", pages.show_inspection),
             page("/quality", pages.show_quality, Role.INSPECTOR),
             page("/drift", pages.show_drift, Role.INSPECTOR),

@@ -15,7 +15,6 @@ import pytest
 from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
-from damage_tasks.cli.evidence import file_name
 from tests.evidence.conftest import EvidenceArchive, decided, evidence_archive
 from tests.labelling.conftest import DENT
 from tools.small_redaction_bundle import PLATE, private_photo, write_redaction_bundle
@@ -115,8 +114,3 @@ def test_a_new_key_is_secret_and_can_sign(
     assert run("car", "--out", tmp_path).exit_code == 0
     assert run("verify", tmp_path / "evidence-car.pdf", "--public-key", found[1]).exit_code == 0
     assert isinstance(run("keygen", file).exception, FileExistsError)
-
-
-def test_file_names_have_no_separators() -> None:
-    assert file_name("s3://bucket/../a b.jpg") == "evidence-s3-bucket-..-a-b.jpg"
-    assert len(file_name("x" * 500)) < 120

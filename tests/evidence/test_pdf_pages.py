@@ -32,6 +32,7 @@ def photo(**changes: object) -> dict[str, object]:
         "damage_score": None,
         "reason": {"code": "no_vehicle", "text": "no car"},
         "damages": [],
+        "car_history": {"damages": []},
         "quality": None,
         "bundle": None,
         "timings_ms": {},
@@ -55,7 +56,7 @@ def text_of(*photos: dict[str, object]) -> str:
     return " ".join(page.extract_text() for page in pages_of(*photos).pages)
 
 
-def test_each_photo_begins_on_a_page_of_its_own() -> None:
+def test_each_photo_begins_a_new_page() -> None:
     texts = [page.extract_text() for page in pages_of(photo(), photo(id="task-2")).pages]
     assert len(texts) == 2
     assert "Evidence: case return-7" in texts[0] and "task-1" in texts[0]
@@ -106,3 +107,17 @@ def test_earlier_photos_are_listed() -> None:
     text = text_of(photo(earlier_photos=[earlier, {**earlier, "damages": [], "reviewed_by": None}]))
     assert "another photo needed by bob; found: dent (minor)" in text
     assert "by the networks; found: nothing" in text
+
+
+def test_damage_is_shown_with_what_earlier_photos_say() -> None:
+    damage = {"type": "dent", "severity": "minor", "confidence": 0.8, "area_ratio": 0.01,
+              "bbox": [1, 2, 3, 4]}  # fmt: skip
+    histories = [
+        {"number": 1, "novelty": "new", "reason": "absent",
+         "earlier": {"inspection_id": "old", "finished_at": "2026-10-01"}},
+        {"number": 2, "novelty": "unknown", "reason": "other_view", "earlier": None},
+    ]  # fmt: skip
+    text = text_of(photo(damages=[damage] * 3, car_history={"damages": histories}))
+    assert "new: absent, in old of 2026-10-01" in text
+    assert "can't tell: other view" in text
+    assert "not compared with earlier photos" in text

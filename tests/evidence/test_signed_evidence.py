@@ -15,7 +15,7 @@ import pytest
 from damage_tasks.errors import InspectionNotFound, SettingsError
 from damage_tasks.evidence.pdf_file import attached_json
 from damage_tasks.evidence.signatures import load_key, new_key, public_key_of
-from damage_tasks.evidence.signed_evidence import evidence_of_case, verify
+from damage_tasks.evidence.signed_evidence import evidence_name, evidence_of_case, verify
 from damage_tasks.settings import get_settings
 from tests.evidence.conftest import NOTE, EvidenceArchive
 from tests.labelling.conftest import DENT, SCRATCH
@@ -151,3 +151,18 @@ def test_what_does_not_exist_has_no_evidence(evidence_archive: EvidenceArchive) 
         evidence_archive.evidence("none")
     with pytest.raises(InspectionNotFound, match="case none"):
         evidence_of_case(evidence_archive.store, get_settings(), "none", "ann")
+
+
+def test_file_names_have_no_separators() -> None:
+    assert evidence_name("s3://bucket/../a b.jpg") == "evidence-s3-bucket-..-a-b.jpg"
+    assert len(evidence_name("x" * 500)) < 120
+
+
+def test_damage_is_compared_with_earlier_photos(decided: EvidenceArchive) -> None:
+    photo = decided.photo_of("car")
+    decided.add("before", DENT, data=photo, finished_at=NOW - timedelta(days=2), case_id="r-1",
+                metadata={"car_id": 9})  # fmt: skip
+    decided.add("after", DENT, metadata={"car_id": 9}, data=photo + b" ", case_id="r-2")
+    (shown,) = facts_of(decided, "after")["photos"]
+    assert shown["car_history"]["earlier_photos"] == 1
+    assert [each["novelty"] for each in shown["car_history"]["damages"]] == ["seen_before"]

@@ -1,0 +1,60 @@
+"""Signed evidence about an inspection or a case, as files to download."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from starlette.responses import Response
+
+from damage_tasks.evidence.signed_evidence import (
+    evidence_name,
+    evidence_of_case,
+    evidence_of_inspection,
+)
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from damage_tasks.evidence.signed_evidence import SignedEvidence
+    from damage_tasks.results.store import Inspections
+    from damage_tasks.review.pictures import Pictures
+    from damage_tasks.settings import Settings
+
+audit = logging.getLogger("review.audit")
+
+
+class EvidencePages:
+    """The endpoints of evidence; each is made when it is requested, and the log says by whom."""
+
+    def __init__(self, store: Inspections, pictures: Pictures, settings: Settings) -> None:
+        self._store = store
+        self._pictures = pictures
+        self._settings = settings
+
+    def of_inspection(self, request: Request) -> Response:
+        """Evidence about one inspection."""
+        id, name = request.path_params["id"], request.state.person.name
+        made = evidence_of_inspection(
+            self._store, self._settings, id, name, self._pictures.redactor
+        )
+        audit.info("made evidence", extra={"person": name, "inspection": id})
+        return _file(request, id, made)
+
+    def of_case(self, request: Request) -> Response:
+        """Evidence about all photos of a case."""
+        id, name = request.path_params["id"], request.state.person.name
+        made = evidence_of_case(self._store, self._settings, id, name, self._pictures.redactor)
+        audit.info("made evidence", extra={"person": name, "case": id})
+        return _file(request, f"case-{id}", made)
+
+
+def _file(request: Request, id: str, made: SignedEvidence) -> Response:
+    suffix = "pdf" if request.url.path.endswith(".pdf") else "json"
+    name = quote(f"{evidence_name(id)}.{suffix}")
+    return Response(
+        made.pdf if suffix == "pdf" else made.json,
+        media_type=f"application/{suffix}",
+        headers={"Content-Disposition": f"attachment; filename*=UTF-8''{name}"},
+    )

@@ -1,0 +1,80 @@
+"""Inspectors download signed evidence from the page."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+
+from damage_tasks.evidence.signatures import load_key, new_key, public_key_of
+from damage_tasks.evidence.signed_evidence import verify
+from tests.review.conftest import Open
+
+pytestmark = pytest.mark.server
+PEM = new_key().decode()
+ACCESS = {
+    "review_sign_in": "basic",
+    "review_passwords": "ann:a,vic:v",
+    "review_roles": ("ann=inspector", "vic=viewer"),
+    "evidence_key": SecretStr(PEM),
+}
+INSPECTOR, VIEWER = ("ann", "a"), ("vic", "v")
+
+
+@pytest.fixture
+def database_url(migrated_sqlite_url: str) -> str:
+    return migrated_sqlite_url
+
+
+@pytest.fixture
+def client() -> Iterator[httpx2.Client]:
+    with httpx2.Client(auth=INSPECTOR) as client:
+        yield client
+
+
+def test_an_inspector_downloads_valid_evidence_in_their_name(
+    review_site: Open, client: httpx2.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "review.audit")
+    with review_site(**ACCESS) as site:
+        id = site.add_photo(2, case_id="return 7")
+        page = client.get(f"{site.url}/inspections/{id}").text
+        paths = [f"/inspections/{id}/evidence.{suffix}" for suffix in ("pdf", "json")]
+        for path in (*paths, "/cases/return%207/evidence.pdf"):
+            assert f'href="{path}"' in page
+            found = client.get(site.url + path)
+            assert found.status_code == 200, found.text
+            assert not verify(found.content, {public_key_of(load_key(PEM))}).problems
+        json_file = client.get(f"{site.url}/cases/return%207/evidence.json")
+    assert json.loads(json_file.content)["evidence"]["made_by"] == "ann"
+    name = "filename*=UTF-8''evidence-case-return-7.json"
+    assert json_file.headers["Content-Disposition"] == f"attachment; {name}"
+    made = [record.__dict__ for record in caplog.records if record.message == "made evidence"]
+    assert [each["person"] for each in made] == ["ann"] * 4
+    assert (made[0]["inspection"], made[2]["case"]) == (id, "return 7")
+
+
+def test_a_viewer_gets_no_evidence(review_site: Open, client: httpx2.Client) -> None:
+    with review_site(**ACCESS) as site:
+        id = site.add_photo(2, case_id="return-7")
+        assert "evidence." not in client.get(f"{site.url}/inspections/{id}", auth=VIEWER).text
+        for path in (f"/inspections/{id}/evidence.pdf", "/cases/return-7/evidence.json"):
+            assert client.get(site.url + path, auth=VIEWER).status_code == 403
+
+
+def test_without_a_key_there_is_no_button(review_site: Open, client: httpx2.Client) -> None:
+    with review_site(**{**ACCESS, "evidence_key": None}) as site:
+        id = site.add_photo(2)
+        assert "evidence." not in client.get(f"{site.url}/inspections/{id}").text
+        found = client.get(f"{site.url}/inspections/{id}/evidence.pdf")
+        assert found.status_code == 500 and "DAMAGE_EVIDENCE_KEY" in found.text
+
+
+def test_what_does_not_exist_has_no_evidence(review_site: Open, client: httpx2.Client) -> None:
+    with review_site(**ACCESS) as site:
+        assert client.get(f"{site.url}/inspections/none/evidence.pdf").status_code == 404
+        assert client.get(f"{site.url}/cases/none/evidence.pdf").status_code == 404
