@@ -71,7 +71,7 @@ def test_every_alert_is_explained_to_operators() -> None:
         for line in (RULES / "rules.yml").read_text().splitlines()
         if "- alert:" in line
     ]
-    assert len(names) == 17
+    assert len(names) == 18
     for name in names:
         assert f"### {name}\n" in text
 
@@ -294,5 +294,5 @@ def test_prometheus_takes_our_rules(watched: Stack, prometheus: Prometheus) -> N
         groups = json.load(answer)["data"]["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
-    assert [rule["type"] for rule in rules].count("alerting") == 16
+    assert [rule["type"] for rule in rules].count("alerting") == 18
     assert [rule["type"] for rule in rules].count("recording") == 7
