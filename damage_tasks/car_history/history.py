@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,7 +23,7 @@ from damage_tasks.damage_history import (
     combine_all,
     unknown_history,
 )
-from damage_tasks.errors import OriginalUnavailable, PhotoRejected
+from damage_tasks.errors import DownloadFailed, OriginalUnavailable, PhotoRejected
 from damage_tasks.photos import PhotoReader
 from damage_tasks.photos.originals import read_original
 from damage_tasks.results.car_photos import (
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 # Raise it when photos are compared differently: stored comparisons of other versions do not count.
 VERSION = 1
 SECONDS = 60.0
+
+logger = logging.getLogger(__name__)
 
 
 class CarHistory:
@@ -59,11 +62,17 @@ class CarHistory:
         """
         return self._combined(inspection, *self._stored(inspection))
 
-    def compare(self, inspection: Inspection, seconds: float = SECONDS) -> InspectionHistory:
+    def compare(
+        self,
+        inspection: Inspection,
+        seconds: float = SECONDS,
+        is_stopped: Callable[[], bool] = lambda: False,
+    ) -> InspectionHistory:
         """Whether each damaged area of ``inspection`` is new; compares what is not stored yet.
 
-        Begins no comparison after ``seconds``; the result is then not complete, and another call
-        continues. A comparison takes about half a second. Raises `DatabaseUnavailable`,
+        Begins no comparison after ``seconds``, or once ``is_stopped`` returns true; the result is
+        then not complete, and another call continues. A comparison takes about half a second.
+        Raises `DatabaseUnavailable`,
         `DatabaseError`, a `TemporaryError` or `StorageError`.
         """
         end = monotonic() + seconds
@@ -77,9 +86,13 @@ class CarHistory:
             return unknown_history(len(damages), PHOTO_NOT_KEPT, len(earlier))
         places = [_place(damage, damages, view) for damage in damages]
         for each in missing:
-            if monotonic() > end:
+            if monotonic() > end or is_stopped():
                 break
-            stored[each.id] = self._compare(view, places, each)
+            try:
+                stored[each.id] = self._compare(view, places, each)
+            except DownloadFailed as error:  # maybe not the next time
+                logger.warning("%s was not compared with %s: %s", inspection.id, each.id, error)
+                continue
             with self._store.transaction() as connection:
                 save_comparison(connection, inspection.id, each.id, VERSION, stored[each.id])
         return self._combined(inspection, earlier, stored)

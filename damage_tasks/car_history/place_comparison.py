@@ -14,13 +14,20 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from damage_tasks.car_history.view_matching import Matrix, Registration, local_derivative, transform
+from damage_tasks.car_history.photo_windows import (
+    Cover,
+    Floats,
+    Grey,
+    blurred,
+    cut,
+    cut_cover,
+    scale_of,
+    window_around,
+)
+from damage_tasks.car_history.view_matching import Matrix, Registration, transform
 from damage_tasks.damage_history import Evidence
 
-MARGIN_SHARE, MIN_MARGIN_PX = 0.6, 40  # of the area's size, around it
-WINDOW_PX = 480  # the longer side of what is compared, at most
 RIM_PX = 4  # around the area, because outlines are not exact
 FINE_PX, COARSE_PX = 1.2, 6.0  # standard deviations of the filters between which details are
 # How much of the place and its surroundings the earlier photo must show.
@@ -37,15 +44,11 @@ ALIKE, ALIKE_ON_EACH_SIDE = 0.85, 0.6
 ROUGHLY_ALIKE = 0.5  # enough if the networks found damage there before
 # What differs the most inside the area (a share of its pixels) is not in the earlier photo below
 # the first correlation, and is in it above the second.
-DIFFERENT_SHARE, ABSENT_BELOW, PRESENT_ABOVE = 0.15, 0.35, 0.92
+DIFFERENT_SHARE, ABSENT_BELOW, PRESENT_ABOVE = 0.15, 0.35, 0.96
+NEARBY_ABOVE, NEARBY_SHARE = 0.6, 0.3  # correlation, and how far away, of the window's size
 MIN_CHANGE = 1.3  # of differences inside the area, relative to those around it
 SHIFTS_PX = (-4, -2, 0, 2, 4)  # errors that may be left by the alignment
 SAME_DAMAGE_SHARE = 0.5  # of the smaller of two areas that overlap
-
-Grey = NDArray[np.uint8]
-Floats = NDArray[np.float32]
-Cover = NDArray[np.bool_]
-Size = tuple[int, int]  # width and height
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,86 +76,38 @@ def evidence_of(
     ``registration`` maps ``later`` to ``earlier``; ``marked`` is where the networks found damage
     in ``earlier``.
     """
-    size, to_later = _window_around(place.inside)
+    size, to_later = window_around(place.inside)
     to_earlier = registration.matrix @ to_later
-    inside = _cut_cover(place.inside, to_later, size)
+    inside = cut_cover(place.inside, to_later, size)
     rim = _grown(inside)
-    surroundings = ~rim & ~_cut_cover(place.others, to_later, size)
-    there = _cut_cover(np.ones(earlier.shape, bool), to_earlier, size)
+    surroundings = ~rim & ~cut_cover(place.others, to_later, size)
+    there = cut_cover(np.ones(earlier.shape, bool), to_earlier, size)
     around = surroundings & there
     if not _is_visible(rim, there, MIN_INSIDE_PX, MIN_VISIBLE_INSIDE):
         return Evidence.NOT_IN_PHOTO
     if not _is_visible(surroundings, there, MIN_AROUND_PX, MIN_VISIBLE_AROUND):
         return Evidence.NOT_IN_PHOTO
-    scale = _scale(to_earlier, size)
+    scale = scale_of(to_earlier, size)
     if scale < MIN_SCALE:
         return Evidence.TOO_COARSE
-    patch = _blurred(_cut(later, to_later, size), 1 / scale)
-    aligned = _align(patch, _cut(earlier, to_earlier, size), around)
+    patch = blurred(cut(later, to_later, size), 1 / scale)
+    aligned = _align(patch, cut(earlier, to_earlier, size), around)
     if aligned is None:
         return Evidence.LOOKS_DIFFERENT
     to_earlier = to_earlier @ aligned
-    picture = _cut(earlier, to_earlier, size)
+    picture = cut(earlier, to_earlier, size)
     pair = _Pair(_details(patch), _details(picture), rim, around)
     alike = _correlation(pair.later, pair.earlier, around)
-    if alike >= ROUGHLY_ALIKE and _is_marked(inside, _cut_cover(marked, to_earlier, size)):
+    if alike >= ROUGHLY_ALIKE and _is_marked(inside, cut_cover(marked, to_earlier, size)):
         return Evidence.MARKED
     if alike < ALIKE or not _is_alike_on_each_side(pair):
         return Evidence.LOOKS_DIFFERENT
     if not _is_good(pair, picture):
         return Evidence.TOO_COARSE
-    return _evidence_inside(pair)
-
-
-def _window_around(inside: Cover) -> tuple[Size, Matrix]:
-    """The size of a window around an area, and the map from it to the photo."""
-    x, y, width, height = cv2.boundingRect(inside.astype(np.uint8))
-    margin = max(MIN_MARGIN_PX, round(MARGIN_SHARE * max(width, height)))
-    left, top = max(x - margin, 0), max(y - margin, 0)
-    right = min(x + width + margin, inside.shape[1])
-    bottom = min(y + height + margin, inside.shape[0])
-    step = max(1.0, max(right - left, bottom - top) / WINDOW_PX)
-    size = max(8, round((right - left) / step)), max(8, round((bottom - top) / step))
-    return size, np.array([[step, 0, left], [0, step, top], [0, 0, 1.0]])
-
-
-def _scale(matrix: Matrix, size: Size) -> float:
-    """How many pixels of a photo are behind one of the window, by length."""
-    derivative = local_derivative(matrix, np.array([size[0] / 2, size[1] / 2]))
-    return math.sqrt(abs(np.linalg.det(derivative)))
-
-
-def _cut(photo: Grey, matrix: Matrix, size: Size) -> Floats:
-    """The window whose pixels ``matrix`` maps to those of ``photo``."""
-    # Only the part that is needed, because blurring takes long.
-    corners = np.array([(0, 0), (size[0], 0), (0, size[1]), size], float)
-    low = np.maximum(transform(matrix, corners).min(axis=0) - 16, 0).astype(int)
-    high = np.maximum(transform(matrix, corners).max(axis=0) + 16, low + 2).astype(int)
-    part = photo[low[1] : high[1], low[0] : high[0]].astype(np.float32)
-    moved = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1.0]]) @ matrix
-    return np.asarray(
-        cv2.warpPerspective(
-            _blurred(part, _scale(matrix, size)),
-            moved,
-            size,
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        ),
-        np.float32,
-    )
-
-
-def _cut_cover(cover: Cover, matrix: Matrix, size: Size) -> Cover:
-    flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpPerspective(cover.astype(np.uint8), matrix, size, flags=flags) > 0)
-
-
-def _blurred(picture: Floats, scale: float) -> Floats:
-    """``picture`` with the details that remain when it is reduced by ``scale``."""
-    if scale <= 1.15:
-        return picture
-    blurred = cv2.GaussianBlur(picture, (0, 0), 0.5 * math.sqrt(scale**2 - 1))
-    return np.asarray(blurred, np.float32)
+    found = _evidence_inside(pair)
+    if found is Evidence.ABSENT and _is_nearby(pair, earlier, to_earlier):
+        return Evidence.LOOKS_DIFFERENT
+    return found
 
 
 def _grown(cover: Cover) -> Cover:
@@ -225,19 +180,50 @@ def _is_good(pair: _Pair, picture: Floats) -> bool:
 
 def _evidence_inside(pair: _Pair) -> Evidence:
     """Whether the earlier photo shows the damage, if its surroundings are the same."""
-    later, earlier, around = pair.later, pair.earlier, pair.around
-    gain = (later[around] * earlier[around]).sum() / max((earlier[around] ** 2).sum(), 1e-6)
-    difference = later - gain * earlier
-    change = difference[pair.inside].std() / max(difference[around].std(), 0.5)
-    difference = np.abs(difference)
-    limit = np.quantile(difference[pair.inside], 1 - DIFFERENT_SHARE)
-    different = pair.inside & (difference >= limit)
+    later, earlier = pair.later, pair.earlier
+    difference = _difference(pair)
+    change = difference[pair.inside].std() / max(difference[pair.around].std(), 0.5)
+    different = _different(pair)
     likeness = _best_correlation(later, earlier, different)
     if likeness <= ABSENT_BELOW and change >= MIN_CHANGE:
         return Evidence.ABSENT
-    if likeness >= PRESENT_ABOVE and _best_correlation(earlier, later, different) >= PRESENT_ABOVE:
+    if min(likeness, _best_correlation(earlier, later, different)) >= PRESENT_ABOVE:
         return Evidence.SAME_LOOK
     return Evidence.LOOKS_DIFFERENT
+
+
+def _difference(pair: _Pair) -> Floats:
+    later, earlier = pair.later[pair.around], pair.earlier[pair.around]
+    gain = (later * earlier).sum() / max((earlier**2).sum(), 1e-6)
+    return np.asarray(pair.later - gain * pair.earlier, np.float32)
+
+
+def _different(pair: _Pair) -> Cover:
+    """The pixels inside the area that differ the most: the marks of the damage, if it is new."""
+    difference = np.abs(_difference(pair))
+    return pair.inside & (difference >= np.quantile(difference[pair.inside], 1 - DIFFERENT_SHARE))
+
+
+def _is_nearby(pair: _Pair, earlier: Grey, to_earlier: Matrix) -> bool:
+    """Whether ``earlier`` shows the marks of the damage some way off.
+
+    That happens if the surroundings are not on the same surface as the damage: they are seen
+    through glass or mirrored by paint, and move relative to it.
+    """
+    height, width = pair.later.shape
+    margin = round(NEARBY_SHARE * max(width, height))
+    shift = np.array([[1, 0, -margin], [0, 1, -margin], [0, 0, 1.0]])
+    picture = cut(earlier, to_earlier @ shift, (width + 2 * margin, height + 2 * margin))
+    marks = cv2.dilate(_different(pair).astype(np.uint8), np.ones((3, 3), np.uint8))
+    x, y, w, h = cv2.boundingRect(marks)
+    part = np.s_[y : y + h, x : x + w]
+    likeness = cv2.matchTemplate(
+        _details(picture),
+        pair.later[part],
+        cv2.TM_CCORR_NORMED,
+        mask=marks[part].astype(np.float32),
+    )
+    return bool(likeness[np.isfinite(likeness)].max() > NEARBY_ABOVE)
 
 
 def _correlation(one: Floats, other: Floats, where: Cover) -> float:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from damage_tasks.cli.dead_letters import find_dead_letter
 from damage_tasks.cli.results_table import VERDICT_COLOURS
-from damage_tasks.errors import InspectionNotFound, QueueUnavailable, SettingsError
+from damage_tasks.errors import ExtraMissing, InspectionNotFound, QueueUnavailable, SettingsError
 from damage_tasks.inspection import missing_picture
 from damage_tasks.inspection_lookup import with_links
 from damage_tasks.telemetry import escape_controls, one_line, redacted
@@ -36,6 +36,12 @@ def run(
     links: Annotated[
         bool, typer.Option("--links", help="Print links to the pictures that a browser can open.")
     ] = False,
+    history: Annotated[
+        bool,
+        typer.Option(
+            "--history", help="Compare the damage with earlier photos of the car: is it new?"
+        ),
+    ] = False,
 ) -> None:
     """Show everything stored about one photo, or its progress while it has no verdict.
 
@@ -46,6 +52,10 @@ def run(
     if (id is None) == (case is None):
         raise typer.BadParameter("give an inspection id, or --case and the id of a case")
     result = _inspection(id, links) if id is not None else _case(case or "")
+    if history:
+        if id is None or "verdict" not in result or result["state"] != "done":
+            raise typer.BadParameter("--history needs the id of an inspection that has a verdict")
+        result = {**result, "history": _history(id)}
     if as_json:
         text = json.dumps(result, indent=1, ensure_ascii=False)
         print(escape_controls(text, keep="\n"))
@@ -76,6 +86,25 @@ def _inspection(id: str, links: bool) -> Any:
         raise InspectionNotFound(f"no inspection {id}; it may still be on the queue")
     # After the redaction, which would remove the signatures.
     return with_links(result) if links and result["state"] == "done" else result
+
+
+def _history(id: str) -> dict[str, Any]:
+    """Which damage is new; compares photos that have not been compared yet."""
+    from damage_tasks.inspection_id import storable_id
+    from damage_tasks.results.celery_backend import open_inspections
+    from damage_tasks.settings import get_settings
+
+    try:
+        from damage_tasks.car_history.history import CarHistory
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(
+            f"--history needs {error.name}: pip install 'damage-tasks[review]'"
+        ) from None
+    store = open_inspections()
+    inspection = store.find(storable_id(id))
+    if inspection is None:
+        raise InspectionNotFound(f"no inspection {id}")
+    return CarHistory(store, get_settings()).compare(inspection).to_dict()
 
 
 def _case(case_id: str) -> Any:
@@ -163,3 +192,16 @@ def _inspection_rows(result: InspectionResult) -> Iterator[tuple[str, Any]]:
     if result["metadata"]:
         yield "metadata", json.dumps(result["metadata"], ensure_ascii=False)
     yield "finished", str(result["finished_at"])
+    yield from _history_rows(result)
+
+
+def _history_rows(result: Any) -> Iterator[tuple[str, Any]]:
+    history = result.get("history")
+    if history is None:
+        return
+    yield "compared", f"{history['compared']} of {history['earlier_photos']} earlier photos"
+    for each in history["damages"]:
+        earlier = each["earlier"]
+        of = f", {earlier['inspection_id']} of {earlier['finished_at']}" if earlier else ""
+        novelty = each["novelty"].replace("_", " ")
+        yield f"damage {each['number']}", f"{novelty} ({each['reason']}{of})"

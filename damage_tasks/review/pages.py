@@ -140,6 +140,7 @@ class Pages:
             inspection=inspection,
             can_make_evidence=person.is_inspector and bool(self._settings.evidence_key),
             damages=damages,
+            has_history=self._settings.history_photos > 0,
             has_overlay=inspection.finding is not None and inspection.finding.overlay_url,
             address=address,
             following=following,
@@ -165,6 +166,12 @@ class Pages:
         """The photo, as a JPEG."""
         return _jpeg(
             self._pictures.photo(self._find(request), redacted=self._is_redacted_for(request))
+        )
+
+    def show_thumbnail(self, request: Request) -> Response:
+        """The photo in a small size."""
+        return _jpeg(
+            self._pictures.thumbnail(self._find(request), redacted=self._is_redacted_for(request))
         )
 
     def show_overlay(self, request: Request) -> Response:
@@ -203,14 +210,19 @@ class Pages:
         return self._pictures.can_redact and not _person(request).is_inspector
 
     def _find(self, request: Request) -> Inspection:
-        id = request.path_params["id"]
-        found = self._store.find_reviewed(id)
-        if found is None:
-            raise InspectionNotFound(f"no inspection {id}")
-        return found
+        return find_inspection(self._store, request)
 
     def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
         return render(self._templates, request, template, status, **values)
+
+
+def find_inspection(store: Inspections, request: Request) -> Inspection:
+    """The inspection in the path of ``request``, with decisions; raises `InspectionNotFound`."""
+    id = request.path_params["id"]
+    found = store.find_reviewed(id)
+    if found is None:
+        raise InspectionNotFound(f"no inspection {id}")
+    return found
 
 
 def render(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ from damage_tasks.errors import (
 from damage_tasks.http_access import is_loopback
 from damage_tasks.production_quality.latest_drift import LatestDrift
 from damage_tasks.production_quality.latest_report import LatestReport
+from damage_tasks.review.car_pages import CarPages
 from damage_tasks.review.evidence_pages import EvidencePages
 from damage_tasks.review.language_choice import choose_language
 from damage_tasks.review.languages import Languages, language_of
@@ -86,12 +88,18 @@ def build_application(
     pictures = Pictures(settings)
     pages = Pages(store, pictures, settings, templates, quality, drift)
     evidence = EvidencePages(store, pictures, settings)
+    car_pages = CarPages(store, settings, templates)
     entries = settings.review_roles
     if settings.review_sign_in == "none":
         entries = ("*=admin",)
 
     def page(path: str, show: Page, role: Role = Role.VIEWER, method: str = "GET") -> Route:
         return Route(path, _guarded(show, sign_in, entries, role), methods=[method])
+
+    @asynccontextmanager
+    async def stop_comparing_at_the_end(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(car_pages.close)
 
     public_url = settings.review_url
     key = settings.review_session_key
@@ -105,6 +113,9 @@ def build_application(
             page("/lists/{name}", pages.show_list),
             page("/lists/{name}/next", pages.show_next),
             page("/inspections/{id:path}/photo", pages.show_photo),
+            page("/inspections/{id:path}/thumbnail", pages.show_thumbnail),
+            page("/inspections/{id:path}/history", car_pages.show_history),
+            page("/inspections/{id:path}/case-photos", car_pages.show_case),
             page("/inspections/{id:path}/overlay", pages.show_overlay),
             page("/inspections/{id:path}/decisions", pages.decide, Role.INSPECTOR, "POST"),
             page("/inspections/{id:path}/evidence.pdf", evidence.of_inspection, Role.INSPECTOR),
@@ -129,6 +140,7 @@ def build_application(
                 https_only=urlsplit(public_url or "").scheme == "https",
             ),
         ],
+        lifespan=stop_comparing_at_the_end,
         exception_handlers={DamageTaskError: _error_page, HTTPException: _missing_page},
     )
     application.state.languages = languages

@@ -26,12 +26,19 @@ def panel(seed: int = 1) -> Pixels:
 
 
 def scratched(picture: Pixels, outline: tuple[tuple[int, int], ...] = SCRATCH) -> Pixels:
-    """``picture`` with bright strokes inside ``outline``, which is a rectangle."""
+    """``picture`` with strokes inside ``outline``, which is a rectangle.
+
+    They are steep in `OTHER_PLACE`.
+    """
     (left, top), (right, bottom) = outline[0], outline[2]
     result = picture.copy()
-    for row in range(top + 8, bottom, 12):
-        cv2.line(result, (left + 6, row), (right - 6, row + 6), (250, 250, 250), 3, cv2.LINE_AA)
-        cv2.line(result, (left + 6, row + 5), (right - 6, row + 11), (30, 30, 30), 2, cv2.LINE_AA)
+    if outline == OTHER_PLACE:
+        strokes = [((x, top + 4), (x + 8, bottom - 4)) for x in range(left + 8, right - 16, 14)]
+    else:
+        strokes = [((left + 6, y), (right - 6, y + 6)) for y in range(top + 8, bottom - 6, 12)]
+    for (x, y), (end_x, end_y) in strokes:
+        cv2.line(result, (x, y), (end_x, end_y), (250, 250, 250), 3, cv2.LINE_AA)
+        cv2.line(result, (x + 3, y + 4), (end_x + 3, end_y + 4), (30, 30, 30), 2, cv2.LINE_AA)
     return result
 
 
@@ -47,8 +54,9 @@ def photographed(
     picture: Pixels, matrix: Matrix, *, gain: float = 0.9, blur: float = 0.6, seed: int = 5
 ) -> Pixels:
     """A photo of the panel in other light, with noise; ``matrix`` as from `view`."""
-    photo = cv2.warpPerspective(picture, matrix, (WIDTH, HEIGHT), borderValue=(90, 90, 90))
-    light = photo.astype(np.float32) * gain + np.linspace(0, 15, WIDTH, dtype=np.float32)[:, None]
+    height, width = picture.shape[:2]
+    photo = cv2.warpPerspective(picture, matrix, (width, height), borderValue=(90, 90, 90))
+    light = photo.astype(np.float32) * gain + np.linspace(0, 15, width, dtype=np.float32)[:, None]
     light = cv2.GaussianBlur(light, (0, 0), blur)
     light += np.random.default_rng(seed).normal(0, 2, light.shape)
     return np.clip(light, 0, 255).astype(np.uint8)

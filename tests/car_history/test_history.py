@@ -3,89 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from damage_tasks.car_history import history
 from damage_tasks.car_history.history import CarHistory
 from damage_tasks.damage_history import Novelty
-from damage_tasks.inspection import Inspection
-from damage_tasks.results.tables import car_comparisons
+from damage_tasks.errors import DownloadFailed
+from damage_tasks.photos import PhotoReader
 from damage_tasks.settings import Settings, get_settings
-from tests.car_history.panels import (
-    HEIGHT,
-    OTHER_PLACE,
-    SCRATCH,
-    WIDTH,
-    jpeg_of,
-    panel,
-    photographed,
-    scratched,
-    view,
-)
-from tests.labelling.conftest import Archive, archive
-from tools.sample_pictures_and_results import damage
-
-__all__ = ["archive"]
-
-NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-NEW, OLD = (
-    replace(damage("scratch"), polygon=outline, bbox=(*outline[0], 140, 60))
-    for outline in (SCRATCH, OTHER_PLACE)
-)
-BEFORE = photographed(scratched(panel(), OTHER_PLACE), view(turn=3, zoom=0.95))
-NOW = scratched(scratched(panel()), OTHER_PLACE)
-
-
-class Car:
-    """The photos of car 7."""
-
-    def __init__(self, archive: Archive) -> None:
-        self._archive = archive
-        self.store = archive.store
-
-    def photograph(
-        self, name: str, picture: Any, *damages: Any, days: float = 0, **more: Any
-    ) -> None:
-        """Store the inspection of a photo that was taken ``days`` days before noon."""
-        data = jpeg_of(picture)
-        self._archive.add(
-            name,
-            *damages,
-            data=data,
-            metadata={"car_id": 7},
-            finished_at=NOON - timedelta(days=days),
-            found={"photo_size": (WIDTH, HEIGHT)},
-            photo_url=f"https://photos.invalid/{name}.jpg",
-            **more,
-        )
-
-    def inspection(self, name: str) -> Inspection:
-        found = self.store.find(name)
-        assert found
-        return found
-
-    def comparisons(self) -> int:
-        with self.store.transaction() as connection:
-            counted = sa.select(sa.func.count()).select_from(car_comparisons)
-            return int(connection.execute(counted).scalar_one())
-
-
-@pytest.fixture
-def car(archive: Archive) -> Car:
-    """A car with an old scratch in yesterday's photo, and a new one in today's."""
-    car = Car(archive)
-    car.photograph("yesterday", BEFORE, mapped(OLD), days=1)
-    car.photograph("now", NOW, NEW, OLD)
-    return car
-
-
-def mapped(area: Any) -> Any:
-    """``area`` as the earlier camera saw it, roughly."""
-    return replace(area, polygon=((70, 345), (190, 345), (190, 410), (70, 410)))
+from tests.car_history.conftest import BEFORE, NEW, NOW, Car
+from tests.car_history.panels import panel, photographed, view
 
 
 def car_history(car: Car, **settings: Any) -> CarHistory:
@@ -124,6 +53,7 @@ def test_comparing_stops_when_the_time_is_over_and_continues_later(car: Car) -> 
     it = car_history(car)
     none = it.compare(car.inspection("now"), seconds=-1)
     assert (none.earlier_photos, none.compared) == (2, 0)
+    assert it.compare(car.inspection("now"), is_stopped=lambda: True) == none
     assert it.compare(car.inspection("now")).compared == 2
 
 
@@ -149,6 +79,21 @@ def test_an_earlier_photo_that_is_gone_is_not_looked_for_again(car: Car) -> None
     found = car_history(car).compare(car.inspection("now"))
     assert (found.earlier_photos, found.compared) == (2, 2)
     assert found.damages[0].novelty is Novelty.NEW
+
+
+def test_a_photo_whose_server_does_not_answer_stops_no_other_comparison(
+    car: Car, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> bytes:
+        raise DownloadFailed("timed out")
+
+    car.photograph("slow", BEFORE[:, :600], NEW, days=0.5, kept=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(PhotoReader, "download", fail)
+        found = car_history(car).compare(car.inspection("now"))
+    assert (found.earlier_photos, found.compared) == (2, 1)
+    assert [each.reason for each in found.damages] == ["not_compared", "marked"]
+    assert car_history(car).compare(car.inspection("now")).is_complete
 
 
 def test_the_settings_limit_the_photos(car: Car) -> None:

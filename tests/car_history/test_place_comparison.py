@@ -87,3 +87,9 @@ def test_a_panel_that_differs_on_one_side_shows_nothing() -> None:
     repainted = panel()
     repainted[265:330, 190:460] = panel(seed=9)[265:330, 190:460]
     assert evidence(repainted) is Evidence.LOOKS_DIFFERENT
+
+
+def test_damage_that_moves_relative_to_what_surrounds_it_is_not_absent() -> None:
+    behind_glass = panel()
+    moved = tuple((x + 45, y - 20) for x, y in SCRATCH)
+    assert evidence(scratched(behind_glass, moved)) is not Evidence.ABSENT

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from damage_tasks.__main__ import cli
 from damage_tasks.inspection import Finding, Progress, State
 from damage_tasks.results.store import Inspections
+from tests.car_history.conftest import archive, car
 from tests.result_contract import PROGRESS_SCHEMA, check_result, strict
 from tools.sample_pictures_and_results import (
     NOW,
@@ -23,6 +24,8 @@ from tools.sample_pictures_and_results import (
     inspection,
     retrying,
 )
+
+__all__ = ["archive", "car"]
 
 RUNNING = Progress(
     "task-1",
@@ -121,3 +124,15 @@ def test_a_case_or_an_inspection_is_needed(arguments: list[str], text: str) -> N
 def test_an_unknown_id_is_not_found(store: Inspections) -> None:
     run = CliRunner().invoke(cli, ["show", "nothing"])
     assert run.exit_code == 1
+
+
+@pytest.mark.usefixtures("car")
+def test_the_history_of_a_car_is_compared_and_shown() -> None:
+    shown = show("now", "--history")
+    assert "1 of 1 earlier photos" in shown
+    assert "new (absent, yesterday of 2026-11-21" in shown
+    assert "seen before (marked, yesterday" in shown
+    history = json.loads(show("now", "--history", "--json"))["history"]
+    assert [each["novelty"] for each in history["damages"]] == ["new", "seen_before"]
+    refused = CliRunner().invoke(cli, ["show", "--case", "c", "--history"])
+    assert refused.exit_code != 0

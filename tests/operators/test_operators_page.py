@@ -39,7 +39,7 @@ ELSEWHERE = {
     "damage-tasks export", "damage-tasks export DIR --hard", "damage-tasks evidence ID",
     "damage-tasks import FILE --person NAME",
     "damage-tasks forget --car ID", "damage-tasks forget --car 7 --by privacy@acme.example",
-    "damage-tasks forget --expired",
+    "damage-tasks forget --expired", "damage-tasks show ID --history",
     "damage-tasks report", "damage-tasks report --since 7d",
     "damage-tasks guard-rollout", "damage-tasks guard-rollout --dry-run",
     "damage-tasks drift",

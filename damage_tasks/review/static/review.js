@@ -7,6 +7,7 @@ const PREFIXES = { t: "t", s: "s" };
 let chosen = 0; // number of the chosen area; 0 is the whole photo
 let prefix = ""; // "t" or "s" until its digit follows
 let shownAt = performance.now();
+let shownPage = document.querySelector("#page");
 let isBusy = false; // a decision is on its way
 
 const area = number => document.querySelector(`#damage-${number}`);
@@ -114,6 +115,12 @@ document.addEventListener("submit", event => {
   if (form.elements.seconds) form.elements.seconds.value = ((performance.now() - shownAt) / 1000).toFixed(1);
 }, true);
 
-document.addEventListener("htmx:after:swap", setUp);
+document.addEventListener("htmx:after:swap", () => {
+  // Parts that are loaded later change nothing that is going on.
+  const page = document.querySelector("#page");
+  if (page === shownPage) return;
+  shownPage = page;
+  setUp();
+});
 document.addEventListener("htmx:error", () => { isBusy = false; });
 setUp();
