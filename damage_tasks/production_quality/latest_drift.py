@@ -40,9 +40,11 @@ class LatestDrift(KeptReport[DriftHistory]):
     def _history(self, now: datetime) -> DriftHistory:
         today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         days = [today - number * DAY for number in range(HISTORY, 0, -1)]
-        self._past = {day: self._past.get(day) or self._of_day(day) for day in days}
+        past = [self._past.get(day) or self._of_day(day) for day in days]
+        # A day without a reference may get one later.
+        self._past = {report.since: report for report in past if report.reference}
         latest = report_drift(self._store, self._references, self._settings, now - DAY, now)
-        return DriftHistory(latest, [self._past[day] for day in days])
+        return DriftHistory(latest, past)
 
     def _of_day(self, day: datetime) -> DriftReport:
         return report_drift(self._store, self._references, self._settings, day, day + DAY)

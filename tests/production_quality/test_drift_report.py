@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from damage_tasks.errors import BundleNotFound
-from damage_tasks.production_quality import latest_drift
+from damage_tasks.production_quality import kept_report, latest_drift
 from damage_tasks.production_quality.drift_reference import References
 from damage_tasks.production_quality.drift_report import DriftReport, report_drift
 from damage_tasks.production_quality.latest_drift import LatestDrift
@@ -128,20 +128,29 @@ def test_the_first_day_of_a_bundle_is_found_over_short_gaps(
         assert find_first_day(connection, "9.0.0", NOW) is None
 
 
-def test_whole_days_are_computed_once(
+def test_whole_days_with_a_reference_are_computed_once(
     production: Inspections, add_day: AddDay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[datetime] = []
-    real = report_drift
+    monkeypatch.setattr(kept_report, "LIFETIME", timedelta(0))
+    monkeypatch.setattr(latest_drift, "HISTORY", 2)
 
     def noted(store: Any, references: Any, settings: Any, since: datetime, until: datetime) -> Any:
         asked.append(since)
-        return real(store, references, settings, since, until)
+        return report_drift(store, references, settings, since, until)
 
     monkeypatch.setattr(latest_drift, "report_drift", noted)
-    drift = LatestDrift(production, SETTINGS)
+    days = NOW - 9 * DAY, NOW - 8 * DAY
+    drift = LatestDrift(production, Settings(**LIMITS, drift_reference=days))
     history = drift.get()
-    assert len(history.days) == latest_drift.HISTORY
+    assert [day.reference for day in history.days] == [None, None]
     assert history.days[-1].until <= history.latest.until
-    assert len(asked) == latest_drift.HISTORY + 1
-    assert drift.get() is history
+    today = datetime.now(UTC)
+    add_day(-9)
+    for back in (1, 2):
+        add_day((today - NOW).days - back, 2)
+    assert len(asked) == 3
+    drift.get()
+    assert len(asked) == 6
+    assert drift.get().days[0].reference
+    assert len(asked) == 7
