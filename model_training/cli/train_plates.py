@@ -32,7 +32,7 @@ def train_plates(
             "architecture; by default with ImageNet weights."
         ),
     ] = "",
-    steps: Annotated[int, typer.Option(help="Total number of training steps.", min=2)] = 400,
+    steps: Annotated[int, typer.Option(help="Total number of training steps.", min=2)] = 4_000,
     batch: Annotated[int, typer.Option(help="Views per step.", min=1)] = 8,
     max_photos: Annotated[
         int, typer.Option(help="Photos to keep in memory; one takes about 1 MB.", min=1)

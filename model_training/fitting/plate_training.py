@@ -36,16 +36,16 @@ from model_training.fitting.plate_views import PlateViews
 from model_training.synthetic.plates_in_photos import BACKGROUND, PLATE
 
 LATEST_FILE = "plates.safetensors"
-IGNORED_FROM = 0.5  # probability from which unlabelled background may be a plate
+IGNORED_FROM = 0.7  # probability from which unlabelled background may be a plate
 
 
 @dataclass(frozen=True, slots=True)
 class PlateTrainingSettings:
     """All settings that determine the result of a training run, apart from the photos."""
 
-    steps: int = 400
-    warm_up_steps: int = 30
-    trusting_steps: int = 120  # in which all unlabelled background counts
+    steps: int = 4_000
+    warm_up_steps: int = 60
+    trusting_steps: int = 1_500  # in which all unlabelled background counts
     batch: int = 8
     learning_rate: float = 1.2e-3
     weight_decay: float = 0.05
@@ -63,7 +63,7 @@ class PlateTrainingSettings:
             "context": True,
         }
     )
-    checkpoint_every: int = 25
+    checkpoint_every: int = 50
 
 
 class PlateTrainer:
