@@ -1,4 +1,8 @@
-"""Evidence as a JSON file: facts, pictures and a signature over the digest of each part."""
+"""Evidence as a JSON file: facts, pictures and a signature over their digests.
+
+The digests of the parts name what was changed; the digest of the whole also covers how the parts
+are put together.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,9 @@ def write_json(contents: Contents, key: Ed25519PrivateKey) -> bytes:
     """The file for ``contents``, signed with ``key``."""
     pictures = {name: base64.b64encode(data).decode() for name, data in contents.pictures.items()}
     content = {"evidence": contents.facts, "pictures": pictures}
-    signature = sign({"kind": KIND, "parts": dict(_digests(content))}, key)
+    signature = sign(
+        {"kind": KIND, "parts": dict(_digests(content)), "sha256": _digest(content)}, key
+    )
     return _text_of({**content, "signature": signature})
 
 
@@ -47,6 +53,8 @@ def verify_json(file: bytes) -> Verification:
     problems = list(_differences(signed if isinstance(signed, dict) else {}, document))
     if not is_signed(signature):
         problems.append("changed: the signature, or the list of parts that it signs")
+    elif not problems and _digest(document) != signature.get("sha256"):
+        problems.append("changed: how the parts are put together")
     elif not problems and file != _text_of({**document, "signature": signature}):
         problems.append("changed: the layout of the file; its contents are as they were signed")
     return Verification(signature.get("public_key"), tuple(problems))
@@ -60,7 +68,11 @@ def _text_of(document: Any) -> bytes:
 
 def _digests(document: Any) -> Iterator[tuple[str, str]]:
     for name, value in _parts("", document):
-        yield name, hashlib.sha256(canonical_json(value)).hexdigest()
+        yield name, _digest(value)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
 def _parts(name: str, value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:

@@ -26,9 +26,9 @@ COMPUTING_STAGES = ("decode", "segmentation", "overlay")
 class Outcomes:
     """Outcomes of the photos that one bundle was the first to examine.
 
-    ``failed`` of ``photos`` have no verdict and ``damaged`` show damage; ``seconds`` is the median
-    from decoding to the overlay, None without photos.  People decided about ``decided`` photos, and
-    ``disagreed`` with the verdict on some of them.
+    Only photos that were downloaded count: ``failed`` of ``photos`` have no verdict and ``damaged``
+    show damage.  ``seconds`` is the median from decoding to the overlay, None without photos.
+    People decided about ``decided`` photos, and ``disagreed`` with the verdict on some of them.
     """
 
     photos: int = 0
@@ -55,6 +55,9 @@ def find_outcomes(
         .where(
             c.finished_at >= since,
             c.bundle_digest.in_(versions),
+            # The photo's bytes choose its bundle. A failure before they are downloaded is stored
+            # with the bundle that has the largest share.
+            c.photo_sha256.is_not(None),
             c.reused.is_(False),
             c.verdict.in_([str(Verdict.DAMAGED), str(Verdict.CLEAN), str(Verdict.FAILED)]),
             ended,

@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import math
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model_store.engines.loading import has_gpu, torch_is_for_cuda
+from model_store.engines.loading import torch_is_for_cuda
 
 if TYPE_CHECKING:
     from damage_tasks.settings import Settings
@@ -35,7 +37,7 @@ def process_count(settings: Settings) -> int:
     """
     if settings.concurrency != "auto":
         return settings.concurrency
-    if torch_is_for_cuda() and has_gpu():
+    if torch_is_for_cuda() and finds_gpu():
         logger.info("DAMAGE_CONCURRENCY=auto: one process, because it computes on a GPU")
         return 1
     cores = settings.cores or usable_cores()
@@ -54,6 +56,15 @@ def fitting_processes(cores: int, mebibytes: int, each: int) -> int:
     """Processes for ``cores`` that fit in ``mebibytes``, if each takes at most ``each``."""
     fitting = (mebibytes - PARENT_MEBIBYTES) // each
     return max(1, min(PROCESSES_PER_CORE * cores, fitting))
+
+
+def finds_gpu() -> bool:
+    """Whether there is a GPU, searched for in a new process.
+
+    Once this process had initialised the driver, processes that it forks could not use the GPU.
+    """
+    search = "import sys; from model_store.engines.loading import has_gpu; sys.exit(not has_gpu())"
+    return subprocess.run([sys.executable, "-c", search], check=False).returncode == 0
 
 
 def usable_cores(root: Path = Path("/")) -> int:

@@ -70,6 +70,19 @@ def test_the_changed_part_is_named(file: bytes, problem: str) -> None:
     assert problem in verify_json(file).problems
 
 
+def test_a_changed_value_is_noticed_behind_a_key_that_looks_like_its_path() -> None:
+    document = json.loads(changed(made_by="ann"))
+    signature = document.pop("signature")
+    document |= {"evidence/made_by": FACTS["made_by"], "signature": signature}
+    file = (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
+    assert verify_json(file).problems == ("changed: how the parts are put together",)
+
+
+def test_an_object_in_place_of_a_list_is_noticed() -> None:
+    file = changed(photos={"1": FACTS["photos"][0]})
+    assert verify_json(file).problems == ("changed: how the parts are put together",)
+
+
 def test_a_changed_list_of_parts_is_noticed() -> None:
     document = json.loads(FILE)
     del document["evidence"]["case"]

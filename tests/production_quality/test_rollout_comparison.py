@@ -15,7 +15,7 @@ from damage_tasks.results.store import Inspections
 from damage_tasks.review.recording import record
 from damage_tasks.settings import Settings
 from model_store.identity import BundleIdentity
-from tools.sample_pictures_and_results import NOW, damage, finding, inspection
+from tools.sample_pictures_and_results import NOW, damage, failed_inspection, finding, inspection
 
 LIMITS = Limits.of(Settings())
 OLD = Outcomes(photos=1000, failed=2, damaged=200, seconds=0.1, decided=200, disagreed=20)
@@ -96,6 +96,7 @@ def test_outcomes_are_counted_by_bundle_in_the_database(database_url: str) -> No
     failed = {"verdict": Verdict.FAILED, "reason": Reason("unexpected", "x")}
     save(4, **failed)
     save(5, **failed, final_after=NOW + timedelta(days=4000))  # may still succeed
+    store.save(failed_inspection("never-downloaded", bundle=new, finished_at=NOW))
     save(6, verdict=Verdict.REJECTED, reason=Reason("photo_not_found", "404"))
     save(7, bundle=BundleIdentity("damage", "2.0.0", "d" * 64))
     save(8, finished_at=NOW - timedelta(days=1))

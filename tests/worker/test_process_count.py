@@ -94,8 +94,19 @@ def test_a_larger_photo_needs_more_memory(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_gpu_gets_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chosen, "torch_is_for_cuda", lambda: True)
-    monkeypatch.setattr(chosen, "has_gpu", lambda: True)
+    monkeypatch.setattr(chosen, "finds_gpu", lambda: True)
     assert process_count(Settings(cores=8)) == 1
+
+
+@pytest.mark.slow
+def test_the_search_for_a_gpu_does_not_open_the_driver_in_the_parent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(chosen, "torch_is_for_cuda", lambda: True)
+    monkeypatch.setattr("ctypes.CDLL", opened.append)
+    assert process_count(Settings(cores=1)) >= 1
+    assert opened == []
 
 
 def test_a_number_is_taken_as_it_is() -> None:
