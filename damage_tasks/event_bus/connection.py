@@ -23,7 +23,6 @@ from celery.events.receiver import EventReceiver
 from kombu.connection import Connection
 from kombu.log import get_logger
 from kombu.messaging import Producer
-from kombu.transport import redis
 
 from damage_tasks.errors import SettingsError
 from damage_tasks.event_bus.reconnection import Backoff
@@ -81,9 +80,13 @@ def bus_connection() -> Connection:
     url = bus_url()
     assert url, "no event bus is configured"
     options: dict[str, Any] = dict(_IMPATIENT)
-    if url.startswith(("redis", "sentinel")):
+    if _is_redis(url):
         options.update(_REDIS)
     return Connection(url, transport_options=options, connect_timeout=2)
+
+
+def _is_redis(url: str | None) -> bool:
+    return url is not None and url.startswith(("redis", "sentinel"))
 
 
 @contextmanager
@@ -97,7 +100,7 @@ def open_channel() -> Iterator[tuple[Connection, Any]]:
         finally:
             # If the bus is lost, kombu's `Channel.close` raises before it does this, and the
             # process would keep the channel and its sockets until it ends.
-            if isinstance(channel, redis.Channel):
+            if _is_redis(bus_url()):
                 channel.qos.restore_unacked_once()
                 channel.pool.disconnect()
                 channel.async_pool.disconnect()
