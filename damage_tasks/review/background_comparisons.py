@@ -13,6 +13,7 @@ from damage_tasks.errors import DamageTaskError
 
 if TYPE_CHECKING:
     from damage_tasks.car_history.history import CarHistory
+    from damage_tasks.damage_history import InspectionHistory
     from damage_tasks.inspection import Inspection
 
 MAX_WAITING = 20
@@ -38,7 +39,7 @@ class BackgroundComparisons:
         self._thread = ThreadPoolExecutor(1, "car-history")
         self._stopped = Event()
         self._lock = Lock()
-        self._futures: OrderedDict[str, Future[bool]] = OrderedDict()
+        self._futures: OrderedDict[str, Future[InspectionHistory | None]] = OrderedDict()
 
     def begin(self, inspection: Inspection) -> None:
         """Compare ``inspection`` soon, unless that is going on or too many others are waiting."""
@@ -63,6 +64,13 @@ class BackgroundComparisons:
             return Progress.RUNNING
         return Progress.ENDED if future.result() else Progress.FAILED
 
+    def found(self, inspection_id: str) -> InspectionHistory | None:
+        """What the last comparison of this inspection found; None if it has not succeeded yet."""
+        with self._lock:
+            future = self._futures.get(inspection_id)
+        is_over = future is not None and future.done() and not future.cancelled()
+        return future.result() if future and is_over else None
+
     def close(self) -> None:
         """Stop after the comparison of the present pair of photos."""
         self._stopped.set()
@@ -72,14 +80,12 @@ class BackgroundComparisons:
         future = self._futures.get(inspection_id)
         return future is not None and not future.done()
 
-    def _compare(self, inspection: Inspection) -> bool:
-        """Whether the comparison succeeded."""
+    def _compare(self, inspection: Inspection) -> InspectionHistory | None:
+        """What was found; None if the comparison failed."""
         try:
-            self._history.compare(inspection, is_stopped=self._stopped.is_set)
+            return self._history.compare(inspection, is_stopped=self._stopped.is_set)
         except DamageTaskError as error:
             logger.warning("%s was not compared: %s: %s", inspection.id, error.code, error)
-            return False
         except Exception:
             logger.exception("%s was not compared", inspection.id)
-            return False
-        return True
+        return None

@@ -62,8 +62,8 @@ class CarPages:
             if "waiting" not in request.query_params:
                 self._comparisons.begin(inspection)
             progress = self._comparisons.progress(inspection.id)
-            # It may have ended in between.
-            known = self._history.known(inspection)
+            # It may have ended in between. That the photo itself is not kept is not stored.
+            known = self._comparisons.found(inspection.id) or self._history.known(inspection)
         return render(
             self._templates,
             request,

@@ -125,6 +125,7 @@ class RolloutWatch:
         named = {bundle.digest: bundle for bundle in rollout.bundles}
         remembered = previous.refused if previous else {}
         refused = {digest: why for digest, why in remembered.items() if digest in named}
+        new: dict[str, str] = {}
         plan = RolloutPlan(rollout, substitute=substitute)
         for digest, bundle in named.items():
             if digest in refused:
@@ -135,9 +136,11 @@ class RolloutWatch:
             except BundleUnavailable:
                 raise
             except BundleError as error:
-                refused[digest] = str(error)
-                self._report_refusal(digest, str(error), plan)
-        return replace(plan, folders=folders, refused=refused)
+                new[digest] = str(error)
+        # Only now: while another bundle is unavailable, all are fetched again and again.
+        for digest, reason in new.items():
+            self._report_refusal(digest, reason, plan)
+        return replace(plan, folders=folders, refused={**refused, **new})
 
     def _change(self, plan: RolloutPlan) -> None:
         if plan == self._plan:

@@ -73,7 +73,8 @@ class WorkerRuntime:
         if self._pipeline is None:
             start = time.perf_counter()
             self._pipeline = self._build_pipeline()
-            self._report_bundle(self._pipeline, time.perf_counter() - start)
+            if self.loader is None:  # which reports each bundle itself
+                self._report_bundle(self._pipeline, time.perf_counter() - start)
         return self._pipeline
 
     def change_plan(self, plan: RolloutPlan) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from damage_tasks.car_history import history
 from damage_tasks.car_history.view_matching import describe
+from damage_tasks.errors import OriginalUnavailable
 from damage_tasks.photos import decode
 from damage_tasks.results.tables import car_comparisons
 from damage_tasks.review import car_pages
@@ -136,6 +137,19 @@ def test_a_failure_is_shown_and_not_repeated_by_the_page(
         assert "cannot be compared at the moment" in text
         assert "waiting=1" not in text
     assert "task-0 was not compared" in caplog.text
+
+
+def test_a_photo_that_is_not_kept_is_named_as_the_reason(
+    review_site: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> bytes:
+        raise OriginalUnavailable("no copy was kept")
+
+    monkeypatch.setattr(history, "read_original", refuse)
+    with review_site() as site:
+        text = read_ended(site, add_car(site))
+        assert text.count("This photo is not kept.") == 2
+        assert "waiting=1" not in text
 
 
 def test_a_stopping_page_does_not_wait_for_comparisons(

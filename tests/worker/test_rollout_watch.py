@@ -8,17 +8,18 @@ from typing import Any
 
 import pytest
 
-from damage_tasks.errors import BundleError
+from damage_tasks.errors import BundleError, BundleUnavailable
 from damage_tasks.serving import Serving
 from damage_tasks.settings import Settings
 from damage_tasks.telemetry.slack import Alert
+from damage_tasks.worker import rollout_watch
 from damage_tasks.worker.bundle_loader import BundleLoader
 from damage_tasks.worker.rollout_plan import RolloutPlan
 from damage_tasks.worker.rollout_watch import RolloutWatch
 from damage_tasks.worker.state_files import StateFiles
-from model_store.bundle import open_bundle
+from model_store.bundle import Bundle, open_bundle
 from model_store.fetch import find_version
-from model_store.rollout import pointer_at, rolled_back, with_percentages
+from model_store.rollout import NamedBundle, pointer_at, rolled_back, with_percentages
 from tests.model_store.test_model_store_cli import GOLDEN
 from tools.sample_pictures_and_results import jpeg
 from tools.small_bundles import change_manifest, write_bundle
@@ -156,6 +157,25 @@ def test_a_truncated_upload_is_refused_with_one_alert(worker: Worker) -> None:
         worker.follow()
     assert worker.pipeline.versions == {"2.0.0"}
     assert worker.post() == ["bundle 2.2.0 is refused"]
+
+
+def test_a_bundle_is_refused_with_one_alert_while_another_one_is_unavailable(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.publish("2.2.0", 2, golden=[GOLDEN])
+    worker.set(v2_1_0=50, v2_2_0=50)
+
+    def fetch(_: str, named: NamedBundle, *__: object) -> Bundle:
+        if named.version == "2.1.0":
+            raise BundleError("damaged")
+        raise BundleUnavailable("timed out")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rollout_watch, "fetch_named", fetch)
+        worker.follow()
+        assert worker.post() == []
+    worker.follow()
+    assert worker.pipeline.versions == {"2.1.0", "2.2.0"}
 
 
 def test_a_refused_bundle_is_remembered_by_the_next_worker_of_the_pod(worker: Worker) -> None:
