@@ -23,6 +23,7 @@ CONTRACT_VERSION_WITHOUT_PICTURES = 2
 # Damage scores at which a person should look, unless the bundle or a setting says otherwise.
 REVIEW_BAND = (0.2, 0.8)
 MAX_CAMERA_CHARACTERS = 64
+COMPUTING_STAGES = ("decode", "segmentation", "overlay")
 
 
 class Verdict(StrEnum):
@@ -256,6 +257,11 @@ def missing_picture(verdict: str) -> str:
     if verdict == Verdict.DAMAGED:
         return "erased after its retention period"
     return "not stored, because no damage was found (DAMAGE_CLEAN_PICTURES), or erased"
+
+
+def computing_seconds(timings_ms: Mapping[str, float]) -> float:
+    """The seconds in ``timings_ms`` that were spent on computing, not on the network or S3."""
+    return sum(timings_ms.get(stage, 0.0) for stage in COMPUTING_STAGES) / 1000
 
 
 def is_in_band(score: float, band: tuple[float, float]) -> bool:

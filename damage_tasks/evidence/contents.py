@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from damage_tasks.decision import counting, final_verdict
 from damage_tasks.evidence.picture_files import PictureFiles
+from damage_tasks.results.car_photos import find_earlier_photos
 from damage_tasks.telemetry import redacted
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def collect(
     files: PictureFiles,
     inspections: Sequence[Inspection],
     *,
+    history_days: int,
     case: dict[str, Any] | None,
     made_by: str,
     made_at: datetime,
@@ -45,6 +47,7 @@ def collect(
     """The contents of evidence about ``inspections``, which have their decisions.
 
     ``cars`` says which damage is new, and ``case`` is the summary of the case that they belong to.
+    Photos of the same car are listed if they are at most ``history_days`` days older.
     Pictures that are no longer available are named in the facts.  Secrets in URLs are left out.
     Raises `DatabaseUnavailable`, `DatabaseError`, a `TemporaryError` or `StorageError`.
     """
@@ -61,7 +64,11 @@ def collect(
         photo = _photo(inspection)
         photo |= files.add(inspection, f"photo {number}", contents.pictures)
         photo["car_history"] = cars.compare(inspection, MAX_COMPARISON_SECONDS).to_dict()
-        photo["earlier_photos"] = [_earlier(each) for each in _earlier_photos(store, inspection)]
+        with store.transaction() as connection:
+            earlier = find_earlier_photos(
+                connection, inspection, days=history_days, limit=MAX_EARLIER_PHOTOS
+            )
+        photo["earlier_photos"] = [_earlier(each) for each in earlier]
         photos.append(redacted(photo))
     contents.facts["billable"] = any(photo["billable"] for photo in photos)
     contents.facts["photos"] = photos
@@ -86,24 +93,6 @@ def _photo(inspection: Inspection) -> dict[str, Any]:
 def _decision(decision: Decision, counted: Sequence[Decision]) -> dict[str, Any]:
     undone_at = decision.undone_at.isoformat() if decision.undone_at else None
     return {**decision.to_dict(), "undone_at": undone_at, "counts": decision in counted}
-
-
-def _earlier_photos(store: Inspections, inspection: Inspection) -> Iterator[Inspection]:
-    """Photos of the same car before this one, the latest first; none of the same case."""
-    car = inspection.metadata.get("car_id")
-    if isinstance(car, bool) or not isinstance(car, str | int):
-        return
-    found, _ = store.search(
-        {"car_id": car, "until": inspection.finished_at}, 2 * MAX_EARLIER_PHOTOS
-    )
-    others = [
-        each
-        for each in found
-        if each.finding is not None
-        and each.photo.sha256 != inspection.photo.sha256
-        and (inspection.case_id is None or each.case_id != inspection.case_id)
-    ]
-    yield from others[:MAX_EARLIER_PHOTOS]
 
 
 def _earlier(inspection: Inspection) -> dict[str, Any]:

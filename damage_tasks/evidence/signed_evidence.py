@@ -85,6 +85,7 @@ def _evidence(
         CarHistory(store, settings),
         PictureFiles(settings, redactor),
         inspections,
+        history_days=settings.history_days,
         case=case,
         made_by=made_by,
         made_at=datetime.now(UTC).replace(microsecond=0),

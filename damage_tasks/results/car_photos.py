@@ -12,7 +12,6 @@ from damage_tasks.damage_history import Evidence
 from damage_tasks.inspection import Inspection, Verdict
 from damage_tasks.results.database import dialect_insert
 from damage_tasks.results.decisions import load_reviewed
-from damage_tasks.results.rows import load_inspections
 from damage_tasks.results.search import conditions_of, has_ended
 from damage_tasks.results.storable_text import storable
 from damage_tasks.results.tables import car_comparisons, inspections
@@ -48,8 +47,8 @@ def find_earlier_photos(
 ) -> list[Inspection]:
     """At most ``limit`` inspections of the same car from before this occasion, the latest first.
 
-    Those that ended at most ``days`` days before ``inspection`` and examined another photo. The
-    car is the ``car_id`` in the metadata; without one there are none.
+    Those that ended at most ``days`` days before ``inspection`` and examined another photo, with
+    people's decisions. The car is the ``car_id`` in the metadata; without one there are none.
     """
     car_id, moment = inspection.metadata.get("car_id"), inspection.finished_at
     if isinstance(car_id, bool) or not isinstance(car_id, str | int) or moment is None:
@@ -70,7 +69,7 @@ def find_earlier_photos(
         .order_by(c.finished_at.desc(), c.id.desc())
         .limit(limit)
     ).all()
-    return load_inspections(connection, rows)
+    return load_reviewed(connection, rows)
 
 
 def find_comparisons(

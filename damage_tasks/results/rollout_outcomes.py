@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from damage_tasks.inspection import Verdict
+from damage_tasks.inspection import Verdict, computing_seconds
 from damage_tasks.results.quality_counts import find_decided
 from damage_tasks.results.tables import inspections
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 MAX_PHOTOS = 20_000  # the newest ones; more would not change the comparison
-COMPUTING_STAGES = ("decode", "segmentation", "overlay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +69,7 @@ def find_outcomes(
     for digest, verdict, timings in connection.execute(query):
         verdicts[digest][verdict] += 1
         if verdict != Verdict.FAILED:
-            spent = sum(timings.get(stage, 0.0) for stage in COMPUTING_STAGES)
-            seconds[digest].append(spent / 1000)
+            seconds[digest].append(computing_seconds(timings))
     decided: Counter[str] = Counter()
     disagreed: Counter[str] = Counter()
     for photo in find_decided(connection, since, audit_share=0.0):

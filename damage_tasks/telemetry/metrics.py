@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from damage_tasks.inspection import computing_seconds
+
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
@@ -27,7 +29,6 @@ VERDICT_SECONDS_BUCKETS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 
 BYTES_BUCKETS = tuple(1024 * 4**n for n in range(3, 10))  # 64 KiB to 256 MiB
 MEGAPIXELS_BUCKETS = (0.1, 0.3, 1, 2, 4, 8, 12, 16, 24, 48, 64)
 SCORE_BUCKETS = (*(n / 20 for n in range(1, 20)), 0.99, 1.0)
-COMPUTING_STAGES = ("decode", "segmentation", "overlay")
 MAX_VERSIONS = 16  # of bundles, as labels
 
 _S3_CODE = re.compile(r"[A-Za-z0-9.]{1,64}")
@@ -142,8 +143,7 @@ class Metrics:
             if inspection.bundle is not None:
                 version = self._bounded(inspection.bundle.version)
                 self.bundle_photos.labels(version, str(inspection.verdict)).inc()
-                computing = sum(milliseconds.get(stage, 0.0) for stage in COMPUTING_STAGES)
-                self.bundle_seconds.labels(version).observe(computing / 1000)
+                self.bundle_seconds.labels(version).observe(computing_seconds(milliseconds))
 
     def _bounded(self, version: str) -> str:
         """``version``, or `other` after many of them: a label must not take ever more memory."""

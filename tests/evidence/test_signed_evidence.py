@@ -127,6 +127,17 @@ def test_earlier_photos_of_the_car_are_listed(decided: EvidenceArchive) -> None:
     assert earlier[0]["damages"] == [{"type": "scratch", "severity": "minor"}]
 
 
+def test_photos_of_the_same_occasion_are_not_earlier_ones(
+    evidence_archive: EvidenceArchive,
+) -> None:
+    for name, minutes in (("now", 0), ("ten minutes before", 10), ("two hours before", 120)):
+        finished_at = NOW - timedelta(minutes=minutes)
+        evidence_archive.add(name, DENT, finished_at=finished_at, metadata={"car_id": 7})
+    (photo,) = facts_of(evidence_archive, "now")["photos"]
+    assert [each["id"] for each in photo["earlier_photos"]] == ["two hours before"]
+    assert photo["car_history"]["earlier_photos"] == 1
+
+
 def test_secrets_in_urls_are_left_out(evidence_archive: EvidenceArchive) -> None:
     url = "https://photos.example/car.jpg?X-Amz-Signature=5ec4e7"
     evidence_archive.add("car", DENT, photo_url=url)
