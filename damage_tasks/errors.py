@@ -70,6 +70,7 @@ __all__ = [
     "EnginesDisagree",
     "EventBusMissing",
     "EvidenceInvalid",
+    "EvidenceTooLarge",
     "ExportRefused",
     "ExtraMissing",
     "FlowerDatabaseInUse",
@@ -223,6 +224,16 @@ class EvidenceInvalid(DamageTaskError):
 
     code = "evidence_invalid"
     default_text = "the evidence was changed, or has no signature that is trusted"
+
+
+class EvidenceTooLarge(DamageTaskError):
+    """Raised when a case has too many photos to make its evidence while somebody waits."""
+
+    code = "evidence_too_large"
+    default_text = (
+        "the case has too many photos to make its evidence on this page; ask an operator to run "
+        "`damage-tasks evidence --case ID`"
+    )
 
 
 class ExportRefused(DamageTaskError):

@@ -23,7 +23,7 @@ from damage_tasks.damage_history import (
     combine_all,
     unknown_history,
 )
-from damage_tasks.errors import DownloadFailed, OriginalUnavailable, PhotoRejected
+from damage_tasks.errors import DatabaseError, DownloadFailed, OriginalUnavailable, PhotoRejected
 from damage_tasks.photos import PhotoReader
 from damage_tasks.photos.originals import read_original
 from damage_tasks.results.car_photos import (
@@ -31,6 +31,7 @@ from damage_tasks.results.car_photos import (
     find_earlier_photos,
     save_comparison,
 )
+from damage_tasks.results.database import lacks_privilege
 from damage_tasks.storage.s3 import Bucket
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ class CarHistory:
 
         Begins no comparison after ``seconds``, or once ``is_stopped`` returns true; the result is
         then not complete, and another call continues. A comparison takes about half a second.
-        Raises `DatabaseUnavailable`,
-        `DatabaseError`, a `TemporaryError` or `StorageError`.
+        Nothing is stored if the database user may only read.
+        Raises `DatabaseUnavailable`, `DatabaseError`, a `TemporaryError` or `StorageError`.
         """
         end = monotonic() + seconds
         earlier, stored = self._stored(inspection)
@@ -93,8 +94,7 @@ class CarHistory:
             except DownloadFailed as error:  # maybe not the next time
                 logger.warning("%s was not compared with %s: %s", inspection.id, each.id, error)
                 continue
-            with self._store.transaction() as connection:
-                save_comparison(connection, inspection.id, each.id, VERSION, stored[each.id])
+            self._save(inspection, each, stored[each.id])
         return self._combined(inspection, earlier, stored)
 
     def _stored(self, inspection: Inspection) -> tuple[list[Inspection], dict[str, list[Evidence]]]:
@@ -107,6 +107,20 @@ class CarHistory:
                 limit=self._settings.history_photos,
             )
             return earlier, find_comparisons(connection, inspection.id, VERSION)
+
+    def _save(
+        self, inspection: Inspection, earlier: Inspection, evidence: Sequence[Evidence]
+    ) -> None:
+        """Store the comparison, unless this database user may only read."""
+        try:
+            with self._store.transaction() as connection:
+                save_comparison(connection, inspection.id, earlier.id, VERSION, evidence)
+        except DatabaseError as error:
+            if not lacks_privilege(error):
+                raise
+            logger.info(
+                "the comparison of %s with %s is not stored: %s", inspection.id, earlier.id, error
+            )
 
     def _combined(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from damage_tasks.decision import counting, final_verdict
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MAX_EARLIER_PHOTOS = 50
-# For each photo. Comparisons are stored, so the next evidence continues with the others.
-MAX_COMPARISON_SECONDS = 15.0
+# For all photos together. Comparisons are stored, so the next evidence continues with the others.
+MAX_COMPARISON_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ def collect(
 
     ``cars`` says which damage is new, and ``case`` is the summary of the case that they belong to.
     Photos of the same car are listed if they are at most ``history_days`` days older.
+    Begins no comparison after `MAX_COMPARISON_SECONDS`; what is not compared says so.
     Pictures that are no longer available are named in the facts.  Secrets in URLs are left out.
     Raises `DatabaseUnavailable`, `DatabaseError`, a `TemporaryError` or `StorageError`.
     """
@@ -60,10 +62,13 @@ def collect(
         "case": redacted(case),
     })  # fmt: skip
     photos = []
+    end = monotonic() + MAX_COMPARISON_SECONDS
     for number, inspection in enumerate(inspections, 1):
         photo = _photo(inspection)
         photo |= files.add(inspection, f"photo {number}", contents.pictures)
-        photo["car_history"] = cars.compare(inspection, MAX_COMPARISON_SECONDS).to_dict()
+        left = end - monotonic()
+        history = cars.compare(inspection, left) if left > 0 else cars.known(inspection)
+        photo["car_history"] = history.to_dict()
         with store.transaction() as connection:
             earlier = find_earlier_photos(
                 connection, inspection, days=history_days, limit=MAX_EARLIER_PHOTOS

@@ -6,10 +6,11 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from damage_tasks.car_history.history import CarHistory
-from damage_tasks.errors import EvidenceInvalid, InspectionNotFound
+from damage_tasks.errors import EvidenceInvalid, EvidenceTooLarge, InspectionNotFound
 from damage_tasks.evidence.contents import collect
 from damage_tasks.evidence.json_file import read_facts, verify_json, write_json
 from damage_tasks.evidence.pdf_file import JSON_NAME, attached_json, is_pdf, sign_pdf, verify_pdf
@@ -57,11 +58,22 @@ def evidence_of_case(
     case_id: str,
     made_by: str,
     redactor: Redactor | None = None,
+    *,
+    max_photos: int | None = None,
 ) -> SignedEvidence:
-    """Signed evidence about all photos of a case; raises as `evidence_of_inspection` does."""
+    """Signed evidence about all photos of a case; raises as `evidence_of_inspection` does.
+
+    Also raises `EvidenceTooLarge` if the case has more than ``max_photos``.
+    """
     case = store.find_case(case_id)
     if case is None:
         raise InspectionNotFound(f"no photo of case {case_id} has a verdict yet")
+    photos = len(case["inspections"])
+    if max_photos is not None and photos > max_photos:
+        raise EvidenceTooLarge(
+            f"case {case_id} has {photos} photos, more than {max_photos}; "
+            f"run `damage-tasks evidence --case {quote(case_id)}`"
+        )
     found = [store.find_reviewed(id) for id in case["inspections"]]
     return _evidence(store, settings, [each for each in found if each], case, made_by, redactor)
 

@@ -34,6 +34,7 @@ PARAMETERS = {
 }
 
 _NOT_MIGRATED = frozenset({"42P01", "42703"})  # no such table, no such column
+_INSUFFICIENT_PRIVILEGE = "42501"
 _NEW_TRANSACTION = "damage_tasks_new_transaction"
 
 
@@ -105,6 +106,12 @@ def database_errors() -> Iterator[None]:
         raise DatabaseUnavailable("no free database connection") from error
     except SQLAlchemyError as error:
         raise DatabaseError(str(error)) from error
+
+
+def lacks_privilege(error: DatabaseError) -> bool:
+    """Whether PostgreSQL rejected a statement because this user may not execute it."""
+    refusal = getattr(error.__cause__, "orig", None)
+    return getattr(refusal, "pgcode", None) == _INSUFFICIENT_PRIVILEGE
 
 
 def _limit_statements(engine: sa.Engine) -> None:

@@ -7,6 +7,7 @@ from damage_tasks.errors import (
     DatabaseUnavailable,
     DecisionInvalid,
     DownloadFailed,
+    EvidenceTooLarge,
     InspectionNotFound,
     OriginalUnavailable,
     PhotoExpired,
@@ -23,7 +24,7 @@ from damage_tasks.errors import (
 _ERRORS: tuple[type[DamageTaskError], ...] = (
     PhotoRejected, *PhotoRejected.__subclasses__(), PhotoExpired, RetriesExhausted,
     TimeLimitReached, WorkerLost, DatabaseUnavailable, DecisionInvalid, DownloadFailed,
-    InspectionNotFound, OriginalUnavailable, RedactionUnavailable, SearchInvalid,
+    EvidenceTooLarge, InspectionNotFound, OriginalUnavailable, RedactionUnavailable, SearchInvalid,
     StorageUnavailable,
 )  # fmt: skip
 EXPLAINED = {error.code: error.default_text for error in _ERRORS}

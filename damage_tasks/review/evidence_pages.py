@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from damage_tasks.review.pictures import Pictures
     from damage_tasks.settings import Settings
 
+MAX_CASE_PHOTOS = 50  # their pictures are in memory until the files are complete
+
 audit = logging.getLogger("review.audit")
 
 
@@ -43,9 +45,16 @@ class EvidencePages:
         return _file(request, id, made)
 
     def of_case(self, request: Request) -> Response:
-        """Evidence about all photos of a case."""
+        """Evidence about all photos of a case, of which there are at most `MAX_CASE_PHOTOS`."""
         id, name = request.path_params["id"], request.state.person.name
-        made = evidence_of_case(self._store, self._settings, id, name, self._pictures.redactor)
+        made = evidence_of_case(
+            self._store,
+            self._settings,
+            id,
+            name,
+            self._pictures.redactor,
+            max_photos=MAX_CASE_PHOTOS,
+        )
         audit.info("made evidence", extra={"person": name, "case": id})
         return _file(request, f"case-{id}", made)
 

@@ -22,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 from damage_tasks.errors import (
     DamageTaskError,
     DecisionInvalid,
+    EvidenceTooLarge,
     InspectionNotFound,
     OriginalUnavailable,
     RedactionUnavailable,
@@ -51,6 +52,7 @@ STATUS_OF: dict[type[DamageTaskError], int] = {
     InspectionNotFound: 404,
     OriginalUnavailable: 404,
     DecisionInvalid: 400,
+    EvidenceTooLarge: 400,
     SearchInvalid: 400,
     RedactionUnavailable: 503,
     TemporaryError: 503,

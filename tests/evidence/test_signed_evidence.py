@@ -6,13 +6,15 @@ import base64
 import hashlib
 import json
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from damage_tasks.errors import InspectionNotFound, SettingsError
+from damage_tasks.errors import EvidenceTooLarge, InspectionNotFound, SettingsError
+from damage_tasks.evidence import contents
 from damage_tasks.evidence.pdf_file import attached_json
 from damage_tasks.evidence.signatures import load_key, new_key, public_key_of
 from damage_tasks.evidence.signed_evidence import evidence_name, evidence_of_case, verify
@@ -157,6 +159,15 @@ def test_a_case_has_all_of_its_photos(evidence_archive: EvidenceArchive) -> None
     assert all(each["earlier_photos"] == [] for each in facts["photos"])
 
 
+def test_a_case_with_more_photos_than_allowed_is_refused(evidence_archive: EvidenceArchive) -> None:
+    for name in ("front", "rear"):
+        evidence_archive.add(name, DENT, case_id="return 7")
+    make = partial(evidence_of_case, evidence_archive.store, get_settings(), "return 7", "ann")
+    with pytest.raises(EvidenceTooLarge, match="2 photos, more than 1; .* --case 'return 7'"):
+        make(max_photos=1)
+    assert make(max_photos=2).pdf
+
+
 def test_what_does_not_exist_has_no_evidence(evidence_archive: EvidenceArchive) -> None:
     with pytest.raises(InspectionNotFound, match="no inspection none"):
         evidence_archive.evidence("none")
@@ -177,3 +188,20 @@ def test_damage_is_compared_with_earlier_photos(decided: EvidenceArchive) -> Non
     (shown,) = facts_of(decided, "after")["photos"]
     assert shown["car_history"]["earlier_photos"] == 1
     assert [each["novelty"] for each in shown["car_history"]["damages"]] == ["seen_before"]
+
+
+def test_all_photos_of_a_case_share_the_time_for_comparisons(
+    evidence_archive: EvidenceArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    car = {"car_id": 7}
+    for name in ("front", "rear"):
+        evidence_archive.add(name, DENT, case_id="return-7", metadata=car)
+    evidence_archive.add("before", finished_at=NOW - timedelta(days=2), metadata=car)
+    limit = contents.MAX_COMPARISON_SECONDS
+    clock = iter([0.0, 0.0, limit + 1])  # at the beginning, and before each photo
+    monkeypatch.setattr(contents, "monotonic", lambda: next(clock))
+    made = evidence_of_case(evidence_archive.store, get_settings(), "return-7", "ann")
+    front, rear = [each["car_history"] for each in json.loads(made.json)["evidence"]["photos"]]
+    assert (front["compared"], rear["compared"]) == (1, 0)
+    assert front["earlier_photos"] == rear["earlier_photos"] == 1
+    assert [each["reason"] for each in rear["damages"]] == ["not_compared"]

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from damage_tasks.evidence.signatures import load_key, new_key, public_key_of
 from damage_tasks.evidence.signed_evidence import verify
+from damage_tasks.review import evidence_pages
 from tests.review.conftest import Open
 
 pytestmark = pytest.mark.server
@@ -32,7 +33,7 @@ def database_url(migrated_sqlite_url: str) -> str:
 
 @pytest.fixture
 def client() -> Iterator[httpx2.Client]:
-    with httpx2.Client(auth=INSPECTOR) as client:
+    with httpx2.Client(auth=INSPECTOR, timeout=60) as client:
         yield client
 
 
@@ -44,15 +45,15 @@ def test_an_inspector_downloads_valid_evidence_in_their_name(
         id = site.add_photo(2, case_id="return 7")
         page = client.get(f"{site.url}/inspections/{id}").text
         paths = [f"/inspections/{id}/evidence.{suffix}" for suffix in ("pdf", "json")]
-        for path in (*paths, "/cases/return%207/evidence.pdf"):
+        paths += [f"/cases/return%207/evidence.{suffix}" for suffix in ("pdf", "json")]
+        for path in paths:
             assert f'href="{path}"' in page
-            found = client.get(site.url + path)
-            assert found.status_code == 200, found.text
-            assert not verify(found.content, {public_key_of(load_key(PEM))}).problems
-        json_file = client.get(f"{site.url}/cases/return%207/evidence.json")
-    assert json.loads(json_file.content)["evidence"]["made_by"] == "ann"
+            downloaded = client.get(site.url + path)
+            assert downloaded.status_code == 200, downloaded.text
+            assert not verify(downloaded.content, {public_key_of(load_key(PEM))}).problems
+    assert json.loads(downloaded.content)["evidence"]["made_by"] == "ann"
     name = "filename*=UTF-8''evidence-case-return-7.json"
-    assert json_file.headers["Content-Disposition"] == f"attachment; {name}"
+    assert downloaded.headers["Content-Disposition"] == f"attachment; {name}"
     made = [record.__dict__ for record in caplog.records if record.message == "made evidence"]
     assert [each["person"] for each in made] == ["ann"] * 4
     assert (made[0]["inspection"], made[2]["case"]) == (id, "return 7")
@@ -72,6 +73,23 @@ def test_without_a_key_there_is_no_button(review_site: Open, client: httpx2.Clie
         assert "evidence." not in client.get(f"{site.url}/inspections/{id}").text
         found = client.get(f"{site.url}/inspections/{id}/evidence.pdf")
         assert found.status_code == 500 and "DAMAGE_EVIDENCE_KEY" in found.text
+
+
+def test_a_case_with_many_photos_is_refused_with_the_command_for_it(
+    review_site: Open, client: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence_pages, "MAX_CASE_PHOTOS", 1)
+    with review_site(**ACCESS) as site:
+        for number in (1, 3):
+            site.add_photo(number, case_id="return-7")
+        url = f"{site.url}/cases/return-7/evidence.pdf"
+        english = client.get(url)
+        korean = client.get(url, headers={"Accept-Language": "ko"})
+    assert english.status_code == korean.status_code == 400
+    assert "too many photos" in english.text and "사진이 너무 많" in korean.text
+    for page in (english.text, korean.text):
+        assert "case return-7 has 2 photos, more than 1" in page
+        assert "damage-tasks evidence --case return-7" in page
 
 
 def test_what_does_not_exist_has_no_evidence(review_site: Open, client: httpx2.Client) -> None:
