@@ -90,20 +90,20 @@ def _is_redis(url: str | None) -> bool:
 
 
 @contextmanager
-def open_channel() -> Iterator[tuple[Connection, Any]]:
-    """A connection to the event bus and a channel to receive on; both are closed afterwards."""
-    with bus_connection() as bus:
-        bus.connect()
-        channel = bus.channel()
+def open_channel(bus: Connection) -> Iterator[Any]:
+    """Open ``bus`` and yield its channel; both are closed afterwards, even if the bus is lost."""
+    with bus:
         try:
-            yield bus, channel
+            yield bus.default_channel
         finally:
-            # If the bus is lost, kombu's `Channel.close` raises before it does this, and the
-            # process would keep the channel and its sockets until it ends.
-            if _is_redis(bus_url()):
-                channel.qos.restore_unacked_once()
-                channel.pool.disconnect()
-                channel.async_pool.disconnect()
+            # If the bus is lost, kombu's `Channel.close` raises before it does this. redis-py's
+            # exceptions are in reference cycles, which would keep the descriptors open.
+            if bus.transport.driver_type == "redis":
+                for channel in bus.transport.channels:
+                    channel.qos.restore_unacked_once()
+                    channel.pool.disconnect()
+                    channel.async_pool.disconnect()
+                bus.transport.cycle.poller.close()
 
 
 class Sender:
@@ -228,9 +228,21 @@ class Receiver(EventReceiver):
     """Receives events from the bus, whichever connection it is given."""
 
     def __init__(self, channel: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(bus_connection() if bus_url() else channel, *args, **kwargs)
+        self._bus = bus_connection() if bus_url() else None
+        super().__init__(None if self._bus else channel, *args, **kwargs)
         self.exchange.type = "fanout"
         self.queue.exchange.type = "fanout"
+
+    @property
+    def connection(self) -> Any:
+        """The connection whose clone receives; it is not opened itself."""
+        return self._bus or super().connection
+
+    @contextmanager
+    def establish_connection(self) -> Iterator[Connection]:
+        connection = self.create_connection()
+        with open_channel(connection):
+            yield connection
 
 
 class Events(CeleryEvents):

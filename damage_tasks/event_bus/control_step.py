@@ -12,7 +12,13 @@ from celery.utils.collections import AttributeDict
 from celery.worker import control as worker_control
 from kombu.log import get_logger
 
-from damage_tasks.event_bus.connection import MAX_RECONNECT_SECONDS, SENDER, bus_url, open_channel
+from damage_tasks.event_bus.connection import (
+    MAX_RECONNECT_SECONDS,
+    SENDER,
+    bus_connection,
+    bus_url,
+    open_channel,
+)
 from damage_tasks.event_bus.guarded_commands import COMMANDS
 from damage_tasks.event_bus.reconnection import keep_connected
 from damage_tasks.event_bus.remote_control import SingleTryProducer
@@ -77,8 +83,9 @@ class ControlStep(bootsteps.StartStopStep):
             consumer.call_soon(_execute, consumer, node, body, message)
 
         def listen(connected: Callable[[], None]) -> None:
+            bus = bus_connection()
             with (
-                open_channel() as (bus, channel),
+                open_channel(bus) as channel,
                 node.Consumer(channel=channel, callbacks=[hand_over]),
             ):
                 logger.info("remote control is listening on %s", bus.as_uri())

@@ -11,7 +11,7 @@ from kombu.messaging import Producer
 from kombu.pidbox import Mailbox as KombuMailbox
 
 from damage_tasks.errors import EventBusMissing
-from damage_tasks.event_bus.connection import NO_BUS_MESSAGE, bus_connection, bus_url
+from damage_tasks.event_bus.connection import NO_BUS_MESSAGE, bus_connection, bus_url, open_channel
 
 
 class SingleTryProducer(Producer):
@@ -45,5 +45,6 @@ class Control(CeleryControl):
         if channel is not None:
             return super().broadcast(command, arguments, destination, connection, *args,
                                      channel=channel, **kwargs)  # fmt: skip
-        with bus_connection() as bus:
+        bus = bus_connection()
+        with open_channel(bus):
             return super().broadcast(command, arguments, destination, bus, *args, **kwargs)

@@ -63,9 +63,14 @@ class BusEvents(Events):
 
     def _receive(self, connected: Callable[[], None]) -> None:
         receiver = self.capp.events.Receiver(None, handlers={"*": self.on_event})
-        logger.info("receiving events from %s", receiver.connection.as_uri())
-        connected()
-        receiver.capture(limit=None, timeout=None, wakeup=True)
+
+        def on_connection_revived() -> None:
+            logger.info("receiving events from %s", receiver.connection.as_uri())
+            connected()
+
+        receiver.on_connection_revived = on_connection_revived
+        with receiver.connection:
+            receiver.capture(limit=None, timeout=None, wakeup=True)
 
     def on_event(self, event: dict[str, Any]) -> None:
         if event["type"] == FORGOTTEN:
