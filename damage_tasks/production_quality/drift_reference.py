@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Origin = Literal["manifest", "setting", "first days"]
+
+MANIFEST_SECONDS = 600.0  # between two reads of the manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,8 @@ def open_references(store: Inspections, settings: Settings) -> References:
 class References:
     """Chooses references and keeps them, because reading one may take seconds.
 
-    ``read_manifest`` returns the manifest of DAMAGE_BUNDLE; it is called once.
+    ``read_manifest`` returns the manifest of DAMAGE_BUNDLE, which changes during a roll-out.  It
+    is called for versions whose manifest is unknown, at most every `MANIFEST_SECONDS`.
     """
 
     def __init__(
@@ -58,8 +63,8 @@ class References:
         self._store = store
         self._settings = settings
         self._read_manifest = read_manifest
-        self._manifest: Manifest | None = None
-        self._has_read = False
+        self._manifests: dict[str, Manifest] = {}
+        self._last_read = -math.inf
         self._kept: dict[str, ChosenReference] = {}
 
     def choose(self, version: str, before: datetime) -> ChosenReference | None:
@@ -68,14 +73,16 @@ class References:
         That of the days in DAMAGE_DRIFT_REFERENCE, or else of the manifest, or else of the first
         days on which the bundle was used. None if these have too few photos.
         """
-        if version in self._kept:
-            return self._kept[version]
         days = self._settings.drift_reference
         if days is not None:
-            return self._of_days("setting", version, *days)
-        manifest = self._known_manifest()
-        if manifest and manifest.reference and manifest.version == version:
+            return self._kept.get(version) or self._of_days("setting", version, *days)
+        # First, because its manifest may have been unavailable when the first days were chosen.
+        manifest = self._manifest_of(version)
+        if manifest and manifest.reference:
             return ChosenReference(manifest.reference, "manifest")
+        return self._kept.get(version) or self._of_first_days(version, before)
+
+    def _of_first_days(self, version: str, before: datetime) -> ChosenReference | None:
         with self._store.transaction() as connection:
             first = find_first_day(connection, version, before)
         if first is None:
@@ -103,12 +110,14 @@ class References:
             self._kept[version] = chosen
         return chosen
 
-    def _known_manifest(self) -> Manifest | None:
-        if not self._has_read:
+    def _manifest_of(self, version: str) -> Manifest | None:
+        is_due = time.monotonic() >= self._last_read + MANIFEST_SECONDS
+        if version not in self._manifests and is_due:
             try:
-                self._manifest = self._read_manifest()
+                manifest = self._read_manifest()
+                self._manifests[manifest.version] = manifest
             except (BundleError, BundleNotFound, BundleUnavailable) as error:
                 # The page may run without access to bundles.
                 logger.info("drift has no reference of a manifest: %s", error)
-            self._has_read = True
-        return self._manifest
+            self._last_read = time.monotonic()
+        return self._manifests.get(version)

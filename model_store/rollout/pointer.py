@@ -13,12 +13,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from model_store.errors import BundleNotFound, BundleUnavailable, RolloutConflict, RolloutInvalid
+from model_store.errors import (
+    BundleError,
+    BundleNotFound,
+    BundleUnavailable,
+    RolloutConflict,
+    RolloutInvalid,
+)
 from model_store.rollout.rollout_document import MAX_DOCUMENT_BYTES, Rollout, parse_rollout
 from model_store.sources import ClientFactory, boto3_client, folder_of, s3_client
+
+if TYPE_CHECKING:
+    from model_store.s3_faults import S3Fault
 
 POINTER_FILE = "CURRENT"
 
@@ -46,7 +55,8 @@ class Pointer(Protocol):
     def write(self, rollout: Rollout, replaces: str | None) -> None:
         """Store ``rollout`` in place of the one whose etag is ``replaces``; None if there is none.
 
-        Raises `RolloutConflict` if another one is stored there, and as `read` does.
+        Raises `RolloutConflict` if another one is stored there, `BundleUnavailable` if the place
+        cannot be reached, and `BundleError` if it refuses to store a roll-out.
         """
 
 
@@ -126,6 +136,11 @@ class S3Pointer:
 
     def read(self, known: str | None = None) -> StoredRollout | None:
         """See `Pointer`."""
+        found = self._read_bytes(known)
+        return StoredRollout(parse_rollout(found[0], self.uri), found[1]) if found else None
+
+    def _read_bytes(self, known: str | None = None) -> tuple[bytes, str] | None:
+        """The stored bytes and their etag; see `Pointer.read`."""
         from botocore.exceptions import BotoCoreError, ClientError
         from urllib3.exceptions import HTTPError
 
@@ -135,7 +150,7 @@ class S3Pointer:
         try:
             answer = self._client.get_object(**self._place, **condition)
             with answer["Body"] as body:
-                text = body.read(MAX_DOCUMENT_BYTES + 1)
+                return body.read(MAX_DOCUMENT_BYTES + 1), answer["ETag"]
         except (ClientError, BotoCoreError, HTTPError, OSError) as error:
             fault = fault_of(error)
             if fault.code in ("304", "NotModified"):
@@ -143,7 +158,6 @@ class S3Pointer:
             if fault.fault is Fault.TEMPORARY:
                 raise BundleUnavailable(f"{self.uri}: {fault}") from None
             raise BundleNotFound(f"{self.uri}: {fault}") from None
-        return StoredRollout(parse_rollout(text, self.uri), answer["ETag"])
 
     def write(self, rollout: Rollout, replaces: str | None) -> None:
         """See `Pointer`."""
@@ -152,15 +166,36 @@ class S3Pointer:
         from model_store.s3_faults import fault_of
 
         condition: Any = {"IfMatch": replaces} if replaces else {"IfNoneMatch": "*"}
+        text = rollout.to_json()
         try:
             self._client.put_object(
-                **self._place,
-                **condition,
-                Body=rollout.to_json(),
-                ContentType="application/json",
+                **self._place, **condition, Body=text, ContentType="application/json"
             )
         except (ClientError, BotoCoreError, OSError) as error:
             fault = fault_of(error)
-            if fault.code in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"):
-                raise RolloutConflict(f"{self.uri} has been changed by someone else") from None
-            raise BundleUnavailable(f"{self.uri}: {fault}") from None
+            # boto3 repeats a request whose answer was lost, although it may have succeeded.
+            if fault.code == "PreconditionFailed" and self._holds(text):
+                return
+            raise self._write_error(fault) from None
+
+    def _holds(self, text: bytes) -> bool:
+        """Whether exactly ``text`` is stored; raises `BundleUnavailable`."""
+        try:
+            found = self._read_bytes()
+        except BundleNotFound:
+            return False
+        return found is not None and found[0] == text
+
+    def _write_error(self, fault: S3Fault) -> BundleError:
+        from model_store.s3_faults import Fault
+
+        if fault.code in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"):
+            return RolloutConflict(f"{self.uri} has been changed by someone else")
+        if fault.fault is Fault.TEMPORARY:
+            return BundleUnavailable(f"{self.uri}: {fault}")
+        if fault.fault is Fault.FORBIDDEN:
+            return BundleError(
+                f"{self.uri}: {fault}; writing a roll-out needs s3:PutObject and s3:GetObject on "
+                "it, and kms:GenerateDataKey and kms:Decrypt if a KMS key encrypts the bucket"
+            )
+        return BundleError(f"{self.uri}: {fault}")

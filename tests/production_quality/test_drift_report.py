@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from damage_tasks.errors import BundleNotFound
-from damage_tasks.production_quality import kept_report, latest_drift
+from damage_tasks.errors import BundleNotFound, BundleUnavailable
+from damage_tasks.production_quality import drift_reference, kept_report, latest_drift
 from damage_tasks.production_quality.drift_reference import References
 from damage_tasks.production_quality.drift_report import DriftReport, report_drift
 from damage_tasks.production_quality.latest_drift import LatestDrift
@@ -101,6 +101,63 @@ def test_the_manifest_has_the_reference_of_its_own_version(
         found = report(production, -1, read_manifest=lambda shown=changed: shown)
         assert (found.reference and found.reference.origin) == origin
         assert [f.name for f in found.figures] == (["verdict"] if origin else [])
+
+
+class Store:
+    """Manifests with references, of which the newest is read, or none while it is unreachable."""
+
+    def __init__(self) -> None:
+        self.version = "1.0.0"
+        self.is_reachable = True
+        self.reads = 0
+
+    def read(self) -> Manifest:
+        self.reads += 1
+        if not self.is_reachable:
+            raise BundleUnavailable("timed out")
+        reference = Reference(source="validation", photos=9, labels={"verdict": {"clean": 1.0}})
+        changes = {"reference": reference, "version": self.version}
+        return fetch_manifest("default", SETTINGS.bundle_cache).model_copy(update=changes)
+
+
+def test_after_a_roll_out_the_new_versions_manifest_is_read_every_ten_minutes_at_most(
+    production: Inspections, add_day: AddDay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_day(-2)
+    store = Store()
+    references = References(production, SETTINGS, store.read)
+
+    def origin(version: str) -> str | None:
+        found = references.choose(version, NOW)
+        return found.origin if found else None
+
+    assert origin("1.0.0") == "manifest"
+    store.version = "2.0.0"
+    assert origin("2.0.0") is None
+    assert store.reads == 1
+    monkeypatch.setattr(drift_reference, "MANIFEST_SECONDS", 0.0)
+    assert origin("2.0.0") == "manifest"
+    # Days before the roll-out still have theirs.
+    assert origin("1.0.0") == "manifest"
+    assert store.reads == 2
+
+
+def test_a_manifest_that_was_unavailable_is_read_later(
+    production: Inspections, add_day: AddDay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in range(-5, -1):
+        add_day(day, 60)
+    store = Store()
+    store.is_reachable = False
+    references = References(production, SETTINGS, store.read)
+    found = [references.choose("1.0.0", NOW) for _ in range(2)]
+    assert [each and each.origin for each in found] == ["first days", "first days"]
+    assert store.reads == 1
+    store.is_reachable = True
+    monkeypatch.setattr(drift_reference, "MANIFEST_SECONDS", 0.0)
+    later = references.choose("1.0.0", NOW)
+    assert later
+    assert later.origin == "manifest"
 
 
 def test_many_photos_are_sampled_by_their_digests(
