@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from damage_tasks.errors import BundleError
 from damage_tasks.serving import Serving
 from damage_tasks.telemetry.metrics import get_metrics
-from damage_tasks.worker.rollout_plan import RolloutPlan, report_refusal
+from damage_tasks.worker.rollout_plan import Refusal, RolloutPlan, report_refusal
 
 if TYPE_CHECKING:
     from damage_tasks.pipeline import Pipeline
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PLAN_SECONDS = 1.0  # between two checks for a new plan
+RETRY_SECONDS = 10.0  # before a bundle is retried for which the process lacked resources
 MEBIBYTE = 1024 * 1024
 
 
@@ -107,18 +108,30 @@ class BundleLoader:
         if named.digest in self._loaded or named.digest in self._failed:
             return
         try:
-            bundle = plan.bundle(named)
-            self._check_memory(bundle)
-            self._loaded[named.digest] = self._open(bundle)
+            self._loaded[named.digest] = self._open_patiently(named, plan)
         except Exception as error:  # whatever a library raises for a bundle that it cannot run
             reason = f"{getattr(error, 'code', type(error).__name__)}: {error}"
             self._failed[named.digest] = reason
+            lasts = not isinstance(error, OSError | MemoryError)
             try:
-                report_refusal(self._files.refusals, named.digest, reason)
+                report_refusal(self._files.refusals, named.digest, Refusal(reason, lasts))
             except OSError as problem:
                 logger.error("bundle %s is not used: %s; %s", named.version, reason, problem)
 
+    def _open_patiently(self, named: NamedBundle, plan: RolloutPlan) -> Segmenter:
+        """The networks of a bundle; tried twice if the process lacks memory or descriptors."""
+        try:
+            return self._open(plan.bundle(named))
+        except (OSError, MemoryError) as error:
+            logger.warning(
+                "bundle %s is retried in %d s: %s: %s",
+                named.version, RETRY_SECONDS, type(error).__name__, error,
+            )  # fmt: skip
+        time.sleep(RETRY_SECONDS)
+        return self._open(plan.bundle(named))
+
     def _open(self, bundle: Bundle) -> Segmenter:
+        self._check_memory(bundle)
         # NumPy and OpenCV, which the parent imported before the fork.
         from damage_tasks.wiring import build_segmenter
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from model_store.bundle import Bundle
@@ -14,17 +14,34 @@ from model_store.rollout import NamedBundle, Rollout
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """Why a process did not load a bundle; ``lasts``: also after the worker has restarted."""
+
+    reason: str
+    lasts: bool = True
+
+
+@dataclass(frozen=True)
 class RolloutPlan:
     """A roll-out whose bundles have been fetched.
 
     ``folders`` are those of the fetched bundles and ``refused`` the reasons of those that
-    failed, both by digest.  The ``substitute`` takes the place of a refused bundle.
+    failed, both by digest; the next worker tries those in ``retried`` again.  The
+    ``substitute`` takes the place of a refused bundle.
     """
 
     rollout: Rollout
     folders: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     substitute: NamedBundle | None = None
+    retried: frozenset[str] = frozenset()
+
+    def for_next_worker(self) -> RolloutPlan:
+        """This plan with only those refusals that outlive the worker."""
+        lasting = {
+            digest: why for digest, why in self.refused.items() if digest not in self.retried
+        }
+        return replace(self, refused=lasting, retried=frozenset())
 
     @property
     def usable(self) -> list[NamedBundle]:
@@ -49,6 +66,7 @@ class RolloutPlan:
             "folders": dict(self.folders),
             "refused": dict(self.refused),
             "substitute": self.substitute.model_dump() if self.substitute else None,
+            "retried": sorted(self.retried),
         }
         _replace(file, json.dumps(document))
 
@@ -63,22 +81,23 @@ class RolloutPlan:
                 document["folders"],
                 document["refused"],
                 NamedBundle.model_validate(substitute) if substitute else None,
+                frozenset(document["retried"]),
             )
         except (OSError, ValueError, LookupError, TypeError):
             return None
 
 
-def report_refusal(folder: Path, digest: str, reason: str) -> None:
+def report_refusal(folder: Path, digest: str, refusal: Refusal) -> None:
     """In a process: report to the parent that a bundle failed; raises `OSError`."""
-    _replace(folder / digest, reason)
+    _replace(folder / digest, json.dumps(asdict(refusal)))
 
 
-def take_refusals(folder: Path) -> dict[str, str]:
-    """In the parent: the reports since the last call, reasons by digest."""
+def take_refusals(folder: Path) -> dict[str, Refusal]:
+    """In the parent: the reports since the last call, by digest."""
     found = {}
     for file in folder.glob("*"):
         if file.suffix != ".part":
-            found[file.name] = file.read_text()
+            found[file.name] = Refusal(**json.loads(file.read_text()))
             file.unlink()
     return found
 

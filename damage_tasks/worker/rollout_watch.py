@@ -59,7 +59,8 @@ class RolloutWatch:
         Without the store, this is the roll-out that was read last.  Raises `BundleError`.
         """
         rollout = read_rollout(self._uri, self._cache, new_client)
-        plan = self._fetched(rollout, RolloutPlan.read(self._files.rollout))
+        previous = RolloutPlan.read(self._files.rollout)
+        plan = self._fetched(rollout, previous.for_next_worker() if previous else None)
         if not plan.usable:
             plan = self._fetched(rollout, None)
         if not plan.usable:
@@ -98,11 +99,13 @@ class RolloutWatch:
         plan = self._plan
         assert plan is not None
         reports = take_refusals(self._files.refusals)
-        new = {digest: reason for digest, reason in reports.items() if digest not in plan.refused}
-        for digest, reason in new.items():
-            self._report_refusal(digest, reason, plan)
+        new = {digest: found for digest, found in reports.items() if digest not in plan.refused}
+        for digest, refusal in new.items():
+            self._report_refusal(digest, refusal.reason, plan)
         if new:
-            self._change(replace(plan, refused={**plan.refused, **new}))
+            refused = {**plan.refused, **{digest: found.reason for digest, found in new.items()}}
+            retried = plan.retried | {digest for digest, found in new.items() if not found.lasts}
+            self._change(replace(plan, refused=refused, retried=retried))
 
     def _run(self) -> None:
         due = 0.0
@@ -126,7 +129,8 @@ class RolloutWatch:
         remembered = previous.refused if previous else {}
         refused = {digest: why for digest, why in remembered.items() if digest in named}
         new: dict[str, str] = {}
-        plan = RolloutPlan(rollout, substitute=substitute)
+        retried = previous.retried & refused.keys() if previous else frozenset()
+        plan = RolloutPlan(rollout, substitute=substitute, retried=retried)
         for digest, bundle in named.items():
             if digest in refused:
                 continue

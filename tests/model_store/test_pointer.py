@@ -56,7 +56,7 @@ def endpoint(site: Site, monkeypatch: pytest.MonkeyPatch) -> Endpoint:
     return Endpoint(site)
 
 
-def test_a_write_that_succeeded_before_it_was_repeated_is_no_conflict(endpoint: Endpoint) -> None:
+def test_a_repeated_write_that_had_already_succeeded_succeeds(endpoint: Endpoint) -> None:
     endpoint.store(rollout().to_json())
     pointer_at(URI).write(rollout(), '"0"')
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from damage_tasks.errors import BundleError, BundleUnavailable
 from damage_tasks.serving import Serving
 from damage_tasks.settings import Settings
 from damage_tasks.telemetry.slack import Alert
-from damage_tasks.worker import rollout_watch
+from damage_tasks.worker import bundle_loader, rollout_watch
 from damage_tasks.worker.bundle_loader import BundleLoader
 from damage_tasks.worker.rollout_plan import RolloutPlan
 from damage_tasks.worker.rollout_watch import RolloutWatch
@@ -186,6 +187,53 @@ def test_a_refused_bundle_is_remembered_by_the_next_worker_of_the_pod(worker: Wo
     worker.start()
     assert worker.pipeline.versions == {"2.0.0"}
     assert worker.post() == ["bundle 2.2.0 is refused"]
+
+
+class Resources:
+    """What processes need to open a bundle; lacking for the next ``failures`` attempts."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+        self.failures = 0
+        open_plan = RolloutPlan.bundle
+
+        def bundle(plan: RolloutPlan, named: NamedBundle) -> Bundle:
+            if self.failures:
+                self.failures -= 1
+                raise error
+            return open_plan(plan, named)
+
+        monkeypatch.setattr(RolloutPlan, "bundle", bundle)
+        monkeypatch.setattr(bundle_loader, "RETRY_SECONDS", 0.0)
+
+
+LACKING = [OSError(errno.EMFILE, "too many open files"), MemoryError()]
+
+
+@pytest.mark.parametrize("error", LACKING)
+def test_a_bundle_is_retried_if_the_process_lacked_memory_or_descriptors(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    Resources(monkeypatch, error).failures = 1
+    worker.set(v2_1_0=100)
+    worker.follow()
+    assert worker.pipeline.versions == {"2.1.0"}
+    assert worker.post() == []
+
+
+@pytest.mark.parametrize("error", LACKING)
+def test_a_bundle_for_which_resources_lacked_twice_is_refused_until_the_worker_restarts(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    Resources(monkeypatch, error).failures = 2
+    worker.set(v2_1_0=50)
+    worker.follow()
+    assert worker.pipeline.versions == {"2.0.0"}
+    assert worker.post() == ["bundle 2.1.0 is refused"]
+    worker.set(v2_1_0=60)
+    worker.follow()
+    assert worker.pipeline.versions == {"2.0.0"}
+    worker.start()
+    assert worker.pipeline.versions == {"2.0.0", "2.1.0"}
 
 
 def test_a_refused_bundle_is_retried_after_the_pointer_has_stopped_naming_it(
