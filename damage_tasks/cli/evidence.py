@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -41,11 +42,22 @@ cli = typer.Typer(
 EvidenceFile = Annotated[
     Path, typer.Argument(help="Evidence, JSON or PDF.", exists=True, dir_okay=False)
 ]
+
+
+def _public_keys(keys: list[str] | None) -> list[str] | None:
+    lower = [key.strip().lower() for key in keys or ()]
+    for key in lower:
+        if not re.fullmatch("[0-9a-f]{64}", key):
+            raise typer.BadParameter("not a public key: it has 64 hexadecimal digits")
+    return lower or None
+
+
 PublicKeyOption = Annotated[
     list[str] | None,
     typer.Option(
+        callback=_public_keys,
         help="Public key that must have signed it; may be repeated. By default that of "
-        "DAMAGE_EVIDENCE_KEY and those of DAMAGE_EVIDENCE_PUBLIC_KEYS."
+        "DAMAGE_EVIDENCE_KEY and those of DAMAGE_EVIDENCE_PUBLIC_KEYS.",
     ),
 ]
 

@@ -189,10 +189,25 @@ def _inspection_rows(result: InspectionResult) -> Iterator[tuple[str, Any]]:
         yield "bundle", f"{bundle['name']} {bundle['version']} ({bundle['digest'][:12]})"
     yield "ms", ", ".join(f"{name} {ms:.0f}" for name, ms in result["timings_ms"].items())
     yield "attempts", str(result["attempts"])
+    yield from _decision_rows(result)
     if result["metadata"]:
         yield "metadata", json.dumps(result["metadata"], ensure_ascii=False)
     yield "finished", str(result["finished_at"])
     yield from _history_rows(result)
+
+
+def _decision_rows(result: InspectionResult) -> Iterator[tuple[str, Any]]:
+    if not result["decisions"]:
+        return
+    for decision in result["decisions"]:
+        payload = f" {json.dumps(decision['payload'])}" if decision["payload"] else ""
+        yield (
+            "decision",
+            f"{decision['made_at']} {decision['person']}: {decision['action']}{payload}",
+        )
+    people = f", decided by {result['reviewed_by']}" if result["reviewed_by"] else ""
+    yield "final verdict", f"{result['final_verdict'] or 'none'}{people}"
+    yield "billable", "yes" if result["billable"] else "no"
 
 
 def _history_rows(result: Any) -> Iterator[tuple[str, Any]]:

@@ -88,7 +88,7 @@ def _signature_of(file: bytes) -> tuple[dict[str, Any] | None, bytes]:
     pdf, mark, rest = file.rpartition(_MARK)
     try:
         signature = json.loads(rest.partition(b"\n")[0]) if mark else None
-    except ValueError:
+    except (ValueError, RecursionError):
         signature = None
     is_ours = isinstance(signature, dict) and signature.get("kind") == KIND
     return (signature if is_ours else None), pdf

@@ -50,7 +50,7 @@ def read_labels(path: Path, *, empty_is_clean: bool = False) -> list[ImportedLab
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise LabelsInvalid(f"{path}: not JSON: {error}") from None
     if is_coco(document):
         return list(read_coco(document, empty_is_clean=empty_is_clean))

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from damage_tasks.damage import Severity
 from damage_tasks.decision import Action
@@ -16,11 +25,33 @@ MAX_CORNERS = 2000
 
 # Pixels of the upright photo.
 Pixel = Annotated[int, Field(ge=0, le=100_000)]
+Side = Annotated[int, Field(ge=1, le=100_000)]
 Point = tuple[Pixel, Pixel]
-Outline = Annotated[tuple[Point, ...], Field(min_length=3, max_length=MAX_CORNERS)]
+
+
+def _has_area(corners: tuple[Point, ...]) -> tuple[Point, ...]:
+    if len(set(corners)) < 3:
+        raise ValueError("needs three different corners")
+    return corners
+
+
+def _no_boolean(value: Any) -> Any:
+    # pydantic would take `true` for 1.
+    if isinstance(value, bool):
+        raise ValueError("needs a number")
+    return value
+
+
+Outline = Annotated[
+    tuple[Point, ...], Field(min_length=3, max_length=MAX_CORNERS), AfterValidator(_has_area)
+]
 DamageType = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_ -]{0,63}$")]
-Number = Annotated[int, Field(ge=1, description="Number of a damaged area of the finding, from 1.")]
-Text = Annotated[str, Field(min_length=1, max_length=2000)]
+Number = Annotated[
+    int,
+    BeforeValidator(_no_boolean),
+    Field(ge=1, description="Number of a damaged area of the finding, from 1."),
+]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 
 
 class Payload(BaseModel):
@@ -54,7 +85,7 @@ class MissedDamage(Payload):
 
     type: DamageType | None = None
     point: Point | None = None
-    box: tuple[Pixel, Pixel, Pixel, Pixel] | None = None
+    box: tuple[Pixel, Pixel, Side, Side] | None = None
     polygon: Outline | None = None
 
     @model_validator(mode="after")

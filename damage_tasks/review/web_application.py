@@ -188,8 +188,7 @@ def _guarded(
                 return PlainTextResponse(text, 413)
             request.state.form = dict((await request.form()).items())
             if not has_csrf_token(request, request.state.form.get("csrf")):
-                text = language_of(request).gettext("Open the page again: its form is too old.")
-                return PlainTextResponse(text, 403)
+                return render(request.app.state.templates, request, "outdated.html", 403)
         return await run_in_threadpool(show, request)
 
     return endpoint

@@ -26,7 +26,7 @@ def parse_any_manifest(text: bytes, where: str) -> tuple[Manifest | RedactionMan
     """
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{where}: not JSON: {error}") from None
     model = RedactionManifest if _kind(document) == "redaction" else Manifest
     try:

@@ -108,7 +108,7 @@ def parse_rollout(text: bytes, where: str) -> Rollout:
         raise RolloutInvalid(f"{where}: has more than {MAX_DOCUMENT_BYTES} bytes")
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RolloutInvalid(f"{where}: not JSON: {error}") from None
     try:
         return Rollout.model_validate(document)

@@ -92,6 +92,23 @@ def test_faces_and_plates_are_pixelated_if_there_is_a_bundle(
     assert (edges > 0.02) == is_legible
 
 
+def test_a_public_key_is_checked_and_may_have_capitals(
+    decided: EvidenceArchive, tmp_path: Path
+) -> None:
+    assert run("car", "--out", tmp_path).exit_code == 0
+    file = tmp_path / "evidence-car.json"
+    assert run("verify", file, "--public-key", decided.public_key.upper()).exit_code == 0
+    done = run("verify", file, "--public-key", "junk")
+    assert done.exit_code == 2 and "not a public key" in done.stderr
+
+
+def test_a_deeply_nested_file_is_not_evidence(decided: EvidenceArchive, tmp_path: Path) -> None:
+    file = tmp_path / "deep.pdf"
+    file.write_bytes(b"%PDF-1\n%damage-evidence-pdf-1 " + b"[" * 100_000)
+    done = run("verify", file)
+    assert done.exit_code == 1 and not isinstance(done.exception, RecursionError)
+
+
 def test_an_id_or_a_case_is_needed() -> None:
     for arguments in (("make",), ("car", "--case", "return-7")):
         done = run(*arguments)

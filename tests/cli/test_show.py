@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from damage_tasks.__main__ import cli
 from damage_tasks.inspection import Finding, Progress, State
 from damage_tasks.results.store import Inspections
+from damage_tasks.review.recording import record
 from tests.car_history.conftest import archive, car
 from tests.result_contract import PROGRESS_SCHEMA, check_result, strict
 from tools.sample_pictures_and_results import (
@@ -53,6 +54,15 @@ def show(*arguments: str) -> str:
     run = CliRunner(env={"COLUMNS": "120"}).invoke(cli, ["show", *arguments])
     assert run.exit_code == 0, run.output
     return run.stdout
+
+
+def test_decisions_of_people_and_what_counts_are_shown(store: Inspections) -> None:
+    store.save(inspection("task-1", found=finding(damage("dent"))))
+    record(store, "task-1", "ann", "no_damage")
+    shown = show("task-1")
+    assert re.search(r"decision +\S+ ann: no_damage", shown)
+    assert re.search(r"final verdict +clean, decided by ann", shown)
+    assert re.search(r"billable +no", shown)
 
 
 def test_a_running_photo_names_its_worker_and_since_when(store: Inspections) -> None:

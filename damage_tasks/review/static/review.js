@@ -89,14 +89,24 @@ function press(key, shift) {
   return click(key);
 }
 
+const REPEATABLE = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "+", "=", "-"];
+
+// Caps Lock and a Korean keyboard change the letter, but not the key.
+function keyOf(event) {
+  if (/^[\x20-\x7e]$/.test(event.key)) return event.key.toLowerCase();
+  return event.key.length === 1 && event.code.startsWith("Key") ? event.code.slice(3).toLowerCase() : event.key;
+}
+
 document.addEventListener("keydown", event => {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   const target = event.target;
   if (target.matches("input, select, textarea")) { if (event.key === "Escape") target.blur(); return; }
   // On a focused button or link, Enter and space belong to it.
   if (["Enter", " "].includes(event.key) && target.matches("a, button") && !marking.isMarking()) return;
-  if (isBusy) return;
-  if (press(event.key, event.shiftKey)) event.preventDefault();
+  const key = keyOf(event);
+  // A key that is held down decides about one photo only.
+  if (isBusy || (event.repeat && !REPEATABLE.includes(key))) return;
+  if (press(key, event.shiftKey)) event.preventDefault();
 });
 
 document.addEventListener("click", event => {
@@ -122,5 +132,9 @@ document.addEventListener("htmx:after:swap", () => {
   shownPage = page;
   setUp();
 });
-document.addEventListener("htmx:error", () => { isBusy = false; });
+document.addEventListener("htmx:error", () => {
+  isBusy = false;
+  const mode = document.querySelector("#mode");
+  if (mode) mode.textContent = mode.dataset.failed;
+});
 setUp();
