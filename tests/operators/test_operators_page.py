@@ -38,6 +38,7 @@ ELSEWHERE = {
     "damage-tasks deliveries test", "damage-tasks deliveries list",
     "damage-tasks export", "damage-tasks export DIR --hard", "damage-tasks evidence",
     "damage-tasks evidence ID", "damage-tasks evidence rerun FILE",
+    "damage-tasks evidence --case ID",
     "damage-tasks import FILE --person NAME",
     "damage-tasks forget --car ID", "damage-tasks forget --car 7 --by privacy@acme.example",
     "damage-tasks forget --expired", "damage-tasks show ID --history",

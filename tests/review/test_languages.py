@@ -124,6 +124,7 @@ class TestThePage:
             assert unknown.status_code == 404
             assert "찾을 수 없음" in unknown.text
             old = client.post(f"{site.url}/undo", data={"csrf": "x"})
-            assert old.text == "양식이 오래되었습니다. 페이지를 다시 여세요."
+            assert old.status_code == 403
+            assert "<h1>양식이 오래되었습니다. 페이지를 다시 여세요.</h1>" in old.text
             foreign = client.post(f"{site.url}/undo", headers={"Origin": "https://evil.example"})
             assert foreign.text == "다른 사이트에서 보낸 요청은 거부됩니다."
