@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -21,12 +21,7 @@ from damage_tasks.errors import (
     IdConflict,
     MessageMalformed,
     MetadataInvalid,
-    PhotoExpired,
-    PhotoForbidden,
-    PhotoNotFound,
-    PhotoRefused,
     PhotoRejected,
-    TooOld,
 )
 from damage_tasks.examination import examine
 from damage_tasks.finding_pictures import FindingPictures
@@ -34,11 +29,11 @@ from damage_tasks.inspection import (
     Finding,
     Inspection,
     PhotoFacts,
-    Progress,
     Verdict,
     is_in_band,
 )
 from damage_tasks.metadata_checks import check_received_metadata
+from damage_tasks.photo_retrieval import PhotoRetrieval
 from damage_tasks.photos.originals import is_kept, media_type
 from damage_tasks.ports import Networks, Photos, Pictures, Records
 from damage_tasks.serving import Serving
@@ -83,6 +78,7 @@ class Pipeline:
         self.serving = Serving.only(segmenter)
         self.pictures = pictures
         self.inspections = inspections
+        self._retrieval = PhotoRetrieval(photos, inspections)
         self.overlay_side = overlay_side
         self.overlay_quality = overlay_quality
         self.max_metadata_bytes = max_metadata_bytes
@@ -107,12 +103,12 @@ class Pipeline:
         watch = attempt.watch
         try:
             if attempt.is_upload:
-                attempt.metadata = {**self._object_metadata(attempt), **attempt.metadata}
+                attempt.metadata = {**self._retrieval.object_metadata(attempt), **attempt.metadata}
             attempt.checked_metadata = check_received_metadata(
                 attempt.metadata, self.max_metadata_bytes
             )
-            self._check_deadline(attempt)
-            data = self._download(attempt)
+            self._retrieval.check_deadline(attempt)
+            data = self._retrieval.download(attempt)
             sha256 = hashlib.sha256(data).hexdigest()
             attempt.photo = PhotoFacts(sha256, len(data))
             networks = self._networks_for(attempt, sha256)
@@ -199,43 +195,6 @@ class Pipeline:
 
     def _retry(self, attempt: Attempt, act: Callable[[], T]) -> T:
         return retry_until(attempt.began + self.retry_seconds, act)
-
-    def _check_deadline(self, attempt: Attempt) -> None:
-        if attempt.deadline is None or datetime.now(UTC) < attempt.deadline:
-            return
-        text = f"not examined before its deadline, {attempt.deadline.isoformat()}"
-        last = self._earlier(attempt)
-        if last is not None and last.reason is not None:
-            text = f"{text}; the last attempt ended with {last.reason.code}: {last.reason.text}"
-        raise TooOld(text)
-
-    def _object_metadata(self, attempt: Attempt) -> dict[str, str]:
-        with attempt.watch.stage("download"), suppress(PhotoRejected):
-            return self.photos.object_metadata(attempt.url)
-        return {}  # the download will say why
-
-    def _download(self, attempt: Attempt) -> bytes:
-        try:
-            with attempt.watch.stage("download"):
-                data = self.photos.download(attempt.url)
-        except (PhotoForbidden, PhotoNotFound, PhotoRefused) as error:
-            earlier = None if attempt.had_photo else self._earlier(attempt)
-            attempt.had_photo = attempt.had_photo or (earlier is not None and earlier.had_photo)
-            if attempt.had_photo:
-                raise PhotoExpired(
-                    f"an earlier attempt downloaded the photo, but now {error.code}: {error}"
-                ) from error
-            raise
-        attempt.had_photo = True
-        return data
-
-    def _earlier(self, attempt: Attempt) -> Progress | None:
-        """What is known about earlier attempts; best effort."""
-        if attempt.number == 1:
-            return None
-        with suppress(DamageTaskError):
-            return self.inspections.find_progress(attempt.id)
-        return None
 
     def _bundle(self, attempt: Attempt) -> BundleIdentity:
         return attempt.bundle or self.segmenter.identity

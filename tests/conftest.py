@@ -259,6 +259,20 @@ def site() -> Iterator[Site]:
     site.close()
 
 
+@pytest.fixture
+def site_as_aws(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """The web server ``site``, to which boto3 sends its requests."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": site.url,
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return site
+
+
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
     """The packages of the examples for Node."""

@@ -14,6 +14,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from damage_tasks.cli.login_name import login_name
+from damage_tasks.cli.redact_option import Redact
 from damage_tasks.errors import ExtraMissing, InspectionNotFound
 from damage_tasks.settings import get_settings
 from damage_tasks.telemetry import one_line
@@ -72,13 +73,7 @@ def make(
     by: Annotated[
         str | None, typer.Option(help="Who makes it, for the files; by default the login name.")
     ] = None,
-    redact: Annotated[
-        bool | None,
-        typer.Option(
-            "--redact/--no-redact",
-            help="Whether to pixelate faces and plates; by default if DAMAGE_REDACT_BUNDLE is set.",
-        ),
-    ] = None,
+    redact: Redact = None,
 ) -> None:
     """Write evidence-ID.pdf and evidence-ID.json, both signed with DAMAGE_EVIDENCE_KEY.
 

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from damage_tasks.cli.listing import print_counts
 from damage_tasks.cli.points_in_time import parse_moment
+from damage_tasks.cli.redact_option import Redact
 from damage_tasks.labelling.export_choice import LEFT_OUT, LabelFormat, PhotoChoice
 from damage_tasks.settings import get_settings
 
@@ -49,13 +50,7 @@ def run(
         bool,
         typer.Option("--download", help="Fetch photos that were not kept from their URLs again."),
     ] = False,
-    redact: Annotated[
-        bool | None,
-        typer.Option(
-            "--redact/--no-redact",
-            help="Whether to pixelate faces and plates; by default if DAMAGE_REDACT_BUNDLE is set.",
-        ),
-    ] = None,
+    redact: Redact = None,
 ) -> None:
     """Export photos with their damage as people have corrected it.
 

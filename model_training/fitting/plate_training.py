@@ -32,6 +32,7 @@ from model_training.fitting.checkpoints import (
 )
 from model_training.fitting.denormals import flushed_denormals
 from model_training.fitting.losses import soft_dice
+from model_training.fitting.moving_average import follow
 from model_training.fitting.plate_views import PlateViews
 from model_training.synthetic.plates_in_photos import BACKGROUND, PLATE
 
@@ -104,7 +105,7 @@ class PlateTrainer:
         nn.utils.clip_grad_norm_(list(self.names), self.settings.clip)
         self.optimiser.step()
         self.step += 1
-        self._follow()
+        follow(self.average, self.network, self.step, self.settings.ema_decay)
         return float(loss.detach())
 
     def _remembered(self, views: PlateViews) -> tuple[Levels, Tensor]:
@@ -164,15 +165,6 @@ class PlateTrainer:
             }
             for decays in (True, False)
         ]
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        decay = min(self.settings.ema_decay, (1 + self.step) / (10 + self.step))
-        for name, value in self.network.state_dict().items():
-            if value.dtype.is_floating_point:
-                self.average[name].lerp_(value, 1 - decay)
-            else:
-                self.average[name].copy_(value)
 
 
 def plate_loss(logits: Tensor, labels: Tensor, *, trusting: bool) -> Tensor:

@@ -29,6 +29,7 @@ from model_training.fitting.checkpoints import (
 )
 from model_training.fitting.devices import autocast
 from model_training.fitting.losses import damage_loss, evidence, local_loss
+from model_training.fitting.moving_average import follow
 from model_training.fitting.training_settings import TrainingSettings, learning_rate
 
 
@@ -92,7 +93,7 @@ class Trainer:
             self.scaler.step(self.optimiser)
         self.scaler.update()
         self.step += 1
-        self._follow()
+        follow(self.average, self.network, self.step, self.settings.ema_decay)
         self.prefer_false_alarms(batch, masks, scores)
         return {
             "loss": float(loss.detach()),
@@ -147,17 +148,6 @@ class Trainer:
         for tensor in shared:
             tensor.copy_(flat[begin : begin + tensor.numel()].view_as(tensor))
             begin += tensor.numel()
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        # `torch.optim.swa_utils.AveragedModel` has a constant decay, which keeps the first weights
-        # for long, and averages BatchNorm's integer counters.
-        decay = min(self.settings.ema_decay, (1 + self.step) / (10 + self.step))
-        for name, value in self.network.state_dict().items():
-            if value.dtype.is_floating_point:
-                self.average[name].lerp_(value, 1 - decay)
-            else:
-                self.average[name].copy_(value)
 
     @torch.no_grad()
     def prefer_false_alarms(self, batch: Batch, masks: Tensor, scores: Tensor) -> None:

@@ -17,7 +17,7 @@ def test_old_and_new_workers_share_the_database_while_it_is_migrated(tmp_path: P
     try:
         commit = before_the_newest_migration()
     except LookupError as error:
-        pytest.skip(f"a shallow clone: {error}")
+        pytest.skip(f"needs the history: git fetch --unshallow ({error})")
     run = UpgradeRun(tmp_path, commit, rows=2000, phase_seconds=3)
     run.run()
     assert run.problems == []

@@ -43,17 +43,9 @@ class Endpoint:
 
 
 @pytest.fixture
-def endpoint(site: Site, monkeypatch: pytest.MonkeyPatch) -> Endpoint:
-    for name, value in {
-        "AWS_ENDPOINT_URL": site.url,
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_MAX_ATTEMPTS": "1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    return Endpoint(site)
+def endpoint(site_as_aws: Site, monkeypatch: pytest.MonkeyPatch) -> Endpoint:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    return Endpoint(site_as_aws)
 
 
 def test_a_repeated_write_that_had_already_succeeded_succeeds(endpoint: Endpoint) -> None:

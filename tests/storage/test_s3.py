@@ -35,23 +35,15 @@ def read(bucket: str, key: str, limit: int = 2_000_000, timeout: float = 10) -> 
 
 
 @pytest.fixture
-def endpoint(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+def endpoint(site_as_aws: Site) -> Site:
     """A web server that stands in for S3 and returns what a test specifies."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": site.url,
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }.items():
-        monkeypatch.setenv(name, value)
 
     def put(handler: Any) -> None:
         handler.rfile.read(int(handler.headers["Content-Length"]))
         handler.do_GET()
 
-    site.server.RequestHandlerClass.do_PUT = put  # type: ignore[attr-defined]
-    return site
+    site_as_aws.server.RequestHandlerClass.do_PUT = put  # type: ignore[attr-defined]
+    return site_as_aws
 
 
 def error_page(code: str) -> bytes:
