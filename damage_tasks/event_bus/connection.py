@@ -96,14 +96,18 @@ def open_channel(bus: Connection) -> Iterator[Any]:
         try:
             yield bus.default_channel
         finally:
-            # If the bus is lost, kombu's `Channel.close` raises before it does this. redis-py's
-            # exceptions are in reference cycles, which would keep the descriptors open.
-            if bus.transport.driver_type == "redis":
-                for channel in bus.transport.channels:
-                    channel.qos.restore_unacked_once()
-                    channel.pool.disconnect()
-                    channel.async_pool.disconnect()
-                bus.transport.cycle.poller.close()
+            _close_descriptors(bus)
+
+
+def _close_descriptors(bus: Connection) -> None:
+    # If the bus is lost, kombu's `Channel.close` raises before it does this. redis-py's
+    # exceptions are in reference cycles, which would keep the descriptors open.
+    if bus.transport.driver_type == "redis":
+        for channel in bus.transport.channels:
+            channel.qos.restore_unacked_once()
+            channel.pool.disconnect()
+            channel.async_pool.disconnect()
+        bus.transport.cycle.poller.close()
 
 
 class Sender:
@@ -255,6 +259,7 @@ class Events(CeleryEvents):
 def _close(connection: Connection | None) -> None:
     if connection is not None:
         try:
+            _close_descriptors(connection)
             connection.collect(socket_timeout=1)
         except Exception as error:
             logger.debug("closing the connection to the event bus: %s", error)

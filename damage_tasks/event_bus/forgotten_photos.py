@@ -10,7 +10,7 @@ from celery.events.event import Event, get_exchange
 from kombu.exceptions import KombuError
 from kombu.messaging import Producer
 
-from damage_tasks.event_bus.connection import NO_BUS_MESSAGE, bus_connection, bus_url
+from damage_tasks.event_bus.connection import NO_BUS_MESSAGE, bus_connection, bus_url, open_channel
 from damage_tasks.telemetry import redact
 
 if TYPE_CHECKING:
@@ -31,14 +31,13 @@ class ForgottenPhotos:
             return
         connection = bus_connection()
         try:
-            with connection:
+            with open_channel(connection):
                 _publish(connection, ids)
         except (KombuError, OSError, *connection.connection_errors) as error:
             self.problem = redact(str(error) or type(error).__name__)
 
 
 def _publish(connection: Connection, ids: Sequence[str]) -> None:
-    connection.connect()
     exchange = get_exchange(connection)
     exchange.type = "fanout"  # as `damage_tasks.event_bus.connection.Dispatcher` declares it
     Producer(connection, auto_declare=False).publish(

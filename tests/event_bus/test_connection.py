@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -14,9 +15,18 @@ from kombu.messaging import Consumer
 from damage_tasks.app import app
 from damage_tasks.devstack.bus_and_flower import Bus
 from damage_tasks.devstack.loopback_ports import free_port
-from damage_tasks.event_bus.connection import Receiver, bus_connection, open_channel
+from damage_tasks.event_bus.connection import Receiver, Sender, bus_connection, open_channel
+from damage_tasks.event_bus.forgotten_photos import ForgottenPhotos
 
 QUEUE = Queue("listener", Exchange("announcements", type="fanout"), auto_delete=True)
+
+
+@pytest.fixture
+def no_garbage_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.mark.server
@@ -51,6 +61,7 @@ def test_a_channel_is_released_even_if_the_bus_is_lost(
 
 
 @pytest.mark.server
+@pytest.mark.usefixtures("no_garbage_collection")
 def test_a_receiver_of_events_closes_its_descriptors_without_garbage_collection(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,10 +80,41 @@ def test_a_receiver_of_events_closes_its_descriptors_without_garbage_collection(
     lose_the_bus(0)
     gc.collect()
     descriptors = psutil.Process().num_fds()
-    gc.disable()
-    try:
-        for number in (1, 2):
-            lose_the_bus(number)
-        assert psutil.Process().num_fds() <= descriptors
-    finally:
-        gc.enable()
+    for number in (1, 2):
+        lose_the_bus(number)
+    assert psutil.Process().num_fds() <= descriptors
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
+def test_an_event_that_cannot_be_sent_leaves_no_descriptors_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DAMAGE_EVENT_BUS_URL", f"redis://127.0.0.1:{free_port()}/0")
+
+    def fail_to_send() -> None:
+        sender = Sender()
+        sender.submit(lambda _: None)
+        sender.drain(10)
+        assert (sender.sent, sender.dropped) == (0, 1)
+
+    fail_to_send()
+    descriptors = psutil.Process().num_fds()
+    fail_to_send()
+    assert psutil.Process().num_fds() == descriptors
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
+def test_an_announcement_that_cannot_be_sent_leaves_no_descriptors_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DAMAGE_EVENT_BUS_URL", f"redis://127.0.0.1:{free_port()}/0")
+
+    def fail_to_announce() -> None:
+        forgotten = ForgottenPhotos()
+        forgotten.announce(["id"])
+        assert "refused" in forgotten.problem
+
+    fail_to_announce()
+    descriptors = psutil.Process().num_fds()
+    fail_to_announce()
+    assert psutil.Process().num_fds() == descriptors
