@@ -24,6 +24,7 @@ from damage_tasks.cli.photo_arguments import (
 )
 from damage_tasks.cli.results_table import print_results
 from damage_tasks.cli.submit import wait_for
+from damage_tasks.settings import PREFIX
 
 if TYPE_CHECKING:
     from damage_tasks.contract import InspectionResult
@@ -38,7 +39,7 @@ def run(
     count: Annotated[int, typer.Option(min=1, max=500, help="Number of sample photos.")] = 12,
     processes: Annotated[
         int | None,
-        typer.Option(min=1, help="Number of worker processes; by default as DAMAGE_CONCURRENCY."),
+        typer.Option(min=1, help="Number of worker processes; by default five for each core."),
     ] = None,
     review: Annotated[
         bool | None,
@@ -50,7 +51,7 @@ def run(
     On a terminal, you can then decide about the photos on the inspectors' page.
 
     Writes OUT/results.json (a list of results), OUT/overlays/*.jpg and
-    OUT/index.html (each photo next to its overlay).
+    OUT/index.html (each photo next to its overlay). No DAMAGE_ settings of this shell are used.
 
     Example: damage-tasks demo --photos ~/Pictures/car --out out
     """
@@ -70,6 +71,7 @@ def run(
                 "To use your own: make demo PHOTOS=folder"
             )
             named = list(unique_names(_samples(work / "samples", count)))
+        _ignore_settings(console)
         with console.status("starting the queue, object store, database and worker"):
             stack = Stack(work, processes=processes, review=with_review)
             stack.__enter__()
@@ -91,6 +93,18 @@ def run(
     if problem:
         console.print(f"[red]{problem}[/] Logs: {work / 'logs'}", soft_wrap=True)
         raise typer.Exit(1)
+
+
+def _ignore_settings(console: Console) -> None:
+    """Photos of a demo must not send events or alerts to the systems of this shell's settings."""
+    ignored = sorted(name for name in os.environ if name.startswith(PREFIX))
+    for name in ignored:
+        del os.environ[name]
+    if ignored:
+        console.print(
+            f"[yellow]The demo does not use {', '.join(ignored)}; damage-tasks stack does.[/]",
+            soft_wrap=True,
+        )
 
 
 def _report(

@@ -9,12 +9,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from damage_tasks.settings import get_settings
-from damage_tasks.settings.base import PREFIX
 from damage_tasks.settings.database_url import with_driver
-from damage_tasks.settings.event_settings import EventSettings
-from damage_tasks.settings.intake_settings import IntakeSettings
 
 
 def _with_driver(url: str | None) -> str | None:
@@ -42,7 +40,7 @@ def run(
     bundle: Annotated[
         str | None,
         typer.Option(
-            help="Bundle of the worker: a folder or s3://...; by default the default one."
+            help="Bundle of the worker: a folder or s3://...; by default DAMAGE_BUNDLE's."
         ),
     ] = None,
     urgent: Annotated[
@@ -55,23 +53,30 @@ def run(
 
     In another shell, `set -a; . var/stack.env` makes every command, worker and
     Python program use this stack. It listens on loopback only. A worker that ends is
-    started again. Addresses are the same at the next start, if their ports are free. With
-    DAMAGE_EVENT_TARGETS or DAMAGE_CALLBACK_HOSTS, events are delivered too. Buckets in
-    DAMAGE_INTAKE_BUCKETS are created, and photos that are uploaded to them are examined.
+    started again. Addresses are the same at the next start, if their ports are free. Its parts
+    get the DAMAGE_ settings of this shell; it names those that it does not use, such as
+    DAMAGE_QUEUE_URL. With DAMAGE_EVENT_TARGETS or DAMAGE_CALLBACK_HOSTS, events are delivered
+    too. Buckets in DAMAGE_INTAKE_BUCKETS are created, and photos that are uploaded to them are
+    examined.
 
     Example: damage-tasks stack --processes 1 --bundle my-bundle
     """
     from damage_tasks.devstack import MODELS_BUCKET, Stack
+    from damage_tasks.devstack.shell_settings import shell_settings
 
     console = Console(stderr=True, highlight=False)
+    intake_buckets = get_settings().intake_buckets  # also refuses a wrong setting early
+    settings = shell_settings(os.environ, bundle=bundle, processes=processes)
+    for line in settings.lines:
+        console.print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
     with console.status("starting the queue, object store, database, worker and Flower"):
         stack = Stack(
             folder, processes=processes, database_url=database_url, show_worker=True, flower=True,
-            review=True, urgent_queue=urgent, settings=_settings(bundle),
+            review=True, urgent_queue=urgent, settings=settings.used,
         )  # fmt: skip
         stack.__enter__()
     try:
-        for bucket in get_settings().intake_buckets:
+        for bucket in intake_buckets:
             stack.receive_uploads(bucket)
         shown = stack.env_file
         if shown.is_relative_to(Path.cwd()):
@@ -98,17 +103,3 @@ def run(
         with console.status("stopping; finishing photos in progress first"):
             stack.stop()
     console.print("Everything is stopped.")
-
-
-def _settings(bundle: str | None) -> dict[str, str]:
-    """The bundle, where this shell wants events sent, and its buckets of uploads."""
-    fields = (*EventSettings.model_fields, *IntakeSettings.model_fields)
-    names = [f"{PREFIX}{name.upper()}" for name in fields]
-    settings = {name: os.environ[name] for name in names if name in os.environ}
-    return {**settings, "DAMAGE_BUNDLE": _absolute(bundle)} if bundle else settings
-
-
-def _absolute(bundle: str) -> str:
-    """The worker may have another current folder."""
-    is_folder = "://" not in bundle and bundle != "default"
-    return str(Path(bundle).expanduser().absolute()) if is_folder else bundle

@@ -27,6 +27,7 @@ def start_deliverer(log: Path, environment: dict[str, str]) -> Child:
             "DAMAGE_LOG_FORMAT": "json",
             **environment,
             "DAMAGE_HEARTBEAT_FILE": str(log.with_suffix(".heartbeat")),
+            "DAMAGE_METRICS_PORT": "0",  # the worker listens on it
         },
     )
     deliverer.start()

@@ -19,7 +19,8 @@ class ReviewPage:
             "the inspectors' page",
             [sys.executable, "-m", "damage_tasks", "review", f"--port={port}"],
             log=log,
-            environment={**clean_environment(), **environment},
+            # The worker listens on the port for metrics.
+            environment={**clean_environment(), **environment, "DAMAGE_METRICS_PORT": "0"},
         )
         self.child.start()
 

@@ -65,13 +65,18 @@ class StackFiles:
             self._lock = None
 
     def write_env_file(self, variables: dict[str, str]) -> None:
-        """Write the variables to the env file, which appears only when it is complete."""
+        """Write the variables to the env file, which appears only when it is complete.
+
+        Only this user may read it.
+        """
         lines = [f"{name}={shlex.quote(value)}" for name, value in variables.items()]
         # So that `damage-tasks` and `python` come from this installation.
         commands = str(Path(sys.executable).parent)
         if commands not in os.get_exec_path():
             lines.append(f'PATH={shlex.quote(commands)}:"$PATH"')
         unfinished = self.env_file.with_suffix(".part")
+        unfinished.unlink(missing_ok=True)
+        unfinished.touch(mode=0o600)  # the settings contain secrets
         unfinished.write_text("\n".join(lines) + "\n")
         unfinished.rename(self.env_file)
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from damage_tasks import devstack
 from damage_tasks.__main__ import cli
 from damage_tasks.cli.contact_sheet import write_contact_sheet
 from damage_tasks.cli.demo import forget_last_run
+from damage_tasks.errors import StackError
 from tools.sample_pictures_and_results import jpeg
 
 REJECTED: dict[str, Any] = {
@@ -29,6 +32,24 @@ def refusal(*words: str) -> str:
     run = CliRunner().invoke(cli, ["demo", *words])
     assert run.exit_code == 2
     return " ".join(run.output.replace("│", " ").split())
+
+
+def test_settings_of_the_shell_are_named_and_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stack:
+        def __init__(self, *_: Any, **__: Any) -> None:
+            used = [name for name in os.environ if name.startswith("DAMAGE_")]
+            raise StackError(f"used: {used}")
+
+    monkeypatch.setattr(devstack, "Stack", Stack)
+    for name in [name for name in os.environ if name.startswith("DAMAGE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("DAMAGE_EVENT_TARGETS", "https://production.example/hook")
+    run = CliRunner().invoke(cli, ["demo", "--out", str(tmp_path), "--count", "1"])
+    assert "The demo does not use DAMAGE_EVENT_TARGETS" in run.output
+    assert run.exception
+    assert str(run.exception) == "used: []"
 
 
 @pytest.mark.parametrize("folder", ["overlays", "thumbnails"])

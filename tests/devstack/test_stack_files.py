@@ -53,3 +53,13 @@ def test_only_the_stack_that_claimed_the_files_removes_the_env_file(
     assert "DAMAGE_FILE_ROOTS='/photos of cars'\n" in running.env_file.read_text()
     running.remove_env_file()
     assert not running.env_file.exists()
+
+
+def test_only_this_user_may_read_the_settings_of_a_stack(
+    two: tuple[StackFiles, StackFiles],
+) -> None:
+    running, _ = two
+    running.claim()
+    running.env_file.with_suffix(".part").touch(mode=0o644)
+    running.write_env_file({"DAMAGE_REVIEW_PASSWORDS": "ann:secret"})
+    assert running.env_file.stat().st_mode & 0o777 == 0o600

@@ -24,14 +24,14 @@ from tools.small_bundles import write_bundle
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[dict[str, str]]:
+def running(folder: Path, **settings: str) -> Iterator[dict[str, str]]:
     """The variables of a stack with a custom bundle that runs until Ctrl-C."""
     env_file = folder / "var/stack.env"
     with (folder / "stack.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "damage_tasks", "stack", "--processes", "1",
              "--bundle", "bundle"],
-            cwd=folder, env=clean_environment(), stdout=log, stderr=log,
+            cwd=folder, env={**clean_environment(), **settings}, stdout=log, stderr=log,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
     try:
@@ -66,10 +66,11 @@ def test_a_stopped_worker_starts_again_and_the_next_stack_has_the_same_address(
 ) -> None:
     bundle = write_bundle(tmp_path / "bundle")
     (tmp_path / "car.jpg").write_bytes(jpeg())
-    with running(tmp_path) as first:
+    # It would not start without the worker's line.
+    with running(tmp_path, DAMAGE_REVIEW_LANGUAGE="ko", DAMAGE_LOG_LEVEL="ERROR") as first:
         assert first["DAMAGE_BUNDLE"] == str(bundle)
         with urllib.request.urlopen(first["REVIEW_URL"], timeout=20) as answer:
-            assert "Nothing is waiting" in answer.read().decode()
+            assert 'lang="ko"' in answer.read().decode()
         # The button in Flower.
         (worker,) = wait_until(lambda: ask(first, "workers?refresh=1"), "the worker in Flower")
         ask(first, f"worker/shutdown/{worker}", "POST")
@@ -102,7 +103,9 @@ def test_the_demo_ends_with_the_address_of_the_inspectors_page(tmp_path: Path) -
         process = subprocess.Popen(
             [sys.executable, "-m", "damage_tasks", "demo", "--review", "--count", "2",
              "--processes", "1", "--out", str(tmp_path / "out")],
-            cwd=tmp_path, env=clean_environment(), stdout=output, stderr=output,
+            cwd=tmp_path, stdout=output, stderr=output,
+            # A command that used this setting would end.
+            env={**clean_environment(), "DAMAGE_KEEP_PHOTOS": "some"},
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
     try:
