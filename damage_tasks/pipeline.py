@@ -35,7 +35,7 @@ from damage_tasks.inspection import (
 from damage_tasks.metadata_checks import check_received_metadata
 from damage_tasks.photo_retrieval import PhotoRetrieval
 from damage_tasks.photos.originals import is_kept, media_type
-from damage_tasks.ports import Networks, Photos, Pictures, Records
+from damage_tasks.ports import Networks, Photos, Pictures, Records, Shadow
 from damage_tasks.serving import Serving
 from damage_tasks.storage.object_keys import photo_key, picture_key
 from damage_tasks.storage_retries import retry_until
@@ -65,6 +65,7 @@ class Pipeline:
         retry_seconds: float = 0.0,
         review_band: tuple[float, float] | None = None,
         allowed_callback: Callable[[Any], str | None] = lambda _: None,
+        shadow: Shadow | None = None,
     ) -> None:
         """Store the parts and the settings of the stages.
 
@@ -73,6 +74,7 @@ class Pipeline:
         damage scores in ``review_band`` (lowest, highest; None for the bundle's own), a person
         should look at the photo.  ``segmenter`` examines all photos until `serving` is changed.
         ``allowed_callback`` returns a caller's callback URL if events may be sent there, else None.
+        ``shadow`` gets each photo whose verdict is stored.
         """
         self.photos = photos
         self.serving = Serving.only(segmenter)
@@ -87,6 +89,7 @@ class Pipeline:
         self.retry_seconds = retry_seconds
         self.review_band = review_band
         self.allowed_callback = allowed_callback
+        self.shadow = shadow
 
     @property
     def segmenter(self) -> Networks:
@@ -120,7 +123,8 @@ class Pipeline:
             )
         except PhotoRejected as error:
             return self.reject(attempt, error)
-        if is_kept(self.keep_photos, sha256, finding.verdict):
+        kept = is_kept(self.keep_photos, sha256, finding.verdict)
+        if kept:
             with watch.stage("persistence"):
                 self._keep(attempt, data, is_new=known is None)
         inspection = attempt.examined(
@@ -130,7 +134,10 @@ class Pipeline:
             is_unsure=finding.verdict is not Verdict.REJECTED
             and is_in_band(finding.damage_score, self.review_band or networks.review_band),
         )
-        return self._store(inspection, attempt)
+        stored = self._store(inspection, attempt)
+        if self.shadow is not None:
+            self.shadow.examined(sha256, is_kept=kept)
+        return stored
 
     def verdict_of(self, attempt: Attempt) -> Inspection | None:
         """The photo's stored inspection, unless it is ``failed`` and may be retried.

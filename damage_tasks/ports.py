@@ -78,3 +78,10 @@ class Records(Protocol):
 
         ``callback_url`` is a further target of its event.
         """
+
+
+class Shadow(Protocol):
+    """Another bundle that examines a share of the photos without counting."""
+
+    def examined(self, photo_sha256: str, *, is_kept: bool) -> None:
+        """A photo has a stored verdict, and its bytes are kept or not; never raises or waits."""

@@ -11,6 +11,7 @@ from damage_tasks.pipeline import Pipeline
 from damage_tasks.ports import Networks, Pictures, Records
 from damage_tasks.results.celery_backend import open_store
 from damage_tasks.settings import Settings
+from damage_tasks.shadow_queue import ShadowSender
 from damage_tasks.storage.aws_clients import new_client
 from damage_tasks.storage.s3 import Bucket, Signer
 from damage_tasks.vision.segmenter import Segmenter
@@ -51,7 +52,13 @@ def build_pipeline(
         retry_seconds=settings.soft_time_limit / 2,
         review_band=settings.review_band,
         allowed_callback=partial(allowed_callback, settings=settings),
+        shadow=_shadow(settings) if pictures is None else None,
     )
+
+
+def _shadow(settings: Settings) -> ShadowSender | None:
+    url = settings.shadow_queue_url
+    return ShadowSender(url, settings.shadow_share, settings.region) if url else None
 
 
 def build_segmenter(settings: Settings, bundle: Bundle | None = None) -> Segmenter:

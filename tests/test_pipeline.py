@@ -126,6 +126,16 @@ class Records:
         return self.rows[inspection.id]
 
 
+class Shadow:
+    def __init__(self, records: Records) -> None:
+        self.photos: list[tuple[str, bool]] = []
+        self._records = records
+
+    def examined(self, photo_sha256: str, *, is_kept: bool) -> None:
+        assert self._records.rows, "the verdict is stored first"
+        self.photos.append((photo_sha256, is_kept))
+
+
 class Parts:
     def __init__(self) -> None:
         self.photos, self.networks = Photos(), Networks()
@@ -500,3 +510,20 @@ def test_the_stored_inspection_is_what_is_returned(parts: Parts) -> None:
 
     parts.records.save = save  # type: ignore[method-assign]
     assert parts.inspect()["attempts"] == 9
+
+
+def test_the_shadow_gets_photos_with_a_stored_verdict_only(parts: Parts) -> None:
+    parts.pipeline.shadow = shadow = Shadow(parts.records)
+    sha256 = hashlib.sha256(parts.photos.data).hexdigest()
+    parts.records.error = DatabaseUnavailable()
+    with pytest.raises(DatabaseUnavailable):
+        parts.inspect()
+    parts.records.error = None
+    parts.inspect()
+    parts.pipeline.keep_photos = "all"
+    parts.inspect()
+    assert shadow.photos == [(sha256, False), (sha256, True)]
+    parts.photos.data = parts.photos.data[:500]  # is rejected, by whichever bundle
+    parts.records.rows.clear()
+    assert parts.inspect()["verdict"] == "rejected"
+    assert len(shadow.photos) == 2

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from damage_tasks.deliveries.deliverer import Deliverer
@@ -12,9 +10,9 @@ from damage_tasks.deliveries.delivery_metrics import DeliveryMetrics
 from damage_tasks.deliveries.senders import Senders
 from damage_tasks.results.delivery_queue import DeliveryQueue
 from damage_tasks.telemetry import configure_logging
+from damage_tasks.telemetry.heartbeat_file import HeartbeatFile
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from threading import Event
 
     from damage_tasks.settings import Settings
@@ -32,7 +30,7 @@ def deliver(settings: Settings, stopping: Event) -> None:
     configure_logging(settings.log_level, settings.log_format)
     senders = Senders(settings)
     queue = DeliveryQueue(settings.require("database_url"))
-    heartbeat = _Heartbeat(settings.heartbeat_file, settings.heartbeat_limit)
+    heartbeat = HeartbeatFile(settings.heartbeat_file, settings.heartbeat_limit)
     metrics = DeliveryMetrics(queue.backlog)
     if settings.metrics_port:
         metrics.serve(settings.metrics_port)
@@ -43,16 +41,3 @@ def deliver(settings: Settings, stopping: Event) -> None:
     finally:
         queue.close()
     logger.info("stopped delivering events")
-
-
-class _Heartbeat:
-    """Writes the file that `damage-probe live` reads: the time, and for how long it is good."""
-
-    def __init__(self, file: Path, limit: int) -> None:
-        self._file = file
-        self._limit = limit
-
-    def beat(self) -> None:
-        with suppress(OSError):  # a full disk must not end the process
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._file.write_text(f"{int(time.time())} {self._limit}\n")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from damage_tasks.results.comparison_findings import delete_comparison_findings
 from damage_tasks.results.delivery import DeliveryState, EventType
 from damage_tasks.results.search import conditions_of
 from damage_tasks.results.tables import (
@@ -125,6 +126,7 @@ def delete_inspections(connection: Connection, rows: Sequence[Row[Any]]) -> Coun
     if cases := {row.case_id for row in rows if row.case_id}:
         _delete_case_events(connection, cases)
     connection.execute(sa.delete(inspections).where(inspections.c.id.in_(ids)))
+    delete_comparison_findings(connection, {row.photo_sha256 for row in rows if row.photo_sha256})
     is_used = sa.exists().where(inspections.c.finding_id == findings.c.id)
     connection.execute(
         sa.delete(findings).where(findings.c.id.in_({row.finding_id for row in rows}), ~is_used)

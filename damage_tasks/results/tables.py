@@ -256,3 +256,22 @@ car_comparisons = Table(
     Column("compared_at", Moment, nullable=False),
     Index(None, "earlier_id"),
 )
+
+# What other bundles find on photos that have a verdict. It is only compared, and never counts.
+comparison_findings = Table(
+    "comparison_findings",
+    metadata,
+    Column("photo_sha256", String(64), primary_key=True),
+    Column("bundle_digest", String(64), primary_key=True),
+    Column("bundle_name", String(64), nullable=False),
+    Column("bundle_version", String(64), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("damage_score", Float, nullable=False),
+    Column("photo_width", Integer, nullable=False),
+    Column("photo_height", Integer, nullable=False),
+    Column("damages", Json, nullable=False),
+    Column("timings_ms", Json, nullable=False),
+    Column("examined_at", Moment, nullable=False),
+    CheckConstraint(_VERDICTS, name="verdict"),
+    Index(None, "bundle_version", "examined_at"),
+)

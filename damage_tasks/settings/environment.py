@@ -33,6 +33,7 @@ from damage_tasks.settings.redaction_settings import RedactionSettings
 from damage_tasks.settings.retention_settings import RetentionSettings
 from damage_tasks.settings.review_settings import ReviewSettings
 from damage_tasks.settings.rollout_settings import RolloutSettings
+from damage_tasks.settings.shadow_settings import ShadowSettings
 from damage_tasks.settings.worker_settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ _LEGACY_HOSTS_OF_US_EAST_1 = frozenset({"queue.amazonaws.com", "sqs.amazonaws.co
 class Settings(
     RedactionSettings,
     RetentionSettings,
+    ShadowSettings,
     RolloutSettings,
     EvidenceSettings,
     DriftSettings,
@@ -63,7 +65,7 @@ class Settings(
 ):
     """The settings of callers and workers; `get_settings` reads them."""
 
-    @field_validator("queue_url", "urgent_queue_url")
+    @field_validator("queue_url", "urgent_queue_url", "shadow_queue_url")
     @classmethod
     def _is_a_queue_url(cls, value: str | None) -> str | None:
         if value is not None and (
@@ -72,7 +74,7 @@ class Settings(
             raise ValueError("is not a queue URL (https://HOST/ACCOUNT/NAME)")
         return value
 
-    @field_validator("urgent_queue_url", mode="before")
+    @field_validator("urgent_queue_url", "shadow_queue_url", "shadow_bundle", mode="before")
     @classmethod
     def _is_optional(cls, value: str | None) -> str | None:
         return value or None
@@ -117,6 +119,7 @@ class Settings(
                 f"DAMAGE_SOFT_TIME_LIMIT ({self.soft_time_limit})"
             )
         self._check_urgent_queue()
+        self._check_shadow_queue()
         if self.cloudfront_hosts and not self._has_key_pair:
             raise ValueError(
                 "DAMAGE_CLOUDFRONT_HOSTS needs DAMAGE_CLOUDFRONT_KEY_PAIR_ID and "
@@ -158,6 +161,14 @@ class Settings(
             raise ValueError("DAMAGE_URGENT_QUEUE_URL is the same queue as DAMAGE_QUEUE_URL")
         if self.queue_name == URGENT:
             raise ValueError(f"the queue of DAMAGE_QUEUE_URL must not be named {URGENT}")
+
+    def _check_shadow_queue(self) -> None:
+        shadow = (self.shadow_queue_url or "").rstrip("/")
+        for name in ("queue_url", "urgent_queue_url"):
+            if shadow and shadow == (getattr(self, name) or "").rstrip("/"):
+                raise ValueError(
+                    f"DAMAGE_SHADOW_QUEUE_URL is the same queue as DAMAGE_{name.upper()}"
+                )
 
     @property
     def queue_name(self) -> str:

@@ -110,6 +110,9 @@ class Metrics:
         self.refusals = counter(
             "bundles_refused", "Bundles of a roll-out that this worker refused.", "version"
         )
+        self.shadow_photos = counter(
+            "shadow_photos", "Photos for the bundle of the shadow queue, by outcome.", "outcome"
+        )
         self._versions: set[str] = set()
 
     def examined(

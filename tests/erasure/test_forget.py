@@ -182,7 +182,9 @@ def test_an_unreachable_queue_is_named_and_the_rest_is_erased(
 
 def test_every_table_is_either_erased_by_inspection_or_known() -> None:
     others = {name for name, table in metadata.tables.items() if "inspection_id" not in table.c}
-    assert others == {"findings", "damages", "inspections", "progress", "disabled_targets"}
+    assert others == {
+        "findings", "comparison_findings", "damages", "inspections", "progress", "disabled_targets",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("is_named", [True, False], ids=["with case_id", "of an older worker"])
@@ -215,7 +217,10 @@ def test_the_events_of_a_case_are_found_by_an_index(migrated_postgres_url: str) 
 
     with engine.begin() as connection:
         row = connection.execute(
-            sa.text("SELECT 'task-1' AS id, 'return-1' AS case_id, NULL AS finding_id, now() AS at")
+            sa.text(
+                "SELECT 'task-1' AS id, 'return-1' AS case_id, NULL AS finding_id, "
+                "NULL AS photo_sha256"
+            )
         ).one()
         row_erasure.delete_inspections(connection, [row])
     engine.dispose()

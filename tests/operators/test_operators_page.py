@@ -28,6 +28,8 @@ PROGRAMS = r"damage-tasks|celery|kubectl|damage-probe"
 INLINE = set(re.findall(rf"`((?:{PROGRAMS}) [^`]+)`", " ".join(PAGE.split())))
 # Run by tests, here and in tests of the image and the chart.
 ELSEWHERE = {
+    "damage-tasks shadow",
+    "damage-tasks queue create damage-shadow",
     "damage-probe live", "damage-probe ready", "damage-tasks flower", "damage-tasks check",
     "damage-tasks queue check", "damage-tasks dead-letters list", "damage-tasks show",
     "damage-tasks dead-letters replay --yes", "damage-tasks stack",

@@ -1,0 +1,80 @@
+"""What other bundles find on photos that have a verdict: it is compared, and never counts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from damage_tasks.results.database import dialect_insert
+from damage_tasks.results.tables import comparison_findings, findings, inspections
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from damage_tasks.inspection import Finding
+    from model_store.identity import BundleIdentity
+
+
+def is_examined(connection: Connection, photo_sha256: str, bundle_digest: str) -> bool:
+    """Whether the bundle has examined the photo, for a verdict or only for a comparison."""
+    known = [
+        sa.exists().where(
+            table.c.photo_sha256 == photo_sha256, table.c.bundle_digest == bundle_digest
+        )
+        for table in (findings, comparison_findings)
+    ]
+    return bool(connection.execute(sa.select(sa.or_(*known))).scalar())
+
+
+def save_comparison_finding(
+    connection: Connection,
+    photo_sha256: str,
+    bundle: BundleIdentity,
+    finding: Finding,
+    timings_ms: Mapping[str, float],
+) -> bool:
+    """Store what ``bundle`` found on the photo; False if its inspections have been erased.
+
+    What is stored for the photo and the bundle already is kept.
+    """
+    # The lock keeps an erasure of the photo waiting, which then finds this row, too.
+    inspection = connection.execute(
+        sa.select(inspections.c.id)
+        .where(inspections.c.photo_sha256 == photo_sha256)
+        .limit(1)
+        .with_for_update(read=True, key_share=True)
+    ).first()
+    if inspection is None:
+        return False
+    width, height = finding.photo_size
+    connection.execute(
+        dialect_insert(connection.dialect, comparison_findings).on_conflict_do_nothing(),
+        {
+            "photo_sha256": photo_sha256,
+            "bundle_digest": bundle.digest,
+            "bundle_name": bundle.name,
+            "bundle_version": bundle.version,
+            "verdict": str(finding.verdict),
+            "damage_score": finding.damage_score,
+            "photo_width": width,
+            "photo_height": height,
+            "damages": [asdict(damage) for damage in finding.damages],
+            "timings_ms": {stage: round(spent, 1) for stage, spent in timings_ms.items()},
+            "examined_at": datetime.now(UTC),
+        },
+    )
+    return True
+
+
+def delete_comparison_findings(connection: Connection, photos: Collection[str]) -> None:
+    """Delete what was found on those of ``photos`` (digests) that no inspection refers to."""
+    is_used = sa.exists().where(inspections.c.photo_sha256 == comparison_findings.c.photo_sha256)
+    connection.execute(
+        sa.delete(comparison_findings).where(
+            comparison_findings.c.photo_sha256.in_(photos), ~is_used
+        )
+    )

@@ -1,0 +1,175 @@
+"""Another bundle examines kept photos, and nothing that it finds counts."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from damage_tasks.erasure.photo_erasure import ErasureReport, PhotoEraser
+from damage_tasks.errors import DatabaseUnavailable
+from damage_tasks.results.row_erasure import delete_inspections, next_inspections
+from damage_tasks.results.store import Inspections
+from damage_tasks.results.tables import comparison_findings, metadata
+from damage_tasks.settings import get_settings
+from damage_tasks.shadow_queue import ShadowQueue, ShadowSender
+from damage_tasks.shadow_worker import ShadowExaminer, ShadowLoop
+from damage_tasks.sqs.queues import read_queue
+from damage_tasks.vision.segmenter import Segmenter
+from model_store.bundle import open_bundle
+from tests.labelling.conftest import DENT, Archive
+from tools.small_bundles import write_bundle
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
+    folder = write_bundle(tmp_path_factory.mktemp("candidate"), version="2.1.0")
+    return Segmenter(open_bundle(folder), 1, "torch")
+
+
+@pytest.fixture
+def archive(
+    aws: Any, bucket: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Archive]:
+    monkeypatch.setenv("DAMAGE_DATABASE_URL", database_url)
+    monkeypatch.setenv("DAMAGE_BUCKET", bucket)
+    store = Inspections(database_url)
+    yield Archive(store, aws.client("s3"), bucket)
+    store.close()
+
+
+@pytest.fixture
+def examiner(archive: Archive, networks: Segmenter) -> ShadowExaminer:
+    return ShadowExaminer(get_settings(), networks, archive.store)
+
+
+def rows(archive: Archive) -> list[Any]:
+    with archive.store.transaction() as connection:
+        return list(connection.execute(sa.select(comparison_findings)))
+
+
+def everything_else(archive: Archive) -> list[Any]:
+    with archive.store.transaction() as connection:
+        return [
+            (table.name, tuple(row))
+            for table in metadata.sorted_tables
+            if table is not comparison_findings
+            for row in connection.execute(sa.select(table))
+        ]
+
+
+def test_a_finding_is_stored_apart_from_those_that_count(
+    archive: Archive, examiner: ShadowExaminer, networks: Segmenter
+) -> None:
+    sha256 = archive.add("car", DENT)
+    before = everything_else(archive)
+    assert examiner.examine(sha256) == "examined"
+    assert everything_else(archive) == before
+    (row,) = rows(archive)
+    assert (row.photo_sha256, row.bundle_digest) == (sha256, networks.identity.digest)
+    assert row.bundle_version == "2.1.0"
+    assert (row.photo_width, row.photo_height) == (320, 240)
+    assert {"decode", "segmentation", "overlay"} <= row.timings_ms.keys()
+    if row.verdict == "damaged":
+        assert {"type", "polygon", "area_px"} <= row.damages[0].keys()
+
+
+def test_a_photo_is_examined_once_by_each_bundle(
+    archive: Archive, examiner: ShadowExaminer
+) -> None:
+    sha256 = archive.add("car")
+    assert [examiner.examine(sha256) for _ in range(2)] == ["examined", "known"]
+    assert len(rows(archive)) == 1
+
+
+def test_a_photo_with_a_verdict_of_the_same_bundle_is_left(
+    archive: Archive, examiner: ShadowExaminer, networks: Segmenter
+) -> None:
+    sha256 = archive.add("car", bundle=networks.identity)
+    assert examiner.examine(sha256) == "known"
+
+
+def test_a_photo_that_is_gone_is_not_downloaded_again(
+    archive: Archive, examiner: ShadowExaminer
+) -> None:
+    assert examiner.examine(archive.add("car", kept=False)) == "not_kept"
+    assert rows(archive) == []
+
+
+def test_a_photo_that_cannot_be_decoded_is_rejected(
+    archive: Archive, examiner: ShadowExaminer
+) -> None:
+    assert examiner.examine(archive.add("car", data=b"not a photo")) == "rejected"
+
+
+def test_nothing_is_stored_about_a_photo_that_was_erased_meanwhile(
+    archive: Archive, examiner: ShadowExaminer
+) -> None:
+    sha256 = archive.add("car")
+    with archive.store.transaction() as connection:
+        delete_inspections(connection, next_inspections(connection, {"photo": sha256}))
+    assert examiner.examine(sha256) == "erased"
+    assert rows(archive) == []
+
+
+def test_erasing_the_last_inspection_of_a_photo_erases_what_was_found_on_it(
+    archive: Archive, examiner: ShadowExaminer
+) -> None:
+    shared = Archive.photo_of("shared")
+    for car in (7, 8):
+        sha256 = archive.add(f"car {car}", data=shared, metadata={"car_id": car})
+    examiner.examine(sha256)
+    eraser = PhotoEraser(archive.store, get_settings())
+    eraser.erase({"metadata": {"car_id": 7}}, ErasureReport())
+    assert len(rows(archive)) == 1
+    eraser.erase({"metadata": {"car_id": 8}}, ErasureReport())
+    assert rows(archive) == []
+
+
+class Examiner:
+    """Records photos; the first one fails if ``is_down``."""
+
+    def __init__(self, stopping: threading.Event, *, is_down: bool = False) -> None:
+        self.photos: list[str] = []
+        self._stopping = stopping
+        self._is_down = is_down
+
+    def examine(self, photo_sha256: str) -> str:
+        self.photos.append(photo_sha256)
+        if self._is_down:
+            self._is_down = False
+            raise DatabaseUnavailable("restarting")
+        self._stopping.set()
+        return "examined"
+
+
+def run_loop(queue: ShadowQueue, examiner: Any, stopping: threading.Event) -> list[str]:
+    outcomes: list[str] = []
+    loop = ShadowLoop(queue, examiner, ended=lambda outcome, _: outcomes.append(outcome))
+    threading.Timer(30, stopping.set).start()
+    loop.run(stopping)
+    return outcomes
+
+
+def test_messages_are_deleted_once_they_are_finished(aws: Any) -> None:
+    url = aws.create_queues(f"shadow-{time.monotonic_ns()}")
+    aws.client("sqs").send_message(QueueUrl=url, MessageBody="of somebody else")
+    ShadowSender(url, 1.0).examined("a" * 64, is_kept=True)
+    stopping = threading.Event()
+    outcomes = run_loop(ShadowQueue(url), examiner := Examiner(stopping), stopping)
+    assert sorted(outcomes) == ["examined", "malformed"] and examiner.photos == ["a" * 64]
+    found = read_queue(aws.client("sqs"), url)
+    assert found.messages == 0
+
+
+def test_a_photo_comes_again_after_an_outage(aws: Any) -> None:
+    url = aws.create_queues(f"shadow-{time.monotonic_ns()}", visibility_timeout=1)
+    ShadowSender(url, 1.0).examined("a" * 64, is_kept=True)
+    stopping = threading.Event()
+    examiner = Examiner(stopping, is_down=True)
+    assert run_loop(ShadowQueue(url), examiner, stopping) == ["examined"]
+    assert examiner.photos == ["a" * 64] * 2
