@@ -149,10 +149,13 @@ def validated(action: str, payload: Mapping[str, Any], about: Inspection) -> dic
 
 
 def _check_places(values: Mapping[str, Any], about: Inspection) -> None:
-    points = [*values.get("polygon", ()), *([values["point"]] if "point" in values else [])]
+    corners = list(values.get("polygon", ()))
     if "box" in values:
         x, y, width, height = values["box"]
-        points += [(x, y), (x + width, y + height)]
+        corners += [(x, y), (x + width, y + height)]
+    if "point" in values:  # a pixel, whose lower right corner is also on the photo
+        x, y = values["point"]
+        corners.append((x + 1, y + 1))
     width, height = about.photo.width or 0, about.photo.height or 0
-    if any(x > width or y > height for x, y in points):
+    if any(x > width or y > height for x, y in corners):
         raise DecisionInvalid(f"a place is outside the photo of {width} x {height} pixels")

@@ -83,7 +83,7 @@ def test_no_text_is_left_in_english_and_nothing_overflows(
     assert "스크래치" in page.locator("#mode").inner_text()
     page.keyboard.press("Escape")  # not a type
     page.keyboard.press("m")
-    assert page.locator("#mode").inner_text().startswith("누락 손상")
+    assert page.locator("#marking-label").inner_text().startswith("누락 손상")
     assert english_words(page) == set()
 
 

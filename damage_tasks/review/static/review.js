@@ -11,7 +11,6 @@ let shownPage = document.querySelector("#page");
 let isBusy = false; // a decision is on its way
 
 const area = number => document.querySelector(`#damage-${number}`);
-const label = key => document.querySelector(`[data-key="${key}"]`)?.textContent.trim() ?? "";
 
 function setUp() {
   isBusy = false;
@@ -44,8 +43,9 @@ const commands = {
   "=": () => stage.enlarge(1.5),
   "-": () => stage.enlarge(1 / 1.5),
   f: () => { choose(0); stage.showAll(); },
-  m: () => marking.markMissed(label("m")),
-  e: () => { if (!chosen) choose(1); if (chosen) marking.reshape(chosen, label("e")); },
+  m: () => marking.markMissed(),
+  d: () => marking.drawMissed(),
+  e: () => { if (!chosen) choose(1); if (chosen) marking.reshape(chosen); },
   ArrowLeft: () => stage.move(-0.1, 0),
   ArrowRight: () => stage.move(0.1, 0),
   ArrowUp: () => stage.move(0, -0.1),
@@ -83,7 +83,7 @@ function press(key, shift) {
       return true;
     }
     if (/^[0-9]$/.test(key)) { choose(Number(key)); return true; }
-    if (["m", "e"].includes(key) && !document.querySelector("#place")) return false;
+    if (["m", "d", "e"].includes(key) && !document.querySelector("#place")) return false;
     if (commands[key]) { commands[key](); return true; }
   }
   return click(key);
@@ -101,8 +101,9 @@ document.addEventListener("keydown", event => {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   const target = event.target;
   if (target.matches("input, select, textarea")) { if (event.key === "Escape") target.blur(); return; }
-  // On a focused button or link, Enter and space belong to it.
-  if (["Enter", " "].includes(event.key) && target.matches("a, button") && !marking.isMarking()) return;
+  // On a focused button or link, Enter and space belong to it, unless it only began the marking.
+  const isOwn = !marking.isMarking() || target.closest("#marking");
+  if (["Enter", " "].includes(event.key) && target.matches("a, button") && isOwn) return;
   const key = keyOf(event);
   // A key that is held down decides about one photo only.
   if (isBusy || (event.repeat && !REPEATABLE.includes(key))) return;
@@ -114,14 +115,20 @@ document.addEventListener("click", event => {
   if (!button) return;
   if (button.dataset.damage) choose(Number(button.dataset.damage));
   else if (button.dataset.reshape) { choose(Number(button.dataset.reshape)); commands.e(); }
+  else if (button.dataset.marking) marking.pressWhileMarking(button.dataset.marking, false);
   else if (commands[button.dataset.key]) commands[button.dataset.key]();
 });
+
+// A click on these keeps the focus where it is, so that Enter and space still mark.
+document.addEventListener("mousedown", event => { if (event.target.closest("#marking")) event.preventDefault(); });
 
 document.addEventListener("submit", event => {
   const form = event.target;
   if (form.method !== "post") return;
   if (isBusy) { event.preventDefault(); event.stopImmediatePropagation(); return; }
   isBusy = true;
+  const mode = document.querySelector("#mode");
+  if (mode) mode.textContent = "";
   if (form.elements.seconds) form.elements.seconds.value = ((performance.now() - shownAt) / 1000).toFixed(1);
 }, true);
 
@@ -134,7 +141,7 @@ document.addEventListener("htmx:after:swap", () => {
 });
 document.addEventListener("htmx:error", () => {
   isBusy = false;
-  const mode = document.querySelector("#mode");
+  const mode = document.querySelector(marking.isMarking() ? "#marking-label" : "#mode");
   if (mode) mode.textContent = mode.dataset.failed;
 });
 setUp();

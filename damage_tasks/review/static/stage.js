@@ -58,11 +58,22 @@ export function centre() { const { width, height } = size(); return { x: view.x 
 
 export function step() { return Math.max(1, Math.round(size().width / view.scale / 100)); }
 
-export function pointOf(event) {
+function placeOf(event) {
+  return new DOMPoint(event.clientX, event.clientY).matrixTransform(svg().getScreenCTM().inverse());
+}
+
+export function isOnPhoto(event) {
+  const { width, height } = size(), place = placeOf(event);
+  return place.x >= 0 && place.y >= 0 && place.x < width && place.y < height;
+}
+
+// Rounded, and never outside the photo.
+export function limited(place) {
   const { width, height } = size();
-  const place = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg().getScreenCTM().inverse());
   return { x: clamp(Math.round(place.x), 0, width), y: clamp(Math.round(place.y), 0, height) };
 }
+
+export function pointOf(event) { return limited(placeOf(event)); }
 
 export function shape(name, attributes) {
   const made = document.createElementNS(SVG, name);
