@@ -10,6 +10,7 @@ import typer
 
 from damage_tasks.cli import (
     check,
+    compare,
     dead_letters,
     deliver,
     deliveries,
@@ -59,6 +60,7 @@ for module in (
     review,
     report,
     drift,
+    compare,
     stack,
     demo,
 ):

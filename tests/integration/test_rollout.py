@@ -5,9 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +18,21 @@ import pytest
 from typer.testing import CliRunner
 
 from damage_tasks import detect_damage, get_inspection
+from damage_tasks.__main__ import cli as damage_tasks_cli
 from damage_tasks.cli.bundles import cli
 from damage_tasks.devstack import Stack
-from damage_tasks.devstack.child_processes import Child
+from damage_tasks.devstack.aws_emulator import Emulator
+from damage_tasks.devstack.child_processes import Child, clean_environment
 from damage_tasks.devstack.embedded_stack import MODELS_BUCKET
 from damage_tasks.results.store import Inspections
+from damage_tasks.shadow_worker import READY
 from model_store.bundle import open_bundle
 from model_store.publishing import publish
 from model_store.rollout import Rollout, pointer_at
 from tests.conftest import new_database
 from tests.integration.conftest import use
 from tests.integration.delivery.stage import wait_until
+from tests.model_store.test_data_scientists_page import BLOCKS
 from tests.model_store.test_model_store_cli import GOLDEN
 from tests.operators.conftest import Recorder
 from tools.loopback_web_server import Site
@@ -55,7 +62,12 @@ def running(
 ) -> Iterator[Stack]:
     """A stack without workers, and two published versions."""
     folder = tmp_path_factory.mktemp("rollout")
+    emulator = Emulator(folder / "emulator.log")
+    emulator.start()
     settings = {
+        "DAMAGE_KEEP_PHOTOS": "all",
+        "DAMAGE_SHADOW_QUEUE_URL": emulator.create_queues("damage-shadow"),
+        "DAMAGE_SHADOW_SHARE": "1",
         "DAMAGE_BUNDLE": POINTER,
         "DAMAGE_BUNDLE_CACHE": str(folder / "cache"),
         "DAMAGE_ROLLOUT_INTERVAL": "1",
@@ -64,9 +76,13 @@ def running(
     }
     with (
         new_database(postgres_server, migrated_template) as url,
-        Stack(folder / "var", processes=2, workers=0, database_url=url, settings=settings) as stack,
-    ):
+        Stack(
+            folder / "var", processes=2, workers=0, database_url=url, settings=settings,
+            emulator=emulator,
+        ) as stack,
+    ):  # fmt: skip
         yield stack
+    emulator.stop()
 
 
 @pytest.fixture
@@ -158,10 +174,45 @@ def loads(worker: Child, versions: str) -> None:
     wait_until(switched)
 
 
-def test_a_bundle_is_rolled_out_and_taken_back_while_photos_run(stack: Stack, site: Site) -> None:
+@contextmanager
+def shadow(stack: Stack, version: str) -> Iterator[None]:
+    """Another process examines the photos with ``version``, which does not count."""
+    child = Child(
+        "shadow",
+        [sys.executable, "-m", "damage_tasks", "shadow"],
+        log=stack.folder / "shadow.log",
+        environment={
+            **clean_environment(),
+            **stack.environment,
+            "DAMAGE_SHADOW_BUNDLE": f"{STORE}/tiny/{version}",
+            "DAMAGE_HEARTBEAT_FILE": str(stack.folder / "shadow.heartbeat"),
+        },
+    )
+    child.start()
+    child.wait_for(READY, timeout=90)
+    yield
+    child.terminate()
+    child.wait(30)
+
+
+def compared_photos(report: Path) -> int:
+    """Run the command of the page for data scientists; returns the number of photos."""
+    (command,) = [block for block in BLOCKS if "damage-tasks compare" in block]
+    arguments = command.replace("report.html", str(report)).split()[1:]
+    done = CliRunner().invoke(damage_tasks_cli, arguments)
+    found = re.match(r"(\d+) photos, the same verdict on", done.output)
+    return int(found[1]) if found and report.exists() else 0
+
+
+def test_a_bundle_is_rolled_out_and_taken_back_while_photos_run(
+    stack: Stack, site: Site, tmp_path: Path
+) -> None:
     (worker,) = stack.workers
     with Sender(site) as sender:
-        assert versions(sender.next_results(5)) == {"2.0.0"}
+        with shadow(stack, "2.1.0"):
+            assert versions(sender.next_results(5)) == {"2.0.0"}
+            wait_until(lambda: compared_photos(tmp_path / "report.html") >= 5)
+        assert versions(results(sender.ids)) == {"2.0.0"}
         half = rollout("set", "2.1.0=50")
         loads(worker, "2.0.0, 2.1.0")
         shared = sender.next_results(30)

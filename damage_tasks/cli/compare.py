@@ -1,0 +1,51 @@
+"""``damage-tasks compare``: compare two bundles on the same photos."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from damage_tasks.cli.points_in_time import parse_moment
+from damage_tasks.cli.redact_option import Redact
+from damage_tasks.settings import get_settings
+
+
+def run(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="The version that serves.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The version to compare with it.")],
+    since: Annotated[
+        str, typer.Option(help="Photos examined since then: 7d or 2026-11-22.")
+    ] = "28d",
+    out: Annotated[Path, typer.Option(metavar="FILE", dir_okay=False)] = Path("report.html"),
+    redact: Redact = None,
+) -> None:
+    """Compare two bundles on the photos that both have examined, and write a page.
+
+    It shows how often verdicts and types agree, how far damaged areas overlap, the times, the
+    photos that differ most, and who was right where people decided (McNemar's exact test, 95 %
+    bootstrap interval), with a recommendation. Findings of `damage-tasks shadow` are included.
+
+    Example: damage-tasks compare 2.0.0 2.1.0 --since 7d
+    """
+    from damage_tasks.cli.comparison_page import write_page
+    from damage_tasks.production_quality.bundle_comparison import compare_bundles
+    from damage_tasks.results.bundle_pairs import find_pairs
+    from damage_tasks.results.celery_backend import open_inspections
+
+    settings = get_settings()
+    moment = parse_moment(since, "--since") or datetime.now(UTC) - timedelta(days=28)
+    with open_inspections().transaction() as connection:
+        pairs = list(find_pairs(connection, old, new, moment))
+    if not pairs:
+        typer.echo(f"{old} and {new} have examined no photo in common since {since}", err=True)
+        raise typer.Exit(1)
+    comparison = compare_bundles(pairs, settings.rollout_slowdown_limit)
+    write_page(out, old, new, comparison, pairs, settings, redact=redact)
+    advice = comparison.recommendation
+    more = f": {advice.more} more needed" if advice.more else ""
+    typer.echo(f"{comparison.photos} photos, the same verdict on {comparison.agreement:.1%}")
+    typer.echo(f"{advice.text}{more}: {'; '.join(advice.reasons)}")
+    typer.echo(f"report: {out}")

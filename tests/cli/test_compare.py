@@ -1,0 +1,83 @@
+"""``damage-tasks compare`` writes a page about two bundles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from damage_tasks.__main__ import cli
+from damage_tasks.results.comparison_findings import save_comparison_finding
+from damage_tasks.results.store import Inspections
+from model_store.identity import BundleIdentity
+from tests.labelling.conftest import DENT, SCRATCH, Archive
+from tools.sample_pictures_and_results import finding
+
+OLD = BundleIdentity("damage", "2.0.0", "c" * 64)
+NEW = BundleIdentity("damage", "2.1.0", "d" * 64)
+TIMINGS = {"decode": 10.0, "segmentation": 30.0, "overlay": 10.0}
+SINCE = ("--since", "2026-11-01")
+
+
+@pytest.fixture
+def archive(
+    aws: Any, bucket: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Archive]:
+    monkeypatch.setenv("DAMAGE_DATABASE_URL", database_url)
+    monkeypatch.setenv("DAMAGE_BUCKET", bucket)
+    store = Inspections(database_url)
+    yield Archive(store, aws.client("s3"), bucket)
+    store.close()
+
+
+def examine(archive: Archive, sha256: str, *damages: Any) -> None:
+    with archive.store.transaction() as connection:
+        save_comparison_finding(connection, sha256, NEW, finding(*damages), TIMINGS)
+
+
+def compare(*arguments: object) -> Any:
+    return CliRunner().invoke(cli, ["compare", *map(str, arguments)])
+
+
+def test_the_page_shows_who_was_right_and_what_differs(archive: Archive, tmp_path: Path) -> None:
+    same = archive.add("same", DENT, bundle=OLD, timings_ms=TIMINGS)
+    examine(archive, same, DENT)
+    missed = archive.add("missed", DENT, bundle=OLD)
+    examine(archive, missed)
+    gone = archive.add("gone", bundle=OLD, kept=False)
+    examine(archive, gone, SCRATCH)
+    archive.add("of the old bundle only", DENT, bundle=OLD)
+    archive.decide("missed", "confirm")
+    page = tmp_path / "report.html"
+    done = compare("2.0.0", "2.1.0", *SINCE, "--out", page)
+    assert done.exit_code == 0, done.output
+    assert "3 photos, the same verdict on 33.3%" in done.stdout
+    assert "not enough decisions: 149 more needed" in done.stdout
+    text = page.read_text()
+    assert "on the same 3 photos" in text
+    assert "people say damaged" in text
+    assert text.count("data:image/jpeg;base64,") == 2
+    assert "The photo was not kept." in text
+    assert "2.1.0 0.050 s" in text
+    assert 'src="http' not in text and "<script" not in text
+
+
+def test_two_bundles_with_verdicts_are_compared_without_a_shadow(
+    archive: Archive, tmp_path: Path
+) -> None:
+    data = Archive.photo_of("sent twice")
+    archive.add("first", DENT, data=data, bundle=OLD)
+    archive.add("second", DENT, data=data, bundle=NEW)
+    done = compare("2.0.0", "2.1.0", *SINCE, "--out", tmp_path / "page.html")
+    assert "1 photos, the same verdict on 100.0%" in done.stdout
+
+
+def test_bundles_without_a_common_photo_are_an_error(archive: Archive, tmp_path: Path) -> None:
+    archive.add("old", bundle=OLD)
+    done = compare("2.0.0", "2.1.0", "--out", tmp_path / "page.html")
+    assert done.exit_code == 1
+    assert "2.0.0 and 2.1.0 have examined no photo in common since 28d" in done.output
+    assert not (tmp_path / "page.html").exists()
