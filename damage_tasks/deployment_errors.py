@@ -8,6 +8,7 @@ from __future__ import annotations
 from model_store.errors import DamageTaskError
 
 __all__ = [
+    "BundleMismatch",
     "DatabaseError",
     "EventBusMissing",
     "FlowerDatabaseInUse",
@@ -33,6 +34,13 @@ class StorageError(DamageTaskError):
 
     code = "storage_error"
     default_text = "S3 permanently rejected a request (no such bucket, access denied)"
+
+
+class BundleMismatch(DamageTaskError):
+    """Raised when a worker receives a photo for a bundle that it has not loaded."""
+
+    code = "bundle_mismatch"
+    default_text = "the worker has another bundle than the one that is to examine the photo"
 
 
 class RedactionUnavailable(DamageTaskError):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from damage_tasks.deployment_errors import (
+    BundleMismatch,
     DatabaseError,
     EventBusMissing,
     FlowerDatabaseInUse,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BundleError",
+    "BundleMismatch",
     "BundleNotFound",
     "BundleUnavailable",
     "CallRefused",

@@ -70,7 +70,7 @@ class ShadowSender:
     def _run(self) -> None:
         client: SQSClient | None = None
         while True:
-            body = json.dumps({"photo_sha256": self._waiting.get()})
+            body = message_body(self._waiting.get())
             try:
                 client = client or new_client("sqs", _SEND, self._region)
                 client.send_message(QueueUrl=self._url, MessageBody=body)
@@ -85,10 +85,14 @@ class ShadowSender:
 
 
 class ShadowMessage(NamedTuple):
-    """A received message; ``photo_sha256`` is None if it is not one of ours."""
+    """A received message; ``photo_sha256`` is None if it is not one of ours.
+
+    ``bundle_digest`` is that of the bundle for a rerun, None for the workers' own photos.
+    """
 
     receipt: str
     photo_sha256: str | None
+    bundle_digest: str | None = None
 
 
 class ShadowQueue:
@@ -107,7 +111,9 @@ class ShadowQueue:
         except (BotoCoreError, ClientError) as error:
             raise QueueUnavailable(f"{self._url}: {error}") from None
         return (
-            ShadowMessage(found[0]["ReceiptHandle"], _photo_in(found[0]["Body"])) if found else None
+            ShadowMessage(found[0]["ReceiptHandle"], *_digests_in(found[0]["Body"]))
+            if found
+            else None
         )
 
     def delete(self, message: ShadowMessage) -> None:
@@ -118,12 +124,26 @@ class ShadowQueue:
             raise QueueUnavailable(f"{self._url}: {error}") from None
 
 
-def _photo_in(body: str) -> str | None:
+def message_body(photo_sha256: str, bundle_digest: str | None = None) -> str:
+    """The message for a photo; with ``bundle_digest``, for a rerun with that bundle."""
+    bundle = {"bundle_digest": bundle_digest} if bundle_digest else {}
+    return json.dumps({"photo_sha256": photo_sha256, **bundle})
+
+
+def _digests_in(body: str) -> tuple[str | None, str | None]:
+    """The digests of the photo and of the bundle, as far as they are in a message."""
     try:
-        sha256 = json.loads(body)["photo_sha256"]
-    except (ValueError, TypeError, KeyError):
-        return None
-    return sha256 if isinstance(sha256, str) and _SHA256.fullmatch(sha256) else None
+        found = json.loads(body)
+        photo, bundle = found["photo_sha256"], found.get("bundle_digest")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None, None
+    if not _is_digest(photo) or not (bundle is None or _is_digest(bundle)):
+        return None, None
+    return photo, bundle
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
 
 
 def _count(outcome: str) -> None:

@@ -16,6 +16,7 @@ from damage_tasks.errors import (
 from damage_tasks.examination import examine
 from damage_tasks.photos import PhotoReader
 from damage_tasks.photos.originals import read_original
+from damage_tasks.reexaminer import Reexaminer
 from damage_tasks.results.celery_backend import open_store
 from damage_tasks.results.comparison_findings import is_examined, save_comparison_finding
 from damage_tasks.shadow_queue import ShadowQueue
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from threading import Event
 
+    from damage_tasks.inspection import Finding
     from damage_tasks.ports import Networks
     from damage_tasks.results.store import Inspections
     from damage_tasks.settings import Settings
@@ -51,6 +53,11 @@ class ShadowExaminer:
         self._store = store
         self._kept = Bucket(settings.require("bucket"))
         self._reader = PhotoReader(settings)
+        self._reexaminer = Reexaminer(settings, store, networks.identity, self.find)
+
+    def reexamine(self, photo_sha256: str, bundle_digest: str) -> str:
+        """Examine a photo of a rerun with the bundle ``bundle_digest``; see `Reexaminer`."""
+        return self._reexaminer.reexamine(photo_sha256, bundle_digest)
 
     def examine(self, photo_sha256: str) -> str:
         """Examine a photo and store the finding; returns the outcome.
@@ -68,25 +75,33 @@ class ShadowExaminer:
             data = read_original(photo_sha256, None, kept=self._kept, photos=self._reader)
         except OriginalUnavailable:
             return "not_kept"
-        watch = Stopwatch()
         try:
-            finding = examine(
-                data,
-                watch,
-                photos=self._reader,
-                segmenter=self._networks,
-                overlay_side=self._settings.overlay_side,
-                overlay_quality=self._settings.overlay_quality,
-                # The pictures are thrown away, but drawn, so that the times can be compared.
-                clean_pictures=self._settings.clean_pictures,
-            ).finding
+            finding, timings_ms = self.find(data)
         except PhotoRejected:
             return "rejected"
         with self._store.transaction() as connection:
             is_saved = save_comparison_finding(
-                connection, photo_sha256, bundle, finding, watch.milliseconds
+                connection, photo_sha256, bundle, finding, timings_ms
             )
         return "examined" if is_saved else "erased"
+
+    def find(self, data: bytes) -> tuple[Finding, dict[str, float]]:
+        """What the bundle finds on the photo whose file is ``data``, and the times of the stages.
+
+        Raises `PhotoRejected` for a photo that cannot be decoded.
+        """
+        watch = Stopwatch()
+        finding = examine(
+            data,
+            watch,
+            photos=self._reader,
+            segmenter=self._networks,
+            overlay_side=self._settings.overlay_side,
+            overlay_quality=self._settings.overlay_quality,
+            # The pictures are thrown away, but drawn, so that the times can be compared.
+            clean_pictures=self._settings.clean_pictures,
+        ).finding
+        return finding, watch.milliseconds
 
 
 class ShadowMetrics:
@@ -155,6 +170,8 @@ class ShadowLoop:
         began = time.monotonic()
         if message.photo_sha256 is None:
             outcome = "malformed"
+        elif message.bundle_digest is not None:
+            outcome = self._examiner.reexamine(message.photo_sha256, message.bundle_digest)
         else:
             outcome = self._examiner.examine(message.photo_sha256)
         self._queue.delete(message)

@@ -7,6 +7,7 @@ from pathlib import Path
 from model_store.bundle import Bundle, damage_bundle, open_any_bundle, redaction_bundle
 from model_store.bundle_cache import BundleCache, read_all
 from model_store.errors import BundleError, BundleNotFound, BundleUnavailable
+from model_store.identity import BundleIdentity
 from model_store.manifest import (
     MANIFEST_FILE,
     BundleManifest,
@@ -116,11 +117,24 @@ def fetch_manifest(uri: str, cache: Path, new_client: ClientFactory = boto3_clie
 
     Raises `BundleError`, `BundleNotFound` or `BundleUnavailable`.
     """
+    return _damage_manifest_at(uri, cache, new_client)[0]
+
+
+def fetch_identity(
+    uri: str, cache: Path, new_client: ClientFactory = boto3_client
+) -> BundleIdentity:
+    """The identity of that bundle; raises as `fetch_manifest` does."""
+    manifest, digest = _damage_manifest_at(uri, cache, new_client)
+    return BundleIdentity(manifest.name, manifest.version, digest)
+
+
+def _damage_manifest_at(uri: str, cache: Path, new_client: ClientFactory) -> tuple[Manifest, str]:
     if is_pointer(uri):
         rollout = read_rollout(uri, cache, new_client)
         uri = bundle_uri(uri, rollout.largest.version)
     folder = DEFAULT_BUNDLE_FOLDER if uri == "default" else folder_of(uri)
-    return damage_manifest(_manifest_at(uri, folder, new_client)[0], uri)
+    manifest, digest = _manifest_at(uri, folder, new_client)
+    return damage_manifest(manifest, uri), digest
 
 
 def find_version(

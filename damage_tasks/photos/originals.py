@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from damage_tasks.errors import OriginalUnavailable, PhotoRejected
 from damage_tasks.inspection import Verdict
@@ -24,6 +24,13 @@ class Downloads(Protocol):
 
     def download(self, url: str) -> bytes:
         """The bytes at ``url``; raises `PhotoRejected` when they cannot be read."""
+
+
+class Original(NamedTuple):
+    """The examined bytes; ``source`` is ``kept`` for a kept copy, ``url`` for the photo's URL."""
+
+    data: bytes
+    source: str
 
 
 def is_kept(policy: str, sha256: str, verdict: Verdict) -> bool:
@@ -48,6 +55,13 @@ def media_type(data: bytes) -> str:
 def read_original(
     sha256: str | None, url: str | None, *, kept: KeptPhotos, photos: Downloads
 ) -> bytes:
+    """The bytes of `find_original`, which raises the same errors."""
+    return find_original(sha256, url, kept=kept, photos=photos).data
+
+
+def find_original(
+    sha256: str | None, url: str | None, *, kept: KeptPhotos, photos: Downloads
+) -> Original:
     """The examined bytes, from the kept copy or otherwise from ``url``, unless that is None.
 
     ``sha256`` is the digest of the examined photo; different bytes at ``url`` are not accepted.
@@ -56,9 +70,11 @@ def read_original(
     """
     if sha256 is None:
         raise OriginalUnavailable("original no longer available: it was never downloaded")
+    source = "kept"
     try:
         data = kept.get(photo_key(sha256))
     except PhotoRejected:
+        source = "url"
         if url is None:
             raise OriginalUnavailable("original no longer available: no copy was kept") from None
         try:
@@ -71,7 +87,7 @@ def read_original(
         raise OriginalUnavailable(
             "original no longer available: no copy was kept, and its address now has another photo"
         )
-    return data
+    return Original(data, source)
 
 
 def read_overlay(address: str, *, kept: KeptPhotos) -> bytes:

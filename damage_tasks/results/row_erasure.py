@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from damage_tasks.results.comparison_findings import delete_comparison_findings
 from damage_tasks.results.delivery import DeliveryState, EventType
+from damage_tasks.results.reexaminations import delete_reexaminations
 from damage_tasks.results.search import conditions_of
 from damage_tasks.results.tables import (
     Moment,
@@ -126,7 +127,9 @@ def delete_inspections(connection: Connection, rows: Sequence[Row[Any]]) -> Coun
     if cases := {row.case_id for row in rows if row.case_id}:
         _delete_case_events(connection, cases)
     connection.execute(sa.delete(inspections).where(inspections.c.id.in_(ids)))
-    delete_comparison_findings(connection, {row.photo_sha256 for row in rows if row.photo_sha256})
+    photos = {row.photo_sha256 for row in rows if row.photo_sha256}
+    delete_comparison_findings(connection, photos)
+    delete_reexaminations(connection, photos)
     is_used = sa.exists().where(inspections.c.finding_id == findings.c.id)
     connection.execute(
         sa.delete(findings).where(findings.c.id.in_({row.finding_id for row in rows}), ~is_used)

@@ -275,3 +275,19 @@ comparison_findings = Table(
     CheckConstraint(_VERDICTS, name="verdict"),
     Index(None, "bundle_version", "examined_at"),
 )
+
+# Past photos that a rerun puts through another bundle: who examines one, and why it failed.
+reexaminations = Table(
+    "reexaminations",
+    metadata,
+    Column("photo_sha256", String(64), primary_key=True),
+    Column("bundle_digest", String(64), primary_key=True),
+    # No other worker begins before then.
+    Column("claimed_until", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("ended_at", Moment),
+    # Where the bytes came from: "kept" or "url".
+    Column("source", String(8)),
+    Column("reason_code", String(64)),
+    Column("reason_text", Text),
+)

@@ -29,6 +29,7 @@ INLINE = set(re.findall(rf"`((?:{PROGRAMS}) [^`]+)`", " ".join(PAGE.split())))
 # Run by tests, here and in tests of the image and the chart.
 ELSEWHERE = {
     "damage-tasks shadow",
+    "damage-tasks rerun --bundle s3://acme-models/damage/2.1.0 --since 30d --dry-run",
     "damage-tasks queue create damage-shadow",
     "damage-probe live", "damage-probe ready", "damage-tasks flower", "damage-tasks check",
     "damage-tasks queue check", "damage-tasks dead-letters list", "damage-tasks show",

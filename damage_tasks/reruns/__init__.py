@@ -1,0 +1,1 @@
+"""Reruns: past photos are examined with another bundle, while nothing urgent waits."""
