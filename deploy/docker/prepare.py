@@ -17,8 +17,9 @@ VISIBILITY_TIMEOUT = 180
 
 def main() -> None:
     """Create the missing resources."""
-    queue = os.environ["DAMAGE_QUEUE_URL"].rpartition("/")[2]
-    print("queue", create_queues(boto3.client("sqs"), queue, VISIBILITY_TIMEOUT))
+    for variable in ("DAMAGE_QUEUE_URL", "DAMAGE_SHADOW_QUEUE_URL"):
+        if queue := os.environ.get(variable, "").rpartition("/")[2]:
+            print("queue", create_queues(boto3.client("sqs"), queue, VISIBILITY_TIMEOUT))
 
     s3 = boto3.client("s3")
     there = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}

@@ -100,6 +100,11 @@ Reports all missing and conflicting values in one message, before anything is in
 {{- if and .Values.rollout.enabled (not (hasSuffix "/CURRENT" (toString $s.DAMAGE_BUNDLE))) -}}
 {{- $wrong = append $wrong "settings.DAMAGE_BUNDLE is not a pointer (s3://BUCKET/NAME/CURRENT), but rollout.enabled is true" -}}
 {{- end -}}
+{{- range list "DAMAGE_SHADOW_QUEUE_URL" "DAMAGE_SHADOW_BUNDLE" -}}
+{{- if and $.Values.shadow.enabled (not (index $s .)) -}}
+{{- $wrong = append $wrong (printf "settings.%s is not set, but shadow.enabled is true" .) -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.retention.enabled (not (or $s.DAMAGE_RETENTION_DAYS $s.DAMAGE_PICTURE_RETENTION_DAYS $s.DAMAGE_DECISION_RETENTION_DAYS)) -}}
 {{- $wrong = append $wrong "settings.DAMAGE_RETENTION_DAYS is not set, but retention.enabled is true" -}}
 {{- end -}}

@@ -41,7 +41,7 @@ def test_every_object_and_pod_gets_the_common_labels_and_every_object_the_annota
         assert document["metadata"]["labels"]["cost-center"] == "42", document["kind"]
         assert document["metadata"]["annotations"]["acme.example/on"] == "x", document["kind"]
     labels = documents.find('[].spec.template.metadata.labels."cost-center"')
-    assert labels == ["42"] * 7
+    assert labels == ["42"] * 8
 
 
 def test_one_label_may_be_common_and_a_workloads_own() -> None:

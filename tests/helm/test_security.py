@@ -16,10 +16,13 @@ EVERYTHING: dict[str, Any] = {
     "review": {"enabled": True, "ingress": {"enabled": True, "host": "review.acme.example"}},
     "retention": {"enabled": True},
     "rollout": {"enabled": True},
+    "shadow": {"enabled": True},
     "settings": {
         "DAMAGE_REVIEW_SIGN_IN": "oidc",
         "DAMAGE_RETENTION_DAYS": 730,
         "DAMAGE_BUNDLE": "s3://models/damage/CURRENT",
+        "DAMAGE_SHADOW_BUNDLE": "s3://models/damage/2.1.0",
+        "DAMAGE_SHADOW_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/1/damage-shadow",
     },
 }
 DAEMONSET = {"logs": {"shipping": "daemonset", "bucket": "logs"}}
@@ -41,6 +44,7 @@ def test_all_pods_are_checked(documents: Documents) -> None:
         "Deployment/damage-tasks-worker",
         "Deployment/damage-tasks-flower",
         "Deployment/damage-tasks-review",
+        "Deployment/damage-tasks-shadow",
         "Deployment/damage-tasks-event-bus",
         "Job/damage-tasks-migration",
         "CronJob/damage-tasks-retention",
@@ -182,7 +186,8 @@ def test_a_policy_covers_every_pod(documents: Documents) -> None:
         covered |= {component} if component else set(selector["matchExpressions"][0]["values"])
         assert policy["policyTypes"] == ["Ingress", "Egress"]
     assert covered == {
-        "worker", "migration", "retention", "rollout", "test", "flower", "review", "event-bus"
+        "worker", "migration", "retention", "rollout", "test", "flower", "review", "shadow",
+        "event-bus",
     }  # fmt: skip
 
 
@@ -247,7 +252,7 @@ def test_additional_targets_are_open_to_every_pod_but_the_event_bus() -> None:
     values["settings"] = {**EVERYTHING["settings"], "DAMAGE_CALLBACK_HOSTS": ["a.example"]}
     policies = render(values).find("[?kind=='NetworkPolicy']")
     allowed = {each["metadata"]["name"]: rule in each["spec"]["egress"] for each in policies}
-    assert len(allowed) == 8
+    assert len(allowed) == 9
     assert [name for name, there in allowed.items() if not there] == ["damage-tasks-event-bus"]
 
 

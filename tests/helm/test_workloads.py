@@ -17,11 +17,14 @@ ALL: dict[str, Any] = {
     "review": {"enabled": True},
     "retention": {"enabled": True},
     "rollout": {"enabled": True},
+    "shadow": {"enabled": True},
     "settings": {
         "DAMAGE_REVIEW_SIGN_IN": "oidc",
         "DAMAGE_CALLBACK_HOSTS": ["rental.example"],
         "DAMAGE_RETENTION_DAYS": 730,
         "DAMAGE_BUNDLE": "s3://models/damage/CURRENT",
+        "DAMAGE_SHADOW_BUNDLE": "s3://models/damage/2.1.0",
+        "DAMAGE_SHADOW_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/1/damage-shadow",
     },
 }
 OBJECTS = {
@@ -32,6 +35,7 @@ OBJECTS = {
     "flower": "Deployment/damage-tasks-flower",
     "review": "Deployment/damage-tasks-review",
     "deliverer": "Deployment/damage-tasks-deliverer",
+    "shadow": "Deployment/damage-tasks-shadow",
     "eventBus": "Deployment/damage-tasks-event-bus",
     "logs": "DaemonSet/damage-tasks-logs",
 }

@@ -25,6 +25,7 @@ WORKLOADS = {
     "flower": f"FLOWER_|EVENT_BUS_PASSWORD$|{APPLICATION}",
     "review": APPLICATION,
     "deliverer": APPLICATION,
+    "shadow": APPLICATION,
     "eventBus": "EVENT_BUS_PASSWORD$|REDISCLI_AUTH$",
     "logs": "AWS_REGION$|S3_ENDPOINT$|LOG_|POD_NAME$",
 }

@@ -78,6 +78,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "serviceAccounts.migration.annotations": TEXTS,
     "serviceAccounts.retention.annotations": TEXTS,
     "serviceAccounts.rollout.annotations": TEXTS,
+    "serviceAccounts.shadow.annotations": TEXTS,
     "worker.args": {"type": "array", "items": {"type": "string"}},
     "worker.remapSigterm": {"enum": ["", "SIGQUIT"]},
     # Less than the two minutes of a spot notice.
@@ -94,6 +95,7 @@ LIMITS: dict[str, dict[str, Any]] = {
         "pattern": "^([1-9][0-9]?|100)%$",
     },
     "deliverer.replicas": {"type": "integer", "minimum": 1},
+    "shadow.replicas": {"type": "integer", "minimum": 1},
     "autoscaling.type": {"enum": ["keda", "hpa", "off"]},
     "autoscaling.maxReplicas": {"type": "integer", "minimum": 1},
     "autoscaling.photosPerWorker": {"type": "integer", "minimum": 1},
