@@ -22,6 +22,8 @@ WORKER_MODULES = ("alembic", "cv2", "numpy", "simplejpeg", "torch")
 TELLING_MODULE = "simplejpeg"  # few other packages require it
 WRONG_MARK = "[red]wrong[/]  "
 
+Check = Callable[[Settings], str]
+
 
 class NotChecked(Exception):
     """Raised by a check that does not apply to this installation; the text says why."""
@@ -36,16 +38,8 @@ def run() -> None:
     settings = get_settings()
     console = Console(highlight=False, soft_wrap=True)
     for_worker = is_worker_installation()
-    checks: list[tuple[str, Callable[[Settings], str]]] = [
-        ("queue", _queue if for_worker else _callers_queue),
-        ("store", _store if for_worker else _workers_only),
-        ("database", _database if for_worker else _callers_database),
-        ("bundle", _bundle if for_worker else _workers_only),
-    ]
-    if settings.redact_bundle is not None:
-        checks.append(("redaction", _redaction))
     failed = False
-    for name, check in checks:
+    for name, check in _checks(settings, for_worker):
         try:
             label, text = "[green]ok[/]     ", check(settings)
         except NotChecked as reason:
@@ -63,6 +57,20 @@ def run() -> None:
         console.print(f"This is a caller's installation: it lacks {missing}, which workers need.")
     if failed:
         raise typer.Exit(1)
+
+
+def _checks(settings: Settings, for_worker: bool) -> list[tuple[str, Check]]:
+    checks: list[tuple[str, Check]] = [
+        ("queue", _queue if for_worker else _callers_queue),
+        ("store", _store if for_worker else _workers_only),
+        ("database", _database if for_worker else _callers_database),
+        ("bundle", _bundle if for_worker else _workers_only),
+    ]
+    if settings.redact_bundle is not None:
+        checks.append(("redaction", _redaction))
+    if settings.evidence_key:
+        checks.append(("evidence", _evidence))
+    return checks
 
 
 def is_worker_installation() -> bool:
@@ -162,3 +170,9 @@ def _redaction(settings: Settings) -> str:
     manifest = redactor.bundle.manifest
     names = ", ".join(f"{network.name} ({network.status})" for network in manifest.networks)
     return f"{redactor.bundle.label} on {redactor.engine}: {names}"
+
+
+def _evidence(settings: Settings) -> str:
+    from damage_tasks.evidence.signatures import configured_key, key_id_of, public_key_of
+
+    return f"signed with the key {key_id_of(public_key_of(configured_key(settings)))}"

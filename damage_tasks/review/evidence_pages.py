@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
+from damage_tasks.errors import SettingsError
+from damage_tasks.evidence.signatures import configured_key
 from damage_tasks.evidence.signed_evidence import (
     evidence_name,
     evidence_of_case,
@@ -24,16 +26,21 @@ if TYPE_CHECKING:
 
 MAX_CASE_PHOTOS = 50  # their pictures are in memory until the files are complete
 
+logger = logging.getLogger(__name__)
 audit = logging.getLogger("review.audit")
 
 
 class EvidencePages:
-    """The endpoints of evidence; each is made when it is requested, and the log says by whom."""
+    """The endpoints of evidence; each is made when it is requested, and the log says by whom.
+
+    ``can_sign`` is whether there was a usable key at the start. An unusable one is logged.
+    """
 
     def __init__(self, store: Inspections, pictures: Pictures, settings: Settings) -> None:
         self._store = store
         self._pictures = pictures
         self._settings = settings
+        self.can_sign = _has_usable_key(settings)
 
     def of_inspection(self, request: Request) -> Response:
         """Evidence about one inspection."""
@@ -57,6 +64,19 @@ class EvidencePages:
         )
         audit.info("made evidence", extra={"person": name, "case": id})
         return _file(request, f"case-{id}", made)
+
+
+def _has_usable_key(settings: Settings) -> bool:
+    if not settings.evidence_key:
+        return False
+    try:
+        configured_key(settings)
+    except SettingsError as error:
+        logger.error(
+            "the page offers no evidence until it is restarted with a valid key: %s", error
+        )
+        return False
+    return True
 
 
 def _file(request: Request, id: str, made: SignedEvidence) -> Response:

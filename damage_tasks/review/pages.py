@@ -53,6 +53,8 @@ class Pages:
         templates: Mapping[str, Environment],
         quality: LatestReport,
         drift: LatestDrift,
+        *,
+        offers_evidence: bool,
     ) -> None:
         self._store = store
         self._pictures = pictures
@@ -60,6 +62,7 @@ class Pages:
         self._templates = templates
         self._quality = quality
         self._drift = drift
+        self._offers_evidence = offers_evidence
 
     def show_list(self, request: Request) -> Response:
         """A page of a work list."""
@@ -138,7 +141,7 @@ class Pages:
             request,
             "inspection.html",
             inspection=inspection,
-            can_make_evidence=person.is_inspector and bool(self._settings.evidence_key),
+            can_make_evidence=person.is_inspector and self._offers_evidence,
             damages=damages,
             has_history=self._settings.history_photos > 0,
             has_overlay=inspection.finding is not None and inspection.finding.overlay_url,

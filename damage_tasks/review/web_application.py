@@ -88,8 +88,10 @@ def build_application(
     quality = quality or LatestReport(store, settings)
     drift = drift or LatestDrift(store, settings)
     pictures = Pictures(settings)
-    pages = Pages(store, pictures, settings, templates, quality, drift)
     evidence = EvidencePages(store, pictures, settings)
+    pages = Pages(
+        store, pictures, settings, templates, quality, drift, offers_evidence=evidence.can_sign
+    )
     car_pages = CarPages(store, settings, templates)
     entries = settings.review_roles
     if settings.review_sign_in == "none":

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
 from damage_tasks.cli.check import WORKER_MODULES
+from damage_tasks.evidence.signatures import new_key
 from damage_tasks.settings import get_settings
 from tools.small_redaction_bundle import write_redaction_bundle
 
@@ -105,3 +106,20 @@ def test_the_redaction_bundle_is_checked_if_there_is_one(
     assert "faces and plates cannot be redacted" in line()
     write_redaction_bundle(tmp_path / "redaction")
     assert "plates (experimental), faces (experimental)" in line()
+
+
+def test_the_key_of_evidence_is_checked_if_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def line() -> str:
+        get_settings.cache_clear()
+        output = CliRunner().invoke(cli, ["check"]).output
+        return next((line for line in output.splitlines() if " evidence " in line), "")
+
+    file = tmp_path / "key.pem"
+    monkeypatch.setenv("DAMAGE_BUNDLE", str(tmp_path / "missing"))  # loading one takes long
+    assert line() == ""
+    monkeypatch.setenv("DAMAGE_EVIDENCE_KEY", str(file))
+    assert line().startswith("wrong") and "DAMAGE_EVIDENCE_KEY: the file cannot be read" in line()
+    file.write_bytes(new_key())
+    assert line().startswith("ok") and "signed with the key" in line()

@@ -75,6 +75,19 @@ def test_without_a_key_there_is_no_button(review_site: Open, client: httpx2.Clie
         assert found.status_code == 500 and "DAMAGE_EVIDENCE_KEY" in found.text
 
 
+@pytest.mark.parametrize("value", ["/no/such/file.pem", "-----BEGIN PRIVATE KEY-----\nx\n"])
+def test_with_an_unusable_key_there_is_no_button_and_the_log_says_why_once(
+    value: str, review_site: Open, client: httpx2.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with review_site(**{**ACCESS, "evidence_key": SecretStr(value)}) as site:
+        id = site.add_photo(2)
+        for _ in range(2):
+            assert "evidence." not in client.get(f"{site.url}/inspections/{id}").text
+    (logged,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "offers no evidence" in logged.message and "DAMAGE_EVIDENCE_KEY" in logged.message
+    assert value not in logged.message
+
+
 def test_a_case_with_many_photos_is_refused_with_the_command_for_it(
     review_site: Open, client: httpx2.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

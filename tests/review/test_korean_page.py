@@ -18,7 +18,7 @@ pytestmark = pytest.mark.server
 # Names, identifiers, keys and units.
 NAMES = {
     "Delete", "Enter", "Esc", "ID", "IMG", "Tab", "UTC", "ann", "b" * 12, "bundle", "car",
-    "default", "id", "jpg", "local", "ms", "rental", "task", "test", "wet",
+    "default", "jpg", "local", "ms", "task", "test", "wet",
 }  # fmt: skip
 PATHS = (
     "/", "/lists/all", "/lists/damaged?verdict=damaged", "/lists/audit/next?after=none", "/quality",
