@@ -12,6 +12,7 @@ import jmespath
 import pytest
 import yaml
 
+from damage_tasks.settings import Settings
 from tests.helm.chart import ChartRefused, render
 
 SIDECAR = {"logs": {"shipping": "sidecar", "bucket": "acme-logs"}}
@@ -237,6 +238,12 @@ def test_alerts_are_about_their_own_namespace_and_environment_and_link_to_the_ru
     worker = documents.one("PodMonitor")["spec"]["podMetricsEndpoints"]
     flower = documents.one("ServiceMonitor")["spec"]["endpoints"]
     assert [end["relabelings"] for end in (*worker, *flower)] == [label, label]
+
+
+def test_metrics_of_a_chart_without_an_environment_get_the_applications_default() -> None:
+    values = {"monitoring": {"enabled": True}, "settings": {"DAMAGE_ENVIRONMENT": None}}
+    (endpoint,) = render(values).one("PodMonitor")["spec"]["podMetricsEndpoints"]
+    assert endpoint["relabelings"][0]["replacement"] == Settings.model_fields["environment"].default
 
 
 def test_by_default_alerts_name_a_section_that_exists_in_the_repository() -> None:

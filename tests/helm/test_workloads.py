@@ -8,7 +8,7 @@ import jmespath
 import pytest
 
 from tests.helm import kubernetes
-from tests.helm.chart import Documents, merged, render, template_of
+from tests.helm.chart import ChartRefused, Documents, merged, render, template_of
 from tools.chart.pod_options import POD_OPTIONS, WORKLOADS
 
 # All workloads at once.
@@ -170,3 +170,24 @@ def test_without_certificates_the_defaults_apply() -> None:
     for pod in render(ALL).pods.values():
         names = jmespath.search("containers[].env[].name", pod)
         assert not {"PGSSLMODE", "SSL_CERT_FILE", "AWS_CA_BUNDLE"} & set(names)
+
+
+@pytest.mark.parametrize("workload", ["worker", "review", "deliverer"])
+def test_a_drain_evicts_only_a_few_pods_of_what_may_have_several(workload: str) -> None:
+    name = f"damage-tasks-{workload}"
+    spec = render(ALL).one("PodDisruptionBudget", name)["spec"]
+    assert spec["selector"] == render(ALL).one("Deployment", name)["spec"]["selector"]
+    for most in (2, "50%"):
+        budget = {"podDisruptionBudget": {"maxUnavailable": most}}
+        found = render(merged(ALL, {workload: budget})).one("PodDisruptionBudget", name)
+        assert found["spec"]["maxUnavailable"] == most
+    without = render(merged(ALL, {workload: {"podDisruptionBudget": {"enabled": False}}}))
+    budgets = without.find("[?kind=='PodDisruptionBudget'].metadata.name")
+    assert len(budgets) == 2
+    assert name not in budgets
+
+
+@pytest.mark.parametrize("workload", ["worker", "review", "deliverer"])
+def test_no_budget_keeps_a_node_from_being_drained(workload: str) -> None:
+    with pytest.raises(ChartRefused, match="maxUnavailable"):
+        render({workload: {"podDisruptionBudget": {"maxUnavailable": 0}}})

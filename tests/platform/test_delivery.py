@@ -331,6 +331,15 @@ def test_the_image_that_is_scanned_is_pushed_and_signed_for_both_platforms() -> 
     assert not any("checkout" in step.get("uses", "") for step in jobs["sign"]["steps"])
 
 
+def test_a_chart_that_an_earlier_run_pushed_is_still_signed() -> None:
+    signing = workflow("deliver.yml")["jobs"]["chart"]["steps"][-1]["run"]
+    # Whether the version exists decides only whether it is pushed.
+    assert "exit 0" not in signing
+    pushed, _, after = signing.partition("\nfi\n")
+    assert "helm push" in pushed
+    assert "cosign sign --yes" in after
+
+
 MAY_SIGN = {"sign": {"id-token": "write"}, "chart": {"contents": "read", "id-token": "write"}}
 
 

@@ -88,11 +88,14 @@ LIMITS: dict[str, dict[str, Any]] = {
     "worker.spot.labels": TEXTS,
     "worker.spot.tolerations": TOLERATIONS,
     "worker.bundleCache.size": QUANTITY,
-    # Zero would prevent nodes from being drained.
-    "worker.podDisruptionBudget.maxUnavailable": {
-        "type": ["string", "integer"],
-        "minimum": 1,
-        "pattern": "^([1-9][0-9]?|100)%$",
+    **{
+        # Zero would prevent nodes from being drained.
+        f"{workload}.podDisruptionBudget.maxUnavailable": {
+            "type": ["string", "integer"],
+            "minimum": 1,
+            "pattern": "^([1-9][0-9]?|100)%$",
+        }
+        for workload in ("worker", "review", "deliverer")
     },
     "deliverer.replicas": {"type": "integer", "minimum": 1},
     "shadow.replicas": {"type": "integer", "minimum": 1},
