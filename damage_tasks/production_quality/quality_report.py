@@ -13,9 +13,9 @@ from damage_tasks.results.quality_counts import (
     DecidedPhoto,
     PhotoKind,
     count_photos,
-    count_types,
     find_decided,
     find_makes,
+    sample_photos,
 )
 
 if TYPE_CHECKING:
@@ -110,9 +110,9 @@ def report_quality(
     Raises `DatabaseUnavailable` or `DatabaseError`.
     """
     with store.transaction() as connection:
-        makes = find_makes(connection, since)
-        photos = count_photos(connection, since, makes)
-        types = count_types(connection, since, makes)
+        sample = sample_photos(connection, since)
+        makes = find_makes(connection, sample)
+        photos, types = count_photos(connection, sample, makes)
         decided = list(find_decided(connection, since, audit_share, makes))
     people = _work(photos, decided)
     return QualityReport(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
@@ -13,14 +14,16 @@ from damage_tasks.decision import Decision, counting, final_types, final_verdict
 from damage_tasks.inspection import REVIEW_BAND, Verdict
 from damage_tasks.results.decisions import decisions_of
 from damage_tasks.results.tables import damages, findings, inspections
+from damage_tasks.results.time_sample import Interval, sample_intervals
 from damage_tasks.results.work_lists import audit_bound
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sqlalchemy.engine import Connection, Row
 
 SCORE_STEPS = 20
+# Up to this number, all photos are counted, otherwise about as many: the shares of kinds hardly
+# become more precise.
+MAX_PHOTOS = 50_000
 # Mean luma, as in the evaluation of bundles; the rest is "bright".
 LIGHT_LIMITS = {"dark": 75 / 255, "even": 165 / 255}
 
@@ -65,52 +68,78 @@ class DecidedPhoto:
     seconds: float | None
 
 
-def find_makes(connection: Connection, since: datetime) -> list[str]:
-    """The makes of the cameras of most photos examined since ``since``, at most `MAX_MAKES`.
+class PhotoSample(NamedTuple):
+    """Intervals whose photos represent all ``total`` photos of a period."""
+
+    intervals: Sequence[Interval]
+    total: int
+
+
+def sample_photos(connection: Connection, since: datetime) -> PhotoSample:
+    """About `MAX_PHOTOS` of the photos examined since ``since``, or all if there are fewer."""
+    now = datetime.now(UTC)
+    number = sa.select(sa.func.count()).where(*_has_verdict(Interval(since, now)))
+    total = connection.execute(number).scalar_one()
+    share = MAX_PHOTOS / total if total > MAX_PHOTOS else 1.0
+    return PhotoSample(sample_intervals(since, now, share), total)
+
+
+def find_makes(connection: Connection, sample: PhotoSample) -> list[str]:
+    """The makes of the cameras of most photos of ``sample``, at most `MAX_MAKES`.
 
     Anybody can write any make into a photo, so their number has no other limit.
     """
     c, number = inspections.c, sa.func.count().label("photos")
-    query = (
-        _examined(since, c.camera, number)
-        .where(c.camera.is_not(None))
-        .group_by(c.camera)
-        .order_by(number.desc(), c.camera)
-        .limit(MAX_CAMERAS)
-    )
     makes: Counter[str] = Counter()
-    for camera, photos in connection.execute(query):
-        makes[camera.partition(" ")[0]] += photos
+    for interval in sample.intervals:
+        query = (
+            sa.select(c.camera, number)
+            .where(*_has_verdict(interval), c.camera.is_not(None))
+            .group_by(c.camera)
+            .order_by(number.desc(), c.camera)
+            .limit(MAX_CAMERAS)
+        )
+        for camera, photos in connection.execute(query):
+            makes[camera.partition(" ")[0]] += photos
     return [make for make, _ in makes.most_common(MAX_MAKES)]
 
 
-def count_photos(
-    connection: Connection, since: datetime, makes: Sequence[str]
-) -> dict[PhotoKind, int]:
-    """How many photos were examined since ``since``, by kind.
+class PhotoCounts(NamedTuple):
+    """Numbers of photos by kind, and of those that have damage of a type, by type and kind."""
+
+    photos: Mapping[PhotoKind, int]
+    types: Mapping[str, Mapping[PhotoKind, int]]
+
+
+def count_photos(connection: Connection, sample: PhotoSample, makes: Sequence[str]) -> PhotoCounts:
+    """How many photos there are, estimated from ``sample``.
 
     Here and below, ``makes`` are the makes of cameras to distinguish.
     """
     kind = list(_kind_columns(makes))
-    query = _examined(since, sa.func.count().label("photos"), *kind).group_by(*kind)
-    return {_kind_of(row): row.photos for row in connection.execute(query)}
-
-
-def count_types(
-    connection: Connection, since: datetime, makes: Sequence[str]
-) -> dict[str, dict[PhotoKind, int]]:
-    """How many of these photos have damage of a type, by type and kind."""
-    kind = list(_kind_columns(makes))
-    number = sa.func.count(inspections.c.id.distinct()).label("photos")
-    query = (
-        _examined(since, number, damages.c.type, *kind)
-        .join(damages, damages.c.finding_id == findings.c.id)
-        .group_by(damages.c.type, *kind)
+    photos: Counter[PhotoKind] = Counter()
+    types: dict[str, Counter[PhotoKind]] = {}
+    for interval in sample.intervals:
+        query = _examined(sa.func.count().label("photos"), *kind).where(*_has_verdict(interval))
+        for row in connection.execute(query.group_by(*kind)):
+            photos[_kind_of(row)] += row.photos
+        number = sa.func.count(inspections.c.id.distinct()).label("photos")
+        query = (
+            _examined(number, damages.c.type, *kind)
+            .join(damages, damages.c.finding_id == findings.c.id)
+            .where(*_has_verdict(interval))
+            .group_by(damages.c.type, *kind)
+        )
+        for row in connection.execute(query):
+            types.setdefault(row.type, Counter())[_kind_of(row)] += row.photos
+    factor = max(1.0, sample.total / (photos.total() or 1))
+    return PhotoCounts(
+        _multiplied(photos, factor), {type: _multiplied(n, factor) for type, n in types.items()}
     )
-    found: dict[str, dict[PhotoKind, int]] = {}
-    for row in connection.execute(query):
-        found.setdefault(row.type, {})[_kind_of(row)] = row.photos
-    return found
+
+
+def _multiplied(numbers: Counter[PhotoKind], factor: float) -> dict[PhotoKind, int]:
+    return {kind: round(number * factor) for kind, number in numbers.items()}
 
 
 def find_decided(
@@ -120,10 +149,11 @@ def find_decided(
 
     ``audit_share`` is the share of all photos that the random audit draws.
     """
-    c = inspections.c
+    c, now = inspections.c, datetime.now(UTC)
+    conditions = (c.decided_at.is_not(None), *_has_verdict(Interval(since, now)))
     columns = (c.id, c.photo_sha256, c.finding_id, *_kind_columns(makes))
-    query = _examined(since, *columns).where(c.decided_at.is_not(None))
-    decided = _examined(since, c.id, c.finding_id).where(c.decided_at.is_not(None)).subquery()
+    query = _examined(*columns).where(*conditions)
+    decided = sa.select(c.id, c.finding_id).where(*conditions).subquery()
     types = _types_by_finding(connection, sa.select(decided.c.finding_id))
     made = decisions_of(connection, sa.select(decided.c.id))
     bound = audit_bound(audit_share)
@@ -161,16 +191,17 @@ def _types_by_finding(connection: Connection, ids: sa.Select[Any]) -> Mapping[in
     return found
 
 
-def _examined(since: datetime, *columns: Any) -> sa.Select[Any]:
-    """Photos with a verdict of networks; rejected ones have none."""
-    return (
-        sa.select(*columns)
-        .select_from(inspections.join(findings, findings.c.id == inspections.c.finding_id))
-        .where(
-            inspections.c.finished_at >= since,
-            inspections.c.verdict.in_([str(Verdict.DAMAGED), str(Verdict.CLEAN)]),
-        )
+def _examined(*columns: Any) -> sa.Select[Any]:
+    return sa.select(*columns).select_from(
+        inspections.join(findings, findings.c.id == inspections.c.finding_id)
     )
+
+
+def _has_verdict(interval: Interval) -> Iterator[sa.ColumnElement[bool]]:
+    """Photos with a verdict of networks; rejected ones have none."""
+    yield inspections.c.finished_at >= interval.since
+    yield inspections.c.finished_at < interval.until
+    yield inspections.c.verdict.in_([str(Verdict.DAMAGED), str(Verdict.CLEAN)])
 
 
 def _kind_columns(makes: Sequence[str]) -> Iterator[sa.Label[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -159,3 +159,26 @@ def test_light_has_the_limits_of_evaluations() -> None:
     assert {name: 255 * limit for name, limit in LIGHT_LIMITS.items()} == pytest.approx(
         {name: end for name, _, end in BRIGHTNESS_RANGES[:-1]}
     )
+
+
+def test_numbers_of_many_photos_are_estimated_from_a_sample(
+    store: Inspections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(600):
+        found = finding(damage("dent")) if number % 3 == 0 else finding()
+        ended = datetime.now(UTC) - timedelta(days=6, minutes=-10 * number)
+        store.save(
+            inspection(f"many-{number}", found, sha256=f"{9000 + number:064x}", finished_at=ended)
+        )
+    record(store, "many-0", "ann", "no_damage")
+    with store.transaction() as connection:
+        since = datetime.now(UTC) - timedelta(days=6, hours=1)
+        monkeypatch.setattr(quality_counts, "MAX_PHOTOS", 300)
+        sample = quality_counts.sample_photos(connection, since)
+        counts = quality_counts.count_photos(connection, sample, [])
+        decided = list(quality_counts.find_decided(connection, since, 1.0))
+    assert len(sample.intervals) == 200
+    assert sum(counts.photos.values()) == pytest.approx(sample.total, abs=5)
+    damaged = sum(n for kind, n in counts.photos.items() if kind.found)
+    assert damaged / sample.total == pytest.approx(1 / 3, abs=0.1)
+    assert len(decided) == 1
