@@ -286,6 +286,39 @@ def test_openid_connect(review_site: Open) -> None:
         assert outside.status_code == 302
 
 
+FORGED = {
+    "X-Auth-Request-Email": "ann", "X-Auth-Request-Groups": "chiefs", "X-Forwarded-Email": "ann",
+    "X-Forwarded-For": "10.1.2.3", "x-amzn-oidc-identity": "ann", "x-amzn-oidc-data": "e30.e30.e30",
+    "Cookie": "damage_review=eyJwZXJzb24iOiB7Im5hbWUiOiAiYW5uIn19.a.b",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "sign_in",
+    [
+        {"review_sign_in": "basic", "review_passwords": "ann:secret"},
+        {"review_sign_in": "proxy", "review_proxies": ("10.0.0.0/8",)},
+        {"review_sign_in": "alb", "review_alb_arn": ARN},
+        {
+            "review_sign_in": "oidc", "review_url": "http://127.0.0.1",
+            "review_oidc_issuer": "http://127.0.0.1:9", "review_oidc_client_id": "review",
+        },
+    ],
+    ids=lambda sign_in: sign_in["review_sign_in"],
+)  # fmt: skip
+def test_headers_and_cookies_of_other_sign_ins_sign_nobody_in(
+    review_site: Open, client: httpx2.Client, sign_in: dict[str, Any]
+) -> None:
+    with review_site(**sign_in, review_roles=ROLES) as site:
+        path = f"{site.url}/inspections/{site.add_photo(0)}"
+        for each in (path, f"{path}/photo", f"{path}/history", f"{site.url}/quality"):
+            assert client.get(each, headers=FORGED).status_code == 401
+        for each in (f"{path}/decisions", f"{site.url}/undo"):
+            sent = client.post(each, headers=FORGED, data={"action": "confirm"})
+            assert sent.status_code == 401
+        assert site.decisions("task-0") == ()
+
+
 def command(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "damage_tasks", "review", *words],
