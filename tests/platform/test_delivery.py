@@ -353,6 +353,14 @@ def test_only_the_last_job_may_write_to_the_repository() -> None:
             )
 
 
+def test_the_chart_is_installed_with_a_keda_that_it_supports() -> None:
+    needed = re.search(r"KEDA (\d+)\.(\d+) or newer", (ROOT / "helm/README.md").read_text())
+    installed = re.search(r"--version (\d+)\.(\d+)", (WORKFLOWS / "check.yml").read_text())
+    assert needed
+    assert installed
+    assert tuple(map(int, installed.groups())) >= tuple(map(int, needed.groups()))
+
+
 def test_actions_of_others_are_pinned_by_commit() -> None:
     for file in WORKFLOWS.glob("*.yml"):
         for used in re.findall(r"uses: (\S+)", file.read_text()):
