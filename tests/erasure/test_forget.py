@@ -183,7 +183,8 @@ def test_an_unreachable_queue_is_named_and_the_rest_is_erased(
 def test_every_table_is_either_erased_by_inspection_or_known() -> None:
     others = {name for name, table in metadata.tables.items() if "inspection_id" not in table.c}
     assert others == {
-        "findings", "comparison_findings", "damages", "inspections", "progress", "disabled_targets",
+        "findings", "comparison_findings", "reexaminations", "damages", "inspections", "progress",
+        "disabled_targets",
     }  # fmt: skip
 
 
