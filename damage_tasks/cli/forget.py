@@ -38,9 +38,19 @@ _ALWAYS_ELSEWHERE = (
 audit = logging.getLogger("erasure.audit")
 
 
+def _photo(text: str | None) -> str | None:
+    if text is None or "://" in text:
+        return text
+    digest = text.lower()
+    if not _SHA256.fullmatch(digest):
+        raise typer.BadParameter("must be a SHA-256 (64 hexadecimal digits) or a URL (https://...)")
+    return digest
+
+
 def run(
     photo: Annotated[
-        str | None, typer.Option(help="The photo's SHA-256 in hexadecimal, or its URL.")
+        str | None,
+        typer.Option(help="The photo's SHA-256 in hexadecimal, or its URL.", callback=_photo),
     ] = None,
     car: Annotated[str | None, typer.Option(help="The metadata's car_id.")] = None,
     before: Annotated[
