@@ -55,7 +55,6 @@ class Car:
             metadata={"car_id": 7},
             finished_at=NOON - timedelta(days=days),
             found={"photo_size": (WIDTH, HEIGHT)},
-            photo_url=f"https://photos.invalid/{name}.jpg",
             **more,
         )
 

@@ -46,6 +46,7 @@ class Archive:
         sha256 = self.digest_of(name, data)
         found = finding(*damages, **changes.pop("found", {}))
         facts = PhotoFacts(sha256, len(data), WIDTH, HEIGHT)
+        changes.setdefault("photo_url", f"s3://{self._bucket}/uploads/{name}.jpg")
         self.store.save(inspection(name, found, sha256=sha256, photo=facts, **changes))
         if kept:
             self._client.put_object(Bucket=self._bucket, Key=f"photos/{sha256}", Body=data)

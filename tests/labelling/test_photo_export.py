@@ -84,7 +84,7 @@ def test_photos_that_cannot_be_exported_are_counted_and_listed(
     archive: Archive, tmp_path: Path
 ) -> None:
     digests = {
-        GONE: archive.add("gone", DENT, kept=False, photo_url="https://photos.invalid/a.jpg"),
+        GONE: archive.add("gone", DENT, kept=False),
         RETAKE: archive.add("retake", DENT),
         NO_OUTLINE: archive.add("point only", DENT),
         NOT_EXAMINED: archive.add("not a car", found={"verdict": "rejected"}, verdict="rejected"),

@@ -105,7 +105,7 @@ def test_a_redirect_to_our_host_is_signed_and_one_away_from_it_is_not(
         raw(head("302 Found", "Location: /a")),
         raw(head("302 Found", "Location: s3://photos/a")),
         raw(head("302 Found", "Location: http://127.0.0.1:9/a")),
-        raw(head("302 Found", "Location: http://nothing.invalid/a")),
+        raw(head("302 Found", "Location: http://nothing.onion/a")),
     ],
 )
 def test_no_error_and_no_log_shows_a_signature(

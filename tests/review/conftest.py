@@ -76,7 +76,7 @@ class ReviewSite:
         values = {
             "sha256": sha256,
             "photo": PhotoFacts(sha256, len(data), WIDTH, HEIGHT),
-            "photo_url": f"https://photos.invalid/IMG_{number}.jpg",
+            "photo_url": f"s3://{self._bucket}/uploads/IMG_{number}.jpg",
             "metadata": {"car_id": number % 3, "rental_id": f"r-{number}"},
             "verdict": found.verdict,
             **changes,
