@@ -9,7 +9,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -150,12 +150,14 @@ class Sender:
         return results(self.ids[start : start + count])
 
 
-def results(ids: list[str]) -> list[dict[str, Any]]:
+def results(ids: Sequence[str]) -> list[dict[str, Any]]:
+    sent = tuple(ids)  # a sender adds to its list all the time
+
     def found() -> list[dict[str, Any]]:
-        all_of_them = [get_inspection(id) for id in ids]
+        all_of_them = [get_inspection(id) for id in sent]
         return [dict(result) for result in all_of_them if result and result["verdict"]]
 
-    wait_until(lambda: len(found()) == len(ids))
+    wait_until(lambda: len(found()) == len(sent))
     return found()
 
 
