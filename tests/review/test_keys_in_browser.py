@@ -33,6 +33,7 @@ def page(chromium: Any, site: ReviewSite) -> Iterator[Any]:
     page.goto(site.url)
     page.get_by_role("link", name="Begin").click()
     page.wait_for_selector("#stage")
+    page.wait_for_load_state("load")  # the scripts have run: forms are sent by htmx
     yield page
     page.close()
 
@@ -68,12 +69,12 @@ def test_caps_lock_and_a_korean_keyboard_change_no_key(
 
 
 def test_a_decision_that_does_not_arrive_is_reported(page: Any, site: ReviewSite) -> None:
-    page.route("**/decisions", lambda route: route.abort())
+    page.context.set_offline(True)
     page.keyboard.press("c")
     expect(page.locator("#mode")).to_have_text(
         "The page could not be reached. Nothing was saved; try again."
     )
-    page.unroute("**/decisions")
+    page.context.set_offline(False)
     before = page.url
     page.keyboard.press("c")
     page.wait_for_function("before => location.href !== before", arg=before)
