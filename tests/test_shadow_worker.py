@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ import sqlalchemy as sa
 from damage_tasks.erasure.photo_erasure import ErasureReport, PhotoEraser
 from damage_tasks.errors import DatabaseUnavailable
 from damage_tasks.results.row_erasure import delete_inspections, next_inspections
-from damage_tasks.results.store import Inspections
 from damage_tasks.results.tables import comparison_findings, metadata
 from damage_tasks.settings import get_settings
 from damage_tasks.shadow_queue import ShadowQueue, ShadowSender
@@ -22,24 +20,16 @@ from damage_tasks.sqs.queues import read_queue
 from damage_tasks.vision.segmenter import Segmenter
 from model_store.bundle import open_bundle
 from tests.labelling.conftest import DENT, Archive
+from tests.labelling.conftest import archive_in_each_database as archive
 from tools.small_bundles import write_bundle
+
+__all__ = ["archive"]  # a fixture
 
 
 @pytest.fixture(scope="module")
 def networks(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
     folder = write_bundle(tmp_path_factory.mktemp("candidate"), version="2.1.0")
     return Segmenter(open_bundle(folder), 1, "torch")
-
-
-@pytest.fixture
-def archive(
-    aws: Any, bucket: str, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Archive]:
-    monkeypatch.setenv("DAMAGE_DATABASE_URL", database_url)
-    monkeypatch.setenv("DAMAGE_BUCKET", bucket)
-    store = Inspections(database_url)
-    yield Archive(store, aws.client("s3"), bucket)
-    store.close()
 
 
 @pytest.fixture

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
 from damage_tasks.results.comparison_findings import save_comparison_finding
-from damage_tasks.results.store import Inspections
 from model_store.identity import BundleIdentity
 from tests.labelling.conftest import DENT, SCRATCH, Archive
+from tests.labelling.conftest import archive_in_each_database as archive
 from tools.sample_pictures_and_results import finding
+
+__all__ = ["archive"]  # a fixture
 
 OLD = BundleIdentity("damage", "2.0.0", "c" * 64)
 NEW = BundleIdentity("damage", "2.1.0", "d" * 64)
 TIMINGS = {"decode": 10.0, "segmentation": 30.0, "overlay": 10.0}
 SINCE = ("--since", "2026-11-01")
-
-
-@pytest.fixture
-def archive(
-    aws: Any, bucket: str, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Archive]:
-    monkeypatch.setenv("DAMAGE_DATABASE_URL", database_url)
-    monkeypatch.setenv("DAMAGE_BUCKET", bucket)
-    store = Inspections(database_url)
-    yield Archive(store, aws.client("s3"), bucket)
-    store.close()
 
 
 def examine(archive: Archive, sha256: str, *damages: Any) -> None:

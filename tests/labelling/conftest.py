@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -57,12 +58,29 @@ class Archive:
         record(self.store, name, person, action, payload)
 
 
+@contextmanager
+def _archive_in(
+    url: str, aws: Any, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Archive]:
+    monkeypatch.setenv("DAMAGE_DATABASE_URL", url)
+    monkeypatch.setenv("DAMAGE_BUCKET", bucket)
+    store = Inspections(url)
+    yield Archive(store, aws.client("s3"), bucket)
+    store.close()
+
+
 @pytest.fixture
 def archive(
     aws: Any, bucket: str, migrated_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Archive]:
-    monkeypatch.setenv("DAMAGE_DATABASE_URL", migrated_sqlite_url)
-    monkeypatch.setenv("DAMAGE_BUCKET", bucket)
-    store = Inspections(migrated_sqlite_url)
-    yield Archive(store, aws.client("s3"), bucket)
-    store.close()
+    with _archive_in(migrated_sqlite_url, aws, bucket, monkeypatch) as archive:
+        yield archive
+
+
+@pytest.fixture
+def archive_in_each_database(
+    aws: Any, bucket: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Archive]:
+    """The archive in PostgreSQL, and again in SQLite."""
+    with _archive_in(database_url, aws, bucket, monkeypatch) as archive:
+        yield archive

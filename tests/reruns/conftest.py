@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from damage_tasks.results.rerun_selection import Selection
-from damage_tasks.results.store import Inspections
 from damage_tasks.settings import get_settings
 from damage_tasks.shadow_worker import ShadowExaminer
 from damage_tasks.vision.segmenter import Segmenter
 from model_store.bundle import open_bundle
 from tests.labelling.conftest import Archive
+from tests.labelling.conftest import archive_in_each_database as archive
 from tools.small_bundles import write_bundle
+
+__all__ = ["archive"]  # a fixture
 
 
 @pytest.fixture(scope="package")
@@ -27,17 +27,6 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="package")
 def networks(bundle: Path) -> Segmenter:
     return Segmenter(open_bundle(bundle), 1, "torch")
-
-
-@pytest.fixture
-def archive(
-    aws: Any, bucket: str, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Archive]:
-    monkeypatch.setenv("DAMAGE_DATABASE_URL", database_url)
-    monkeypatch.setenv("DAMAGE_BUCKET", bucket)
-    store = Inspections(database_url)
-    yield Archive(store, aws.client("s3"), bucket)
-    store.close()
 
 
 @pytest.fixture
