@@ -56,35 +56,53 @@ class CarHistory:
         self._bucket = Bucket(settings.require("bucket"), settings.overlay_base_url)
         self._reader = PhotoReader(settings)
 
-    def known(self, inspection: Inspection) -> InspectionHistory:
-        """What is stored about the damage of ``inspection``; quick, because nothing is compared.
+    def earlier_photos(self, inspection: Inspection, *, at_least: int = 0) -> list[Inspection]:
+        """The car's earlier photos, the latest first: as many as are compared, or ``at_least``.
 
         Raises `DatabaseUnavailable` or `DatabaseError`.
         """
-        return self._combined(inspection, *self._stored(inspection))
+        with self._store.transaction() as connection:
+            return find_earlier_photos(
+                connection,
+                inspection,
+                days=self._settings.history_days,
+                limit=max(self._settings.history_photos, at_least),
+            )
+
+    def known(
+        self, inspection: Inspection, earlier: Sequence[Inspection] | None = None
+    ) -> InspectionHistory:
+        """What is stored about the damage of ``inspection``; quick, because nothing is compared.
+
+        ``earlier`` are its `earlier_photos`, which are looked up if it is None.
+        Raises `DatabaseUnavailable` or `DatabaseError`.
+        """
+        return self._combined(inspection, *self._stored(inspection, earlier))
 
     def compare(
         self,
         inspection: Inspection,
         seconds: float = SECONDS,
         is_stopped: Callable[[], bool] = lambda: False,
+        earlier: Sequence[Inspection] | None = None,
     ) -> InspectionHistory:
         """Whether each damaged area of ``inspection`` is new; compares what is not stored yet.
 
+        ``earlier`` are its `earlier_photos`, which are looked up if it is None.
         Begins no comparison after ``seconds``, or once ``is_stopped`` returns true; the result is
         then not complete, and another call continues. A comparison takes about half a second.
         Nothing is stored if the database user may only read.
         Raises `DatabaseUnavailable`, `DatabaseError`, a `TemporaryError` or `StorageError`.
         """
         end = monotonic() + seconds
-        earlier, stored = self._stored(inspection)
-        missing = [each for each in earlier if each.id not in stored]
+        compared, stored = self._stored(inspection, earlier)
+        missing = [each for each in compared if each.id not in stored]
         damages = _damages(inspection)
         if not missing or not damages:
-            return self._combined(inspection, earlier, stored)
+            return self._combined(inspection, compared, stored)
         view = self._view(inspection)
         if view is None:
-            return unknown_history(len(damages), PHOTO_NOT_KEPT, len(earlier))
+            return unknown_history(len(damages), PHOTO_NOT_KEPT, len(compared))
         places = [_place(damage, damages, view) for damage in damages]
         for each in missing:
             if monotonic() > end or is_stopped():
@@ -95,18 +113,16 @@ class CarHistory:
                 logger.warning("%s was not compared with %s: %s", inspection.id, each.id, error)
                 continue
             self._save(inspection, each, stored[each.id])
-        return self._combined(inspection, earlier, stored)
+        return self._combined(inspection, compared, stored)
 
-    def _stored(self, inspection: Inspection) -> tuple[list[Inspection], dict[str, list[Evidence]]]:
-        """The earlier inspections, and the stored evidence by their ids."""
+    def _stored(
+        self, inspection: Inspection, earlier: Sequence[Inspection] | None
+    ) -> tuple[Sequence[Inspection], dict[str, list[Evidence]]]:
+        """The earlier inspections that are compared, and the stored evidence by their ids."""
+        found = self.earlier_photos(inspection) if earlier is None else earlier
         with self._store.transaction() as connection:
-            earlier = find_earlier_photos(
-                connection,
-                inspection,
-                days=self._settings.history_days,
-                limit=self._settings.history_photos,
-            )
-            return earlier, find_comparisons(connection, inspection.id, VERSION)
+            stored = find_comparisons(connection, inspection.id, VERSION)
+        return found[: self._settings.history_photos], stored
 
     def _save(
         self, inspection: Inspection, earlier: Inspection, evidence: Sequence[Evidence]

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from damage_tasks.decision import counting, final_verdict
 from damage_tasks.evidence.picture_files import PictureFiles
-from damage_tasks.results.car_photos import find_earlier_photos
 from damage_tasks.telemetry import redacted
 
 if TYPE_CHECKING:
     from damage_tasks.car_history.history import CarHistory
     from damage_tasks.decision import Decision
     from damage_tasks.inspection import Inspection
-    from damage_tasks.results.store import Inspections
 
 FORMAT = 1
 MAX_EARLIER_PHOTOS = 50
@@ -35,12 +33,10 @@ class Contents:
 
 
 def collect(
-    store: Inspections,
     cars: CarHistory,
     files: PictureFiles,
     inspections: Sequence[Inspection],
     *,
-    history_days: int,
     case: dict[str, Any] | None,
     made_by: str,
     made_at: datetime,
@@ -48,7 +44,7 @@ def collect(
     """The contents of evidence about ``inspections``, which have their decisions.
 
     ``cars`` says which damage is new, and ``case`` is the summary of the case that they belong to.
-    Photos of the same car are listed if they are at most ``history_days`` days older.
+    At most `MAX_EARLIER_PHOTOS` earlier photos of the same car are listed.
     Begins no comparison after `MAX_COMPARISON_SECONDS`; what is not compared says so.
     Pictures that are no longer available are named in the facts.  Secrets in URLs are left out.
     Raises `DatabaseUnavailable`, `DatabaseError`, a `TemporaryError` or `StorageError`.
@@ -67,13 +63,13 @@ def collect(
         photo = _photo(inspection)
         photo |= files.add(inspection, f"photo {number}", contents.pictures)
         left = end - monotonic()
-        history = cars.compare(inspection, left) if left > 0 else cars.known(inspection)
+        earlier = cars.earlier_photos(inspection, at_least=MAX_EARLIER_PHOTOS)
+        if left > 0:
+            history = cars.compare(inspection, left, earlier=earlier)
+        else:
+            history = cars.known(inspection, earlier)
         photo["car_history"] = history.to_dict()
-        with store.transaction() as connection:
-            earlier = find_earlier_photos(
-                connection, inspection, days=history_days, limit=MAX_EARLIER_PHOTOS
-            )
-        photo["earlier_photos"] = [_earlier(each) for each in earlier]
+        photo["earlier_photos"] = [_earlier(each) for each in earlier[:MAX_EARLIER_PHOTOS]]
         photos.append(redacted(photo))
     contents.facts["billable"] = any(photo["billable"] for photo in photos)
     contents.facts["photos"] = photos

@@ -93,11 +93,9 @@ def _evidence(
 ) -> SignedEvidence:
     key = configured_key(settings)  # before the pictures are read
     contents = collect(
-        store,
         CarHistory(store, settings),
         PictureFiles(settings, redactor),
         inspections,
-        history_days=settings.history_days,
         case=case,
         made_by=made_by,
         made_at=datetime.now(UTC).replace(microsecond=0),

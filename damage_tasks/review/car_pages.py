@@ -56,14 +56,16 @@ class CarPages:
     def show_history(self, request: Request) -> Response:
         """Which damage is new; a first request begins what has not been compared yet."""
         inspection = find_inspection(self._store, request)
-        known = self._history.known(inspection)
+        earlier = self._history.earlier_photos(inspection)
+        known = self._history.known(inspection, earlier)
         progress = Progress.ENDED
         if not known.is_complete and known.damages:
             if "waiting" not in request.query_params:
                 self._comparisons.begin(inspection)
             progress = self._comparisons.progress(inspection.id)
             # It may have ended in between. That the photo itself is not kept is not stored.
-            known = self._comparisons.found(inspection.id) or self._history.known(inspection)
+            found = self._comparisons.found(inspection.id)
+            known = found or self._history.known(inspection, earlier)
         return render(
             self._templates,
             request,

@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from damage_tasks.errors import EvidenceTooLarge, InspectionNotFound, SettingsError
 from damage_tasks.evidence import contents
@@ -127,6 +128,28 @@ def test_earlier_photos_of_the_car_are_listed(decided: EvidenceArchive) -> None:
     assert [each["id"] for each in earlier] == ["before", "long-before"]
     assert earlier[0]["reviewed_by"] == "bob"
     assert earlier[0]["damages"] == [{"type": "scratch", "severity": "minor"}]
+
+
+@pytest.mark.parametrize("most_compared", [0, 1, 200])
+def test_the_cars_earlier_photos_are_looked_up_once(
+    decided: EvidenceArchive, monkeypatch: pytest.MonkeyPatch, most_compared: int
+) -> None:
+    for days in (2, 3):
+        finished_at = NOW - timedelta(days=days)
+        decided.add(f"before {days}", DENT, finished_at=finished_at, metadata={"car_id": 7})
+    monkeypatch.setenv("DAMAGE_HISTORY_PHOTOS", str(most_compared))
+    get_settings.cache_clear()
+    selects: list[str] = []
+
+    @sa.event.listens_for(decided.store.engine, "before_cursor_execute")
+    def record(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "FROM inspections" in statement and "finished_at DESC" in statement:
+            selects.append(statement)
+
+    (photo,) = facts_of(decided, "car")["photos"]
+    assert len(selects) == 1
+    assert [each["id"] for each in photo["earlier_photos"]] == ["before 2", "before 3"]
+    assert photo["car_history"]["earlier_photos"] == min(most_compared, 2)
 
 
 def test_photos_of_the_same_occasion_are_not_earlier_ones(
