@@ -12,7 +12,7 @@ Reports all missing and conflicting values in one message, before anything is in
 {{- if and .Values.settings.DAMAGE_QUEUE_URL (not (include "damage-tasks.region" .)) -}}
 {{- $wrong = append $wrong "aws.region is not set, and the queue URL does not contain a region" -}}
 {{- end -}}
-{{- range $name := list "DAMAGE_QUEUE_URL" "DAMAGE_URGENT_QUEUE_URL" -}}
+{{- range $name := list "DAMAGE_QUEUE_URL" "DAMAGE_URGENT_QUEUE_URL" "DAMAGE_SHADOW_QUEUE_URL" -}}
 {{- with index $.Values.settings $name -}}
 {{- if not (regexMatch "^https?://[^/]+/[^/]+/[^/]+$" .) -}}
 {{- $wrong = append $wrong (printf "settings.%s is not a queue URL (https://HOST/ACCOUNT/NAME)" $name) -}}
@@ -87,8 +87,14 @@ Reports all missing and conflicting values in one message, before anything is in
 {{- if and (eq .Values.autoscaling.type "hpa") (lt (int .Values.autoscaling.minReplicas) 1) -}}
 {{- $wrong = append $wrong "autoscaling.minReplicas is 0, which only KEDA supports: set 1 or more for hpa" -}}
 {{- end -}}
-{{- if gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas) -}}
-{{- $wrong = append $wrong "autoscaling.minReplicas is larger than autoscaling.maxReplicas" -}}
+{{- $scaled := dict "autoscaling" .Values.autoscaling -}}
+{{- if and .Values.shadow.enabled .Values.shadow.autoscaling.enabled -}}
+{{- $_ := set $scaled "shadow.autoscaling" .Values.shadow.autoscaling -}}
+{{- end -}}
+{{- range $name, $scaling := $scaled -}}
+{{- if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) -}}
+{{- $wrong = append $wrong (printf "%s.minReplicas is larger than %s.maxReplicas" $name $name) -}}
+{{- end -}}
 {{- end -}}
 {{- if and .Values.flower.ingress.enabled (not .Values.flower.ingress.host) -}}
 {{- $wrong = append $wrong "flower.ingress.host is not set" -}}

@@ -46,6 +46,19 @@ checksum/secret: {{ .Values.secret.values | toJson | sha256sum }}
       {{- end }}
 {{- end }}
 
+{{/*
+For pods that download no photo from a URL: they get no private key of CloudFront, and the settings that
+need it would keep them from starting.
+*/}}
+{{- define "damage-tasks.withoutPrivateKey" -}}
+{{- if .Values.settings.DAMAGE_CLOUDFRONT_HOSTS }}
+- {name: DAMAGE_CLOUDFRONT_HOSTS, value: ""}
+{{- end }}
+{{- if eq (.Values.settings.DAMAGE_LINKS | default "none") "cloudfront" }}
+- {name: DAMAGE_LINKS, value: none}
+{{- end }}
+{{- end }}
+
 {{/* URL of the event bus: the chart's own, a managed one, or the one in the Secret. */}}
 {{- define "damage-tasks.busEnv" -}}
 {{- if .Values.eventBus.enabled }}

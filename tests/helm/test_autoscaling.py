@@ -7,7 +7,7 @@ from typing import Any
 import jmespath
 import pytest
 
-from tests.helm.chart import ChartRefused, render
+from tests.helm.chart import ChartRefused, merged, render
 
 
 def keda(expression: str, values: dict[str, Any] | None = None) -> Any:
@@ -133,6 +133,46 @@ def test_keda_and_the_plain_autoscaler_can_follow_each_other() -> None:
     plain = render({"autoscaling": {"type": "hpa"}}).one("HorizontalPodAutoscaler")
     own = keda("spec.advanced.horizontalPodAutoscalerConfig.name")
     assert (own or f"keda-hpa-{keda('metadata.name')}") != plain["metadata"]["name"]
+
+
+SHADOW_QUEUE = "https://sqs.eu-central-1.amazonaws.com/1/damage-shadow"
+SHADOW: dict[str, Any] = {
+    "shadow": {"enabled": True, "autoscaling": {"enabled": True, "maxReplicas": 6}},
+    "settings": {
+        "DAMAGE_SHADOW_BUNDLE": "s3://models/damage/2.1.0",
+        "DAMAGE_SHADOW_QUEUE_URL": SHADOW_QUEUE,
+    },
+}
+
+
+@pytest.mark.parametrize("type", ["keda", "hpa"])
+def test_the_shadow_is_scaled_by_its_own_queue_however_workers_are(type: str) -> None:
+    documents = render(merged(SHADOW, {"autoscaling": {"type": type}}))
+    scaled = documents.one("ScaledObject", "damage-tasks-shadow")["spec"]
+    assert scaled["scaleTargetRef"] == {"name": "damage-tasks-shadow"}
+    assert (scaled["minReplicaCount"], scaled["maxReplicaCount"]) == (0, 6)
+    (trigger,) = scaled["triggers"]
+    assert trigger["metadata"]["queueURL"] == SHADOW_QUEUE
+    assert trigger["metadata"]["queueLength"] == "300"
+    # A photo that is being examined counts, so that its pod is not removed.
+    assert trigger["metadata"]["scaleOnInFlight"] == "true"
+    authentication = documents.one("TriggerAuthentication")
+    assert trigger["authenticationRef"]["name"] == authentication["metadata"]["name"]
+    assert "replicas" not in documents.one("Deployment", "damage-tasks-shadow")["spec"]
+
+
+def test_the_shadow_is_not_scaled_unless_it_is_wanted() -> None:
+    documents = render(merged(SHADOW, {"shadow": {"autoscaling": {"enabled": False}}}))
+    assert documents.find("[?kind=='ScaledObject'].metadata.name") == ["damage-tasks-worker"]
+    only_values = {"shadow": {"autoscaling": {"enabled": True}}}
+    assert render(only_values).find("[?kind=='ScaledObject'].metadata.name") == [
+        "damage-tasks-worker"
+    ]
+
+
+def test_fewest_and_most_pods_of_the_shadow_fit_together() -> None:
+    with pytest.raises(ChartRefused, match=r"shadow\.autoscaling\.minReplicas is larger"):
+        render(merged(SHADOW, {"shadow": {"autoscaling": {"minReplicas": 7}}}))
 
 
 def test_an_unknown_region_is_an_error() -> None:

@@ -9,7 +9,8 @@ import jmespath
 import pytest
 
 from damage_tasks.settings import PREFIX, Settings
-from tests.helm.chart import CHART, ChartRefused, render
+from tests.helm.chart import CHART, ChartRefused, Documents, merged, render
+from tests.helm.test_workloads import ALL
 from tools.chart.generated import FIXED, SECRETS
 
 NAMES = {PREFIX + name.upper() for name in Settings.model_fields}
@@ -54,6 +55,52 @@ def test_only_the_database_and_the_bus_must_be_in_the_secret() -> None:
     secrets = "env[?valueFrom.secretKeyRef]"
     needed = jmespath.search(f"{secrets} | [?!(valueFrom.secretKeyRef.optional)].name", worker())
     assert needed == ["DAMAGE_DATABASE_URL", "EVENT_BUS_PASSWORD"]
+
+
+WITH_CLOUDFRONT = {
+    "settings": {
+        "DAMAGE_CLOUDFRONT_HOSTS": ["photos.acme.example"],
+        "DAMAGE_CLOUDFRONT_KEY_PAIR_ID": "K2JCJMDEHXQW5F",
+        "DAMAGE_LINKS": "cloudfront",
+        "DAMAGE_LINK_HOST": "overlays.acme.example",
+    }
+}
+# They download photos from URLs, or make links for people.
+SIGNING = {"worker", "review", "shadow", "check"}
+
+
+IN_THE_SECRET = {
+    "DAMAGE_DATABASE_URL": "postgresql://damage@db/damage",
+    "DAMAGE_WEBHOOK_SECRETS": "whsec_" + "QUJD" * 8,
+}
+
+
+def given_to(container: dict[str, Any], documents: Documents) -> dict[str, str]:
+    """The application's variables of a container, as Kubernetes sets them."""
+    found = {}
+    if {"configMapRef": {"name": "damage-tasks"}} in container.get("envFrom", []):
+        found.update(documents.one("ConfigMap", "damage-tasks")["data"])
+    for variable in container["env"]:
+        is_number = "resourceFieldRef" in variable.get("valueFrom", {})
+        secret = IN_THE_SECRET.get(variable["name"], "hush" * 8)
+        found[variable["name"]] = variable.get("value", "1" if is_number else secret)
+    return {name: value for name, value in found.items() if name.startswith(PREFIX)}
+
+
+def test_every_pod_accepts_settings_that_need_a_key_and_only_those_that_sign_have_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    documents = render(merged(ALL, WITH_CLOUDFRONT))
+    holding = set()
+    for name, pod in documents.pods.items():
+        variables = given_to(pod["containers"][0], documents)
+        with monkeypatch.context() as patch:
+            for variable, value in variables.items():
+                patch.setenv(variable, value)
+            Settings()
+        if "DAMAGE_CLOUDFRONT_PRIVATE_KEY" in variables:
+            holding.add(name.rpartition("damage-tasks-")[2])
+    assert holding == SIGNING
 
 
 @pytest.mark.parametrize("name", sorted(SECRETS))

@@ -31,13 +31,19 @@ def test_it_runs_the_command_with_its_own_account_and_the_settings() -> None:
     (container,) = pod["containers"]
     assert container["args"] == ["damage-tasks", "shadow"]
     keys = jmespath.search("env[].valueFrom.secretKeyRef.key", container)
-    assert keys == ["DAMAGE_DATABASE_URL"]
+    assert keys == ["DAMAGE_DATABASE_URL", "DAMAGE_CLOUDFRONT_PRIVATE_KEY"]
     assert pod["serviceAccountName"] == documents.one("ServiceAccount", NAME)["metadata"]["name"]
     data = documents.one("ConfigMap")["data"]
     assert data["DAMAGE_SHADOW_BUNDLE"] == "s3://models/damage/2.1.0"
     monitor = documents.one("PodMonitor", NAME)["spec"]
     policy = documents.one("NetworkPolicy", NAME)["spec"]
     assert monitor["selector"]["matchLabels"] == policy["podSelector"]["matchLabels"]
+
+
+def test_its_queue_has_a_complete_address() -> None:
+    settings = {**VALUES["settings"], "DAMAGE_SHADOW_QUEUE_URL": "damage-shadow"}
+    with pytest.raises(ChartRefused, match="DAMAGE_SHADOW_QUEUE_URL is not a queue URL"):
+        render({**VALUES, "settings": settings})
 
 
 @pytest.mark.parametrize("name", ["DAMAGE_SHADOW_BUNDLE", "DAMAGE_SHADOW_QUEUE_URL"])

@@ -172,7 +172,7 @@ def test_without_certificates_the_defaults_apply() -> None:
         assert not {"PGSSLMODE", "SSL_CERT_FILE", "AWS_CA_BUNDLE"} & set(names)
 
 
-@pytest.mark.parametrize("workload", ["worker", "review", "deliverer"])
+@pytest.mark.parametrize("workload", ["worker", "review", "deliverer", "shadow"])
 def test_a_drain_evicts_only_a_few_pods_of_what_may_have_several(workload: str) -> None:
     name = f"damage-tasks-{workload}"
     spec = render(ALL).one("PodDisruptionBudget", name)["spec"]
@@ -183,11 +183,11 @@ def test_a_drain_evicts_only_a_few_pods_of_what_may_have_several(workload: str) 
         assert found["spec"]["maxUnavailable"] == most
     without = render(merged(ALL, {workload: {"podDisruptionBudget": {"enabled": False}}}))
     budgets = without.find("[?kind=='PodDisruptionBudget'].metadata.name")
-    assert len(budgets) == 2
+    assert len(budgets) == 3
     assert name not in budgets
 
 
-@pytest.mark.parametrize("workload", ["worker", "review", "deliverer"])
+@pytest.mark.parametrize("workload", ["worker", "review", "deliverer", "shadow"])
 def test_no_budget_keeps_a_node_from_being_drained(workload: str) -> None:
     with pytest.raises(ChartRefused, match="maxUnavailable"):
         render({workload: {"podDisruptionBudget": {"maxUnavailable": 0}}})

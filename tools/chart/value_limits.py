@@ -95,10 +95,12 @@ LIMITS: dict[str, dict[str, Any]] = {
             "minimum": 1,
             "pattern": "^([1-9][0-9]?|100)%$",
         }
-        for workload in ("worker", "review", "deliverer")
+        for workload in ("worker", "review", "deliverer", "shadow")
     },
     "deliverer.replicas": {"type": "integer", "minimum": 1},
     "shadow.replicas": {"type": "integer", "minimum": 1},
+    "shadow.autoscaling.maxReplicas": {"type": "integer", "minimum": 1},
+    "shadow.autoscaling.photosPerWorker": {"type": "integer", "minimum": 1},
     "autoscaling.type": {"enum": ["keda", "hpa", "off"]},
     "autoscaling.maxReplicas": {"type": "integer", "minimum": 1},
     "autoscaling.photosPerWorker": {"type": "integer", "minimum": 1},
