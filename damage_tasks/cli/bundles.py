@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from damage_tasks.cli.error_exit import run
 from damage_tasks.cli.rollout import cli as rollout
+from damage_tasks.errors import BundleError, BundleUnavailable
+from damage_tasks.telemetry import one_line, redact
 from model_store.bundle import Bundle, damage_bundle, redaction_bundle
 from model_store.manifest import BundleManifest, Gate, Manifest, RedactionManifest, RedactNetwork
+
+if TYPE_CHECKING:
+    from model_store.bundle_listing import ListedBundle, Serving
 
 cli = typer.Typer(
     name="model_store",
@@ -31,39 +39,56 @@ Uri = Annotated[str, typer.Argument(metavar="BUNDLE", help="default, a folder, s
 
 
 @cli.command("list")
-def list_(store: Annotated[str, typer.Argument(help="A folder or s3://bucket/prefix.")]) -> None:
-    """List the bundles in a store, and the percentage of photos that their pointer gives them."""
-    from damage_tasks.storage.aws_clients import new_client
-    from model_store.publishing import list_bundles, serving_percentages
+def list_(
+    store: Annotated[str, typer.Argument(help="A folder or s3://bucket/prefix.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+) -> None:
+    """List the bundles in a store: origin, publisher, main figures, and where they serve.
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("name", "version", "created", "networks", "megabytes", "serves", "address"):
-        table.add_column(column, overflow="fold")
-    bundles = list(list_bundles(store, new_client))
-    percentages = serving_percentages(bundles, new_client)
-    for listed in bundles:
-        manifest = listed.manifest
-        percent = percentages.get(listed.uri)
-        table.add_row(
-            manifest.name,
-            manifest.version,
-            manifest.created[:10],
-            str(len(manifest.networks)),
-            f"{_megabytes(manifest):.1f}",
-            "" if percent is None else f"{percent} %",
-            listed.uri,
-        )
-    Console().print(table, highlight=False)
+    `from` is what a bundle was trained from, `data` the digest of its training photos and labels,
+    `code` the version that wrote it. `serves` is the percentage of photos that the pointer next to
+    the versions gives to it. `show` has the details of one.
+    """
+    from damage_tasks.cli import bundle_table
+    from damage_tasks.storage.aws_clients import new_client
+    from model_store.bundle_listing import list_bundles, serving
+
+    def unreadable(error: BundleError) -> None:
+        print(f"not listed: {redact(str(error))}", file=sys.stderr)
+
+    bundles = list(list_bundles(store, new_client, unreadable))
+    served = serving(bundles, new_client)
+    if as_json:
+        found = [bundle_table.as_json(b.manifest, b.digest, b, served.get(b.uri)) for b in bundles]
+        print(json.dumps(found, indent=1))
+        return
+    bundle_table.print_bundles(Console(), bundles, served)
 
 
 @cli.command()
-def show(uri: Uri = "default") -> None:
-    """Show what is in a bundle: networks, thresholds, weights, figures."""
+def show(
+    uri: Uri = "default",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show one bundle: origin, publisher, where it serves, figures, networks, weights."""
+    from damage_tasks.cli import bundle_table
+
     bundle = _fetch(uri)
     manifest = bundle.manifest
+    listed, serving = _in_store(uri, bundle)
+    if as_json:
+        found = bundle_table.as_json(manifest, bundle.digest, listed, serving)
+        print(json.dumps(found, indent=1))
+        return
     console = Console(highlight=False)
     console.print(f"[bold]{bundle.label}[/]  {manifest.description}")
-    console.print(f"licence: {manifest.licence}\ntrained on: {manifest.training_data}\n")
+    console.print(f"licence: {manifest.licence}\ntrained on: {manifest.training_data}")
+    lines = [*bundle_table.lineage_lines(manifest), *bundle_table.figure_lines(manifest, listed)]
+    if listed is not None:
+        lines += bundle_table.place_lines(listed, serving)
+    for line in lines:
+        console.print(escape(one_line(line)), soft_wrap=True)
+    console.print()
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("network", "role", "what it does", "weights", "status"):
         table.add_column(column, overflow="fold")
@@ -144,6 +169,7 @@ def publish(
     golden photos, licence or training_data is refused.
     """
     from damage_tasks.storage.aws_clients import new_client
+    from damage_tasks.storage.aws_identity import caller_arn
     from model_store.bundle import open_any_bundle
     from model_store.publishing import check_evaluated, check_finished
     from model_store.publishing import publish as upload
@@ -154,10 +180,10 @@ def publish(
         raise typer.Exit(2)
     bundle = open_any_bundle(folder)
     check_finished(bundle)
-    if not force:
-        check_evaluated(bundle, evaluation)
+    report = None if force else check_evaluated(bundle, evaluation)
     _run_golden_photos(bundle)
-    print(upload(bundle, store, new_client))
+    publisher = caller_arn() if store.startswith("s3://") else ""
+    print(upload(bundle, store, new_client, report, publisher))
 
 
 def _moved(name: str) -> None:
@@ -184,6 +210,27 @@ def _fetch(uri: str, cache: Path | None = None) -> Bundle[BundleManifest]:
     return fetch_any_bundle(uri, cache or get_settings().bundle_cache, new_client)
 
 
+def _in_store(
+    uri: str, bundle: Bundle[BundleManifest]
+) -> tuple[ListedBundle | None, Serving | None]:
+    """What the store says about a bundle that was fetched from a folder or S3."""
+    from damage_tasks.storage.aws_clients import new_client
+    from model_store.bundle_listing import listed_at, serving
+    from model_store.rollout import bundle_uri, is_pointer
+
+    if is_pointer(uri):
+        uri = bundle_uri(uri, bundle.manifest.version)
+    if uri == "default" or urlsplit(uri).scheme not in ("", "file", "s3"):
+        return None, None
+    try:
+        listed = listed_at(uri.rstrip("/"), new_client)
+        return listed, serving([listed], new_client).get(listed.uri)
+    except BundleUnavailable as error:
+        # The bundle itself is in the cache.
+        print(f"publisher and pointer are unknown: {redact(str(error))}", file=sys.stderr)
+        return None, None
+
+
 def _what(network: object) -> str:
     if isinstance(network, Gate):
         side = f", at {network.long_side} px" if network.long_side else ""
@@ -198,10 +245,6 @@ def _what(network: object) -> str:
         return "finds the vehicle"
     low = f", grown down to {policy.low}" if policy.low is not None else ""
     return f"outlines {kind} from {policy.threshold} on{low}"
-
-
-def _megabytes(manifest: BundleManifest) -> float:
-    return sum(weights.bytes for weights in manifest.weights.values()) / 1e6
 
 
 def main() -> None:

@@ -54,7 +54,7 @@ class Emulator:
                 "BIND_HOST": "127.0.0.1",
                 "MINISTACK_HOST": "127.0.0.1",
                 "GATEWAY_PORT": str(port),
-                "SERVICES": "sqs,s3,sns,events",
+                "SERVICES": "sqs,s3,sns,events,sts",
                 # MiniStack 1.5 listens for MQTT on every address, regardless of the other settings.
                 "IOT_MTLS_ENABLED": "0",
                 "MINISTACK_REGION": REGION,

@@ -24,10 +24,10 @@ def new_client(service: Literal["s3"], config: Config, region: str | None = None
 def new_client(service: Literal["sqs"], config: Config, region: str | None = None) -> SQSClient: ...
 @overload
 def new_client(
-    service: Literal["sns", "events"], config: Config, region: str | None = None
+    service: Literal["sns", "events", "sts"], config: Config, region: str | None = None
 ) -> Any: ...
 def new_client(service: str, config: Config, region: str | None = None) -> Any:
-    """A client for ``service`` (``s3``, ``sqs``, ``sns``, ``events``) with its own session.
+    """A client for ``service`` with its own session.
 
     Credentials, region and endpoint come from boto3's own variables.  Two threads must not
     initialise boto3's default session at the same time.

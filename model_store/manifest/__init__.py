@@ -9,6 +9,7 @@ from model_store.manifest.document import (
     Review,
     ReviewCosts,
 )
+from model_store.manifest.lineage import Code, Lineage, Parent, TrainingData
 from model_store.manifest.networks import (
     INT8,
     Calibration,
@@ -47,6 +48,7 @@ __all__ = [
     "VERSION_PATTERN",
     "BundleManifest",
     "Calibration",
+    "Code",
     "Converted",
     "Decision",
     "Distribution",
@@ -57,11 +59,13 @@ __all__ = [
     "GoldenPhoto",
     "GoldenRedaction",
     "Input",
+    "Lineage",
     "Locator",
     "Manifest",
     "MaskPolicy",
     "Network",
     "Output",
+    "Parent",
     "RedactNetwork",
     "RedactionManifest",
     "Reference",
@@ -69,6 +73,7 @@ __all__ = [
     "ReviewCosts",
     "SegmentNetwork",
     "Subject",
+    "TrainingData",
     "UnionNetwork",
     "Weights",
     "damage_manifest",

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from model_store.manifest.lineage import Lineage
 from model_store.manifest.networks import File, Sha256, Slug, Weights, inside_the_bundle
 from model_store.manifest.part import Part
 
@@ -38,6 +39,7 @@ class BundleManifest(Part):
     weights: dict[Slug, Weights] = Field(min_length=1)
     networks: Sequence[Any]
     golden: Sequence[GoldenPhoto] = ()
+    lineage: Lineage | None = None
     # ``metrics["measured"]`` is the `decisive_digest` of the bundle that the figures are of.
     metrics: dict[str, Any] = Field(default_factory=dict)
 

@@ -9,8 +9,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from model_store.main_figures import FALSE_ALARMS, MISSED, POOLED_IOU
+
 FIGURE_LABELS = {
-    "any_iou": "any damage, pooled IoU",
+    "any_iou": POOLED_IOU,
     "any_dice": "any damage, pooled Dice",
     "photo_iou": "any damage, mean IoU per photo",
     "scratch_iou": "scratch IoU",
@@ -18,8 +20,8 @@ FIGURE_LABELS = {
     "spacing_iou": "spacing IoU",
     "breakage_iou": "breakage IoU",
     "auc": "AUC, damaged against clean",
-    "missed": "damaged photos classified as clean",
-    "false_alarms": "false alarms at the manifest's threshold",
+    "missed": MISSED,
+    "false_alarms": FALSE_ALARMS,
     "false_alarms_at_95": "false alarms at 95 % recall",
     "false_alarms_at_99": "false alarms at 99 % recall",
     "ended_by_gate_at_99": "clean photos ended by the gate, at 99 % recall of it",
