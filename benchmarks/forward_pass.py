@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks.worker_process import open_pipeline
 from damage_tasks.devstack import clean_environment
 
 READY = "ready"
@@ -51,10 +52,8 @@ def replay(photos: Sequence[Path], seconds: float, *, fp32: bool = False) -> dic
     import cv2
     import numpy as np
 
-    from damage_tasks import app
     from damage_tasks.vision import segmenter
     from damage_tasks.vision.measurement import conclude
-    from damage_tasks.worker.runtime import runtime_of
     from model_store.engines import openvino
 
     if fp32:
@@ -63,7 +62,7 @@ def replay(photos: Sequence[Path], seconds: float, *, fp32: bool = False) -> dic
     load_engine = vars(segmenter)["load_engine"]
     vars(segmenter)["load_engine"] = lambda *a, **k: Recorder(load_engine(*a, **k), notes)
     notes.append([])  # for the golden photos
-    pipeline = runtime_of(app).get_pipeline()
+    pipeline = open_pipeline()
     files = [path.read_bytes() for path in photos]
     notes.clear()
     for data in files:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +20,7 @@ from benchmarks.inspection_search import measure_searches, missing_disk
 from benchmarks.machine_facts import cores
 from benchmarks.measured_engines import engine_settings, larger_bundle
 from benchmarks.process_usage import megabytes
-from benchmarks.stage_profile import WARM_UP_PHOTOS
+from benchmarks.stage_profile import WARM_UP_PHOTOS, measure_steps
 from benchmarks.startup import first_verdict_seconds, import_seconds, megabytes_per_process
 from benchmarks.testbed import Ground, Service, open_service
 from benchmarks.throughput import Rate, measure
@@ -162,12 +160,7 @@ class Run:
             for kind, number in (("damaged", 24), ("clean", 32))
         }
         with open_service(self.ground, "steps", workers=0) as service:
-            answer = subprocess.run(
-                [sys.executable, "-m", "benchmarks.stage_profile", json.dumps(groups)],
-                env={**clean_environment(), **service.stack.environment},
-                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True,
-            )  # fmt: skip
-        self.results["steps"] = json.loads(answer.stdout.splitlines()[-1])
+            self.results["steps"] = measure_steps(service.stack.environment, groups)
 
     def starts(self) -> None:
         """(e) Import, first verdict, memory."""

@@ -8,6 +8,7 @@ by group, each a list of URLs; the result is JSON on the last line.
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
 from collections import defaultdict
@@ -16,7 +17,10 @@ from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any
 
+from benchmarks.worker_process import open_pipeline
 from damage_tasks.attempt_state import Attempt
+from damage_tasks.devstack import clean_environment
+from damage_tasks.errors import StackError
 
 WARM_UP_PHOTOS = 4
 
@@ -51,45 +55,41 @@ class Clock:
         return timed
 
 
-class Timed:
-    """Wraps an object; the methods in ``steps`` are timed under the names given there."""
+def time_calls(owner: Any, clock: Clock, steps: Mapping[str, str]) -> None:
+    """Time the functions of ``owner`` (a module or an object) under the names in ``steps``.
 
-    def __init__(self, inner: Any, clock: Clock, steps: Mapping[str, str]) -> None:
-        self._inner = inner
-        for method, name in steps.items():
-            setattr(self, method, clock.around(name, getattr(inner, method)))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
+    Its own attributes are replaced, because several parts of a pipeline share one object.
+    """
+    for function, name in steps.items():
+        vars(owner)[function] = clock.around(name, getattr(owner, function))
 
 
 def breakdown(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """CPU milliseconds per photo by group and step, and the share that a gate ended."""
-    from damage_tasks import app
-    from damage_tasks import pipeline as pipeline_module
+    from damage_tasks import examination
     from damage_tasks.vision import segmenter
-    from damage_tasks.worker.runtime import runtime_of
 
     clock = Clock()
     load_engine = vars(segmenter)["load_engine"]
     ended: list[bool] = []
 
     def load(*args: Any, **kwargs: Any) -> Any:
-        steps = {"encode": "forward", "decode": "forward"}
-        return Timed(load_engine(*args, **kwargs), clock, steps)
+        engine = load_engine(*args, **kwargs)
+        time_calls(engine, clock, {"encode": "forward", "decode": "forward"})
+        return engine
 
     vars(segmenter)["load_engine"] = load
-    for name, step in {
-        "render_overlay": "overlay",
-        "encode_jpeg": "overlay JPEG",
-        "class_mask_png": "mask PNG",
-        "conclude": "masks and damages",
-    }.items():
-        setattr(pipeline_module, name, clock.around(step, getattr(pipeline_module, name)))
-    pipeline = runtime_of(app).get_pipeline()
-    pipeline.photos = Timed(
-        pipeline.photos, clock, {"download": "download", "decode": "decode photo"}
+    time_calls(
+        examination,
+        clock,
+        {
+            "render_overlay": "overlay",
+            "encode_jpeg": "overlay JPEG",
+            "class_mask_png": "mask PNG",
+            "conclude": "masks and damages",
+        },
     )
+    pipeline = open_pipeline()
     segment = pipeline.segmenter.segment
 
     def watched(pixels: Any) -> Any:
@@ -98,10 +98,13 @@ def breakdown(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         return found
 
     vars(pipeline.segmenter)["segment"] = clock.around("inputs and scores", watched)
-    pipeline.pictures = Timed(pipeline.pictures, clock, {"put": "upload"})
-    pipeline.inspections = Timed(
-        pipeline.inspections, clock, {"find_finding": "database", "save": "database"}
-    )
+    for part, steps in (
+        (pipeline.photos, {"download": "download", "decode": "decode photo"}),
+        # Both pictures are uploaded at the same time, each by a thread.
+        (pipeline.finding_pictures, {"store": "upload"}),
+        (pipeline.inspections, {"find_finding": "database", "save": "database"}),
+    ):
+        time_calls(part, clock, steps)
     answer: dict[str, Any] = {}
     serial = time.time_ns()
     for group, urls in groups.items():
@@ -120,6 +123,25 @@ def breakdown(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
                 for name, s in sorted(clock.seconds.items(), key=itemgetter(1), reverse=True)
             },
         }
+    return answer
+
+
+def measure_steps(
+    environment: Mapping[str, str], groups: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """`breakdown` in its own process with a worker's ``environment``.
+
+    Raises `StackError` with the end of its log if it fails.
+    """
+    process = subprocess.run(
+        [sys.executable, "-m", "benchmarks.stage_profile", json.dumps(groups)],
+        env={**clean_environment(), **environment},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if process.returncode:
+        end = process.stderr.strip()[-600:]
+        raise StackError(f"the profile ended with status {process.returncode}: {end}")
+    answer: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
     return answer
 
 

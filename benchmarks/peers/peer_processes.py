@@ -71,7 +71,12 @@ def running(name: str, service: Service, *, equal: bool, warm_up: str) -> Iterat
     port = free_port()
     log = service.stack.folder / f"{folder}-{time.time_ns()}.log"
     settings = (
-        {"BENCH_WORKERS": str(cores()), "OMP_NUM_THREADS": "1"}
+        {
+            "BENCH_WORKERS": str(cores()),
+            "OMP_NUM_THREADS": "1",
+            "MKL_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
         if equal
         else {EAGER: "1", "DAMAGE_ENGINE": "torch", "DAMAGE_THREADS": str(cores())}
     )

@@ -6,6 +6,7 @@ import os
 import uuid
 from typing import Any
 
+from benchmarks.worker_process import open_pipeline
 from damage_tasks.attempt_state import Attempt
 
 # Any value selects the network as its author would run it, in eager fp32 with default threads.
@@ -13,7 +14,7 @@ EAGER = "BENCH_EAGER"
 
 
 class Inspect:
-    """Loads the same parts as a worker process; a call inspects the photo at a URL."""
+    """Prepares a process like one of our worker's; a call inspects the photo at a URL."""
 
     def __init__(self) -> None:
         if os.environ.get(EAGER):
@@ -21,10 +22,7 @@ class Inspect:
             from damage_tasks.vision import segmenter
 
             vars(segmenter)["load_engine"] = lambda bundle, name, *_: EagerEngine(bundle, name)
-        from damage_tasks import app
-        from damage_tasks.worker.runtime import runtime_of
-
-        self.pipeline = runtime_of(app).get_pipeline()
+        self.pipeline = open_pipeline()
 
     def __call__(self, url: str) -> dict[str, Any]:
         """Inspect the photo at ``url``, store the result and return it."""

@@ -15,9 +15,10 @@ from benchmarks.benchmark_photos import Album
 from benchmarks.hanging_receiver import UNCOUNTED_PHOTOS, measure_hanging_receiver
 from benchmarks.photo_server import numbered
 from benchmarks.process_usage import cpu_seconds, megabytes
-from benchmarks.stage_profile import Clock
+from benchmarks.stage_profile import WARM_UP_PHOTOS, Clock, measure_steps
 from benchmarks.testbed import open_ground, open_service
 from benchmarks.throughput import measure
+from damage_tasks.samples.car_photo import draw_sample
 from tools.sample_pictures_and_results import jpeg
 
 
@@ -82,6 +83,28 @@ def test_photos_go_through_a_real_service_and_are_counted(album: Album) -> None:
         assert rate.cpu_ms["worker"] > 0
         assert set(rate.verdicts) <= {"clean", "damaged"}
         assert service.waits() == (0, 0)
+
+
+@pytest.mark.server
+@pytest.mark.slow
+@pytest.mark.xdist_group("stack")
+def test_the_profile_of_a_photo_has_cpu_time_for_every_step(tmp_path: Path) -> None:
+    (tmp_path / "2mp").mkdir()
+    sample = draw_sample(4101, size=(800, 600), damages=("dent", "scratch"))
+    assert cv2.imwrite(str(tmp_path / "2mp" / "damaged-0.jpg"), sample.photo)
+    (tmp_path / "2mp" / "clean-0.jpg").write_bytes(jpeg(320, 240))
+    photos = WARM_UP_PHOTOS + 2
+    with open_ground(Album(tmp_path)) as ground, open_service(ground, "steps", workers=0) as stack:
+        groups = {kind: ground.urls("2mp", kind, photos) for kind in ("damaged", "clean")}
+        found = measure_steps(stack.stack.environment, groups)
+    spent = found["damaged"]["cpu_ms"]
+    assert spent.keys() == {
+        "forward", "inputs and scores", "download", "decode photo", "masks and damages", "overlay",
+        "overlay JPEG", "mask PNG", "upload", "database", "the rest",
+    }  # fmt: skip
+    assert min(spent.values()) > 0
+    assert "mask PNG" not in found["clean"]["cpu_ms"]
+    assert found["damaged"]["photos"] == found["clean"]["photos"] == 2
 
 
 @pytest.mark.server

@@ -1,11 +1,47 @@
-"""Peers are compared by the medians of one run."""
+"""Peers are compared by the medians of one run, each process prepared like our worker's."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+from benchmarks.benchmark_photos import Album
 from benchmarks.goals import judge
 from benchmarks.peers.__main__ import ratios
+from benchmarks.testbed import open_ground, open_service
+from damage_tasks.devstack import clean_environment
+from tools.sample_pictures_and_results import jpeg
+
+INSPECTION = """
+import json, sys, threading
+from benchmarks.peers.single_inspection import Inspect
+
+inspect = Inspect()
+started = []
+start = threading.Thread.start
+threading.Thread.start = lambda thread: (started.append(type(thread).__name__), start(thread))[1]
+print(json.dumps({**inspect(sys.argv[1]), "timers": started.count("Timer")}))
+"""
+
+
+@pytest.mark.server
+@pytest.mark.slow
+@pytest.mark.xdist_group("stack")
+def test_a_peer_starts_no_more_threads_for_the_database_than_our_worker(tmp_path: Path) -> None:
+    (tmp_path / "2mp").mkdir()
+    (tmp_path / "2mp" / "clean-0.jpg").write_bytes(jpeg(320, 240))
+    with open_ground(Album(tmp_path)) as ground, open_service(ground, "one", workers=0) as service:
+        (url,) = ground.urls("2mp", "clean", 1)
+        done = subprocess.run(
+            [sys.executable, "-c", INSPECTION, url],
+            env={**clean_environment(), **service.stack.environment},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    assert json.loads(done.stdout.splitlines()[-1]) == {"verdict": "clean", "timers": 0}
 
 
 def test_our_median_is_set_against_each_peers() -> None:
