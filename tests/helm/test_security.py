@@ -6,8 +6,9 @@ from typing import Any
 
 import jmespath
 import pytest
+import yaml
 
-from tests.helm.chart import Documents, render
+from tests.helm.chart import CHART, Documents, merged, render, render_only
 
 EVERYTHING: dict[str, Any] = {
     "logs": {"shipping": "sidecar", "bucket": "logs"},
@@ -111,6 +112,25 @@ def test_only_the_daemonset_needs_more_and_only_to_read_logs() -> None:
     ]
     node_logs = "containers[].volumeMounts[] | [?name=='node-logs'].readOnly"
     assert jmespath.search(node_logs, pod) == [True]
+
+
+def test_openshift_may_assign_the_ids() -> None:
+    example = yaml.safe_load((CHART / "examples/openshift.yaml").read_text())
+    pods = render_only(merged(example, EVERYTHING)).pods
+    assert len(pods) == 9
+    for name, pod in pods.items():
+        assert restricted_violations(pod) == [], name
+        for context in [pod, *containers(pod)]:
+            ids = {"runAsUser", "runAsGroup", "fsGroup", "supplementalGroups", "seLinuxOptions"}
+            assert not ids & set(context["securityContext"]), name
+
+
+def test_elsewhere_pods_ask_for_the_ids_of_the_image(documents: Documents) -> None:
+    image = (CHART.parent / "Dockerfile").read_text()
+    for name, pod in documents.pods.items():
+        asked = jmespath.search("securityContext.[runAsUser, runAsGroup, fsGroup]", pod)
+        assert asked == [10001] * 3, name
+    assert "\nUSER 10001:10001\n" in image
 
 
 def test_nothing_is_written_but_to_volumes(documents: Documents) -> None:
