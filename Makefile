@@ -167,7 +167,8 @@ checkov: $(VENV)/.dev ## Check chart, template, images and workflows with checko
 	done
 	@var/checkov/bin/checkov --config-file .checkov.yaml --framework kubernetes --directory var/checkov/chart
 	@var/checkov/bin/checkov --config-file .checkov.yaml --framework dockerfile cloudformation \
-		--file Dockerfile deploy/docker/emulator.Dockerfile deploy/cloudformation/damage-tasks.yaml
+		--file Dockerfile deploy/docker/emulator.Dockerfile deploy/cloudformation/damage-tasks.yaml \
+		deploy/cloudformation/optional-parts.yaml
 	@var/checkov/bin/checkov --config-file .checkov.yaml --framework github_actions --directory .github
 
 image-lock: $(VENV)/.dev ## Lock the image's packages by hash for amd64 and arm64, after `make constraints`

@@ -27,7 +27,7 @@ def run(
     Photos since the last change of the pointer count: failures, time, the share of damaged photos,
     and decisions of inspectors that changed the verdict, see DAMAGE_ROLLOUT_..._LIMIT. If one
     leaves its limit, the old bundle examines all photos again, and an alert is sent to Slack and
-    Sentry. Run it every few minutes, with the publisher's rights; it needs DAMAGE_DATABASE_URL.
+    Sentry. Run it every few minutes; it may write the pointer, and needs DAMAGE_DATABASE_URL.
     """
     from damage_tasks.cli.rollout import pointer_address
     from damage_tasks.production_quality.rollout_comparison import Limits, exceeded_limits

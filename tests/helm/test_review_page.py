@@ -24,11 +24,20 @@ def test_the_page_runs_from_the_one_image_with_its_secrets() -> None:
     container = pod["containers"][0]
     assert container["args"] == ["damage-tasks", "review", "--address=0.0.0.0"]
     assert container["image"] == "damage-tasks:0.1.0"
-    assert pod["serviceAccountName"] == "damage-tasks-worker"
+    assert pod["serviceAccountName"] == "damage-tasks-review"
     secret = "[?valueFrom.secretKeyRef].name"
     assert set(jmespath.search(secret, container["env"])) >= {
         "DAMAGE_DATABASE_URL", "DAMAGE_REVIEW_OIDC_CLIENT_SECRET", "DAMAGE_REVIEW_SESSION_KEY",
     }  # fmt: skip
+
+
+def test_the_page_may_keep_the_workers_role() -> None:
+    account = {"review": {"create": False, "name": "damage-tasks-worker"}}
+    documents = render({**REVIEW, "serviceAccounts": account})
+    pod = documents.pods["Deployment/damage-tasks-review"]
+    assert pod["serviceAccountName"] == "damage-tasks-worker"
+    accounts = documents.find("[?kind=='ServiceAccount'].metadata.name")
+    assert "damage-tasks-review" not in accounts
 
 
 def test_the_page_records_events_for_the_same_targets_as_workers() -> None:

@@ -1,4 +1,4 @@
-"""The job that guards roll-outs has the publisher's identity, which workers do not have."""
+"""The job that guards roll-outs has its own identity, since workers may not write the pointer."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import yaml
 
 ROOT = Path(__file__).parent.parent.parent
 TEMPLATE = ROOT / "deploy/cloudformation/damage-tasks.yaml"
+OPTIONAL_PARTS = ROOT / "deploy/cloudformation/optional-parts.yaml"
 
 
 class _Loader(yaml.SafeLoader):

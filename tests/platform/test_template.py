@@ -24,9 +24,10 @@ from damage_tasks.settings import Settings, get_settings
 from damage_tasks.sqs.envelope import is_ignored, translate
 from damage_tasks.sqs.queues import DEAD_LETTER_SUFFIX, RETENTION_SECONDS
 from tests.helm.chart import render
+from tests.helm.test_workloads import ALL
 from tests.integration.delivery.stage import wait_until
 from tests.platform.conftest import REGION, Account
-from tests.platform.template import ROOT, TEMPLATE, read_template
+from tests.platform.template import OPTIONAL_PARTS, ROOT, TEMPLATE, read_template
 from tools.sample_pictures_and_results import jpeg
 
 pytestmark = pytest.mark.xdist_group("account")
@@ -392,16 +393,13 @@ def test_pods_get_their_roles_by_irsa(account: Account) -> None:
 
 
 def test_the_template_and_the_chart_name_the_same_accounts() -> None:
-    resources = read_template()["Resources"].values()
     named = {
         resource["Properties"]["ServiceAccount"]
-        for resource in resources
+        for file in (TEMPLATE, OPTIONAL_PARTS)
+        for resource in read_template(file)["Resources"].values()
         if resource["Type"] == "AWS::EKS::PodIdentityAssociation"
     }
-    values: dict[str, Any] = {"logs": {"shipping": "daemonset", "bucket": "logs"}}
-    values["settings"] = {"DAMAGE_EVENT_TARGETS": TARGETS, "DAMAGE_RETENTION_DAYS": 730}
-    values["retention"] = {"enabled": True}
-    chart = set(render(values).find("[?kind=='ServiceAccount'].metadata.name"))
+    chart = set(render(ALL).find("[?kind=='ServiceAccount'].metadata.name"))
     # The migration uses the database alone.
     assert named == chart - {"damage-tasks-migration"} | {"keda-operator"}
 

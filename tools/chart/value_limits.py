@@ -77,6 +77,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "serviceAccounts.deliverer.annotations": TEXTS,
     "serviceAccounts.migration.annotations": TEXTS,
     "serviceAccounts.retention.annotations": TEXTS,
+    "serviceAccounts.review.annotations": TEXTS,
     "serviceAccounts.rollout.annotations": TEXTS,
     "serviceAccounts.shadow.annotations": TEXTS,
     "worker.args": {"type": "array", "items": {"type": "string"}},
