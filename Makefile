@@ -81,7 +81,7 @@ bench: $(VENV)/.dev ## Measure speed and memory on this machine, half an hour: A
 bench-review: $(VENV)/.dev ## Measure the inspectors' page with 1,000,000 inspections, five minutes
 	@$(BIN)/python -m benchmarks.review_page_speed $(ARGS)
 
-bench-peers: $(VENV)/.dev $(PEERS:%=var/peers/%/.ready) ## Compare with BentoML, LitServe and Ray Serve, ten minutes
+bench-peers: $(VENV)/.dev $(PEERS:%=var/peers/%/.ready) ## Compare with BentoML, LitServe and Ray Serve, a quarter of an hour
 	@$(BIN)/python -m benchmarks.peers $(ARGS)
 
 # Each has its own environment, because their requirements differ.

@@ -79,11 +79,17 @@ def _naive(results: Results) -> list[Goal]:
 
 
 def _peers(results: Results) -> list[Goal]:
+    peers = results["peers"]
+    words = {"best": "same engine", "batches": "same engine, batches", "default": "its default"}
     found = []
-    for kind, wanted in (("equal", 1.0), ("default", 5.0)):
-        for peer, ratio in results["peers"]["ratios"][kind].items():
-            figure = {"equal": "the same engine", "default": "their default deployment"}[kind]
-            found.append(_at_least(f"times {peer}, {figure}", wanted, ratio))
+    for kind, by_delay in peers["ratios"].items():
+        for delay, by_peer in by_delay.items():
+            for peer, ratio in by_peer.items():
+                figure = f"times {peer}, {words[kind]}, photos that take {delay} ms"
+                found.append(_at_least(figure, 5.0 if kind == "default" else 1.0, ratio))
+    for stack, photos in peers.get("lost", {}).items():
+        if stack == "damage-tasks":
+            found.append(_at_most("photos lost when a process is killed", 0, photos["lost"]))
     return found
 
 

@@ -163,10 +163,16 @@ def _pools(found: Results) -> Rows:
 
 
 def _peers(found: Results) -> Rows:
-    rows = [["stack", "deployment", "photos per second", "CPU ms of all its processes"]]
+    rows = [["stack", "deployment", "photos that take, ms", "photos per second", "CPU ms"]]
     for rate in found["rates"]:
         line = [f"{rate['photos_per_second']:.2f}", f"{rate['cpu_ms']:.0f}"]
-        rows.append([rate["stack"], rate["deployment"], *line])
+        rows.append([rate["stack"], rate["deployment"], str(rate["delay_ms"]), *line])
+    for stack, photos in found["lost"].items():
+        line = [f"{photos['lost']} of {photos['sent']} lost", ""]
+        rows.append([stack, "best, a process killed", "0", *line])
+    rows += [
+        [name, f"version {version}", "", "", ""] for name, version in found["versions"].items()
+    ]
     return rows
 
 

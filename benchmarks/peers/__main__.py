@@ -5,56 +5,75 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.benchmark_photos import open_album
 from benchmarks.goals import judge
-from benchmarks.machine_facts import cores, facts
+from benchmarks.machine_facts import facts
 from benchmarks.measured_engines import auto_engine, bundle_label
-from benchmarks.peers.peer_processes import COMMANDS, drive, running
+from benchmarks.peers.killed_process import lost_by_peer, lost_by_us
+from benchmarks.peers.peer_processes import COMMANDS, drive, running, version_of
+from benchmarks.peers.peer_ratios import OURS, ratios
 from benchmarks.report import RESULTS, write
 from benchmarks.testbed import Ground, open_ground, open_service
 from benchmarks.throughput import measure
 
-OURS = "damage-tasks"
+DELAYS_MS = (0, 80)
+KILLED_PHOTOS = 60
 
 
 def main(
     seconds: Annotated[float, typer.Option(min=1, help="Seconds of one measurement.")] = 5.0,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds with the same engine.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds with the same engine.")] = 2,
     only: Annotated[str, typer.Option(help="Peers, comma-separated.")] = ",".join(COMMANDS),
     out: Annotated[Path, typer.Option(help="Folder for results.")] = RESULTS,
 ) -> None:
     """Compare with BentoML, LitServe and Ray Serve: same photos, network and storage.
 
-    Every framework runs our pipeline: its download, overlay, S3 and PostgreSQL code. With the same
-    engine, each has one single-threaded worker per core; by default it is deployed as in its
-    quick start, with the network in eager fp32. Writes peers.json and peers.md to OUT.
+    Every framework runs our pipeline: its download, overlay, S3 and PostgreSQL code. It is deployed
+    as its own guides advise (best), with batches, and as in its quick start (default), with the
+    network in eager fp32; photos arrive at once or after 80 ms. Then a process is killed, and
+    the photos without a verdict are counted. Writes peers.json and peers.md to OUT.
     """
     console = Console(stderr=True, highlight=False)
     names = [name for name in COMMANDS if name in only.split(",")]
     rates: list[dict[str, Any]] = []
-
-    def note(stack: str, deployment: str, rate: dict[str, Any]) -> None:
-        rates.append({"stack": stack, "deployment": deployment, **rate})
-        console.print(f"  {stack}, {deployment}: {rate['photos_per_second']:.2f} per second")
-
+    lost: dict[str, dict[str, Any]] = {}
     results: dict[str, Any] = {"machine": facts(), "bundle": bundle_label()}
     results["engine"] = auto_engine()
     with console.status("measuring"), open_ground(open_album()) as ground:
+        turns: list[tuple[str, str]] = []
         for number in range(rounds):
-            note(OURS, "equal", _ours(ground, f"ours-{number}", seconds))
-            for name in names:
-                note(name, "equal", _theirs(ground, name, seconds, number, equal=True))
-        for name in names:
-            note(name, "default", _theirs(ground, name, seconds, rounds, equal=False))
-        note(OURS, "equal", _ours(ground, "ours-last", seconds))
-    results["peers"] = {"rates": rates, "ratios": ratios(rates)}
+            turns.append((OURS, "best"))
+            turns += [(name, "best") for name in names]
+            turns += [(name, "batches") for name in names]
+            turns += [(name, "default") for name in names if number == 0]
+        for turn, (stack, deployment) in enumerate([*turns, (OURS, "best")]):
+            kills = stack not in lost
+            try:
+                taken, loss = _take(ground, stack, deployment, f"turn-{turn}", seconds, kills=kills)
+            except (RuntimeError, TimeoutError) as error:
+                # The other stacks' figures are still useful.
+                console.print(f"[red]{stack}, {deployment} failed:[/] {escape(str(error))}")
+                continue
+            if loss:
+                lost[stack] = loss
+                console.print(f"  {stack}: {loss}")
+            for rate in taken:
+                rates.append({"stack": stack, "deployment": deployment, **rate})
+                console.print(
+                    f"  {stack}, {deployment}, {rate['delay_ms']} ms: "
+                    f"{rate['photos_per_second']:.2f} per second"
+                )
+    versions = {name: version_of(name) for name in names}
+    results["peers"] = {
+        "versions": versions, "rates": rates, "ratios": ratios(rates), "lost": lost,
+    }  # fmt: skip
     page = write(results, out, "peers")
     table = Table("figure", "goal", "reached", "")
     for goal in judge(results):
@@ -65,43 +84,39 @@ def main(
     console.print(f"all figures: {page}")
 
 
-def ratios(rates: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Our median rate relative to each peer's, by deployment."""
-    found: dict[str, dict[str, float]] = {"equal": {}, "default": {}}
-    for deployment, by_peer in found.items():
-        ours = _median(rates, OURS, "equal")
-        for name in dict.fromkeys(rate["stack"] for rate in rates if rate["stack"] != OURS):
-            by_peer[name] = ours / _median(rates, name, deployment)
-    return found
-
-
-def _median(rates: list[dict[str, Any]], stack: str, deployment: str) -> float:
-    return median(
-        rate["photos_per_second"]
-        for rate in rates
-        if (rate["stack"], rate["deployment"]) == (stack, deployment)
-    )
-
-
-def _photos(ground: Ground) -> Iterator[str]:
-    for seed in itertools.count():
-        yield from ground.urls("2mp", "damaged", 100, seed=seed)
-
-
-def _ours(ground: Ground, name: str, seconds: float) -> dict[str, Any]:
-    with open_service(ground, name, processes=cores()) as service:
-        rate = measure(service, _photos(ground), seconds=seconds)
-    return {"photos_per_second": rate.per_second, "cpu_ms": rate.worker_ms}
-
-
-def _theirs(
-    ground: Ground, name: str, seconds: float, number: int, *, equal: bool
-) -> dict[str, Any]:
-    folder = f"{name.lower().replace(' ', '-')}-{number}-{'equal' if equal else 'default'}"
+def _take(
+    ground: Ground, stack: str, deployment: str, folder: str, seconds: float, *, kills: bool
+) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """The rates of one start, by delay; with ``kills``, a process is killed afterwards."""
+    rates: list[dict[str, Any]] = []
+    loss = None
+    if stack == OURS:
+        with open_service(ground, folder) as service:
+            for delay in DELAYS_MS:
+                rate = measure(service, _photos(ground, delay), seconds=seconds)
+                rates.append(_rate(delay, rate.per_second, rate.worker_ms))
+            if kills:
+                loss = lost_by_us(service, ground.urls("2mp", "damaged", KILLED_PHOTOS))
+        return rates, loss
     with open_service(ground, folder, workers=0) as service:
-        photos = _photos(ground)
-        with running(name, service, equal=equal, warm_up=next(photos)) as peer:
-            return drive(peer, service, photos, seconds=seconds)
+        (warm_up,) = ground.urls("2mp", "damaged", 1)
+        with running(stack, service, deployment, warm_up) as peer:
+            for delay in DELAYS_MS:
+                driven = drive(peer, service, _photos(ground, delay), seconds=seconds)
+                rates.append(_rate(delay, driven["photos_per_second"], driven["cpu_ms"]))
+            if kills:
+                urls = ground.urls("2mp", "damaged", KILLED_PHOTOS)
+                loss = lost_by_peer(peer, service, urls)
+    return rates, loss
+
+
+def _rate(delay: int, per_second: float, cpu_ms: float) -> dict[str, Any]:
+    return {"delay_ms": delay, "photos_per_second": per_second, "cpu_ms": cpu_ms}
+
+
+def _photos(ground: Ground, delay: int) -> Iterator[str]:
+    for seed in itertools.count():
+        yield from ground.urls("2mp", "damaged", 100, delay=delay, seed=seed)
 
 
 if __name__ == "__main__":

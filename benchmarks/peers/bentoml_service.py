@@ -1,18 +1,18 @@
 """BentoML: ``bentoml serve benchmarks.peers.bentoml_service:Damage``."""
 
 # No `from __future__ import annotations`: BentoML reads the types of its API at run time.
-import os
 from typing import Any
 
 import bentoml
 
+from benchmarks.peers.deployment import read_deployment
 from benchmarks.peers.single_inspection import Inspect
 
-WORKERS = int(os.environ.get("BENCH_WORKERS", "1"))
+DEPLOYMENT = read_deployment()
+WORKERS = {"workers": DEPLOYMENT.processes} if DEPLOYMENT.processes_per_core else {}
 
 
-@bentoml.service(workers=WORKERS, traffic={"timeout": 120})
-class Damage:
+class Photos:
     """POST /inspect {"url": ...}."""
 
     def __init__(self) -> None:
@@ -22,3 +22,24 @@ class Damage:
     def inspect(self, url: str) -> dict[str, Any]:
         """The verdict of one photo."""
         return self.inspect_photo(url)
+
+
+class Batches:
+    """POST /inspect {"url": [...]}, of which the framework makes batches."""
+
+    def __init__(self) -> None:
+        self.inspect_photo = Inspect()
+
+    @bentoml.api(batchable=True, **DEPLOYMENT.batches)
+    def inspect(self, url: list[str]) -> list[dict[str, Any]]:
+        """The verdicts of a batch."""
+        return self.inspect_photo.batch(url)
+
+
+Damage = bentoml.service(
+    Batches if DEPLOYMENT.batches else Photos,
+    name="Damage",
+    traffic={"timeout": 120},
+    **WORKERS,
+    **DEPLOYMENT.options,
+)

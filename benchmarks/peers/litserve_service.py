@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any
 
 import litserve
 
+from benchmarks.peers.deployment import read_deployment
 from benchmarks.peers.single_inspection import Inspect
-
-WORKERS = int(os.environ.get("BENCH_WORKERS", "1"))
 
 
 class Damage(litserve.LitAPI):
@@ -24,9 +22,9 @@ class Damage(litserve.LitAPI):
         """The photo's address."""
         return request["url"]
 
-    def predict(self, x: str) -> dict[str, Any]:
-        """The verdict of one photo."""
-        return self.inspect_photo(x)
+    def predict(self, x: str | list[str]) -> dict[str, Any] | list[dict[str, Any]]:
+        """The verdict of one photo, or the verdicts of a batch."""
+        return self.inspect_photo(x) if isinstance(x, str) else self.inspect_photo.batch(x)
 
     def encode_response(self, output: dict[str, Any]) -> dict[str, Any]:
         """The verdict, unchanged."""
@@ -34,7 +32,12 @@ class Damage(litserve.LitAPI):
 
 
 if __name__ == "__main__":
+    deployment = read_deployment()
     server = litserve.LitServer(
-        Damage(api_path="/inspect"), accelerator="cpu", workers_per_device=WORKERS, timeout=120
+        Damage(api_path="/inspect", **deployment.batches),
+        accelerator="cpu",
+        workers_per_device=deployment.processes,
+        timeout=120,
+        **deployment.options,
     )
     server.run(host="127.0.0.1", port=int(sys.argv[1]), generate_client_file=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.machine_facts import cores
-from benchmarks.peers.single_inspection import EAGER
+from benchmarks.peers.deployment import DEPLOYMENT, FOLDER, read_deployment
 from benchmarks.process_usage import cpu_seconds, tree
 from benchmarks.startup import wait_until
 from benchmarks.testbed import Service
@@ -42,12 +43,13 @@ class Peer:
     name: str
     port: int
     pid: int
+    takes_lists: bool = False  # BentoML's batches do
 
     def inspect(self, url: str, timeout: float = 120) -> bool:
         """Have one photo inspected over a new connection; returns whether it succeeded."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            body = json.dumps({"url": url})
+            body = json.dumps({"url": [url] if self.takes_lists else url})
             headers = {"Content-Type": "application/json", "Connection": "close"}
             connection.request("POST", "/inspect", body, headers)
             answer = connection.getresponse()
@@ -59,26 +61,31 @@ class Peer:
             connection.close()
 
 
+def version_of(name: str) -> str:
+    """The installed version of the framework ``name``."""
+    folder, _ = COMMANDS[name]
+    program = f"import importlib.metadata as m; print(m.version({folder!r}))"
+    python = (ENVIRONMENTS / folder / "bin/python").absolute()
+    return subprocess.check_output([python, "-c", program], text=True).strip()
+
+
 @contextmanager
-def running(name: str, service: Service, *, equal: bool, warm_up: str) -> Iterator[Peer]:
+def running(name: str, service: Service, deployment: str, warm_up: str) -> Iterator[Peer]:
     """The framework ``name``, ready, using the servers of ``service``.
 
-    ``equal``: our engine, one single-threaded worker per core; otherwise its own defaults with the
-    network in eager fp32.  ``warm_up`` is the photo sent until it is ready.
+    ``deployment`` is ``default``, ``best`` or ``batches``, one of its files.  ``warm_up`` is the
+    photo sent until it is ready.
     """
     folder, command = COMMANDS[name]
     home = (ENVIRONMENTS / folder).absolute()
     port = free_port()
     log = service.stack.folder / f"{folder}-{time.time_ns()}.log"
+    path = FOLDER / f"{folder}_{deployment}.toml"
+    chosen = read_deployment(path)
     settings = (
-        {
-            "BENCH_WORKERS": str(cores()),
-            "OMP_NUM_THREADS": "1",
-            "MKL_NUM_THREADS": "1",
-            "OPENBLAS_NUM_THREADS": "1",
-        }
-        if equal
-        else {EAGER: "1", "DAMAGE_ENGINE": "torch", "DAMAGE_THREADS": str(cores())}
+        {"DAMAGE_ENGINE": "torch", "DAMAGE_THREADS": str(cores())}
+        if chosen.is_eager
+        else {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
     )
     child = Child(
         name,
@@ -92,10 +99,12 @@ def running(name: str, service: Service, *, equal: bool, warm_up: str) -> Iterat
             "RAY_USAGE_STATS_ENABLED": "0",
             **service.stack.environment,
             **settings,
+            DEPLOYMENT: str(path),
         },
     )
     child.start()
-    peer = Peer(name, port, child.pid)
+    takes_lists = folder == "bentoml" and bool(chosen.batches)
+    peer = Peer(name, port, child.pid, takes_lists)
     family: list[psutil.Process] = []
     try:
         end = time.monotonic() + READY_TIMEOUT_SECONDS
@@ -120,7 +129,7 @@ def drive(
     urls: Iterator[str],
     *,
     seconds: float,
-    clients: int = 8,
+    clients: int = 24,
     warm: int = 12,
 ) -> dict[str, float]:
     """Keep ``clients`` requests open for ``seconds``; photos per second and CPU ms per photo."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -11,12 +12,12 @@ import ray
 from ray import serve
 from starlette.requests import Request
 
+from benchmarks.peers.deployment import read_deployment
 from benchmarks.peers.single_inspection import Inspect
 
-WORKERS = int(os.environ.get("BENCH_WORKERS", "1"))
+DEPLOYMENT = read_deployment()
 
 
-@serve.deployment(num_replicas=WORKERS)
 class Damage:
     """POST /inspect {"url": ...}."""
 
@@ -25,7 +26,15 @@ class Damage:
 
     async def __call__(self, request: Request) -> dict[str, Any]:
         """The verdict of one photo."""
-        return self.inspect_photo((await request.json())["url"])
+        url = (await request.json())["url"]
+        if DEPLOYMENT.batches:
+            return await self.batch(url)
+        return await asyncio.to_thread(self.inspect_photo, url)
+
+    @serve.batch(**DEPLOYMENT.batches)
+    async def batch(self, urls: list[str]) -> list[dict[str, Any]]:
+        """The verdicts of a batch."""
+        return await asyncio.to_thread(self.inspect_photo.batch, urls)
 
 
 def _stop(*_: object) -> None:
@@ -35,8 +44,9 @@ def _stop(*_: object) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, _stop)
-    # Each replica requests one core; the controller and the proxy request none.
-    ray.init(num_cpus=max(WORKERS, 2), include_dashboard=False)
+    # Each replica requests one core or less; the controller and the proxy request none.
+    ray.init(num_cpus=max(len(os.sched_getaffinity(0)), 2), include_dashboard=False)
     serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
-    serve.run(Damage.bind(), route_prefix="/inspect")  # type: ignore[attr-defined]
+    deployed = serve.deployment(num_replicas=DEPLOYMENT.processes, **DEPLOYMENT.options)(Damage)
+    serve.run(deployed.bind(), route_prefix="/inspect")
     signal.pause()
