@@ -7,6 +7,7 @@ Celery's settings cannot compensate for them.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,11 @@ def sending_client() -> SQSClient:
         read_timeout=2.5,
         retries={"total_max_attempts": 2, "mode": "standard"},
     )
+
+
+# Two processes must not share kept-alive connections.
+os.register_at_fork(after_in_child=sqs_client.cache_clear)
+os.register_at_fork(after_in_child=sending_client.cache_clear)
 
 
 def _client(**limits: Any) -> SQSClient:

@@ -27,12 +27,14 @@ def connect_signals(app: Any) -> None:
 
 def _connect_worker_signals(app: Any, worker: Any) -> None:
     # Slack, Redis, SQS and PostgreSQL clients take 0.7 s to import; only workers need them.
+    from damage_tasks.worker.inherited_descriptors import InheritedDescriptors
     from damage_tasks.worker.runtime import runtime_of
     from damage_tasks.worker.telemetry_startup import WorkerReporting
     from damage_tasks.worker.worker_startup import WorkerStartup
 
     runtime = runtime_of(app)
     reporting, startup = WorkerReporting(runtime), WorkerStartup(runtime)
+    inherited = InheritedDescriptors()
     # Before Celery writes anything.
     reporting.configure_output(worker)
     # In the order in which Celery sends them; receivers of one signal run in this order.
@@ -40,7 +42,8 @@ def _connect_worker_signals(app: Any, worker: Any) -> None:
         # --- in the parent
         (signals.worker_init, reporting.start),
         (signals.worker_init, startup.prepare),
-        # --- in each process that it forks
+        # --- in each process that it forks; first, because the others open connections
+        (signals.worker_process_init, inherited.leave_to_parent),
         (signals.worker_process_init, reporting.enter_process),
         (signals.worker_process_init, startup.load_pipeline),
         (signals.task_prerun, startup.let_sigterm_end_this_process),
