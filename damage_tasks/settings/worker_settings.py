@@ -68,7 +68,7 @@ class WorkerSettings(Group):
         "auto",
         "Number of processes per worker. `auto` starts five for each core, as far as memory "
         "allows: 400 MiB for the worker, and 150 MiB plus `DAMAGE_MAX_PHOTO_MEGABYTES` for each "
-        "process.",
+        "process, 100 MiB more if `DAMAGE_BUNDLE` is a pointer.",
         "auto",
     )
     cores: int | None = setting(

@@ -9,23 +9,23 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import resource
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from damage_tasks.errors import BundleError
 from damage_tasks.serving import Serving
 from damage_tasks.telemetry.metrics import get_metrics
+from damage_tasks.worker.memory_bound import BundleTooLarge, Memory
 from damage_tasks.worker.rollout_plan import Refusal, RolloutPlan, report_refusal
 
 if TYPE_CHECKING:
     from damage_tasks.pipeline import Pipeline
     from damage_tasks.settings import Settings
     from damage_tasks.vision.segmenter import Segmenter
+    from damage_tasks.worker.memory_bound import MemoryBound
     from damage_tasks.worker.state_files import StateFiles
     from model_store.bundle import Bundle
     from model_store.rollout import NamedBundle
@@ -34,20 +34,20 @@ logger = logging.getLogger(__name__)
 
 PLAN_SECONDS = 1.0  # between two checks for a new plan
 RETRY_SECONDS = 10.0  # before a bundle is retried for which the process lacked resources
-MEBIBYTE = 1024 * 1024
 
 
 class BundleLoader:
     """The loaded bundles of one process; the parent sets ``plan`` before it forks."""
 
-    def __init__(self, settings: Settings, files: StateFiles, plan: RolloutPlan) -> None:
+    def __init__(
+        self, settings: Settings, files: StateFiles, plan: RolloutPlan, memory: MemoryBound
+    ) -> None:
         self._settings = settings
         self._files = files
         self.plan = plan
         self._loaded: dict[str, Segmenter] = {}
         self._failed: dict[str, str] = {}
-        self._bare_megabytes = 0.0  # of this process without any bundle
-        self._memory_factor = 1.0  # memory that a bundle takes, by the size of its files
+        self._memory = memory
 
     def open(self) -> Serving:
         """Load the bundles of the plan; raises `BundleError` if none of them can serve."""
@@ -75,6 +75,7 @@ class BundleLoader:
             with self._turn():
                 # Another process may have failed in its turn.
                 self.plan = RolloutPlan.read(self._files.rollout) or self.plan
+                self._unload_unnamed(pipeline)
                 serving = self._serve(self.plan)
         except BundleError as error:
             logger.error("the previous bundle continues: %s", error)
@@ -104,6 +105,18 @@ class BundleLoader:
         logger.info("roll-out: %s; loaded: %s", shares, served)
         return Serving(loaded, plan.rollout, plan.substitute.digest if plan.substitute else None)
 
+    def _unload_unnamed(self, pipeline: Pipeline) -> None:
+        """Make room for a bundle, if another one can examine the photos until it is loaded."""
+        plan = self.plan
+        named = {bundle.digest for bundle in plan.usable}
+        kept = {digest: found for digest, found in self._loaded.items() if digest in named}
+        if kept and len(kept) < len(self._loaded):
+            pipeline.serving = Serving(
+                kept, plan.rollout, plan.substitute.digest if plan.substitute else None
+            )
+            self._forget(self._loaded.keys() - kept.keys())
+            self._loaded = kept
+
     def _load(self, named: NamedBundle, plan: RolloutPlan) -> None:
         if named.digest in self._loaded or named.digest in self._failed:
             return
@@ -112,7 +125,7 @@ class BundleLoader:
         except Exception as error:  # whatever a library raises for a bundle that it cannot run
             reason = f"{getattr(error, 'code', type(error).__name__)}: {error}"
             self._failed[named.digest] = reason
-            lasts = not isinstance(error, OSError | MemoryError)
+            lasts = not isinstance(error, OSError | MemoryError | BundleTooLarge)
             try:
                 report_refusal(self._files.refusals, named.digest, Refusal(reason, lasts))
             except OSError as problem:
@@ -131,18 +144,16 @@ class BundleLoader:
         return self._open(plan.bundle(named))
 
     def _open(self, bundle: Bundle) -> Segmenter:
-        self._check_memory(bundle)
+        if self._loaded:
+            self._memory.check(bundle, [found.bundle for found in self._loaded.values()])
         # NumPy and OpenCV, which the parent imported before the fork.
         from damage_tasks.wiring import build_segmenter
 
-        began, before = time.perf_counter(), resident_megabytes()
+        began, before = time.perf_counter(), Memory()
         segmenter = build_segmenter(self._settings, bundle)
         seconds = time.perf_counter() - began
         if not self._loaded:
-            # Later, a bundle may use memory that photos have left.
-            grown = resident_megabytes() - before
-            self._bare_megabytes = before
-            self._memory_factor = max(1.0, grown / _megabytes(bundle))
+            self._memory.first_bundle_loaded(bundle, before, Memory())
         identity = bundle.identity
         logger.info(
             "bundle is loaded", extra={"bundle": identity.version, "seconds": round(seconds, 2)}
@@ -150,25 +161,6 @@ class BundleLoader:
         if metrics := get_metrics():
             metrics.loaded(identity.name, identity.version, identity.digest, seconds)
         return segmenter
-
-    def _check_memory(self, bundle: Bundle) -> None:
-        """Raise `BundleError` if ``bundle`` does not fit next to the one that serves.
-
-        Its need is estimated from the memory that the first bundle took.
-        """
-        if not self._loaded:
-            return
-        serving = sum(_megabytes(found.bundle) for found in self._loaded.values())
-        resident = self._bare_megabytes + self._memory_factor * serving
-        need = self._memory_factor * _megabytes(bundle)
-        photo, limit = self._settings.max_photo_megabytes, self._settings.max_process_megabytes
-        if resident + need + photo > limit:
-            raise BundleError(
-                f"not enough memory for {bundle.label} next to the bundle that serves: a process "
-                f"takes {resident:.0f} MiB, the bundle about {need:.0f} MiB and a photo up to "
-                f"{photo} MiB, which exceeds DAMAGE_MAX_PROCESS_MEGABYTES ({limit}); raise it and "
-                "the worker's memory limit, or lower DAMAGE_MAX_PHOTO_MEGABYTES"
-            )
 
     def _forget(self, digests: set[str]) -> None:
         for digest in digests:
@@ -185,16 +177,3 @@ class BundleLoader:
             yield
         finally:
             os.close(lock)
-
-
-def resident_megabytes() -> float:
-    """The memory of this process in MiB; its peak on systems without ``/proc``."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / MEBIBYTE
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _megabytes(bundle: Bundle) -> float:
-    return sum(file.bytes for _, file in bundle.manifest.large_files()) / MEBIBYTE

@@ -16,7 +16,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from damage_tasks.worker.memory_limit import (
+    BUNDLE_MEBIBYTES,
+    PARENT_MEBIBYTES,
+    PROCESS_MEBIBYTES,
+    usable_mebibytes,
+)
 from model_store.engines.loading import torch_is_for_cuda
+from model_store.rollout import is_pointer
 
 if TYPE_CHECKING:
     from damage_tasks.settings import Settings
@@ -24,9 +31,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PROCESSES_PER_CORE = 5
-PARENT_MEBIBYTES = 400  # with the libraries that all processes share
-PROCESS_MEBIBYTES = 150  # of a process's own with the default bundle, with either engine
-MEBIBYTE = 2**20
 
 
 def process_count(settings: Settings) -> int:
@@ -42,7 +46,7 @@ def process_count(settings: Settings) -> int:
         return 1
     cores = settings.cores or usable_cores()
     memory = usable_mebibytes()
-    each = PROCESS_MEBIBYTES + settings.max_photo_megabytes
+    each = process_mebibytes(settings)
     count = fitting_processes(cores, memory, each)
     logger.info(
         "DAMAGE_CONCURRENCY=auto: starting %d processes (cores: %d, memory: %d MiB; up to %d for "
@@ -50,6 +54,12 @@ def process_count(settings: Settings) -> int:
         count, cores, memory, PROCESSES_PER_CORE, each, PARENT_MEBIBYTES,
     )  # fmt: skip
     return count
+
+
+def process_mebibytes(settings: Settings) -> int:
+    """The memory that each process needs at most, in MiB: with two bundles during a roll-out."""
+    bundles = BUNDLE_MEBIBYTES if is_pointer(settings.bundle) else 0
+    return PROCESS_MEBIBYTES + bundles + settings.max_photo_megabytes
 
 
 def fitting_processes(cores: int, mebibytes: int, each: int) -> int:
@@ -73,16 +83,6 @@ def usable_cores(root: Path = Path("/")) -> int:
     return min(cores or 1, *(max(1, math.ceil(limit)) for limit in _cpu_limits(root)), 2**16)
 
 
-def usable_mebibytes(root: Path = Path("/")) -> int:
-    """The memory that this process may use, in MiB.
-
-    It is its container's limit; without one, what the machine has available now.
-    """
-    available = _available_bytes(root)
-    limits = [limit for limit in _memory_limits(root) if limit < _total_bytes()]
-    return min(limits, default=available) // MEBIBYTE
-
-
 def _cpu_limits(root: Path) -> Iterator[float]:
     group = root / "sys/fs/cgroup"
     with suppress(OSError, ValueError):  # version 2: "max 100000" without a limit
@@ -93,22 +93,3 @@ def _cpu_limits(root: Path) -> Iterator[float]:
         whole = int((group / "cpu/cpu.cfs_period_us").read_text())
         if share > 0:
             yield share / whole
-
-
-def _memory_limits(root: Path) -> Iterator[int]:
-    group = root / "sys/fs/cgroup"
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # versions 2 and 1
-        with suppress(OSError, ValueError):
-            yield int((group / name).read_text())
-
-
-def _available_bytes(root: Path) -> int:
-    with suppress(OSError, StopIteration):
-        lines = (root / "proc/meminfo").read_text().splitlines()
-        line = next(line for line in lines if line.startswith("MemAvailable:"))
-        return int(line.split()[1]) * 1024
-    return _total_bytes()
-
-
-def _total_bytes() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

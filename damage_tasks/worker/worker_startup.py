@@ -32,6 +32,8 @@ from damage_tasks.worker.breaker import EXIT_STATUS
 from damage_tasks.worker.bundle_loader import BundleLoader
 from damage_tasks.worker.heartbeat import clear_heartbeat
 from damage_tasks.worker.malloc import keep_freed_memory
+from damage_tasks.worker.memory_bound import MemoryBound
+from damage_tasks.worker.memory_limit import limit_mebibytes
 from damage_tasks.worker.rollout_watch import RolloutWatch
 from damage_tasks.worker.state_files import StateFiles
 from damage_tasks.worker.telemetry_startup import report_failed_start
@@ -58,8 +60,10 @@ class WorkerStartup:
         No network may run here: thread pools do not survive the fork (pytorch/pytorch#17199).
         """
         try:
-            self._check_and_fetch(self._runtime.settings)
-            if "prefork" in str(getattr(sender, "pool_cls", "")):
+            prefork = "prefork" in str(getattr(sender, "pool_cls", ""))
+            processes = getattr(sender, "concurrency", 1) if prefork else 1
+            self._check_and_fetch(self._runtime.settings, processes)
+            if prefork:
                 self._import_for_processes()
             else:
                 keep_freed_memory()
@@ -97,7 +101,7 @@ class WorkerStartup:
         if self._runtime.breaker.tripped:
             sender.exitcode = EXIT_STATUS
 
-    def _check_and_fetch(self, settings: Settings) -> None:
+    def _check_and_fetch(self, settings: Settings, processes: int) -> None:
         refuse_unknown_variables()
         register_plain_json()
         request_class()
@@ -113,7 +117,7 @@ class WorkerStartup:
         }
         check_database(settings)
         if is_pointer(settings.bundle):
-            self._prepare_rollout(settings)
+            self._prepare_rollout(settings, processes)
         else:
             self._runtime.bundle = _retry_for(
                 patience, lambda: fetch_bundle(settings.bundle, settings.bundle_cache, new_client)
@@ -121,12 +125,13 @@ class WorkerStartup:
         assert self._runtime.bundle is not None
         logger.info("bundle %s is verified", self._runtime.bundle.label)
 
-    def _prepare_rollout(self, settings: Settings) -> None:
+    def _prepare_rollout(self, settings: Settings, processes: int) -> None:
         runtime, files = self._runtime, StateFiles(settings.heartbeat_file)
         watch = RolloutWatch(settings, files, runtime.change_plan)
         plan = _retry_for(settings.refusal_patience, watch.prepare)
         runtime.rollout_watch = watch
-        runtime.loader = BundleLoader(settings, files, plan)
+        memory = MemoryBound(settings, processes, limit_mebibytes())
+        runtime.loader = BundleLoader(settings, files, plan, memory)
 
     def _import_for_processes(self) -> None:
         """Import the pipeline's libraries once: forked processes share their memory."""

@@ -60,13 +60,15 @@ Reports all missing and conflicting values in one message, before anything is in
 {{- $concurrency := .Values.settings.DAMAGE_CONCURRENCY | default "auto" -}}
 {{- $auto := eq (toString $concurrency) "auto" -}}
 {{- $processes := ternary 1 (int $concurrency) $auto -}}
-{{- $largest := add 150 (int (.Values.settings.DAMAGE_MAX_PHOTO_MEGABYTES | default 512)) -}}
+{{- $pointer := hasSuffix "/CURRENT" (toString .Values.settings.DAMAGE_BUNDLE) -}}
+{{- $own := ternary 250 150 $pointer -}}
+{{- $largest := add $own (int (.Values.settings.DAMAGE_MAX_PHOTO_MEGABYTES | default 512)) -}}
 {{- $each := ternary (int $largest) (int (.Values.settings.DAMAGE_MAX_PROCESS_MEGABYTES | default 2048)) $auto -}}
 {{- $needed := add 400 (mul $processes $each) -}}
 {{- with (.Values.worker.resources | default dict).limits -}}
 {{- $memory := include "damage-tasks.mebibytes" .memory -}}
 {{- if and $auto $memory (gt $needed (int64 $memory)) -}}
-{{- $wrong = append $wrong (printf "worker.resources.limits.memory (%v) does not fit one process: 400 for the parent process, 150 for a process and DAMAGE_MAX_PHOTO_MEGABYTES for its photo: %dMi" .memory $needed) -}}
+{{- $wrong = append $wrong (printf "worker.resources.limits.memory (%v) does not fit one process: 400 for the parent process, %d for a process%s and DAMAGE_MAX_PHOTO_MEGABYTES for its photo: %dMi" .memory $own (ternary " with two bundles during a roll-out" "" $pointer) $needed) -}}
 {{- else if and $memory (gt $needed (int64 $memory)) -}}
 {{- $wrong = append $wrong (printf "worker.resources.limits.memory (%v) is less than DAMAGE_CONCURRENCY (%d) times DAMAGE_MAX_PROCESS_MEGABYTES (%d) plus 400 for the parent process: %dMi" .memory $processes $each $needed) -}}
 {{- end -}}

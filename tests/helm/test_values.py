@@ -154,6 +154,16 @@ def test_memory_that_does_not_fit_one_process_is_refused() -> None:
     render({"worker": {"resources": {**limits, "limits": {"memory": "1062Mi"}}}})
 
 
+def test_memory_that_does_not_fit_one_process_with_two_bundles_of_a_roll_out_is_refused() -> None:
+    pointer = {"DAMAGE_BUNDLE": "s3://models/damage/CURRENT"}
+    limits = {"limits": {"memory": "1161Mi"}, "requests": {"memory": "512Mi"}}
+    reason = refusal({"settings": pointer, "worker": {"resources": limits}})
+    assert "250 for a process with two bundles during a roll-out" in reason
+    assert "1162Mi" in reason
+    limits["limits"]["memory"] = "1162Mi"
+    render({"settings": pointer, "worker": {"resources": limits}})
+
+
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [

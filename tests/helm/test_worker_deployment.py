@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from damage_tasks.settings import Settings
-from damage_tasks.worker.process_count import PROCESS_MEBIBYTES, fitting_processes
+from damage_tasks.worker.process_count import fitting_processes, process_mebibytes
 from tests.helm.chart import CHART, ChartRefused, render
 from tests.platform.quantities import mebibytes
 
@@ -80,11 +80,13 @@ def test_memory_is_reserved_in_full_for_a_fixed_number_of_processes() -> None:
     assert mebibytes(resources["limits"]["memory"]) >= needed
 
 
-def test_the_default_memory_limit_fits_five_processes_with_the_largest_photo() -> None:
+def test_the_default_memory_limit_fits_five_processes_with_the_largest_photo_in_a_roll_out() -> (
+    None
+):
     documents = render()
     limits = jmespath.search(f"{CONTAINER}.resources.limits", documents.worker)
     assert documents.one("ConfigMap")["data"]["DAMAGE_CONCURRENCY"] == "auto"
-    each = PROCESS_MEBIBYTES + default("max_photo_megabytes")
+    each = process_mebibytes(Settings(bundle="s3://models/damage/CURRENT"))
     limit = int(mebibytes(limits["memory"]))
     assert fitting_processes(1, limit, each) == 5
     assert fitting_processes(1, limit - 100, each) == 4

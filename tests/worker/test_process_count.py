@@ -12,11 +12,11 @@ import pytest
 
 from damage_tasks.settings import Settings
 from damage_tasks.worker import process_count as chosen
+from damage_tasks.worker.memory_limit import limit_mebibytes, usable_mebibytes
 from damage_tasks.worker.process_count import (
     fitting_processes,
     process_count,
     usable_cores,
-    usable_mebibytes,
 )
 
 
@@ -90,6 +90,24 @@ def test_the_number_and_its_reason_are_logged(
 def test_a_larger_photo_needs_more_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chosen, "usable_mebibytes", lambda: 2400)
     assert process_count(Settings(cores=4, max_photo_megabytes=850)) == 2
+
+
+def test_a_pointer_reserves_memory_for_a_second_bundle_in_each_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chosen, "usable_mebibytes", lambda: 400 + 5 * 662)
+    assert process_count(Settings(cores=1, bundle="s3://models/damage/1.0.0")) == 5
+    assert process_count(Settings(cores=1, bundle="s3://models/damage/CURRENT")) == 4
+
+
+def test_the_memory_limit_is_that_of_the_container_or_the_machine(tmp_path: Path) -> None:
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+    limited = container(tmp_path / "limited", **{"memory-max": str(700 * 2**20)})
+    assert limit_mebibytes(limited) == 700
+    unlimited = container(tmp_path / "unlimited", **{"memory-max": "max"})
+    (unlimited / "proc").mkdir()
+    (unlimited / "proc/meminfo").write_text("MemTotal: 9 kB\nMemAvailable:    1048576 kB\n")
+    assert limit_mebibytes(unlimited) == machine
 
 
 def test_a_gpu_gets_one_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from damage_tasks.settings import Settings
 from damage_tasks.telemetry.slack import Alert
 from damage_tasks.worker import bundle_loader, rollout_watch
 from damage_tasks.worker.bundle_loader import BundleLoader
+from damage_tasks.worker.memory_bound import MemoryBound
 from damage_tasks.worker.rollout_plan import RolloutPlan
 from damage_tasks.worker.rollout_watch import RolloutWatch
 from damage_tasks.worker.state_files import StateFiles
@@ -50,6 +51,7 @@ class Worker:
         self.settings = Settings(
             bundle=self.pointer, bundle_cache=folder / "cache", engine="torch", **settings
         )
+        self.processes, self.memory_limit = 1, 1_000_000
         self.alerts: list[str] = []
         self.pipeline = Photographer()
         self.loader: Any = None
@@ -77,8 +79,12 @@ class Worker:
     def start(self) -> None:
         self.watch = RolloutWatch(self.settings, self.files, self._change)
         plan = self.watch.prepare()
-        self.loader = BundleLoader(self.settings, self.files, plan)
+        self.loader = self.new_process(plan)
         self.pipeline.serving = self.loader.open()
+
+    def new_process(self, plan: RolloutPlan) -> BundleLoader:
+        memory = MemoryBound(self.settings, self.processes, self.memory_limit)
+        return BundleLoader(self.settings, self.files, plan, memory)
 
     def _change(self, plan: RolloutPlan) -> None:
         """Running processes must read the plan themselves."""
@@ -144,7 +150,9 @@ def test_a_bundle_that_fails_its_golden_photos_is_refused_with_one_alert(
     assert worker.pipeline.versions == {"2.0.0"}
     assert worker.post() == ["bundle 2.2.0 is refused"]
     # A process that starts later does not try it either.
-    late = BundleLoader(worker.settings, worker.files, RolloutPlan.read(worker.files.rollout))  # type: ignore[arg-type]
+    plan = RolloutPlan.read(worker.files.rollout)
+    assert plan is not None
+    late = worker.new_process(plan)
     assert late.open().main.identity.version == "2.0.0"
     assert worker.post() == ["bundle 2.2.0 is refused"]
 
@@ -286,6 +294,58 @@ def test_a_bundle_that_does_not_fit_into_memory_is_refused_with_the_reason(
     (reason,) = plan.refused.values()
     assert "exceeds DAMAGE_MAX_PROCESS_MEGABYTES (256); raise it" in reason
     assert tight.post() == ["bundle 2.1.0 is refused"]
+
+
+@pytest.mark.parametrize(("limit", "fits"), [(2500, False), (2700, True)])
+def test_two_bundles_in_all_processes_must_fit_the_memory_limit(
+    limit: int, fits: bool, tmp_path: Path, worker: Worker
+) -> None:
+    tight = Worker(tmp_path, max_photo_megabytes=512)
+    tight.processes, tight.memory_limit = 3, limit
+    tight.start()
+    tight.set(v2_1_0=100)
+    for _ in range(3):
+        tight.follow()
+    if fits:
+        assert tight.pipeline.versions == {"2.1.0"}
+        assert tight.post() == []
+        return
+    assert tight.pipeline.versions == {"2.0.0"}
+    assert tight.post() == ["bundle 2.1.0 is refused"]
+    plan = RolloutPlan.read(tight.files.rollout)
+    assert plan is not None
+    (reason,) = plan.refused.values()
+    figures = "3 x (150 MiB for a process, about 100 MiB for the bundle, 512 MiB for a photo)"
+    assert figures in reason
+    assert f"exceeds the worker's memory limit ({limit} MiB); raise the limit, or lower" in reason
+
+
+def test_a_bundle_that_did_not_fit_is_tried_by_the_next_worker_which_may_have_more_memory(
+    tmp_path: Path, worker: Worker
+) -> None:
+    tight = Worker(tmp_path, max_photo_megabytes=512)
+    tight.processes, tight.memory_limit = 3, 2500
+    tight.start()
+    tight.set(v2_1_0=50)
+    tight.follow()
+    assert tight.pipeline.versions == {"2.0.0"}
+    tight.processes = 2
+    tight.start()
+    assert tight.pipeline.versions == {"2.0.0", "2.1.0"}
+
+
+def test_a_bundle_that_has_left_the_roll_out_is_unloaded_before_the_next_one_is_loaded(
+    tmp_path: Path, worker: Worker
+) -> None:
+    roomy = Worker(tmp_path, max_photo_megabytes=512)
+    roomy.memory_limit = 400 + 250 + 512
+    roomy.publish("2.2.0", 2, golden=[GOLDEN])
+    roomy.start()
+    for version in ("v2_1_0", "v2_2_0"):
+        roomy.set(**{version: 50})
+        roomy.follow()
+    assert roomy.pipeline.versions == {"2.0.0", "2.2.0"}
+    assert roomy.post() == []
 
 
 def test_a_plan_of_another_version_is_ignored(worker: Worker) -> None:
