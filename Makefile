@@ -96,7 +96,7 @@ docs: $(VENV)/.dev ## Generate the pages in docs/reference, and compile the defi
 	@$(BIN)/python -m tools.reference_pages
 	@$(BIN)/python -m tools.compiled_schema
 
-translations: $(VENV)/.dev ## Update the catalogues of the inspectors' page, or add a language: TAG=de
+translations: $(VENV)/.dev ## Update the catalogues of the page and of evidence, or add a language: TAG=de
 	@$(BIN)/python -m tools.translations $(TAG)
 
 site: $(VENV)/.dev ## Build the documentation site into var/site

@@ -1,4 +1,4 @@
-"""Updates the catalogues of the inspectors' page: `python -m tools.translations [TAG]`.
+"""Updates the catalogues of the page and of evidence: `python -m tools.translations [TAG]`.
 
 TAG adds a language, like ``de`` or ``pt-BR``. Texts that are new have no translation yet; texts
 that no longer exist are removed.
@@ -15,18 +15,20 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po, write_po
 
-from damage_tasks.review import languages
-from damage_tasks.review.error_explanations import EXPLAINED
+from damage_tasks.languages import catalogues as languages
+from damage_tasks.languages.error_explanations import EXPLAINED
 
-REVIEW = languages.FOLDER.parent
+PACKAGE = languages.FOLDER.parents[1]
+REVIEW, EVIDENCE = PACKAGE / "review", PACKAGE / "evidence"
 OPTIONS = {"trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}
 
 
 def extracted() -> Catalog:
-    """All texts of the page."""
+    """All texts of the page and of evidence."""
     catalogue = Catalog()
-    for method, pattern in (("jinja2", "templates/*.html"), ("python", "*.py")):
-        for path in sorted(REVIEW.glob(pattern)):
+    sources = ("jinja2", REVIEW / "templates"), ("python", REVIEW), ("python", EVIDENCE)
+    for method, folder in sources:
+        for path in sorted(folder.glob("*.html" if method == "jinja2" else "*.py")):
             for _, texts, _, context in extract_from_file(method, path, options=OPTIONS):
                 catalogue.add(texts, context=context)
     for text in EXPLAINED.values():

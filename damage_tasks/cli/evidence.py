@@ -74,6 +74,9 @@ def make(
         str | None, typer.Option(help="Who makes it, for the files; by default the login name.")
     ] = None,
     redact: Redact = None,
+    language: Annotated[
+        str, typer.Option(help="Language of the PDF, such as `ko`; the JSON file has none.")
+    ] = "en",
 ) -> None:
     """Write evidence-ID.pdf and evidence-ID.json, both signed with DAMAGE_EVIDENCE_KEY.
 
@@ -83,13 +86,13 @@ def make(
 
     Example: damage-tasks evidence 0c1e6c9a-... --out claims
 
-    damage-tasks evidence --case return-4711 --by claims@acme.example
+    damage-tasks evidence --case return-4711 --by claims@acme.example --language ko
     """
     if (id is None) == (case is None):
         raise typer.BadParameter("give an inspection id, or --case and the id of a case")
     if redact and get_settings().redact_bundle is None:
         raise typer.BadParameter("needs DAMAGE_REDACT_BUNDLE", param_hint="--redact")
-    made = _make(id, case, by or login_name(), redact)
+    made = _make(id, case, by or login_name(), redact, language)
     from damage_tasks.evidence.signed_evidence import evidence_name
 
     out.mkdir(parents=True, exist_ok=True)
@@ -217,14 +220,21 @@ def _with_extra() -> Iterator[None]:
         ) from None
 
 
-def _make(id: str | None, case: str | None, by: str, redact: bool | None) -> SignedEvidence:
+def _make(
+    id: str | None, case: str | None, by: str, redact: bool | None, tag: str
+) -> SignedEvidence:
     with _with_extra():
         from damage_tasks.evidence.signed_evidence import evidence_of_case, evidence_of_inspection
+        from damage_tasks.languages.catalogues import Languages
     from damage_tasks.redaction.redactor import open_redactor
     from damage_tasks.results.celery_backend import open_inspections
 
+    languages = Languages()
+    if tag not in languages:
+        raise typer.BadParameter(f"{tag} is not one of {languages.tags}", param_hint="--language")
+    language = languages[tag]
     store, settings = open_inspections(), get_settings()
     redactor = None if redact is False else open_redactor(settings)
     if id is not None:
-        return evidence_of_inspection(store, settings, id, by, redactor)
-    return evidence_of_case(store, settings, case or "", by, redactor)
+        return evidence_of_inspection(store, settings, id, by, redactor, language=language)
+    return evidence_of_case(store, settings, case or "", by, redactor, language=language)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 from xml.sax.saxutils import escape
 
 from pypdf import PdfReader, PdfWriter
+from pypdf.generic import NameObject, TextStringObject
 from reportlab import rl_config
 from reportlab.lib.colors import HexColor
 from reportlab.lib.pagesizes import A4
@@ -31,7 +33,8 @@ from reportlab.platypus import (
 )
 
 from damage_tasks.evidence.pdf_file import JSON_NAME
-from damage_tasks.inspection import percent
+from damage_tasks.evidence.pdf_texts import PdfTexts, Rows
+from damage_tasks.languages.catalogues import ENGLISH, Language
 
 if TYPE_CHECKING:
     from damage_tasks.evidence.contents import Contents
@@ -50,19 +53,21 @@ TITLE = ParagraphStyle("title", TEXT, fontSize=17, leading=24, spaceAfter=6)
 HEADING = ParagraphStyle(
     "heading", TEXT, fontSize=12, leading=18, spaceBefore=10, spaceAfter=3, keepWithNext=1
 )
-NAME_WIDTH = 34 * mm
-
-Rows = Iterator[tuple[str, Any]]
+NAME_WIDTH = 42 * mm
 
 
-def write_pages(contents: Contents, json_file: bytes, key_id: str) -> bytes:
+def write_pages(
+    contents: Contents, json_file: bytes, key_id: str, language: Language = ENGLISH
+) -> bytes:
     """The PDF of ``contents``, in which pictures and ``json_file`` are unchanged streams.
 
-    ``key_id`` is printed at the foot of each page.
+    ``key_id`` is printed at the foot of each page. Names, metadata and notes stay as they are in
+    every ``language``.
     """
     facts = contents.facts
+    texts = PdfTexts(language)
     pages = io.BytesIO()
-    foot = f"damage-tasks, made {facts['made_at']}, key {key_id}"
+    foot = texts.foot(facts, key_id)
 
     def draw_foot(canvas: Any, document: Any) -> None:
         canvas.setFont(FONT, 7)
@@ -78,11 +83,12 @@ def write_pages(contents: Contents, json_file: bytes, key_id: str) -> bytes:
         rightMargin=MARGIN,
         topMargin=MARGIN,
         bottomMargin=MARGIN,
-        title=_title(facts),
+        title=texts.title(facts),
         author="damage-tasks",
     )
-    document.build(list(_story(contents)), onFirstPage=draw_foot, onLaterPages=draw_foot)
+    document.build(list(_story(contents, texts)), onFirstPage=draw_foot, onLaterPages=draw_foot)
     writer = PdfWriter(clone_from=PdfReader(pages))
+    writer.root_object[NameObject("/Lang")] = TextStringObject(language.tag)
     writer.add_attachment(JSON_NAME, json_file)
     attached = io.BytesIO()
     writer.write(attached)
@@ -97,142 +103,48 @@ def _fonts() -> dict[str, TTFont]:
     return fonts
 
 
-def _title(facts: Mapping[str, Any]) -> str:
-    case = facts["case"]
-    return f"Evidence: case {case['case_id']}" if case else f"Evidence: {facts['photos'][0]['id']}"
-
-
-def _story(contents: Contents) -> Iterator[Flowable]:
+def _story(contents: Contents, texts: PdfTexts) -> Iterator[Flowable]:
     facts = contents.facts
-    yield _paragraph(_title(facts), TITLE)
-    yield _table(_summary(facts))
+    yield _paragraph(texts.title(facts), TITLE)
+    yield _table(texts.summary(facts))
     for number, photo in enumerate(facts["photos"], 1):
         if number > 1:
             yield PageBreak()
-        yield from _photo(number, photo, contents.pictures)
-
-
-def _summary(facts: Mapping[str, Any]) -> Rows:
-    yield "made by", facts["made_by"]
-    yield "made at", facts["made_at"]
-    yield "software", facts["software"]
-    if facts["faces_and_plates_pixelated"]:
-        yield "pictures", "faces and plates are pixelated, as far as they were found"
-    yield (
-        "billable",
-        "yes: a person has decided that there is damage"
-        if facts["billable"]
-        else "no: damage counts as billable only after a person's decision",
-    )
-    if facts["case"]:
-        yield "photos", len(facts["photos"])
-    yield (
-        "signature",
-        "Ed25519 over all bytes of this file; check it with: damage-tasks evidence verify FILE. "
-        f"The attached {JSON_NAME} has the same facts and pictures.",
-    )
+        yield from _photo(number, photo, contents.pictures, texts)
 
 
 def _photo(
-    number: int, photo: Mapping[str, Any], pictures: Mapping[str, bytes]
+    number: int, photo: Mapping[str, Any], pictures: Mapping[str, bytes], texts: PdfTexts
 ) -> Iterator[Flowable]:
-    yield _paragraph(f"Photo {number}", HEADING)
+    yield _paragraph(texts.photo(number), HEADING)
     if photo["overlay"]:
         yield _image(pictures[photo["overlay"]["picture"]], WIDTH, OVERLAY_HEIGHT)
         yield Spacer(0, 3 * mm)
-    yield _table(_facts(photo))
+    yield _table(texts.facts(photo))
     if photo["damages"]:
-        yield _paragraph("Damaged areas found by the networks", HEADING)
+        yield _paragraph(texts.damages, HEADING)
     crops = {crop["damage"]: pictures[crop["picture"]] for crop in photo["crops"]}
     histories = {each["number"]: each for each in photo["car_history"]["damages"]}
     for index, damage in enumerate(photo["damages"], 1):
-        yield _damage(index, damage, crops.get(index), histories.get(index))
-    yield _paragraph("Decisions of people", HEADING)
-    yield (
-        _table(map(_decision_row, photo["decisions"])) if photo["decisions"] else _paragraph("none")
-    )
-    yield _paragraph("Earlier photos of the car", HEADING)
-    yield (
-        _table(map(_earlier_row, photo["earlier_photos"]))
-        if photo["earlier_photos"]
-        else _paragraph("none known")
-    )
+        yield _damage(crops.get(index), texts.damage(index, damage, histories.get(index)))
+    yield _paragraph(texts.decisions, HEADING)
+    yield from _rows(map(texts.decision, photo["decisions"]), texts.no_decisions)
+    yield _paragraph(texts.earlier_photos, HEADING)
+    yield from _rows(map(texts.earlier, photo["earlier_photos"]), texts.no_earlier_photos)
 
 
-def _facts(photo: Mapping[str, Any]) -> Rows:
-    counting, quality, bundle = photo["counting_verdict"], photo["quality"], photo["bundle"]
-    yield "inspection", photo["id"]
-    yield "photo", photo["photo"]["url"]
-    yield "SHA-256 of the photo", photo["photo"]["sha256"]
-    by = counting["person"] or "the networks; no person has decided"
-    verdict = counting["verdict"] or "another photo is needed"
-    yield "verdict that counts", f"{verdict}, by {by}, {counting['made_at']}"
-    yield "billable", "yes" if photo["billable"] else "no"
-    score = photo["damage_score"]
-    shown = f", score {percent(score)}, by {photo['decided_by']}" if score is not None else ""
-    yield "verdict of the networks", f"{photo['verdict']}{shown}"
-    if photo["reason"]:
-        yield "reason", f"{photo['reason']['code']}: {photo['reason']['text']}"
-    if quality:
-        yield "quality", ", ".join([quality["verdict"], *quality["reasons"]])
-    if bundle:
-        yield "bundle", f"{bundle['name']} {bundle['version']}, digest {bundle['digest']}"
-    times = (f"{name} {ms:.0f}" for name, ms in photo["timings_ms"].items())
-    yield "timings in ms", ", ".join(times)
-    yield "examined at", photo["finished_at"]
-    yield from photo["metadata"].items()
-    for problem in photo["missing"]:
-        yield "missing", problem
+def _rows(rows: Rows, otherwise: str) -> Iterator[Flowable]:
+    found = list(rows)
+    yield _table(found) if found else _paragraph(otherwise)
 
 
-def _damage(
-    number: int, damage: Mapping[str, Any], crop: bytes | None, history: Mapping[str, Any] | None
-) -> Flowable:
-    x, y, width, height = damage["bbox"]
-    text = [
-        _paragraph(f"{number}. {damage['type']}, {damage['severity']}"),
-        _paragraph(f"confidence {percent(damage['confidence'])}"),
-        _paragraph(f"{damage['area_ratio']:.2%} of the photo"),
-        _paragraph(_history_text(history)),
-        _paragraph(f"at x {x}, y {y}; {width} x {height} pixels", SMALL),
-    ]
+def _damage(crop: bytes | None, lines: Sequence[str]) -> Flowable:
+    *large, small = lines
+    text = [*map(_paragraph, large), _paragraph(small, SMALL)]
     picture = _image(crop, CROP_SIDE, CROP_SIDE) if crop else ""
     widths = [CROP_SIDE + 6 * mm, WIDTH - CROP_SIDE - 6 * mm]
     style = [("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0)]
     return KeepTogether(Table([[picture, text]], colWidths=widths, style=style, hAlign="LEFT"))
-
-
-def _history_text(history: Mapping[str, Any] | None) -> str:
-    if history is None:
-        return "not compared with earlier photos"
-    earlier = history["earlier"]
-    shown = f", in {earlier['inspection_id']} of {earlier['finished_at']}" if earlier else ""
-    novelty = {"new": "new", "seen_before": "seen before"}.get(history["novelty"], "can't tell")
-    return f"{novelty}: {history['reason'].replace('_', ' ')}{shown}"
-
-
-def _decision_row(decision: Mapping[str, Any]) -> tuple[str, Any]:
-    payload = decision["payload"]
-    details = ", ".join(
-        f"{name} {payload[name]}"
-        for name in ("damage", "type", "severity", "text")
-        if name in payload
-    )
-    state = f"undone {decision['undone_at']}" if decision["undone_at"] else ""
-    state = "counts" if decision["counts"] else state
-    parts = (decision["person"], decision["action"].replace("_", " "), details, state)
-    return decision["made_at"], "; ".join(part for part in parts if part)
-
-
-def _earlier_row(earlier: Mapping[str, Any]) -> tuple[str, Any]:
-    found = ", ".join(f"{each['type']} ({each['severity']})" for each in earlier["damages"])
-    verdict = earlier["final_verdict"] or "another photo needed"
-    by = earlier["reviewed_by"] or "the networks"
-    return (
-        earlier["finished_at"],
-        f"{verdict} by {by}; found: {found or 'nothing'}; inspection {earlier['id']}; "
-        f"SHA-256 {earlier['photo']['sha256']}",
-    )
 
 
 def _table(rows: Rows) -> Flowable:
@@ -254,7 +166,8 @@ def _image(data: bytes, width: float, height: float) -> Image:
 
 
 def _paragraph(text: str, style: ParagraphStyle = TEXT) -> Paragraph:
-    runs = groupby(text, key=_font_of)
+    # The font has no parts of syllables, into which some systems take Korean names apart.
+    runs = groupby(normalize("NFC", text), key=_font_of)
     return Paragraph("".join(_run(font, "".join(characters)) for font, characters in runs), style)
 
 

@@ -17,6 +17,7 @@ from damage_tasks.evidence.pdf_file import JSON_NAME, attached_json, is_pdf, sig
 from damage_tasks.evidence.pdf_pages import write_pages
 from damage_tasks.evidence.picture_files import PictureFiles
 from damage_tasks.evidence.signatures import configured_key, key_id_of, public_key_of
+from damage_tasks.languages.catalogues import ENGLISH, Language
 
 if TYPE_CHECKING:
     from damage_tasks.evidence.verification import Verification
@@ -40,8 +41,12 @@ def evidence_of_inspection(
     id: str,
     made_by: str,
     redactor: Redactor | None = None,
+    *,
+    language: Language = ENGLISH,
 ) -> SignedEvidence:
     """Signed evidence about the inspection ``id``; ``redactor`` pixelates faces and plates.
+
+    The PDF is in ``language``; the JSON file is the same in every language.
 
     Raises `InspectionNotFound`, `SettingsError` without a key, and what
     `damage_tasks.evidence.contents.collect` raises.
@@ -49,7 +54,7 @@ def evidence_of_inspection(
     found = store.find_reviewed(id)
     if found is None:
         raise InspectionNotFound(f"no inspection {id}; it may still be on the queue")
-    return _evidence(store, settings, [found], None, made_by, redactor)
+    return _evidence(store, settings, [found], None, made_by, redactor, language)
 
 
 def evidence_of_case(
@@ -60,6 +65,7 @@ def evidence_of_case(
     redactor: Redactor | None = None,
     *,
     max_photos: int | None = None,
+    language: Language = ENGLISH,
 ) -> SignedEvidence:
     """Signed evidence about all photos of a case; raises as `evidence_of_inspection` does.
 
@@ -75,7 +81,8 @@ def evidence_of_case(
             f"run `damage-tasks evidence --case {quote(case_id)}`"
         )
     found = [store.find_reviewed(id) for id in case["inspections"]]
-    return _evidence(store, settings, [each for each in found if each], case, made_by, redactor)
+    inspections = [each for each in found if each]
+    return _evidence(store, settings, inspections, case, made_by, redactor, language)
 
 
 def evidence_name(id: str) -> str:
@@ -90,6 +97,7 @@ def _evidence(
     case: dict[str, Any] | None,
     made_by: str,
     redactor: Redactor | None,
+    language: Language,
 ) -> SignedEvidence:
     key = configured_key(settings)  # before the pictures are read
     contents = collect(
@@ -101,7 +109,7 @@ def _evidence(
         made_at=datetime.now(UTC).replace(microsecond=0),
     )
     file = write_json(contents, key)
-    pages = write_pages(contents, file, key_id_of(public_key_of(key)))
+    pages = write_pages(contents, file, key_id_of(public_key_of(key)), language)
     return SignedEvidence(file, sign_pdf(pages, {JSON_NAME: file, **contents.pictures}, key))
 
 

@@ -15,6 +15,7 @@ from damage_tasks.evidence.signed_evidence import (
     evidence_of_case,
     evidence_of_inspection,
 )
+from damage_tasks.review.request_language import language_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -46,7 +47,12 @@ class EvidencePages:
         """Evidence about one inspection."""
         id, name = request.path_params["id"], request.state.person.name
         made = evidence_of_inspection(
-            self._store, self._settings, id, name, self._pictures.redactor
+            self._store,
+            self._settings,
+            id,
+            name,
+            self._pictures.redactor,
+            language=language_of(request),
         )
         audit.info("made evidence", extra={"person": name, "inspection": id})
         return _file(request, id, made)
@@ -61,6 +67,7 @@ class EvidencePages:
             name,
             self._pictures.redactor,
             max_photos=MAX_CASE_PHOTOS,
+            language=language_of(request),
         )
         audit.info("made evidence", extra={"person": name, "case": id})
         return _file(request, f"case-{id}", made)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from damage_tasks.review.languages import COOKIE
 from damage_tasks.review.page_security import safe_path
+from damage_tasks.review.request_language import COOKIE
 
 LIFETIME_SECONDS = 365 * 24 * 3600
 

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from damage_tasks.http_access import is_from_other_site, is_loopback
-from damage_tasks.review.languages import language_of
+from damage_tasks.review.request_language import language_of
 
 HEALTH = "/health"  # load balancers use addresses as the host
 # Everything comes from the page's own server; nothing runs that is written inside a page.

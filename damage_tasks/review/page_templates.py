@@ -10,9 +10,9 @@ from urllib.parse import unquote, urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from damage_tasks.damage import Damage, enlarged_view
+from damage_tasks.languages.catalogues import Language
+from damage_tasks.languages.error_explanations import explain
 from damage_tasks.review.drift_plots import bars
-from damage_tasks.review.error_explanations import explain
-from damage_tasks.review.languages import Language
 from damage_tasks.review.selections import inspection_path
 
 FOLDER = Path(__file__).parent

@@ -18,11 +18,11 @@ from damage_tasks.inspection import Inspection, Verdict
 from damage_tasks.results import work_lists
 from damage_tasks.results.decisions import decided_counts
 from damage_tasks.results.work_lists import WorkList
-from damage_tasks.review.languages import language_of
 from damage_tasks.review.page_security import csrf_token, own_path
 from damage_tasks.review.people import Person, Role
 from damage_tasks.review.pictures import Pictures
 from damage_tasks.review.recording import record, undo_last
+from damage_tasks.review.request_language import language_of
 from damage_tasks.review.selections import DEFAULT_LIST, ListAddress, inspection_path
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from damage_tasks.errors import SettingsError
-from damage_tasks.review.languages import language_of
 from damage_tasks.review.people import Identity, is_valid_name
+from damage_tasks.review.request_language import language_of
 
 
 class SignIn(Protocol):

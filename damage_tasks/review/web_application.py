@@ -31,17 +31,18 @@ from damage_tasks.errors import (
     TemporaryError,
 )
 from damage_tasks.http_access import is_loopback
+from damage_tasks.languages.catalogues import Languages
 from damage_tasks.production_quality.latest_drift import LatestDrift
 from damage_tasks.production_quality.latest_report import LatestReport
 from damage_tasks.review.car_pages import CarPages
 from damage_tasks.review.evidence_pages import EvidencePages
 from damage_tasks.review.language_choice import choose_language
-from damage_tasks.review.languages import Languages, language_of
 from damage_tasks.review.page_security import HEALTH, PageSecurity, has_csrf_token
 from damage_tasks.review.page_templates import FOLDER, open_templates
 from damage_tasks.review.pages import Pages, render
 from damage_tasks.review.people import Person, Role, role_of
 from damage_tasks.review.pictures import Pictures
+from damage_tasks.review.request_language import language_of
 from damage_tasks.review.sign_in import BasicSignIn, LocalSignIn, ProxySignIn, SignIn
 
 if TYPE_CHECKING:

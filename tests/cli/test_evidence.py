@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from pypdf import PdfReader
 from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
@@ -36,6 +37,20 @@ def test_both_files_are_written_and_valid(decided: EvidenceArchive, tmp_path: Pa
         done = run("verify", file)
         assert done.exit_code == 0, done.output
         assert done.stdout.startswith("valid: signed with the key ")
+
+
+def test_the_pdf_has_the_language_that_is_asked_for(
+    decided: EvidenceArchive, tmp_path: Path
+) -> None:
+    done = run("car", "--out", tmp_path, "--language", "ko")
+    assert done.exit_code == 0, done.output
+    file = tmp_path / "evidence-car.pdf"
+    assert "증빙 자료: car" in PdfReader(file).pages[0].extract_text()
+    assert run("verify", file).exit_code == 0
+    done = run("car", "--out", tmp_path / "other", "--language", "xx")
+    assert done.exit_code == 2
+    assert "xx is not one of en, ko" in done.stderr
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_changed_file_is_refused_with_the_part(decided: EvidenceArchive, tmp_path: Path) -> None:

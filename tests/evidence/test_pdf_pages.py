@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
+import unicodedata
 
+import pytest
 from pypdf import PdfReader
 
 from damage_tasks.evidence.contents import Contents
 from damage_tasks.evidence.pdf_pages import write_pages
+from damage_tasks.languages.catalogues import Languages
 from tools.sample_pictures_and_results import jpeg
 
 OVERLAY = jpeg(400, 300)
@@ -47,13 +51,16 @@ def photo(**changes: object) -> dict[str, object]:
     return {**values, **changes}
 
 
-def pages_of(*photos: dict[str, object]) -> PdfReader:
+def pages_of(*photos: dict[str, object], language: str = "en") -> PdfReader:
     contents = Contents({**FACTS, "photos": list(photos)}, {"photo 1 overlay": OVERLAY})
-    return PdfReader(io.BytesIO(write_pages(contents, b"{}", "0123456789abcdef")), strict=True)
+    pages = write_pages(contents, b"{}", "0123456789abcdef", Languages()[language])
+    return PdfReader(io.BytesIO(pages), strict=True)
 
 
-def text_of(*photos: dict[str, object]) -> str:
-    return " ".join(page.extract_text() for page in pages_of(*photos).pages)
+def text_of(*photos: dict[str, object], language: str = "en") -> str:
+    """The words of the pages, with one space between them."""
+    pages = pages_of(*photos, language=language).pages
+    return " ".join(" ".join(page.extract_text() for page in pages).split())
 
 
 def test_each_photo_begins_a_new_page() -> None:
@@ -74,7 +81,7 @@ def test_pictures_and_the_attached_file_are_unchanged() -> None:
 
 def test_a_photo_that_must_be_retaken_and_has_no_finding_is_shown() -> None:
     text = text_of(photo(missing=["no copy was kept"], overlay=None))
-    assert "another photo is needed, by 김철수" in text
+    assert "another photo needed, by 김철수, Nov 23, 2026 00:00:00 UTC" in text
     assert "no_vehicle: no car" in text
     assert "no copy was kept" in text
 
@@ -94,8 +101,8 @@ def test_an_undone_decision_is_marked() -> None:
         "payload": {"damage": 2}, "undone_at": "2026-11-24", "counts": False,
     }  # fmt: skip
     text = text_of(photo(decisions=[decision, {**decision, "undone_at": None, "counts": True}]))
-    assert "ann; no damage; damage 2; undone 2026-11-24" in text
-    assert "ann; no damage; damage 2; counts" in text
+    assert "ann; No damage; area 2; undone Nov 24, 2026 00:00:00 UTC" in text
+    assert "ann; No damage; area 2; counts" in text
 
 
 def test_earlier_photos_are_listed() -> None:
@@ -105,7 +112,7 @@ def test_earlier_photos_are_listed() -> None:
         "damages": [{"type": "dent", "severity": "minor"}],
     }  # fmt: skip
     text = text_of(photo(earlier_photos=[earlier, {**earlier, "damages": [], "reviewed_by": None}]))
-    assert "another photo needed by bob; found: dent (minor)" in text
+    assert "another photo needed, by bob; found: dent (minor)" in text
     assert "by the networks; found: nothing" in text
 
 
@@ -118,6 +125,72 @@ def test_damage_is_shown_with_what_earlier_photos_say() -> None:
         {"number": 2, "novelty": "unknown", "reason": "other_view", "earlier": None},
     ]  # fmt: skip
     text = text_of(photo(damages=[damage] * 3, car_history={"damages": histories}))
-    assert "new: absent, in old of 2026-10-01" in text
-    assert "can't tell: other view" in text
+    assert "new: An earlier photo shows this place without damage." in text
+    assert "Photo of Oct 1, 2026 00:00:00 UTC (old)" in text
+    assert "can't tell: No earlier photo clearly shows this part of the car." in text
     assert "not compared with earlier photos" in text
+
+
+DECISIONS = [
+    {"made_at": "2026-11-23T09:05:07.123456+09:00", "person": "김철수", "action": action,
+     "payload": payload, "undone_at": None, "counts": True}
+    for action, payload in (
+        ("confirm", {"damage": 1}), ("no_damage", {}), ("retake", {}), ("note", {"text": "앞문"}),
+        ("wrong_type", {"damage": 1, "type": "scratch"}), ("missed", {"point": [1, 2]}),
+        ("severity", {"damage": 1, "severity": "severe"}), ("reshape", {"damage": 1}),
+    )
+]  # fmt: skip
+FULL = {
+    "decisions": [*DECISIONS, {**DECISIONS[0], "counts": False, "undone_at": "2026-11-24"}],
+    "damages": [{"type": "dent", "severity": "minor", "confidence": 0.8, "area_ratio": 0.0123,
+                 "bbox": [1, 2, 3, 4]}] * 2,
+    "car_history": {"damages": [
+        {"number": 1, "novelty": "new", "reason": "absent",
+         "earlier": {"inspection_id": "1", "finished_at": "2026-10-01"}}]},
+    "damage_score": 0.9,
+    "decided_by": "damage",
+    "quality": {"verdict": "poor", "reasons": ["blurred", "too_dark", "overexposed"]},
+    "bundle": {"name": "1", "version": "2.0", "digest": "3"},
+    "timings_ms": dict.fromkeys(
+        ("download", "decode", "segmentation", "overlay", "persistence", "total"), 12.0),
+    "earlier_photos": [
+        {"id": "2", "photo": {"sha256": "4"}, "finished_at": "2026-10-01", "final_verdict": "clean",
+         "reviewed_by": by, "damages": found}
+        for by, found in ((None, []), ("김철수", [{"type": "dent", "severity": "moderate"}]))],
+    "missing": ["the photo was not examined"],
+    "reason": None,
+}  # fmt: skip
+
+
+def test_a_korean_page_has_no_english_words_besides_names() -> None:
+    text = text_of(photo(**FULL), language="ko")
+    assert set(re.findall(r"[A-Za-z]{2,}", text)) == {
+        "Ed", "FILE", "ID", "SHA", "UTC", "a" * 64, "abcdef", "car", "damage", "evidence",
+        "example", "https", "jpg", "json", "ms", "photos", "return", "task", "tasks", "verify",
+    }  # fmt: skip
+    assert "증빙 자료: 검수 건 return-7" in text
+    assert "1. 찌그러짐, 경미" in text and "신뢰도 80%" in text and "1.23%" in text
+    assert "2026. 11. 23. 00:05:07 UTC" in text
+    assert "김철수; 손상 유형 수정됨; 부위 1; 스크래치; 유효" in text
+    assert (
+        "새 손상: 이전 사진에는 이 위치에 손상이 없습니다. 2026. 10. 1. 00:00:00 UTC의 사진 (1)"
+        in text
+    )
+    assert "U+" not in text
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_the_pdf_names_its_language(language: str) -> None:
+    assert str(pages_of(photo(), language=language).root_object["/Lang"]) == language
+
+
+def test_an_error_is_explained_in_the_readers_language_with_its_details() -> None:
+    reason = {"code": "photo_too_small", "text": "100 px"}
+    assert "photo_too_small: 100 px" in text_of(photo(reason=reason))
+    korean = text_of(photo(reason=reason), language="ko")
+    assert "허용된 화소 수보다 작습니다 (photo_too_small: 100 px)" in korean
+
+
+def test_korean_that_was_taken_apart_into_letters_is_put_together() -> None:
+    text = text_of(photo(metadata={"고객": unicodedata.normalize("NFD", "김철수 쀍")}))
+    assert "고객 김철수 쀍" in text and "U+" not in text

@@ -18,7 +18,13 @@ from damage_tasks.errors import EvidenceTooLarge, InspectionNotFound, SettingsEr
 from damage_tasks.evidence import contents
 from damage_tasks.evidence.pdf_file import attached_json
 from damage_tasks.evidence.signatures import load_key, new_key, public_key_of
-from damage_tasks.evidence.signed_evidence import evidence_name, evidence_of_case, verify
+from damage_tasks.evidence.signed_evidence import (
+    evidence_name,
+    evidence_of_case,
+    evidence_of_inspection,
+    verify,
+)
+from damage_tasks.languages.catalogues import Languages
 from damage_tasks.settings import get_settings
 from tests.evidence.conftest import NOTE, EvidenceArchive
 from tests.labelling.conftest import DENT, SCRATCH
@@ -228,3 +234,19 @@ def test_all_photos_of_a_case_share_the_time_for_comparisons(
     assert (front["compared"], rear["compared"]) == (1, 0)
     assert front["earlier_photos"] == rear["earlier_photos"] == 1
     assert [each["reason"] for each in rear["damages"]] == ["not_compared"]
+
+
+def test_a_korean_pdf_is_valid_and_its_facts_are_those_of_the_english_one(
+    decided: EvidenceArchive,
+) -> None:
+    english, korean = [
+        evidence_of_inspection(decided.store, get_settings(), "car", "ann", language=language)
+        for language in Languages()
+    ]
+    for made in (english, korean):
+        assert not verify(made.pdf, {decided.public_key}).problems
+        assert attached_json(made.pdf) == made.json
+    facts = [json.loads(made.json) for made in (english, korean)]
+    for each in facts:
+        del each["evidence"]["made_at"], each["signature"]
+    assert facts[0] == facts[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 from pydantic import SecretStr
+from pypdf import PdfReader
 
 from damage_tasks.evidence.signatures import load_key, new_key, public_key_of
 from damage_tasks.evidence.signed_evidence import verify
@@ -57,6 +59,15 @@ def test_an_inspector_downloads_valid_evidence_in_their_name(
     made = [record.__dict__ for record in caplog.records if record.message == "made evidence"]
     assert [each["person"] for each in made] == ["ann"] * 4
     assert (made[0]["inspection"], made[2]["case"]) == (id, "return 7")
+
+
+def test_the_pdf_has_the_language_of_the_page(review_site: Open, client: httpx2.Client) -> None:
+    with review_site(**ACCESS) as site:
+        id = site.add_photo(2, case_id="return-7")
+        for path in (f"/inspections/{id}/evidence.pdf", "/cases/return-7/evidence.pdf"):
+            for language, title in (("ko", "증빙 자료: "), ("en", "Evidence: ")):
+                pdf = client.get(site.url + path, headers={"Accept-Language": language}).content
+                assert PdfReader(io.BytesIO(pdf)).pages[0].extract_text().startswith(title)
 
 
 def test_a_viewer_gets_no_evidence(review_site: Open, client: httpx2.Client) -> None:

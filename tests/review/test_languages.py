@@ -10,7 +10,8 @@ import httpx2
 import pytest
 
 from damage_tasks.errors import SettingsError
-from damage_tasks.review.languages import Languages, accepted
+from damage_tasks.languages.catalogues import Languages
+from damage_tasks.review.request_language import accepted
 from tests.review.conftest import Open
 
 GERMAN = """

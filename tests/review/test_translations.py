@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from damage_tasks.review import languages
+from damage_tasks.languages import catalogues as languages
 from tools.translations import REVIEW, catalogues, extracted, read, updated
 
 TEMPLATES = sorted((REVIEW / "templates").glob("*.html"))

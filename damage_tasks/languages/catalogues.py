@@ -1,31 +1,29 @@
-"""The languages of the page: English, and one for each catalogue in the folder ``translations``."""
+"""English, and one language for each catalogue in the folder ``translations``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
 
-from babel import Locale, negotiate_locale
+from babel import Locale
 from babel.dates import format_date
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent, parse_pattern
-from starlette.requests import Request
 
 from damage_tasks.errors import SettingsError
 from damage_tasks.inspection import whole_percent
 
 FOLDER = Path(__file__).parent / "translations"
-COOKIE = "damage_language"
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """A language, with its ``translations`` of the page's English texts."""
+    """A language, with its ``translations`` of the English texts."""
 
     locale: Locale
     translations: NullTranslations
@@ -52,6 +50,12 @@ class Language:
         """Date and time of ``moment``, which is in UTC; empty for None."""
         return f"{self.day(moment)} {moment:%H:%M} UTC" if moment else ""
 
+    def exact_moment(self, moment: datetime) -> str:
+        """Date and time of ``moment`` to the second, in UTC; without a time zone it is in UTC."""
+        known = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        utc = known.astimezone(UTC)
+        return f"{self.day(utc)} {utc:%H:%M:%S} UTC"
+
     def percent(self, share: float) -> str:
         """``share`` (0 to 1) as a percentage that never rounds up to certainty."""
         return format_percent(whole_percent(share) / 100, locale=self.locale)
@@ -66,6 +70,9 @@ class Language:
         return format_decimal(round(value, decimals), locale=self.locale)
 
 
+ENGLISH = Language(Locale("en"), NullTranslations())
+
+
 class Languages:
     """The languages of the catalogues in ``folder``, and English.
 
@@ -74,13 +81,11 @@ class Languages:
     """
 
     def __init__(self, default: str | None = None, folder: Path = FOLDER) -> None:
-        english = Language(Locale("en"), NullTranslations())
-        found = (english, *map(_read, sorted(folder.glob("*.po"))))
+        found = (ENGLISH, *map(_read, sorted(folder.glob("*.po"))))
         self._by_tag = {language.tag.lower(): language for language in found}
-        self._default = default
+        self.default = default
         if default is not None and default not in self:
-            tags = ", ".join(language.tag for language in self)
-            raise SettingsError(f"DAMAGE_REVIEW_LANGUAGE: {default} is not one of {tags}")
+            raise SettingsError(f"DAMAGE_REVIEW_LANGUAGE: {default} is not one of {self.tags}")
 
     def __iter__(self) -> Iterator[Language]:
         return iter(self._by_tag.values())
@@ -88,32 +93,14 @@ class Languages:
     def __contains__(self, tag: str) -> bool:
         return tag.lower() in self._by_tag
 
-    def choose(self, request: Request) -> Language:
-        """The language that the person has chosen, or else the default, or the browser's."""
-        tag = request.cookies.get(COOKIE, "")
-        if tag not in self:
-            wanted = accepted(request.headers.get("Accept-Language", ""))
-            tag = self._default or negotiate_locale(wanted, self._by_tag, sep="-") or "en"
+    def __getitem__(self, tag: str) -> Language:
+        """The language with ``tag``; raises `KeyError` if there is none."""
         return self._by_tag[tag.lower()]
 
-
-def language_of(request: Request) -> Language:
-    """The language in which ``request`` is answered."""
-    languages: Languages = request.app.state.languages
-    return languages.choose(request)
-
-
-def accepted(header: str) -> list[str]:
-    """The tags in ``Accept-Language`` in lower case, the most preferred first."""
-    weights: dict[str, float] = {}
-    for entry in header.lower().split(","):
-        tag, _, weight = entry.partition(";")
-        try:
-            weights[tag.strip()] = float(weight.strip().removeprefix("q=") or 1)
-        except ValueError:
-            continue
-    found = [tag for tag, weight in weights.items() if tag and weight > 0]
-    return sorted(found, key=lambda tag: -weights[tag])
+    @property
+    def tags(self) -> str:
+        """The tags of all languages, for people: "en, ko"."""
+        return ", ".join(language.tag for language in self)
 
 
 def _read(path: Path) -> Language:

@@ -1,0 +1,1 @@
+"""The languages of texts for people: catalogues of translations, dates and numbers."""
