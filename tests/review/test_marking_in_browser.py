@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from damage_tasks.inspection import PhotoFacts
 from damage_tasks.labelling.class_masks import CLASS_IDS
 from damage_tasks.labelling.export_choice import PhotoChoice
 from damage_tasks.labelling.photo_export import export_photos
 from damage_tasks.settings import get_settings
 from tests.review.conftest import HEIGHT, WIDTH, Open, ReviewSite
-from tests.review.test_review_browser import DESK, PHONE, actions, press, step, violations
+from tests.review.test_review_browser import (
+    DESK,
+    PHONE,
+    actions,
+    drawn_photo,
+    press,
+    step,
+    violations,
+)
+from tests.screenshots import keep_screenshot
 
 pytestmark = pytest.mark.server
 TRIANGLE = ((250, 200), (350, 200), (350, 280))
@@ -152,3 +165,27 @@ def test_an_outline_that_does_not_arrive_can_be_sent_again(chromium: Any, site: 
     ((_, payload),) = actions(site, "task-1")
     assert len(payload["polygon"]) == 3
     page.close()
+
+
+@pytest.mark.slow
+def test_marking_looks_as_in_the_documentation(
+    chromium: Any, review_site: Open, tmp_path: Path
+) -> None:
+    data, right = drawn_photo()
+    *found, missed = right.damages
+    digest = hashlib.sha256(data).hexdigest()
+    with review_site() as site:
+        site.add_photo(
+            1, data, sha256=digest, photo=PhotoFacts(digest, len(data), 1280, 960),
+            found=replace(right, damages=tuple(found)), verdict=right.verdict,
+        )  # fmt: skip
+        page = opened(chromium, site, DESK)
+        page.wait_for_load_state("networkidle")
+        page.keyboard.press("d")
+        page.locator("#marking").get_by_role("button", name=missed.type).click()
+        corners = cv2.approxPolyDP(np.array(missed.polygon, np.int32)[:, None], 12, closed=True)
+        for x, y in corners[:, 0]:
+            page.mouse.click(*place_on_screen(page, float(x), float(y)))
+        expect(page.locator("#drawing .corner")).to_have_count(len(corners))
+        keep_screenshot(page, "review-marking.jpg", tmp_path)
+        page.close()
