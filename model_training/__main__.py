@@ -9,6 +9,7 @@ from model_training.cli.average import average
 from model_training.cli.bands import bands
 from model_training.cli.compare import compare
 from model_training.cli.curate import curate
+from model_training.cli.digest import digest
 from model_training.cli.evaluate import evaluate
 from model_training.cli.export import export
 from model_training.cli.fit_score import fit_score
@@ -29,7 +30,7 @@ cli = typer.Typer(
 )
 for command in (
     curate, train, fit_score, evaluate, export, average, bands, reference, pack, quantise,
-    compare, train_plates, pack_redaction,
+    compare, digest, train_plates, pack_redaction,
 ):  # fmt: skip
     cli.command()(command)
 

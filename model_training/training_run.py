@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -13,13 +14,14 @@ from rich.console import Console
 from damage_tasks.settings import get_settings
 from model_training.bundling.bundle_export import ExportSettings, export
 from model_training.bundling.validation_monitor import validation_monitor
+from model_training.data.data_digest import digest_of
 from model_training.data.labelled_photos import VAL_SHARE, LabelledPhoto, PhotosError, of_split
 from model_training.fitting.additional_training_photos import drawn_cars, scenery, vehicle_masks
 from model_training.fitting.checkpoints import CheckpointError, load_checkpoint
 from model_training.fitting.training_log import LOG
 from model_training.fitting.training_loop import LATEST_FILE, train
 from model_training.fitting.training_settings import TrainingSettings
-from model_training.fitting.warm_start import write_start
+from model_training.fitting.warm_start import read_origin, write_start
 
 START_FILE = "start.safetensors"
 QUICK = "quick"
@@ -107,7 +109,7 @@ def _fit(
     more = drawn_cars(run / f"cars-{car_count}", car_count, console) if car_count else []
     if scenery_folder:
         more = more + scenery(scenery_folder)
-    start = None
+    start, lineage = None, _lineage(run / LATEST_FILE, init, [*learned, *held_back])
     if init and not (run / LATEST_FILE).exists():
         start = run / START_FILE
         share = write_start(init, settings, start, get_settings().bundle_cache)
@@ -119,7 +121,17 @@ def _fit(
         highlight=False,
     )
     monitor = validation_monitor(held_back)
-    return train([*learned, *more], run, settings, masks, monitor, start), described
+    return train([*learned, *more], run, settings, masks, monitor, start, lineage), described
+
+
+def _lineage(latest: Path, init: str, photos: Sequence[LabelledPhoto]) -> dict[str, Any]:
+    """What is recorded about the origin of the weights; a continued training keeps its start."""
+    found: list[Any] = []
+    if latest.exists():
+        found = load_checkpoint(latest)[1].get("lineage", {}).get("trained_from", [])
+    elif init:
+        found = [read_origin(init, get_settings().bundle_cache).parent.model_dump()]
+    return {"trained_from": found, "training_data": digest_of(photos).model_dump()}
 
 
 def _few(photos: Sequence[LabelledPhoto]) -> list[LabelledPhoto]:

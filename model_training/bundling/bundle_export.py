@@ -20,6 +20,7 @@ from damage_tasks.vision.segmenter import Segmenter
 from model_store.architectures.efficientnet_lite_unet import EfficientNetLiteUNet
 from model_store.bundle import open_bundle
 from model_store.manifest import Input
+from model_training.bundling.code_version import code_version
 from model_training.bundling.decision_parameters import Choices, choose
 from model_training.bundling.manifest_file import write_manifest
 from model_training.bundling.model_card import write_card
@@ -174,6 +175,7 @@ def _manifest(
         "licence": settings.licence,
         "training_data": settings.training_data,
         "description": settings.description or _described(facts),
+        "lineage": {**facts.get("lineage", {}), "code": code_version().model_dump()},
         "types": list(CLASS_IDS),
         "weights": {TRUNK_NAME: entry},
         "networks": [

@@ -15,6 +15,7 @@ from damage_tasks.vision.segmenter import Segmenter
 from model_store.bundle import Bundle, open_bundle
 from model_store.errors import BundleError
 from model_store.manifest import MANIFEST_FILE
+from model_training.bundling.code_version import code_version
 from model_training.bundling.manifest_file import write_manifest
 from model_training.bundling.self_test_photos import golden_entries, write_golden
 from model_training.data.labelled_photos import CLASS_IDS
@@ -47,20 +48,27 @@ ROLES: Mapping[str, Mapping[str, Any]] = {
 
 
 def pack(
-    folder: Path, facts: Mapping[str, str], long_side: int, console: Console | None = None
+    folder: Path,
+    facts: Mapping[str, str],
+    long_side: int,
+    console: Console | None = None,
+    lineage: Mapping[str, Any] | None = None,
 ) -> Bundle:
     """Write the manifest of the networks in ``folder``, and their golden photos.
 
     Entries of an existing ``manifest.json`` are kept, except for figures that were measured
     with other weights or thresholds; sizes, checksums and golden outcomes are computed, and
     anything else missing gets a default.
-    ``facts``: name, version, licence ..., which override the manifest.
+    ``facts``: name, version, licence ..., which override the manifest, as ``lineage``
+    does with single entries of the manifest's own.
     ``long_side``: the input size of weights that it does not describe, px.  Photos in
     ``folder/golden`` become the golden photos; drawn ones are made if there are none.
     Raises `BundleError`.
     """
     manifest = {**_draft(folder), **facts}
     manifest.setdefault("schema", 1)
+    lineage = {**manifest.get("lineage", {}), **(lineage or {})}
+    manifest["lineage"] = {**lineage, "code": code_version().model_dump()}
     manifest["created"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     _describe_weights(folder, manifest, long_side)
     manifest.setdefault("networks", _networks(manifest["weights"]))

@@ -19,6 +19,7 @@ from damage_tasks.redaction.redactor import Redactor, redacted_shares
 from damage_tasks.samples.car_photo import draw_sample
 from model_store.bundle import Bundle, open_any_bundle, redaction_bundle
 from model_store.manifest import RedactionManifest
+from model_training.bundling.code_version import code_version
 from model_training.bundling.manifest_file import write_manifest
 from model_training.bundling.redaction_card import write_card
 from model_training.data.labelled_photos import LabelledPhoto
@@ -71,6 +72,7 @@ def write_redaction_bundle(
         "licence": settings.licence,
         "training_data": settings.training_data,
         "description": settings.description,
+        "lineage": {"code": code_version().model_dump()},
         "weights": {},
         "networks": [],
     }

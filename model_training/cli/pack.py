@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from model_training.cli.options import check_version_if_given
+from model_training.cli.options import Classes, EmptyIsClean, check_version_if_given, read
 
 
 def pack(
@@ -26,6 +27,21 @@ def pack(
     long_side: Annotated[
         int, typer.Option(help="Longer side of all networks' inputs, pixels.", min=32)
     ] = 512,
+    trained_from: Annotated[
+        list[str] | None,
+        typer.Option(metavar="BUNDLE", help="A bundle that the networks were trained from."),
+    ] = None,
+    photos: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder of the labelled photos that the networks were trained on; the manifest "
+            "gets their digest.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    classes: Classes = None,
+    empty_is_clean: EmptyIsClean = False,
 ) -> None:
     """Create a bundle from your own networks: write a manifest and golden photos to a folder.
 
@@ -38,13 +54,25 @@ def pack(
     Example: python -m model_training pack bundle --name damage --version 1.0.0
     --licence "our own photos" --training-data "4,000 photos of our fleet"
     """
+    from damage_tasks.settings import get_settings
+    from damage_tasks.storage.aws_clients import new_client
+    from model_store.fetch import fetch_bundle
     from model_training.bundling.manifest_from_weights import pack as write_bundle
+    from model_training.data.data_digest import digest_of
 
     given = {"name": name, "version": version, "licence": licence}
     given |= {"training_data": training_data, "description": description}
     console = Console(highlight=False)
     facts = {key: value for key, value in given.items() if value}
-    bundle = write_bundle(folder, facts, long_side, console)
+    lineage: dict[str, Any] = {}
+    if trained_from:
+        cache = get_settings().bundle_cache
+        parents = [fetch_bundle(uri, cache, new_client).identity for uri in trained_from]
+        lineage["trained_from"] = [{"kind": "bundle", **asdict(parent)} for parent in parents]
+    if photos:
+        labelled = read(photos, classes=classes, empty_is_clean=empty_is_clean)
+        lineage["training_data"] = digest_of(labelled).model_dump()
+    bundle = write_bundle(folder, facts, long_side, console, lineage)
     console.print(
         f"{bundle.label} has {len(bundle.manifest.networks)} networks and "
         f"{len(bundle.manifest.golden)} golden photos; next: python -m model_training evaluate "

@@ -48,7 +48,13 @@ def mean_of(sources: Sequence[str], cache: Path) -> tuple[dict[str, Tensor], dic
     network = {k: v for k, v in facts["settings"]["network"].items() if k not in FITTED}
     network["scores"] = len(SCORE_CHANNELS)
     settings = {**facts["settings"], "network": network}
-    return mean, {**facts, "settings": settings, "mean_of": named}
+    lineage: dict[str, Any] = {
+        "trained_from": [origin.parent.model_dump() for origin in origins.values()]
+    }
+    data = [(origin.facts or {}).get("lineage", {}).get("training_data") for origin in trained]
+    if data[0] is not None and all(found == data[0] for found in data):
+        lineage["training_data"] = data[0]
+    return mean, {**facts, "settings": settings, "mean_of": named, "lineage": lineage}
 
 
 def save(tensors: dict[str, Tensor], facts: dict[str, Any], out: Path) -> None:

@@ -39,6 +39,7 @@ class Trainer:
     def __init__(self, pool: PhotoPool, settings: TrainingSettings, rank: int = 0) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.pool, self.step, self.rank = settings, pool, 0, rank
+        self.facts: dict[str, Any] = {}  # more metadata for checkpoints
         self.network = new_network(settings)
         self.network.to(settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.frozen = _first_blocks(self.network, settings.frozen_blocks)
@@ -115,7 +116,7 @@ class Trainer:
             ("optimiser", optimiser_tensors(self.optimiser, self.names)),
         ):
             tensors |= {f"{prefix}.{name}": tensor for name, tensor in state.items()}
-        facts = {"step": self.step, "settings": asdict(self.settings)}
+        facts = {"step": self.step, "settings": asdict(self.settings), **self.facts}
         save_checkpoint(path, tensors, facts)
 
     def load(self, path: Path) -> None:

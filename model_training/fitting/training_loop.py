@@ -50,12 +50,14 @@ def train(
     vehicles: dict[str, NDArray[np.uint8]] | None = None,
     monitor: Monitor | None = None,
     start_from: Path | None = None,
+    lineage: dict[str, Any] | None = None,
 ) -> Path:
     """Train on ``photos`` until ``settings.steps``; returns the path of the last checkpoint.
 
     Continues an existing training in ``run``.  ``vehicles``: 0/1 masks (H x W uint8) of clean
     photos by id.  ``start_from``: a checkpoint to start with if ``run`` has
-    none.  Writes `LATEST_FILE`, `STABLE_FILE` (the state before the learning rate's decay)
+    none.  ``lineage`` goes into the checkpoints' metadata.
+    Writes `LATEST_FILE`, `STABLE_FILE` (the state before the learning rate's decay)
     and what `TrainingLog` does to ``run``.
 
     Runs ``settings.processes`` single-threaded processes, which share each
@@ -65,7 +67,7 @@ def train(
     prepare_to_fork()
     run.mkdir(parents=True, exist_ok=True)
     pool = PhotoPool.read(photos, vehicles)
-    job = _Job(pool, run, settings, monitor, start_from)
+    job = _Job(pool, run, settings, monitor, start_from, lineage)
     if settings.processes < 2:
         _train(0, job)
     else:
@@ -83,6 +85,7 @@ class _Job:
     settings: TrainingSettings
     monitor: Monitor | None
     start_from: Path | None
+    lineage: dict[str, Any] | None
 
 
 @flushed_denormals()
@@ -96,6 +99,8 @@ def _train(rank: int, job: _Job) -> None:
         where = f"file://{(run / '.meeting').absolute()}"
         dist.init_process_group("gloo", where, rank=rank, world_size=settings.processes)
     trainer = Trainer(job.pool, settings, rank)
+    if job.lineage is not None:
+        trainer.facts["lineage"] = job.lineage
     latest = run / LATEST_FILE
     start = latest if latest.exists() else job.start_from
     if start is not None:

@@ -6,6 +6,7 @@ index, so a bundle with fewer or different types is useful too.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from damage_tasks.storage.aws_clients import new_client
 from model_store.fetch import fetch_bundle
-from model_store.manifest import Gate, Locator, Manifest, UnionNetwork
+from model_store.manifest import Gate, Locator, Manifest, Parent, UnionNetwork
 from model_training.data.targets import MASK_CHANNELS, SCORE_CHANNELS, SCREENING
 from model_training.fitting.checkpoints import (
     CheckpointError,
@@ -40,13 +41,14 @@ Rows = Mapping[str, tuple[str, int]]
 class Origin:
     """Weights to start with: tensors, the network's parameters, and its channels.
 
-    ``facts``: a checkpoint's metadata; a bundle has none.
+    ``parent``: how a manifest names them.  ``facts``: a checkpoint's metadata; a bundle has none.
     """
 
     name: str
     tensors: Mapping[str, Tensor]
     parameters: Mapping[str, Any]
     rows: Rows
+    parent: Parent
     facts: dict[str, Any] | None = None
 
 
@@ -98,7 +100,10 @@ def read_origin(source: str, cache: Path) -> Origin:
         parts = ", ".join(facts.get("mean_of", ())) or f"{facts['step']:,} steps"
         name = f"{name} ({parts})"
         rows = _rows(MASK_CHANNELS, SCORE_CHANNELS, parameters)
-        return Origin(name, under("average", tensors), parameters, rows, facts)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        parent = Parent(kind="checkpoint", name=name, digest=digest)
+        return Origin(name, under("average", tensors), parameters, rows, parent, facts)
     bundle = fetch_bundle(source, cache, new_client)
     name = bundle.manifest.segmenters()[0].weights
     weights = bundle.manifest.weights[name]
@@ -112,6 +117,12 @@ def read_origin(source: str, cache: Path) -> Origin:
         load_file(bundle.folder / weights.file),
         weights.parameters,
         _rows(masks, scores, weights.parameters),
+        Parent(
+            kind="bundle",
+            name=bundle.manifest.name,
+            version=bundle.manifest.version,
+            digest=bundle.digest,
+        ),
     )
 
 

@@ -19,6 +19,7 @@ from model_store.publishing import files_of
 from model_training import training_run
 from model_training.__main__ import cli
 from model_training.bundling import bundle_export, model_card_pictures, self_test_photos
+from model_training.bundling.code_version import code_version
 from model_training.data.labelled_photos import PhotosError
 from model_training.evaluation import synthetic_metrics
 from model_training.fitting.checkpoints import CheckpointError, load_checkpoint
@@ -91,12 +92,33 @@ def test_a_training_ends_in_a_bundle_that_serves(
     assert policies["dent"].kind == "threshold"
     assert policies["spacing"].kind == "hysteresis"
     assert policies["spacing"].refine
+    assert manifest.lineage is not None
+    assert manifest.lineage.trained_from == ()
+    assert manifest.lineage.code == code_version()
+    assert manifest.lineage.training_data is not None
+    assert manifest.lineage.training_data.photos == {"train": 3, "val": 4}
+    digest = manifest.lineage.training_data.digest
+    assert f"{digest}  3 train, 4 val\n" in run("digest", "--photos", curated)
     run(*command, "--steps", "2")  # nothing is left to train
     run(*command, "--steps", "3")
     _, facts = load_checkpoint(tmp_path / "run/latest.safetensors")
     assert facts["step"] == 3
     with pytest.raises(CheckpointError, match="different network"):
         run(*command, "--steps", "3", "--variant", "lite1")
+
+
+def test_a_bundle_names_what_it_was_trained_from(
+    folder: Path, tmp_path: Path, few_drawings: None
+) -> None:
+    start = write_bundle(tmp_path / "start", version="3.1.4")
+    command = ("train", "--photos", folder, "--run", tmp_path / "run", *TRAIN, *BUNDLE)
+    run(*command, "--steps", "2", "--init", start)
+    run(*command, "--steps", "3")  # continued without naming the start again
+    parent = {"kind": "bundle", "name": "tiny", "version": "3.1.4"}
+    parent["digest"] = open_bundle(start).digest
+    lineage = open_bundle(tmp_path / "run/bundle").manifest.lineage
+    assert lineage is not None
+    assert [found.model_dump() for found in lineage.trained_from] == [parent]
 
 
 def test_a_training_without_clean_photos_is_refused_before_it_begins(tmp_path: Path) -> None:
@@ -220,3 +242,17 @@ def test_a_wrong_option_is_reported_before_anything_is_written(
     assert result.exit_code == 2
     assert said in " ".join(result.output.replace("│", " ").split())
     assert not (tmp_path / "run").exists()
+
+
+def test_ones_own_networks_name_their_parent_and_their_photos(
+    folder: Path, tmp_path: Path, few_drawings: None
+) -> None:
+    parent, own = write_bundle(tmp_path / "parent"), write_bundle(tmp_path / "own", 1)
+    run("pack", own, "--version", "1.1.0", "--trained-from", parent, "--photos", folder)
+    lineage = open_bundle(own).manifest.lineage
+    assert lineage is not None
+    assert [found.digest for found in lineage.trained_from] == [open_bundle(parent).digest]
+    assert lineage.training_data is not None
+    assert lineage.training_data.digest in run("digest", "--photos", folder)
+    run("pack", own, "--version", "1.1.1")
+    assert open_bundle(own).manifest.lineage == lineage

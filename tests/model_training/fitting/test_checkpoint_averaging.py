@@ -41,6 +41,8 @@ def test_the_mean_is_that_of_the_averaged_weights(runs: list[Path], tmp_path: Pa
     torch.testing.assert_close(mean["masks.weight"], (weights(runs[0]) + weights(runs[1])) / 2)
     assert facts["settings"]["seed"] == 1
     assert facts["mean_of"] == ["1 x run-0 (2 steps)", "1 x run-1 (2 steps)"]
+    names = [parent["name"] for parent in facts["lineage"]["trained_from"]]
+    assert names == ["run-0 (2 steps)", "run-1 (2 steps)"]
 
 
 def test_what_is_named_twice_counts_twice(runs: list[Path], tmp_path: Path) -> None:
