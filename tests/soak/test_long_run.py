@@ -11,8 +11,8 @@ from tools.sample_pictures_and_results import jpeg
 from tools.small_bundles import write_bundle
 from tools.soak.figures import problems_of, summary, write_figures
 from tools.soak.long_run import CHURN, LongRun
-from tools.soak.samples import CONNECTIONS, DESCRIPTORS, FILES, MEMORY, Growth
-from tools.soak.steadiness import GROWS, Trend
+from tools.soak.samples import CONNECTIONS, DESCRIPTORS, FILES, MEMORY
+from tools.soak.steadiness import GROWS, Growth, Trend
 
 PROGRAMS = ("worker's parent process", "worker's other processes", "deliverer", "Flower")
 
@@ -44,6 +44,7 @@ def test_photos_sent_while_every_part_restarts_all_have_a_verdict(tmp_path: Path
     assert dict(run.restarts) == dict.fromkeys(CHURN, 1)
     assert sum(run.verdicts.values()) == len(run.sent) >= 50
     assert {f"{name}: {MEMORY}" for name in PROGRAMS} < set(run.samples.figures)
+    assert [life.figures[MEMORY][0] > 0 for life in run.samples.lives["Flower"]] == [True]
     assert max(run.samples.figures[CONNECTIONS]) >= 1
     assert max(run.samples.figures[FILES]) >= 1
 
@@ -52,6 +53,8 @@ def test_photos_sent_while_every_part_restarts_all_have_a_verdict(tmp_path: Path
     found = json.loads((tmp_path / "out/soak.json").read_text())
     assert found["photos"] == len(run.sent)
     assert len(found["samples"]["seconds"]) == len(found["samples"][CONNECTIONS])
+    (deliverer,) = found["lives"]["deliverer"]
+    assert len(deliverer["figures"][DESCRIPTORS]) == len(found["samples"]["seconds"])
     assert f"| deliverer: {DESCRIPTORS} | " in (tmp_path / "out/soak.md").read_text()
     assert (tmp_path / "out/soak.png").read_bytes().startswith(b"\x89PNG")
     assert f"photos: {len(run.sent)}" in list(summary(run, growth))

@@ -22,6 +22,7 @@ from tools.soak.samples import (
     connection_counter,
     measure_files,
     measure_processes,
+    totals,
 )
 from tools.soak.steadiness import FLAT, GROWS
 
@@ -44,7 +45,8 @@ def test_a_program_that_leaks_memory_and_descriptors_is_found() -> None:
         assert program.stdin and program.stdout
         program.stdout.readline()
         for number in range(36):
-            samples.add(number, measure_processes("program", [psutil.Process(program.pid)]))
+            measured = list(measure_processes([psutil.Process(program.pid)]))
+            samples.add(number, {}, {"program": measured})
             if number > 11:  # of which nothing is seen in the warm-up
                 program.stdin.write("\n")
                 program.stdin.flush()
@@ -61,7 +63,7 @@ def test_a_process_that_has_ended_counts_as_nothing() -> None:
     program = subprocess.Popen(["true"])
     process = psutil.Process(program.pid)
     program.wait()
-    assert set(measure_processes("program", [process]).values()) == {0.0}
+    assert set(totals("program", list(measure_processes([process]))).values()) == {0.0}
 
 
 def test_files_are_counted_in_all_folders_below(tmp_path: Path) -> None:

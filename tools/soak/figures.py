@@ -11,8 +11,8 @@ from pathlib import Path
 from benchmarks.machine_facts import facts
 from benchmarks.report import new_figure, save_figure
 from tools.soak.long_run import LongRun
-from tools.soak.samples import CONNECTIONS, DESCRIPTORS, FILES, MEMORY, Growth, Samples
-from tools.soak.steadiness import GROWS
+from tools.soak.samples import CONNECTIONS, DESCRIPTORS, FILES, MEMORY, Samples
+from tools.soak.steadiness import GROWS, UNCLEAR, Growth
 
 PANELS = (
     (MEMORY, (MEMORY,)),
@@ -43,6 +43,10 @@ def write_figures(run: LongRun, growth: Mapping[str, Growth], out: Path) -> None
         "problems": problems_of(run, growth),
         "figures": {name: asdict(each) for name, each in growth.items()},
         "samples": {"seconds": run.samples.seconds, **run.samples.figures},
+        "lives": {
+            program: [asdict(life) for life in lives]
+            for program, lives in run.samples.lives.items()
+        },
     }
     text = json.dumps(found, default=lambda number: round(float(number), 3))
     (out / "soak.json").write_text(text + "\n")
@@ -89,3 +93,6 @@ def summary(run: LongRun, growth: Mapping[str, Growth]) -> Iterator[str]:
         yield f"{what}: {times}"
     for verdict, number in Counter(found.verdict for found in growth.values()).items():
         yield f"figures, {verdict}: {number}"
+    for name, found in sorted(growth.items()):
+        if found.verdict == UNCLEAR:
+            yield f"unclear: {name}, {found.trend.low:+.2f} to {found.trend.high:+.2f} an hour"

@@ -189,15 +189,18 @@ class LongRun:
         def sample() -> None:
             with urllib.request.urlopen(self._metrics_url, timeout=10) as answer:
                 answer.read()
-            measured = {
-                **measure_processes("worker's parent process", [parent]),
-                **measure_processes("worker's other processes", parent.children(recursive=True)),
+            processes = {
+                "worker's parent process": [parent],
+                "worker's other processes": parent.children(recursive=True),
             }
             for name, pid in programs.items():
                 root = psutil.Process(pid)
-                measured |= measure_processes(name, [root, *root.children(recursive=True)])
-            measured |= count_connections() | measure_files([self._state])
-            self.samples.add(time.monotonic() - self._begun, measured)
+                processes[name] = [root, *root.children(recursive=True)]
+            self.samples.add(
+                time.monotonic() - self._begun,
+                {**count_connections(), **measure_files([self._state])},
+                {name: list(measure_processes(each)) for name, each in processes.items()},
+            )
 
         return sample
 

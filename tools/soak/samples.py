@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,28 +11,36 @@ from pathlib import Path
 import psutil
 import sqlalchemy as sa
 
-from tools.soak.steadiness import Allowance, Trend, trend
+from tools.soak.lives import Life, growth_between, growth_within, was_replaced
+from tools.soak.steadiness import FLAT, Allowance, Growth, trend
 
 MEMORY, DESCRIPTORS, THREADS = "memory, MB", "descriptors", "threads"
+PROCESSES = "processes"
 CONNECTIONS = "connections to PostgreSQL"
 TEMPORARY_MEGABYTES, FILES = "temporary files, MB", "temporary and state files"
 ALLOWANCES = {
     MEMORY: Allowance(2.0, share=0.03),
     DESCRIPTORS: Allowance(2.0),
     THREADS: Allowance(1.0),
+    PROCESSES: Allowance(0.5),
     CONNECTIONS: Allowance(1.0),
     TEMPORARY_MEGABYTES: Allowance(1.0),
     FILES: Allowance(2.0),
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Growth:
-    """The trend of a figure, and its verdict."""
+WITHIN, BETWEEN = "within a life", "from life to life"
+REPLACED = "replaced"  # the lives of the program's processes are judged instead
 
-    trend: Trend
-    allowance: float  # per hour
-    verdict: str
+
+@dataclass(frozen=True, slots=True)
+class ProcessFigures:
+    """What one process holds; ``created`` is a time stamp, and ``age`` in seconds."""
+
+    pid: int
+    created: float
+    age: float
+    figures: dict[str, float]
 
 
 @dataclass
@@ -39,44 +48,112 @@ class Samples:
     """What was measured: ``figures`` by name, each with one value for each of ``seconds``.
 
     A figure's name is that of its program or of nothing, a colon, and a key of `ALLOWANCES`.
+    ``lives`` are the processes of each program, in the order of their birth.
     """
 
     seconds: list[float] = field(default_factory=list)
     figures: dict[str, list[float]] = field(default_factory=dict)
+    lives: dict[str, list[Life]] = field(default_factory=dict)
 
-    def add(self, at: float, measured: Mapping[str, float]) -> None:
-        """Add one value of each figure, ``at`` seconds after the start."""
+    def add(
+        self,
+        at: float,
+        measured: Mapping[str, float],
+        programs: Mapping[str, Sequence[ProcessFigures]] | None = None,
+    ) -> None:
+        """Add one value of each figure, ``at`` seconds after the start.
+
+        ``programs`` are the processes of each program; their sums become figures, too.
+        """
         self.seconds.append(at)
-        for name, value in measured.items():
+        all_measured = dict(measured)
+        for program, processes in (programs or {}).items():
+            all_measured |= totals(program, processes)
+            for process in processes:
+                self._life(program, process, at).add(at, process.figures)
+        for name, value in all_measured.items():
             self.figures.setdefault(name, []).append(value)
 
+    def _life(self, program: str, process: ProcessFigures, at: float) -> Life:
+        lives = self.lives.setdefault(program, [])
+        for life in reversed(lives):
+            # The system uses the numbers of processes again.
+            if (life.pid, life.created) == (process.pid, process.created):
+                return life
+        lives.append(Life(process.pid, process.created, at - process.age))
+        return lives[-1]
+
     def growth(self, warm_up_seconds: float) -> dict[str, Growth]:
-        """How each figure grew after the first ``warm_up_seconds``."""
-        start = next((n for n, at in enumerate(self.seconds) if at >= warm_up_seconds), 0)
+        """How each figure grew after the first ``warm_up_seconds``.
+
+        Where processes were replaced, also the growth of each life after the same time, and of
+        later lives over earlier ones.
+        """
         found = {}
+        start = next((n for n, at in enumerate(self.seconds) if at >= warm_up_seconds), 0)
         for name, values in self.figures.items():
             allowance = ALLOWANCES[name.rpartition(": ")[2]]
             line = trend(self.seconds[start:], values[start:])
             found[name] = Growth(line, allowance.at(line.level), line.verdict(allowance))
+        for program, lives in self.lives.items():
+            if was_replaced(lives, self.seconds):
+                for key in (MEMORY, DESCRIPTORS, THREADS):
+                    found |= _judged_by_life(program, key, lives, warm_up_seconds, found)
         return found
 
 
-def measure_processes(name: str, processes: Iterable[psutil.Process]) -> dict[str, float]:
-    """Memory, descriptors and threads of ``processes``.
+def _judged_by_life(
+    program: str,
+    key: str,
+    lives: Sequence[Life],
+    warm_up_seconds: float,
+    whole: Mapping[str, Growth],
+) -> dict[str, Growth]:
+    """The growth of lives, and of the whole program if that explains it.
+
+    A replacement excuses growth of the program only if nothing else can: every life is certainly
+    flat, later ones are certainly not higher, and there are not more of them.
+    """
+    allowance = ALLOWANCES[key]
+    by_life = {
+        f"{program}, {kind}: {key}": growth
+        for kind, growth in (
+            (WITHIN, growth_within(lives, key, allowance, warm_up_seconds)),
+            (BETWEEN, growth_between(lives, key, allowance)),
+        )
+        if growth is not None
+    }
+    name = f"{program}: {key}"
+    verdicts = {each.verdict for each in by_life.values()}
+    verdicts.add(whole[f"{program}: {PROCESSES}"].verdict)
+    if whole[name].verdict != FLAT and len(by_life) == 2 and verdicts == {FLAT}:
+        by_life[name] = Growth(whole[name].trend, whole[name].allowance, REPLACED)
+    return by_life
+
+
+def measure_processes(processes: Iterable[psutil.Process]) -> Iterator[ProcessFigures]:
+    """Memory, descriptors and threads of each of ``processes`` that has not ended.
 
     Pages that other processes share do not count (USS): their number depends on the others.
     """
-    bytes_, descriptors, threads = 0, 0, 0
     for process in processes:
         with suppress(psutil.NoSuchProcess):
-            bytes_ += process.memory_full_info().uss
-            descriptors += process.num_fds()
-            threads += process.num_threads()
-    return {
-        f"{name}: {MEMORY}": bytes_ / 1e6,
-        f"{name}: {DESCRIPTORS}": float(descriptors),
-        f"{name}: {THREADS}": float(threads),
+            figures = {
+                MEMORY: process.memory_full_info().uss / 1e6,
+                DESCRIPTORS: float(process.num_fds()),
+                THREADS: float(process.num_threads()),
+            }
+            created = process.create_time()
+            yield ProcessFigures(process.pid, created, time.time() - created, figures)
+
+
+def totals(program: str, processes: Sequence[ProcessFigures]) -> dict[str, float]:
+    """The figures of all ``processes`` together, and their number."""
+    sums = {
+        f"{program}: {key}": sum(each.figures[key] for each in processes)
+        for key in (MEMORY, DESCRIPTORS, THREADS)
     }
+    return {**sums, f"{program}: {PROCESSES}": float(len(processes))}
 
 
 def measure_files(folders: Iterable[Path]) -> dict[str, float]:

@@ -48,6 +48,15 @@ class Trend:
         return FLAT if self.high <= accepted else UNCLEAR
 
 
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """The trend of a figure, and its verdict."""
+
+    trend: Trend
+    allowance: float  # per hour
+    verdict: str
+
+
 def trend(seconds: Sequence[float], values: Sequence[float] | NDArray[np.float64]) -> Trend:
     """The trend of ``values`` measured at ``seconds``, in ascending order.
 
@@ -62,6 +71,18 @@ def trend(seconds: Sequence[float], values: Sequence[float] | NDArray[np.float64
         for period in np.array_split(np.asarray(seconds, float), BLOCKS)
     ]
     medians = [float(np.median(period)) for period in np.array_split(measured, BLOCKS)]
-    (slope, _), covariance = np.polyfit(hours, medians, 1, cov=True)
-    margin = float(stats.t.ppf((1 + CONFIDENCE) / 2, BLOCKS - 2)) * float(covariance[0, 0]) ** 0.5
-    return Trend(float(np.median(measured)), float(slope), slope - margin, slope + margin)
+    return line_through(hours, medians, float(np.median(measured)))
+
+
+def line_through(hours: Sequence[float], values: Sequence[float], level: float) -> Trend:
+    """The line through ``values`` at ``hours``; its interval has no width for two values."""
+    if len(values) == 2:
+        slope = (values[1] - values[0]) / (hours[1] - hours[0])
+        return Trend(level, slope, slope, slope)
+    x, y = np.asarray(hours, float), np.asarray(values, float)
+    x, y = x - x.mean(), y - y.mean()
+    slope = float(x @ y / (x @ x))
+    rest = y - slope * x
+    error = float(np.sqrt(rest @ rest / (len(x) - 2) / (x @ x)))
+    margin = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(x) - 2)) * error
+    return Trend(level, slope, slope - margin, slope + margin)
