@@ -54,7 +54,7 @@ def main(
             turns += [(name, "batches") for name in names]
             turns += [(name, "default") for name in names if number == 0]
         for turn, (stack, deployment) in enumerate([*turns, (OURS, "best")]):
-            kills = stack not in lost
+            kills = deployment == "best" and stack not in lost
             try:
                 taken, loss = _take(ground, stack, deployment, f"turn-{turn}", seconds, kills=kills)
             except (RuntimeError, TimeoutError) as error:

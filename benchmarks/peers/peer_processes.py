@@ -25,7 +25,7 @@ from damage_tasks.devstack import clean_environment
 from damage_tasks.devstack.child_processes import Child
 from damage_tasks.devstack.loopback_ports import free_port
 
-READY_TIMEOUT_SECONDS = 120
+READY_TIMEOUT_SECONDS = 300
 FIRST_PHOTOS_TIMEOUT_SECONDS = 60
 ENVIRONMENTS = Path("var/peers")
 COMMANDS = {
