@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -47,6 +48,18 @@ class Damage:
     area_ratio: float
     bbox: tuple[int, int, int, int]
     polygon: tuple[tuple[int, int], ...]
+
+
+def is_flat(polygon: Sequence[tuple[int, int]]) -> bool:
+    """Whether all corners (x, y) of an outline lie on one line, so that nothing is inside it."""
+    (x, y), *others = polygon
+    # The line goes through the first corner and the one farthest from it.
+    across, down = max(
+        ((a - x, b - y) for a, b in others),
+        key=lambda way: abs(way[0]) + abs(way[1]),
+        default=(0, 0),
+    )
+    return all(across * (b - y) == down * (a - x) for a, b in others)
 
 
 def enlarged_view(damage: Damage, width: int, height: int) -> tuple[int, int, int]:

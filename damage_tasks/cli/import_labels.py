@@ -38,11 +38,13 @@ def run(
 
     The labels of a photo are compared with what the networks found: corrected outlines and types,
     missed damage and false alarms become decisions, and labels without a difference confirm the
-    finding. Importing a file again changes nothing. As on the inspectors' page, each decision is an
+    finding. Importing a file again changes nothing. If an entry of the file is wrong, it is named
+    and nothing is imported. As on the inspectors' page, each decision is an
     event and a line in the audit log.
 
     Example: damage-tasks import project-1.json --person ann@acme.example
     """
+    from damage_tasks.errors import LabelsInvalid
     from damage_tasks.labelling.label_import import import_labels, read_labels
     from damage_tasks.results.celery_backend import open_store
 
@@ -58,3 +60,8 @@ def run(
     print_counts(console, "photos", report.photos)
     print_counts(console, "decisions", report.decisions)
     print_counts(console, "not imported", Counter(problem for _, problem in report.not_imported))
+    if report.knows_no_photo:
+        raise LabelsInvalid(
+            f"{file}: none of its photos was examined here; label the photos that `damage-tasks "
+            "export` wrote, under their names, and import into the database that they came from"
+        )

@@ -1,22 +1,13 @@
-"""COCO instances, which CVAT and most other tools read and write."""
+"""Writes COCO instances, which CVAT and most other tools read."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from damage_tasks.errors import LabelsInvalid
 from damage_tasks.labelling.class_masks import CLASS_IDS
-from damage_tasks.labelling.labelled_photo import (
-    NOT_LABELLED,
-    UNKNOWN_DAMAGE,
-    ExportedPhoto,
-    ImportedLabel,
-    type_of,
-)
+from damage_tasks.labelling.labelled_photo import UNKNOWN_DAMAGE, ExportedPhoto
 from damage_tasks.labelling.reviewed_areas import Area, Outline
 
 ANNOTATIONS = "annotations.json"
@@ -70,51 +61,6 @@ class CocoLabels:
 
     def _category(self, name: str) -> int:
         return self._categories.setdefault(name, len(self._categories) + 1)
-
-
-def is_coco(document: Any) -> bool:
-    """Whether a JSON document has COCO's keys."""
-    return isinstance(document, dict) and {"images", "annotations"} <= document.keys()
-
-
-def read_coco(document: Mapping[str, Any], *, empty_is_clean: bool) -> Iterator[ImportedLabel]:
-    """The labels of a COCO document: polygons, or boxes without a segmentation.
-
-    An image without annotations is clean with ``empty_is_clean``, and otherwise not labelled yet.
-    Raises `LabelsInvalid`.
-    """
-    try:
-        names = {each["id"]: str(each["name"]) for each in document["categories"]}
-        annotations: dict[Any, list[Any]] = {image["id"]: [] for image in document["images"]}
-        for annotation in document["annotations"]:
-            annotations[annotation["image_id"]].append(annotation)
-        for image in document["images"]:
-            label = _label(image, annotations[image["id"]], names)
-            empty = not label.areas and not label.problem and not empty_is_clean
-            yield replace(label, problem=NOT_LABELLED) if empty else label
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise LabelsInvalid(f"not COCO: {error!r}") from None
-
-
-def _label(
-    image: Mapping[str, Any], annotations: Iterable[Any], names: Mapping[Any, str]
-) -> ImportedLabel:
-    label = ImportedLabel(str(image["file_name"]), size=(image["width"], image["height"]))
-    areas: list[Area] = []
-    for annotation in annotations:
-        type = type_of(names[annotation["category_id"]])
-        outlines = annotation.get("segmentation")
-        if isinstance(outlines, dict):
-            return replace(label, problem="a mask, not a polygon")
-        areas += [Area(type, _corners(flat)) for flat in outlines or ()]
-        if not outlines:
-            x, y, width, height = map(round, annotation["bbox"])
-            areas.append(Area(type, box=(x, y, width, height)))
-    return replace(label, areas=tuple(areas))
-
-
-def _corners(flat: Sequence[float]) -> Outline:
-    return tuple((round(x), round(y)) for x, y in zip(flat[::2], flat[1::2], strict=True))
 
 
 def _shape(area: Area) -> dict[str, Any]:

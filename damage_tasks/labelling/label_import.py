@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from damage_tasks.decision import Action, decisions_of
 from damage_tasks.errors import DecisionInvalid, LabelsInvalid
-from damage_tasks.labelling.coco_labels import is_coco, read_coco
+from damage_tasks.labelling.coco_reader import is_coco, read_coco
 from damage_tasks.labelling.label_differences import are_same, decisions_for
-from damage_tasks.labelling.label_studio_tasks import is_label_studio, read_tasks
+from damage_tasks.labelling.label_studio_reader import is_label_studio, read_tasks
 from damage_tasks.labelling.labelled_photo import ImportedLabel
 from damage_tasks.labelling.reviewed_areas import Area, reviewed_areas
 from damage_tasks.results.photo_selection import load_photos
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     from damage_tasks.inspection import Inspection
     from damage_tasks.results.store import Inspections
 
+FORMATS = (
+    "nothing was imported: export the labels again, from CVAT as COCO 1.0 or from Label Studio as "
+    "JSON (not JSON-MIN)"
+)
+CORRECT_IT = (
+    "nothing was imported: correct this in the labelling tool, export the labels again and import "
+    "that file"
+)
 # Why a label is not imported.
 NO_DIGEST = "its name does not contain the digest of a photo"
 NOT_EXAMINED = "no examined photo has this digest"
@@ -42,21 +50,43 @@ class ImportReport:
     decisions: Counter[str] = field(default_factory=Counter)
     not_imported: list[tuple[str, str]] = field(default_factory=list)
 
+    @property
+    def knows_no_photo(self) -> bool:
+        """Whether the labels are about photos that were not examined here, and about no other."""
+        problems = {problem for _, problem in self.not_imported}
+        return bool(problems) and not self.photos and problems <= {NO_DIGEST, NOT_EXAMINED}
+
 
 def read_labels(path: Path, *, empty_is_clean: bool = False) -> list[ImportedLabel]:
     """The labels in a file of COCO or of Label Studio; see the readers of both.
 
-    Raises `LabelsInvalid`.
+    Raises `LabelsInvalid`, which names the file and the entry that is wrong.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise LabelsInvalid(f"{path}: not JSON: {error}") from None
-    if is_coco(document):
-        return list(read_coco(document, empty_is_clean=empty_is_clean))
-    if is_label_studio(document):
-        return list(read_tasks(document))
-    raise LabelsInvalid(f"{path}: neither COCO nor an export of Label Studio as JSON")
+        document = json.loads(_text(path))
+    except RecursionError:
+        raise LabelsInvalid(f"{path}: lists and objects are nested too deeply; {FORMATS}") from None
+    except ValueError as error:
+        raise LabelsInvalid(f"{path}: not JSON: {error}; {FORMATS}") from None
+    try:
+        if is_coco(document):
+            return read_coco(document, empty_is_clean=empty_is_clean)
+        if is_label_studio(document):
+            return read_tasks(document)
+    except LabelsInvalid as error:
+        raise LabelsInvalid(f"{path}: {error}; {CORRECT_IT}") from None
+    raise LabelsInvalid(f"{path}: neither COCO nor an export of Label Studio as JSON; {FORMATS}")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise LabelsInvalid(
+            f"{path}: not text in UTF-8, from byte {error.start} on; {FORMATS}"
+        ) from None
+    except OSError as error:
+        raise LabelsInvalid(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def import_labels(store: Inspections, labels: Iterable[ImportedLabel], person: str) -> ImportReport:
@@ -93,11 +123,10 @@ def _import(
     size = found[0].finding.photo_size
     if label.size is not None and tuple(label.size) != size:
         return OTHER_SIZE
-    areas = [_inside(area, *size) for area in label.areas]
-    if _is_stored(found[0], areas, person):
+    if _is_stored(found[0], label.areas, person):
         report.photos["unchanged"] += 1
         return ""
-    made = decisions_for(found[0], areas)
+    made = decisions_for(found[0], label.areas)
     try:
         replace_decisions(store, found[0], person, made)
     except DecisionInvalid as error:
@@ -107,28 +136,10 @@ def _import(
     return ""
 
 
-def _is_stored(inspection: Inspection, areas: list[Area], person: str) -> bool:
+def _is_stored(inspection: Inspection, areas: Sequence[Area], person: str) -> bool:
     """Whether the person's own decisions say the same."""
     own = decisions_of(inspection.decisions, person)
     if not own or own[-1].action is Action.RETAKE:
         return False
     damages = inspection.finding.damages if inspection.finding else ()
     return are_same(reviewed_areas(damages, own), areas)
-
-
-def _inside(area: Area, width: int, height: int) -> Area:
-    """``area`` without what rounding or a careless hand drew outside the photo."""
-
-    def moved(corner: tuple[int, int]) -> tuple[int, int]:
-        return min(max(corner[0], 0), width), min(max(corner[1], 0), height)
-
-    box = area.box
-    if box is not None:
-        (left, top), (right, bottom) = moved(box[:2]), moved((box[0] + box[2], box[1] + box[3]))
-        box = (left, top, right - left, bottom - top)
-    return replace(
-        area,
-        polygon=tuple(map(moved, area.polygon)),
-        box=box,
-        point=moved(area.point) if area.point else None,
-    )

@@ -1,4 +1,4 @@
-"""Label Studio's tasks, with what is known so far as predictions.
+"""Writes Label Studio's tasks, with what is known so far as predictions.
 
 Coordinates are percentages of the photo's width and height.
 """
@@ -6,21 +6,12 @@ Coordinates are percentages of the photo's width and height.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from damage_tasks.errors import LabelsInvalid
 from damage_tasks.labelling.class_masks import CLASS_IDS
-from damage_tasks.labelling.labelled_photo import (
-    NOT_LABELLED,
-    UNKNOWN_DAMAGE,
-    ExportedPhoto,
-    ImportedLabel,
-    UnsupportedShape,
-    type_of,
-)
+from damage_tasks.labelling.labelled_photo import UNKNOWN_DAMAGE, ExportedPhoto
 from damage_tasks.labelling.reviewed_areas import Area
 
 TASKS = "tasks.json"
@@ -95,58 +86,3 @@ def _shape(area: Area, width: int, height: int) -> tuple[str, dict[str, Any]]:
         return "point", {**place, "width": 0.5}
     size = {"width": 100 * across / width, "height": 100 * down / height, "rotation": 0}
     return "box", {**place, **size}
-
-
-def is_label_studio(document: Any) -> bool:
-    """Whether a JSON document is a list of Label Studio's tasks."""
-    return isinstance(document, list) and all(
-        isinstance(task, dict) and "data" in task for task in document
-    )
-
-
-def read_tasks(document: Iterable[Mapping[str, Any]]) -> Iterator[ImportedLabel]:
-    """The labels of an export in Label Studio's format JSON (not JSON-MIN).
-
-    Of several annotations of a task, the one that was changed last counts; one without results
-    means a clean car.  Raises `LabelsInvalid`.
-    """
-    try:
-        for task in document:
-            data = task["data"]
-            name = str(data.get("photo") or data.get("image") or task.get("id"))
-            made = [each for each in task["annotations"] if not each.get("was_cancelled")]
-            if not made:
-                yield ImportedLabel(name, problem=NOT_LABELLED)
-                continue
-            yield _label(name, max(made, key=_changed_at)["result"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise LabelsInvalid(f"not an export of Label Studio as JSON: {error!r}") from None
-
-
-def _changed_at(annotation: Mapping[str, Any]) -> str:
-    return str(annotation.get("updated_at") or annotation.get("created_at") or "")
-
-
-def _label(name: str, results: Sequence[Mapping[str, Any]]) -> ImportedLabel:
-    try:
-        areas = tuple(_area(result) for result in results if result.get("to_name") == "image")
-    except UnsupportedShape as error:
-        return ImportedLabel(name, problem=str(error))
-    sizes = [(result["original_width"], result["original_height"]) for result in results]
-    return ImportedLabel(name, areas, sizes[0] if sizes else None)
-
-
-def _area(result: Mapping[str, Any]) -> Area:
-    kind, value = str(result["type"]), result["value"]
-    if kind not in {tag.lower() for tag in _TOOLS.values()} or result.get("image_rotation"):
-        raise UnsupportedShape(f"{kind}, not an upright polygon, rectangle or key point")
-    across, down = result["original_width"] / 100, result["original_height"] / 100
-    type = type_of(str(value[kind][0]))
-    if "points" in value:
-        return Area(type, tuple((round(x * across), round(y * down)) for x, y in value["points"]))
-    x, y = round(value["x"] * across), round(value["y"] * down)
-    if kind == "keypointlabels":
-        return Area(type, point=(x, y))
-    if value.get("rotation"):
-        raise UnsupportedShape("a rotated rectangle")
-    return Area(type, box=(x, y, round(value["width"] * across), round(value["height"] * down)))

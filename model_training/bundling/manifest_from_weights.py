@@ -71,7 +71,8 @@ def pack(
     manifest["lineage"] = {**lineage, "code": code_version().model_dump()}
     manifest["created"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     _describe_weights(folder, manifest, long_side)
-    manifest.setdefault("networks", _networks(manifest["weights"]))
+    if "networks" not in manifest:
+        manifest["networks"] = _networks(manifest["weights"])
     manifest.setdefault("types", [n["type"] for n in manifest["networks"] if "type" in n])
     manifest.setdefault("decision", {"gate": "damage", "threshold": DEFAULT_THRESHOLD})
     manifest["golden"] = []

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
+from damage_tasks.errors import LabelsInvalid
 from tests.labelling.conftest import DENT, Archive, archive
 
 __all__ = ["archive"]
@@ -40,3 +41,15 @@ def test_decisions_are_counted_and_other_photos_are_named(
     assert other == "car.jpg: its name does not contain the digest of a photo"
     line = json.loads(audit)
     assert (line["logger"], line["event"], line["person"]) == ("review.audit", "decided", "ann")
+
+
+def test_a_file_whose_photos_are_all_unknown_is_an_error(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])
+    task = {"data": {"photo": "f" * 64}, "annotations": [{"result": []}]}
+    (tmp_path / "labels.json").write_text(json.dumps([task]))
+    done = CliRunner().invoke(cli, ["import", str(tmp_path / "labels.json"), "--person", "ann"])
+    assert isinstance(done.exception, LabelsInvalid)
+    assert "labels.json: none of its photos was examined here" in str(done.exception)
+    assert done.stderr.splitlines() == [f"{'f' * 64}: no examined photo has this digest"]

@@ -138,7 +138,7 @@ def test_coco_of_cvat_becomes_decisions(archive: Archive, tmp_path: Path) -> Non
     for annotation in list(document["annotations"]):
         if names[annotation["category_id"]] == "dent":
             annotation["segmentation"] = [[float(n) + 0.2 for point in MOVED for n in point]]
-            box = {**annotation, "id": 99, "segmentation": [], "bbox": [5.4, 5, 7, 3000]}
+            box = {**annotation, "id": 99, "segmentation": [], "bbox": [5.4, 5, 7, HEIGHT]}
             document["annotations"].append(box)
         else:
             document["annotations"].remove(annotation)
