@@ -97,7 +97,7 @@ class PdfTexts:
     def damage(
         self, number: int, damage: Mapping[str, Any], history: Mapping[str, Any] | None
     ) -> Sequence[str]:
-        """The lines beside a damaged area; the last one is small."""
+        """The lines next to a damaged area; the last one is small."""
         _, language = self._, self._language
         x, y, width, height = damage["bbox"]
         place = {"x": x, "y": y, "width": width, "height": height}

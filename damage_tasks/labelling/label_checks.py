@@ -1,4 +1,4 @@
-"""Checks of labels from other tools; what is wrong is named with its place in the document."""
+"""Checks of labels from other tools; an error names the place in the document."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ BROKEN_COCO: dict[str, tuple[Break, str]] = {
         lambda d: set_in(d, A, 0, "segmentation", value=[[1, 1, 2, 2]]),
         "annotations[0] (id 7).segmentation[0]: list should have at least 6",
     ),
-    "an outline that is no list": (
+    "an outline that is a number": (
         lambda d: set_in(d, A, 0, "segmentation", value=[5]),
         "annotations[0] (id 7).segmentation[0]: input should be a valid list",
     ),
@@ -346,7 +346,7 @@ def test_a_photo_with_a_mask_is_named_whether_or_not_the_mask_fits(
 
 
 @pytest.mark.parametrize("document", [coco, label_studio])
-def test_what_is_a_little_outside_is_cut_off(
+def test_an_area_a_little_outside_the_photo_is_cut_off(
     document: Callable[[str], Any], tmp_path: Path
 ) -> None:
     labels = document("a" * 64)

@@ -1,4 +1,4 @@
-"""Replacements of processes are no growth, and hide none."""
+"""Replacing processes does not count as growth, and does not hide growth."""
 
 from __future__ import annotations
 

@@ -21,9 +21,9 @@ from tools.soak.steadiness import (
     trend,
 )
 
-# Of the warm-up: a shorter period says nothing about growth per hour.
+# As a share of the warm-up: a shorter period says nothing about growth per hour.
 MIN_PERIOD_SHARE = 1 / 5
-# Of the longest life: a shorter one has not settled.
+# As a share of the longest life: a shorter one has not settled.
 COMPARED_LIFE_SHARE = 1 / 2
 # Lives that begin closer together than this share of the longest life are one generation.
 GENERATION_SHARE = 1 / 10
@@ -63,7 +63,7 @@ class Life:
 def growth_within(
     lives: Sequence[Life], key: str, allowance: Allowance, warm_up_seconds: float
 ) -> Growth | None:
-    """The growth of the steepest life after a warm-up of its own, or None if all were too short.
+    """The growth of the steepest life after its own warm-up, or None if all were too short.
 
     What all lives have in common is judged as well, because it is more certain.
     """
