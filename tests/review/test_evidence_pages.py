@@ -67,7 +67,7 @@ def test_the_pdf_has_the_language_of_the_page(review_site: Open, client: httpx2.
         for path in (f"/inspections/{id}/evidence.pdf", "/cases/return-7/evidence.pdf"):
             for language, title in (("ko", "증빙 자료: "), ("en", "Evidence: ")):
                 pdf = client.get(site.url + path, headers={"Accept-Language": language}).content
-                assert PdfReader(io.BytesIO(pdf)).pages[0].extract_text().startswith(title)
+                assert title in PdfReader(io.BytesIO(pdf)).pages[0].extract_text()
 
 
 def test_a_viewer_gets_no_evidence(review_site: Open, client: httpx2.Client) -> None:
