@@ -76,6 +76,8 @@ class FolderStore:
 
     def put_new(self, name: str, data: bytes, stored_by: str) -> None:
         """See `Store`; ``stored_by`` is the owner of the file, whatever is given."""
+        if self.exists(name):
+            raise BundleError(f"{self._folder} already exists; versions cannot be overwritten")
         self.put(name, data)
 
     def read(self, name: str) -> StoredFile:

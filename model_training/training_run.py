@@ -21,7 +21,7 @@ from model_training.fitting.checkpoints import CheckpointError, load_checkpoint
 from model_training.fitting.training_log import LOG
 from model_training.fitting.training_loop import LATEST_FILE, train
 from model_training.fitting.training_settings import TrainingSettings
-from model_training.fitting.warm_start import read_origin, write_start
+from model_training.fitting.warm_start import write_start
 
 START_FILE = "start.safetensors"
 QUICK = "quick"
@@ -109,7 +109,7 @@ def _fit(
     more = drawn_cars(run / f"cars-{car_count}", car_count, console) if car_count else []
     if scenery_folder:
         more = more + scenery(scenery_folder)
-    start, lineage = None, _lineage(run / LATEST_FILE, init, [*learned, *held_back])
+    start = None
     if init and not (run / LATEST_FILE).exists():
         start = run / START_FILE
         share = write_start(init, settings, start, get_settings().bundle_cache)
@@ -121,16 +121,15 @@ def _fit(
         highlight=False,
     )
     monitor = validation_monitor(held_back)
+    begun = start or run / LATEST_FILE
+    lineage = _lineage(begun if begun.exists() else None, [*learned, *held_back])
     return train([*learned, *more], run, settings, masks, monitor, start, lineage), described
 
 
-def _lineage(latest: Path, init: str, photos: Sequence[LabelledPhoto]) -> dict[str, Any]:
-    """What is recorded about the origin of the weights; a continued training keeps its start."""
-    found: list[Any] = []
-    if latest.exists():
-        found = load_checkpoint(latest)[1].get("lineage", {}).get("trained_from", [])
-    elif init:
-        found = [read_origin(init, get_settings().bundle_cache).parent.model_dump()]
+def _lineage(begun: Path | None, photos: Sequence[LabelledPhoto]) -> dict[str, Any]:
+    """What is recorded about a training that begins or continues with the checkpoint ``begun``."""
+    facts = load_checkpoint(begun)[1] if begun else {}
+    found = facts.get("lineage", {}).get("trained_from", [])
     return {"trained_from": found, "training_data": digest_of(photos).model_dump()}
 
 

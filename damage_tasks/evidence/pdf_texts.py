@@ -102,8 +102,10 @@ class PdfTexts:
         x, y, width, height = damage["bbox"]
         place = {"x": x, "y": y, "width": width, "height": height}
         share = language.number(damage["area_ratio"] * 100, 2)
+        type = self._names.damage_type(damage["type"])
+        severity = self._names.severity(damage["severity"])
         return (
-            f"{number}. {self._type_and_severity(damage, ', ')}",
+            f"{number}. {type}, {severity}",
             _("confidence %(share)s") % {"share": language.percent(damage["confidence"])},
             _("%(share)s of the photo") % {"share": f"{share}%"},
             self._history(history),
@@ -178,10 +180,6 @@ class PdfTexts:
             return text
         taken = self._("Photo of %(moment)s") % {"moment": self._moment(earlier["finished_at"])}
         return f"{text} {taken} ({earlier['inspection_id']})"
-
-    def _type_and_severity(self, damage: Mapping[str, Any], between: str) -> str:
-        names = self._names.damage_type(damage["type"]), self._names.severity(damage["severity"])
-        return between.join(names)
 
     def _moment(self, moment: str | None) -> str:
         return self._language.exact_moment(datetime.fromisoformat(moment)) if moment else ""

@@ -99,7 +99,7 @@ def placed(area: Area, size: Size) -> Area:
         points += [(x, y), (x + across, y + down)]
     for x, y in points:
         if not (_is_near(x, size[0]) and _is_near(y, size[1])):
-            raise ValueError(f"({x}, {y}) is outside the photo of {size[0]} x {size[1]} pixels")
+            raise ValueError(f"({x:g}, {y:g}) is outside the photo of {size[0]} x {size[1]} pixels")
     moved = _moved(area, size)
     if moved.polygon and is_flat(moved.polygon):
         raise ValueError("nothing is inside the outline: all its corners are on one line")

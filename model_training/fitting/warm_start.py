@@ -56,8 +56,8 @@ def write_start(source: str, settings: TrainingSettings, path: Path, cache: Path
     """Write a checkpoint of step 0 to ``path``; returns the share of parameters from ``source``.
 
     ``source`` is a training run's folder, a checkpoint or a bundle (see
-    `model_store.fetch`); parameters that do not fit are initialised as usual.  Raises
-    `CheckpointError` or `BundleError`.
+    `model_store.fetch`), which the metadata name as the origin; parameters that do not fit are
+    initialised as usual.  Raises `CheckpointError` or `BundleError`.
     """
     origin = read_origin(source, cache)
     same_encoder = origin.parameters.get("variant", "lite0") == settings.network["variant"]
@@ -82,7 +82,9 @@ def write_start(source: str, settings: TrainingSettings, path: Path, cache: Path
     tensors = {"priority": torch.ones(0)}
     for prefix in ("network", "average"):
         tensors |= {f"{prefix}.{name}": tensor for name, tensor in state.items()}
-    save_checkpoint(path, tensors, {"step": 0, "settings": asdict(settings)})
+    lineage = {"trained_from": [origin.parent.model_dump()]}
+    facts = {"step": 0, "settings": asdict(settings), "lineage": lineage}
+    save_checkpoint(path, tensors, facts)
     return taken / sum(tensor.numel() for tensor in state.values())
 
 

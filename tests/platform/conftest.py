@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 import time
 import urllib.error
@@ -62,6 +64,18 @@ class Account:
             aws_access_key_id="test",
             aws_secret_access_key="test",
         )
+
+    def queue_check(self, url: str) -> str:
+        """What `damage-tasks queue check` prints about a queue that passes."""
+        run = subprocess.run(
+            [sys.executable, "-m", "damage_tasks", "queue", "check"],
+            env={**os.environ, **self.environment, "DAMAGE_QUEUE_URL": url},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, run.stderr
+        return run.stdout
 
     def apply(self, template: Path, name: str, **parameters: str) -> dict[str, str]:
         """Create the stack ``name`` from ``template``, or update it; returns its outputs."""

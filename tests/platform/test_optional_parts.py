@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -119,15 +116,7 @@ def test_workers_send_to_the_shadow_and_keda_counts_it(
 
 def test_the_shadows_queue_loses_no_photo(account: Account, outputs: dict[str, str]) -> None:
     url = outputs["ShadowQueueUrl"]
-    environment = {**os.environ, **account.environment, "DAMAGE_QUEUE_URL": url}
-    run = subprocess.run(
-        [sys.executable, "-m", "damage_tasks", "queue", "check"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
+    account.queue_check(url)
     assert url.endswith("/company-shadow")
 
 

@@ -93,17 +93,9 @@ def test_cfn_lint_finds_nothing(file: Path) -> None:
 def test_queue_check_passes_on_what_the_template_made(
     account: Account, outputs: dict[str, str]
 ) -> None:
-    environment = {**os.environ, **account.environment, "DAMAGE_QUEUE_URL": outputs["QueueUrl"]}
-    run = subprocess.run(
-        [sys.executable, "-m", "damage_tasks", "queue", "check"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    assert "visibility timeout 180 s, time limit 90 s" in run.stdout
-    assert "dead letters" in run.stdout
+    found = account.queue_check(outputs["QueueUrl"])
+    assert "visibility timeout 180 s, time limit 90 s" in found
+    assert "dead letters" in found
 
 
 def test_messages_that_nobody_can_work_on_become_dead_letters(

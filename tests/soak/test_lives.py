@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from tools.soak.figures import problems_of
+from tools.soak.lives import Life, growth_between
 from tools.soak.long_run import LongRun
 from tools.soak.samples import (
+    ALLOWANCES,
     BETWEEN,
     DESCRIPTORS,
     MEMORY,
@@ -171,3 +173,10 @@ def test_lives_that_are_too_short_to_settle_excuse_nothing(tmp_path: Path) -> No
     assert f"worker, {WITHIN}: {MEMORY}" not in growth
     assert growth[f"worker: {MEMORY}"].verdict == GROWS
     assert problems(growth, tmp_path)
+
+
+def test_lives_that_were_hardly_measured_are_not_compared() -> None:
+    lives = [Life(pid, 0.0, begun=1800.0 * pid) for pid in range(2)]
+    for life in lives:
+        life.add(life.begun + 5, {MEMORY: 100.0})
+    assert growth_between(lives, MEMORY, ALLOWANCES[MEMORY]) is None

@@ -99,6 +99,8 @@ def growth_between(lives: Sequence[Life], key: str, allowance: Allowance) -> Gro
         for life in lives
         if life.age >= COMPARED_LIFE_SHARE * longest and len(life.seconds) >= BLOCKS
     ]
+    if len(compared) < 2:
+        return None
     births = [life.begun / SECONDS_PER_HOUR for life in compared]
     generation = GENERATION_SHARE * longest / SECONDS_PER_HOUR
     if max(births) - min(births) < generation:
