@@ -55,6 +55,7 @@ class Deployment:
         }
         self.store = Inspections(database_url)
         self.workers: list[Child] = []
+        self.runs: list[subprocess.Popen[str]] = []
 
     def add_photos(self, number: int) -> None:
         for photo in itertools.islice(_numbers, number):
@@ -79,11 +80,13 @@ class Deployment:
         self.workers.append(worker)
 
     def rerun(self, *options: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        run = subprocess.Popen(
             [sys.executable, "-m", "damage_tasks", "rerun", "--bundle", str(self.bundle),
              "--since", "2026-11-01", *options],
             env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
+        self.runs.append(run)
+        return run
 
     def count(self, *conditions: Any) -> int:
         """The number of findings of the other bundle."""
@@ -92,7 +95,7 @@ class Deployment:
             return connection.execute(query).scalar_one()
 
     def wait_for_findings(self, number: int) -> None:
-        wait_until(lambda: self.count() >= number, timeout=60)
+        wait_until(lambda: self.count() >= number, timeout=300)
 
     def messages(self) -> int:
         """Messages on the workers' queue."""
@@ -112,6 +115,10 @@ def deployment(
     with new_database(postgres_server, migrated_template) as url:
         deployment = Deployment(emulator, url, tmp_path)
         yield deployment
+        for run in deployment.runs:
+            run.kill()
+            with run:
+                pass
         for worker in deployment.workers:
             worker.terminate()
         for worker in deployment.workers:
@@ -134,13 +141,13 @@ def test_a_run_killed_three_times_ends_complete_and_examines_no_photo_twice(
     for _ in range(2):
         deployment.start_worker()
     for worker in deployment.workers:
-        worker.wait_for(READY, timeout=60)
+        worker.wait_for(READY, timeout=120)
     for enough in (150, 400, 700):
         run = deployment.rerun()
         deployment.wait_for_findings(enough)
         run.kill()
         run.communicate()
-    output, _ = (run := deployment.rerun()).communicate(timeout=100)
+    output, _ = (run := deployment.rerun()).communicate(timeout=300)
     assert run.returncode == 0, output
     examined = deployment.examined()
     assert len(examined) == len(set(examined)) == deployment.count() == 1000
@@ -157,14 +164,14 @@ def test_a_run_waits_while_urgent_photos_do_and_then_continues(deployment: Deplo
     urgent = deployment.environment["DAMAGE_URGENT_QUEUE_URL"]
     sqs.send_message(QueueUrl=urgent, MessageBody='{"image_url": "https://photos.example/1.jpg"}')
     deployment.start_worker()
-    deployment.workers[0].wait_for(READY, timeout=60)
+    deployment.workers[0].wait_for(READY, timeout=120)
     run = deployment.rerun("--in-flight", "5")
     assert run.stdout is not None
     lines = iter(run.stdout.readline, "")
     assert any("paused: photos wait for their verdicts: 1 in urgent" in line for line in lines)
     assert deployment.count() == 0
     sqs.purge_queue(QueueUrl=urgent)
-    rest, _ = run.communicate(timeout=60)
+    rest, _ = run.communicate(timeout=120)
     assert run.returncode == 0, rest
     assert "examined 20 kept photos" in rest
     assert deployment.count() == 20
@@ -173,8 +180,8 @@ def test_a_run_waits_while_urgent_photos_do_and_then_continues(deployment: Deplo
 def test_a_run_that_is_stopped_says_how_to_continue(deployment: Deployment) -> None:
     deployment.add_photos(5)
     run = deployment.rerun()
-    wait_until(lambda: deployment.messages() == 5, timeout=60)
+    wait_until(lambda: deployment.messages() == 5, timeout=120)
     run.send_signal(signal.SIGTERM)
-    output, _ = run.communicate(timeout=30)
+    output, _ = run.communicate(timeout=60)
     assert run.returncode == 130
     assert "stopped: workers still finish 5 photos; start it again with the same options" in output

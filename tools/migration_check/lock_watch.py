@@ -37,25 +37,31 @@ class LockWatch:
     _held: dict[tuple[int, str], float] = field(default_factory=dict)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread, and wait for its connection."""
+        connected = threading.Event()
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="lock-watch", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=[connected], name="lock-watch", daemon=True
+        )
         self._thread.start()
+        connected.wait(30)
 
     def stop(self) -> None:
         """Stop it."""
         self._stopped.set()
         self._thread.join()
 
-    def _run(self) -> None:
+    def _run(self, connected: threading.Event) -> None:
         engine = sa.create_engine(self.url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
         with engine.connect() as connection:
+            # A lock that the last look did not see may have been taken while its answer came.
             last = time.monotonic()
+            connected.set()
             while not self._stopped.wait(INTERVAL_SECONDS):
+                began = time.monotonic()
                 rows = connection.execute(_LOCKS).all()
-                now = time.monotonic()
-                self._look(rows, last, now)
-                last = now
+                self._look(rows, last, time.monotonic())
+                last = began
 
     def _look(self, rows: Sequence[Any], last: float, now: float) -> None:
         held = set()
