@@ -18,6 +18,7 @@ from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.sqs.queues import read_queue
 from tools.chaos import rollout_mover
 from tools.chaos.accounting import Account
+from tools.chaos.dead_letter_replay import replay_letters_with_verdicts
 from tools.chaos.deliverer_process import DelivererProcess
 from tools.chaos.event_receivers import EventReceivers
 from tools.chaos.fault_plan import Fault, Plan
@@ -92,6 +93,9 @@ class Chaos:
                     self._progress(stack, post.sent)
                     time.sleep(5)
                 left = self._wait_for_quiet(stack, post.sent)
+                # Whatever remains with a verdict after that is a fault of ours.
+                if replayed := replay_letters_with_verdicts(stack):
+                    left = self._wait_for_quiet(stack, post.sent)
                 self._receivers.heal()
                 deliverer.wait_until_calm()
                 self._wait_for_events(stack)
@@ -101,6 +105,7 @@ class Chaos:
             account = take_stock(
                 stack, post, workers, deliverer, self._receivers, self.passed, left
             )
+            account.table["dead letters with a verdict, replayed"] = replayed
             account.table["seconds"] = round(time.time() - begun)
             return account
 
