@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from damage_tasks.damage import Severity
+from damage_tasks.damage import Severity, is_flat
 from damage_tasks.decision import Action
 from damage_tasks.errors import DecisionInvalid
 from damage_tasks.inspection import Inspection
@@ -32,6 +32,8 @@ Point = tuple[Pixel, Pixel]
 def _has_area(corners: tuple[Point, ...]) -> tuple[Point, ...]:
     if len(set(corners)) < 3:
         raise ValueError("needs three different corners")
+    if is_flat(corners):
+        raise ValueError("nothing is inside the outline: all its corners are on one line")
     return corners
 
 

@@ -68,6 +68,11 @@ def place_on_screen(page: Any, x: float, y: float) -> tuple[float, float]:
     return found[0], found[1]
 
 
+def press_all(page: Any, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
 def mask_after_export(site: ReviewSite, folder: Path) -> Any:
     export_photos(site.store, get_settings(), folder, PhotoChoice())
     (path,) = (folder / "masks").iterdir()
@@ -115,9 +120,7 @@ def test_a_missed_damage_is_outlined_by_keyboard(
     page.keyboard.press("Enter")
     expect(page.locator("#marking-label")).to_have_text("An outline needs at least three corners.")
     for keys in (["ArrowRight"] * 10, ["ArrowDown"] * 10, ["ArrowDown"]):
-        for key in keys:
-            page.keyboard.press(key)
-        page.keyboard.press("Space")
+        press_all(page, *keys, "Space")
     page.keyboard.press("Delete")
     press(page, "2", "Enter")
     ((action, payload),) = actions(site, "task-1")
@@ -130,6 +133,25 @@ def test_a_missed_damage_is_outlined_by_keyboard(
     assert mask[y + 5, second[0] - 5] == CLASS_IDS["dent"]
     page.keyboard.press("?")
     page.get_by_role("dialog").get_by_text("Draw the outline of missed damage").wait_for()
+    page.close()
+
+
+def test_an_outline_on_one_line_is_not_sent_until_a_corner_is_beside_it(
+    chromium: Any, site: ReviewSite
+) -> None:
+    page = opened(chromium, site, DESK)
+    page.keyboard.press("d")
+    for keys in ([], ["ArrowRight"] * 5, ["ArrowRight"] * 5):
+        press_all(page, *keys, "Space")
+    page.keyboard.press("Enter")
+    expect(page.locator("#marking-label")).to_have_text(
+        "All corners are on one line: move one aside, or add another."
+    )
+    assert actions(site, "task-1") == []
+    press_all(page, *["ArrowDown"] * 5, "Space")
+    press(page, "Enter")
+    ((_, payload),) = actions(site, "task-1")
+    assert len(payload["polygon"]) == 4
     page.close()
 
 

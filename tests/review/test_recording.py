@@ -231,6 +231,8 @@ def test_the_stored_time_is_possible(
         ("missed", {"box": [300, 2, 30, 4]}, "outside the photo"),
         ("reshape", {"damage": 1, "polygon": [[1, 1], [2, 2]]}, "at least 3"),
         ("reshape", {"damage": 1, "polygon": [[1, 1]] * 3}, "needs three different corners"),
+        ("reshape", {"damage": 1, "polygon": [[1, 1], [5, 5], [9, 9]]}, "corners are on one line"),
+        ("missed", {"polygon": [[1, 7], [9, 7], [5, 7], [1, 7]]}, "corners are on one line"),
         ("missed", {"box": [1, 2, 0, 4]}, "greater than or equal to 1"),
         ("confirm", {"damage": True}, "needs a number"),
         ("note", {"text": "  "}, "at least 1 character"),

@@ -166,7 +166,14 @@ export function reshape(number) {
 
 function save(values) {
   if (new Set(values.polygon.map(String)).size < 3) say("few");
+  else if (isFlat(values.polygon)) say("flat");
   else send(values);
+}
+
+// Whether all corners are on one line, so that nothing is inside the outline.
+function isFlat([[x, y], ...others]) {
+  const [across, down] = others.map(([a, b]) => [a - x, b - y]).find(way => way.some(Boolean)) ?? [0, 0];
+  return others.every(([a, b]) => across * (b - y) === down * (a - x));
 }
 
 // The corner that changes the outline least is left out until there are few enough to move.
