@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from damage_tasks.labelling.reviewed_areas import Area
 from damage_tasks.overlay import class_mask_png
+from damage_tasks.reviewed_areas import Area
 
 # As in masks for training (`model_training.data.labelled_photos`); 0 means undamaged.
 CLASS_IDS = {"scratch": 1, "dent": 2, "spacing": 3, "breakage": 4}

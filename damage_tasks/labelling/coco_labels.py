@@ -8,7 +8,7 @@ from typing import Any
 
 from damage_tasks.labelling.class_masks import CLASS_IDS
 from damage_tasks.labelling.labelled_photo import UNKNOWN_DAMAGE, ExportedPhoto
-from damage_tasks.labelling.reviewed_areas import Area, Outline
+from damage_tasks.reviewed_areas import Area, Outline
 
 ANNOTATIONS = "annotations.json"
 Box = tuple[int, int, int, int]

@@ -21,7 +21,7 @@ from damage_tasks.labelling.label_checks import (
     placed,
 )
 from damage_tasks.labelling.labelled_photo import NOT_LABELLED, ImportedLabel, type_of
-from damage_tasks.labelling.reviewed_areas import Area
+from damage_tasks.reviewed_areas import Area
 
 
 def _in_pairs(flat: list[float]) -> list[float]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 
 from damage_tasks.damage import is_flat
 from damage_tasks.errors import LabelsInvalid
-from damage_tasks.labelling.reviewed_areas import Area
+from damage_tasks.reviewed_areas import Area
 
 # Labelling tools let a careless hand draw a little past the edge of a photo; what is further
 # outside has another unit or belongs to another photo.

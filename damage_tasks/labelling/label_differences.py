@@ -10,7 +10,7 @@ import numpy as np
 
 from damage_tasks.decision import Action
 from damage_tasks.inspection import Inspection, Verdict
-from damage_tasks.labelling.reviewed_areas import Area, Outline
+from damage_tasks.reviewed_areas import Area, Outline
 
 # Intersection over union of two outlines of the same damage, and of two that are equal except for
 # rounding.

@@ -15,10 +15,10 @@ from damage_tasks.labelling.coco_reader import is_coco, read_coco
 from damage_tasks.labelling.label_differences import are_same, decisions_for
 from damage_tasks.labelling.label_studio_reader import is_label_studio, read_tasks
 from damage_tasks.labelling.labelled_photo import ImportedLabel
-from damage_tasks.labelling.reviewed_areas import Area, reviewed_areas
 from damage_tasks.results.photo_selection import load_photos
 from damage_tasks.review.people import MAX_NAME_CHARACTERS, is_valid_name
 from damage_tasks.review.recording import replace_decisions
+from damage_tasks.reviewed_areas import Area, reviewed_areas
 
 if TYPE_CHECKING:
     from damage_tasks.inspection import Inspection

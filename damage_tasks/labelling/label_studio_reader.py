@@ -24,7 +24,7 @@ from damage_tasks.labelling.labelled_photo import (
     UnsupportedShape,
     type_of,
 )
-from damage_tasks.labelling.reviewed_areas import Area
+from damage_tasks.reviewed_areas import Area
 
 Classes = Annotated[list[str], Field(min_length=1)]
 Corner = tuple[Number, Number]

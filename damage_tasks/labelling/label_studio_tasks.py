@@ -12,7 +12,7 @@ from xml.sax.saxutils import quoteattr
 
 from damage_tasks.labelling.class_masks import CLASS_IDS
 from damage_tasks.labelling.labelled_photo import UNKNOWN_DAMAGE, ExportedPhoto
-from damage_tasks.labelling.reviewed_areas import Area
+from damage_tasks.reviewed_areas import Area
 
 TASKS = "tasks.json"
 CONFIGURATION = "label_config.xml"

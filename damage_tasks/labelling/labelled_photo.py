@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from damage_tasks.labelling.reviewed_areas import Area
+from damage_tasks.reviewed_areas import Area
 
 UNKNOWN_DAMAGE = "damage"  # the class of areas without a type
 NOT_LABELLED = "nobody has labelled it"

@@ -20,9 +20,9 @@ from damage_tasks.labelling.export_choice import LEFT_OUT, LabelFormat, PhotoCho
 from damage_tasks.labelling.label_studio_tasks import LabelStudioTasks
 from damage_tasks.labelling.labelled_photo import ExportedPhoto, LabelFiles
 from damage_tasks.labelling.original_files import OriginalFiles, group_of
-from damage_tasks.labelling.reviewed_areas import Area, reviewed_areas
 from damage_tasks.labelling.socar_labels import SocarLabels
 from damage_tasks.results.photo_selection import iter_photos
+from damage_tasks.reviewed_areas import Area, reviewed_areas
 
 if TYPE_CHECKING:
     from damage_tasks.redaction.redactor import Redactor

@@ -24,6 +24,7 @@ from damage_tasks.review.pictures import Pictures
 from damage_tasks.review.recording import record, undo_last
 from damage_tasks.review.request_language import language_of
 from damage_tasks.review.selections import DEFAULT_LIST, ListAddress, inspection_path
+from damage_tasks.reviewed_areas import drawn_by_people
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -150,6 +151,7 @@ class Pages:
             holder=holder if holder and holder.person != person.name else None,
             final=final_verdict(str(inspection.verdict), len(damages), counted),
             counted=counted,
+            marks=drawn_by_people(damages, counted),
             types=sorted({*DAMAGE_TYPES, *(damage.type for damage in damages)}),
             severities=list(Severity),
             did=_action(request.query_params.get("did")),

@@ -23,8 +23,8 @@ from damage_tasks.labelling.label_import import (
 )
 from damage_tasks.labelling.labelled_photo import NOT_LABELLED
 from damage_tasks.labelling.photo_export import export_photos
-from damage_tasks.labelling.reviewed_areas import Area, reviewed_areas
 from damage_tasks.results.tables import deliveries
+from damage_tasks.reviewed_areas import Area, reviewed_areas
 from damage_tasks.settings import get_settings
 from tests.labelling.conftest import DENT, HEIGHT, SCRATCH, WIDTH, Archive
 

@@ -38,6 +38,12 @@ def reviewed_areas(damages: Sequence[Damage], counted: Sequence[Decision]) -> li
     return review.areas()
 
 
+def drawn_by_people(damages: Sequence[Damage], counted: Sequence[Decision]) -> list[Area]:
+    """Those of the `reviewed_areas` whose place the networks did not find: the rest is theirs."""
+    found = {damage.polygon for damage in damages}
+    return [area for area in reviewed_areas(damages, counted) if area.polygon not in found]
+
+
 class _Review:
     """What a person has said so far about the ``damages`` of a finding."""
 

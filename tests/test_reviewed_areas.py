@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from damage_tasks.decision import Action, Decision, counting, final_verdict
-from damage_tasks.labelling.reviewed_areas import Area, reviewed_areas
+from damage_tasks.reviewed_areas import Area, reviewed_areas
 from tests.labelling.conftest import DENT, SCRATCH
 from tools.sample_pictures_and_results import NOW
 
