@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from damage_tasks.cli.points_in_time import parse_moment
+from damage_tasks.cli.points_in_time import parse_period
 from damage_tasks.cli.redact_option import Redact
 from damage_tasks.settings import get_settings
 
@@ -35,8 +34,8 @@ def run(
     from damage_tasks.results.bundle_pairs import find_pairs
     from damage_tasks.results.celery_backend import open_inspections
 
+    moment, _ = parse_period(since)
     settings = get_settings()
-    moment = parse_moment(since, "--since") or datetime.now(UTC) - timedelta(days=28)
     with open_inspections().transaction() as connection:
         pairs = list(find_pairs(connection, old, new, moment))
     if not pairs:

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from damage_tasks.cli.listing import JsonLines, Yes, confirm, print_counts, print_rows
-from damage_tasks.cli.points_in_time import parse_moment
+from damage_tasks.cli.points_in_time import Period, parse_period
 from damage_tasks.errors import InspectionNotFound, QueueUnavailable
 from damage_tasks.settings import get_settings
 from damage_tasks.sqs.dead_letters import DeadLetter, DeadLettersOfQueues, dead_letters_of
@@ -56,11 +56,12 @@ def list_(
 
     Example: damage-tasks dead-letters list --reason retries_exhausted --since 2h
     """
+    period = parse_period(since, until)
     letters = _letters()
     counts: Counter[str] = Counter()
     shown_letters: list[dict[str, Any]] = []
     with letters.held(limit) as held:
-        for letter in _matching(held, reason, photo, since, until):
+        for letter in _matching(held, reason, photo, period):
             counts[letter.reason] += 1
             if as_json:
                 print(json.dumps(_shown(letter)))
@@ -111,7 +112,8 @@ def replay(
 
     Example: damage-tasks dead-letters replay --reason retries_exhausted
     """
-    _each("replay", DeadLettersOfQueues.replay, yes, id, limit, (reason, photo, since, until))
+    filters = (reason, photo, parse_period(since, until))
+    _each("replay", DeadLettersOfQueues.replay, yes, id, limit, filters)
 
 
 @cli.command()
@@ -125,7 +127,8 @@ def drop(
     yes: Yes = False,
 ) -> None:
     """Delete dead letters permanently; their inspections keep the reason."""
-    _each("drop", DeadLettersOfQueues.drop, yes, id, limit, (reason, photo, since, until))
+    filters = (reason, photo, parse_period(since, until))
+    _each("drop", DeadLettersOfQueues.drop, yes, id, limit, filters)
 
 
 def _each(
@@ -156,13 +159,9 @@ def _letters() -> DeadLettersOfQueues:
 
 
 def _matching(
-    held: Iterator[DeadLetter],
-    reasons: list[str] | None,
-    photo: str | None,
-    since: str | None,
-    until: str | None,
+    held: Iterator[DeadLetter], reasons: list[str] | None, photo: str | None, period: Period
 ) -> Iterator[DeadLetter]:
-    first, last = parse_moment(since, "--since"), parse_moment(until, "--until")
+    first, last = period
     for letter in _with_reasons(held):
         if reasons and letter.reason not in reasons:
             continue

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from damage_tasks.cli.listing import JsonLines, Yes, confirm, print_counts, print_rows
-from damage_tasks.cli.points_in_time import parse_moment
+from damage_tasks.cli.points_in_time import parse_period
 from damage_tasks.errors import DeliveryNotFound
 from damage_tasks.results.delivery import Delivery, DeliverySelection, DeliveryState
 from damage_tasks.settings import get_settings
@@ -171,6 +171,7 @@ def _selection(
     until: str | None = None,
     ids: list[int] | None = None,
 ) -> DeliverySelection:
+    begin, end = parse_period(since, until)
     return DeliverySelection(
         # Deliveries that are named may be in any state.
         state=None if ids else state,
@@ -178,8 +179,8 @@ def _selection(
         inspection_ids=inspection or (),
         type=type,
         target=target,
-        since=parse_moment(since, "--since"),
-        until=parse_moment(until, "--until"),
+        since=begin,
+        until=end,
     )
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from damage_tasks.cli.points_in_time import parse_moment
+from damage_tasks.cli.points_in_time import parse_period
 from damage_tasks.settings import get_settings
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ def run(
     from damage_tasks.production_quality.drift_report import report_drift
     from damage_tasks.results.celery_backend import open_inspections
 
-    settings, store, now = get_settings(), open_inspections(), datetime.now(UTC)
-    begin = parse_moment(since, "--since") or now - timedelta(days=1)
-    end = parse_moment(until, "--until") or now
-    report = report_drift(store, open_references(store, settings), settings, begin, end)
+    begin, end = parse_period(since, until)
+    settings, store = get_settings(), open_inspections()
+    references = open_references(store, settings)
+    report = report_drift(store, references, settings, begin, end or datetime.now(UTC))
     if as_json:
         print(json.dumps(report.to_dict(), ensure_ascii=False))
     else:

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from damage_tasks.cli.listing import print_counts
-from damage_tasks.cli.points_in_time import parse_moment
+from damage_tasks.cli.points_in_time import parse_period
 from damage_tasks.cli.redact_option import Redact
 from damage_tasks.labelling.export_choice import LEFT_OUT, LabelFormat, PhotoChoice
 from damage_tasks.settings import get_settings
@@ -69,13 +69,9 @@ def run(
     from damage_tasks.redaction.redactor import open_redactor
     from damage_tasks.results.celery_backend import open_inspections
 
+    moment, _ = parse_period(since)
     settings = get_settings()
-    choice = PhotoChoice(
-        decided=decided,
-        hard=hard,
-        sample=sample,
-        since=parse_moment(since, "--since"),
-    )
+    choice = PhotoChoice(decided=decided, hard=hard, sample=sample, since=moment)
     if redact and settings.redact_bundle is None:
         raise typer.BadParameter("needs DAMAGE_REDACT_BUNDLE", param_hint="--redact")
     redactor = None if redact is False else open_redactor(settings)

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from damage_tasks.cli.listing import JsonLines
-from damage_tasks.cli.points_in_time import parse_moment
+from damage_tasks.cli.points_in_time import parse_period
 from damage_tasks.cli.request_list import parse_object
 from damage_tasks.cli.results_table import add_verdict_columns, verdict_cells
 from damage_tasks.damage import Severity
@@ -82,14 +82,15 @@ def run(
 
     damage-tasks find --metadata '{"plate": "B-XY 7"}'
     """
+    begin, end = parse_period(since, until)
     criteria: InspectionCriteria = {
         "car_id": car_id,
         "rental_id": rental_id,
         "case_id": case_id,
         "metadata": parse_object(metadata, "--metadata") if metadata is not None else None,
         "photo": photo,
-        "since": parse_moment(since, "--since"),
-        "until": parse_moment(until, "--until"),
+        "since": begin,
+        "until": end,
         "verdict": cast("Any", [str(one) for one in verdict] if verdict else None),
         "type": type,
         "severity": cast("Any", str(severity) if severity else None),

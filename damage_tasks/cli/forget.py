@@ -12,7 +12,7 @@ import typer
 
 from damage_tasks.cli.listing import Yes
 from damage_tasks.cli.login_name import login_name
-from damage_tasks.cli.points_in_time import parse_moment
+from damage_tasks.cli.points_in_time import parse_past
 from damage_tasks.errors import QueueUnavailable, QueueUnsafe, SettingsError
 from damage_tasks.settings import get_settings
 from damage_tasks.telemetry import configure_logging, one_line
@@ -89,7 +89,7 @@ def run(
     criteria: InspectionCriteria = {
         "photo": photo,
         "car_id": car,
-        "until": parse_moment(before, "--before"),
+        "until": parse_past(before, "--before"),
     }
     settings = get_settings()
     configure_logging(settings.log_level, settings.log_format)

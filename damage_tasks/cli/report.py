@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from damage_tasks.cli.points_in_time import parse_moment
+from damage_tasks.cli.points_in_time import parse_period
 from damage_tasks.settings import get_settings
 
 if TYPE_CHECKING:
@@ -41,8 +40,8 @@ def run(
     from damage_tasks.production_quality.quality_report import report_quality
     from damage_tasks.results.celery_backend import open_inspections
 
+    moment, _ = parse_period(since)
     settings = get_settings()
-    moment = parse_moment(since, "--since") or datetime.now(UTC) - timedelta(days=7)
     report = report_quality(
         open_inspections(), moment, settings.review_audit_share, settings.review_costs
     )

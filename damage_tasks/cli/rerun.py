@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from damage_tasks.cli.listing import print_counts, print_rows
-from damage_tasks.cli.points_in_time import parse_moment
+from damage_tasks.cli.points_in_time import parse_period
 from damage_tasks.inspection import Verdict
 from damage_tasks.settings import get_settings
 
@@ -91,12 +91,13 @@ def run(
     from damage_tasks.storage.aws_clients import new_client
     from model_store.fetch import fetch_identity
 
-    settings, now = get_settings(), datetime.now(UTC)
+    begin, end = parse_period(since, until)
+    settings = get_settings()
     identity = fetch_identity(bundle, settings.bundle_cache, new_client)
     selection = Selection(
         identity.digest,
-        parse_moment(since, "--since") or now - timedelta(days=1),
-        parse_moment(until, "--until") or now,
+        begin,
+        end or datetime.now(UTC),
         tuple(map(str, verdict or ())),
     )
     rerun = Rerun(open_inspections(), selection, limit)

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from damage_tasks.cli.points_in_time import check_order
+
 Day = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Of photos in production (UTC).")
 ]
@@ -52,6 +54,7 @@ def reference(
         found = reference_of_photos(read(photos, split))
     else:
         assert since is not None and until is not None
+        check_order(since, until, since.date(), until.date())
         version = read_manifest(bundle)[0].version
         begin, end = since.replace(tzinfo=UTC), until.replace(tzinfo=UTC)
         found = reference_of_production(open_inspections(), version, begin, end)

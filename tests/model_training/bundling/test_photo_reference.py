@@ -85,3 +85,9 @@ def test_one_kind_of_photos_must_be_given(bundle: Path, tmp_path: Path) -> None:
         done = run(bundle, *words)
         assert done.exit_code == 2
         assert "either --photos, or both" in " ".join(done.output.split())
+
+
+def test_days_in_the_wrong_order_are_refused(bundle: Path) -> None:
+    done = run(bundle, "--since", "2026-11-08", "--until", "2026-11-01")
+    assert done.exit_code == 2
+    assert "--since 2026-11-08 is not before --until 2026-11-01" in " ".join(done.output.split())
