@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from damage_tasks.cli.identifiers import id_or_none, ids_or_none
 from damage_tasks.cli.listing import JsonLines, Yes, confirm, print_counts, print_rows
 from damage_tasks.cli.points_in_time import Period, parse_period
 from damage_tasks.errors import InspectionNotFound, QueueUnavailable
@@ -39,7 +40,10 @@ Since = Annotated[
 Until = Annotated[
     str | None, typer.Option(help="Only letters sent before this: 2h, 3d or 2026-11-22.")
 ]
-Id = Annotated[list[str] | None, typer.Option("--id", help="Only this id; may be repeated.")]
+Id = Annotated[
+    list[str] | None,
+    typer.Option("--id", help="Only this id; may be repeated.", callback=ids_or_none),
+]
 Limit = Annotated[int | None, typer.Option(min=1, help="Maximum number of letters to read.")]
 
 
@@ -76,7 +80,9 @@ def list_(
 
 
 @cli.command()
-def show(id: Annotated[str, typer.Argument(help="The inspection's id.")]) -> None:
+def show(
+    id: Annotated[str, typer.Argument(help="The inspection's id.", callback=id_or_none)],
+) -> None:
     """Show one dead letter: its message and the recorded inspection."""
     letter = find_dead_letter(id)
     if letter is None:

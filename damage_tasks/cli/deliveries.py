@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from damage_tasks.cli.identifiers import ids_or_none
 from damage_tasks.cli.listing import JsonLines, Yes, confirm, print_counts, print_rows
 from damage_tasks.cli.points_in_time import parse_period
 from damage_tasks.errors import DeliveryNotFound
@@ -40,7 +41,8 @@ Until = Annotated[
 ]
 Id = Annotated[list[int] | None, typer.Option("--id", help="Only this delivery; may be repeated.")]
 Inspection = Annotated[
-    list[str] | None, typer.Option(help="Only events of this inspection; may be repeated.")
+    list[str] | None,
+    typer.Option(help="Only events of this inspection; may be repeated.", callback=ids_or_none),
 ]
 Limit = Annotated[
     int | None, typer.Option(min=1, help="Maximum number of deliveries, the latest first.")

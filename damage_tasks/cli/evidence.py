@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from damage_tasks.cli.identifiers import id_or_none, stored_id
 from damage_tasks.cli.login_name import login_name
 from damage_tasks.cli.redact_option import Redact
 from damage_tasks.errors import ExtraMissing, InspectionNotFound
@@ -53,6 +54,17 @@ def _public_keys(keys: list[str] | None) -> list[str] | None:
     return lower or None
 
 
+def _is_file(source: str) -> bool:
+    try:
+        return Path(source).is_file()
+    except OSError:  # ids may be longer than the names of files
+        return False
+
+
+def _file_or_id(source: str) -> str:
+    return source if _is_file(source) else stored_id(source)
+
+
 PublicKeyOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -65,9 +77,12 @@ PublicKeyOption = Annotated[
 
 @cli.command(DEFAULT_COMMAND)
 def make(
-    id: Annotated[str | None, typer.Argument(help="Inspection id (= task id).")] = None,
+    id: Annotated[
+        str | None, typer.Argument(help="Inspection id (= task id).", callback=id_or_none)
+    ] = None,
     case: Annotated[
-        str | None, typer.Option("--case", help="All photos of this case instead.")
+        str | None,
+        typer.Option("--case", help="All photos of this case instead.", callback=id_or_none),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
     by: Annotated[
@@ -127,7 +142,10 @@ def verify(file: EvidenceFile, public_key: PublicKeyOption = None) -> None:
 
 @cli.command()
 def rerun(
-    source: Annotated[str, typer.Argument(metavar="FILE|ID", help="Evidence, or inspection id.")],
+    source: Annotated[
+        str,
+        typer.Argument(metavar="FILE|ID", help="Evidence, or inspection id.", callback=_file_or_id),
+    ],
     bundle: Annotated[
         str | None,
         typer.Option(
@@ -196,7 +214,7 @@ def _recorded(
     from damage_tasks.results.celery_backend import open_inspections
 
     settings = get_settings()
-    if Path(source).is_file():
+    if _is_file(source):
         trusted = frozenset(public_key or ()) or trusted_keys(settings)
         photos = verified_facts(Path(source).read_bytes(), trusted)["photos"]
     else:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from damage_tasks.cli.identifiers import id_or_none, photo_or_none
 from damage_tasks.cli.listing import JsonLines
 from damage_tasks.cli.points_in_time import parse_period
 from damage_tasks.cli.request_list import parse_object
@@ -31,13 +32,16 @@ if TYPE_CHECKING:
 def run(
     car_id: Annotated[str | None, typer.Option(help="The metadata's car_id.")] = None,
     rental_id: Annotated[str | None, typer.Option(help="The metadata's rental_id.")] = None,
-    case_id: Annotated[str | None, typer.Option(help="The case that photos belong to.")] = None,
+    case_id: Annotated[
+        str | None, typer.Option(help="The case that photos belong to.", callback=id_or_none)
+    ] = None,
     metadata: Annotated[
         str | None,
         typer.Option(help='JSON object that the metadata must contain, like `{"plate": "B-7"}`.'),
     ] = None,
     photo: Annotated[
-        str | None, typer.Option(help="The photo's URL or its SHA-256 in hexadecimal.")
+        str | None,
+        typer.Option(help="The photo's URL or its SHA-256 in hexadecimal.", callback=photo_or_none),
     ] = None,
     since: Annotated[
         str | None, typer.Option(help="Only verdicts since then: 2h, 3d or 2026-11-22.")

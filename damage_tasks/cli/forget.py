@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from damage_tasks.cli.identifiers import is_digest, photo_or_none
 from damage_tasks.cli.listing import Yes
 from damage_tasks.cli.login_name import login_name
 from damage_tasks.cli.points_in_time import parse_past
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from damage_tasks.settings import Settings
 
 MAX_COUNTED = 100_000  # inspections; more are not counted before the question
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _ALWAYS_ELSEWHERE = (
     "the photos at their senders' addresses",
     "messages still on the queue, whose photos are examined again: repeat this command afterwards",
@@ -38,19 +37,12 @@ _ALWAYS_ELSEWHERE = (
 audit = logging.getLogger("erasure.audit")
 
 
-def _photo(text: str | None) -> str | None:
-    if text is None or "://" in text:
-        return text
-    digest = text.lower()
-    if not _SHA256.fullmatch(digest):
-        raise typer.BadParameter("must be a SHA-256 (64 hexadecimal digits) or a URL (https://...)")
-    return digest
-
-
 def run(
     photo: Annotated[
         str | None,
-        typer.Option(help="The photo's SHA-256 in hexadecimal, or its URL.", callback=_photo),
+        typer.Option(
+            help="The photo's SHA-256 in hexadecimal, or its URL.", callback=photo_or_none
+        ),
     ] = None,
     car: Annotated[str | None, typer.Option(help="The metadata's car_id.")] = None,
     before: Annotated[
@@ -146,7 +138,7 @@ def _erase(
     photo, until = criteria["photo"], criteria["until"]
     if expired:
         erase_expired(store, eraser, settings, report)
-    elif photo is not None and _SHA256.fullmatch(photo):
+    elif photo is not None and is_digest(photo):
         eraser.erase_photo(photo, report)
     elif until is not None:
         eraser.erase_before(until, report)

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from damage_tasks.cli.dead_letters import find_dead_letter
+from damage_tasks.cli.identifiers import id_or_none, is_digest
 from damage_tasks.cli.results_table import VERDICT_COLOURS
 from damage_tasks.errors import ExtraMissing, InspectionNotFound, QueueUnavailable, SettingsError
 from damage_tasks.inspection import missing_picture
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
 
 def run(
     id: Annotated[
-        str | None, typer.Argument(help="Inspection id (= task id, = SQS MessageId).")
+        str | None,
+        typer.Argument(help="Inspection id (= task id, = SQS MessageId).", callback=id_or_none),
     ] = None,
     case: Annotated[
-        str | None, typer.Option("--case", help="Show the summary of this case instead.")
+        str | None,
+        typer.Option("--case", help="Show the summary of this case instead.", callback=id_or_none),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the whole result as JSON.")
@@ -83,14 +86,16 @@ def _inspection(id: str, links: bool) -> Any:
 
     result: Any = redacted(get_inspection(id)) or _dead_letter(id)
     if result is None:
-        raise InspectionNotFound(f"no inspection {id}; it may still be on the queue")
+        # A caller may have chosen such an id, so it is not refused.
+        is_photo = is_digest(id.lower()) or "://" in id
+        why = "find a photo with `find --photo`" if is_photo else "it may still be on the queue"
+        raise InspectionNotFound(f"no inspection {id}; {why}")
     # After the redaction, which would remove the signatures.
     return with_links(result) if links and result["state"] == "done" else result
 
 
 def _history(id: str) -> dict[str, Any]:
     """Which damage is new; compares photos that have not been compared yet."""
-    from damage_tasks.inspection_id import storable_id
     from damage_tasks.results.celery_backend import open_inspections
     from damage_tasks.settings import get_settings
 
@@ -101,7 +106,7 @@ def _history(id: str) -> dict[str, Any]:
             f"--history needs {error.name}: pip install 'damage-tasks[review]'"
         ) from None
     store = open_inspections()
-    inspection = store.find(storable_id(id))
+    inspection = store.find(id)
     if inspection is None:
         raise InspectionNotFound(f"no inspection {id}")
     return CarHistory(store, get_settings()).compare(inspection).to_dict()

@@ -149,8 +149,8 @@ def _json_types(value: object) -> tuple[str, ...]:
 
 def _photo_is(photo: object) -> Condition:
     text = str(photo)
-    if _SHA256.fullmatch(text):
-        return inspections.c.photo_sha256 == text
+    if _SHA256.fullmatch(digest := text.lower()):
+        return inspections.c.photo_sha256 == digest
     return inspections.c.photo_url == storable(text)
 
 

@@ -16,6 +16,8 @@ from pypdf import PdfReader
 from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
+from damage_tasks.errors import InspectionNotFound
+from damage_tasks.inspection_id import storable_id
 from tests.evidence.conftest import EvidenceArchive, decided, evidence_archive
 from tests.labelling.conftest import DENT
 from tools.small_redaction_bundle import PLATE, private_photo, write_redaction_bundle
@@ -128,6 +130,24 @@ def test_an_id_or_a_case_is_needed() -> None:
     for arguments in (("make",), ("car", "--case", "return-7")):
         done = run(*arguments)
         assert done.exit_code == 2 and "give an inspection id" in done.stderr
+
+
+def test_a_long_or_strange_id_is_the_one_that_its_sender_chose(
+    evidence_archive: EvidenceArchive, tmp_path: Path
+) -> None:
+    for number, id in enumerate(("i" * 2000, "two\nlines")):
+        evidence_archive.add(storable_id(id), DENT)
+        out = tmp_path / str(number)
+        done = run(id, "--out", out)
+        assert done.exit_code == 0, done.output
+        assert len(list(out.iterdir())) == 2
+
+
+def test_an_id_that_is_longer_than_a_files_name_can_be_examined_again(
+    evidence_archive: EvidenceArchive,
+) -> None:
+    done = run("rerun", "i" * 300)
+    assert isinstance(done.exception, InspectionNotFound)
 
 
 def test_a_new_key_is_secret_and_can_sign(

@@ -14,6 +14,7 @@ from damage_tasks.results.store import Inspections
 from tests.result_contract import check_result
 from tools.sample_pictures_and_results import damage, finding, inspection
 
+DIGESTS = [letter * 64 for letter in "abcd"]
 IDS = [f"{number}c1e6c9a-1111-2222-3333-444444444444" for number in range(3)]
 
 
@@ -27,7 +28,7 @@ def car(migrated_sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
             inspection(
                 id,
                 finding(damage()) if number else finding(),
-                sha256=str(number) * 64,
+                sha256=DIGESTS[number],
                 metadata={"car_id": 7 if id in IDS else 8, "token": "\x1b[2J"},
                 finished_at=datetime.now(UTC) - timedelta(hours=number),
             )
@@ -73,7 +74,7 @@ def test_a_page_says_how_to_continue() -> None:
 def test_every_option_limits_what_is_found() -> None:
     arguments = {
         "--metadata": '{"car_id": 8}',
-        "--photo": "3" * 64,
+        "--photo": DIGESTS[3].upper(),
         "--until": "170m",
         "--rental-id": "none",
         "--type": "scratch",
@@ -91,6 +92,12 @@ def test_every_option_limits_what_is_found() -> None:
         "--type": [],
         "--min-score": [],
     }
+
+
+@pytest.mark.usefixtures("car")
+def test_callers_may_write_a_digest_in_capitals() -> None:
+    found = find_inspections(photo=DIGESTS[3].upper()).inspections
+    assert [result["id"] for result in found] == ["other"]
 
 
 @pytest.mark.usefixtures("car")

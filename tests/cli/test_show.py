@@ -136,6 +136,13 @@ def test_an_unknown_id_is_not_found(store: Inspections) -> None:
     assert run.exit_code == 1
 
 
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("photo", ["a" * 64, "A" * 64, "s3://photos/1.jpg"])
+def test_an_id_that_looks_like_a_photo_leads_to_find(photo: str) -> None:
+    run = CliRunner().invoke(cli, ["show", photo])
+    assert str(run.exception) == f"no inspection {photo}; find a photo with `find --photo`"
+
+
 @pytest.mark.usefixtures("car")
 def test_the_history_of_a_car_is_compared_and_shown() -> None:
     shown = show("now", "--history")
