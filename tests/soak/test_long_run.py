@@ -11,10 +11,11 @@ from tools.sample_pictures_and_results import jpeg
 from tools.small_bundles import write_bundle
 from tools.soak.figures import problems_of, summary, write_figures
 from tools.soak.long_run import CHURN, LongRun
+from tools.soak.sample_taking import OTHERS, PARENT, WORKER
 from tools.soak.samples import CONNECTIONS, DESCRIPTORS, FILES, MEMORY
 from tools.soak.steadiness import GROWS, Growth, Trend
 
-PROGRAMS = ("worker's parent process", "worker's other processes", "deliverer", "Flower")
+PROGRAMS = (PARENT, OTHERS, "deliverer", "Flower")
 
 
 @pytest.mark.slow
@@ -45,6 +46,11 @@ def test_photos_sent_while_every_part_restarts_all_have_a_verdict(tmp_path: Path
     assert sum(run.verdicts.values()) == len(run.sent) >= 50
     assert {f"{name}: {MEMORY}" for name in PROGRAMS} < set(run.samples.figures)
     assert [life.figures[MEMORY][0] > 0 for life in run.samples.lives["Flower"]] == [True]
+    together = run.samples.figures[f"{WORKER}: {MEMORY}"]
+    assert max(together) > 0
+    # Every page once is less than every process by itself.
+    both = (run.samples.figures[f"{name}: {MEMORY}"] for name in (PARENT, OTHERS))
+    assert all(all_pages < sum(each) for all_pages, *each in zip(together, *both, strict=True))
     assert max(run.samples.figures[CONNECTIONS]) >= 1
     assert max(run.samples.figures[FILES]) >= 1
 

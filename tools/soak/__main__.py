@@ -21,6 +21,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0, help="how long photos are sent")
     parser.add_argument("--rate", type=float, default=2.0, help="photos per second")
+    parser.add_argument(
+        "--photos-per-process", type=int, help="replace processes more often than in production"
+    )
     parser.add_argument("--out", type=Path, default=Path("var/soak"), help="folder for the results")
     options = parser.parse_args()
     if options.minutes < MIN_MINUTES:
@@ -32,6 +35,11 @@ def main() -> int:
         open_album().folder.absolute() / "2mp",
         minutes=options.minutes,
         photos_per_second=options.rate,
+        settings=(
+            {"DAMAGE_MAX_PHOTOS_PER_PROCESS": str(options.photos_per_process)}
+            if options.photos_per_process
+            else {}
+        ),
         report=lambda text: print(text, file=sys.stderr, flush=True),
     )
     run.run()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,7 +12,6 @@ from dataclasses import dataclass, field
 from itertools import count, cycle
 from pathlib import Path
 
-import psutil
 import sqlalchemy as sa
 
 from damage_tasks.devstack import START_TIMEOUT_SECONDS, WORKER_READY, Stack, clean_environment
@@ -26,12 +24,8 @@ from tools.chaos.experiment import queue_counts
 from tools.chaos.fault_plan import PROCESS_KILLED, WORKER_KILLED, WORKER_TERMINATED, Fault
 from tools.chaos.worker_pool import Workers
 from tools.postgres import Postgres
-from tools.soak.samples import (
-    Samples,
-    connection_counter,
-    measure_files,
-    measure_processes,
-)
+from tools.soak.sample_taking import sampler
+from tools.soak.samples import Samples
 
 BUS_RESTARTED, POSTGRES_RESTARTED = "event bus restarted", "PostgreSQL restarted"
 CHURN = (WORKER_TERMINATED, BUS_RESTARTED, WORKER_KILLED, POSTGRES_RESTARTED, PROCESS_KILLED)
@@ -182,27 +176,14 @@ class LongRun:
     def _sample(self, lasting: Child) -> Callable[[], None]:
         stack = self._stack
         assert stack.deliverer and stack.flower
-        programs = {"deliverer": stack.deliverer.pid, "Flower": stack.flower.child.pid}
-        count_connections = connection_counter(self._postgres.url)
-        parent = psutil.Process(lasting.pid)
-
-        def sample() -> None:
-            with urllib.request.urlopen(self._metrics_url, timeout=10) as answer:
-                answer.read()
-            processes = {
-                "worker's parent process": [parent],
-                "worker's other processes": parent.children(recursive=True),
-            }
-            for name, pid in programs.items():
-                root = psutil.Process(pid)
-                processes[name] = [root, *root.children(recursive=True)]
-            self.samples.add(
-                time.monotonic() - self._begun,
-                {**count_connections(), **measure_files([self._state])},
-                {name: list(measure_processes(each)) for name, each in processes.items()},
-            )
-
-        return sample
+        return sampler(
+            self.samples,
+            lasting.pid,
+            {"deliverer": stack.deliverer.pid, "Flower": stack.flower.child.pid},
+            metrics_url=self._metrics_url,
+            database_url=self._postgres.url,
+            state=self._state,
+        )
 
     def _restart_something(self, pool: Workers) -> Callable[[], None]:
         parts = cycle(CHURN)

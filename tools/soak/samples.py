@@ -12,6 +12,7 @@ import psutil
 import sqlalchemy as sa
 
 from tools.soak.lives import Life, growth_between, growth_within, was_replaced
+from tools.soak.memory_maps import mapped_memory
 from tools.soak.steadiness import FLAT, Allowance, Growth, trend
 
 MEMORY, DESCRIPTORS, THREADS = "memory, MB", "descriptors", "threads"
@@ -134,12 +135,13 @@ def _judged_by_life(
 def measure_processes(processes: Iterable[psutil.Process]) -> Iterator[ProcessFigures]:
     """Memory, descriptors and threads of each of ``processes`` that has not ended.
 
-    Pages that other processes share do not count (USS): their number depends on the others.
+    Pages that other processes share count for each, because to stop sharing is not to grow; see
+    `tools.soak.memory_maps`.
     """
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             figures = {
-                MEMORY: process.memory_full_info().uss / 1e6,
+                MEMORY: mapped_memory(process.pid),
                 DESCRIPTORS: float(process.num_fds()),
                 THREADS: float(process.num_threads()),
             }
