@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from damage_tasks.errors import BundleError
 from damage_tasks.serving import Serving
 from damage_tasks.telemetry.metrics import get_metrics
+from damage_tasks.worker.load_attempts import BundleKillsProcesses, LoadAttempts
 from damage_tasks.worker.memory_bound import BundleTooLarge, Memory
 from damage_tasks.worker.rollout_plan import Refusal, RolloutPlan, report_refusal
 
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 PLAN_SECONDS = 1.0  # between two checks for a new plan
 RETRY_SECONDS = 10.0  # before a bundle is retried for which the process lacked resources
+# A worker that starts later may succeed.
+PASSING = (OSError, MemoryError, BundleTooLarge, BundleKillsProcesses)
 
 
 class BundleLoader:
@@ -48,6 +51,7 @@ class BundleLoader:
         self._loaded: dict[str, Segmenter] = {}
         self._failed: dict[str, str] = {}
         self._memory = memory
+        self._attempts = LoadAttempts(files.attempts)
 
     def open(self) -> Serving:
         """Load the bundles of the plan; raises `BundleError` if none of them can serve."""
@@ -58,6 +62,10 @@ class BundleLoader:
         threading.Thread(
             target=self._follow, args=(pipeline,), name="bundle-loader", daemon=True
         ).start()
+
+    def stop(self) -> None:
+        """This process ends, and not because of the bundle that it may be loading."""
+        self._attempts.withdraw()
 
     def _follow(self, pipeline: Pipeline) -> None:
         while True:
@@ -121,15 +129,21 @@ class BundleLoader:
         if named.digest in self._loaded or named.digest in self._failed:
             return
         try:
+            if self._is_replaceable(named, plan):
+                self._attempts.check(named)
             self._loaded[named.digest] = self._open_patiently(named, plan)
         except Exception as error:  # whatever a library raises for a bundle that it cannot run
             reason = f"{getattr(error, 'code', type(error).__name__)}: {error}"
             self._failed[named.digest] = reason
-            lasts = not isinstance(error, OSError | MemoryError | BundleTooLarge)
+            lasts = not isinstance(error, PASSING)
             try:
                 report_refusal(self._files.refusals, named.digest, Refusal(reason, lasts))
             except OSError as problem:
                 logger.error("bundle %s is not used: %s; %s", named.version, reason, problem)
+
+    def _is_replaceable(self, named: NamedBundle, plan: RolloutPlan) -> bool:
+        others = {bundle.digest for bundle in plan.usable} - self._failed.keys()
+        return bool(self._loaded or others - {named.digest})
 
     def _open_patiently(self, named: NamedBundle, plan: RolloutPlan) -> Segmenter:
         """The networks of a bundle; tried twice if the process lacks memory or descriptors."""
@@ -150,7 +164,8 @@ class BundleLoader:
         from damage_tasks.wiring import build_segmenter
 
         began, before = time.perf_counter(), Memory()
-        segmenter = build_segmenter(self._settings, bundle)
+        with self._attempts.record(bundle.digest):
+            segmenter = build_segmenter(self._settings, bundle)
         seconds = time.perf_counter() - began
         if not self._loaded:
             self._memory.first_bundle_loaded(bundle, before, Memory())

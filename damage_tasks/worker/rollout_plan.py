@@ -44,6 +44,11 @@ class RolloutPlan:
         return replace(self, refused=lasting, retried=frozenset())
 
     @property
+    def named(self) -> list[NamedBundle]:
+        """The bundles of the roll-out, and the substitute."""
+        return [*self.rollout.bundles, *([self.substitute] if self.substitute else [])]
+
+    @property
     def usable(self) -> list[NamedBundle]:
         """The bundles that were fetched and not refused: largest share first, substitute last."""
         shares = sorted(self.rollout.shares, key=lambda share: -share.percent)

@@ -20,6 +20,7 @@ from damage_tasks.storage.aws_clients import new_client
 from damage_tasks.telemetry import sentry
 from damage_tasks.telemetry.metrics import get_metrics
 from damage_tasks.telemetry.slack import Alert
+from damage_tasks.worker.load_attempts import forget_attempts
 from damage_tasks.worker.rollout_plan import RolloutPlan, take_refusals
 from model_store.fetch import fetch_named, read_rollout
 from model_store.rollout import NamedBundle, Rollout, pointer_at
@@ -151,6 +152,7 @@ class RolloutWatch:
             return
         self._on_change(plan)
         self._plan = plan
+        forget_attempts(self._files.attempts, {bundle.digest for bundle in plan.named})
         try:
             plan.write(self._files.rollout)
         except OSError as error:
@@ -177,5 +179,4 @@ def _is_kept(plan: RolloutPlan, bundle: NamedBundle) -> bool:
 
 
 def _version_of(digest: str, plan: RolloutPlan) -> str:
-    named = [*plan.rollout.bundles, *([plan.substitute] if plan.substitute else [])]
-    return next((bundle.version for bundle in named if bundle.digest == digest), digest[:12])
+    return next((bundle.version for bundle in plan.named if bundle.digest == digest), digest[:12])

@@ -51,9 +51,11 @@ def _connect_worker_signals(app: Any, worker: Any) -> None:
         (signals.task_retry, reporting.photo_retried),
         (signals.task_failure, reporting.photo_failed),
         (signals.task_postrun, reporting.photo_ends),
+        (signals.worker_process_shutdown, startup.leave_bundles),
         (signals.worker_process_shutdown, reporting.leave_process),
         # --- in the parent
         (signals.worker_ready, reporting.watch),
+        (signals.worker_shutdown, startup.leave_bundles),
         (signals.worker_shutdown, startup.set_exit_status),
     ):
         signal.connect(_for_application(app, receiver), weak=False)

@@ -46,5 +46,10 @@ class StateFiles:
         """Locked by the process that loads a bundle of a roll-out."""
         return self._sibling(".loading")
 
+    @property
+    def attempts(self) -> Path:
+        """A folder with the loads of a roll-out's bundles that are in progress or were fatal."""
+        return self._sibling(".attempts")
+
     def _sibling(self, suffix: str) -> Path:
         return self.heartbeat.with_name(self.heartbeat.name + suffix)

@@ -87,6 +87,11 @@ class WorkerStartup:
             self._runtime.breaker.trip()
             os._exit(1)
 
+    def leave_bundles(self, **_: Any) -> None:
+        """In a process that ends: a bundle that it may be loading is not the reason."""
+        if self._runtime.loader is not None:
+            self._runtime.loader.stop()
+
     def let_sigterm_end_this_process(self, **_: Any) -> None:
         """Let SIGTERM end this process immediately, as intended by `revoke --terminate`.
 

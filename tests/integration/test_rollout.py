@@ -43,6 +43,25 @@ pytestmark = pytest.mark.xdist_group("rollout")
 
 STORE = f"s3://{MODELS_BUCKET}"
 POINTER = f"{STORE}/tiny/CURRENT"
+# Runs when Python starts: an engine whose native code ends the process that opens this version.
+CRASHING_VERSION = "2.4.0"
+CRASHING_ENGINE = f"""
+import os, resource, sys
+
+def crash_on_opening():
+    module = sys.modules.get("damage_tasks.vision.self_test")
+    if module is None:
+        return
+    real = module.check_golden
+    def check_golden(segmenter):
+        if segmenter.identity.version == "{CRASHING_VERSION}":
+            os.abort()
+        return real(segmenter)
+    module.check_golden = check_golden
+
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+os.register_at_fork(after_in_child=crash_on_opening)
+"""
 _numbers = itertools.count()
 
 
@@ -64,7 +83,10 @@ def running(
     folder = tmp_path_factory.mktemp("rollout")
     emulator = Emulator(folder / "emulator.log")
     emulator.start()
+    (folder / "engine").mkdir()
+    (folder / "engine/sitecustomize.py").write_text(CRASHING_ENGINE)
     settings = {
+        "PYTHONPATH": os.pathsep.join([str(folder / "engine"), os.environ.get("PYTHONPATH", "")]),
         "DAMAGE_KEEP_PHOTOS": "all",
         "DAMAGE_SHADOW_QUEUE_URL": emulator.create_queues("damage-shadow"),
         "DAMAGE_SHADOW_SHARE": "1",
@@ -257,3 +279,27 @@ def test_a_bundle_that_fails_leaves_the_old_one_serving_with_one_alert(
     assert versions(results(sender.ids)) == {"2.0.0"}
     rollout("back")
     slack.posts.clear()
+
+
+def test_a_bundle_that_kills_its_processes_leaves_the_old_one_serving_with_one_alert(
+    stack: Stack, slack: Recorder, site: Site
+) -> None:
+    slack.posts.clear()
+    publish_version(stack.folder, CRASHING_VERSION)
+    with Sender(site) as sender:
+        rollout("set", f"{CRASHING_VERSION}=100")
+        wait_until(lambda: refusals(slack))
+        assert versions(sender.next_results(20)) == {"2.0.0"}
+        time.sleep(3)  # the pointer is checked again, and no process tries the bundle
+        (refusal,) = refusals(slack)
+        assert "processes or workers were killed while they loaded 2.4.0" in refusal
+        deaths = stack.workers[0].log.read_text().count("SIGABRT")
+        assert versions(sender.next_results(20)) == {"2.0.0"}
+    assert versions(results(sender.ids)) == {"2.0.0"}
+    assert stack.workers[0].log.read_text().count("SIGABRT") == deaths >= 2
+    rollout("back")
+    slack.posts.clear()
+
+
+def refusals(slack: Recorder) -> list[str]:
+    return [post for post in slack.slack() if f"bundle {CRASHING_VERSION} is refused" in post]
