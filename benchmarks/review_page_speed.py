@@ -27,6 +27,7 @@ from tools.postgres import Postgres
 REPEATS = 20
 GOAL_MILLISECONDS = 100.0  # median of each page with 1,000,000 inspections
 REPORT = "first quality"  # computed once in ten minutes, so it has no goal
+SECONDS_APART = 2
 
 # One photo in five is damaged, one damaged area in 200 is severe, one photo in fifty is poor, and
 # people decided about one in ten after an hour. The networks are sure of most; one photo in seven
@@ -58,9 +59,9 @@ INSERT INTO inspections (id, photo_url, photo_sha256, photo_bytes, photo_width, 
 SELECT 'task-' || n, 'https://photos.example/' || n || '.jpg', f.photo_sha256, 1000000, 1600, 1200,
     f.verdict, f.damage_score, n, false, 'default', '2.0.' || n % 3, f.bundle_digest,
     '{"download": 12}', 1, jsonb_build_object('car_id', n / 20, 'rental_id', 'r-' || n / 4),
-    now() - (:total - n) * interval '2 seconds',
+    now() - (:total - n) * :apart * interval '1 second',
     CASE WHEN n % 10 = 3 AND n < :total - 1800
-        THEN now() - (:total - n - 1800) * interval '2 seconds' END,
+        THEN now() - (:total - n - 1800) * :apart * interval '1 second' END,
     CASE WHEN n % 7 > 0 THEN f.damage_score BETWEEN 0.05 AND 0.6 END,
     CASE WHEN n % 7 > 0 THEN n % 50 = 0 END,
     'case-' || n / 4,
@@ -80,7 +81,8 @@ def fill(url: str, rows: int) -> None:
     """Migrate the database at ``url`` and add ``rows`` inspections with findings."""
     migrate(url)
     engine = sa.create_engine(url)
-    insert_rows(engine, [_FINDINGS, _DAMAGES, _INSPECTIONS, _DECISIONS], rows, total=rows)
+    statements = [_FINDINGS, _DAMAGES, _INSPECTIONS, _DECISIONS]
+    insert_rows(engine, statements, rows, total=rows, apart=SECONDS_APART)
     vacuum(engine, ["findings", "damages", "inspections", "decisions"])
     engine.dispose()
 
