@@ -1,7 +1,7 @@
 """What `benchmarks.gpu_serving` measures; each function runs in processes of its own.
 
 They load the default bundle's networks as a worker with ``--pool=threads`` does: one engine in
-each process, which computes the photos that wait for it as one batch. On the CPU it is the same
+each process, which processes the photos that wait for it as one batch. On the CPU it is the same
 engine in fp32, so that the benchmark itself can be checked without a GPU.
 """
 

@@ -136,7 +136,7 @@ def test_a_missed_damage_is_outlined_by_keyboard(
     page.close()
 
 
-def test_an_outline_on_one_line_is_not_sent_until_a_corner_is_beside_it(
+def test_an_outline_on_one_line_is_not_sent_until_a_corner_x(
     chromium: Any, site: ReviewSite
 ) -> None:
     page = opened(chromium, site, DESK)

@@ -54,7 +54,7 @@ class Crashing:
         def build_segmenter(settings: Any, bundle: Any) -> Any:
             if bundle.identity.version in self.versions:
                 if os.getpid() == tests:
-                    pytest.fail("it is tried again")
+                    pytest.fail("it is retried")
                 crash()
             return open_networks(settings, bundle)
 
@@ -151,7 +151,7 @@ def test_a_worker_that_dies_twice_at_its_start_serves_the_predecessor(
     assert worker.post() == ["bundle 2.1.0 is refused"]
 
 
-def test_a_worker_whose_only_bundle_kills_its_processes_goes_on_dying(
+def test_a_worker_whose_only_bundle_kills_its_processes_continues_to_die(
     worker: Worker, crashing: Crashing
 ) -> None:
     crashing.versions = {"2.0.0"}
@@ -160,7 +160,7 @@ def test_a_worker_whose_only_bundle_kills_its_processes_goes_on_dying(
     assert worker.post() == []
 
 
-def test_if_all_bundles_kill_their_processes_the_last_one_goes_on_doing_so(
+def test_if_all_bundles_kill_their_processes_the_last_one_continues_to_do_so(
     worker: Worker, crashing: Crashing
 ) -> None:
     crashing.versions = {"2.0.0", "2.1.0"}
@@ -169,7 +169,7 @@ def test_if_all_bundles_kill_their_processes_the_last_one_goes_on_doing_so(
         dies(worker.start)
 
 
-def test_a_load_that_ends_in_an_error_or_in_time_is_no_death(tmp_path: Path) -> None:
+def test_a_load_that_ends_in_an_error_or_in_time_is_not_a_death(tmp_path: Path) -> None:
     attempts = LoadAttempts(tmp_path)
     with attempts.record(DIGEST):
         pass
