@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 import subprocess
 import sys
@@ -15,25 +13,17 @@ from typing import Any
 
 import httpx2
 import pytest
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, utils
-from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
 
 from damage_tasks.devstack.child_processes import Child, clean_environment
 from damage_tasks.devstack.loopback_ports import free_port
 from damage_tasks.review.people import Identity, Role, role_of
 from damage_tasks.review.web_application import MAX_FORM_BYTES
 from tests.review.conftest import Open, served
+from tests.review.sign_ins import ALB, ROLES, alb_token, issuer
 from tools.loopback_web_server import Site
 
 pytestmark = pytest.mark.server
-ROLES = ("ann=inspector", "ann=viewer", "vic=viewer", "chiefs=admin")
-ARN = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/review/0123abcd"
 
 
 @pytest.fixture
@@ -174,27 +164,13 @@ def test_a_proxy_is_trusted_by_its_address_only(review_site: Open, client: httpx
         assert client.get(site.url, headers=forged).status_code == 401
 
 
-def alb_token(key: ECKey, claims: dict[str, Any] | None = None, **header: Any) -> str:
-    """A token as the load balancer makes it: its parts are padded, unlike in RFC 7515."""
-    head = {"alg": "ES256", "kid": "key-1", "signer": ARN, "exp": int(time.time()) + 60, **header}
-    parts = [
-        base64.urlsafe_b64encode(json.dumps(part).encode()).decode()
-        for part in (head, claims or {"sub": "u-1", "email": "ann"})
-    ]
-    signed = ".".join(parts)
-    signature = key.get_op_key("sign").sign(signed.encode(), ec.ECDSA(hashes.SHA256()))
-    r, s = utils.decode_dss_signature(signature)
-    raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
-    return f"{signed}.{base64.urlsafe_b64encode(raw).decode()}"
-
-
 def test_a_load_balancers_token_is_verified(
     review_site: Open, client: httpx2.Client, site: Site
 ) -> None:
     key, other = ECKey.generate_key("P-256"), ECKey.generate_key("P-256")
     site.serve("/key-1", key.as_pem(private=False))
     with review_site(
-        review_sign_in="alb", review_roles=ROLES, review_alb_arn=ARN, review_alb_keys_url=site.url
+        review_sign_in="alb", review_roles=ROLES, review_alb_arn=ALB, review_alb_keys_url=site.url
     ) as page:
 
         def status(token: str) -> int:
@@ -207,47 +183,12 @@ def test_a_load_balancers_token_is_verified(
         unverified = {"sub": "u-1", "email": "ann", "email_verified": "false"}
         assert status(alb_token(key, unverified)) == 403
         assert status(alb_token(other)) == 401
-        assert status(alb_token(key, signer=ARN.replace("review", "other"))) == 401
+        assert status(alb_token(key, signer=ALB.replace("review", "other"))) == 401
         assert status(alb_token(key, exp=int(time.time()) - 1)) == 401
         assert status(alb_token(key, kid="../secrets")) == 401
         assert status(alb_token(key)[:-8] + "AAAAAA==") == 401
         assert status("") == status("a.b.c") == 401
         assert client.get(page.url, headers={"x-amzn-oidc-identity": "ann"}).status_code == 401
-
-
-def issuer(key: RSAKey, state: dict[str, Any]) -> Starlette:
-    """A small OpenID provider that signs in ``state["claims"]`` without asking."""
-
-    def metadata(request: Request) -> Response:
-        base = str(request.base_url).rstrip("/")
-        return JSONResponse({
-            "issuer": base, "authorization_endpoint": f"{base}/authorize",
-            "token_endpoint": f"{base}/token", "jwks_uri": f"{base}/keys",
-            "id_token_signing_alg_values_supported": ["RS256"],
-        })  # fmt: skip
-
-    def authorize(request: Request) -> Response:
-        state["asked"] = dict(request.query_params)
-        target = f"{request.query_params['redirect_uri']}?code=c-1"
-        return RedirectResponse(f"{target}&state={request.query_params['state']}")
-
-    async def token(request: Request) -> Response:
-        state["form"] = dict(await request.form())
-        now = int(time.time())
-        issuer = str(request.base_url).rstrip("/")
-        nonce = state["asked"].get("nonce")
-        claims = {"iss": issuer, "aud": "review", "iat": now, "exp": now + 60, "nonce": nonce}
-        claims |= state["claims"]
-        id_token = jwt.encode({"alg": "RS256", "kid": key.kid}, claims, key)
-        return JSONResponse({"access_token": "a", "token_type": "Bearer", "id_token": id_token})
-
-    def keys(_: Request) -> Response:
-        return JSONResponse({"keys": [key.as_dict(private=False)]})
-
-    return Starlette(routes=[
-        Route("/.well-known/openid-configuration", metadata), Route("/authorize", authorize),
-        Route("/token", token, methods=["POST"]), Route("/keys", keys),
-    ])  # fmt: skip
 
 
 def test_openid_connect(review_site: Open) -> None:
@@ -298,7 +239,7 @@ FORGED = {
     [
         {"review_sign_in": "basic", "review_passwords": "ann:secret"},
         {"review_sign_in": "proxy", "review_proxies": ("10.0.0.0/8",)},
-        {"review_sign_in": "alb", "review_alb_arn": ARN},
+        {"review_sign_in": "alb", "review_alb_arn": ALB},
         {
             "review_sign_in": "oidc", "review_url": "http://127.0.0.1",
             "review_oidc_issuer": "http://127.0.0.1:9", "review_oidc_client_id": "review",
