@@ -17,6 +17,7 @@ from typing import Any
 from damage_tasks.errors import EventBusMissing, ExtraMissing
 from damage_tasks.event_bus.connection import NO_BUS_MESSAGE, bus_url, check_bus
 from damage_tasks.flower.access import claim_database, refuse_open_access
+from damage_tasks.flower.lost_workers import keep_forgetting_lost_workers
 from damage_tasks.flower.photo_description import describe_photo
 from damage_tasks.settings import Settings, get_settings
 from damage_tasks.sqs.dead_letter_alerts import sends_dead_letter_alerts, start_dead_letter_alerts
@@ -106,7 +107,11 @@ def _application(command: Any, options: Any) -> Any:
         max_workers_in_memory=options.max_workers,
         max_tasks_in_memory=options.max_tasks,
     )
-    return SqsFlower(capp=app, options=options, events=events, io_loop=loop, **command.settings)
+    application = SqsFlower(
+        capp=app, options=options, events=events, io_loop=loop, **command.settings
+    )
+    keep_forgetting_lost_workers(application)
+    return application
 
 
 def _watch_queues(depths: dict[str, QueueDepth], settings: Settings, memory: Path) -> None:

@@ -1,0 +1,58 @@
+"""Flower forgets workers that are gone, and nothing else."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from flower.events import EventsState
+from prometheus_client import generate_latest
+
+from damage_tasks.flower.lost_workers import forget_lost_workers
+
+HOUR = 3600.0
+
+
+def observe(state: Any, type: str, worker: str, at: float, **fields: Any) -> None:
+    event = {"type": type, "hostname": worker, "timestamp": at, "local_received": at, "clock": 1}
+    state.event({"utcoffset": 0, "pid": 1, **event, **fields})
+
+
+def examine(state: Any, worker: str, photo: str, at: float) -> None:
+    observe(state, "worker-heartbeat", worker, at, freq=2, active=1)
+    observe(state, "task-received", worker, at, uuid=photo, name="detect_damage")
+    observe(state, "task-succeeded", worker, at, uuid=photo, runtime=0.3, result="{}")
+
+
+def test_a_worker_that_is_gone_leaves_only_its_photos() -> None:
+    state, now = EventsState(max_tasks_in_memory=10), time.time()
+    examine(state, "gone", "first photo", now - HOUR - 60)
+    examine(state, "silent for a while", "second photo", now - HOUR + 60)
+    examine(state, "busy", "third photo", now)
+
+    assert forget_lost_workers(state, HOUR) == {"gone"}
+
+    assert set(state.workers) == set(state.counter) == {"silent for a while", "busy"}
+    assert set(state.tasks_by_worker) == {"silent for a while", "busy"}
+    assert set(state.tasks) == {"first photo", "second photo", "third photo"}
+    assert state.tasks["first photo"].worker.hostname == "gone"
+    metrics = generate_latest().decode()
+    assert 'worker="gone"' not in metrics
+    assert 'worker="busy"' in metrics
+
+
+def test_a_worker_that_comes_back_is_shown_again() -> None:
+    state, now = EventsState(max_tasks_in_memory=10), time.time()
+    examine(state, "back", "first photo", now - 2 * HOUR)
+    assert forget_lost_workers(state, HOUR) == {"back"}
+    examine(state, "back", "second photo", now)
+    assert forget_lost_workers(state, HOUR) == set()
+    assert state.workers["back"].alive
+
+
+def test_a_worker_that_celery_removed_itself_is_forgotten_too() -> None:
+    state, now = EventsState(max_tasks_in_memory=10, max_workers_in_memory=1), time.time()
+    examine(state, "earlier", "first photo", now)
+    examine(state, "later", "second photo", now)
+    assert forget_lost_workers(state, HOUR) == {"earlier"}
+    assert set(state.counter) == {"later"}
