@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from damage_tasks.inspection import Verdict
 from damage_tasks.results.tables import findings, inspections
+from damage_tasks.results.time_sample import sample_intervals
 from damage_tasks.results.work_lists import audit_bound
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 # More photos would hardly make distributions more precise.
 MAX_PHOTOS = 20_000
+# Up to this number, every photo of a period is read, otherwise about as many. More than
+# `MAX_PHOTOS`, because photos that come one after the other show the same cars.
+MAX_READ_PHOTOS = 200_000
+PILOT_SHARE = 0.001  # of a period, from which the number of its photos is first estimated
 DAYS_WITHOUT_BUNDLE = 3
 
 
@@ -39,7 +44,7 @@ class SampledPhoto(NamedTuple):
 
 
 class PhotoSample(NamedTuple):
-    """Some of the ``total`` photos of a period."""
+    """Some of the ``total`` photos of a period, which are estimated if they are many."""
 
     photos: Sequence[SampledPhoto]
     total: int
@@ -48,19 +53,46 @@ class PhotoSample(NamedTuple):
 def sample_photos(connection: Connection, since: datetime, until: datetime) -> PhotoSample:
     """About `MAX_PHOTOS` photos with a verdict of networks, or all if there are fewer.
 
-    The photo's digest decides, so they are spread evenly over the period.
+    The photo's digest decides, so they are spread evenly over the period. Of more than
+    `MAX_READ_PHOTOS`, it decides in short intervals that are spread over the period: reading
+    every photo of a day with millions would take longer than a statement may.
     """
+    total = _count(connection, since, until, MAX_READ_PHOTOS + 1)
+    if total <= MAX_READ_PHOTOS:
+        return PhotoSample(list(_read(connection, since, until, MAX_PHOTOS / max(1, total))), total)
+    pilot = sample_intervals(since, until, PILOT_SHARE)
+    known = sum(_count(connection, *interval) for interval in pilot)
+    share = min(1.0, MAX_READ_PHOTOS * PILOT_SHARE / max(1, known))
+    photos = [
+        photo
+        for interval in sample_intervals(since, until, share)
+        for photo in _read(connection, *interval, MAX_PHOTOS / MAX_READ_PHOTOS)
+    ]
+    return PhotoSample(photos, round(len(photos) * MAX_READ_PHOTOS / MAX_PHOTOS / share))
+
+
+def _count(
+    connection: Connection, since: datetime, until: datetime, most: int | None = None
+) -> int:
+    """The number of examined photos, but not more than ``most``."""
+    counted = _examined(since, until, inspections.c.id).limit(most).subquery()
+    return int(connection.execute(sa.select(sa.func.count()).select_from(counted)).scalar_one())
+
+
+def _read(
+    connection: Connection, since: datetime, until: datetime, share: float
+) -> Iterator[SampledPhoto]:
+    """The share (0 to 1; all from 1) of the examined photos that their digests decide."""
     c, quality = inspections.c, findings.c.quality
-    total = connection.execute(_examined(since, until, sa.func.count())).scalar_one()
     query = _examined(
         since, until, c.id, c.bundle_version, c.finished_at, c.damage_score, c.verdict, c.camera,
         findings.c.photo_width, findings.c.photo_height,
         quality["brightness"].as_float().label("brightness"),
         quality["blur"].as_float().label("blur"),
     ).select_from(inspections.join(findings, findings.c.id == c.finding_id))  # fmt: skip
-    if total > MAX_PHOTOS:
-        query = query.where(c.photo_sha256 < audit_bound(MAX_PHOTOS / total))
-    return PhotoSample([_photo(row) for row in connection.execute(query)], total)
+    if share < 1:
+        query = query.where(c.photo_sha256 < audit_bound(share))
+    return map(_photo, connection.execute(query))
 
 
 def find_first_day(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from damage_tasks.errors import BundleNotFound, BundleUnavailable
 from damage_tasks.production_quality import drift_reference, kept_report, latest_drift
@@ -171,6 +172,29 @@ def test_many_photos_are_sampled_by_their_digests(
     assert found.total == 200
     assert 25 < len(found.photos) < 75
     assert found == again
+    assert len({photo.hour for photo in found.photos}) > 12
+
+
+def test_of_very_many_photos_only_short_intervals_are_read(
+    production: Inspections, add_day: AddDay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_day(-1, 1000)
+    monkeypatch.setattr(photo_sample, "MAX_PHOTOS", 100)
+    monkeypatch.setattr(photo_sample, "MAX_READ_PHOTOS", 200)
+    monkeypatch.setattr(photo_sample, "PILOT_SHARE", 0.1)
+    read: list[Any] = []
+    with production.transaction() as connection:
+
+        def note(_: Any, __: Any, statement: str, ___: Any, context: Any, ____: Any) -> None:
+            if "findings" in statement:
+                read.append(context.compiled_parameters[0])
+
+        sa.event.listen(connection, "before_cursor_execute", note)
+        found = sample_photos(connection, NOW - DAY, NOW)
+    lasts = sum((each["finished_at_2"] - each["finished_at_1"] for each in read), timedelta())
+    assert lasts < DAY / 2
+    assert found.total == pytest.approx(1000, rel=0.4)
+    assert 50 < len(found.photos) < 150
     assert len({photo.hour for photo in found.photos}) > 12
 
 
