@@ -114,7 +114,7 @@ def final_types(found: Sequence[str], counted: Iterable[Decision]) -> frozenset[
     none = False
     for decision in counted:
         number, type = decision.payload.get("damage") or 0, decision.payload.get("type")
-        none = none and decision.action is Action.RETAKE
+        none = none and decision.action in (Action.RETAKE, Action.MISSED)
         if decision.action is Action.MISSED:
             missed |= {type} if type else set()
         elif decision.action is not Action.NO_DAMAGE:

@@ -55,7 +55,7 @@ def sample_photos(connection: Connection, since: datetime, until: datetime) -> P
 
     The photo's digest decides, so they are spread evenly over the period. Of more than
     `MAX_READ_PHOTOS`, it decides in short intervals that are spread over the period: reading
-    every photo of a day with millions would take longer than a statement may.
+    every photo of a day with millions could take longer than a statement may.
     """
     total = _count(connection, since, until, MAX_READ_PHOTOS + 1)
     if total <= MAX_READ_PHOTOS:
