@@ -69,7 +69,7 @@ def measure(request: Request, plan: Plan, say: Callable[[str], None]) -> Iterato
             return shape | together(run_in_processes(function, processes, request, size))
         except (RuntimeError, BrokenProcessPool) as error:
             # Mostly too little memory; the other points are still useful.
-            return shape | {"error": str(error).splitlines()[0]}
+            return shape | {"error": (str(error) or repr(error)).splitlines()[0]}
 
     for batch in plan.batches:
         yield point("networks", forward_passes, 1, batch)
@@ -98,7 +98,7 @@ def main(
 ) -> None:
     """Measure photos a second and latency (p50, p95) on a GPU, and print a table.
 
-    Takes about three minutes, and draws its photos first. Leave the machine idle meanwhile.
+    Takes some minutes, and draws its photos first. Leave the machine idle meanwhile.
     """
     if device == Device.CUDA and (reason := missing_cuda()):
         typer.echo(f"{reason}. `--device cpu --quick` only checks this benchmark.", err=True)

@@ -32,7 +32,9 @@ def forget_lost_workers(state: Any, seconds: float) -> set[str]:
     lost = {
         name
         for name, worker in state.workers.items()
-        if worker.heartbeats and max(worker.heartbeats) < limit
+        # A worker that stops in order says so, and has no heartbeats then.
+        if not worker.alive
+        and max(worker.heartbeats, default=getattr(worker, "timestamp", 0)) < limit
     }
     # Celery removes workers itself if there are thousands of them.
     lost |= state.counter.keys() - state.workers.keys()

@@ -22,6 +22,7 @@ MAX_PHOTOS = 20_000
 # `MAX_PHOTOS`, because photos that come one after the other show the same cars.
 MAX_READ_PHOTOS = 200_000
 PILOT_SHARE = 0.001  # of a period, from which the number of its photos is first estimated
+MIN_PILOT_PHOTOS = 2000  # the estimate of the number is then mostly within a few per cent
 DAYS_WITHOUT_BUNDLE = 3
 
 
@@ -60,15 +61,24 @@ def sample_photos(connection: Connection, since: datetime, until: datetime) -> P
     total = _count(connection, since, until, MAX_READ_PHOTOS + 1)
     if total <= MAX_READ_PHOTOS:
         return PhotoSample(list(_read(connection, since, until, MAX_PHOTOS / max(1, total))), total)
-    pilot = sample_intervals(since, until, PILOT_SHARE)
-    known = sum(_count(connection, *interval) for interval in pilot)
-    share = min(1.0, MAX_READ_PHOTOS * PILOT_SHARE / max(1, known))
+    share = _share_to_read(connection, since, until)
     photos = [
         photo
         for interval in sample_intervals(since, until, share)
         for photo in _read(connection, *interval, MAX_PHOTOS / MAX_READ_PHOTOS)
     ]
     return PhotoSample(photos, round(len(photos) * MAX_READ_PHOTOS / MAX_PHOTOS / share))
+
+
+def _share_to_read(connection: Connection, since: datetime, until: datetime) -> float:
+    """The share (0 to 1) of the period that has about `MAX_READ_PHOTOS` photos."""
+    # Few short intervals may miss photos that come in bursts.
+    pilot, known = PILOT_SHARE / 10, 0
+    while known < MIN_PILOT_PHOTOS and pilot < 1:
+        pilot = min(1.0, 10 * pilot)
+        intervals = sample_intervals(since, until, pilot)
+        known = sum(_count(connection, *interval) for interval in intervals)
+    return min(1.0, MAX_READ_PHOTOS * pilot / max(1, known))
 
 
 def _count(

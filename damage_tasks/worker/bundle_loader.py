@@ -65,7 +65,7 @@ class BundleLoader:
 
     def stop(self) -> None:
         """This process ends, and not because of the bundle that it may be loading."""
-        self._attempts.withdraw()
+        self._attempts.end()
 
     def _follow(self, pipeline: Pipeline) -> None:
         while True:

@@ -40,6 +40,7 @@ class LoadAttempts:
         self._folder = folder
         self._worker = uuid.uuid4().hex
         self._current: Path | None = None
+        self._has_ended = False
 
     @contextmanager
     def record(self, digest: str) -> Iterator[None]:
@@ -48,12 +49,16 @@ class LoadAttempts:
         try:
             yield
         finally:
-            self.withdraw()
+            self._withdraw()
             if lock is not None:
                 os.close(lock)
 
-    def withdraw(self) -> None:
-        """Forget the present load, if any: the bundle is not what ends this process."""
+    def end(self) -> None:
+        """This process ends in order: forget its load, if any, and record no other one."""
+        self._has_ended = True
+        self._withdraw()
+
+    def _withdraw(self) -> None:
         if self._current is not None:
             with suppress(OSError):
                 self._current.unlink(missing_ok=True)
@@ -65,7 +70,8 @@ class LoadAttempts:
             raise BundleKillsProcesses(
                 f"{deaths} processes or workers were killed while they loaded {bundle.version} or "
                 "examined its golden photos: its networks crash, or memory is too little; the log "
-                "names the signal (SIGKILL: raise the memory limit; SIGSEGV, SIGABRT, SIGILL: run "
+                "names the signal (SIGKILL: raise the memory limit, or DAMAGE_LOAD_TIMEOUT if the "
+                "load took longer; SIGSEGV, SIGABRT, SIGILL: run "
                 "`python -m model_store rollout back`, and test the bundle in the worker's image)"
             )
 
@@ -90,11 +96,12 @@ class LoadAttempts:
             lock = os.open(unfinished, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             # Renamed only when it is locked: no other process may take it for that of a dead one.
             fcntl.flock(lock, fcntl.LOCK_EX)
+            self._current = file
             unfinished.replace(file)
         except OSError as error:
             logger.warning("the load of a bundle is not recorded: %s", error)
-            return lock
-        self._current = file
+        if self._has_ended:
+            self._withdraw()
         return lock
 
 

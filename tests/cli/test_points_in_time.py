@@ -53,7 +53,7 @@ def test_a_period_that_begins_in_the_future_is_refused(command: str) -> None:
 
 @pytest.mark.parametrize("command", WITH_UNTIL)
 @pytest.mark.parametrize(
-    ("since", "until"), [("2h", "3h"), ("2026-11-22", "2026-11-21"), ("2h", "2h")]
+    ("since", "until"), [("2h", "3h"), ("2020-11-22", "2020-11-21"), ("2h", "2h")]
 )
 def test_a_period_that_ends_before_it_begins_is_refused(
     command: str, since: str, until: str

@@ -41,6 +41,21 @@ def test_a_worker_that_is_gone_leaves_only_its_photos() -> None:
     assert 'worker="busy"' in metrics
 
 
+def test_a_worker_that_stopped_in_order_is_forgotten_too() -> None:
+    state, now = EventsState(max_tasks_in_memory=10), time.time()
+    for worker, ago in (("stopped", HOUR + 60), ("stopped just now", 60)):
+        examine(state, worker, f"photo of {worker}", now - ago)
+        observe(state, "worker-offline", worker, now - ago)
+    assert forget_lost_workers(state, HOUR) == {"stopped"}
+    assert set(state.workers) == {"stopped just now"}
+
+
+def test_no_worker_that_is_alive_is_forgotten() -> None:
+    state = EventsState(max_tasks_in_memory=10)
+    examine(state, "busy", "first photo", time.time() - 1)
+    assert forget_lost_workers(state, 0) == set()
+
+
 def test_a_worker_that_comes_back_is_shown_again() -> None:
     state, now = EventsState(max_tasks_in_memory=10), time.time()
     examine(state, "back", "first photo", now - 2 * HOUR)

@@ -181,7 +181,8 @@ def test_of_very_many_photos_only_short_intervals_are_read(
     add_day(-1, 1000)
     monkeypatch.setattr(photo_sample, "MAX_PHOTOS", 100)
     monkeypatch.setattr(photo_sample, "MAX_READ_PHOTOS", 200)
-    monkeypatch.setattr(photo_sample, "PILOT_SHARE", 0.1)
+    monkeypatch.setattr(photo_sample, "PILOT_SHARE", 0.001)
+    monkeypatch.setattr(photo_sample, "MIN_PILOT_PHOTOS", 50)
     read: list[Any] = []
     with production.transaction() as connection:
 

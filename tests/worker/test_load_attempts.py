@@ -21,6 +21,8 @@ from damage_tasks.worker.worker_startup import WorkerStartup
 from tests.model_store.test_model_store_cli import GOLDEN
 from tests.worker.test_rollout_watch import Worker
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
 DIGEST = "d" * 64
 
 
@@ -230,6 +232,15 @@ def test_a_process_that_ends_in_order_while_it_loads_a_bundle_does_not_blame_it(
     crashing.versions = set()
     worker.follow()
     assert worker.pipeline.versions == {"2.1.0"}
+
+
+def test_a_process_that_has_ended_in_order_blames_no_bundle_that_its_thread_still_loads(
+    tmp_path: Path,
+) -> None:
+    attempts = LoadAttempts(tmp_path)
+    attempts.end()
+    with attempts.record(DIGEST):
+        assert not list(tmp_path.iterdir())
 
 
 def test_deaths_are_forgotten_after_an_hour(tmp_path: Path) -> None:

@@ -98,5 +98,8 @@ def test_a_database_that_cannot_be_reached_is_said_once(
     progress = writer(Store(DatabaseUnavailable("connection refused")), running_after=0)
     for _ in range(5000):
         progress.failed(FAILED)
+    end = time.monotonic() + 30
+    while "not writing" not in caplog.text and time.monotonic() < end:
+        time.sleep(0.01)
     time.sleep(0.2)
     assert caplog.text.count("not writing the progress of photos") == 1

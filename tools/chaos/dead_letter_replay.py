@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from damage_tasks.devstack import Stack
 from damage_tasks.inspection import Verdict
 from damage_tasks.results.store import Inspections
@@ -18,14 +20,13 @@ def replay_letters_with_verdicts(stack: Stack) -> int:
     receives the replayed message finds the verdict, and deletes the message.
     """
     sqs = stack.client("sqs")
-    store = Inspections(stack.environment["DAMAGE_DATABASE_URL"])
     letters = dead_letters_of(sqs, [read_queue(sqs, url) for url in queue_urls(stack)])
     replayed = 0
-    with letters.held() as held:
+    store = Inspections(stack.environment["DAMAGE_DATABASE_URL"])
+    with closing(store), letters.held() as held:
         for letter in list(held):
             known = store.find(letter.id)
             if known is not None and known.verdict != Verdict.FAILED:
                 letters.replay(letter)
                 replayed += 1
-    store.close()
     return replayed

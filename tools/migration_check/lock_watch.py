@@ -44,7 +44,8 @@ class LockWatch:
             target=self._run, args=[connected], name="lock-watch", daemon=True
         )
         self._thread.start()
-        connected.wait(30)
+        if not connected.wait(30):
+            raise RuntimeError("the watch of locks could not connect to PostgreSQL")
 
     def stop(self) -> None:
         """Stop it."""
