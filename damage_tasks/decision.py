@@ -102,6 +102,23 @@ def final_verdict(verdict: str, damages: int, counted: Sequence[Decision]) -> st
     return "damaged" if missed or (not none and damages > len(rejected)) else "clean"
 
 
+def affirms_damage(counted: Iterable[Decision]) -> bool:
+    """Whether the decisions ``counted`` say of damage that it is there, and do not take it back.
+
+    Damage that the networks found is not affirmed by the rejection of other damage.
+    """
+    affirmed: set[int | None] = set()  # numbers of areas; None is the photo, or missed damage
+    for decision in counted:
+        number = decision.payload.get("damage")
+        if decision.action is not Action.NO_DAMAGE:
+            affirmed |= set() if decision.action is Action.RETAKE else {number}
+        elif number is None:
+            affirmed.clear()
+        else:
+            affirmed.discard(number)
+    return bool(affirmed)
+
+
 def final_types(found: Sequence[str], counted: Iterable[Decision]) -> frozenset[str]:
     """The types of damage on a photo after the decisions ``counted``.
 
@@ -141,5 +158,5 @@ def review_fields(decisions: Sequence[Decision], verdict: str, damages: int) -> 
         "final_verdict": final,
         "reviewed_by": counted[-1].person if counted else None,
         # Nobody is charged for damage that only networks have seen.
-        "billable": bool(counted) and final == "damaged",
+        "billable": final == "damaged" and affirms_damage(counted),
     }

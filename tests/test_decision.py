@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from damage_tasks.decision import Action, Decision, counting, final_types, final_verdict
+from damage_tasks.decision import (
+    Action,
+    Decision,
+    counting,
+    final_types,
+    final_verdict,
+    review_fields,
+)
 from tools.sample_pictures_and_results import NOW
 
 
@@ -38,6 +45,51 @@ def test_the_person_who_decided_last_counts(
     verdict: str, damages: int, decisions: list[Decision], final: str | None
 ) -> None:
     assert final_verdict(verdict, damages, counting(decisions)) == final
+
+
+ONE, TWO = {"damage": 1}, {"damage": 2}
+
+
+@pytest.mark.parametrize(
+    ("made", "billable"),
+    [
+        ([], False),
+        ([("confirm", {})], True),
+        ([("confirm", ONE)], True),
+        ([("wrong_type", {**ONE, "type": "scratch"})], True),
+        ([("severity", {**ONE, "severity": "minor"})], True),
+        ([("reshape", {**ONE, "polygon": [[1, 1], [9, 1], [9, 9]]})], True),
+        ([("missed", {"point": [1, 2]})], True),
+        ([("no_damage", ONE)], False),
+        ([("no_damage", ONE), ("confirm", {})], True),
+        ([("confirm", {}), ("no_damage", ONE)], True),
+        ([("confirm", ONE), ("no_damage", ONE)], False),
+        ([("severity", {**TWO, "severity": "minor"}), ("no_damage", ONE)], True),
+        ([("confirm", {}), ("no_damage", ONE), ("no_damage", TWO)], False),
+        ([("no_damage", {}), ("no_damage", ONE)], False),
+        ([("confirm", {}), ("no_damage", {}), ("no_damage", ONE)], False),
+        ([("missed", {"point": [1, 2]}), ("no_damage", {}), ("no_damage", ONE)], False),
+        ([("missed", {"point": [1, 2]}), ("no_damage", ONE), ("no_damage", TWO)], True),
+        ([("confirm", {}), ("retake", {})], False),
+        ([("retake", {}), ("no_damage", ONE)], False),
+        ([("retake", {}), ("confirm", TWO)], True),
+    ],
+)
+def test_only_damage_that_a_person_affirmed_is_billable(
+    made: list[tuple[str, dict[str, Any]]], billable: bool
+) -> None:
+    decisions = [by("ann", action, n, **payload) for n, (action, payload) in enumerate(made)]
+    assert review_fields(decisions, "damaged", 2)["billable"] is billable
+
+
+def test_damage_that_somebody_else_affirmed_earlier_is_not_billable() -> None:
+    decisions = [by("bob", "confirm"), by("ann", "no_damage", 1, damage=1)]
+    assert review_fields(decisions, "damaged", 2)["billable"] is False
+
+
+@pytest.mark.parametrize("verdict", ["clean", "rejected"])
+def test_a_confirmed_photo_without_damage_is_not_billable(verdict: str) -> None:
+    assert review_fields([by("ann", "confirm")], verdict, 0)["billable"] is False
 
 
 def test_notes_and_undone_decisions_do_not_count() -> None:

@@ -56,7 +56,7 @@ class PdfTexts:
             _("billable"),
             _("yes: a person has decided that there is damage")
             if facts["billable"]
-            else _("no: damage counts as billable only after a person's decision"),
+            else _("no: damage is billable only after a person has decided that it is there"),
         )
         if facts["case"]:
             yield _("photos"), len(facts["photos"])

@@ -31,7 +31,10 @@ def decisions_for(inspection: Inspection, areas: Sequence[Area]) -> list[Made]:
     found = [Area(damage.type, damage.polygon) for damage in damages]
     matches = _matches(found, areas)
     made = [*_about_found(found, areas, matches), *_about_missed(areas, set(matches.values()))]
-    return made or [(Action.CONFIRM, {})]
+    if all(action is Action.NO_DAMAGE for action, _ in made):
+        # The other labels are as the networks found them, and a rejection affirms none of them.
+        made.append((Action.CONFIRM, {}))
+    return made
 
 
 def are_same(first: Sequence[Area], second: Sequence[Area]) -> bool:

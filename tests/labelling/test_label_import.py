@@ -100,6 +100,22 @@ def test_corrections_in_label_studio_become_decisions(archive: Archive, tmp_path
     assert decided(archive, "right")[0] == [Action.CONFIRM]
 
 
+def test_labels_that_stay_after_a_false_alarm_are_confirmed(
+    archive: Archive, tmp_path: Path
+) -> None:
+    archive.add("a", DENT, SCRATCH)
+    (task,) = annotated(exported(archive, tmp_path / "out", LabelFormat.LABEL_STUDIO))
+    task["annotations"][0]["result"].pop()
+    assert imported(archive, [task], tmp_path).photos == {"decided": 1}
+    assert decided(archive, "a") == (
+        [Action.NO_DAMAGE, Action.CONFIRM], [Area("dent", DENT.polygon)],
+    )  # fmt: skip
+    found = archive.store.find_reviewed("a")
+    assert found
+    assert found.to_dict()["billable"] is True
+    assert imported(archive, [task], tmp_path).photos == {"unchanged": 1}
+
+
 def test_importing_again_changes_nothing(archive: Archive, tmp_path: Path) -> None:
     archive.add("a", DENT, SCRATCH)
     archive.add("b")

@@ -75,6 +75,15 @@ def test_a_confirmed_damage_is_billable(store: Inspections) -> None:
     assert made["bundle_digest"] == found["bundle"]["digest"]
 
 
+def test_a_rejected_damage_makes_the_other_one_not_billable_until_it_is_confirmed(
+    store: Inspections,
+) -> None:
+    record(store, "task-1", "ann", "no_damage", {"damage": 1})
+    assert (result()["final_verdict"], result()["billable"]) == ("damaged", False)
+    record(store, "task-1", "ann", "confirm", {"damage": 2})
+    assert (result()["final_verdict"], result()["billable"]) == ("damaged", True)
+
+
 def test_a_decision_changes_no_finding_and_a_second_one_is_kept_too(
     store: Inspections,
 ) -> None:
