@@ -85,7 +85,6 @@ def run(
     }
     settings = get_settings()
     configure_logging(settings.log_level, settings.log_format)
-    audit.setLevel(logging.INFO)
     _confirm(settings, criteria, expired=expired, yes=yes)
     from damage_tasks.erasure.photo_erasure import ErasureReport
 

@@ -15,7 +15,8 @@ class MonitoringSettings(Group):
 
     log_level: str = setting(
         "INFO",
-        "Minimum level of log records: DEBUG, INFO, WARNING or ERROR.",
+        "Minimum level of log records: DEBUG, INFO, WARNING or ERROR. Audit lines are always "
+        "written.",
         "INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
     )

@@ -16,9 +16,11 @@ from tests.labelling.conftest import DENT, Archive, archive
 __all__ = ["archive"]
 
 
+@pytest.mark.parametrize("level", ["INFO", "ERROR"])
 def test_decisions_are_counted_and_other_photos_are_named(
-    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str
 ) -> None:
+    monkeypatch.setenv("DAMAGE_LOG_LEVEL", level)
     # The command configures logging, with a stream that ends with the test.
     monkeypatch.setattr(logging.root, "handlers", [])
     sha256 = archive.add("a", DENT)

@@ -87,6 +87,16 @@ def test_nothing_of_a_photo_is_left_and_the_other_car_keeps_all(
     assert line[criterion] == value
 
 
+def test_the_audit_line_is_written_at_every_log_level(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAMAGE_LOG_LEVEL", "ERROR")
+    deployment.add("mine", DENT, metadata={"car_id": 7})
+    _, log = forget("--car", "7", "--by", "ann")
+    (line,) = [json.loads(text) for text in log.splitlines() if "erasure.audit" in text]
+    assert (line["event"], line["person"]) == ("forgot", "ann")
+
+
 def test_nothing_is_erased_without_consent(busy: Deployment) -> None:
     before = busy.everything()
     done = CliRunner().invoke(cli, ["forget", "--car", "7"], input="n\n")
