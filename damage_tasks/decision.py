@@ -119,6 +119,24 @@ def affirms_damage(counted: Iterable[Decision]) -> bool:
     return bool(affirmed)
 
 
+def first_and_last_verdicts(
+    verdict: str, damages: int, decisions: Iterable[Decision]
+) -> tuple[str, str] | None:
+    """The final verdicts of two people: the last to decide, and the first of the others.
+
+    People who asked for another photo are left out; None if fewer than two are left. Like
+    `final_verdict`, it needs what the networks found.
+    """
+    valid = _valid(decisions)
+    if not valid:
+        return None
+    last = valid[-1].person
+    people = [*dict.fromkeys(d.person for d in valid if d.person != last), last]
+    finals = [final_verdict(verdict, damages, decisions_of(valid, person)) for person in people]
+    known = [final for final in finals if final is not None]
+    return (known[0], known[-1]) if len(known) > 1 else None
+
+
 def final_types(found: Sequence[str], counted: Iterable[Decision]) -> frozenset[str]:
     """The types of damage on a photo after the decisions ``counted``.
 

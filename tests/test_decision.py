@@ -13,6 +13,7 @@ from damage_tasks.decision import (
     counting,
     final_types,
     final_verdict,
+    first_and_last_verdicts,
     review_fields,
 )
 from tools.sample_pictures_and_results import NOW
@@ -95,6 +96,33 @@ def test_a_confirmed_photo_without_damage_is_not_billable(verdict: str) -> None:
 def test_notes_and_undone_decisions_do_not_count() -> None:
     undone = Decision("task-1", "ann", Action.NO_DAMAGE, NOW, undone_at=NOW)
     assert counting([undone, by("ann", "note", 1, text="wet")]) == []
+
+
+@pytest.mark.parametrize(
+    ("decisions", "verdicts"),
+    [
+        ([], None),
+        ([by("ann", "confirm"), by("ann", "no_damage", 1)], None),
+        ([by("ann", "confirm"), by("bob", "no_damage", 1)], ("damaged", "clean")),
+        ([by("ann", "no_damage"), by("bob", "confirm", 1), by("cat", "confirm", 2)],
+         ("clean", "damaged")),
+        ([by("ann", "no_damage"), by("bob", "confirm", 1), by("ann", "confirm", 2)],
+         ("damaged", "damaged")),
+        ([by("ann", "retake"), by("bob", "confirm", 1)], None),
+        ([by("ann", "confirm"), by("bob", "no_damage", 1), by("cat", "retake", 2)],
+         ("damaged", "clean")),
+        ([by("ann", "confirm"), by("bob", "note", 1, text="wet")], None),
+    ],
+)  # fmt: skip
+def test_the_first_of_the_others_is_compared_with_the_last_person(
+    decisions: list[Decision], verdicts: tuple[str, str] | None
+) -> None:
+    assert first_and_last_verdicts("damaged", 1, decisions) == verdicts
+
+
+def test_an_undone_decision_is_not_compared() -> None:
+    undone = Decision("task-1", "ann", Action.NO_DAMAGE, NOW, undone_at=NOW)
+    assert first_and_last_verdicts("damaged", 1, [undone, by("bob", "confirm", 1)]) is None
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from damage_tasks.production_quality.agreement import Agreement, agreement
 from damage_tasks.production_quality.estimates import Accuracy, Label, Stratum, estimate
 from damage_tasks.results.quality_counts import (
     DecidedPhoto,
@@ -73,7 +74,8 @@ class QualityReport:
 
     ``by`` has the same figures by ``type`` (whether the photo shows damage of the type),
     ``light``, ``camera`` (make) and ``bundle``; ``audited`` is the number of decided photos that
-    the audit drew. ``money`` is None if no costs are set, or nobody has decided.
+    the audit drew. ``agreement`` is that of two people about the same photos. ``money`` is None if
+    no costs are set, or nobody has decided.
     """
 
     since: datetime
@@ -82,6 +84,7 @@ class QualityReport:
     by: Mapping[str, Mapping[str, Accuracy]]
     people: PeoplesWork
     audited: int
+    agreement: Agreement
     money: Money | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -96,6 +99,7 @@ class QualityReport:
             },
             "people": {**asdict(self.people), "hours": self.people.hours},
             "audited": self.audited,
+            "agreement": asdict(self.agreement),
             "money": asdict(self.money) if self.money else None,
         }
 
@@ -127,6 +131,7 @@ def report_quality(
         },
         people=people,
         audited=sum(photo.is_audited for photo in decided),
+        agreement=agreement(photo.verdicts for photo in decided if photo.verdicts),
         money=_money(people, sum(photos.values()), costs) if costs else None,
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from damage_tasks.production_quality.agreement import MIN_PHOTOS
+
 if TYPE_CHECKING:
     from damage_tasks.production_quality.estimates import Accuracy, Estimate
     from damage_tasks.production_quality.quality_report import QualityReport
@@ -40,9 +42,22 @@ def sentences(report: QualityReport) -> Iterator[str]:
         f"random audit: they found {work.found} damaged photos that the networks had missed, and "
         f"cleared {work.cleared} false alarms."
     )
+    yield " ".join(_agreement(report))
     if (money := report.money) is not None:
         yield (
             f"People's time cost {money.time:,.2f}, and the errors that they corrected would have "
             f"cost {money.errors:,.2f}: {money.saved:,.2f} saved. Looking at every photo in the "
             f"review band takes {money.band_hours:.1f} hours and costs {money.band:,.2f}."
         )
+
+
+def _agreement(report: QualityReport) -> Iterator[str]:
+    found = report.agreement
+    yield f"At least two people gave a verdict on {found.photos} photos."
+    if found.share is None:
+        return
+    yield f"The first and the last of them agree on damaged or clean: {shown(found.share)}."
+    if found.kappa is None:
+        yield f"Cohen's kappa needs {MIN_PHOTOS} photos, and both damaged and clean ones."
+    else:
+        yield f"Cohen's kappa is {found.kappa:.2f} (1: always, 0: as often as by chance)."

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING
 
+from damage_tasks.production_quality.wilson_interval import wilson_interval
 from damage_tasks.results.rollout_outcomes import Outcomes
 
 if TYPE_CHECKING:
@@ -80,16 +81,9 @@ def _least_increase(new: tuple[int, int], old: tuple[int, int]) -> float:
     if not new[1] or not old[1]:
         return -1.0
     new_share, old_share = new[0] / new[1], old[0] / old[1]
-    new_low, _ = _wilson(*new)
-    _, old_high = _wilson(*old)
+    new_low, _ = wilson_interval(*new, CERTAINTY)
+    _, old_high = wilson_interval(*old, CERTAINTY)
     return new_share - old_share - sqrt((new_share - new_low) ** 2 + (old_high - old_share) ** 2)
-
-
-def _wilson(hits: int, photos: int) -> tuple[float, float]:
-    share, square = hits / photos, CERTAINTY**2 / photos
-    middle = share + square / 2
-    width = CERTAINTY * sqrt(share * (1 - share) / photos + square / photos / 4)
-    return (middle - width) / (1 + square), (middle + width) / (1 + square)
 
 
 def _shares(new: tuple[int, int], old: tuple[int, int]) -> str:

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
-from damage_tasks.decision import Decision, counting, final_types, final_verdict
+from damage_tasks.decision import (
+    Decision,
+    counting,
+    final_types,
+    final_verdict,
+    first_and_last_verdicts,
+)
 from damage_tasks.inspection import REVIEW_BAND, Verdict
 from damage_tasks.results.decisions import decisions_of
 from damage_tasks.results.tables import damages, findings, inspections
@@ -57,7 +63,8 @@ class DecidedPhoto:
 
     ``is_audited``: whether the random audit draws it; ``damaged``: the final verdict, None if
     another photo was asked for; ``found_types`` and ``true_types``: types of damage before and
-    after the decisions; ``seconds``: how long the person looked.
+    after the decisions; ``seconds``: how long the person looked; ``verdicts``: those of the first
+    and of the last person, None unless two people gave one.
     """
 
     kind: PhotoKind
@@ -66,6 +73,7 @@ class DecidedPhoto:
     found_types: frozenset[str]
     true_types: frozenset[str]
     seconds: float | None
+    verdicts: tuple[str, str] | None
 
 
 class PhotoSample(NamedTuple):
@@ -176,6 +184,7 @@ def _decided(
         found_types=frozenset(found) if kind.found else frozenset(),
         true_types=final_types(found, counted),
         seconds=sum(decision.seconds or 0 for decision in counted) or None,
+        verdicts=first_and_last_verdicts(verdict, len(found), made),
     )
 
 

@@ -15,6 +15,7 @@ from damage_tasks.damage import Severity
 from damage_tasks.decision import Action, counting, final_verdict
 from damage_tasks.errors import DecisionInvalid, InspectionNotFound
 from damage_tasks.inspection import Inspection, Verdict
+from damage_tasks.production_quality.agreement import MIN_PHOTOS
 from damage_tasks.results import work_lists
 from damage_tasks.results.decisions import decided_counts
 from damage_tasks.results.work_lists import WorkList
@@ -161,7 +162,8 @@ class Pages:
 
     def show_quality(self, request: Request) -> Response:
         """Precision and recall in production, and what goes to people."""
-        return self._page(request, "quality.html", report=self._quality.get())
+        report = self._quality.get()
+        return self._page(request, "quality.html", report=report, least_photos=MIN_PHOTOS)
 
     def show_drift(self, request: Request) -> Response:
         """Whether the photos of the last 24 hours look like those of the reference."""

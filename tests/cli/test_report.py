@@ -32,6 +32,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inspectio
         store.save(inspection(f"task-{number}", found, sha256=f"{number:064x}", finished_at=now))
     for id, action in (("0", "confirm"), ("1", "no_damage"), ("3", "confirm")):
         record(store, f"task-{id}", "ann", action)
+    record(store, "task-1", "bob", "confirm")
+    record(store, "task-1", "ann", "no_damage")
     record(store, "task-2", "ann", "missed", {"type": "scratch", "point": [1, 1]})
     yield store
     store.close()
@@ -48,6 +50,8 @@ def test_the_report_in_words() -> None:
     assert "50.0 % (50.0 to 50.0)" in done.output
     assert "type scratch" in done.output
     assert "People decided about 4 photos, 4 of them drawn by the random audit" in done.output
+    assert "At least two people gave a verdict on 1 photos." in done.output
+    assert "agree on damaged or clean: 0.0 % (0.0 to 79.3)." in done.output
     assert "found 1 damaged photos that the networks had missed" in done.output
 
 
@@ -58,7 +62,11 @@ def test_the_report_as_json_and_as_a_page(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert found["overall"]["recall"] == {"value": 0.5, "low": 0.5, "high": 0.5}
     assert found["people"]["cleared"] == 1
+    assert found["agreement"]["photos"] == 1
+    assert found["agreement"]["share"]["value"] == 0.0
+    assert found["agreement"]["kappa"] is None
     assert "50.0 % (50.0 to 50.0)" in page.read_text()
+    assert "agree on damaged or clean" in page.read_text()
 
 
 @pytest.mark.usefixtures("store")

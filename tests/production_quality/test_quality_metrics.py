@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from prometheus_client import generate_latest
 
 from damage_tasks.errors import DatabaseUnavailable
+from damage_tasks.production_quality.agreement import Agreement
 from damage_tasks.production_quality.estimates import Accuracy, Estimate
 from damage_tasks.production_quality.quality_metrics import quality_registry
 from damage_tasks.production_quality.quality_report import PeoplesWork, QualityReport
@@ -14,7 +15,13 @@ from damage_tasks.production_quality.quality_report import PeoplesWork, QualityR
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 ACCURACY = Accuracy(None, Estimate(0.9, 0.8, 0.95), 1000, 100)
 REPORT = QualityReport(
-    NOW, NOW, ACCURACY, {"type": {"dent": ACCURACY}}, PeoplesWork(0.1, 0.02, 5, None, 1, 2), 3
+    NOW,
+    NOW,
+    ACCURACY,
+    {"type": {"dent": ACCURACY}},
+    PeoplesWork(0.1, 0.02, 5, None, 1, 2),
+    3,
+    Agreement(0, None, None),
 )
 
 

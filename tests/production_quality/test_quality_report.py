@@ -95,6 +95,27 @@ def test_cameras_are_distinguished_by_their_make(
     }  # fmt: skip
 
 
+def test_two_people_who_decided_about_the_same_photos_are_compared(store: Inspections) -> None:
+    for number in range(12):
+        record(store, f"task-{number}", "ann", "confirm")
+    assert report(store).agreement.photos == 0
+    for number in range(12):
+        record(store, f"task-{number}", "bob", "no_damage" if number < 2 else "confirm")
+    # One photo is older than the period, and a request for another photo is not a verdict.
+    record(store, "old", "ann", "confirm")
+    record(store, "old", "bob", "confirm")
+    record(store, "task-20", "ann", "confirm")
+    record(store, "task-20", "bob", "retake")
+    found = report(store)
+    assert (found.agreement.photos, value(found.agreement.share)) == (12, round(10 / 12, 6))
+    # By chance, (10 * 8 + 2 * 4) / 144 = 88 / 144 of the photos; (120 - 88) / (144 - 88) = 4 / 7.
+    assert found.agreement.kappa == pytest.approx(4 / 7)
+    text = " ".join(sentences(found))
+    assert "At least two people gave a verdict on 12 photos. The first and the last of them" in text
+    assert "damaged or clean: 83.3 % (55.2 to 95.3). Cohen's kappa is 0.57 (1: always" in text
+    assert found.to_dict()["agreement"]["kappa"] == found.agreement.kappa
+
+
 def test_costs_say_what_decisions_save(store: Inspections) -> None:
     for number, action in ((0, "no_damage"), (1, "confirm"), (30, "missed")):
         payload = {"point": [1, 1]} if action == "missed" else {}

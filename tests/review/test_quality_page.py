@@ -59,6 +59,40 @@ def test_it_shows_precision_recall_and_what_goes_to_people(
     assert "19.7 saved" in page
 
 
+def test_it_shows_how_far_two_people_agree(review_site: Open, client: httpx2.Client) -> None:
+    with review_site() as site:
+        for number in range(10):
+            site.add_photo(number, finished_at=datetime.now(UTC))
+            for person in ("ann", "bob"):
+                wrong = person == "bob" and number == 0
+                record(site.store, f"task-{number}", person, "no_damage" if wrong else "confirm")
+        page = client.get(f"{site.url}/quality").text
+        korean = client.get(f"{site.url}/quality", headers={"accept-language": "ko"}).text
+    assert "At least two people gave a verdict on 10 photos." in page
+    assert (
+        "The first and the last of them agree on damaged or clean: 90.0% (59.6% to 98.2%)." in page
+    )
+    assert "Cohen's kappa is 0.8 (1: always, 0: as often as by chance)." in page
+    assert "손상 유무 판정 일치율은 90.0% (59.6% ~ 98.2%)입니다." in korean
+    assert "코헨의 카파는 0.8입니다" in korean
+
+
+def test_it_says_why_there_is_no_kappa(review_site: Open, client: httpx2.Client) -> None:
+    with review_site() as site:
+        site.add_photo(0, finished_at=datetime.now(UTC))
+        assert (
+            "At least two people gave a verdict on 0 photos."
+            in client.get(f"{site.url}/quality").text
+        )
+        for person in ("ann", "bob"):
+            record(site.store, "task-0", person, "confirm")
+    # The report is kept, so another server shows the decisions.
+    with review_site() as site:
+        page = client.get(f"{site.url}/quality").text
+    assert "At least two people gave a verdict on 1 photo." in page
+    assert "Cohen's kappa needs 10 photos, and both damaged and clean ones." in page
+
+
 def test_viewers_do_not_see_it(review_site: Open, client: httpx2.Client) -> None:
     with review_site(
         review_sign_in="basic",
