@@ -20,6 +20,7 @@ class Severity(StrEnum):
 MODERATE_AREA_RATIO = 0.005
 SEVERE_AREA_RATIO = 0.05
 MARGIN = 0.35  # of a damaged area's size, around it in its enlarged view
+SMALLEST_RATIO = 0.1  # of the photo's shorter side: smaller areas have the view of that size
 # Broken glass, lamps and torn panels make a car unsafe at any size.
 UNSAFE_TYPES = frozenset({"breakage"})
 
@@ -62,13 +63,20 @@ def is_flat(polygon: Sequence[tuple[int, int]]) -> bool:
     return all(across * (b - y) == down * (a - x) for a, b in others)
 
 
-def enlarged_view(damage: Damage, width: int, height: int) -> tuple[int, int, int]:
-    """The square around ``damage`` that shows it large, as (left, top, side) in pixels.
+def enlarged_view(
+    bbox: tuple[int, int, int, int],
+    width: int,
+    height: int,
+    smallest_ratio: float = SMALLEST_RATIO,
+) -> tuple[int, int, int]:
+    """The square that shows a damaged area large, as (left, top, side) in pixels.
 
-    It lies within the photo of ``width`` x ``height`` pixels.
+    ``bbox`` is the area's (x, y, width, height); an area whose larger side is less than
+    ``smallest_ratio`` of the photo's shorter side has the same view as one of that size.
+    The square lies within the photo of ``width`` x ``height`` pixels.
     """
-    x, y, box_width, box_height = damage.bbox
-    side = max(box_width, box_height, min(width, height) / 10) * (1 + 2 * MARGIN)
+    x, y, box_width, box_height = bbox
+    side = max(box_width, box_height, min(width, height) * smallest_ratio) * (1 + 2 * MARGIN)
     side = min(side, width, height)
     left = min(max(x + box_width / 2 - side / 2, 0), width - side)
     top = min(max(y + box_height / 2 - side / 2, 0), height - side)

@@ -25,6 +25,27 @@ class Area:
     box: tuple[int, int, int, int] | None = None
     point: tuple[int, int] | None = None
 
+    @property
+    def bbox(self) -> tuple[int, int, int, int]:
+        """The bounding box (x, y, width, height); that of a point is one pixel."""
+        if self.polygon:
+            across, down = zip(*self.polygon, strict=True)
+            return min(across), min(down), max(across) - min(across), max(down) - min(down)
+        return self.box or (*(self.point or (0, 0)), 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedArea:
+    """An area whose place a person marked.
+
+    ``number`` follows those of the damaged areas that the networks found. ``corrects`` is the
+    number of the one whose outline this is instead, and None for missed damage.
+    """
+
+    number: int
+    area: Area
+    corrects: int | None = None
+
 
 def reviewed_areas(damages: Sequence[Damage], counted: Sequence[Decision]) -> list[Area]:
     """The ``damages`` of a finding, corrected by the decisions ``counted``, oldest first.
@@ -32,16 +53,40 @@ def reviewed_areas(damages: Sequence[Damage], counted: Sequence[Decision]) -> li
     Damage that people missed follows the damage that the networks found.  There are areas if and
     only if `damage_tasks.decision.final_verdict` is ``damaged``.
     """
-    review = _Review(damages)
-    for decision in counted:
-        review.apply(decision.action, decision.payload)
-    return review.areas()
+    return [area for _, area in _numbered_areas(damages, counted)]
 
 
 def drawn_by_people(damages: Sequence[Damage], counted: Sequence[Decision]) -> list[Area]:
     """Those of the `reviewed_areas` whose place the networks did not find: the rest is theirs."""
+    return [marked.area for marked in marked_areas(damages, counted)]
+
+
+def marked_areas(damages: Sequence[Damage], counted: Sequence[Decision]) -> list[MarkedArea]:
+    """The areas of `drawn_by_people` with their numbers, in the same order."""
     found = {damage.polygon for damage in damages}
-    return [area for area in reviewed_areas(damages, counted) if area.polygon not in found]
+    drawn = [
+        (corrects, area)
+        for corrects, area in _numbered_areas(damages, counted)
+        if area.polygon not in found
+    ]
+    return [
+        MarkedArea(number, area, corrects)
+        for number, (corrects, area) in enumerate(drawn, len(damages) + 1)
+    ]
+
+
+def marked_place(payload: Mapping[str, Any]) -> Area | None:
+    """The area that the ``payload`` of a decision outlines or marks; None if there is none."""
+    return _marked(payload) if payload.keys() & {"polygon", "box", "point"} else None
+
+
+def _numbered_areas(
+    damages: Sequence[Damage], counted: Sequence[Decision]
+) -> list[tuple[int | None, Area]]:
+    review = _Review(damages)
+    for decision in counted:
+        review.apply(decision.action, decision.payload)
+    return review.numbered_areas()
 
 
 class _Review:
@@ -56,7 +101,7 @@ class _Review:
     def apply(self, action: Action, payload: Mapping[str, Any]) -> None:
         number = payload.get("damage")
         if action is Action.MISSED:
-            self._missed.append(_missed(payload))
+            self._missed.append(_marked(payload))
             return
         if action is Action.RETAKE:
             return
@@ -71,11 +116,12 @@ class _Review:
             self._rejected.discard(number)
             self._correct(number, payload)
 
-    def areas(self) -> list[Area]:
+    def numbered_areas(self) -> list[tuple[int | None, Area]]:
+        """The areas, each with its number in the finding; None for missed damage."""
         kept = {} if self._has_no_damage else self._found
         return [
-            *(area for number, area in kept.items() if number not in self._rejected),
-            *self._missed,
+            *((number, area) for number, area in kept.items() if number not in self._rejected),
+            *((None, area) for area in self._missed),
         ]
 
     def _correct(self, number: int, payload: Mapping[str, Any]) -> None:
@@ -84,7 +130,7 @@ class _Review:
         self._found[number] = Area(payload.get("type", area.type), polygon)
 
 
-def _missed(payload: Mapping[str, Any]) -> Area:
+def _marked(payload: Mapping[str, Any]) -> Area:
     box, point = payload.get("box"), payload.get("point")
     return Area(
         payload.get("type"),

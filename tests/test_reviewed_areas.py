@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from damage_tasks.decision import Action, Decision, counting, final_verdict
-from damage_tasks.reviewed_areas import Area, reviewed_areas
+from damage_tasks.reviewed_areas import Area, MarkedArea, marked_areas, reviewed_areas
 from tests.labelling.conftest import DENT, SCRATCH
 from tools.sample_pictures_and_results import NOW
 
@@ -54,6 +54,30 @@ def test_decisions_correct_the_areas(
     made: list[tuple[str, dict[str, Any]]], areas: list[Area]
 ) -> None:
     assert reviewed_areas([DENT, SCRATCH], decisions(*made)) == areas
+
+
+def test_areas_that_a_person_marked_are_numbered_after_those_of_the_networks() -> None:
+    made = decisions(
+        ("missed", {"point": [5, 6]}),
+        ("reshape", {"damage": 2, "polygon": LINE}),
+        ("confirm", {"damage": 1}),
+    )
+    assert marked_areas([DENT, SCRATCH], made) == [
+        MarkedArea(3, Area("scratch", LINE), corrects=2),
+        MarkedArea(4, Area(None, point=(5, 6))),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("area", "bbox"),
+    [
+        (Area(None, LINE), (1, 1, 8, 2)),
+        (Area(None, box=(1, 2, 3, 4)), (1, 2, 3, 4)),
+        (Area(None, point=(5, 6)), (5, 6, 1, 1)),
+    ],
+)
+def test_each_area_has_a_bounding_box(area: Area, bbox: tuple[int, int, int, int]) -> None:
+    assert area.bbox == bbox
 
 
 def test_there_are_areas_if_the_final_verdict_is_damaged() -> None:

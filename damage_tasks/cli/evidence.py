@@ -95,9 +95,9 @@ def make(
 ) -> None:
     """Write evidence-ID.pdf and evidence-ID.json, both signed with DAMAGE_EVIDENCE_KEY.
 
-    They contain the photo's SHA-256, the overlay and the damaged areas as pictures, what the
-    networks found with which bundle, people's decisions, which verdict counts, and earlier photos
-    of the same car. Existing files are not overwritten.
+    They contain the photo's SHA-256, the overlay and the damaged areas as pictures (also those
+    that a person marked), what the networks found with which bundle, people's decisions, which
+    verdict counts, and earlier photos of the same car. Existing files are not overwritten.
 
     Example: damage-tasks evidence 0c1e6c9a-... --out claims
 

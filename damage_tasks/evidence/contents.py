@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from damage_tasks.decision import counting, final_verdict
 from damage_tasks.evidence.picture_files import PictureFiles
+from damage_tasks.reviewed_areas import marked_areas
 from damage_tasks.telemetry import redacted
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def _photo(inspection: Inspection) -> dict[str, Any]:
     return {
         **result,
         "decisions": [_decision(each, counted) for each in inspection.decisions],
+        "marked_areas": _marked(inspection, counted),
         "counting_verdict": {
             "verdict": result["final_verdict"],
             "by": "person" if counted else "networks",
@@ -94,6 +96,22 @@ def _photo(inspection: Inspection) -> dict[str, Any]:
 def _decision(decision: Decision, counted: Sequence[Decision]) -> dict[str, Any]:
     undone_at = decision.undone_at.isoformat() if decision.undone_at else None
     return {**decision.to_dict(), "undone_at": undone_at, "counts": decision in counted}
+
+
+def _marked(inspection: Inspection, counted: Sequence[Decision]) -> list[dict[str, Any]]:
+    """The areas that the person whose decisions count marked as missed or with another outline."""
+    damages = inspection.finding.damages if inspection.finding else ()
+    return [
+        {
+            "number": each.number,
+            "person": counted[-1].person,
+            "corrects": each.corrects,
+            "type": each.area.type,
+            "point": each.area.point,
+            "bbox": each.area.bbox,
+        }
+        for each in marked_areas(damages, counted)
+    ]
 
 
 def _earlier(inspection: Inspection) -> dict[str, Any]:

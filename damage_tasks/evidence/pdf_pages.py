@@ -127,6 +127,11 @@ def _photo(
     histories = {each["number"]: each for each in photo["car_history"]["damages"]}
     for index, damage in enumerate(photo["damages"], 1):
         yield _damage(crops.get(index), texts.damage(index, damage, histories.get(index)))
+    if photo["marked_areas"]:
+        yield _paragraph(texts.marked_areas, HEADING)
+    marked_crops = {crop["area"]: pictures[crop["picture"]] for crop in photo["marked_crops"]}
+    for area in photo["marked_areas"]:
+        yield _damage(marked_crops.get(area["number"]), texts.marked_area(area))
     yield _paragraph(texts.decisions, HEADING)
     yield from _rows(map(texts.decision, photo["decisions"]), texts.no_decisions)
     yield _paragraph(texts.earlier_photos, HEADING)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from damage_tasks.evidence.pdf_file import JSON_NAME
 from damage_tasks.evidence.pdf_names import PdfNames
+from damage_tasks.reviewed_areas import marked_place
 
 if TYPE_CHECKING:
     from damage_tasks.languages.catalogues import Language
@@ -23,6 +24,7 @@ class PdfTexts:
         self._names = PdfNames(language)
         self._ = _ = language.gettext
         self.damages = _("Damaged areas found by the networks")
+        self.marked_areas = _("Damaged areas marked by a person")
         self.decisions = _("Decisions of people")
         self.no_decisions = _("none")
         self.earlier_photos = _("Earlier photos of the car")
@@ -99,8 +101,6 @@ class PdfTexts:
     ) -> Sequence[str]:
         """The lines next to a damaged area; the last one is small."""
         _, language = self._, self._language
-        x, y, width, height = damage["bbox"]
-        place = {"x": x, "y": y, "width": width, "height": height}
         share = language.number(damage["area_ratio"] * 100, 2)
         type = self._names.damage_type(damage["type"])
         severity = self._names.severity(damage["severity"])
@@ -109,7 +109,21 @@ class PdfTexts:
             _("confidence %(share)s") % {"share": language.percent(damage["confidence"])},
             _("%(share)s of the photo") % {"share": f"{share}%"},
             self._history(history),
-            _("at x %(x)s, y %(y)s; %(width)s x %(height)s pixels") % place,
+            self._place(damage["bbox"]),
+        )
+
+    def marked_area(self, area: Mapping[str, Any]) -> Sequence[str]:
+        """The lines next to an area that a person marked; the last one is small."""
+        names, corrects = self._names, area["corrects"]
+        type = names.damage_type(area["type"]) if area["type"] else self._("damage")
+        what = [names.action("missed" if corrects is None else "reshape")]
+        if corrects is not None:
+            what.append(self._area(corrects))
+        return (
+            f"{area['number']}. {type}, {self._by(area['person'])}",
+            "; ".join(what),
+            self._history(None),
+            self._place(area["bbox"], is_point=area["point"] is not None),
         )
 
     def decision(self, decision: Mapping[str, Any]) -> tuple[str, str]:
@@ -117,11 +131,13 @@ class PdfTexts:
         _, names, payload = self._, self._names, decision["payload"]
         parts = [decision["person"], names.action(decision["action"])]
         if "damage" in payload:
-            parts.append(_("area %(number)s") % {"number": payload["damage"]})
+            parts.append(self._area(payload["damage"]))
         if "type" in payload:
             parts.append(names.damage_type(payload["type"]))
         if "severity" in payload:
             parts.append(names.severity(payload["severity"]))
+        if place := marked_place(payload):
+            parts.append(self._place(place.bbox, is_point=place.point is not None))
         if "text" in payload:
             parts.append(payload["text"])
         if decision["counts"]:
@@ -155,6 +171,16 @@ class PdfTexts:
         by = self._by(person) if person else self._("by the networks; no person has decided")
         parts = self._names.verdict(verdict["verdict"]), by, self._moment(verdict["made_at"])
         return ", ".join(parts)
+
+    def _area(self, number: int) -> str:
+        return self._("area %(number)s") % {"number": number}
+
+    def _place(self, bbox: Sequence[int], *, is_point: bool = False) -> str:
+        x, y, width, height = bbox
+        if is_point:
+            return self._("at x %(x)s, y %(y)s") % {"x": x, "y": y}
+        place = {"x": x, "y": y, "width": width, "height": height}
+        return self._("at x %(x)s, y %(y)s; %(width)s x %(height)s pixels") % place
 
     def _by(self, person: str | None) -> str:
         _ = self._

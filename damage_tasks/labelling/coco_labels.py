@@ -11,7 +11,6 @@ from damage_tasks.labelling.labelled_photo import UNKNOWN_DAMAGE, ExportedPhoto
 from damage_tasks.reviewed_areas import Area, Outline
 
 ANNOTATIONS = "annotations.json"
-Box = tuple[int, int, int, int]
 
 
 class CocoLabels:
@@ -68,16 +67,11 @@ def _shape(area: Area) -> dict[str, Any]:
         flat = [number for corner in area.polygon for number in corner]
         return {
             "segmentation": [flat],
-            "bbox": _box_around(area.polygon),
+            "bbox": area.bbox,
             "area": _area_of(area.polygon),
         }
-    box = area.box or (*(area.point or (0, 0)), 1, 1)
-    return {"segmentation": [], "bbox": box, "area": box[2] * box[3]}
-
-
-def _box_around(polygon: Outline) -> Box:
-    across, down = zip(*polygon, strict=True)
-    return min(across), min(down), max(across) - min(across), max(down) - min(down)
+    _, _, width, height = area.bbox
+    return {"segmentation": [], "bbox": area.bbox, "area": width * height}
 
 
 def _area_of(polygon: Outline) -> float:

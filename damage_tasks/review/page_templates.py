@@ -64,5 +64,5 @@ def _points(polygon: Any) -> str:
 
 def _crop(damage: Damage, width: int, height: int) -> str:
     """The view box of a damaged area in a photo of ``width`` x ``height`` pixels."""
-    left, top, side = enlarged_view(damage, width, height)
+    left, top, side = enlarged_view(damage.bbox, width, height)
     return f"{left} {top} {side} {side}"

@@ -46,6 +46,8 @@ def photo(**changes: object) -> dict[str, object]:
         "earlier_photos": [],
         "overlay": {"picture": "photo 1 overlay"},
         "crops": [],
+        "marked_areas": [],
+        "marked_crops": [],
         "missing": [],
     }
     return {**values, **changes}
@@ -105,6 +107,40 @@ def test_an_undone_decision_is_marked() -> None:
     assert "ann; No damage; area 2; counts" in text
 
 
+@pytest.mark.parametrize(
+    ("action", "payload", "text"),
+    [
+        ("missed", {"point": [7, 9]}, "Missed damage marked; at x 7, y 9; counts"),
+        ("missed", {"box": [7, 9, 30, 20], "type": "dent"},
+         "Missed damage marked; dent; at x 7, y 9; 30 x 20 pixels; counts"),
+        ("missed", {"polygon": [[37, 9], [7, 29], [7, 12]]},
+         "Missed damage marked; at x 7, y 9; 30 x 20 pixels; counts"),
+        ("reshape", {"damage": 2, "polygon": [[7, 9], [37, 9], [37, 29]]},
+         "Outline corrected; area 2; at x 7, y 9; 30 x 20 pixels; counts"),
+    ],
+)  # fmt: skip
+def test_a_decision_names_the_place_that_a_person_marked(
+    action: str, payload: dict[str, object], text: str
+) -> None:
+    decision = {
+        "made_at": "2026-11-23", "person": "ann", "action": action, "payload": payload,
+        "undone_at": None, "counts": True,
+    }  # fmt: skip
+    assert f"ann; {text}" in text_of(photo(decisions=[decision]))
+
+
+def test_areas_that_a_person_marked_are_shown_after_those_of_the_networks() -> None:
+    text = text_of(photo(**FULL))
+    networks, _, people = text.partition("Damaged areas marked by a person")
+    assert "2. dent, minor" in networks
+    assert (
+        "3. scratch, by 김철수 Outline corrected; area 2 not compared with earlier photos "
+        "at x 7, y 9; 30 x 20 pixels" in people
+    )
+    assert "4. damage, by 김철수 Missed damage marked" in people and "at x 5, y 6" in people
+    assert "marked by a person" not in text_of(photo())
+
+
 def test_earlier_photos_are_listed() -> None:
     earlier = {
         "id": "old", "photo": {"sha256": "b" * 64}, "finished_at": "2026-10-01",
@@ -137,13 +173,20 @@ DECISIONS = [
     for action, payload in (
         ("confirm", {"damage": 1}), ("no_damage", {}), ("retake", {}), ("note", {"text": "앞문"}),
         ("wrong_type", {"damage": 1, "type": "scratch"}), ("missed", {"point": [1, 2]}),
-        ("severity", {"damage": 1, "severity": "severe"}), ("reshape", {"damage": 1}),
+        ("severity", {"damage": 1, "severity": "severe"}),
+        ("reshape", {"damage": 2, "polygon": [[7, 9], [37, 9], [37, 29]]}),
     )
 ]  # fmt: skip
 FULL = {
     "decisions": [*DECISIONS, {**DECISIONS[0], "counts": False, "undone_at": "2026-11-24"}],
     "damages": [{"type": "dent", "severity": "minor", "confidence": 0.8, "area_ratio": 0.0123,
                  "bbox": [1, 2, 3, 4]}] * 2,
+    "marked_areas": [
+        {"number": 3, "person": "김철수", "corrects": 2, "type": "scratch", "point": None,
+         "bbox": [7, 9, 30, 20]},
+        {"number": 4, "person": "김철수", "corrects": None, "type": None, "point": [5, 6],
+         "bbox": [5, 6, 1, 1]},
+    ],
     "car_history": {"damages": [
         {"number": 1, "novelty": "new", "reason": "absent",
          "earlier": {"inspection_id": "1", "finished_at": "2026-10-01"}}]},
@@ -176,6 +219,9 @@ def test_a_korean_page_has_no_english_words_besides_names() -> None:
         "새 손상: 이전 사진에는 이 위치에 손상이 없습니다. 2026. 10. 1. 00:00:00 UTC의 사진 (1)"
         in text
     )
+    assert "검수자가 표시한 손상 부위 3. 스크래치, 검수자 김철수 윤곽선 수정됨; 부위 2" in text
+    assert "4. 손상, 검수자 김철수 누락 손상 표시됨" in text and "위치 x 5, y 6" in text
+    assert "김철수; 누락 손상 표시됨; 위치 x 1, y 2; 유효" in text
     assert "U+" not in text
 
 
