@@ -22,7 +22,7 @@ from damage_tasks.telemetry.redaction import escape_controls, one_line, redact, 
 # Attributes of every log record; anything else came in through `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "data"}
 
-# Who did what is logged at every DAMAGE_LOG_LEVEL.
+# Their lines, which say what each person did, are logged at every DAMAGE_LOG_LEVEL.
 _AUDIT_LOGGERS = ("review.audit", "erasure.audit")
 
 _photo: ContextVar[dict[str, str] | None] = ContextVar("photo", default=None)

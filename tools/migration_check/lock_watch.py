@@ -45,7 +45,7 @@ class LockWatch:
         )
         self._thread.start()
         if not connected.wait(30):
-            raise RuntimeError("the watch of locks could not connect to PostgreSQL")
+            raise RuntimeError("PostgreSQL could not be reached to look at its locks")
 
     def stop(self) -> None:
         """Stop it."""
