@@ -98,7 +98,7 @@ class FolderStore:
 def _owner(path: Path) -> str:
     try:
         return path.owner()
-    except (KeyError, NotImplementedError):
+    except (KeyError, NotImplementedError):  # a number without a name, as in containers; Windows
         return ""
 
 

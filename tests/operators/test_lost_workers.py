@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from flower.events import EventsState
 from prometheus_client import generate_latest
 
-from damage_tasks.flower.lost_workers import forget_lost_workers
+from damage_tasks.flower import lost_workers
+from damage_tasks.flower.lost_workers import forget_lost_workers, keep_forgetting_lost_workers
 
 HOUR = 3600.0
 
@@ -71,3 +75,31 @@ def test_a_worker_that_celery_removed_itself_is_forgotten_too() -> None:
     examine(state, "later", "second photo", now)
     assert forget_lost_workers(state, HOUR) == {"earlier"}
     assert set(state.counter) == {"later"}
+
+
+def test_workers_are_forgotten_again_and_again_while_flower_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lost_workers, "SEARCH_SECONDS", 0.01)
+    state = EventsState(max_tasks_in_memory=10)
+    shown: dict[str, Any] = {"first": {}, "second": {}, "busy": {}}
+    application = SimpleNamespace(
+        options=SimpleNamespace(purge_offline_workers=HOUR),
+        events=SimpleNamespace(state=state),
+        inspector=SimpleNamespace(workers=shown),
+    )
+
+    async def forgotten(worker: str) -> None:
+        examine(state, worker, f"photo of {worker}", time.time() - 2 * HOUR)
+        async with asyncio.timeout(60):
+            while worker in shown:
+                await asyncio.sleep(0.01)
+
+    async def run() -> None:
+        keep_forgetting_lost_workers(application)
+        await forgotten("first")
+        await forgotten("second")
+
+    examine(state, "busy", "photo of busy", time.time())
+    asyncio.run(run())
+    assert set(shown) == set(state.workers) == {"busy"}

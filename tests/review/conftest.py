@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from threading import Thread
 from time import sleep
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 import uvicorn
 
 from damage_tasks.decision import Decision
+from damage_tasks.devstack.child_processes import Child, clean_environment
 from damage_tasks.devstack.loopback_ports import free_port
 from damage_tasks.inspection import PhotoFacts
 from damage_tasks.results.store import Inspections
@@ -22,6 +25,16 @@ from damage_tasks.settings import Settings, get_settings
 from tools.sample_pictures_and_results import damage, finding, inspection, jpeg
 
 WIDTH, HEIGHT = 640, 480
+
+
+def review_process(port: int, log: Path, **settings: str) -> Child:
+    """The command that serves the page, with these environment variables; not yet started."""
+    return Child(
+        "review",
+        [sys.executable, "-m", "damage_tasks", "review", f"--port={port}"],
+        log=log,
+        environment={**clean_environment(), "DAMAGE_BUCKET": "any", **settings},
+    )
 
 
 @contextmanager

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from damage_tasks.devstack.child_processes import Child, clean_environment
 from damage_tasks.devstack.loopback_ports import free_port
 from damage_tasks.results.store import Inspections
 from tests.deliveries.test_deliverer import wait_until
+from tests.review.conftest import review_process
 from tools.sample_pictures_and_results import damage, finding, inspection
 
 pytestmark = pytest.mark.server
@@ -34,17 +33,16 @@ def test_audit_lines_are_written_at_every_log_level(
     id = store.save(inspection("task-1", finding(damage()))).id
     store.close()
     port = free_port()
-    child = Child(
-        "review",
-        [sys.executable, "-m", "damage_tasks", "review", f"--port={port}"],
-        log=tmp_path / "review.log",
-        environment={
-            **clean_environment(), "DAMAGE_DATABASE_URL": migrated_sqlite_url,
-            "DAMAGE_BUCKET": "any", "DAMAGE_LOG_LEVEL": level, "DAMAGE_LOG_FORMAT": "json",
-            "DAMAGE_REVIEW_SIGN_IN": "basic", "DAMAGE_REVIEW_PASSWORDS": "ann:secret,eve:x",
-            "DAMAGE_REVIEW_ROLES": "ann=inspector",
-        },
-    )  # fmt: skip
+    child = review_process(
+        port,
+        tmp_path / "review.log",
+        DAMAGE_DATABASE_URL=migrated_sqlite_url,
+        DAMAGE_LOG_LEVEL=level,
+        DAMAGE_LOG_FORMAT="json",
+        DAMAGE_REVIEW_SIGN_IN="basic",
+        DAMAGE_REVIEW_PASSWORDS="ann:secret,eve:x",
+        DAMAGE_REVIEW_ROLES="ann=inspector",
+    )
     child.start()
     site = f"http://127.0.0.1:{port}"
     path = f"/inspections/{id}"

@@ -15,11 +15,11 @@ import httpx2
 import pytest
 from joserfc.jwk import ECKey, RSAKey
 
-from damage_tasks.devstack.child_processes import Child, clean_environment
+from damage_tasks.devstack.child_processes import clean_environment
 from damage_tasks.devstack.loopback_ports import free_port
 from damage_tasks.review.people import Identity, Role, role_of
 from damage_tasks.review.web_application import MAX_FORM_BYTES
-from tests.review.conftest import Open, served
+from tests.review.conftest import Open, review_process, served
 from tests.review.sign_ins import ALB, ROLES, alb_token, issuer
 from tools.loopback_web_server import Site
 
@@ -309,14 +309,7 @@ def test_incomplete_settings_are_named(
 
 def test_the_command_serves_until_it_is_terminated(database_url: str, tmp_path: Path) -> None:
     port = free_port()
-    child = Child(
-        "review",
-        [sys.executable, "-m", "damage_tasks", "review", f"--port={port}"],
-        log=tmp_path / "review.log",
-        environment={
-            **clean_environment(), "DAMAGE_DATABASE_URL": database_url, "DAMAGE_BUCKET": "any",
-        },
-    )  # fmt: skip
+    child = review_process(port, tmp_path / "review.log", DAMAGE_DATABASE_URL=database_url)
     child.start()
     child.wait_for("Application startup complete", 60)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/lists/all", timeout=20) as answer:
