@@ -71,7 +71,7 @@ def get(url: str, user: str | None = None) -> Any:
     request = urllib.request.Request(url)
     if user:
         request.add_header("Authorization", "Basic " + base64.b64encode(user.encode()).decode())
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
 
 

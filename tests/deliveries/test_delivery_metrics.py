@@ -15,7 +15,7 @@ from tests.deliveries.deliveries_for import delivery_to
 def scraped(metrics: DeliveryMetrics) -> dict[str, float]:
     port = free_port()
     metrics.serve(port)
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
         lines = answer.read().decode().splitlines()
     pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
     return {name: float(value) for name, value in pairs}

@@ -57,7 +57,7 @@ def call(stack: dict[str, str], *words: str) -> str:
 def ask(stack: dict[str, str], path: str, method: str = "GET") -> Any:
     """The response of Flower's API."""
     request = urllib.request.Request(f"{stack['FLOWER_URL']}/api/{path}", method=method)
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
 
 
@@ -69,7 +69,7 @@ def test_a_stopped_worker_starts_again_and_the_next_stack_has_the_same_address(
     # It would not start without the worker's line.
     with running(tmp_path, DAMAGE_REVIEW_LANGUAGE="ko", DAMAGE_LOG_LEVEL="ERROR") as first:
         assert first["DAMAGE_BUNDLE"] == str(bundle)
-        with urllib.request.urlopen(first["REVIEW_URL"], timeout=20) as answer:
+        with urllib.request.urlopen(first["REVIEW_URL"], timeout=60) as answer:
             assert 'lang="ko"' in answer.read().decode()
         # The button in Flower.
         (worker,) = wait_until(lambda: ask(first, "workers?refresh=1"), "the worker in Flower")
@@ -114,10 +114,10 @@ def test_the_demo_ends_with_the_address_of_the_inspectors_page(tmp_path: Path) -
         last = log.read_text().strip().splitlines()[-1]
         assert last.startswith(ready)
         url = last.rpartition(" ")[2]
-        with urllib.request.urlopen(f"{url}/lists/all", timeout=20) as answer:
+        with urllib.request.urlopen(f"{url}/lists/all", timeout=60) as answer:
             page = answer.read().decode()
         (first, *_) = re.findall(r"/inspections/([^?\"]+)", page)
-        with urllib.request.urlopen(f"{url}/inspections/{first}/photo", timeout=20) as answer:
+        with urllib.request.urlopen(f"{url}/inspections/{first}/photo", timeout=60) as answer:
             assert answer.read()[:2] == b"\xff\xd8"
     finally:
         process.send_signal(signal.SIGINT)

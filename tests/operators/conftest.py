@@ -179,7 +179,7 @@ def flower(watched: Stack) -> Callable[[str], Any]:
 
     def ask(path: str) -> Any:
         assert watched.flower is not None
-        with urllib.request.urlopen(watched.flower.url + path, timeout=20) as answer:
+        with urllib.request.urlopen(watched.flower.url + path, timeout=60) as answer:
             return json.load(answer)
 
     return ask
@@ -217,7 +217,7 @@ def process_with(id: str) -> int | None:
     """The process that is examining photo ``id``, if any."""
     from damage_tasks import app
 
-    answers = app.control.inspect(timeout=5, limit=1).active() or {}
+    answers = app.control.inspect(timeout=30, limit=1).active() or {}
     running = [task for tasks in answers.values() for task in tasks]
     return next((t["worker_pid"] for t in running if t["id"] == id and t["time_start"]), None)
 
@@ -238,7 +238,7 @@ def endless(site: Site, path: str) -> str:
 def scrape(stack: Stack) -> dict[str, float]:
     """The worker's metrics by name and labels."""
     port = stack.environment["DAMAGE_METRICS_PORT"]
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
         lines = answer.read().decode().splitlines()
     return {
         name: float(value)

@@ -74,12 +74,12 @@ def test_an_operator_sees_workers_photos_and_a_result(
     link = page.locator("dd a", has_text="s3://damage-overlays/overlays/")
     target = f"{url}{link.get_attribute('href')}"
     assert target == f"{url}/overlay/{dent}"
-    with urllib.request.urlopen(target, timeout=20) as answer:
+    with urllib.request.urlopen(target, timeout=60) as answer:
         assert answer.headers["Content-Type"] == "image/jpeg"
         assert answer.read()[:2] == b"\xff\xd8"
     for other in (lost, "unknown"):
         with pytest.raises(urllib.error.HTTPError, match="404"):
-            urllib.request.urlopen(f"{url}/overlay/{other}", timeout=20)
+            urllib.request.urlopen(f"{url}/overlay/{other}", timeout=60)
 
     page.goto(f"{url}/broker")
     page.get_by_text("damage-dead-letters").first.wait_for()

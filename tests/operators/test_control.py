@@ -93,25 +93,25 @@ def test_flower_shows_the_queue_and_its_dead_letters(watched: Stack, flower: Ask
 
 def test_the_pool_grows_and_shrinks(watched: Stack) -> None:
     def processes() -> int:
-        (stats,) = (app.control.inspect(timeout=5, limit=1).stats() or {"": {}}).values()
+        (stats,) = (app.control.inspect(timeout=30, limit=1).stats() or {"": {}}).values()
         return len(stats["pool"]["processes"])
 
     before = processes()
-    app.control.broadcast("pool_grow", {"n": 1}, reply=True, timeout=5, limit=1)
+    app.control.broadcast("pool_grow", {"n": 1}, reply=True, timeout=30, limit=1)
     wait_until(lambda: processes() == before + 1, "one process more")
-    app.control.broadcast("pool_shrink", {"n": 1}, reply=True, timeout=5, limit=1)
+    app.control.broadcast("pool_shrink", {"n": 1}, reply=True, timeout=30, limit=1)
     wait_until(lambda: processes() == before, "one process less")
 
 
 def test_the_pool_keeps_one_process(watched: Stack) -> None:
-    (answer,) = app.control.broadcast("pool_shrink", {"n": 2}, reply=True, timeout=5, limit=1)
+    (answer,) = app.control.broadcast("pool_shrink", {"n": 2}, reply=True, timeout=30, limit=1)
     (said,) = answer.values()
     assert said == {"error": "at most 1 of 2 processes can be removed, not 2"}
 
 
 def command(name: str, **arguments: Any) -> dict[str, str]:
     """The worker's answer to a remote-control command."""
-    (answer,) = app.control.broadcast(name, arguments, reply=True, timeout=5, limit=1)
+    (answer,) = app.control.broadcast(name, arguments, reply=True, timeout=30, limit=1)
     (said,) = answer.values()
     return dict(said)
 
@@ -125,13 +125,13 @@ def test_a_queue_that_is_not_the_workers_own_is_refused_and_the_worker_lives(
     watched: Stack, site: Site
 ) -> None:
     assert watched.flower is not None
-    name = next(iter(app.control.inspect(timeout=5, limit=1).ping() or {}))
+    name = next(iter(app.control.inspect(timeout=30, limit=1).ping() or {}))
     # The button in Flower.
     request = urllib.request.Request(
         f"{watched.flower.url}/api/worker/queue/add-consumer/{name}?queue=other",
         method="POST", data=b"",
     )  # fmt: skip
-    with suppress(urllib.error.HTTPError), urllib.request.urlopen(request, timeout=20):
+    with suppress(urllib.error.HTTPError), urllib.request.urlopen(request, timeout=60):
         pass
     for verb in ("add_consumer", "cancel_consumer"):
         assert "consumes from damage only, not from other" in command(verb, queue="other")["error"]

@@ -27,7 +27,7 @@ PORT = free_port()
 def shown(id: str) -> bool:
     """Whether Flower has a page about the photo."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/task/{id}", timeout=20) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/task/{id}", timeout=60) as answer:
             return id in answer.read().decode()
     except urllib.error.HTTPError as error:
         error.close()

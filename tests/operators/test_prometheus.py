@@ -130,7 +130,7 @@ class Prometheus:
         """The expression's current value."""
         query = urllib.parse.urlencode({"query": expression})
         url = f"http://127.0.0.1:{self.port}/api/v1/query?{query}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             document = json.load(answer)
         assert document["status"] == "success"
         found: list[Any] = document["data"]["result"]
@@ -142,7 +142,7 @@ class Prometheus:
             {"query": expression, "start": time.time() - 60, "end": time.time(), "step": "0.5"}
         )
         url = f"http://127.0.0.1:{self.port}/api/v1/query_range?{query}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             found: list[Any] = json.load(answer)["data"]["result"]
         return found
 
@@ -292,7 +292,7 @@ def test_the_adapters_query_gives_what_the_autoscaler_asks_for(
 @pytest.mark.xdist_group("watched")
 def test_prometheus_takes_our_rules(watched: Stack, prometheus: Prometheus) -> None:
     with urllib.request.urlopen(
-        f"http://127.0.0.1:{prometheus.port}/api/v1/rules", timeout=10
+        f"http://127.0.0.1:{prometheus.port}/api/v1/rules", timeout=60
     ) as answer:
         groups = json.load(answer)["data"]["groups"]
     rules = [rule for group in groups for rule in group["rules"]]

@@ -85,7 +85,7 @@ def test_a_forked_process_leaves_its_parents_connections_alone(tls_site: Site) -
     answers = fork.Queue()
     child = fork.Process(target=lambda: answers.put(download.get(url)))
     child.start()
-    childs = answers.get(timeout=20)
+    childs = answers.get(timeout=60)
     child.join()
     assert child.exitcode == 0
     assert childs != parents

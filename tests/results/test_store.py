@@ -199,7 +199,7 @@ def test_a_forked_process_does_not_speak_over_its_parents_connection(
     children = [fork.Process(target=lambda: answers.put(session())) for _ in range(2)]
     for child in children:
         child.start()
-    found = {answers.get(timeout=20) for _ in children}
+    found = {answers.get(timeout=60) for _ in children}
     for child in children:
         child.join()
     assert len(found) == 2

@@ -153,5 +153,5 @@ def oidc_page(review_site: Open) -> Iterator[tuple[ReviewSite, dict[str, Any]]]:
 def end_of_sign_in(client: httpx2.Client) -> httpx2.Response:
     """What the page answers when the provider has sent ``client`` back to it."""
     asked = client.get("/sign-in").headers["Location"]
-    back = httpx2.get(asked).headers["Location"]
+    back = httpx2.get(asked, timeout=60).headers["Location"]
     return client.get(back.removeprefix("http://127.0.0.1"))

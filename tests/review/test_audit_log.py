@@ -20,7 +20,7 @@ pytestmark = pytest.mark.server
 
 def answers(site: str) -> bool:
     try:
-        return httpx2.get(f"{site}/health").status_code == 200
+        return httpx2.get(f"{site}/health", timeout=60).status_code == 200
     except httpx2.TransportError:
         return False
 
@@ -48,7 +48,7 @@ def test_audit_lines_are_written_at_every_log_level(
     path = f"/inspections/{id}"
     try:
         wait_until(lambda: answers(site))
-        with httpx2.Client(base_url=site, auth=("ann", "secret")) as client:
+        with httpx2.Client(base_url=site, auth=("ann", "secret"), timeout=60) as client:
             found = re.search(r'name="csrf" value="([^"]+)"', client.get(path).text)
             assert found
             form = {"csrf": found[1]}

@@ -63,7 +63,7 @@ def add_car(site: ReviewSite) -> str:
 
 
 def read(site: ReviewSite, path: str) -> str:
-    answer = httpx2.get(site.url + path, headers={"Host": "127.0.0.1"})
+    answer = httpx2.get(site.url + path, headers={"Host": "127.0.0.1"}, timeout=60)
     assert answer.status_code == 200, answer.text
     return re.sub(r"\s+", " ", answer.text)
 
@@ -185,5 +185,5 @@ def test_other_photos_of_the_case_are_shown_with_their_verdicts(
         assert "return &lt;1&gt;" in text
         assert "Only the first 2 photos" in text
         assert "There are none" in read(site, "/inspections/task-5/case-photos")
-        thumbnail = httpx2.get(f"{site.url}/inspections/task-1/thumbnail").content
+        thumbnail = httpx2.get(f"{site.url}/inspections/task-1/thumbnail", timeout=60).content
         assert decode(thumbnail).pixels.shape == (180, 240, 3)

@@ -45,7 +45,7 @@ def test_only_corrections_that_count_are_drawn(
         id = site.add_photo(0)
         for action, payload in made:
             record(site.store, id, "ann", action, payload)
-        page = httpx2.get(f"{site.url}/inspections/{id}").text
+        page = httpx2.get(f"{site.url}/inspections/{id}", timeout=60).text
     assert re.findall(r'<(\w+) class="outline corrected"', page) == drawn
 
 
@@ -54,5 +54,5 @@ def test_the_last_outline_of_an_area_is_the_one_that_is_drawn(review_site: Open)
         id = site.add_photo(0)
         for action, payload in (FIRST, SECOND):
             record(site.store, id, "ann", action, payload)
-        page = httpx2.get(f"{site.url}/inspections/{id}").text
+        page = httpx2.get(f"{site.url}/inspections/{id}", timeout=60).text
     assert re.findall(r'corrected" points="([^"]+)"', page) == ["20,20 80,10 80,60"]

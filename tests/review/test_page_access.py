@@ -33,7 +33,7 @@ def database_url(migrated_sqlite_url: str) -> str:
 
 @pytest.fixture
 def client() -> Iterator[httpx2.Client]:
-    with httpx2.Client() as client:
+    with httpx2.Client(timeout=60) as client:
         yield client
 
 
@@ -93,7 +93,7 @@ def test_a_decision_needs_the_token_of_the_session(
         for wrong in ({}, {"csrf": "x"}, {"csrf": ""}):
             sent = client.post(f"{path}/decisions", data={"action": "confirm", **wrong})
             assert sent.status_code == 403
-        with httpx2.Client() as other:
+        with httpx2.Client(timeout=60) as other:
             assert other.post(f"{path}/decisions", data=data).status_code == 403
         assert client.post(f"{path}/decisions", data=data).status_code == 303
         assert len(site.decisions("task-0")) == 1
@@ -201,7 +201,7 @@ def test_openid_connect(review_site: Open) -> None:
             review_oidc_issuer=provider, review_oidc_client_id="review",
             review_oidc_client_secret="secret",
         ) as site,
-        httpx2.Client(follow_redirects=False) as client,
+        httpx2.Client(follow_redirects=False, timeout=60) as client,
     ):  # fmt: skip
         path = f"/inspections/{site.add_photo(0)}"
         html = {"Accept": "text/html"}
@@ -219,7 +219,7 @@ def test_openid_connect(review_site: Open) -> None:
         assert "Sign out" in page.text
         assert state["form"]["code_verifier"]
         # The callback of somebody else's sign-in.
-        with httpx2.Client() as other:
+        with httpx2.Client(timeout=60) as other:
             assert other.get(callback).status_code == 401
         client.post(f"{site.url}/sign-out")
         assert client.get(site.url + path, headers=html).status_code == 303
@@ -312,7 +312,7 @@ def test_the_command_serves_until_it_is_terminated(database_url: str, tmp_path: 
     child = review_process(port, tmp_path / "review.log", DAMAGE_DATABASE_URL=database_url)
     child.start()
     child.wait_for("Application startup complete", 60)
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/lists/all", timeout=20) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/lists/all", timeout=60) as answer:
         assert "Nothing is waiting" in answer.read().decode()
     child.terminate()
     assert child.wait(20) == 0

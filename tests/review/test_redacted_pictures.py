@@ -32,7 +32,7 @@ def database_url(migrated_sqlite_url: str) -> str:
 
 @pytest.fixture
 def client() -> Iterator[httpx2.Client]:
-    with httpx2.Client() as client:
+    with httpx2.Client(timeout=60) as client:
         yield client
 
 

@@ -59,7 +59,7 @@ def test_each_role_does_what_it_may_and_nothing_else(
 ) -> None:
     with (
         page_of(mode, review_site, site) as (page, sign_in),
-        httpx2.Client(base_url=page.url) as client,
+        httpx2.Client(base_url=page.url, timeout=60) as client,
     ):
         sign_in(client, *person)
         path = f"/inspections/{page.add_photo(0)}"
@@ -123,9 +123,11 @@ def test_a_session_counts_while_it_lasts_and_if_the_page_has_signed_it(
     with oidc_page(review_site) as (page, _):
         path = f"{page.url}/inspections/{page.add_photo(0)}"
         headers = {"Cookie": f"damage_review={cookie({'person': person, 'csrf': 't'}, key)}"}
-        assert httpx2.get(path, headers=headers).status_code == (200 if status == 303 else 401)
+        assert httpx2.get(path, headers=headers, timeout=60).status_code == (
+            200 if status == 303 else 401
+        )
         data = {"action": "confirm", "csrf": "t"}
-        sent = httpx2.post(f"{path}/decisions", headers=headers, data=data)
+        sent = httpx2.post(f"{path}/decisions", headers=headers, data=data, timeout=60)
         assert sent.status_code == status
         assert len(page.decisions("task-0")) == (status == 303)
 
@@ -145,7 +147,10 @@ def test_a_session_counts_while_it_lasts_and_if_the_page_has_signed_it(
 def test_a_sign_in_ends_with_a_token_of_the_provider_for_this_page(
     review_site: Open, claims: dict[str, Any], has_own_key: bool, status: int
 ) -> None:
-    with oidc_page(review_site) as (page, state), httpx2.Client(base_url=page.url) as client:
+    with (
+        oidc_page(review_site) as (page, state),
+        httpx2.Client(base_url=page.url, timeout=60) as client,
+    ):
         state["claims"] = {"sub": "1", "email": "ann", **claims}
         if not has_own_key:
             state["signing_key"] = RSAKey.generate_key(2048, {"use": "sig"})

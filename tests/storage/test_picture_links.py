@@ -44,7 +44,7 @@ def test_a_presigned_link_opens_the_picture(bucket: str) -> None:
     query = parse_qs(urlsplit(link).query)
     assert query["X-Amz-Expires"] == ["60"]
     assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
-    with urllib.request.urlopen(link, timeout=10) as answer:
+    with urllib.request.urlopen(link, timeout=60) as answer:
         assert answer.read() == b"picture"
 
 
@@ -54,7 +54,7 @@ def test_a_link_to_an_address_with_a_base_url_names_the_object(bucket: str) -> N
     assert address == f"{BASE}/overlays/a.jpg"
     link = PictureLinks(settings).link(address)
     assert link is not None
-    with urllib.request.urlopen(link, timeout=10) as answer:
+    with urllib.request.urlopen(link, timeout=60) as answer:
         assert answer.read() == b"picture"
 
 

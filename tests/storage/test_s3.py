@@ -306,7 +306,7 @@ def test_a_forked_process_makes_its_own_client(bucket: str) -> None:
     answers = fork.Queue()
     child = fork.Process(target=lambda: answers.put((s3_client() is parents, read(bucket, "a"))))
     child.start()
-    assert answers.get(timeout=20) == (False, PHOTO)
+    assert answers.get(timeout=60) == (False, PHOTO)
     child.join()
     assert s3_client() is parents
     assert read(bucket, "a") == PHOTO

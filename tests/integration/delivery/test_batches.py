@@ -159,5 +159,5 @@ def test_each_photo_of_a_batch_has_its_own_outcome(
     expected[bad] = Counter(task_retried=RECEIVES - 1, task_failed=1, **attempts)
     expected[moody] = EXAMINATION + Counter(task_received=1, task_started=1, task_retried=1)
     total = sum(counts.total() for counts in expected.values())
-    wait_until(lambda: sum(counts.total() for counts in events.values()) >= total, timeout=10)
+    wait_until(lambda: sum(counts.total() for counts in events.values()) >= total, timeout=60)
     assert events == expected

@@ -63,9 +63,9 @@ def test_a_worker_that_has_to_stop_at_once_hands_its_photo_back(
     detect_damage.delay(photo(site, "/slow-cold.jpg"))
     wait_until_taken(stack)
     os.kill(worker.pid, signal.SIGQUIT)
-    wait_until(lambda: worker.returncode is not None, timeout=20)
+    wait_until(lambda: worker.returncode is not None, timeout=60)
     # Long before its visibility timeout.
-    wait_until(lambda: queue_counts(stack) == (1, 0), timeout=8)
+    wait_until(lambda: queue_counts(stack) == (1, 0), timeout=10)
 
 
 def test_an_idle_worker_stops_during_a_poll_and_leaves_nothing_in_flight(
