@@ -13,14 +13,21 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.fleet_costs import CLEAN_PICTURES, DEFAULT_PICTURES, Prices, dollars, loads
+from benchmarks.fleet_costs import (
+    CLEAN_PICTURES,
+    DEFAULT_PICTURES,
+    PROCESSES_PER_CORE,
+    Prices,
+    dollars,
+    loads,
+)
 from benchmarks.queue_simulation import DAY_SECONDS, Fleet, Outcome, daily_curve, simulate
 from benchmarks.report import RESULTS, new_figure, save_figure
 
 SIZES = (80_000, 800_000, 8_000_000, 80_000_000)
 # Used if `make bench` has not been run: docs/speed.md.
 TYPICAL = {"worker": 97.0, "postgres": 2.3}
-# Share of a core: the rest waits for photos and is a reserve for busy neighbours.
+# Share of a core that examines photos; the rest is a reserve for noisy neighbours.
 BUSY = 0.85
 
 
@@ -87,7 +94,8 @@ def main(
                 daily_curve(photos, peak_factor, 2 * DAY_SECONDS), replace(fleet, max_pods=most)
             )
         days[photos] = day
-        rows.append(_row(photos, peak, day, measured, prices, clean_pictures))
+        processes = pod_cores * PROCESSES_PER_CORE
+        rows.append(_row(photos, peak, day, measured, prices, clean_pictures, processes))
     out.mkdir(parents=True, exist_ok=True)
     document = {"fleet": asdict(fleet), "prices": asdict(prices), "worker_ms": worker_ms,
                 "peak_factor": peak_factor, "clean_pictures": clean_pictures,
@@ -113,10 +121,12 @@ def _row(
     cpu_ms: dict[str, float],
     prices: Prices,
     clean_pictures: str,
+    processes_per_pod: float,
 ) -> dict[str, Any]:
     costs = {policy: dollars(photos, day.node_hours, prices, policy) for policy in CLEAN_PICTURES}
     by_million = {policy: sum(cost.values()) / photos * 1e6 for policy, cost in costs.items()}
-    parts = loads(peak, photos, float(day.pods.max()), cpu_ms, clean_pictures)
+    pods = float(day.pods.max())
+    parts = loads(peak, photos, pods, cpu_ms, clean_pictures, processes_per_pod)
     return {
         "photos_per_day": photos,
         "peak_per_second": peak,

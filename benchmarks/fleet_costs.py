@@ -18,6 +18,9 @@ DEFAULT_PICTURES = "overlay"
 ROW_BYTES = 1500  # with their indexes
 INDEX_BYTES = 220  # of the unique index used to find known photos
 KEPT_DAYS = 30  # a photo sent again after that is examined again
+# Each process has a connection to the database; with DAMAGE_CONCURRENCY=auto, a core has five.
+PROCESSES_PER_CORE = 5
+PREFETCHED_PHOTOS = 4  # for each process, DAMAGE_PREFETCH in the chart
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +78,18 @@ def loads(
     pods: float,
     cpu_ms: Mapping[str, Any],
     clean_pictures: str = DEFAULT_PICTURES,
+    processes_per_pod: float = PROCESSES_PER_CORE,
 ) -> list[Load]:
     """The load of every part at ``peak`` photos per second, highest first.
 
     ``cpu_ms`` are the measured CPU milliseconds per photo; ``pods`` is their maximum number.
     """
+    processes = pods * processes_per_pod
     writes_per_prefix = max(pictures_per_photo(clean_pictures))
     found = [
         Load("workers of the chart", pods, 14, "pods",
              "raise autoscaling.maxReplicas and the quota of nodes"),
-        Load("database connections", pods, 400, "connections",
+        Load("database connections", processes, 400, "connections",
              "PgBouncer in transaction mode in front of PostgreSQL"),
         Load("database CPU", peak * cpu_ms["postgres"] / 1000, 8, "cores",
              "a larger instance; one write for several photos; lookups from a read replica"),
@@ -98,7 +103,7 @@ def loads(
         "S3 gradually splits our hashed keys by itself: warm it up, expect some 503"),
         Load("photos of one S3 prefix", peak * S3_GETS_PER_PHOTO, 5500, "per second",
         "photos under several prefixes, or behind CloudFront"),
-        Load("SQS messages in flight", pods * 8, 120_000, "messages",
+        Load("SQS messages in flight", processes * PREFETCHED_PHOTOS, 120_000, "messages",
         "a second queue; fewer prefetched photos"),
         Load("network", peak * 2.5e6 * 8 / 1e9, 25, "Gbit per second",
         "a gateway endpoint for S3 instead of NAT, nodes in the photos' region"),

@@ -88,3 +88,9 @@ def test_pods_that_are_still_starting_go_before_those_that_work() -> None:
     assert (scaler.running, list(scaler.starting)) == (2, [(10.0, 1)])
     scaler.stop_pods(2)
     assert (scaler.running, list(scaler.starting)) == (1, [])
+
+
+def test_each_process_has_a_connection_to_the_database() -> None:
+    found = {load.part: load.use for load in loads(37, 800_000, 6, {"postgres": 2.0})}
+    assert found["database connections"] == 6 * 5
+    assert found["SQS messages in flight"] == 6 * 5 * 4
