@@ -37,6 +37,7 @@ from damage_tasks.worker.memory_limit import limit_mebibytes
 from damage_tasks.worker.rollout_watch import RolloutWatch
 from damage_tasks.worker.state_files import StateFiles
 from damage_tasks.worker.telemetry_startup import report_failed_start
+from model_store.errors import BundleError
 from model_store.fetch import fetch_bundle
 from model_store.rollout import is_pointer
 
@@ -64,7 +65,7 @@ class WorkerStartup:
             processes = getattr(sender, "concurrency", 1) if prefork else 1
             self._check_and_fetch(self._runtime.settings, processes)
             if prefork:
-                self._import_for_processes()
+                self._prepare_for_forks()
             else:
                 keep_freed_memory()
                 self._runtime.get_pipeline()
@@ -138,19 +139,22 @@ class WorkerStartup:
         memory = MemoryBound(settings, processes, limit_mebibytes())
         runtime.loader = BundleLoader(settings, files, plan, memory)
 
-    def _import_for_processes(self) -> None:
-        """Import the pipeline's libraries once: forked processes share their memory."""
+    def _prepare_for_forks(self) -> None:
+        """Import libraries and read the weights once: forked processes share their memory."""
         bundle: Bundle | None = self._runtime.bundle
         assert bundle is not None
-        # Ignore import errors: processes report them or use another engine.
-        with suppress(ImportError):
+        # Ignore errors: processes report them or use another engine.
+        with suppress(ImportError, BundleError):
             # NumPy and torch read their numbers of threads when they are imported.
             import damage_tasks.results.store
             import damage_tasks.wiring  # noqa: F401
-            from model_store.engines import import_engine
+            from model_store.engines import import_engine, share_models
 
             read_definitions("s3")
-            import_engine(bundle.manifest, self._runtime.settings.engine)
+            if self._runtime.loader is None:
+                share_models(bundle, self._runtime.settings.engine)
+            else:  # This bundle may be new, and must not end the parent.
+                import_engine(bundle.manifest, self._runtime.settings.engine)
         # The first collection in a process would otherwise write to every page, and so copy it.
         gc.freeze()
 

@@ -1,7 +1,7 @@
 """Chooses and loads the engine that runs a bundle on this machine.
 
-An engine's library is imported with the engine, or before a fork by `import_engine`,
-so a worker that runs OpenVINO never loads torch.
+An engine's library is imported with the engine, or before a fork by `import_engine` or
+`share_models`, so a worker that runs OpenVINO never loads torch.
 """
 
 from __future__ import annotations
@@ -56,8 +56,10 @@ def engines_of(manifest: Manifest) -> list[str]:
     return [*(held if multiplies_int8() else reversed(held)), TORCH]
 
 
-def import_engine(manifest: Manifest, wanted: str = AUTO) -> None:
+def import_engine(manifest: Manifest, wanted: str = AUTO) -> str:
     """Import the library of the engine most likely to be used, without running anything.
+
+    Returns the engine's name.
 
     Processes forked afterwards share it.  This does not look for a GPU: once the parent has
     initialised the driver, its children cannot use it.
@@ -65,6 +67,19 @@ def import_engine(manifest: Manifest, wanted: str = AUTO) -> None:
     runnable = engines_of(manifest)
     name = wanted if wanted in runnable else runnable[0]
     importlib.import_module(f"{__package__}.{TORCH if name == TORCH else OPENVINO}")
+    return name
+
+
+def share_models(bundle: Bundle[Manifest], wanted: str = AUTO) -> None:
+    """Import the engine as `import_engine` does; for OpenVINO in floating point, also read weights.
+
+    Processes forked afterwards load this bundle without a copy of the weights of their own.
+    Raises `BundleError` if the weights cannot be used.
+    """
+    if import_engine(bundle.manifest, wanted) == OPENVINO:
+        from model_store.engines.openvino import build_shared_models
+
+        build_shared_models(bundle)
 
 
 def load_engine(

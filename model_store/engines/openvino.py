@@ -24,14 +24,27 @@ from model_store.openvino_without_telemetry import openvino
 
 DEVICE = "CPU"
 ENCODE, DECODE = "encode.xml", "decode.xml"
+# By the path of their weights. They are not compiled: that starts threads, which a fork lacks.
+_shared_models: dict[Path, tuple[Any, Any]] = {}
 
 
 def load_openvino(
     bundle: Bundle[BundleManifest], weights: Weights, threads: int = 1
 ) -> OpenVinoEngine:
     """The engine for safetensors ``weights`` of a verified bundle; raises `BundleError`."""
-    models = openvino_models(bundle, weights)
+    models = _shared_models.get(bundle.folder / weights.file) or openvino_models(bundle, weights)
     return OpenVinoEngine(*(compiled(model, threads) for model in models))
+
+
+def build_shared_models(bundle: Bundle[BundleManifest]) -> None:
+    """Build the models of a verified ``bundle``, which processes forked afterwards compile.
+
+    Raises `BundleError`.
+    """
+    for weights in bundle.manifest.weights.values():
+        if weights.architecture is not None:
+            path = bundle.folder / weights.file
+            _shared_models[path] = openvino_models(bundle, weights)
 
 
 def openvino_models(bundle: Bundle[BundleManifest], weights: Weights) -> tuple[Any, Any]:

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from damage_tasks.devstack.loopback_ports import free_port
+from tools.small_bundles import write_bundle
 
 PROGRAM = """
 from damage_tasks.worker.runtime import WorkerRuntime
@@ -50,20 +51,36 @@ from damage_tasks.worker.runtime import WorkerRuntime
 from damage_tasks.worker.worker_startup import WorkerStartup
 
 pool = type("pool", (), {"pool_cls": "celery.concurrency.prefork:TaskPool"})
-WorkerStartup(WorkerRuntime()).prepare(sender=pool)
+runtime = WorkerRuntime()
+WorkerStartup(runtime).prepare(sender=pool)
 print("started")
 """
 
+LOAD_AFTER_FORK = """
+from pathlib import Path
 
-def start(aws: Any, database_url: str, folder: Path) -> subprocess.CompletedProcess[str]:
+from model_store.engines import load_engine
+
+bundle = runtime.bundle
+(weights,) = bundle.manifest.weights
+(bundle.folder / bundle.manifest.weights[weights].file).unlink()
+load_engine(bundle, weights, engine="openvino")
+print("loaded")
+"""
+
+
+def start(
+    aws: Any, database_url: str, folder: Path, program: str = START, **more: str
+) -> subprocess.CompletedProcess[str]:
     settings = {
+        **more,
         "DAMAGE_QUEUE_URL": aws.create_queues(f"start-{uuid.uuid4().hex[:8]}"),
         "DAMAGE_BUCKET": "pictures",
         "DAMAGE_DATABASE_URL": database_url,
         "DAMAGE_HEARTBEAT_FILE": str(folder / "heartbeat"),
     }
     return subprocess.run(
-        [sys.executable, "-c", START],
+        [sys.executable, "-c", program],
         env={**os.environ, **settings}, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
 
@@ -91,3 +108,14 @@ def test_a_worker_starts_while_its_database_is_unavailable(aws: Any, tmp_path: P
     run = start(aws, f"postgresql://x:y@127.0.0.1:{free_port()}/damage", tmp_path)
     assert run.stdout == "started\n", run.stderr
     assert "database is unavailable" in run.stderr
+
+
+@pytest.mark.slow
+def test_the_parent_reads_the_weights_for_all_its_processes(aws: Any, tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    bundle = write_bundle(tmp_path / "bundle")
+    run = start(
+        aws, f"postgresql://x:y@127.0.0.1:{free_port()}/damage", tmp_path, START + LOAD_AFTER_FORK,
+        DAMAGE_BUNDLE=str(bundle), DAMAGE_ENGINE="openvino",
+    )  # fmt: skip
+    assert run.stdout == "started\nloaded\n", run.stderr
