@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from damage_tasks.decision import Action, decisions_of
-from damage_tasks.errors import DecisionInvalid, LabelsInvalid
+from damage_tasks.errors import DecisionInvalid, InspectionNotFound, LabelsInvalid
 from damage_tasks.labelling.coco_reader import is_coco, read_coco
 from damage_tasks.labelling.label_differences import are_same, decisions_for
 from damage_tasks.labelling.label_studio_reader import is_label_studio, read_tasks
@@ -129,6 +129,8 @@ def _import(
     made = decisions_for(found[0], label.areas)
     try:
         replace_decisions(store, found[0], person, made)
+    except InspectionNotFound:  # erased in the meantime
+        return NOT_EXAMINED
     except DecisionInvalid as error:
         return str(error)
     report.photos["decided"] += 1

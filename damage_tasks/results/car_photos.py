@@ -12,6 +12,7 @@ from damage_tasks.damage_history import Evidence
 from damage_tasks.inspection import Inspection, Verdict
 from damage_tasks.results.database import dialect_insert
 from damage_tasks.results.decisions import load_reviewed
+from damage_tasks.results.erasure_locks import keep_inspections
 from damage_tasks.results.search import conditions_of, has_ended
 from damage_tasks.results.storable_text import storable
 from damage_tasks.results.tables import car_comparisons, inspections
@@ -97,10 +98,7 @@ def save_comparison(
     Nothing is stored if one of the two inspections was erased in the meantime.
     """
     ids = {inspection_id, earlier_id}
-    existing = connection.execute(
-        sa.select(inspections.c.id).where(inspections.c.id.in_(ids)).with_for_update(read=True)
-    )
-    if set(existing.scalars()) != ids:
+    if keep_inspections(connection, ids) != ids:
         return
     connection.execute(
         dialect_insert(connection.dialect, car_comparisons)

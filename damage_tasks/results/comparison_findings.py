@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from damage_tasks.results.database import dialect_insert
+from damage_tasks.results.erasure_locks import keep_photo
 from damage_tasks.results.tables import comparison_findings, findings, inspections
 
 if TYPE_CHECKING:
@@ -41,14 +42,7 @@ def save_comparison_finding(
 
     What is stored for the photo and the bundle already is kept.
     """
-    # The lock keeps an erasure of the photo waiting, which then finds this row, too.
-    inspection = connection.execute(
-        sa.select(inspections.c.id)
-        .where(inspections.c.photo_sha256 == photo_sha256)
-        .limit(1)
-        .with_for_update(read=True, key_share=True)
-    ).first()
-    if inspection is None:
+    if not keep_photo(connection, photo_sha256):
         return False
     width, height = finding.photo_size
     connection.execute(

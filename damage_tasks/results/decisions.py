@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from damage_tasks.decision import Action, Decision, counting
+from damage_tasks.errors import InspectionNotFound
+from damage_tasks.results.erasure_locks import lock_inspections
 from damage_tasks.results.rows import load_inspections, storable_json
 from damage_tasks.results.tables import decisions, inspections
 
@@ -20,11 +22,15 @@ if TYPE_CHECKING:
 
 
 def insert_decision(connection: Connection, decision: Decision) -> int:
-    """Store ``decision`` and return its id."""
-    id = connection.execute(
+    """Store ``decision`` and return its id; raises `InspectionNotFound`."""
+    id = decision.inspection_id
+    # Two people may decide at once; the later one waits here, and then sees the earlier one.
+    if not lock_inspections(connection, [id]):
+        raise InspectionNotFound(f"no inspection {id}")
+    number = connection.execute(
         sa.insert(decisions).returning(decisions.c.id),
         {
-            "inspection_id": decision.inspection_id,
+            "inspection_id": id,
             "person": decision.person,
             "action": str(decision.action),
             "payload": storable_json(decision.payload),
@@ -33,12 +39,13 @@ def insert_decision(connection: Connection, decision: Decision) -> int:
             "made_at": decision.made_at,
         },
     ).scalar_one()
-    _mark_decided(connection, decision.inspection_id)
-    return int(id)
+    _mark_decided(connection, id)
+    return int(number)
 
 
 def undo_decision(connection: Connection, decision: Decision) -> bool:
-    """Mark ``decision`` as undone; False if it was undone before."""
+    """Mark ``decision`` as undone; False if it was undone or erased before."""
+    lock_inspections(connection, [decision.inspection_id])
     changed = connection.execute(
         sa.update(decisions)
         .where(decisions.c.id == decision.id, decisions.c.undone_at.is_(None))
@@ -113,10 +120,6 @@ def decided_counts(connection: Connection, since: datetime) -> Sequence[tuple[st
 
 def _mark_decided(connection: Connection, inspection_id: str) -> None:
     """Set ``inspections.decided_at``, which takes the inspection off the work lists."""
-    # Two people may decide at once; the row is locked so that the later one sees the earlier one.
-    connection.execute(
-        sa.select(inspections.c.id).where(inspections.c.id == inspection_id).with_for_update()
-    )
     counted = counting(find_decisions(connection, inspection_id))
     connection.execute(
         sa.update(inspections)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import sqlalchemy as sa
 
 from damage_tasks.results.database import dialect_insert
+from damage_tasks.results.erasure_locks import keep_photo
 from damage_tasks.results.storable_text import storable
 from damage_tasks.results.tables import inspections, reexaminations
 
@@ -45,8 +46,7 @@ def claim(
     photo, if its examination has ended, or if no inspection refers to it any more.
     """
     now = datetime.now(UTC)
-    is_known = sa.exists().where(inspections.c.photo_sha256 == photo_sha256)
-    if not connection.execute(sa.select(is_known)).scalar():
+    if not keep_photo(connection, photo_sha256):
         return None
     insert = dialect_insert(connection.dialect, reexaminations).values(
         photo_sha256=photo_sha256,

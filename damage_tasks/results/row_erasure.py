@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from damage_tasks.results.comparison_findings import delete_comparison_findings
 from damage_tasks.results.delivery import DeliveryState, EventType
+from damage_tasks.results.erasure_locks import lock_inspections
 from damage_tasks.results.reexaminations import delete_reexaminations
 from damage_tasks.results.search import conditions_of
 from damage_tasks.results.tables import (
@@ -113,6 +114,8 @@ def delete_inspections(connection: Connection, rows: Sequence[Row[Any]]) -> Coun
     Returns how many of their events had been delivered, by destination.
     """
     ids = [row.id for row in rows]
+    # Before anything is deleted: what others are writing about them is then committed.
+    lock_inspections(connection, ids)
     delivered = connection.execute(
         sa.select(deliveries.c.destination, sa.func.count().label("number"))
         .where(deliveries.c.inspection_id.in_(ids), deliveries.c.state == DeliveryState.DELIVERED)

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from damage_tasks.contract import InspectionCriteria
 from damage_tasks.inspection import REVIEW_BAND, Verdict
 from damage_tasks.results.database import dialect_insert
+from damage_tasks.results.erasure_locks import keep_inspections
 from damage_tasks.results.search import conditions_of, has_ended
 from damage_tasks.results.tables import assignments, findings, inspections
 
@@ -119,7 +120,12 @@ def peek_next(
 
 
 def assign(connection: Connection, inspection_id: str, person: str) -> bool:
-    """Assign an inspection to ``person`` for `ASSIGNMENT`; False if somebody else has it."""
+    """Assign an inspection to ``person`` for `ASSIGNMENT`; False if somebody else has it.
+
+    Also False if it was erased.
+    """
+    if not keep_inspections(connection, [inspection_id]):
+        return False
     now = datetime.now(UTC)
     insert = dialect_insert(connection.dialect, assignments).values(
         inspection_id=inspection_id, person=person, until=now + ASSIGNMENT

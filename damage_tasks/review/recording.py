@@ -59,7 +59,8 @@ def replace_decisions(
     """Store the decisions ``made`` (action and payload), and undo the person's earlier ones.
 
     Both happen in one transaction, with one event.  ``inspection`` has its decisions.  Raises
-    `DecisionInvalid`, `DatabaseUnavailable` or `DatabaseError`.
+    `InspectionNotFound` if it was erased in the meantime, `DecisionInvalid`,
+    `DatabaseUnavailable` or `DatabaseError`.
     """
     decisions = [_decision(inspection, person, action, payload) for action, payload in made]
     earlier = decisions_of(inspection.decisions, person)
