@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import shutil
 import subprocess
@@ -226,6 +227,12 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """A migrated database of either kind."""
     kind = "postgres" if request.param == "postgresql" else "sqlite"
     return str(request.getfixturevalue(f"migrated_{kind}_url"))
+
+
+@pytest.fixture
+def logs_of_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ends with the test what commands configure: logs to a stream that ends with them."""
+    monkeypatch.setattr(logging.root, "handlers", [])
 
 
 @pytest.fixture

@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
+from damage_tasks.cli.login_name import login_name
 from damage_tasks.cli.points_in_time import parse_period
 from damage_tasks.cli.redact_option import Redact
 from damage_tasks.settings import get_settings
+from damage_tasks.telemetry import configure_logging
+from damage_tasks.telemetry.audit_log import audit_log
 
 
 def run(
@@ -20,12 +23,16 @@ def run(
     ] = "28d",
     out: Annotated[Path, typer.Option(metavar="FILE", dir_okay=False)] = Path("report.html"),
     redact: Redact = None,
+    by: Annotated[
+        str | None, typer.Option(help="Who compares, for the audit log; by default the login name.")
+    ] = None,
 ) -> None:
     """Compare two bundles on the photos that both have examined, and write a page.
 
     It shows how often verdicts and types agree, how far damaged areas overlap, the times, the
     photos that differ most, and who was right where people decided (McNemar's exact test, 95 %
-    bootstrap interval), with a recommendation. Findings of `damage-tasks shadow` are included.
+    bootstrap interval), with a recommendation. Findings of `damage-tasks shadow` are included. The
+    audit log gets a line.
 
     Example: damage-tasks compare 2.0.0 2.1.0 --since 7d
     """
@@ -42,7 +49,12 @@ def run(
         typer.echo(f"{old} and {new} have examined no photo in common since {since}", err=True)
         raise typer.Exit(1)
     comparison = compare_bundles(pairs, settings.rollout_slowdown_limit)
+    configure_logging(settings.log_level, settings.log_format)
     write_page(out, old, new, comparison, pairs, settings, redact=redact)
+    audit_log.info(
+        "compared bundles",
+        extra={"person": by or login_name(), "old": old, "new": new, "page": str(out)},
+    )
     advice = comparison.recommendation
     more = f": {advice.more} more needed" if advice.more else ""
     typer.echo(f"{comparison.photos} photos, the same verdict on {comparison.agreement:.1%}")

@@ -18,7 +18,8 @@ from damage_tasks.cli.login_name import login_name
 from damage_tasks.cli.redact_option import Redact
 from damage_tasks.errors import ExtraMissing, InspectionNotFound
 from damage_tasks.settings import get_settings
-from damage_tasks.telemetry import one_line
+from damage_tasks.telemetry import configure_logging, one_line
+from damage_tasks.telemetry.audit_log import audit_log
 
 if TYPE_CHECKING:
     from damage_tasks.evidence.signed_evidence import SignedEvidence
@@ -86,7 +87,10 @@ def make(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
     by: Annotated[
-        str | None, typer.Option(help="Who makes it, for the files; by default the login name.")
+        str | None,
+        typer.Option(
+            help="Who makes it, for the files and the audit log; by default the login name."
+        ),
     ] = None,
     redact: Redact = None,
     language: Annotated[
@@ -107,7 +111,10 @@ def make(
         raise typer.BadParameter("give an inspection id, or --case and the id of a case")
     if redact and get_settings().redact_bundle is None:
         raise typer.BadParameter("needs DAMAGE_REDACT_BUNDLE", param_hint="--redact")
-    made = _make(id, case, by or login_name(), redact, language)
+    settings, person = get_settings(), by or login_name()
+    configure_logging(settings.log_level, settings.log_format)
+    made = _make(id, case, person, redact, language)
+    audit_log.info("made evidence", extra={"person": person, "inspection": id, "case": case})
     from damage_tasks.evidence.signed_evidence import evidence_name
 
     out.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +10,13 @@ import typer
 from rich.console import Console
 
 from damage_tasks.cli.listing import print_counts
+from damage_tasks.cli.login_name import login_name
 from damage_tasks.cli.points_in_time import parse_period
 from damage_tasks.cli.redact_option import Redact
 from damage_tasks.labelling.export_choice import LEFT_OUT, LabelFormat, PhotoChoice
 from damage_tasks.settings import get_settings
+from damage_tasks.telemetry import configure_logging
+from damage_tasks.telemetry.audit_log import audit_log
 
 
 def run(
@@ -51,13 +55,16 @@ def run(
         typer.Option("--download", help="Fetch photos that were not kept from their URLs again."),
     ] = False,
     redact: Redact = None,
+    by: Annotated[
+        str | None, typer.Option(help="Who exports, for the audit log; by default the login name.")
+    ] = None,
 ) -> None:
     """Export photos with their damage as people have corrected it.
 
     Every photo is exported once. Photos are the examined originals, including their EXIF data, so
     the folder needs the same care as the bucket. With --redact, faces and plates are pixelated, as
     far as the bundle finds them, and there is no EXIF data. Photos that cannot be exported are
-    counted, and listed in DIR/left-out.csv.
+    counted, and listed in DIR/left-out.csv. The audit log gets a line.
 
     Example: damage-tasks export labelled --decided --since 30d
 
@@ -65,7 +72,7 @@ def run(
 
     damage-tasks export to-label --hard --sample 200 --format label-studio
     """
-    from damage_tasks.labelling.photo_export import export_photos
+    from damage_tasks.labelling.photo_export import ExportReport, export_photos
     from damage_tasks.redaction.redactor import open_redactor
     from damage_tasks.results.celery_backend import open_inspections
 
@@ -74,10 +81,25 @@ def run(
     choice = PhotoChoice(decided=decided, hard=hard, sample=sample, since=moment)
     if redact and settings.redact_bundle is None:
         raise typer.BadParameter("needs DAMAGE_REDACT_BUNDLE", param_hint="--redact")
+    configure_logging(settings.log_level, settings.log_format)
     redactor = None if redact is False else open_redactor(settings)
-    report = export_photos(
-        open_inspections(), settings, folder, choice, format, download=download, redactor=redactor
-    )
+    report = ExportReport()
+    try:
+        export_photos(
+            open_inspections(), settings, folder, choice, format,
+            download=download, redactor=redactor, report=report,
+        )  # fmt: skip
+    finally:
+        audit_log.info(
+            "exported",
+            extra={
+                "person": by or login_name(),
+                "photos": report.exported.total(),
+                "folder": str(folder),
+                "redacted": redactor is not None,
+                "complete": sys.exc_info()[0] is None,
+            },
+        )
     console = Console(soft_wrap=True)
     if redactor is None:
         Console(stderr=True).print("faces and plates are not pixelated")

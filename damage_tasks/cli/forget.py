@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +15,7 @@ from damage_tasks.cli.points_in_time import parse_past
 from damage_tasks.errors import QueueUnavailable, QueueUnsafe, SettingsError
 from damage_tasks.settings import get_settings
 from damage_tasks.telemetry import configure_logging, one_line
+from damage_tasks.telemetry.audit_log import audit_log
 
 if TYPE_CHECKING:
     from damage_tasks.contract import InspectionCriteria
@@ -33,8 +33,6 @@ _ALWAYS_ELSEWHERE = (
     "exported folders, evidence files, and bundles that were trained on the photos",
     "backups of the database and of the bucket",
 )
-
-audit = logging.getLogger("erasure.audit")
 
 
 def run(
@@ -65,8 +63,7 @@ def run(
 
     Prints how many inspections there are, and asks before it erases them. Pictures that another
     inspection shares stay, unless --photo gives the digest. Afterwards it lists what it could not
-    reach. It can be repeated, for example if it was interrupted. The log gets a line of the logger
-    erasure.audit.
+    reach. It can be repeated, for example if it was interrupted. The audit log gets a line.
 
     Example: damage-tasks forget --car 7 --by privacy@acme.example
 
@@ -172,7 +169,7 @@ def _elsewhere(report: ErasureReport) -> Iterator[str]:
 
 
 def _audit(given: dict[str, Any], by: str | None, report: ErasureReport) -> None:
-    audit.info(
+    audit_log.info(
         "forgot",
         extra={
             **given,

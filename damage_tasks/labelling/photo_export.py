@@ -62,18 +62,20 @@ def export_photos(
     *,
     download: bool = False,
     redactor: Redactor | None = None,
+    report: ExportReport | None = None,
 ) -> ExportReport:
     """Write photos, masks and labels to ``folder``, which must be empty or missing.
 
     SOCAR-style labels are for training, so only photos that people have decided about are exported
     with them.  Photos that cannot be exported are listed in left-out.csv.  With ``download``, a
     photo that was not kept is fetched from its URL again.  ``redactor`` pixelates faces and plates.
+    ``report``, if given, is returned; after an error it tells what was written until then.
     Raises `ExportRefused`, `DatabaseUnavailable`, `DatabaseError`, a `TemporaryError` or
     `StorageError`.
     """
     _prepare(folder)
     photos = OriginalFiles(folder, settings, download=download, redactor=redactor)
-    labels, report = _FILES[format](folder), ExportReport()
+    labels, report = _FILES[format](folder), report or ExportReport()
     is_for_training = format is LabelFormat.SOCAR
     with (folder / LEFT_OUT).open("w", newline="") as file:
         left_out = csv.writer(file)

@@ -16,6 +16,7 @@ from damage_tasks.evidence.signed_evidence import (
     evidence_of_inspection,
 )
 from damage_tasks.review.request_language import language_of
+from damage_tasks.telemetry.audit_log import audit_log
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 MAX_CASE_PHOTOS = 50  # their pictures are in memory until the files are complete
 
 logger = logging.getLogger(__name__)
-audit = logging.getLogger("review.audit")
 
 
 class EvidencePages:
@@ -54,7 +54,7 @@ class EvidencePages:
             self._pictures.redactor,
             language=language_of(request),
         )
-        audit.info("made evidence", extra={"person": name, "inspection": id})
+        audit_log.info("made evidence", extra={"person": name, "inspection": id})
         return _file(request, id, made)
 
     def of_case(self, request: Request) -> Response:
@@ -69,7 +69,7 @@ class EvidencePages:
             max_photos=MAX_CASE_PHOTOS,
             language=language_of(request),
         )
-        audit.info("made evidence", extra={"person": name, "case": id})
+        audit_log.info("made evidence", extra={"person": name, "case": id})
         return _file(request, f"case-{id}", made)
 
 

@@ -14,10 +14,17 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from damage_tasks.review.form_check import takes_form
 from damage_tasks.review.page_security import own_path, safe_path
 from damage_tasks.review.people import Identity
 from damage_tasks.review.sign_in import refusal
+from damage_tasks.review.sign_in_audit import (
+    note_refused_sign_in,
+    note_sign_in,
+    person_of_session,
+)
 from damage_tasks.review.token_claims import identity_of
+from damage_tasks.telemetry.audit_log import audit_log
 
 if TYPE_CHECKING:
     from damage_tasks.settings import Settings
@@ -48,7 +55,7 @@ class OidcSignIn:
         return [
             Route("/sign-in", self._begin),
             Route(CALLBACK, self._end),
-            Route("/sign-out", self._sign_out, methods=["POST"]),
+            Route("/sign-out", takes_form(self._sign_out), methods=["POST"]),
         ]
 
     async def identify(self, request: Request) -> Identity | None:
@@ -57,6 +64,10 @@ class OidcSignIn:
         if not found or found["until"] < time.time():
             return None
         return Identity(found["name"], frozenset(found["groups"]))
+
+    def attempted_name(self, _: Request) -> str | None:
+        """None: people sign in at another address, which notes what it refuses."""
+        return None
 
     def challenge(self, request: Request) -> Response:
         """Send browsers to the sign-in; their other requests are refused."""
@@ -75,10 +86,11 @@ class OidcSignIn:
     async def _end(self, request: Request) -> Response:
         try:
             token = await self._client.authorize_access_token(request)
+            identity = identity_of(token.get("userinfo") or {}, self._groups_claim)
         except (httpx2.HTTPError, JoseError, OAuthError):
-            return refusal(request)
-        identity = identity_of(token.get("userinfo") or {}, self._groups_claim)
+            identity = None
         if identity is None:
+            note_refused_sign_in(request)
             return refusal(request)
         wanted = request.session.get("next", "/")
         request.session.clear()  # a new session, which nobody else can know
@@ -87,8 +99,11 @@ class OidcSignIn:
             "groups": sorted(identity.groups),
             "until": time.time() + SESSION_SECONDS,
         }
+        note_sign_in(request, identity.name)
         return RedirectResponse(wanted, 303)
 
     async def _sign_out(self, request: Request) -> Response:
+        if (name := person_of_session(request)) is not None:
+            audit_log.info("signed out", extra={"person": name})
         request.session.clear()
         return RedirectResponse("/", 303)

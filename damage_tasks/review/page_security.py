@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from damage_tasks.http_access import is_from_other_site, is_loopback
 from damage_tasks.review.request_language import language_of
+from damage_tasks.review.sign_in_audit import note_refusal
 
 HEALTH = "/health"  # load balancers use addresses as the host
 # Everything comes from the page's own server; nothing runs that is written inside a page.
@@ -67,6 +68,7 @@ class PageSecurity:
             return language_of(request).gettext("This is not the host of this page.")
         changes = request.method not in ("GET", "HEAD", "OPTIONS")
         if changes and is_from_other_site(request.headers, host):
+            note_refusal(request, None, "other_site")
             return language_of(request).gettext("Requests of other sites are refused.")
         return None
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from damage_tasks.review.recording import record, undo_last
 from damage_tasks.review.request_language import language_of
 from damage_tasks.review.selections import DEFAULT_LIST, ListAddress, inspection_path
 from damage_tasks.reviewed_areas import drawn_by_people
+from damage_tasks.telemetry.audit_log import audit_log
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -40,8 +40,6 @@ PICTURE_CACHE = "private, max-age=300"
 DAMAGE_TYPES = ("dent", "scratch", "spacing", "breakage")
 # After these, the next photo is shown; after the others, there may be more to correct.
 ENDING = frozenset({Action.CONFIRM, Action.NO_DAMAGE, Action.RETAKE})
-
-audit = logging.getLogger("review.audit")
 
 
 class Pages:
@@ -138,7 +136,7 @@ class Pages:
         holder = taken.get(inspection.id)
         damages = inspection.finding.damages if inspection.finding else ()
         counted = counting(inspection.decisions)
-        audit.info("looked at", extra={"person": person.name, "inspection": inspection.id})
+        audit_log.info("looked at", extra={"person": person.name, "inspection": inspection.id})
         return self._page(
             request,
             "inspection.html",
@@ -171,21 +169,15 @@ class Pages:
 
     def show_photo(self, request: Request) -> Response:
         """The photo, as a JPEG."""
-        return _jpeg(
-            self._pictures.photo(self._find(request), redacted=self._is_redacted_for(request))
-        )
+        return self._picture(request, "photo", self._pictures.photo)
 
     def show_thumbnail(self, request: Request) -> Response:
         """The photo in a small size."""
-        return _jpeg(
-            self._pictures.thumbnail(self._find(request), redacted=self._is_redacted_for(request))
-        )
+        return self._picture(request, "thumbnail", self._pictures.thumbnail)
 
     def show_overlay(self, request: Request) -> Response:
         """The overlay, for an inspection whose photo is gone."""
-        return _jpeg(
-            self._pictures.overlay(self._find(request), redacted=self._is_redacted_for(request))
-        )
+        return self._picture(request, "overlay", self._pictures.overlay)
 
     def decide(self, request: Request) -> Response:
         """Store a decision, and lead to the next inspection or back to this one."""
@@ -211,6 +203,20 @@ class Pages:
         if decision is None:
             return _see(address.path)
         return _see(address.address(inspection_path(decision.inspection_id), did="undo"))
+
+    def _picture(self, request: Request, kind: str, read: Callable[..., bytes]) -> Response:
+        inspection, redacted = self._find(request), self._is_redacted_for(request)
+        data = read(inspection, redacted=redacted)
+        audit_log.info(
+            "got picture",
+            extra={
+                "person": _person(request).name,
+                "inspection": inspection.id,
+                "picture": kind,
+                "redacted": redacted,
+            },
+        )
+        return _jpeg(data)
 
     def _is_redacted_for(self, request: Request) -> bool:
         """Whether the person may only see pictures without faces and plates."""

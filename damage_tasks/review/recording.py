@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -15,6 +14,7 @@ from damage_tasks.results.decisions import insert_decision, last_decision, undo_
 from damage_tasks.results.outbox import add_review
 from damage_tasks.review.decision_details import validated
 from damage_tasks.review.people import MAX_NAME_CHARACTERS, is_valid_name
+from damage_tasks.telemetry.audit_log import audit_log
 
 if TYPE_CHECKING:
     from damage_tasks.inspection import Inspection
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 MAX_SECONDS = 3600.0  # seconds; a page that was open for longer was not looked at all the time
 UNDO_WINDOW = timedelta(hours=12)
-
-audit = logging.getLogger("review.audit")
 
 
 def record(
@@ -121,7 +119,7 @@ def _limited(seconds: float | None) -> float | None:
 
 
 def _audit(what: str, decision: Decision, person: str) -> None:
-    audit.info(
+    audit_log.info(
         what,
         extra={
             "person": person,

@@ -22,6 +22,9 @@ class SignIn(Protocol):
     async def identify(self, request: Request) -> Identity | None:
         """Who sent ``request``; None if nobody has signed in."""
 
+    def attempted_name(self, request: Request) -> str | None:
+        """The name that a refused ``request`` gave, not verified; None if it tried no sign-in."""
+
     def challenge(self, request: Request) -> Response:
         """What somebody who has not signed in gets."""
 
@@ -32,6 +35,10 @@ class LocalSignIn:
     async def identify(self, _: Request) -> Identity | None:
         """The person ``local``."""
         return Identity("local")
+
+    def attempted_name(self, _: Request) -> str | None:
+        """None."""
+        return None
 
     def challenge(self, request: Request) -> Response:
         """Never needed."""
@@ -52,17 +59,16 @@ class BasicSignIn:
 
     async def identify(self, request: Request) -> Identity | None:
         """The person whose name and password the browser sent."""
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        try:
-            text = base64.b64decode(token, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            return None
-        name, _, password = text.partition(":")
+        scheme, name, password = _credentials(request)
         expected = self._passwords.get(name)
         # Compared even for unknown names, so that the time does not tell which names exist.
         is_right = hmac.compare_digest(password.encode(), expected or b"\0")
         is_known = scheme.lower() == "basic" and expected is not None
         return Identity(name) if is_known and is_right else None
+
+    def attempted_name(self, request: Request) -> str | None:
+        """The name that the browser sent."""
+        return _credentials(request)[1] if "Authorization" in request.headers else None
 
     def challenge(self, request: Request) -> Response:
         """Let the browser ask for name and password."""
@@ -89,15 +95,34 @@ class ProxySignIn:
             return None
         if not any(address in proxy for proxy in self._proxies):
             return None
-        headers = request.headers
-        name = headers.get("X-Auth-Request-Email") or headers.get("X-Auth-Request-User") or ""
-        groups = headers.get("X-Auth-Request-Groups", "").split(",")
+        name = _forwarded_name(request) or ""
+        groups = request.headers.get("X-Auth-Request-Groups", "").split(",")
         found = frozenset(group.strip() for group in groups if group.strip())
         return Identity(name, found) if is_valid_name(name) else None
+
+    def attempted_name(self, request: Request) -> str | None:
+        """The name in the headers, which somebody else than the proxies has sent."""
+        return _forwarded_name(request)
 
     def challenge(self, request: Request) -> Response:
         """The proxy has to sign people in."""
         return refusal(request)
+
+
+def _credentials(request: Request) -> tuple[str, str, str]:
+    """Scheme, name and password of ``Authorization``; name and password may be empty."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    try:
+        text = base64.b64decode(token, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        text = ""
+    name, _, password = text.partition(":")
+    return scheme, name, password
+
+
+def _forwarded_name(request: Request) -> str | None:
+    headers = request.headers
+    return headers.get("X-Auth-Request-Email") or headers.get("X-Auth-Request-User")
 
 
 def refusal(request: Request, headers: dict[str, str] | None = None) -> Response:

@@ -36,14 +36,19 @@ from damage_tasks.production_quality.latest_drift import LatestDrift
 from damage_tasks.production_quality.latest_report import LatestReport
 from damage_tasks.review.car_pages import CarPages
 from damage_tasks.review.evidence_pages import EvidencePages
+from damage_tasks.review.form_check import refuse_form, takes_form
 from damage_tasks.review.language_choice import choose_language
-from damage_tasks.review.page_security import HEALTH, PageSecurity, has_csrf_token
+from damage_tasks.review.page_security import HEALTH, PageSecurity
 from damage_tasks.review.page_templates import FOLDER, open_templates
 from damage_tasks.review.pages import Pages, render
 from damage_tasks.review.people import Person, Role, role_of
 from damage_tasks.review.pictures import Pictures
-from damage_tasks.review.request_language import language_of
 from damage_tasks.review.sign_in import BasicSignIn, LocalSignIn, ProxySignIn, SignIn
+from damage_tasks.review.sign_in_audit import (
+    note_refusal,
+    note_refused_sign_in,
+    note_sign_in,
+)
 
 if TYPE_CHECKING:
     from damage_tasks.results.store import Inspections
@@ -59,10 +64,8 @@ STATUS_OF: dict[type[DamageTaskError], int] = {
     TemporaryError: 503,
     DamageTaskError: 500,
 }
-MAX_FORM_BYTES = 256 * 1024
 
 logger = logging.getLogger(__name__)
-audit = logging.getLogger("review.audit")
 
 Page = Callable[[Request], Response]
 
@@ -112,7 +115,7 @@ def build_application(
         routes=[
             Route(HEALTH, lambda _: PlainTextResponse("ok\n")),
             Mount("/static", StaticFiles(directory=FOLDER / "static")),
-            Route("/language/{tag}", choose_language, methods=["POST"]),
+            Route("/language/{tag}", takes_form(choose_language), methods=["POST"]),
             *getattr(sign_in, "routes", ()),
             page("/", pages.show_list),
             page("/lists/{name}", pages.show_list),
@@ -179,19 +182,18 @@ def _guarded(
     async def endpoint(request: Request) -> Response:
         identity = await sign_in.identify(request)
         if identity is None:
+            if (tried := sign_in.attempted_name(request)) is not None:
+                note_refused_sign_in(request, tried)
             return sign_in.challenge(request)
+        if not isinstance(sign_in, LocalSignIn):
+            note_sign_in(request, identity.name)
         role = role_of(identity, entries)
         if role is None or role < needed:
-            audit.warning("refused", extra={"person": identity.name, "path": request.url.path})
+            note_refusal(request, identity.name, "role")
             return _refused(request, identity.name)
         request.state.person = Person(identity.name, role)
-        if request.method == "POST":
-            if int(request.headers.get("Content-Length") or MAX_FORM_BYTES + 1) > MAX_FORM_BYTES:
-                text = language_of(request).gettext("The form is too large.")
-                return PlainTextResponse(text, 413)
-            request.state.form = dict((await request.form()).items())
-            if not has_csrf_token(request, request.state.form.get("csrf")):
-                return render(request.app.state.templates, request, "outdated.html", 403)
+        if request.method == "POST" and (refused := await refuse_form(request)) is not None:
+            return refused
         return await run_in_threadpool(show, request)
 
     return endpoint

@@ -22,9 +22,6 @@ from damage_tasks.telemetry.redaction import escape_controls, one_line, redact, 
 # Attributes of every log record; anything else came in through `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "data"}
 
-# Their lines, which say what each person did, are logged at every DAMAGE_LOG_LEVEL.
-_AUDIT_LOGGERS = ("review.audit", "erasure.audit")
-
 _photo: ContextVar[dict[str, str] | None] = ContextVar("photo", default=None)
 _worker: dict[str, str] = {}
 
@@ -51,7 +48,7 @@ def photo_log_context(task_id: str, metadata: Any) -> Iterator[None]:
 def configure_logging(level: str = "INFO", form: str = "auto") -> None:
     """Send all logs to stderr; ``form`` is ``json``, ``text`` or ``auto`` (text on a terminal).
 
-    Audit lines are written at every ``level``.
+    Lines of `damage_tasks.telemetry.audit_log` are written at every ``level``.
     """
     handler = logging.StreamHandler(sys.stderr)
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
@@ -59,8 +56,6 @@ def configure_logging(level: str = "INFO", form: str = "auto") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for audit in _AUDIT_LOGGERS:
-        logging.getLogger(audit).setLevel(logging.INFO)
     for noisy in ("botocore", "boto3", "urllib3", "s3transfer", "PIL"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     # Celery's trace logger repeats every result, which "photo inspected" already reports.

@@ -42,7 +42,8 @@ def test_decisions_are_counted_and_other_photos_are_named(
     audit, other = done.stderr.splitlines()
     assert other == "car.jpg: its name does not contain the digest of a photo"
     line = json.loads(audit)
-    assert (line["logger"], line["event"], line["person"]) == ("review.audit", "decided", "ann")
+    assert line["logger"] == "damage_tasks.audit"
+    assert (line["event"], line["person"]) == ("decided", "ann")
 
 
 def test_a_file_whose_photos_are_all_unknown_is_an_error(

@@ -80,7 +80,7 @@ def test_nothing_of_a_photo_is_left_and_the_other_car_keeps_all(
     assert "erased: 1 inspections, 3 objects, " in printed
     for place in ("queue", "Sentry", "browsers", "exported folders", "senders' addresses"):
         assert place in printed.partition("not reached:")[2]
-    (line,) = [json.loads(text) for text in log.splitlines() if "erasure.audit" in text]
+    (line,) = [json.loads(text) for text in log.splitlines() if "damage_tasks.audit" in text]
     assert (line["event"], line["person"], line["inspections"], line["complete"]) == (
         "forgot", "privacy@acme.example", 1, True,
     )  # fmt: skip
@@ -93,7 +93,7 @@ def test_the_audit_line_is_written_at_every_log_level(
     monkeypatch.setenv("DAMAGE_LOG_LEVEL", "ERROR")
     deployment.add("mine", DENT, metadata={"car_id": 7})
     _, log = forget("--car", "7", "--by", "ann")
-    (line,) = [json.loads(text) for text in log.splitlines() if "erasure.audit" in text]
+    (line,) = [json.loads(text) for text in log.splitlines() if "damage_tasks.audit" in text]
     assert (line["event"], line["person"]) == ("forgot", "ann")
 
 

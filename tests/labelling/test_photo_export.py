@@ -36,6 +36,8 @@ from tools.drawn_photo_files import encode, exif, textured
 from tools.sample_pictures_and_results import NOW, jpeg
 from tools.small_redaction_bundle import PLATE, private_photo, write_redaction_bundle
 
+pytestmark = pytest.mark.usefixtures("logs_of_commands")
+
 CORRECTED = [[10, 120], [60, 120], [60, 200], [10, 200]]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -81,6 +82,13 @@ def issuer(key: RSAKey, state: dict[str, Any]) -> Starlette:
     ])  # fmt: skip
 
 
+def csrf_of(page: httpx2.Response) -> str:
+    """The token in the forms of a page."""
+    found = re.search(r'name="csrf" value="([^"]+)"', page.text)
+    assert found
+    return found[1]
+
+
 def session_of(client: httpx2.Client) -> dict[str, Any]:
     """What the page's cookie holds."""
     data, _, _ = client.cookies["damage_review"].partition(".")
@@ -91,7 +99,8 @@ def session_of(client: httpx2.Client) -> dict[str, Any]:
 @contextmanager
 def page_of(mode: str, review_site: Open, keys: Site) -> Iterator[tuple[ReviewSite, SignIn]]:
     """The page with the sign-in ``mode``, and what signs people in; ``keys`` serves public keys."""
-    with {"proxy": _proxy, "alb": _alb, "oidc": _oidc}[mode](review_site, keys) as opened:
+    modes = {"proxy": _proxy, "alb": _alb, "oidc": _oidc}
+    with modes[mode](review_site, keys) as opened:
         yield opened
 
 

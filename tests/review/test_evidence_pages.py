@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 from collections.abc import Iterator
 
 import httpx2
@@ -42,7 +41,6 @@ def client() -> Iterator[httpx2.Client]:
 def test_an_inspector_downloads_valid_evidence_in_their_name(
     review_site: Open, client: httpx2.Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "review.audit")
     with review_site(**ACCESS) as site:
         id = site.add_photo(2, case_id="return 7")
         page = client.get(f"{site.url}/inspections/{id}").text

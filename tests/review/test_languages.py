@@ -13,6 +13,7 @@ from damage_tasks.errors import SettingsError
 from damage_tasks.languages.catalogues import Languages
 from damage_tasks.review.request_language import accepted
 from tests.review.conftest import Open
+from tests.review.sign_ins import csrf_of
 
 GERMAN = """
 msgid ""
@@ -93,8 +94,11 @@ class TestThePage:
     ) -> None:
         with review_site(review_language="ko") as site:
             client.headers["Accept-Language"] = "en"
-            assert '<html lang="ko">' in client.get(site.url).text
-            chosen = client.post(f"{site.url}/language/en?here=/lists/all%3Fcar%3D1")
+            page = client.get(site.url)
+            assert '<html lang="ko">' in page.text
+            chosen = client.post(
+                f"{site.url}/language/en?here=/lists/all%3Fcar%3D1", data={"csrf": csrf_of(page)}
+            )
             assert (chosen.status_code, chosen.headers["Location"]) == (303, "/lists/all?car=1")
             assert '<html lang="en">' in client.get(site.url).text
 
@@ -102,10 +106,26 @@ class TestThePage:
         self, review_site: Open, client: httpx2.Client
     ) -> None:
         with review_site() as site:
+            form = {"csrf": csrf_of(client.get(site.url))}
             for here in ("//evil.example", "/%5Cevil.example", "https://evil.example"):
-                answer = client.post(f"{site.url}/language/xx?here={here}")
+                answer = client.post(f"{site.url}/language/xx?here={here}", data=form)
                 assert answer.headers["Location"] == "/"
                 assert "damage_language" not in answer.headers.get("Set-Cookie", "")
+
+    def test_a_choice_needs_the_token_of_the_session(
+        self, review_site: Open, client: httpx2.Client
+    ) -> None:
+        with review_site() as site:
+            token = csrf_of(client.get(site.url))
+            for forged in ({}, {"csrf": "x"}):
+                answer = client.post(f"{site.url}/language/ko", data=forged)
+                assert answer.status_code == 403
+                assert "damage_language" not in answer.headers.get("Set-Cookie", "")
+            with httpx2.Client(timeout=60) as other:
+                sent = other.post(f"{site.url}/language/ko", data={"csrf": token})
+                assert sent.status_code == 403
+            sent = client.post(f"{site.url}/language/ko", data={"csrf": token})
+            assert sent.status_code == 303
 
     def test_refusals_and_errors_are_translated(
         self, review_site: Open, client: httpx2.Client

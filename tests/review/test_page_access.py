@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import time
@@ -17,10 +16,10 @@ from joserfc.jwk import ECKey, RSAKey
 
 from damage_tasks.devstack.child_processes import clean_environment
 from damage_tasks.devstack.loopback_ports import free_port
+from damage_tasks.review.form_check import MAX_FORM_BYTES
 from damage_tasks.review.people import Identity, Role, role_of
-from damage_tasks.review.web_application import MAX_FORM_BYTES
 from tests.review.conftest import Open, review_process, served
-from tests.review.sign_ins import ALB, ROLES, alb_token, issuer
+from tests.review.sign_ins import ALB, ROLES, alb_token, csrf_of, issuer
 from tools.loopback_web_server import Site
 
 pytestmark = pytest.mark.server
@@ -35,12 +34,6 @@ def database_url(migrated_sqlite_url: str) -> str:
 def client() -> Iterator[httpx2.Client]:
     with httpx2.Client(timeout=60) as client:
         yield client
-
-
-def csrf_of(page: httpx2.Response) -> str:
-    found = re.search(r'name="csrf" value="([^"]+)"', page.text)
-    assert found
-    return found[1]
 
 
 def test_the_highest_role_counts() -> None:
@@ -221,7 +214,11 @@ def test_openid_connect(review_site: Open) -> None:
         # The callback of somebody else's sign-in.
         with httpx2.Client(timeout=60) as other:
             assert other.get(callback).status_code == 401
-        client.post(f"{site.url}/sign-out")
+        sign_out = f"{site.url}/sign-out"
+        for forged in ({}, {"csrf": "x"}):
+            assert client.post(sign_out, data=forged).status_code == 403
+        assert client.get(site.url + path).status_code == 200
+        assert client.post(sign_out, data={"csrf": csrf_of(page)}).status_code == 303
         assert client.get(site.url + path, headers=html).status_code == 303
         outside = client.get(f"{site.url}/sign-in?next=//evil.example")
         assert outside.status_code == 302
