@@ -17,6 +17,7 @@ EVERYTHING: dict[str, Any] = {
     "review": {"enabled": True, "ingress": {"enabled": True, "host": "review.acme.example"}},
     "retention": {"enabled": True},
     "rollout": {"enabled": True},
+    "report": {"enabled": True},
     "shadow": {"enabled": True},
     "settings": {
         "DAMAGE_REVIEW_SIGN_IN": "oidc",
@@ -50,6 +51,7 @@ def test_all_pods_are_checked(documents: Documents) -> None:
         "Job/damage-tasks-migration",
         "CronJob/damage-tasks-retention",
         "CronJob/damage-tasks-rollout",
+        "CronJob/damage-tasks-report",
         "Pod/damage-tasks-check",
     }
 
@@ -117,7 +119,7 @@ def test_only_the_daemonset_needs_more_and_only_to_read_logs() -> None:
 def test_openshift_may_assign_the_ids() -> None:
     example = yaml.safe_load((CHART / "examples/openshift.yaml").read_text())
     pods = render_only(merged(example, EVERYTHING)).pods
-    assert len(pods) == 9
+    assert len(pods) == 10
     for name, pod in pods.items():
         assert restricted_violations(pod) == [], name
         for context in [pod, *containers(pod)]:
@@ -178,6 +180,7 @@ def test_each_component_has_its_own_account(documents: Documents) -> None:
     # Workers may not delete anything.
     assert accounts["CronJob/damage-tasks-retention"] == "damage-tasks-retention"
     assert accounts["CronJob/damage-tasks-rollout"] == "damage-tasks-rollout"
+    assert accounts["CronJob/damage-tasks-report"] == "damage-tasks-report"
     # It needs no identity.
     assert accounts["Deployment/damage-tasks-event-bus"] is None
 
@@ -206,8 +209,8 @@ def test_a_policy_covers_every_pod(documents: Documents) -> None:
         covered |= {component} if component else set(selector["matchExpressions"][0]["values"])
         assert policy["policyTypes"] == ["Ingress", "Egress"]
     assert covered == {
-        "worker", "migration", "retention", "rollout", "test", "flower", "review", "shadow",
-        "event-bus",
+        "worker", "migration", "retention", "rollout", "report", "test", "flower", "review",
+        "shadow", "event-bus",
     }  # fmt: skip
 
 
@@ -272,7 +275,7 @@ def test_additional_targets_are_open_to_every_pod_but_the_event_bus() -> None:
     values["settings"] = {**EVERYTHING["settings"], "DAMAGE_CALLBACK_HOSTS": ["a.example"]}
     policies = render(values).find("[?kind=='NetworkPolicy']")
     allowed = {each["metadata"]["name"]: rule in each["spec"]["egress"] for each in policies}
-    assert len(allowed) == 9
+    assert len(allowed) == 10
     assert [name for name, there in allowed.items() if not there] == ["damage-tasks-event-bus"]
 
 

@@ -17,6 +17,7 @@ ALL: dict[str, Any] = {
     "review": {"enabled": True},
     "retention": {"enabled": True},
     "rollout": {"enabled": True},
+    "report": {"enabled": True},
     "shadow": {"enabled": True},
     "settings": {
         "DAMAGE_REVIEW_SIGN_IN": "oidc",
@@ -32,6 +33,7 @@ OBJECTS = {
     "migration": "Job/damage-tasks-migration",
     "retention": "CronJob/damage-tasks-retention",
     "rollout": "CronJob/damage-tasks-rollout",
+    "report": "CronJob/damage-tasks-report",
     "flower": "Deployment/damage-tasks-flower",
     "review": "Deployment/damage-tasks-review",
     "deliverer": "Deployment/damage-tasks-deliverer",

@@ -22,6 +22,7 @@ WORKLOADS = {
     "migration": APPLICATION,
     "retention": f"EVENT_BUS_PASSWORD$|{APPLICATION}",
     "rollout": APPLICATION,
+    "report": APPLICATION,
     "flower": f"FLOWER_|EVENT_BUS_PASSWORD$|{APPLICATION}",
     "review": APPLICATION,
     "deliverer": APPLICATION,

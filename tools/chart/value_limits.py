@@ -78,6 +78,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "serviceAccounts.migration.annotations": TEXTS,
     "serviceAccounts.retention.annotations": TEXTS,
     "serviceAccounts.review.annotations": TEXTS,
+    "serviceAccounts.report.annotations": TEXTS,
     "serviceAccounts.rollout.annotations": TEXTS,
     "serviceAccounts.shadow.annotations": TEXTS,
     "worker.args": {"type": "array", "items": {"type": "string"}},
@@ -148,6 +149,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     },
     "flower.pathPrefix": {"type": "string", "pattern": "^(/[A-Za-z0-9/_-]*[A-Za-z0-9_-])?$"},
     "flower.ingress.annotations": TEXTS,
+    "report.since": {"type": "string", "pattern": "^[1-9][0-9]*d$"},
     "review.replicas": {"type": "integer", "minimum": 1},
     "review.ingress.annotations": TEXTS,
     # The password is in the Secret, so that no value contains it.
