@@ -1,4 +1,4 @@
-"""People who sign in to the inspectors' page: through a proxy, a load balancer, OpenID Connect."""
+"""People who sign in to the inspectors' page: by password, proxy, load balancer, OpenID Connect."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tools.loopback_web_server import Site
 ROLES = ("ann=inspector", "ann=viewer", "vic=viewer", "chiefs=admin")
 ALB = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/review/0123abcd"
 SESSION_KEY = "k" * 32
-MODES = ("proxy", "alb", "oidc")
+MODES = ("basic", "proxy", "alb", "oidc")
 
 # Gives requests of a client the name and the groups of a person.
 SignIn = Callable[..., None]
@@ -99,9 +99,23 @@ def session_of(client: httpx2.Client) -> dict[str, Any]:
 @contextmanager
 def page_of(mode: str, review_site: Open, keys: Site) -> Iterator[tuple[ReviewSite, SignIn]]:
     """The page with the sign-in ``mode``, and what signs people in; ``keys`` serves public keys."""
-    modes = {"proxy": _proxy, "alb": _alb, "oidc": _oidc}
+    modes = {"basic": _basic, "proxy": _proxy, "alb": _alb, "oidc": _oidc}
     with modes[mode](review_site, keys) as opened:
         yield opened
+
+
+@contextmanager
+def _basic(review_site: Open, _: Site) -> Iterator[tuple[ReviewSite, SignIn]]:
+    passwords = ",".join(f"{name}:{name}-secret" for name in ("ann", "vic", "dora", "eve"))
+    with review_site(
+        # Passwords name people only, not their groups.
+        review_sign_in="basic", review_roles=(*ROLES, "dora=admin"), review_passwords=passwords
+    ) as page:  # fmt: skip
+
+        def sign_in(client: httpx2.Client, name: str, *_: str) -> None:
+            client.auth = (name, f"{name}-secret")
+
+        yield page, sign_in
 
 
 @contextmanager

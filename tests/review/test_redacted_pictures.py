@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from damage_tasks.results.tables import inspections
+from damage_tasks.review.pictures import THUMBNAIL_PX
 from tests.review.conftest import Open
 from tools.small_redaction_bundle import PLATE, private_photo, write_redaction_bundle
 
@@ -41,11 +42,27 @@ def bundle(tmp_path: Path) -> str:
     return str(write_redaction_bundle(tmp_path / "redaction"))
 
 
-def plate_in(response: httpx2.Response) -> NDArray[np.uint8]:
+def picture_in(response: httpx2.Response) -> NDArray[np.uint8]:
     assert response.status_code == 200, response.text
-    photo = cv2.imdecode(np.frombuffer(response.content, np.uint8), cv2.IMREAD_COLOR)
+    picture = cv2.imdecode(np.frombuffer(response.content, np.uint8), cv2.IMREAD_COLOR)
+    return np.asarray(picture, np.uint8)
+
+
+def plate_in(response: httpx2.Response) -> NDArray[np.uint8]:
     left, top, width, height = PLATE
-    return np.asarray(photo[top : top + height, left : left + width], np.uint8)
+    return picture_in(response)[top : top + height, left : left + width]
+
+
+def plate_difference(thumbnail: NDArray[np.uint8], photo: NDArray[np.uint8]) -> float:
+    """Mean difference of the plate in a thumbnail from that in a photo of the same size."""
+    height, width = thumbnail.shape[:2]
+    expected = cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)
+    scale = width / photo.shape[1]
+    left, top, right, bottom = (
+        round(each * scale) for each in (*PLATE[:2], PLATE[0] + PLATE[2], PLATE[1] + PLATE[3])
+    )
+    difference = cv2.absdiff(thumbnail, expected)[top:bottom, left:right]
+    return float(difference.mean())
 
 
 def is_legible(plate: NDArray[np.uint8]) -> bool:
@@ -66,6 +83,20 @@ def test_only_inspectors_see_the_plate(
         assert "are pixelated" not in client.get(path, auth=INSPECTOR).text
 
 
+def test_thumbnails_are_of_the_redacted_photo(
+    bundle: str, review_site: Open, client: httpx2.Client
+) -> None:
+    with review_site(**ACCESS, redact_bundle=bundle) as site:
+        path = f"{site.url}/inspections/{site.add_photo(0, private_photo())}"
+        for person in (INSPECTOR, VIEWER, INSPECTOR):  # the other one's is in the cache
+            photo = picture_in(client.get(f"{path}/photo", auth=person))
+            thumbnail = picture_in(client.get(f"{path}/thumbnail", auth=person))
+            assert thumbnail.shape[1] == THUMBNAIL_PX
+            other = INSPECTOR if person is VIEWER else VIEWER
+            theirs = picture_in(client.get(f"{path}/photo", auth=other))
+            assert plate_difference(thumbnail, photo) < plate_difference(thumbnail, theirs) / 2
+
+
 def test_without_a_bundle_everybody_sees_the_plate(
     review_site: Open, client: httpx2.Client
 ) -> None:
@@ -81,7 +112,7 @@ def test_viewers_get_no_picture_if_the_bundle_cannot_be_used(
     with review_site(**ACCESS, redact_bundle=str(tmp_path / "missing")) as site:
         path = f"{site.url}/inspections/{site.add_photo(0, private_photo())}"
         assert is_legible(plate_in(client.get(f"{path}/photo", auth=INSPECTOR)))
-        for picture in ("photo", "overlay"):
+        for picture in ("photo", "thumbnail", "overlay"):
             refused = client.get(f"{path}/{picture}", auth=VIEWER)
             assert refused.status_code == 503
             assert "faces and plates cannot be redacted" in refused.text

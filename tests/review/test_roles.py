@@ -87,6 +87,7 @@ def test_the_tables_of_roles_know_every_address_that_takes_a_form(
     review_site: Open, mode: str
 ) -> None:
     settings: dict[str, dict[str, Any]] = {
+        "basic": {"review_passwords": "ann:secret"},
         "proxy": {"review_proxies": ("127.0.0.0/8",)},
         "alb": {"review_alb_arn": ALB},
         "oidc": {
