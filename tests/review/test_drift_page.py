@@ -71,6 +71,7 @@ def test_the_page_is_korean(site: ReviewSite, chromium: Any) -> None:
     page.goto(f"{site.url}/drift")
     page.get_by_text("사진이 기준과 다릅니다").wait_for()
     assert english_words(page) <= {"PSI", "KS"}
+    assert violations(page) == []
 
 
 def test_without_photos_it_says_what_is_missing(review_site: Open, chromium: Any) -> None:

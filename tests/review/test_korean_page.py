@@ -85,6 +85,7 @@ def test_no_text_is_left_in_english_and_nothing_overflows(
     page.keyboard.press("m")
     assert page.locator("#marking-label").inner_text().startswith("누락 손상")
     assert english_words(page) == set()
+    assert violations(page) == []
 
 
 def test_a_person_switches_the_language_and_stays_on_the_page(

@@ -358,6 +358,57 @@ def test_axe_finds_nothing(review_site: Open, visit: Visit, kind: dict[str, Any]
         assert violations(page) == []
 
 
+@pytest.mark.parametrize("kind", [DESK, {**PHONE, "locale": "ko-KR"}], ids=["desk", "korean-phone"])
+def test_axe_finds_nothing_on_what_refuses_a_person(
+    review_site: Open, visit: Visit, kind: dict[str, Any]
+) -> None:
+    with review_site(**PEOPLE) as site:
+        path = f"{site.url}/inspections/{site.add_photo(0)}"
+        eve = visit("eve", kind, expected="403")
+        assert eve.goto(path).status == 403
+        assert violations(eve) == []
+        ann = visit("ann", kind, expected="403")
+        ann.goto(path)
+        with ann.expect_navigation() as outdated:
+            ann.evaluate("""() => {
+              const form = document.querySelector("#actions form");
+              form.elements.csrf.value = "of an earlier session";
+              form.submit();
+            }""")
+        assert outdated.value.status == 403
+        assert violations(ann) == []
+
+
+def test_the_next_photo_is_loaded_while_the_first_is_looked_at(
+    review_site: Open, visit: Visit, caplog: pytest.LogCaptureFixture
+) -> None:
+    with review_site() as site:
+        paths = {f"/inspections/{site.add_photo(number)}/photo" for number in (0, 2)}
+        page = visit()
+        loaded: set[str] = set()
+
+        def are_loaded(response: Any) -> bool:
+            path = response.url.removeprefix(site.url)
+            loaded.update({path} & paths if response.ok else ())
+            return loaded == paths
+
+        with page.expect_response(are_loaded):
+            page.goto(f"{site.url}/lists/damaged/next")
+        first = page.locator("#photo").get_attribute("href")
+        press(page, "c")
+        page.wait_for_function(
+            "before => document.querySelector('#photo').getAttribute('href') !== before", arg=first
+        )
+        page.wait_for_load_state("networkidle")
+        assert {first, page.locator("#photo").get_attribute("href")} == paths
+    sent = [
+        record.__dict__["inspection"]
+        for record in caplog.records
+        if record.message == "got picture" and record.__dict__["picture"] == "photo"
+    ]
+    assert sorted(sent) == ["task-0", "task-2"]  # once each: the second came from the cache
+
+
 def drawn_photo() -> tuple[bytes, Finding]:
     """A drawn car with a dent and a scratch, and the finding that would be right."""
     sample = draw_sample(803, size=(1280, 960), damages=("dent", "scratch"), view="rear-door")
