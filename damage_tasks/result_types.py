@@ -156,7 +156,8 @@ class CaseResult(TypedDict):
     """The summary of the photos of one occasion that have a verdict.
 
     ``complete`` is whether as many different photos were examined as the sender announced; None
-    if none announced a number. ``damages`` has the number of damaged areas by type.
+    if none announced a number. ``damages`` has the number of damaged areas by type; it and
+    ``worst_severity`` are those after people's decisions.
     """
 
     contract: Literal[1]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from damage_tasks.damage import Damage
+from damage_tasks.damage import Damage, Severity
 from damage_tasks.decision import Action, Decision
 
 Outline = tuple[tuple[int, int], ...]
@@ -18,12 +18,14 @@ class Area:
 
     ``type`` is None if nobody said which.  ``polygon`` is the outline as (x, y) corners, and empty
     if a person only marked the place: then there is a ``box`` (x, y, width, height) or a ``point``.
+    ``severity`` is None for damage that people marked, and has no part in comparisons.
     """
 
     type: str | None
     polygon: Outline = ()
     box: tuple[int, int, int, int] | None = None
     point: tuple[int, int] | None = None
+    severity: Severity | None = field(default=None, compare=False)
 
     @property
     def bbox(self) -> tuple[int, int, int, int]:
@@ -93,7 +95,9 @@ class _Review:
     """What a person has said so far about the ``damages`` of a finding."""
 
     def __init__(self, damages: Sequence[Damage]) -> None:
-        self._found = {n: Area(d.type, d.polygon) for n, d in enumerate(damages, 1)}
+        self._found = {
+            n: Area(d.type, d.polygon, severity=d.severity) for n, d in enumerate(damages, 1)
+        }
         self._rejected: set[int] = set()
         self._missed: list[Area] = []
         self._has_no_damage = False
@@ -126,8 +130,12 @@ class _Review:
 
     def _correct(self, number: int, payload: Mapping[str, Any]) -> None:
         area = self._found[number]
-        polygon = _outline(payload["polygon"]) if "polygon" in payload else area.polygon
-        self._found[number] = Area(payload.get("type", area.type), polygon)
+        self._found[number] = replace(
+            area,
+            type=payload.get("type", area.type),
+            polygon=_outline(payload["polygon"]) if "polygon" in payload else area.polygon,
+            severity=Severity(payload["severity"]) if "severity" in payload else area.severity,
+        )
 
 
 def _marked(payload: Mapping[str, Any]) -> Area:

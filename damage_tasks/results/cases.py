@@ -9,16 +9,20 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from damage_tasks.damage import Severity
+from damage_tasks.decision import counting, final_verdict
 from damage_tasks.inspection import CONTRACT_VERSION, Inspection, Verdict
 from damage_tasks.results.decisions import load_reviewed
 from damage_tasks.results.search import has_ended
 from damage_tasks.results.storable_text import storable
 from damage_tasks.results.tables import inspections
+from damage_tasks.reviewed_areas import Area, reviewed_areas
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
 
 MAX_CASE_PHOTOS = 1000
+# In the numbers by type: damage whose type nobody has named.
+UNNAMED_TYPE = "unknown"
 
 _EXAMINED = (Verdict.DAMAGED, Verdict.CLEAN)
 _SEVERITIES = list(Severity)  # the worst is the last
@@ -75,15 +79,10 @@ def _is_complete(rows: Sequence[Row[Any]]) -> bool:
 
 
 def _summary(connection: Connection, case_id: str, rows: Sequence[Row[Any]]) -> dict[str, Any]:
-    results = [one.to_dict() for one in load_reviewed(connection, rows)]
-    # What a person found to be clean does not count, and a photo sent twice counts once.
-    damaged = {
-        result["photo"]["sha256"]: result["damages"]
-        for result in results
-        if result["final_verdict"] == Verdict.DAMAGED
-    }
-    areas = [area for of_photo in damaged.values() for area in of_photo]
-    severities = [Severity(area["severity"]) for area in areas]
+    reviewed = load_reviewed(connection, rows)
+    results = [one.to_dict() for one in reviewed]
+    areas = _areas(reviewed)
+    severities = [area.severity for area in areas if area.severity is not None]
     verdicts = Counter(result["verdict"] for result in results)
     expected = _expected(rows)
     return {
@@ -97,7 +96,7 @@ def _summary(connection: Connection, case_id: str, rows: Sequence[Row[Any]]) -> 
             **{str(verdict): verdicts[verdict] for verdict in Verdict},
         },
         "worst_severity": str(max(severities, key=_SEVERITIES.index)) if severities else None,
-        "damages": dict(Counter(area["type"] for area in areas).most_common()),
+        "damages": dict(Counter(area.type or UNNAMED_TYPE for area in areas).most_common()),
         "retake": [
             {"id": result["id"], "photo_url": result["photo"]["url"], "reason": reason}
             for result in results
@@ -106,6 +105,17 @@ def _summary(connection: Connection, case_id: str, rows: Sequence[Row[Any]]) -> 
         "inspections": [result["id"] for result in results],
         "finished_at": results[-1]["finished_at"],
     }
+
+
+def _areas(reviewed: Sequence[Inspection]) -> list[Area]:
+    """The damaged areas after people's decisions; a photo sent twice counts once."""
+    by_photo: dict[str | None, list[Area]] = {}
+    for one in reviewed:
+        damages = one.finding.damages if one.finding else ()
+        counted = counting(one.decisions)
+        if final_verdict(str(one.verdict), len(damages), counted) == Verdict.DAMAGED:
+            by_photo[one.photo.sha256] = reviewed_areas(damages, counted)
+    return [area for areas in by_photo.values() for area in areas]
 
 
 def _retake_reason(result: dict[str, Any]) -> str | None:

@@ -129,6 +129,32 @@ def test_without_a_number_a_case_is_never_complete(store: Inspections) -> None:
     assert completions(store) == []
 
 
+def decide(store: Inspections, action: Action, **payload: Any) -> None:
+    made = Decision("task-1", "ann@example.com", action, NOON, payload)
+    with store.engine.begin() as connection:
+        insert_decision(connection, made)
+
+
+def test_damaged_areas_are_those_that_people_left(store: Inspections) -> None:
+    severe = replace(damage("scratch"), severity=Severity.SEVERE)
+    store.save(photo(1, found=finding(damage("dent"), severe, damage("spacing"))))
+    decide(store, Action.NO_DAMAGE, damage=2)
+    found = summary(store)
+    assert (found["worst_severity"], found["damages"]) == ("minor", {"dent": 1, "spacing": 1})
+    decide(store, Action.WRONG_TYPE, damage=3, type="dent")
+    decide(store, Action.SEVERITY, damage=1, severity="moderate")
+    found = summary(store)
+    assert (found["worst_severity"], found["damages"]) == ("moderate", {"dent": 2})
+
+
+def test_damage_that_people_marked_counts_by_the_type_that_they_named(store: Inspections) -> None:
+    store.save(photo(1))
+    decide(store, Action.MISSED, point=[5, 6])
+    decide(store, Action.MISSED, point=[9, 9], type="dent")
+    found = summary(store)
+    assert (found["worst_severity"], found["damages"]) == (None, {"unknown": 1, "dent": 1})
+
+
 def test_an_inspectors_decision_counts(store: Inspections) -> None:
     for number in (1, 2):
         store.save(photo(number, found=finding(damage())))
