@@ -68,9 +68,9 @@ class InspectionCriteria(TypedDict, total=False):
     ``metadata`` contains keys and values that the inspection's metadata must contain: texts,
     numbers, booleans, None and objects of these. ``photo`` is a URL or the SHA-256 of the photo
     in hexadecimal. ``since`` (inclusive) and ``until`` (exclusive) limit the time of the verdict,
-    with a time zone. ``type`` is a damage type and ``severity`` that of a damaged area; both
-    together must be true of the same area. ``min_score`` is the least ``damage_score``. ``camera``
-    is a make, or make and model, in upper or lower case.
+    with a time zone; ``since`` may not be after ``until``. ``type`` is a damage type and
+    ``severity`` that of a damaged area; both together must be true of the same area. ``min_score``
+    is the least ``damage_score``. ``camera`` is a make, or make and model, in upper or lower case.
     """
 
     car_id: str | int | None

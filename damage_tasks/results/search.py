@@ -66,6 +66,7 @@ def conditions_of(criteria: InspectionCriteria, dialect: str) -> Iterator[Condit
             raise TypeError(f"{name} is not a criterion; there are {known}")
         if value is not None and name in conditions:
             yield conditions[name](value)
+    _check_ranges(criteria)
     areas = [
         condition(criteria[name])  # type: ignore[literal-required]
         for name, condition in _AREA_CONDITIONS.items()
@@ -74,6 +75,16 @@ def conditions_of(criteria: InspectionCriteria, dialect: str) -> Iterator[Condit
     if areas:
         is_of_photo = damages.c.finding_id == inspections.c.finding_id
         yield sa.select(sa.literal(1)).where(is_of_photo, *areas).exists()
+
+
+def _check_ranges(criteria: InspectionCriteria) -> None:
+    since, until = criteria.get("since"), criteria.get("until")
+    # Both the same is a period without photos, as of a program that asks for what is new.
+    if since is not None and until is not None and since > until:
+        raise SearchInvalid(
+            f"since: {since.isoformat()} is after until {until.isoformat()}; give an earlier since "
+            "or a later until"
+        )
 
 
 def _text(key: str) -> sa.ColumnElement[str]:

@@ -82,13 +82,24 @@ class ListAddress:
             "since": _day("since", given.get("since")),
             "until": _day("until", given.get("until"), timedelta(days=1)),
         }
+        max_score = _score("max_score", given.get("max_score"))
+        since, until = criteria["since"], criteria["until"]
+        if since is not None and until is not None and since >= until:
+            raise self._is_reversed("since", "until")
+        lowest = criteria["min_score"]
+        if lowest is not None and max_score is not None and lowest > max_score:
+            raise self._is_reversed("min_score", "max_score")
         return Selection(
             self.work_list,
             criteria,
-            max_score=_score("max_score", given.get("max_score")),
+            max_score=max_score,
             bundle_version=given.get("bundle"),
             audit_share=settings.review_audit_share,
         )
+
+    def _is_reversed(self, first: str, last: str) -> SearchInvalid:
+        one, other = self.filters[first], self.filters[last]
+        return SearchInvalid(f"{first}: {one} is after {last} {other}; exchange the two")
 
 
 def inspection_path(id: str) -> str:

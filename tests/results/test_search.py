@@ -202,6 +202,12 @@ def test_a_wrong_criterion_is_named(store: Inspections, criteria: dict[str, Any]
         store.search(criteria, 10)  # type: ignore[arg-type]
 
 
+def test_a_period_that_ends_before_it_begins_is_refused(store: Inspections) -> None:
+    with pytest.raises(SearchInvalid, match="since: .* is after until .*; give an earlier since"):
+        store.search({"since": NOON, "until": NOON - timedelta(seconds=1)}, 10)
+    assert store.search({"since": NOON, "until": NOON}, 10) == ([], None)
+
+
 @pytest.mark.parametrize("text", ["\0", "\ud800"])
 def test_text_that_cannot_be_stored_is_found_nowhere(store: Inspections, text: str) -> None:
     save(store, "task-1")

@@ -43,6 +43,18 @@ def test_a_wrong_filter_is_named(name: str, value: str) -> None:
         ListAddress.of("all", {name: value}).selection(Settings())
 
 
+@pytest.mark.parametrize(
+    ("first", "one", "last", "other"),
+    [("since", "2026-11-05", "until", "2026-11-04"), ("min_score", "80", "max_score", "20")],
+)
+def test_a_range_that_ends_before_it_begins_is_refused(
+    first: str, one: str, last: str, other: str
+) -> None:
+    with pytest.raises(SearchInvalid, match=f"^{first}: {one} is after {last} {other}"):
+        ListAddress.of("all", {first: one, last: other}).selection(Settings())
+    assert ListAddress.of("all", {first: one, last: one}).selection(Settings())
+
+
 def test_an_unknown_list_is_named() -> None:
     with pytest.raises(SearchInvalid, match="no work list none"):
         ListAddress.of("none", {})
