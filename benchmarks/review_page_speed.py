@@ -112,6 +112,7 @@ def page_milliseconds(client: TestClient, rows: int) -> dict[str, tuple[float, f
     pages |= {
         "next unsure": "/lists/unsure/next",
         "a later page": f"/lists/all?after=task-{rows // 2}",
+        "a later page of unsure": f"/lists/unsure?after=task-{rows // 2 + 1}",
         "filter car": f"/lists/all?car={rows // 40}",
         "filter verdict and type": "/lists/damaged?type=spacing",
         "filter score": "/lists/all?min_score=40&max_score=45",

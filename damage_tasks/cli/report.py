@@ -38,13 +38,13 @@ def run(
     Example: damage-tasks report --since 28d --html report.html
     """
     from damage_tasks.production_quality.quality_report import report_quality
+    from damage_tasks.production_quality.review_plan import plan_of, read_review
     from damage_tasks.results.celery_backend import open_inspections
 
     moment, _ = parse_period(since)
     settings = get_settings()
-    report = report_quality(
-        open_inspections(), moment, settings.review_audit_share, settings.review_costs
-    )
+    costs = plan_of(settings, read_review(settings)).costs
+    report = report_quality(open_inspections(), moment, settings.review_audit_share, costs)
     if html is not None:
         from damage_tasks.cli.quality_page import write_page
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from damage_tasks.production_quality.kept_report import KeptReport
 from damage_tasks.production_quality.quality_report import QualityReport, report_quality
+from damage_tasks.production_quality.review_plan import ReviewPlans
 
 if TYPE_CHECKING:
     from damage_tasks.results.store import Inspections
@@ -14,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class LatestReport(KeptReport[QualityReport]):
-    """A report of the last DAMAGE_QUALITY_DAYS days."""
+    """A report of the last DAMAGE_QUALITY_DAYS days; ``plans`` says what its costs are."""
 
     def __init__(self, store: Inspections, settings: Settings) -> None:
+        self.plans = ReviewPlans(settings)
         days = timedelta(days=settings.quality_days)
 
         def report(now: datetime) -> QualityReport:
-            return report_quality(
-                store, now - days, settings.review_audit_share, settings.review_costs
-            )
+            costs = self.plans.current().costs
+            return report_quality(store, now - days, settings.review_audit_share, costs)
 
         super().__init__(report)

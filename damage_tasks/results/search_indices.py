@@ -21,10 +21,10 @@ PREFIX = "ix_inspections_metadata"
 CASES = "ix_inspections_case_id"
 WORK_LISTS = "ix_work_list"
 FILTERS = "ix_filter"
-# The same expressions and conditions as in `work_lists`.
+# The same columns and conditions as in `work_lists` and `list_orders`.
 WORK_LIST_INDICES = {
     f"{WORK_LISTS}_verdict": "inspections (verdict, finished_at, id) WHERE decided_at IS NULL",
-    f"{WORK_LISTS}_unsure": "inspections (abs(damage_score - 0.5), id) "
+    f"{WORK_LISTS}_cost": "inspections (verdict, damage_score, id) "
     "WHERE decided_at IS NULL AND is_unsure IS NOT FALSE",
     f"{WORK_LISTS}_poor": "inspections (finished_at, id) "
     "WHERE decided_at IS NULL AND is_poor IS NOT FALSE",

@@ -6,10 +6,12 @@ before it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from heapq import merge
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
@@ -18,6 +20,7 @@ from damage_tasks.contract import InspectionCriteria
 from damage_tasks.inspection import REVIEW_BAND, Verdict
 from damage_tasks.results.database import dialect_insert
 from damage_tasks.results.erasure_locks import keep_inspections
+from damage_tasks.results.list_orders import BY_COST, ByColumn, ByCost, ErrorCosts
 from damage_tasks.results.search import conditions_of, has_ended
 from damage_tasks.results.tables import assignments, findings, inspections
 
@@ -44,7 +47,7 @@ class Selection:
     """A work list, and which of its inspections.
 
     ``criteria`` are those of `damage_tasks.results.search`, and ``audit_share`` is the share of
-    photos that the audit draws.
+    photos that the audit draws.  ``costs`` of errors determine the order of unsure photos.
     """
 
     work_list: WorkList
@@ -52,6 +55,7 @@ class Selection:
     max_score: float | None = None
     bundle_version: str | None = None
     audit_share: float = 0.01
+    costs: ErrorCosts = ErrorCosts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +77,24 @@ def find_page(
     connection: Connection, selection: Selection, limit: int, after: str | None = None
 ) -> list[Row[Any]]:
     """At most ``limit`` rows of ``inspections``, those after the inspection with id ``after``."""
-    query = _ordered(connection, selection, after)
-    return [] if query is None else list(connection.execute(query.limit(limit)))
+    return _read(connection, selection, limit, after)
 
 
 def count(connection: Connection, selection: Selection) -> Count:
     """The number of inspections of the selection among the first `MAX_COUNT` candidates."""
-    candidates = (
-        sa.select(_is_listed(selection.work_list).label("is_listed"))
-        .where(*_where(connection, selection))
-        .order_by(*_order_by(selection.work_list))
-        .limit(MAX_COUNT)
-        .subquery()
-    )
-    listed = sa.func.count().filter(candidates.c.is_listed)
-    number, examined = connection.execute(sa.select(listed, sa.func.count())).one()
-    return Count(number, examined < MAX_COUNT)
+    number = examined = 0
+    for part in _parts(selection.work_list):
+        candidates = (
+            sa.select(_is_listed(selection.work_list).label("is_listed"))
+            .where(*_where(connection, selection), part.condition)
+            .order_by(*part.order_by())
+            .limit(MAX_COUNT)
+            .subquery()
+        )
+        listed = sa.func.count().filter(candidates.c.is_listed)
+        of_part = connection.execute(sa.select(listed, sa.func.count())).one()
+        number, examined = number + of_part[0], examined + of_part[1]
+    return Count(min(number, MAX_COUNT), examined < MAX_COUNT)
 
 
 def assign_next(
@@ -107,16 +113,13 @@ def peek_next(
     connection: Connection, selection: Selection, person: str, after: str | None = None
 ) -> str | None:
     """The id of the next inspection that nobody else is looking at."""
-    query = _ordered(connection, selection, after)
-    if query is None:
-        return None
     taken = sa.exists().where(
         assignments.c.inspection_id == inspections.c.id,
         assignments.c.person != person,
         assignments.c.until >= datetime.now(UTC),
     )
-    row = connection.execute(query.where(~taken).limit(1)).one_or_none()
-    return row.id if row else None
+    rows = _read(connection, selection, 1, after, ~taken)
+    return rows[0].id if rows else None
 
 
 def assign(connection: Connection, inspection_id: str, person: str) -> bool:
@@ -160,45 +163,47 @@ def find_assignments(connection: Connection, ids: list[str]) -> dict[str, Assign
 
 
 # As in the index.
-_DOUBT = sa.func.abs(inspections.c.damage_score - sa.literal_column("0.5"))
 _FALSE = sa.literal_column("FALSE", sa.Boolean())
 _IS_NOT_SURE = inspections.c.is_unsure.is_not(_FALSE)
 _IS_NOT_GOOD = inspections.c.is_poor.is_not(_FALSE)
 
 
-def _order(work_list: WorkList) -> tuple[Any, bool]:
-    """What the list is ordered by before the id, and whether it descends."""
+def _parts(work_list: WorkList) -> Sequence[ByColumn | ByCost]:
+    """Parts of a list, each in the order of an index."""
     if work_list is WorkList.UNSURE:
-        return _DOUBT, False
+        return BY_COST
     if work_list is WorkList.AUDIT:
         # Digests are random, so this order is too.
-        return inspections.c.photo_sha256, False
-    return inspections.c.finished_at, True
+        return (ByColumn(inspections.c.photo_sha256, descends=False),)
+    return (ByColumn(inspections.c.finished_at, descends=True),)
 
 
-def _ordered(
-    connection: Connection, selection: Selection, after: str | None
-) -> sa.Select[Any] | None:
-    """The query of the inspections after ``after``; None if that does not exist."""
-    key, descends = _order(selection.work_list)
-    query = sa.select(inspections).where(
-        *_where(connection, selection), _is_listed(selection.work_list)
-    )
+def _read(
+    connection: Connection,
+    selection: Selection,
+    limit: int,
+    after: str | None,
+    *conditions: sa.ColumnElement[bool],
+) -> list[Row[Any]]:
+    """The first rows after the inspection ``after``; none if that does not exist."""
+    parts, costs, last = _parts(selection.work_list), selection.costs, None
     if after is not None:
-        last = connection.execute(
-            sa.select(key.label("key")).where(inspections.c.id == after)
-        ).one_or_none()
-        if last is None:
-            return None
-        here = sa.tuple_(key, inspections.c.id)
-        there = sa.tuple_(sa.literal(last.key, key.type), sa.literal(after))
-        query = query.where(here < there if descends else here > there)
-    return query.order_by(*_order_by(selection.work_list))
-
-
-def _order_by(work_list: WorkList) -> list[sa.ColumnElement[Any]]:
-    key, descends = _order(work_list)
-    return [part.desc() if descends else part for part in (key, inspections.c.id)]
+        last = connection.execute(parts[0].position(after, costs)).one_or_none()
+        if last is None or None in last:
+            return []
+    found = [
+        connection.execute(
+            sa.select(inspections, part.cost(costs).label("cost"))
+            .where(*_where(connection, selection), part.condition, *conditions)
+            .where(_is_listed(selection.work_list))
+            .where(*([part.after(last, costs)] if last else []))
+            .order_by(*part.order_by())
+            .limit(limit)
+        ).all()
+        for part in parts
+    ]
+    # Of the same cost, the first part comes first, as `ByCost.after` assumes.
+    return list(islice(merge(*found, key=lambda row: -row.cost), limit))
 
 
 def _is_listed(work_list: WorkList) -> sa.ColumnElement[bool]:
@@ -221,7 +226,7 @@ def _where(connection: Connection, selection: Selection) -> Iterator[sa.ColumnEl
         yield c.decided_at.is_(None)
     match selection.work_list:
         case WorkList.UNSURE:
-            yield _DOUBT >= 0
+            yield c.damage_score >= 0
             yield _IS_NOT_SURE
             yield sa.or_(c.is_unsure.is_not(None), c.damage_score.between(*REVIEW_BAND))
         case WorkList.DAMAGED:

@@ -17,7 +17,7 @@ from damage_tasks.inspection import Inspection, Verdict
 from damage_tasks.production_quality.agreement import MIN_PHOTOS
 from damage_tasks.results import work_lists
 from damage_tasks.results.decisions import decided_counts
-from damage_tasks.results.work_lists import WorkList
+from damage_tasks.results.work_lists import Selection, WorkList
 from damage_tasks.review.page_security import csrf_token, own_path
 from damage_tasks.review.people import Person, Role
 from damage_tasks.review.pictures import Pictures
@@ -68,7 +68,7 @@ class Pages:
         """A page of a work list."""
         name = request.path_params.get("name", str(DEFAULT_LIST))
         address = ListAddress.of(name, request.query_params)
-        selection = address.selection(self._settings)
+        selection = self._selection(address)
         person = _person(request)
         is_admin = person.role is Role.ADMIN
         with self._store.transaction() as connection:
@@ -79,9 +79,7 @@ class Pages:
             taken = work_lists.find_assignments(connection, [row.id for row in shown])
             # Filters have no index for every list, so counting could take many seconds.
             counts = {
-                each: work_lists.count(
-                    connection, address.with_list(each).selection(self._settings)
-                )
+                each: work_lists.count(connection, self._selection(address.with_list(each)))
                 for each in (() if address.filters else WorkList)
             }
             today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -105,7 +103,7 @@ class Pages:
     def show_next(self, request: Request) -> Response:
         """Lead to the next inspection of a list, which is then this person's for some minutes."""
         address = ListAddress.of(request.path_params["name"], request.query_params)
-        selection = address.selection(self._settings)
+        selection = self._selection(address)
         after = request.query_params.get("after")
         person = _person(request)
         with self._store.transaction() as connection:
@@ -130,7 +128,7 @@ class Pages:
                 work_lists.assign(connection, inspection.id, person.name)
             taken = work_lists.find_assignments(connection, [inspection.id])
             following = work_lists.peek_next(
-                connection, address.selection(self._settings), person.name, inspection.id
+                connection, self._selection(address), person.name, inspection.id
             )
         is_redacted = self._is_redacted_for(request)
         holder = taken.get(inspection.id)
@@ -217,6 +215,9 @@ class Pages:
             },
         )
         return _jpeg(data)
+
+    def _selection(self, address: ListAddress) -> Selection:
+        return address.selection(self._settings, self._quality.plans.current().error_costs)
 
     def _is_redacted_for(self, request: Request) -> bool:
         """Whether the person may only see pictures without faces and plates."""

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from damage_tasks.errors import SearchInvalid
 from damage_tasks.inspection import Verdict
+from damage_tasks.results.list_orders import ErrorCosts
 from damage_tasks.results.work_lists import Selection, WorkList
 
 if TYPE_CHECKING:
@@ -67,8 +68,11 @@ class ListAddress:
         """``path`` with this list and its filters in the query."""
         return f"{path}?{urlencode({'list': str(self.work_list), **self.filters, **more})}"
 
-    def selection(self, settings: Settings) -> Selection:
-        """What to read from the database; raises `SearchInvalid` naming the filter."""
+    def selection(self, settings: Settings, costs: ErrorCosts | None = None) -> Selection:
+        """What to read from the database; raises `SearchInvalid` naming the filter.
+
+        ``costs`` of errors order unsure photos; by default all errors cost the same.
+        """
         given = self.filters
         criteria: InspectionCriteria = {
             "car_id": given.get("car"),
@@ -95,6 +99,7 @@ class ListAddress:
             max_score=max_score,
             bundle_version=given.get("bundle"),
             audit_share=settings.review_audit_share,
+            costs=costs or ErrorCosts(),
         )
 
     def _is_reversed(self, first: str, last: str) -> SearchInvalid:

@@ -159,8 +159,18 @@ class ReviewSettings(Group):
         None,
         "Costs of a damaged photo that counts as clean, of a clean photo that counts as damaged, "
         "and of a minute of an inspector, in any currency: the inspectors' page and "
-        "`damage-tasks report` then show what people's decisions cost and save.",
+        "`damage-tasks report` then show what people's decisions cost and save, and the work list "
+        "of unsure photos begins with those where an error would cost most. By default those in "
+        "the bundle's manifest.",
         "150,20,0.6",
+    )
+    review_prevalence: float | None = setting(
+        None,
+        "Share of damaged photos among all that are sent, for the order of unsure photos. By "
+        "default that in the bundle's manifest, or else 0.5, which damage scores assume.",
+        "0.03",
+        gt=0,
+        lt=1,
     )
     quality_days: int = setting(
         28,

@@ -98,6 +98,7 @@ def bands(
         console.print(f"{bundle} now contains the band; its digest has changed", soft_wrap=True)
     console.print(
         f"DAMAGE_REVIEW_COSTS={cost_missed:g},{cost_false_alarm:g},{cost_minute_of_inspector:g} "
-        "shows on the page Quality what people's decisions save",
+        f"and DAMAGE_REVIEW_PREVALENCE={prevalence:g} replace the manifest's costs where the page "
+        "Quality says what people's decisions save, and in the order of unsure photos",
         soft_wrap=True,
     )

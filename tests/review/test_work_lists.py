@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from damage_tasks.inspection import PhotoFacts, Quality
 from damage_tasks.results import work_lists
+from damage_tasks.results.list_orders import ErrorCosts
 from damage_tasks.results.store import Inspections
 from damage_tasks.results.tables import inspections
 from damage_tasks.results.work_lists import Selection, WorkList
@@ -51,8 +52,50 @@ def ids(store: Inspections, work_list: WorkList, limit: int = 99, **more: Any) -
         return [row.id.removeprefix("task-") for row in rows]
 
 
-def test_the_list_of_unsure_photos_begins_with_the_greatest_doubt(store: Inspections) -> None:
-    assert ids(store, WorkList.UNSURE) == ["08", "07", "09", "06", "10", "05", "11", "04"]
+# Scores are numbers / 16; verdicts of odd numbers are damaged, those of even numbers clean.
+@pytest.mark.parametrize(
+    ("costs", "order"),
+    [
+        # A verdict that contradicts its score is the likeliest to be wrong.
+        (ErrorCosts(), ["05", "10", "07", "08", "09", "06", "11", "04"]),
+        (ErrorCosts(missed=100.0), ["10", "08", "06", "04", "05", "07", "09", "11"]),
+        (ErrorCosts(false_alarm=100.0), ["05", "07", "09", "11", "10", "08", "06", "04"]),
+        (ErrorCosts(missed=2.0), ["10", "08", "06", "05", "07", "04", "09", "11"]),
+        # Where one photo in ten is damaged, 10 is damaged with a probability of 5 / 32 only.
+        (
+            ErrorCosts(missed=6.0, prevalence=0.1),
+            ["05", "10", "07", "09", "11", "08", "06", "04"],
+        ),
+        (ErrorCosts(missed=0.0), ["05", "07", "09", "11", "10", "08", "06", "04"]),
+    ],
+)
+def test_unsure_photos_come_in_the_order_of_what_a_wrong_verdict_would_cost(
+    store: Inspections, costs: ErrorCosts, order: list[str]
+) -> None:
+    assert ids(store, WorkList.UNSURE, costs=costs) == order
+    pages, after = [], None
+    while page := ids(store, WorkList.UNSURE, 3, costs=costs, after=after):
+        pages += page
+        after = f"task-{page[-1]}"
+    assert pages == order
+
+
+def test_pages_of_unsure_photos_miss_none_among_equal_and_extreme_scores(
+    store: Inspections,
+) -> None:
+    with store.transaction() as connection:
+        connection.execute(sa.update(inspections).values(is_unsure=True))
+        for number in range(12):
+            score = (0.0, 1.0, 0.5, 0.5 + 1e-16)[number // 3]
+            connection.execute(
+                sa.update(inspections)
+                .where(inspections.c.id == f"task-{number:02}")
+                .values(damage_score=score)
+            )
+    every = ids(store, WorkList.UNSURE)
+    assert sorted(every) == [f"{number:02}" for number in range(12)]
+    for position, id in enumerate(every):
+        assert ids(store, WorkList.UNSURE, after=f"task-{id}") == every[position + 1 :]
 
 
 def test_the_worker_says_which_photos_are_unsure(store: Inspections) -> None:
