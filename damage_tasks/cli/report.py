@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,9 +32,9 @@ def run(
 
     Both are estimated from people's decisions (`damage-tasks review`), weighted by how photos were
     drawn: unsure ones are decided about more often than others. The recall needs decisions of the
-    random audit. Also by type of damage, light, make of the camera and bundle; with
-    DAMAGE_REVIEW_COSTS also what decisions cost and save. Ends with status 1 if the recall may be
-    below DAMAGE_RECALL_FLOOR.
+    random audit. Also by type of damage, light, make of the camera and bundle; with costs
+    (DAMAGE_REVIEW_COSTS or the bundle's manifest) also what decisions cost and save. Ends with
+    status 1 if the recall may be below DAMAGE_RECALL_FLOOR.
 
     Example: damage-tasks report --since 28d --html report.html
     """
@@ -43,8 +44,9 @@ def run(
 
     moment, _ = parse_period(since)
     settings = get_settings()
-    costs = plan_of(settings, read_review(settings)).costs
-    report = report_quality(open_inspections(), moment, settings.review_audit_share, costs)
+    plan = plan_of(settings, read_review(settings))
+    share = settings.review_audit_share
+    report = replace(report_quality(open_inspections(), moment, share, plan.costs), plan=plan)
     if html is not None:
         from damage_tasks.cli.quality_page import write_page
 

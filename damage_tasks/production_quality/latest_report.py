@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,8 @@ class LatestReport(KeptReport[QualityReport]):
         days = timedelta(days=settings.quality_days)
 
         def report(now: datetime) -> QualityReport:
-            costs = self.plans.current().costs
-            return report_quality(store, now - days, settings.review_audit_share, costs)
+            plan = self.plans.current()
+            share = settings.review_audit_share
+            return replace(report_quality(store, now - days, share, plan.costs), plan=plan)
 
         super().__init__(report)

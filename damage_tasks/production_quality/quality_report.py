@@ -20,6 +20,7 @@ from damage_tasks.results.quality_counts import (
 )
 
 if TYPE_CHECKING:
+    from damage_tasks.production_quality.review_plan import ReviewPlan
     from damage_tasks.results.store import Inspections
 
 Counts = Mapping[PhotoKind, int]
@@ -75,7 +76,7 @@ class QualityReport:
     ``by`` has the same figures by ``type`` (whether the photo shows damage of the type),
     ``light``, ``camera`` (make) and ``bundle``; ``audited`` is the number of decided photos that
     the audit drew. ``agreement`` is that of two people about the same photos. ``money`` is None if
-    no costs are set, or nobody has decided.
+    no costs are set, or nobody has decided.  ``plan`` is how photos are chosen for people now.
     """
 
     since: datetime
@@ -86,6 +87,7 @@ class QualityReport:
     audited: int
     agreement: Agreement
     money: Money | None = None
+    plan: ReviewPlan | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -101,6 +103,7 @@ class QualityReport:
             "audited": self.audited,
             "agreement": asdict(self.agreement),
             "money": asdict(self.money) if self.money else None,
+            "plan": self.plan.to_dict() if self.plan else None,
         }
 
 

@@ -10,6 +10,14 @@ from damage_tasks.production_quality.agreement import MIN_PHOTOS
 if TYPE_CHECKING:
     from damage_tasks.production_quality.estimates import Accuracy, Estimate
     from damage_tasks.production_quality.quality_report import QualityReport
+    from damage_tasks.production_quality.review_plan import ReviewPlan
+
+_BAND_ORIGINS = {
+    "setting": "DAMAGE_REVIEW_BAND",
+    "manifest": "from the bundle's manifest",
+    "default": "neither the bundle's manifest nor DAMAGE_REVIEW_BAND says otherwise",
+}
+_COST_ORIGINS = {"setting": "DAMAGE_REVIEW_COSTS", "manifest": "from the bundle's manifest"}
 
 
 def rows(report: QualityReport) -> Iterator[tuple[str, Accuracy]]:
@@ -32,6 +40,8 @@ def shown(estimate: Estimate | None) -> str:
 def sentences(report: QualityReport) -> Iterator[str]:
     """What people do, what it costs and what it saves, in words."""
     work = report.people
+    if report.plan is not None:
+        yield " ".join(_plan(report.plan))
     yield (
         f"{100 * work.unsure:.1f} % of the photos are in the review band, and "
         f"{100 * work.poor:.1f} % are of poor quality."
@@ -49,6 +59,29 @@ def sentences(report: QualityReport) -> Iterator[str]:
             f"cost {money.errors:,.2f}: {money.saved:,.2f} saved. Looking at every photo in the "
             f"review band takes {money.band_hours:.1f} hours and costs {money.band:,.2f}."
         )
+
+
+def _plan(plan: ReviewPlan) -> Iterator[str]:
+    low, high = (100 * limit for limit in plan.band)
+    yield (
+        f"Photos with a damage score from {low:.0f} % to {high:.0f} % go to people "
+        f"({_BAND_ORIGINS[plan.band_origin]})."
+    )
+    if plan.costs is not None:
+        missed, false_alarm, minute = plan.costs
+        yield (
+            f"A missed damaged photo costs {missed:g}, a false alarm {false_alarm:g} and a minute "
+            f"of an inspector {minute:g} ({_COST_ORIGINS[plan.costs_origin]})."
+        )
+    if (found := plan.expected) is not None:
+        yield (
+            f"On validation photos, that is {100 * found.share:.1f} % of the photos: for 1000 "
+            f"photos, people need {found.hours:.1f} hours, and {found.missed:.1f} missed damaged "
+            f"photos and {found.false_alarms:.1f} false alarms remain."
+        )
+        without = found.without_people
+        instead = "" if without is None else f", instead of {without:,.2f} if nobody looks"
+        yield f"Errors and people's time cost {found.cost:,.2f} together{instead}."
 
 
 def _agreement(report: QualityReport) -> Iterator[str]:

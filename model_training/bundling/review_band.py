@@ -140,6 +140,7 @@ def write_band(folder: Path, band: tuple[float, float], scores: ValidationScores
             "false_alarms_per_1000": expected.false_alarms,
             "hours_per_1000": expected.hours,
             "cost_per_1000": expected.cost,
+            "cost_per_1000_without_people": scores.expect(None).cost,
         },
     }
     write_manifest(folder, manifest)

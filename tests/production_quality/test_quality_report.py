@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from damage_tasks.inspection import PhotoFacts, Quality
 from damage_tasks.production_quality.quality_report import QualityReport, report_quality
 from damage_tasks.production_quality.report_texts import sentences
+from damage_tasks.production_quality.review_plan import Expected, ReviewPlan
 from damage_tasks.results import quality_counts
 from damage_tasks.results.quality_counts import LIGHT_LIMITS
 from damage_tasks.results.store import Inspections
@@ -133,6 +135,24 @@ def test_costs_say_what_decisions_save(store: Inspections) -> None:
     )
     assert "169.25 saved. Looking at every photo in the review band takes 0.2 hours" in text
     assert report(store).money is None
+
+
+def test_the_report_says_which_photos_go_to_people_and_what_that_should_save(
+    store: Inspections,
+) -> None:
+    expected = Expected(0.042, 1.25, 2.0, 0.35, 240.0, 1240.5)
+    plan = ReviewPlan((0.05, 0.6), "manifest", (150.0, 20.0, 0.6), "setting", 0.03, expected)
+    found = replace(report(store), plan=plan)
+    text = " ".join(sentences(found))
+    assert "score from 5 % to 60 % go to people (from the bundle's manifest)." in text
+    assert (
+        "costs 150, a false alarm 20 and a minute of an inspector 0.6 (DAMAGE_REVIEW_COSTS)."
+        in text
+    )
+    assert "On validation photos, that is 4.2 % of the photos: for 1000 photos, people need" in text
+    assert "cost 240.00 together, instead of 1,240.50 if nobody looks." in text
+    assert found.to_dict()["plan"]["expected"]["share"] == 0.042
+    assert "validation" not in " ".join(sentences(report(store)))
 
 
 def test_without_decisions_only_the_shares_are_known(store: Inspections) -> None:

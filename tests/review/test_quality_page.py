@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -18,6 +19,7 @@ from damage_tasks.review.recording import record
 from damage_tasks.settings import Settings
 from tests.review.conftest import Open
 from tools.sample_pictures_and_results import damage, finding, inspection
+from tools.small_bundles import change_manifest, write_bundle
 
 pytestmark = pytest.mark.server
 
@@ -57,6 +59,49 @@ def test_it_shows_precision_recall_and_what_goes_to_people(
     assert '<th scope="row">unknown camera</th><td class="number">1</td>' in page
     assert "Their time cost 0.3, and the errors that they corrected would have cost 20" in page
     assert "19.7 saved" in page
+
+
+def test_it_shows_what_the_bundle_expects_of_its_review_band(
+    review_site: Open, client: httpx2.Client, tmp_path: Path
+) -> None:
+    bundle = write_bundle(tmp_path / "bundle")
+    costs = {"missed": 150, "false_alarm": 20, "minute_of_inspector": 0.6, "prevalence": 0.03}
+    figures = {
+        "share": 0.042,
+        "missed_per_1000": 1.25,
+        "false_alarms_per_1000": 2,
+        "hours_per_1000": 0.35,
+        "cost_per_1000": 240,
+        "cost_per_1000_without_people": 1240.5,
+    }
+    change_manifest(
+        bundle,
+        review={"low": 0.05, "high": 0.6, "costs": {**costs, "minutes_per_photo": 0.5},
+                "expected": figures},
+    )  # fmt: skip
+    with review_site(bundle=str(bundle)) as site:
+        page = client.get(f"{site.url}/quality").text
+        korean = client.get(f"{site.url}/quality", headers={"accept-language": "ko"}).text
+    assert "Photos with a damage score from 5% to 60% go to people." in page
+    assert (
+        "A missed damaged photo costs 150, a false alarm 20 and a minute of an inspector 0.6."
+        in page
+    )
+    assert page.count("The bundle&#39;s manifest says so.") == 2
+    assert "On validation photos, 4.2% of the photos are in the review band" in page
+    assert "cost 240 together, instead of 1,240.5 if nobody looks: 1,000.5 saved." in page
+    assert "1,000.5" in korean
+    assert "validation photos" not in korean
+
+
+def test_without_a_band_in_the_manifest_it_names_the_default(
+    review_site: Open, client: httpx2.Client, tmp_path: Path
+) -> None:
+    with review_site(bundle=str(write_bundle(tmp_path / "bundle"))) as site:
+        page = client.get(f"{site.url}/quality").text
+    assert "Photos with a damage score from 20% to 80% go to people." in page
+    assert "This is the default, which follows from no costs." in page
+    assert "validation photos" not in page
 
 
 def test_it_shows_how_far_two_people_agree(review_site: Open, client: httpx2.Client) -> None:

@@ -117,12 +117,14 @@ def test_the_command_writes_the_band_and_its_costs(evaluation: tuple[Path, Path]
     done = run(*evaluation)
     assert done.exit_code == 0, done.output
     assert "nobody looks" in done.output
-    assert "DAMAGE_REVIEW_COSTS=100,20,0.6 " in done.output
+    assert "DAMAGE_REVIEW_COSTS=100,20,0.6 and DAMAGE_REVIEW_PREVALENCE=0.1 " in done.output
     manifest, _ = read_manifest(evaluation[0])
     assert manifest.review
     assert manifest.review.low == pytest.approx(0.3, abs=0.02)
     assert manifest.review.costs == COSTS
-    assert 0 < manifest.review.expected["share"] < 1
+    expected = manifest.review.expected
+    assert 0 < expected["share"] < 1
+    assert expected["cost_per_1000"] < expected["cost_per_1000_without_people"]
     assert manifest.decisive_digest == before.decisive_digest
 
 
