@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
@@ -47,14 +48,18 @@ def run(
     plan = plan_of(settings, read_review(settings))
     share = settings.review_audit_share
     report = replace(report_quality(open_inspections(), moment, share, plan.costs), plan=plan)
+    zone = ZoneInfo(settings.time_zone)
+    local = replace(
+        report, since=report.since.astimezone(zone), made_at=report.made_at.astimezone(zone)
+    )
     if html is not None:
         from damage_tasks.cli.quality_page import write_page
 
-        write_page(html, report)
+        write_page(html, local)
     if as_json:
         print(json.dumps(report.to_dict(), ensure_ascii=False))
     else:
-        _print(report, Console(highlight=False, soft_wrap=True))
+        _print(local, Console(highlight=False, soft_wrap=True))
     recall = report.overall.recall
     floor = settings.recall_floor
     if floor is not None and recall is not None and recall.low < floor:
@@ -73,7 +78,7 @@ def _print(report: QualityReport, console: Console) -> None:
             name, str(accuracy.photos), str(accuracy.labelled), shown(accuracy.precision),
             shown(accuracy.recall),
         )  # fmt: skip
-    console.print(f"photos examined since {report.since:%Y-%m-%d %H:%M} UTC")
+    console.print(f"photos examined since {report.since:%Y-%m-%d %H:%M %Z}")
     console.print(table)
     for sentence in sentences(report):
         console.print(sentence)

@@ -47,8 +47,8 @@ class Language:
         return format_date(moment, "medium", self.locale)
 
     def moment(self, moment: datetime | None) -> str:
-        """Date and time of ``moment``, which is in UTC; empty for None."""
-        return f"{self.day(moment)} {moment:%H:%M} UTC" if moment else ""
+        """Date, time and time zone of ``moment``; empty for None."""
+        return f"{self.day(moment)} {moment:%H:%M %Z}" if moment else ""
 
     def exact_moment(self, moment: datetime) -> str:
         """Date and time of ``moment`` to the second, in UTC; without a time zone it is in UTC."""

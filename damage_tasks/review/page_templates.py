@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -18,8 +19,8 @@ from damage_tasks.review.selections import inspection_path
 FOLDER = Path(__file__).parent
 
 
-def open_templates(language: Language) -> Environment:
-    """The environment of the templates in ``language``."""
+def open_templates(language: Language, zone: tzinfo = UTC) -> Environment:
+    """The environment of the templates in ``language``, with times in ``zone``."""
     environment = Environment(
         loader=FileSystemLoader(FOLDER / "templates"),
         autoescape=True,
@@ -29,8 +30,8 @@ def open_templates(language: Language) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        day=language.day,
-        moment=language.moment,
+        day=lambda moment: language.day(moment.astimezone(zone)),
+        moment=lambda moment: language.moment(moment and moment.astimezone(zone)),
         number=language.number,
         percent=language.percent,
         precise_percent=language.precise_percent,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -18,6 +17,7 @@ from damage_tasks.production_quality.agreement import MIN_PHOTOS
 from damage_tasks.results import work_lists
 from damage_tasks.results.decisions import decided_counts
 from damage_tasks.results.work_lists import Selection, WorkList
+from damage_tasks.review.days import midnight
 from damage_tasks.review.page_security import csrf_token, own_path
 from damage_tasks.review.people import Person, Role
 from damage_tasks.review.pictures import Pictures
@@ -82,8 +82,7 @@ class Pages:
                 each: work_lists.count(connection, self._selection(address.with_list(each)))
                 for each in (() if address.filters else WorkList)
             }
-            today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-            decided = decided_counts(connection, today)
+            decided = decided_counts(connection, midnight(self._settings.time_zone))
         return self._page(
             request,
             "list.html",

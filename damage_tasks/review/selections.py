@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -13,8 +13,11 @@ from damage_tasks.errors import SearchInvalid
 from damage_tasks.inspection import Verdict
 from damage_tasks.results.list_orders import ErrorCosts
 from damage_tasks.results.work_lists import Selection, WorkList
+from damage_tasks.review.days import DAY, begin_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from damage_tasks.contract import InspectionCriteria
     from damage_tasks.contract import Severity as SeverityName
     from damage_tasks.contract import Verdict as VerdictName
@@ -83,8 +86,8 @@ class ListAddress:
             "severity": cast("SeverityName | None", given.get("severity")),
             "verdict": _verdict(given.get("verdict")),
             "min_score": _score("min_score", given.get("min_score")),
-            "since": _day("since", given.get("since")),
-            "until": _day("until", given.get("until"), timedelta(days=1)),
+            "since": _day("since", given.get("since"), settings.time_zone),
+            "until": _day("until", given.get("until"), settings.time_zone, DAY),
         }
         max_score = _score("max_score", given.get("max_score"))
         since, until = criteria["since"], criteria["until"]
@@ -131,10 +134,11 @@ def _score(name: str, text: str | None) -> float | None:
     return share
 
 
-def _day(name: str, text: str | None, later: timedelta = timedelta()) -> datetime | None:
+def _day(name: str, text: str | None, zone: str, later: timedelta = timedelta()) -> datetime | None:
+    """When the day ``text`` begins in ``zone``, or ``later`` days after it."""
     if text is None:
         return None
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC) + later
+        return begin_of(date.fromisoformat(text) + later, zone)
     except (ValueError, OverflowError):
         raise SearchInvalid(f"{name}: must be a day like 2026-11-22") from None

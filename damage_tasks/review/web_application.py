@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -88,7 +89,8 @@ def build_application(
     """The application; raises `SettingsError` if the settings of the sign-in are incomplete."""
     sign_in = _open_sign_in(settings)
     languages = Languages(settings.review_language)
-    templates = {language.tag: open_templates(language) for language in languages}
+    zone = ZoneInfo(settings.time_zone)
+    templates = {language.tag: open_templates(language, zone) for language in languages}
     quality = quality or LatestReport(store, settings)
     drift = drift or LatestDrift(store, settings)
     pictures = Pictures(settings)

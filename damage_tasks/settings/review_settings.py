@@ -6,6 +6,7 @@ import ipaddress
 import math
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
@@ -30,6 +31,14 @@ def _web_address(value: str) -> str:
     if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname:
         raise ValueError("is not a URL (https://HOST)")
     return value.rstrip("/")
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError("is not a time zone of the IANA database, like Europe/Berlin") from None
+    return name
 
 
 def _score_band(value: Any) -> Any:
@@ -61,6 +70,7 @@ ReviewCosts = Annotated[tuple[float, float, float] | None, NoDecode, BeforeValid
 ScoreBand = Annotated[tuple[float, float] | None, NoDecode, BeforeValidator(_score_band)]
 RoleEntries = CommaSeparated[Annotated[str, AfterValidator(_role_entry)]]
 Networks = CommaSeparated[Annotated[str, AfterValidator(_network)]]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 
@@ -132,6 +142,12 @@ class ReviewSettings(Group):
         "Language of the inspectors' page for people who have not chosen one there, such as `ko`. "
         "By default it is the one that their browser prefers, or else English.",
         "ko",
+    )
+    time_zone: TimeZone = setting(
+        "UTC",
+        "Time zone of the inspectors' page and of `damage-tasks report`, by its name in the IANA "
+        "database: their days begin at its midnight.",
+        "Asia/Seoul",
     )
     review_band: ScoreBand = setting(
         None,

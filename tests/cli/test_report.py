@@ -56,6 +56,18 @@ def test_the_report_in_words() -> None:
 
 
 @pytest.mark.usefixtures("store")
+def test_the_report_has_the_time_zone_of_the_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "report.html"
+    moment = "2026-11-21T16:30+00:00"
+    assert "since 2026-11-21 16:30 UTC" in run("--since", moment).output
+    monkeypatch.setenv("DAMAGE_TIME_ZONE", "Asia/Seoul")
+    assert "since 2026-11-22 01:30 KST" in run("--since", moment, "--html", str(page)).output
+    assert "since 2026-11-22 01:30 KST" in page.read_text()
+
+
+@pytest.mark.usefixtures("store")
 def test_the_report_as_json_and_as_a_page(tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     done = run("--json", "--since", "1d", "--html", str(page))

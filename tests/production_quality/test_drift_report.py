@@ -210,6 +210,15 @@ def test_the_first_day_of_a_bundle_is_found_over_short_gaps(
         assert find_first_day(connection, "9.0.0", NOW) is None
 
 
+def test_whole_days_are_those_of_the_time_zone(
+    production: Inspections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latest_drift, "HISTORY", 1)
+    drift = LatestDrift(production, Settings(**LIMITS, time_zone="Asia/Seoul"))
+    (day,) = drift.get().days
+    assert (day.since.tzinfo, day.since.hour, day.until - day.since) == (UTC, 15, DAY)
+
+
 def test_whole_days_with_a_reference_are_computed_once(
     production: Inspections, add_day: AddDay, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,16 @@ def test_an_unknown_default_stops_the_page() -> None:
 
 @pytest.mark.server
 class TestThePage:
+    def test_it_shows_times_in_the_time_zone_of_the_setting(
+        self, review_site: Open, client: httpx2.Client
+    ) -> None:
+        finished_at = datetime(2026, 11, 21, 16, 30, tzinfo=UTC)
+        with review_site(time_zone="Asia/Seoul") as site:
+            site.add_photo(0, finished_at=finished_at)
+            page = client.get(f"{site.url}/lists/all?since=2026-11-22&until=2026-11-22").text
+            assert "Nov 22, 2026 01:30 KST" in page
+            assert "KST" not in client.get(f"{site.url}/lists/all?until=2026-11-21").text
+
     @pytest.mark.parametrize(
         ("wanted", "tag"),
         [("KO-kr,en;q=0.8", "ko"), ("en-GB,ko;q=0.5", "en"), ("fr", "en")],

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from damage_tasks.errors import SearchInvalid
 from damage_tasks.results.work_lists import WorkList
+from damage_tasks.review.days import midnight
 from damage_tasks.review.selections import ListAddress, inspection_path
 from damage_tasks.settings import Settings
 
@@ -26,6 +27,20 @@ def test_filters_become_criteria() -> None:
     assert (selection.max_score, selection.bundle_version) == (0.805, "1.0.0")
 
 
+def test_days_are_those_of_the_time_zone() -> None:
+    # The clocks in Berlin go back an hour on that day.
+    address = ListAddress.of("all", {"since": "2026-10-25", "until": "2026-10-25"})
+    criteria = address.selection(Settings(time_zone="Europe/Berlin")).criteria
+    assert criteria["since"] == datetime(2026, 10, 24, 22, tzinfo=UTC)
+    assert criteria["until"] == datetime(2026, 10, 25, 23, tzinfo=UTC)
+
+
+def test_a_day_begins_at_its_midnight() -> None:
+    for minute, day in ((59, 28), (60, 29)):
+        now = datetime(2026, 11, 29, 14, tzinfo=UTC) + timedelta(minutes=minute)
+        assert midnight("Asia/Seoul", now) == datetime(2026, 11, day, 15, tzinfo=UTC)
+
+
 def test_an_address_keeps_its_filters() -> None:
     address = ListAddress.of("unsure", {**FILTERS, "car": "7 & ä?"})
     assert ListAddress.of_path(address.path) == address
@@ -36,7 +51,7 @@ def test_an_address_keeps_its_filters() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [("min_score", "101"), ("max_score", "x"), ("max_score", "nan"), ("since", "tomorrow"),
-     ("until", "9999-12-31"), ("verdict", "maybe")],
+     ("until", "9999-12-31"), ("since", "2026-11-22T12:00"), ("verdict", "maybe")],
 )  # fmt: skip
 def test_a_wrong_filter_is_named(name: str, value: str) -> None:
     with pytest.raises(SearchInvalid, match=f"^{name}: "):

@@ -92,6 +92,14 @@ def test_the_review_band_is_two_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     assert get_settings().review_band == (0.05, 0.6)
 
 
+@pytest.mark.parametrize("name", ["Berlin", "", "../etc/passwd", "Europe"])
+def test_other_time_zones_are_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    assert Settings(time_zone="Asia/Seoul").time_zone == "Asia/Seoul"
+    monkeypatch.setenv("DAMAGE_TIME_ZONE", name)
+    with pytest.raises(SettingsError, match="DAMAGE_TIME_ZONE: .*is not a time zone of the IANA"):
+        get_settings()
+
+
 def test_review_costs_are_three_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings().review_costs is None
     monkeypatch.setenv("DAMAGE_REVIEW_COSTS", "150, 20,0.6")
