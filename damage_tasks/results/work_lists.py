@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from heapq import merge
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -27,7 +27,6 @@ from damage_tasks.results.tables import assignments, findings, inspections
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
 
-MAX_COUNT = 1000  # rows; a longer list is not counted to its end
 ASSIGNMENT = timedelta(minutes=5)
 _MAX_ATTEMPTS = 20  # others may take the same photo at the same moment
 
@@ -66,13 +65,6 @@ class Assignment:
     until: datetime
 
 
-class Count(NamedTuple):
-    """The number of inspections in a list; there may be more unless it ``is_complete``."""
-
-    number: int
-    is_complete: bool
-
-
 def find_page(
     connection: Connection, selection: Selection, limit: int, after: str | None = None
 ) -> list[Row[Any]]:
@@ -80,21 +72,19 @@ def find_page(
     return _read(connection, selection, limit, after)
 
 
-def count(connection: Connection, selection: Selection) -> Count:
-    """The number of inspections of the selection among the first `MAX_COUNT` candidates."""
-    number = examined = 0
+def candidates(connection: Connection, selection: Selection, limit: int) -> Iterator[sa.Subquery]:
+    """The first ``limit`` rows of each part of a list, with ``is_listed``.
+
+    Those that are not listed are in the index of the list all the same.
+    """
     for part in _parts(selection.work_list):
-        candidates = (
+        yield (
             sa.select(_is_listed(selection.work_list).label("is_listed"))
             .where(*_where(connection, selection), part.condition)
             .order_by(*part.order_by())
-            .limit(MAX_COUNT)
+            .limit(limit)
             .subquery()
         )
-        listed = sa.func.count().filter(candidates.c.is_listed)
-        of_part = connection.execute(sa.select(listed, sa.func.count())).one()
-        number, examined = number + of_part[0], examined + of_part[1]
-    return Count(min(number, MAX_COUNT), examined < MAX_COUNT)
 
 
 def assign_next(

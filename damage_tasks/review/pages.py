@@ -16,6 +16,7 @@ from damage_tasks.inspection import Inspection, Verdict
 from damage_tasks.production_quality.agreement import MIN_PHOTOS
 from damage_tasks.results import work_lists
 from damage_tasks.results.decisions import decided_counts
+from damage_tasks.results.list_counts import Count, count, count_filtered
 from damage_tasks.results.work_lists import Selection, WorkList
 from damage_tasks.review.days import midnight
 from damage_tasks.review.page_security import csrf_token, own_path
@@ -29,6 +30,7 @@ from damage_tasks.telemetry.audit_log import audit_log
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from sqlalchemy.engine import Connection
 
     from damage_tasks.production_quality.latest_drift import LatestDrift
     from damage_tasks.production_quality.latest_report import LatestReport
@@ -77,11 +79,8 @@ class Pages:
             )
             shown = rows[:PAGE_LENGTH]
             taken = work_lists.find_assignments(connection, [row.id for row in shown])
-            # Filters have no index for every list, so counting could take many seconds.
-            counts = {
-                each: work_lists.count(connection, self._selection(address.with_list(each)))
-                for each in (() if address.filters else WorkList)
-            }
+            # With filters, counting takes longer, so the page asks for it afterwards.
+            counts = None if address.filters else self._counts(connection, address, count)
             decided = decided_counts(connection, midnight(self._settings.time_zone))
         return self._page(
             request,
@@ -97,6 +96,15 @@ class Pages:
             types=DAMAGE_TYPES,
             severities=list(Severity),
             following=shown[-1].id if len(rows) > PAGE_LENGTH else None,
+        )
+
+    def show_counts(self, request: Request) -> Response:
+        """The names of the lists with the numbers of their inspections under the filters."""
+        address = ListAddress.of(request.path_params["name"], request.query_params)
+        with self._store.transaction() as connection:
+            counts = self._counts(connection, address, count_filtered)
+        return self._page(
+            request, "list_names.html", address=address, lists=list(WorkList), counts=counts
         )
 
     def show_next(self, request: Request) -> Response:
@@ -214,6 +222,16 @@ class Pages:
             },
         )
         return _jpeg(data)
+
+    def _counts(
+        self,
+        connection: Connection,
+        address: ListAddress,
+        count: Callable[[Connection, Selection], Count | None],
+    ) -> dict[WorkList, Count | None]:
+        return {
+            each: count(connection, self._selection(address.with_list(each))) for each in WorkList
+        }
 
     def _selection(self, address: ListAddress) -> Selection:
         return address.selection(self._settings, self._quality.plans.current().error_costs)

@@ -59,6 +59,11 @@ class ListAddress:
         query = urlencode(self.filters)
         return f"/lists/{self.work_list}" + (f"?{query}" if query else "")
 
+    @property
+    def counts_path(self) -> str:
+        """Path and query of the numbers of inspections under these filters."""
+        return f"/lists/{self.work_list}/counts?{urlencode(self.filters)}"
+
     def next_page(self, after: str) -> str:
         """The page of the list that begins after the inspection ``after``."""
         return f"/lists/{self.work_list}?{urlencode({**self.filters, 'after': after})}"

@@ -121,6 +121,7 @@ def build_application(
             *getattr(sign_in, "routes", ()),
             page("/", pages.show_list),
             page("/lists/{name}", pages.show_list),
+            page("/lists/{name}/counts", pages.show_counts),
             page("/lists/{name}/next", pages.show_next),
             page("/inspections/{id:path}/photo", pages.show_photo),
             page("/inspections/{id:path}/thumbnail", pages.show_thumbnail),

@@ -265,13 +265,22 @@ def command(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_a_filtered_list_has_no_counts(review_site: Open, client: httpx2.Client) -> None:
+def test_a_filtered_list_asks_for_its_counts_afterwards(
+    review_site: Open, client: httpx2.Client
+) -> None:
     with review_site() as site:
-        site.add_photo(0)
-        assert 'class="count">1<' in client.get(f"{site.url}/lists/all").text
-        filtered = client.get(f"{site.url}/lists/all?car=0")
+        for number in range(3):
+            site.add_photo(number)
+        assert 'class="count">3<' in client.get(f"{site.url}/lists/all").text
+        filtered = client.get(f"{site.url}/lists/all?verdict=damaged")
         assert "/inspections/task-0" in filtered.text
         assert 'class="count"' not in filtered.text
+        assert 'hx-get="/lists/all/counts?verdict=damaged"' in filtered.text
+        counts = client.get(f"{site.url}/lists/all/counts?verdict=damaged").text
+    assert 'class="count">2<' in counts
+    assert 'class="count">3<' not in counts
+    assert 'href="/lists/damaged?verdict=damaged"' in counts
+    assert "hx-get" not in counts
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "", "10.0.0.7"])

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from damage_tasks.inspection import PhotoFacts, Quality
-from damage_tasks.results import work_lists
+from damage_tasks.results import list_counts, work_lists
 from damage_tasks.results.list_orders import ErrorCosts
 from damage_tasks.results.store import Inspections
 from damage_tasks.results.tables import inspections
@@ -167,13 +167,34 @@ def test_filters(store: Inspections) -> None:
 
 def test_counts_end_at_their_limit(store: Inspections, monkeypatch: pytest.MonkeyPatch) -> None:
     with store.transaction() as connection:
-        assert work_lists.count(connection, Selection(WorkList.ALL)) == (12, True)
-        assert work_lists.count(connection, Selection(WorkList.POOR_PHOTO)) == (4, True)
+        assert list_counts.count(connection, Selection(WorkList.ALL)) == (12, True)
+        assert list_counts.count(connection, Selection(WorkList.UNSURE)) == (8, True)
+        assert list_counts.count(connection, Selection(WorkList.POOR_PHOTO)) == (4, True)
         # Nobody knows how many of older workers' photos are poor without reading all findings.
         connection.execute(sa.update(inspections).values(is_poor=None))
-        monkeypatch.setattr(work_lists, "MAX_COUNT", 5)
-        assert work_lists.count(connection, Selection(WorkList.ALL)) == (5, False)
-        assert work_lists.count(connection, Selection(WorkList.POOR_PHOTO)) == (1, False)
+        monkeypatch.setattr(list_counts, "MAX_COUNT", 5)
+        assert list_counts.count(connection, Selection(WorkList.ALL)) == (5, False)
+        assert list_counts.count(connection, Selection(WorkList.UNSURE)) == (5, False)
+        assert list_counts.count(connection, Selection(WorkList.POOR_PHOTO)) == (1, False)
+
+
+def test_a_filtered_list_is_counted_only_while_that_is_quick(
+    store: Inspections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dented = Selection(WorkList.ALL, {"verdict": "damaged"})
+    with store.transaction() as connection:
+        assert list_counts.count_filtered(connection, dented) == (6, True)
+        if connection.dialect.name != "postgresql":
+            return
+
+        def wait(connection: Any, _: Selection) -> None:
+            connection.exec_driver_sql("SELECT pg_sleep(60)")
+
+        monkeypatch.setattr(list_counts, "FILTERED_COUNT_SECONDS", 0.01)
+        monkeypatch.setattr(list_counts, "count", wait)
+        assert list_counts.count_filtered(connection, dented) is None
+        limit = connection.exec_driver_sql("SHOW statement_timeout").scalar()
+        assert limit == "15s", "the transaction goes on with its own limit"
 
 
 def take(store: Inspections, person: str, after: str | None = None) -> str | None:
