@@ -50,6 +50,7 @@ class BundleLoader:
         self.plan = plan
         self._loaded: dict[str, Segmenter] = {}
         self._failed: dict[str, str] = {}
+        self._untried: set[str] = set()
         self._memory = memory
         self._attempts = LoadAttempts(files.attempts)
 
@@ -100,6 +101,8 @@ class BundleLoader:
             # The substitute comes last, and is needed only if another bundle is missing.
             if bundle.digest in digests or not digests <= self._loaded.keys():
                 self._load(bundle, plan)
+        if not self._loaded:
+            self._load_untried(plan)
         if plan.substitute and not digests <= self._loaded.keys():
             digests.add(plan.substitute.digest)
         loaded = {digest: found for digest, found in self._loaded.items() if digest in digests}
@@ -136,10 +139,26 @@ class BundleLoader:
             reason = f"{getattr(error, 'code', type(error).__name__)}: {error}"
             self._failed[named.digest] = reason
             lasts = not isinstance(error, PASSING)
+            if isinstance(error, BundleKillsProcesses):
+                self._untried.add(named.digest)
             try:
                 report_refusal(self._files.refusals, named.digest, Refusal(reason, lasts))
             except OSError as problem:
                 logger.error("bundle %s is not used: %s; %s", named.version, reason, problem)
+
+    def _load_untried(self, plan: RolloutPlan) -> None:
+        """Load one of the bundles that another process, or a death, has kept this one from trying.
+
+        No other one can examine photos, and not every death is the bundle's fault.
+        """
+        for named in plan.named:
+            is_untried = named.digest in self._untried or named.digest in plan.retried
+            if self._loaded or not is_untried or named.digest not in plan.folders:
+                continue
+            self._untried.discard(named.digest)
+            self._failed.pop(named.digest, None)
+            logger.error("bundle %s is tried after all: no other one can be used", named.version)
+            self._load(named, plan)
 
     def _is_replaceable(self, named: NamedBundle, plan: RolloutPlan) -> bool:
         others = {bundle.digest for bundle in plan.usable} - self._failed.keys()

@@ -106,25 +106,35 @@ class LoadAttempts:
 
 
 def forget_attempts(folder: Path, named: Collection[str]) -> None:
-    """In the parent: forget the loads of bundles that a roll-out no longer names, by digest."""
+    """In the parent: forget deaths of more than an hour ago, and all loads of other bundles.
+
+    ``named`` are the digests of the bundles that the roll-out names.
+    """
     for file in folder.glob("*"):
-        if file.name.split(".")[0] not in named:
+        age = _seconds_since_death(file)
+        is_old = age is not None and age >= REMEMBERED_SECONDS
+        if is_old or file.name.split(".")[0] not in named:
             with suppress(OSError):
                 file.unlink(missing_ok=True)
 
 
 def _is_dead(file: Path) -> bool:
+    age = _seconds_since_death(file)
+    return age is not None and age < REMEMBERED_SECONDS
+
+
+def _seconds_since_death(file: Path) -> float | None:
+    """The age of a file that its process no longer locks; None if it does, or has removed it."""
     try:
         probe = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:  # it has just been removed
-        return False
+        return None
     try:
         # Shared, so that two processes that look at the same time do not hide it from each other.
         fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)
         status = os.fstat(probe)
-        removed = status.st_nlink == 0
-        return not removed and time.time() - status.st_mtime < REMEMBERED_SECONDS
+        return time.time() - status.st_mtime if status.st_nlink else None
     except OSError:  # its process lives
-        return False
+        return None
     finally:
         os.close(probe)

@@ -115,6 +115,8 @@ class RolloutWatch:
                 self.check_refusals()
                 if time.monotonic() >= due:
                     self.check_pointer()
+                    if self._plan is not None:
+                        self._forget_attempts(self._plan)
                     due = time.monotonic() + self._interval * random.uniform(0.5, 1.5)
             except Exception:
                 logger.exception("the roll-out was not checked")
@@ -152,11 +154,14 @@ class RolloutWatch:
             return
         self._on_change(plan)
         self._plan = plan
-        forget_attempts(self._files.attempts, {bundle.digest for bundle in plan.named})
+        self._forget_attempts(plan)
         try:
             plan.write(self._files.rollout)
         except OSError as error:
             logger.error("running processes keep the bundles that they have: %s", error)
+
+    def _forget_attempts(self, plan: RolloutPlan) -> None:
+        forget_attempts(self._files.attempts, {bundle.digest for bundle in plan.named})
 
     def _report_refusal(self, digest: str, reason: str, plan: RolloutPlan) -> None:
         version = _version_of(digest, plan)

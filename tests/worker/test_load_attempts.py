@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 import pytest
 
 from damage_tasks import wiring
-from damage_tasks.worker.load_attempts import LoadAttempts
+from damage_tasks.errors import BundleError
+from damage_tasks.worker.load_attempts import LoadAttempts, forget_attempts
 from damage_tasks.worker.rollout_plan import RolloutPlan
 from damage_tasks.worker.runtime import WorkerRuntime
 from damage_tasks.worker.worker_startup import WorkerStartup
@@ -46,10 +47,14 @@ def kill_this_process() -> NoReturn:
 
 
 class Crashing:
-    """An engine whose native code ends the process that opens one of these ``versions``."""
+    """An engine whose native code ends the process that opens one of these ``versions``.
+
+    It reports an error for those in ``failing``.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, crash: Callable[[], NoReturn]) -> None:
         self.versions: set[str] = set()
+        self.failing: set[str] = set()
         open_networks = wiring.build_segmenter
         tests = os.getpid()
 
@@ -58,6 +63,8 @@ class Crashing:
                 if os.getpid() == tests:
                     pytest.fail("it is retried")
                 crash()
+            if bundle.identity.version in self.failing:
+                raise BundleError("a golden photo has another verdict")
             return open_networks(settings, bundle)
 
         monkeypatch.setattr(wiring, "build_segmenter", build_segmenter)
@@ -171,6 +178,24 @@ def test_if_all_bundles_kill_their_processes_the_last_one_continues_to_do_so(
         dies(worker.start)
 
 
+def test_a_refused_bundle_is_tried_after_all_if_its_substitute_fails(
+    worker: Worker, crashing: Crashing
+) -> None:
+    crashing.versions = {"2.1.0"}
+    worker.set(v2_1_0=100)
+    dies(worker.start)
+    dies(worker.start)
+    crashing.versions, crashing.failing = set(), {"2.0.0"}
+    worker.start()
+    assert worker.pipeline.versions == {"2.1.0"}
+    worker.watch.check_refusals()
+    assert worker.post() == ["bundle 2.1.0 is refused", "bundle 2.0.0 is refused"]
+    plan = RolloutPlan.read(worker.files.rollout)
+    assert plan is not None and not plan.usable
+    worker.pipeline.serving = worker.new_process(plan).open()
+    assert worker.pipeline.versions == {"2.1.0"}
+
+
 def test_a_load_that_ends_in_an_error_or_in_time_is_not_a_death(tmp_path: Path) -> None:
     attempts = LoadAttempts(tmp_path)
     with attempts.record(DIGEST):
@@ -249,6 +274,21 @@ def test_deaths_are_forgotten_after_an_hour(tmp_path: Path) -> None:
     for file in tmp_path.iterdir():
         os.utime(file, (time.time() - 3601,) * 2)
     assert attempts.deaths(DIGEST) == 0
+
+
+def test_files_of_deaths_are_removed_after_an_hour_but_not_those_of_a_living_process(
+    tmp_path: Path,
+) -> None:
+    attempts = LoadAttempts(tmp_path)
+    killed_together(attempts, 2)
+    with attempts.record(DIGEST):
+        forget_attempts(tmp_path, {DIGEST})
+        assert len(list(tmp_path.iterdir())) == 3
+        for file in tmp_path.iterdir():
+            os.utime(file, (time.time() - 3601,) * 2)
+        forget_attempts(tmp_path, {DIGEST})
+        (living,) = tmp_path.iterdir()
+        assert living.name.endswith(f".{os.getpid()}")
 
 
 def test_a_bundle_is_loaded_where_no_file_can_be_written(
