@@ -30,6 +30,9 @@ def test_every_message_ends_as_one_verdict_or_one_dead_letter(
     assert account.table["events missing"] == 0
     assert account.table["deaths, deliverer killed"] >= 1
     assert account.table["pointer moves"] >= 2
+    assert account.table["deaths, shadow killed"] >= 1
+    assert account.table["photos of the shadow, examined"] >= PHOTOS / 4
+    assert account.table["verdicts of the shadow that count"] == 0
     for version in ("1.0.0", "1.1.0"):
         assert account.table[f"photos, version {version}"] >= 1
     for type in ("inspection.completed", "inspection.failed", "case.completed"):

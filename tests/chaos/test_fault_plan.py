@@ -6,7 +6,15 @@ from collections import Counter
 
 import pytest
 
-from tools.chaos.fault_plan import CRASH, DEATHS, DELIVERER_DEATHS, HANG, OUTAGES, make_plan
+from tools.chaos.fault_plan import (
+    CRASH,
+    DEATHS,
+    DELIVERER_DEATHS,
+    HANG,
+    OUTAGES,
+    SHADOW_DEATHS,
+    make_plan,
+)
 
 
 def test_the_same_seed_breaks_the_same_things() -> None:
@@ -30,6 +38,7 @@ def test_everything_is_broken_at_least_once(photos: int) -> None:
     assert {fault.what for fault in plan.outages} == set(OUTAGES)
     assert {fault.what for fault in plan.deaths} == set(DEATHS)
     assert {fault.what for fault in plan.deliverer_deaths} == set(DELIVERER_DEATHS)
+    assert {fault.what for fault in plan.shadow_deaths} == set(SHADOW_DEATHS)
     assert plan.pointer_moves
 
 

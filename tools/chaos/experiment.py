@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from threading import Thread
 
-from damage_tasks.devstack import Stack
+from damage_tasks import shadow_worker
+from damage_tasks.devstack import Stack, event_deliverer
 from damage_tasks.devstack.aws_emulator import Emulator
 from damage_tasks.results.delivery_queue import DeliveryQueue
 from damage_tasks.results.schema_upgrade import migrate
@@ -19,12 +20,13 @@ from damage_tasks.sqs.queues import read_queue
 from tools.chaos import rollout_mover
 from tools.chaos.accounting import Account
 from tools.chaos.dead_letter_replay import replay_letters_with_verdicts
-from tools.chaos.deliverer_process import DelivererProcess
 from tools.chaos.event_receivers import EventReceivers
 from tools.chaos.fault_plan import Fault, Plan
 from tools.chaos.inventory import take_stock
 from tools.chaos.rollout_mover import RolloutMover
 from tools.chaos.sender import Post, Sent
+from tools.chaos.shadow import messages_left, shadow_settings, start_shadow, wait_for_shadow
+from tools.chaos.single_process import START_TIMEOUT_SECONDS, SingleProcess
 from tools.chaos.worker_pool import Workers
 from tools.fault_proxy import PASS, RESET, FaultProxy
 from tools.hostile.corpus import corpus, settings_for
@@ -71,11 +73,14 @@ class Chaos:
             cases = corpus(ground)
             plan = make(cases)
             workers = Workers(stack, self.workers, grace=GRACE_PERIOD_SECONDS)
-            deliverer = DelivererProcess(stack)
+            assert stack.deliverer
+            deliverer = SingleProcess(stack.deliverer, event_deliverer.READY)
+            shadow = SingleProcess(start_shadow(stack), shadow_worker.READY, needs_store=True)
             post = Post(stack, ground)
             post.prepare(plan.photos)
             self.report(f"{len(plan.outages)} outages, {len(plan.deaths)} deaths; starting workers")
             workers.start()
+            shadow.child.wait_for(shadow_worker.READY, START_TIMEOUT_SECONDS)
             try:
                 begun = time.time()
                 self._receivers.misbehave(plan.seed)
@@ -89,22 +94,29 @@ class Chaos:
                 for lane in lanes:
                     lane.start()
                 deliverer.start(partial(self._lane, plan.deliverer_deaths, deliverer.harm))
+                shadow.start(partial(self._lane, plan.shadow_deaths, shadow.harm))
                 while any(lane.is_alive() for lane in lanes):
                     self._progress(stack, post.sent)
                     time.sleep(5)
                 left = self._wait_for_quiet(stack, post.sent)
+                behind = messages_left(stack)
                 # Whatever remains with a verdict after that is a fault of ours.
                 if replayed := replay_letters_with_verdicts(stack):
                     left = self._wait_for_quiet(stack, post.sent)
                 self._receivers.heal()
-                deliverer.wait_until_calm()
+                for single in (deliverer, shadow):
+                    single.wait_until_calm()
                 self._wait_for_events(stack)
+                wait_for_shadow(stack, self.quiet, self.report)
+                shadow.stop()
                 deliverer.stop()
             finally:
                 workers.stop()
+                shadow.child.kill()
             account = take_stock(
-                stack, post, workers, deliverer, self._receivers, self.passed, left
+                stack, post, workers, (deliverer, shadow), self._receivers, self.passed, left
             )
+            account.table["waiting for the shadow when the queue was empty"] = behind
             account.table["dead letters with a verdict, replayed"] = replayed
             account.table["seconds"] = round(time.time() - begun)
             return account
@@ -143,6 +155,7 @@ class Chaos:
                         **SETTINGS,
                         **self._receivers.settings,
                         **rollout_mover.SETTINGS,
+                        **shadow_settings(emulator, VISIBILITY_TIMEOUT_SECONDS),
                         "AWS_ENDPOINT_URL": self._proxy.url,
                     },
                 )

@@ -25,6 +25,7 @@ OUTAGES = {
     "postgres crashed": (0, 0),
     "postgres away": (1, 5),
 }
+KILLED = "killed"
 # What is killed; mostly processes, as by the OOM killer.
 PROCESS_KILLED, WORKER_KILLED, WORKER_TERMINATED = (
     "process killed", "worker killed", "worker terminated",
@@ -34,6 +35,8 @@ DEATHS = (
 )  # fmt: skip
 DELIVERER_KILLED, DELIVERER_TERMINATED = "deliverer killed", "deliverer terminated"
 DELIVERER_DEATHS = (DELIVERER_KILLED, DELIVERER_KILLED, DELIVERER_TERMINATED)
+SHADOW_KILLED, SHADOW_TERMINATED = "shadow killed", "shadow terminated"
+SHADOW_DEATHS = (SHADOW_KILLED, SHADOW_KILLED, SHADOW_TERMINATED)
 POINTER_MOVED = "pointer moved"
 
 OUTAGE_PAUSE_SECONDS = (0.5, 2.0)  # between two outages
@@ -89,6 +92,7 @@ class Plan:
     outages: tuple[Fault, ...]
     deaths: tuple[Fault, ...]
     deliverer_deaths: tuple[Fault, ...]
+    shadow_deaths: tuple[Fault, ...]
     pointer_moves: tuple[Fault, ...]
 
     @property
@@ -121,8 +125,9 @@ def make_plan(
         ),
         outages=outages,
         deaths=tuple(_deaths(chance, end, DEATHS)),
-        # Of its own generator, so that a seed has the same faults without it.
+        # Of their own generators, so that a seed has the same faults without them.
         deliverer_deaths=tuple(_deaths(random.Random(f"deliverer {seed}"), end, DELIVERER_DEATHS)),
+        shadow_deaths=tuple(_deaths(random.Random(f"shadow {seed}"), end, SHADOW_DEATHS)),
         pointer_moves=tuple(_moves(random.Random(f"pointer {seed}"), end)),
     )
 

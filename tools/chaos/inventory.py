@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +14,6 @@ from damage_tasks.results.tables import deliveries, findings, inspections
 from damage_tasks.sqs.dead_letters import dead_letters_of
 from damage_tasks.sqs.queues import read_queue
 from tools.chaos.accounting import Account, Row, Stored, longest_recovery, reckon
-from tools.chaos.deliverer_process import DelivererProcess
 from tools.chaos.event_accounting import EventStock, Recorded, reckon_events
 from tools.chaos.event_receivers import EventReceivers, event_of
 from tools.chaos.fault_plan import (
@@ -23,9 +23,12 @@ from tools.chaos.fault_plan import (
     HANG,
     POINTER_MOVED,
     PROCESS_KILLED,
+    SHADOW_DEATHS,
     Fault,
 )
 from tools.chaos.sender import Post
+from tools.chaos.shadow import reckon_shadow, take_shadow_stock
+from tools.chaos.single_process import SingleProcess
 from tools.chaos.worker_pool import NOT_OURS, Workers, lost_processes
 from tools.redrive import queue_urls
 
@@ -34,7 +37,7 @@ def take_stock(
     stack: Stack,
     post: Post,
     workers: Workers,
-    deliverer: DelivererProcess,
+    singles: Sequence[SingleProcess],
     receivers: EventReceivers,
     passed: list[tuple[Fault, float, float]],
     left: int,
@@ -43,10 +46,13 @@ def take_stock(
     stored = read_stored(stack, left)
     account = reckon(post.sent, stored)
     table = account.table
-    # Photos do not wait while the deliverer is down or the pointer moves.
-    harmless = (*DELIVERER_DEATHS, POINTER_MOVED)
+    # Photos do not wait while the deliverer or the shadow is down, or the pointer moves.
+    harmless = (*DELIVERER_DEATHS, *SHADOW_DEATHS, POINTER_MOVED)
     table["pointer moves"] = sum(fault.what == POINTER_MOVED for fault, _, _ in passed)
     table.update(_photos_by_version(stack))
+    table["photos with the finding of another bundle"] = mixed = _photos_of_mixed_bundles(stack)
+    if mixed:
+        account.problems.append(f"{mixed} photos name another bundle than their finding does")
     passed = [entry for entry in passed if entry[0].what not in harmless]
     table["messages"] = post.messages
     table["outages"] = len(passed) - sum(fault.what in DEATHS for fault, _, _ in passed)
@@ -58,11 +64,14 @@ def take_stock(
     table["longest recovery in seconds"] = round(
         longest_recovery(passed, post.sent, stored.rows), 1
     )
-    for cause in sorted(set(DELIVERER_DEATHS)):
-        table[f"deaths, {cause}"] = deliverer.deaths[cause]
+    for cause in sorted({*DELIVERER_DEATHS, *SHADOW_DEATHS}):
+        table[f"deaths, {cause}"] = sum(single.deaths[cause] for single in singles)
     events = reckon_events(stored.rows, take_event_stock(stack, receivers))
     table.update(events.table)
-    account.problems += [*workers.problems, *deliverer.problems, *events.problems]
+    shadow = reckon_shadow(take_shadow_stock(stack))
+    table.update(shadow.table)
+    account.problems += [*workers.problems, *events.problems, *shadow.problems]
+    account.problems += [problem for single in singles for problem in single.problems]
     return account
 
 
@@ -72,6 +81,19 @@ def _photos_by_version(stack: Stack) -> dict[str, int]:
     query = sa.select(version, sa.func.count()).group_by(version).order_by(version)
     with engine.connect() as connection:
         found = {f"photos, version {name}": count for name, count in connection.execute(query)}
+    engine.dispose()
+    return found
+
+
+def _photos_of_mixed_bundles(stack: Stack) -> int:
+    engine = sa.create_engine(stack.environment["DAMAGE_DATABASE_URL"])
+    query = (
+        sa.select(sa.func.count())
+        .select_from(inspections.join(findings, findings.c.id == inspections.c.finding_id))
+        .where(inspections.c.bundle_digest.is_distinct_from(findings.c.bundle_digest))
+    )
+    with engine.connect() as connection:
+        found = connection.execute(query).scalar_one()
     engine.dispose()
     return found
 

@@ -1,4 +1,4 @@
-"""Ends the deliverer of events again and again, and restarts it like Kubernetes."""
+"""Ends a process that runs next to the workers again and again, and restarts it like Kubernetes."""
 
 from __future__ import annotations
 
@@ -8,30 +8,34 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event, Thread
 
-from damage_tasks.devstack import Stack
 from damage_tasks.devstack.child_processes import Child
-from damage_tasks.devstack.event_deliverer import READY
 from damage_tasks.errors import StackError
-from tools.chaos.fault_plan import DELIVERER_KILLED, Fault
+from tools.chaos.fault_plan import KILLED, Fault
 
 GRACE_PERIOD_SECONDS = 45.0  # the chart's terminationGracePeriodSeconds
 START_TIMEOUT_SECONDS = 120.0
-MIN_LIFE_SECONDS = 2.0  # in which it delivers something
+RESTART_PAUSE_SECONDS = 1.0
+MIN_LIFE_SECONDS = 2.0  # in which it does some of its work
 
 
 @dataclass
-class DelivererProcess:
-    """The deliverer of ``stack``."""
+class SingleProcess:
+    """The only process of its kind, which logs ``ready`` when it works.
 
-    stack: Stack
+    ``needs_store``: it ends if what it needs is unavailable while it starts, and is started again.
+    """
+
+    child: Child
+    ready: str
+    needs_store: bool = False
     deaths: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
     def start(self, faults: Callable[[], None]) -> None:
         """Call ``faults``, which calls `harm`, in a thread that lives until `stop`."""
         self._calm, self._stopped = Event(), Event()
-        # Linux would end the deliverer together with the thread that started it.
-        self._keeper = Thread(target=self._run, args=(faults,), name="deliverer", daemon=True)
+        # Linux would end the process together with the thread that started it.
+        self._keeper = Thread(target=self._run, args=(faults,), name=self.child.name, daemon=True)
         self._keeper.start()
 
     def stop(self) -> None:
@@ -46,24 +50,21 @@ class DelivererProcess:
 
     def harm(self, fault: Fault) -> None:
         """Kill or terminate it, and start it again."""
-        deliverer = self._deliverer
         self._check()
-        if fault.what == DELIVERER_KILLED:
-            deliverer.kill()
+        if fault.what.endswith(KILLED):
+            self.child.kill()
         else:
-            self._terminate(deliverer)
+            self._terminate()
         self.deaths[fault.what] += 1
         starts = self._starts()
-        deliverer.start_again()
+        self.child.start_again()
         end = time.monotonic() + START_TIMEOUT_SECONDS
         while self._starts() == starts and time.monotonic() < end:
+            if self.needs_store and self.child.returncode is not None:
+                time.sleep(RESTART_PAUSE_SECONDS)
+                self.child.start_again()
             time.sleep(0.1)
         time.sleep(MIN_LIFE_SECONDS)
-
-    @property
-    def _deliverer(self) -> Child:
-        assert self.stack.deliverer
-        return self.stack.deliverer
 
     def _run(self, faults: Callable[[], None]) -> None:
         try:
@@ -74,16 +75,18 @@ class DelivererProcess:
 
     def _check(self) -> None:
         try:
-            self._deliverer.check()
+            self.child.check()
         except StackError as error:
             self.problems.append(str(error))
 
-    def _terminate(self, deliverer: Child) -> None:
+    def _terminate(self) -> None:
         began = time.monotonic()
-        deliverer.terminate()
-        deliverer.wait(GRACE_PERIOD_SECONDS)
+        self.child.terminate()
+        self.child.wait(GRACE_PERIOD_SECONDS)
         if time.monotonic() - began >= GRACE_PERIOD_SECONDS:
-            self.problems.append(f"the deliverer has not ended in {GRACE_PERIOD_SECONDS:.0f} s")
+            self.problems.append(
+                f"the {self.child.name} has not ended in {GRACE_PERIOD_SECONDS:.0f} s"
+            )
 
     def _starts(self) -> int:
-        return self._deliverer.log.read_text(errors="replace").count(READY)
+        return self.child.log.read_text(errors="replace").count(self.ready)
