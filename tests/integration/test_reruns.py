@@ -24,7 +24,7 @@ from damage_tasks.sqs.queues import read_queue
 from damage_tasks.storage.object_keys import photo_key
 from tests.conftest import new_database
 from tests.integration.delivery.stage import wait_until
-from tools.sample_pictures_and_results import finding, inspection, jpeg
+from tools.sample_pictures_and_results import BUNDLE, finding, inspection, jpeg
 from tools.small_bundles import write_bundle
 
 pytestmark = pytest.mark.xdist_group("reruns")
@@ -87,6 +87,16 @@ class Deployment:
         )  # fmt: skip
         self.runs.append(run)
         return run
+
+    def compare(self, report: Path, *versions: str) -> str:
+        """Run ``damage-tasks compare`` and return what it prints."""
+        done = subprocess.run(
+            [sys.executable, "-m", "damage_tasks", "compare", *versions,
+             "--since", "2026-11-01", "--out", str(report)],
+            env=self.environment, text=True, capture_output=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def count(self, *conditions: Any) -> int:
         """The number of findings of the other bundle."""
@@ -175,6 +185,22 @@ def test_a_run_waits_while_urgent_photos_do_and_then_continues(deployment: Deplo
     assert run.returncode == 0, rest
     assert "examined 20 kept photos" in rest
     assert deployment.count() == 20
+
+
+def test_what_a_run_finds_is_compared_with_what_the_photos_verdicts_say(
+    deployment: Deployment,
+) -> None:
+    deployment.add_photos(12)
+    deployment.start_worker()
+    run = deployment.rerun()
+    output, _ = run.communicate(timeout=300)
+    assert run.returncode == 0, output
+    report = deployment.folder / "report.html"
+    done = deployment.compare(report, BUNDLE.version, "2.1.0")
+    assert "12 photos, the same verdict on" in done
+    page = report.read_text()
+    assert "on the same 12 photos" in page
+    assert "not enough decisions" in done
 
 
 def test_a_run_that_is_stopped_says_how_to_continue(deployment: Deployment) -> None:
