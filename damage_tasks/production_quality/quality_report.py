@@ -15,9 +15,8 @@ from damage_tasks.results.quality_counts import (
     PhotoKind,
     count_photos,
     find_decided,
-    find_makes,
-    sample_photos,
 )
+from damage_tasks.results.quality_sample import find_makes, sample_photos
 
 if TYPE_CHECKING:
     from damage_tasks.production_quality.review_plan import ReviewPlan
@@ -76,7 +75,8 @@ class QualityReport:
     ``by`` has the same figures by ``type`` (whether the photo shows damage of the type),
     ``light``, ``camera`` (make) and ``bundle``; ``audited`` is the number of decided photos that
     the audit drew. ``agreement`` is that of two people about the same photos. ``money`` is None if
-    no costs are set, or nobody has decided.  ``plan`` is how photos are chosen for people now.
+    no costs are set, or nobody has decided. ``plan`` is how photos are chosen for people now.
+    ``photos_are_estimated``: whether the numbers of photos are estimates from a sample.
     """
 
     since: datetime
@@ -88,6 +88,7 @@ class QualityReport:
     agreement: Agreement
     money: Money | None = None
     plan: ReviewPlan | None = None
+    photos_are_estimated: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -104,6 +105,7 @@ class QualityReport:
             "agreement": asdict(self.agreement),
             "money": asdict(self.money) if self.money else None,
             "plan": self.plan.to_dict() if self.plan else None,
+            "photos_are_estimated": self.photos_are_estimated,
         }
 
 
@@ -136,6 +138,7 @@ def report_quality(
         audited=sum(photo.is_audited for photo in decided),
         agreement=agreement(photo.verdicts for photo in decided if photo.verdicts),
         money=_money(people, sum(photos.values()), costs) if costs else None,
+        photos_are_estimated=len(sample.intervals) > 1,
     )
 
 

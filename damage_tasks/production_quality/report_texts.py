@@ -40,6 +40,8 @@ def shown(estimate: Estimate | None) -> str:
 def sentences(report: QualityReport) -> Iterator[str]:
     """What people do, what it costs and what it saves, in words."""
     work = report.people
+    if report.photos_are_estimated:
+        yield "The numbers of photos are estimated from a sample."
     if report.plan is not None:
         yield " ".join(_plan(report.plan))
     yield (

@@ -19,23 +19,19 @@ from damage_tasks.decision import (
 )
 from damage_tasks.inspection import REVIEW_BAND, Verdict
 from damage_tasks.results.decisions import decisions_of
+from damage_tasks.results.examined_photos import has_verdict
+from damage_tasks.results.quality_sample import PhotoSample
 from damage_tasks.results.tables import damages, findings, inspections
-from damage_tasks.results.time_sample import Interval, sample_intervals
+from damage_tasks.results.time_sample import Interval
 from damage_tasks.results.work_lists import audit_bound
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
 
 SCORE_STEPS = 20
-# Up to this number, all photos are counted, otherwise about as many: the shares of kinds hardly
-# become more precise.
-MAX_PHOTOS = 50_000
 # Mean luma, as in the evaluation of bundles; the rest is "bright".
 LIGHT_LIMITS = {"dark": 75 / 255, "even": 165 / 255}
 
-# Makes of cameras with figures of their own, and cameras that are counted to find them.
-MAX_MAKES = 8
-MAX_CAMERAS = 500
 OTHER_CAMERA = "other"
 UNKNOWN_CAMERA = "unknown"
 
@@ -76,42 +72,6 @@ class DecidedPhoto:
     verdicts: tuple[str, str] | None
 
 
-class PhotoSample(NamedTuple):
-    """Intervals whose photos represent all ``total`` photos of a period."""
-
-    intervals: Sequence[Interval]
-    total: int
-
-
-def sample_photos(connection: Connection, since: datetime) -> PhotoSample:
-    """About `MAX_PHOTOS` of the photos examined since ``since``, or all if there are fewer."""
-    now = datetime.now(UTC)
-    number = sa.select(sa.func.count()).where(*_has_verdict(Interval(since, now)))
-    total = connection.execute(number).scalar_one()
-    share = MAX_PHOTOS / total if total > MAX_PHOTOS else 1.0
-    return PhotoSample(sample_intervals(since, now, share), total)
-
-
-def find_makes(connection: Connection, sample: PhotoSample) -> list[str]:
-    """The makes of the cameras of most photos of ``sample``, at most `MAX_MAKES`.
-
-    Anybody can write any make into a photo, so their number has no other limit.
-    """
-    c, number = inspections.c, sa.func.count().label("photos")
-    makes: Counter[str] = Counter()
-    for interval in sample.intervals:
-        query = (
-            sa.select(c.camera, number)
-            .where(*_has_verdict(interval), c.camera.is_not(None))
-            .group_by(c.camera)
-            .order_by(number.desc(), c.camera)
-            .limit(MAX_CAMERAS)
-        )
-        for camera, photos in connection.execute(query):
-            makes[camera.partition(" ")[0]] += photos
-    return [make for make, _ in makes.most_common(MAX_MAKES)]
-
-
 class PhotoCounts(NamedTuple):
     """Numbers of photos by kind, and of those that have damage of a type, by type and kind."""
 
@@ -128,14 +88,14 @@ def count_photos(connection: Connection, sample: PhotoSample, makes: Sequence[st
     photos: Counter[PhotoKind] = Counter()
     types: dict[str, Counter[PhotoKind]] = {}
     for interval in sample.intervals:
-        query = _examined(sa.func.count().label("photos"), *kind).where(*_has_verdict(interval))
+        query = _examined(sa.func.count().label("photos"), *kind).where(*has_verdict(interval))
         for row in connection.execute(query.group_by(*kind)):
             photos[_kind_of(row)] += row.photos
         number = sa.func.count(inspections.c.id.distinct()).label("photos")
         query = (
             _examined(number, damages.c.type, *kind)
             .join(damages, damages.c.finding_id == findings.c.id)
-            .where(*_has_verdict(interval))
+            .where(*has_verdict(interval))
             .group_by(damages.c.type, *kind)
         )
         for row in connection.execute(query):
@@ -158,7 +118,7 @@ def find_decided(
     ``audit_share`` is the share of all photos that the random audit draws.
     """
     c, now = inspections.c, datetime.now(UTC)
-    conditions = (c.decided_at.is_not(None), *_has_verdict(Interval(since, now)))
+    conditions = (c.decided_at.is_not(None), *has_verdict(Interval(since, now)))
     columns = (c.id, c.photo_sha256, c.finding_id, *_kind_columns(makes))
     query = _examined(*columns).where(*conditions)
     decided = sa.select(c.id, c.finding_id).where(*conditions).subquery()
@@ -204,13 +164,6 @@ def _examined(*columns: Any) -> sa.Select[Any]:
     return sa.select(*columns).select_from(
         inspections.join(findings, findings.c.id == inspections.c.finding_id)
     )
-
-
-def _has_verdict(interval: Interval) -> Iterator[sa.ColumnElement[bool]]:
-    """Photos with a verdict of networks; rejected ones have none."""
-    yield inspections.c.finished_at >= interval.since
-    yield inspections.c.finished_at < interval.until
-    yield inspections.c.verdict.in_([str(Verdict.DAMAGED), str(Verdict.CLEAN)])
 
 
 def _kind_columns(makes: Sequence[str]) -> Iterator[sa.Label[Any]]:

@@ -14,8 +14,9 @@ from damage_tasks.inspection import PhotoFacts, Quality
 from damage_tasks.production_quality.quality_report import QualityReport, report_quality
 from damage_tasks.production_quality.report_texts import sentences
 from damage_tasks.production_quality.review_plan import Expected, ReviewPlan
-from damage_tasks.results import quality_counts
-from damage_tasks.results.quality_counts import LIGHT_LIMITS
+from damage_tasks.results import examined_photos, quality_sample
+from damage_tasks.results.quality_counts import LIGHT_LIMITS, count_photos, find_decided
+from damage_tasks.results.quality_sample import sample_photos
 from damage_tasks.results.store import Inspections
 from damage_tasks.review.recording import record
 from model_training.evaluation.breakdown import BRIGHTNESS_RANGES
@@ -90,7 +91,7 @@ def test_cameras_are_distinguished_by_their_make(
         "Apple": 6, "Applesauce": 1, "It's": 1, "Samsung": 2, "unknown": 40,
     }  # fmt: skip
     assert value(found["Apple"].precision) == 0.5
-    monkeypatch.setattr(quality_counts, "MAX_MAKES", 1)
+    monkeypatch.setattr(quality_sample, "MAX_MAKES", 1)
     found = report(store).by["camera"]
     assert {make: accuracy.photos for make, accuracy in found.items()} == {
         "Apple": 6, "other": 4, "unknown": 40,
@@ -202,24 +203,64 @@ def test_light_has_the_limits_of_evaluations() -> None:
     )
 
 
+def save_many(store: Inspections, number: int) -> None:
+    """Save photos of the last six days, one every ten minutes; every third is damaged."""
+    for each in range(number):
+        found = finding(damage("dent")) if each % 3 == 0 else finding()
+        ended = datetime.now(UTC) - timedelta(days=6, minutes=-10 * each)
+        store.save(
+            inspection(f"many-{each}", found, sha256=f"{9000 + each:064x}", finished_at=ended)
+        )
+
+
 def test_numbers_of_many_photos_are_estimated_from_a_sample(
     store: Inspections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for number in range(600):
-        found = finding(damage("dent")) if number % 3 == 0 else finding()
-        ended = datetime.now(UTC) - timedelta(days=6, minutes=-10 * number)
-        store.save(
-            inspection(f"many-{number}", found, sha256=f"{9000 + number:064x}", finished_at=ended)
-        )
+    save_many(store, 600)
     record(store, "many-0", "ann", "no_damage")
     with store.transaction() as connection:
         since = datetime.now(UTC) - timedelta(days=6, hours=1)
-        monkeypatch.setattr(quality_counts, "MAX_PHOTOS", 300)
-        sample = quality_counts.sample_photos(connection, since)
-        counts = quality_counts.count_photos(connection, sample, [])
-        decided = list(quality_counts.find_decided(connection, since, 1.0))
+        monkeypatch.setattr(quality_sample, "MAX_PHOTOS", 300)
+        sample = sample_photos(connection, since)
+        counts = count_photos(connection, sample, [])
+        decided = list(find_decided(connection, since, 1.0))
     assert len(sample.intervals) == 200
     assert sum(counts.photos.values()) == pytest.approx(sample.total, abs=5)
     damaged = sum(n for kind, n in counts.photos.items() if kind.found)
     assert damaged / sample.total == pytest.approx(1 / 3, abs=0.1)
     assert len(decided) == 1
+
+
+def test_a_report_says_whether_its_numbers_of_photos_are_estimates(
+    store: Inspections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "The numbers of photos are estimated from a sample."
+    assert said not in list(sentences(report(store)))
+    monkeypatch.setattr(quality_sample, "MAX_PHOTOS", 20)
+    found = report(store)
+    assert next(sentences(found)) == said
+    assert found.to_dict()["photos_are_estimated"]
+
+
+def test_of_very_many_photos_most_are_not_even_counted(
+    store: Inspections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_many(store, 800)
+    monkeypatch.setattr(quality_sample, "MAX_PHOTOS", 100)
+    monkeypatch.setattr(examined_photos, "MAX_COUNTED_PHOTOS", 200)
+    monkeypatch.setattr(examined_photos, "MIN_PILOT_PHOTOS", 50)
+    counted: list[int] = []
+
+    def note(*arguments: Any) -> int:
+        counted.append(count(*arguments))
+        return counted[-1]
+
+    count = examined_photos.count_photos
+    monkeypatch.setattr(examined_photos, "count_photos", note)
+    with store.transaction() as connection:
+        sample = sample_photos(connection, datetime.now(UTC) - timedelta(days=6, hours=1))
+        counts = count_photos(connection, sample, [])
+    assert sum(counted) < 400
+    assert not sample.is_exact
+    assert sample.total == pytest.approx(800, rel=0.4)
+    assert sum(counts.photos.values()) == pytest.approx(sample.total, abs=5)
