@@ -53,7 +53,8 @@ def run(
 
 
 def _print(report: DriftReport, console: Console) -> None:
-    console.print(f"{report.photos} of {report.total} photos, bundle {report.bundle or 'unknown'}")
+    total = f"{'' if report.total_is_exact else 'about '}{report.total}"
+    console.print(f"{report.photos} of {total} photos, bundle {report.bundle or 'unknown'}")
     if report.reference is None:
         console.print("there is no reference yet: it needs whole days with enough photos")
         return

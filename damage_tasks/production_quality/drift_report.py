@@ -53,8 +53,8 @@ class FigureDrift:
 class DriftReport:
     """The photos from ``since`` to ``until`` that ``bundle`` examined, against its reference.
 
-    ``photos`` were compared of ``total``. There are no ``figures`` if these are too few, or if
-    there is no reference yet.
+    ``photos`` were compared of ``total``, which is an estimate unless ``total_is_exact``. There are
+    no ``figures`` if these are too few, or if there is no reference yet.
     """
 
     since: datetime
@@ -64,6 +64,7 @@ class DriftReport:
     total: int
     reference: ChosenReference | None
     figures: Sequence[FigureDrift]
+    total_is_exact: bool = True
 
     @property
     def drifted(self) -> list[str]:
@@ -78,6 +79,7 @@ class DriftReport:
             "bundle": self.bundle,
             "photos": self.photos,
             "total": self.total,
+            "total_is_exact": self.total_is_exact,
             "reference": self.reference.to_dict() if self.reference else None,
             "figures": {figure.name: figure.to_dict() for figure in self.figures},
         }
@@ -103,7 +105,9 @@ def report_drift(
     figures: list[FigureDrift] = []
     if reference is not None and len(photos) >= settings.drift_photos:
         figures = compare_figures(reference.reference, photos, settings)
-    return DriftReport(since, until, bundle, len(photos), sample.total, reference, figures)
+    return DriftReport(
+        since, until, bundle, len(photos), sample.total, reference, figures, sample.is_exact
+    )
 
 
 def compare_figures(

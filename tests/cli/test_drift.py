@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
 from damage_tasks.inspection import Quality
+from damage_tasks.results import examined_photos
 from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.results.store import Inspections
 from tools.sample_pictures_and_results import finding, inspection
@@ -60,6 +61,15 @@ def test_the_day_before_had_not_drifted() -> None:
     done = run("--since", "36.5h", "--until", "30h")
     assert "hour" in done.output
     assert "brightness" not in done.stderr
+
+
+@pytest.mark.usefixtures("store")
+def test_an_estimated_number_of_photos_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert f" of {PHOTOS} photos" in run().output
+    assert json.loads(run("--json").stdout)["total_is_exact"]
+    monkeypatch.setattr(examined_photos, "MAX_COUNTED_PHOTOS", 20)
+    assert f" of about {PHOTOS} photos" in run().output
+    assert not json.loads(run("--json").stdout)["total_is_exact"]
 
 
 @pytest.mark.usefixtures("store")

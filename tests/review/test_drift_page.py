@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from damage_tasks.inspection import Quality
+from damage_tasks.results import examined_photos, photo_sample
 from tests.review.conftest import Open, ReviewSite
 from tests.review.test_korean_page import english_words
 from tests.review.test_review_browser import DESK, PHONE, violations
@@ -72,6 +73,16 @@ def test_the_page_is_korean(site: ReviewSite, chromium: Any) -> None:
     page.get_by_text("사진이 기준과 다릅니다").wait_for()
     assert english_words(page) <= {"PSI", "KS"}
     assert violations(page) == []
+
+
+def test_an_estimated_number_of_photos_is_called_so(
+    site: ReviewSite, chromium: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examined_photos, "MAX_COUNTED_PHOTOS", 20)
+    monkeypatch.setattr(photo_sample, "MAX_READ_PHOTOS", photo_sample.MAX_PHOTOS)
+    page = chromium.new_context(**DESK).new_page()
+    page.goto(f"{site.url}/drift")
+    page.get_by_role("cell", name=f"about {PHOTOS}", exact=True).wait_for()
 
 
 def test_without_photos_it_says_what_is_missing(review_site: Open, chromium: Any) -> None:
