@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import shelve
+import sys
 import time
+import urllib.request
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,10 +17,21 @@ import pytest
 from flower.events import EventsState
 from prometheus_client import generate_latest
 
+from damage_tasks.devstack.bus_and_flower import READY_TIMEOUT_SECONDS
+from damage_tasks.devstack.child_processes import Child
+from damage_tasks.devstack.loopback_ports import free_port
 from damage_tasks.flower import lost_workers
 from damage_tasks.flower.lost_workers import forget_lost_workers, keep_forgetting_lost_workers
+from tests.operators.conftest import wait_until
 
 HOUR = 3600.0
+# Flower's command with a search every moment.
+SEARCHES_OFTEN = """
+from damage_tasks.flower import lost_workers
+lost_workers.SEARCH_SECONDS = 0.2
+from damage_tasks.__main__ import main
+main()
+"""
 
 
 def observe(state: Any, type: str, worker: str, at: float, **fields: Any) -> None:
@@ -103,3 +120,36 @@ def test_workers_are_forgotten_again_and_again_while_flower_runs(
     examine(state, "busy", "photo of busy", time.time())
     asyncio.run(run())
     assert set(shown) == set(state.workers) == {"busy"}
+
+
+@pytest.mark.server
+def test_flower_forgets_the_workers_of_its_history_that_are_gone(tmp_path: Path) -> None:
+    state, now = EventsState(max_tasks_in_memory=10), time.time()
+    examine(state, "gone", "photo of gone", now - 2 * HOUR)
+    examine(state, "silent for a while", "photo of another", now - 60)
+    with shelve.open(f"{tmp_path}/flower") as history:
+        history["events"] = state
+    port = free_port()
+    child = Child(
+        "Flower",
+        [sys.executable, "-c", SEARCHES_OFTEN, "flower", f"--port={port}",
+         f"--db={tmp_path}/flower"],
+        log=tmp_path / "flower.log",
+        environment={
+            **os.environ,
+            # It also answers while its bus is unavailable.
+            "DAMAGE_EVENT_BUS_URL": f"redis://127.0.0.1:{free_port()}/0",
+            "AWS_REGION": "us-east-1",
+        },
+    )  # fmt: skip
+    child.start()
+    child.wait_for("Visit me at", READY_TIMEOUT_SECONDS)
+
+    def ask(path: str) -> set[str]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/{path}", timeout=60) as answer:
+            return set(json.load(answer))
+
+    assert ask("tasks") == {"photo of gone", "photo of another"}
+    wait_until(lambda: ask("workers?status=1") == {"silent for a while"}, "only the other worker")
+    child.terminate()
+    assert child.wait(60) == 0

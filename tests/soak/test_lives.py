@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -18,12 +19,13 @@ from tools.soak.samples import (
     MEMORY,
     PROCESSES,
     REPLACED,
+    STEP,
     THREADS,
     WITHIN,
     ProcessFigures,
     Samples,
 )
-from tools.soak.steadiness import FLAT, GROWS, Growth
+from tools.soak.steadiness import FLAT, GROWS, UNCLEAR, Growth
 
 HOUR = 3600
 WARM_UP = 900.0
@@ -35,7 +37,7 @@ Level = Callable[[float, float], float]  # of the seconds of birth, and the age 
 
 def settled(born: float, age: float) -> float:
     """Megabytes of a process that fills its caches."""
-    return 150 - 40 * float(np.exp(-age / 180))
+    return 150 - 40 * float(np.exp(-age / 60))
 
 
 def processes(
@@ -79,9 +81,10 @@ def problems(growth: dict[str, Growth], tmp_path: Path) -> list[str]:
 
 
 def test_processes_that_are_replaced_by_others_of_the_same_size_are_flat(tmp_path: Path) -> None:
-    growth = an_hour().growth(WARM_UP)
+    growth = an_hour(life=15 * 60.0).growth(WARM_UP, WARM_UP / 2)
     for key in (MEMORY, DESCRIPTORS, THREADS):
         assert growth[f"worker, {WITHIN}: {key}"].verdict == FLAT
+        assert growth[f"worker, {STEP}: {key}"].verdict == FLAT
         assert growth[f"worker, {BETWEEN}: {key}"].verdict == FLAT
     assert growth[f"worker: {PROCESSES}"].verdict == FLAT
     assert not problems(growth, tmp_path)
@@ -118,7 +121,7 @@ def test_memory_that_leaks_in_every_life_is_found_though_replacement_returns_it(
 ) -> None:
     growth = an_hour(memory=lambda born, age: settled(born, age) + 10 * age / HOUR).growth(WARM_UP)
     assert growth[f"worker, {WITHIN}: {MEMORY}"].verdict == GROWS
-    assert growth[f"worker, {BETWEEN}: {MEMORY}"].verdict == FLAT
+    assert growth[f"worker, {STEP}: {MEMORY}"].verdict == FLAT
     assert growth[f"worker: {MEMORY}"].verdict != GROWS
     (problem,) = problems(growth, tmp_path)
     assert problem.startswith(f"worker, {WITHIN}: {MEMORY} grows by ")
@@ -132,24 +135,80 @@ def test_a_leak_of_one_slot_of_many_is_found() -> None:
     assert growth[f"worker, {WITHIN}: {MEMORY}"].verdict == GROWS
 
 
-@pytest.mark.parametrize("life", [LIFE_SECONDS, 20 * 60.0])
+@pytest.mark.parametrize("life", [20 * 60.0, 15 * 60.0])
 def test_a_step_at_each_replacement_is_found(life: float, tmp_path: Path) -> None:
     growth = an_hour(
         memory=lambda born, age: settled(born, age) + 8 * round(born / life),
         descriptors=lambda born, age: 23.0 + 4 * round(born / life),
         life=life,
-    ).growth(WARM_UP)
+    ).growth(WARM_UP, life / 2)
     for key in (MEMORY, DESCRIPTORS):
         assert growth[f"worker, {WITHIN}: {key}"].verdict != GROWS
+        assert growth[f"worker, {STEP}: {key}"].verdict == FLAT
         assert growth[f"worker, {BETWEEN}: {key}"].verdict == GROWS
     assert len(problems(growth, tmp_path)) >= 2
 
 
-def test_a_step_in_a_single_process_is_found() -> None:
+def test_a_step_at_the_first_replacement_only_is_no_growth(tmp_path: Path) -> None:
     growth = an_hour(
-        descriptors=lambda born, age: 23.0 + (16 if born else 0), starts=(0.0,)
-    ).growth(WARM_UP)
-    assert growth[f"worker, {BETWEEN}: {DESCRIPTORS}"].verdict == GROWS
+        memory=lambda born, age: settled(born, age) + (12 if born else 0),
+        descriptors=lambda born, age: 23.0 + (18 if born else 0),
+        life=15 * 60.0,
+    ).growth(WARM_UP, WARM_UP / 2)
+    for key in (MEMORY, DESCRIPTORS):
+        assert growth[f"worker, {STEP}: {key}"].verdict == FLAT
+        assert growth[f"worker, {BETWEEN}: {key}"].verdict == FLAT
+        assert growth[f"worker: {key}"].verdict in {FLAT, REPLACED}
+    assert growth[f"worker, {STEP}: {MEMORY}"].trend.per_hour == pytest.approx(12, abs=0.5)
+    assert not problems(growth, tmp_path)
+
+
+def test_a_first_step_that_is_larger_than_what_processes_inherit_is_found(tmp_path: Path) -> None:
+    growth = an_hour(
+        memory=lambda born, age: settled(born, age) + (30 if born else 0), life=15 * 60.0
+    ).growth(WARM_UP, WARM_UP / 2)
+    (problem,) = problems(growth, tmp_path)
+    assert re.fullmatch(
+        rf"worker, {STEP}: {MEMORY} grows by (29|30)\.\d\d once; 16.00 is accepted", problem
+    )
+
+
+def test_after_one_replacement_it_is_not_known_whether_the_next_one_is_a_step_too() -> None:
+    growth = an_hour(descriptors=lambda born, age: 23.0 + (16 if born else 0)).growth(WARM_UP)
+    assert growth[f"worker, {STEP}: {DESCRIPTORS}"].verdict == FLAT
+    assert f"worker, {BETWEEN}: {DESCRIPTORS}" not in growth
+    assert growth[f"worker: {DESCRIPTORS}"].verdict == UNCLEAR
+
+
+def test_a_figure_of_all_processes_is_judged_after_the_first_replacement() -> None:
+    samples = an_hour(life=15 * 60.0)
+    samples.figures["worker: connections to PostgreSQL"] = [
+        5.0 if at < 1000 else 9.0 for at in samples.seconds
+    ]
+    growth = samples.growth(600.0, 300.0)
+    assert growth["worker: connections to PostgreSQL"].verdict == FLAT
+
+
+def test_a_leak_within_lives_that_are_replaced_often_is_found(tmp_path: Path) -> None:
+    growth = an_hour(
+        memory=lambda born, age: 150 + 40 * age / HOUR,
+        descriptors=lambda born, age: 23.0 + age // 90,
+        life=15 * 60.0,
+    ).growth(WARM_UP, 180.0)
+    for key in (MEMORY, DESCRIPTORS):
+        assert growth[f"worker, {WITHIN}: {key}"].verdict == GROWS
+        assert growth[f"worker, {BETWEEN}: {key}"].verdict == FLAT
+    assert problems(growth, tmp_path)
+
+
+def test_a_descriptor_that_each_process_opens_late_is_no_certain_growth(tmp_path: Path) -> None:
+    growth = an_hour(
+        memory=lambda born, age: 150.0,
+        descriptors=lambda born, age: 23.0 if age < 360 else 24.0,
+        life=9 * 60.0,
+    ).growth(WARM_UP, 180.0)
+    assert growth[f"worker, {WITHIN}: {DESCRIPTORS}"].verdict == UNCLEAR
+    assert not problems(growth, tmp_path)
 
 
 def test_slow_growth_of_processes_that_are_never_replaced_is_found() -> None:

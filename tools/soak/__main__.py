@@ -14,6 +14,9 @@ from tools.soak.long_run import LongRun
 WARM_UP_SHARE = 0.25
 MIN_WARM_UP_MINUTES = 6.0  # every part has restarted once
 MIN_MINUTES = 12.0
+PROCESS_WARM_UP_MINUTES = 3.0  # a process that examines a photo every two seconds settles in 80 s
+GENERATIONS = 4  # of processes in a run: the first step, and whether there are more
+PROCESSES = 4  # of two workers
 
 
 def main() -> int:
@@ -22,12 +25,17 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60.0, help="how long photos are sent")
     parser.add_argument("--rate", type=float, default=2.0, help="photos per second")
     parser.add_argument(
-        "--photos-per-process", type=int, help="replace processes more often than in production"
+        "--photos-per-process",
+        type=int,
+        help=f"after which processes are replaced; as many as give {GENERATIONS} generations",
     )
     parser.add_argument("--out", type=Path, default=Path("var/soak"), help="folder for the results")
     options = parser.parse_args()
     if options.minutes < MIN_MINUTES:
         parser.error(f"at least {MIN_MINUTES:g} minutes are needed to see growth")
+    photos = options.photos_per_process or round(
+        60 * options.minutes * options.rate / PROCESSES / GENERATIONS
+    )
     stack = (options.out / "stack").absolute()
     shutil.rmtree(stack, ignore_errors=True)
     run = LongRun(
@@ -35,16 +43,12 @@ def main() -> int:
         open_album().folder.absolute() / "2mp",
         minutes=options.minutes,
         photos_per_second=options.rate,
-        settings=(
-            {"DAMAGE_MAX_PHOTOS_PER_PROCESS": str(options.photos_per_process)}
-            if options.photos_per_process
-            else {}
-        ),
+        settings={"DAMAGE_MAX_PHOTOS_PER_PROCESS": str(photos)},
         report=lambda text: print(text, file=sys.stderr, flush=True),
     )
     run.run()
     warm_up_minutes = max(MIN_WARM_UP_MINUTES, WARM_UP_SHARE * options.minutes)
-    growth = run.samples.growth(60 * warm_up_minutes)
+    growth = run.samples.growth(60 * warm_up_minutes, 60 * PROCESS_WARM_UP_MINUTES)
     write_figures(run, growth, options.out)
     print("\n".join(summary(run, growth)))
     problems = problems_of(run, growth)

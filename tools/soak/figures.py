@@ -24,7 +24,8 @@ PANELS = (
 def problems_of(run: LongRun, growth: Mapping[str, Growth]) -> list[str]:
     """What is wrong, one line each."""
     return [*run.problems] + [
-        f"{name} grows by {found.trend.per_hour:.2f} an hour; {found.allowance:.2f} is accepted"
+        f"{name} grows by {found.trend.per_hour:.2f} {found.period}; "
+        f"{found.allowance:.2f} is accepted"
         for name, found in growth.items()
         if found.verdict == GROWS
     ]
@@ -61,12 +62,12 @@ def page(run: LongRun, growth: Mapping[str, Growth]) -> Iterator[str]:
     yield f"{machine['commit']}: {len(run.sent):,} photos, {run.photos_per_second:g} per second;"
     yield ", ".join(f"{what} {times} times" for what, times in run.restarts.items()) + "."
     yield ""
-    yield "| figure | median | growth per hour | 95 % interval | accepted | verdict |"
+    yield "| figure | median | growth | 95 % interval | accepted | verdict |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for name, found in sorted(growth.items()):
         line = found.trend
         yield (
-            f"| {name} | {line.level:.1f} | {line.per_hour:+.2f} | "
+            f"| {name} | {line.level:.1f} | {line.per_hour:+.2f} {found.period} | "
             f"{line.low:+.2f} to {line.high:+.2f} | {found.allowance:.1f} | {found.verdict} |"
         )
 

@@ -1,4 +1,9 @@
-"""Judges processes that are replaced: each one's life, and the level of successive lives."""
+"""Judges processes that are replaced: each one's life, and the level of successive lives.
+
+The first processes of a worker are forked before it consumes messages. Those that replace them
+inherit what it has allocated and opened since then, so they are larger; the ones that follow are
+not. This step happens once, so it is judged by its size and not as growth.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +17,7 @@ from tools.soak.steadiness import (
     BLOCKS,
     FLAT,
     GROWS,
+    ONCE,
     SECONDS_PER_HOUR,
     UNCLEAR,
     Allowance,
@@ -65,7 +71,8 @@ def growth_within(
 ) -> Growth | None:
     """The growth of the steepest life after its own warm-up, or None if all were too short.
 
-    What all lives have in common is judged as well, because it is more certain.
+    What all lives have in common is judged as well, because it is more certain. But a descriptor
+    that every process opens late is no leak, so many short lives do not count as a long one.
     """
     found = [
         (line, float(at[-1] - at[0]) / SECONDS_PER_HOUR)
@@ -74,7 +81,7 @@ def growth_within(
     if not found:
         return None
     mean = _mean([line for line, _ in found])
-    hours = sum(hours for _, hours in found)
+    hours = float(np.mean([hours for _, hours in found]))
     judged = [(line, _verdict(line, hours, allowance)) for line, hours in found]
     judged.append((mean, _verdict(mean, hours, allowance)))
     for verdict in (GROWS, UNCLEAR, FLAT):
@@ -88,33 +95,64 @@ def growth_within(
 def growth_between(lives: Sequence[Life], key: str, allowance: Allowance) -> Growth | None:
     """How the level of later lives differs from that of earlier ones at the same ages, per hour.
 
-    None if there is one generation only. With two lives, nothing tells chance from growth, so any
-    difference that is not accepted is growth.
+    Lives of the first generation are not compared; see `first_step`. None if there is only one
+    generation after it. With two lives, nothing tells chance from growth, so any difference that
+    is not accepted is growth.
     """
-    if len(lives) < 2:
+    _, later = _generations(lives)
+    if not later or not _generations(later)[1]:
         return None
+    births = [life.begun / SECONDS_PER_HOUR for life in later]
+    levels = _levels(later, key)
+    line = line_through(births, levels, float(np.median(levels)))
+    verdict = _verdict(line, max(births) - min(births), allowance)
+    return Growth(line, allowance.at(line.level), verdict)
+
+
+def first_step(lives: Sequence[Life], key: str, allowance: Allowance) -> Growth | None:
+    """How much higher the second generation is than the first at the same ages, once.
+
+    None if there is one generation only.
+    """
+    first, later = _generations(lives)
+    if not later:
+        return None
+    second, _ = _generations(later)
+    levels = _levels([*first, *second], key)
+    before = float(np.median(levels[: len(first)]))
+    step = float(np.median(levels[len(first) :])) - before
+    verdict = FLAT if step <= allowance.first_step else GROWS
+    return Growth(Trend(before, step, step, step), allowance.first_step, verdict, period=ONCE)
+
+
+def replaced_at(lives: Sequence[Life]) -> float | None:
+    """The second of the run when the last one of the second generation began, or None."""
+    _, later = _generations(lives)
+    return max(life.begun for life in _generations(later)[0]) if later else None
+
+
+def was_replaced(lives: Sequence[Life], seconds: Sequence[float]) -> bool:
+    """Whether one of ``lives`` began or ended between the first and the last of ``seconds``."""
+    return any(life.seconds[0] > seconds[0] or life.seconds[-1] < seconds[-1] for life in lives)
+
+
+def _generations(lives: Sequence[Life]) -> tuple[list[Life], list[Life]]:
+    """The first generation, and all later ones, of the lives that are long enough to compare."""
     longest = max(life.age for life in lives)
     compared = [
         life
         for life in lives
         if life.age >= COMPARED_LIFE_SHARE * longest and len(life.seconds) >= BLOCKS
     ]
-    if len(compared) < 2:
-        return None
-    births = [life.begun / SECONDS_PER_HOUR for life in compared]
-    generation = GENERATION_SHARE * longest / SECONDS_PER_HOUR
-    if max(births) - min(births) < generation:
-        return None
-    oldest = min(life.age for life in compared)
-    levels = [float(np.median(life.between(key, oldest / 2, oldest)[1])) for life in compared]
-    line = line_through(births, levels, float(np.median(levels)))
-    verdict = _verdict(line, max(births) - min(births), allowance)
-    return Growth(line, allowance.at(line.level), verdict)
+    end = min((life.begun for life in compared), default=0.0) + GENERATION_SHARE * longest
+    first = [life for life in compared if life.begun < end]
+    return first, [life for life in compared if life.begun >= end]
 
 
-def was_replaced(lives: Sequence[Life], seconds: Sequence[float]) -> bool:
-    """Whether one of ``lives`` began or ended between the first and the last of ``seconds``."""
-    return any(life.seconds[0] > seconds[0] or life.seconds[-1] < seconds[-1] for life in lives)
+def _levels(lives: Sequence[Life], key: str) -> list[float]:
+    """The medians of ``key`` in these lives, at ages that all of them have reached."""
+    oldest = min(life.age for life in lives)
+    return [float(np.median(life.between(key, oldest / 2, oldest)[1])) for life in lives]
 
 
 def _lines(

@@ -11,18 +11,25 @@ from pathlib import Path
 import psutil
 import sqlalchemy as sa
 
-from tools.soak.lives import Life, growth_between, growth_within, was_replaced
+from tools.soak.lives import (
+    Life,
+    first_step,
+    growth_between,
+    growth_within,
+    replaced_at,
+    was_replaced,
+)
 from tools.soak.memory_maps import mapped_memory
-from tools.soak.steadiness import FLAT, Allowance, Growth, trend
+from tools.soak.steadiness import FLAT, UNCLEAR, Allowance, Growth, trend
 
 MEMORY, DESCRIPTORS, THREADS = "memory, MB", "descriptors", "threads"
 PROCESSES = "processes"
 CONNECTIONS = "connections to PostgreSQL"
 TEMPORARY_MEGABYTES, FILES = "temporary files, MB", "temporary and state files"
 ALLOWANCES = {
-    MEMORY: Allowance(2.0, share=0.03),
-    DESCRIPTORS: Allowance(2.0),
-    THREADS: Allowance(1.0),
+    MEMORY: Allowance(2.0, share=0.03, first_step=16.0),
+    DESCRIPTORS: Allowance(2.0, first_step=24.0),
+    THREADS: Allowance(1.0, first_step=1.0),
     PROCESSES: Allowance(0.5),
     CONNECTIONS: Allowance(1.0),
     TEMPORARY_MEGABYTES: Allowance(1.0),
@@ -30,7 +37,7 @@ ALLOWANCES = {
 }
 
 
-WITHIN, BETWEEN = "within a life", "from life to life"
+WITHIN, BETWEEN, STEP = "within a life", "from life to life", "at the first replacement"
 REPLACED = "replaced"  # the lives of the program's processes are judged instead
 
 
@@ -84,23 +91,46 @@ class Samples:
         lives.append(Life(process.pid, process.created, at - process.age))
         return lives[-1]
 
-    def growth(self, warm_up_seconds: float) -> dict[str, Growth]:
+    def growth(
+        self, warm_up_seconds: float, life_warm_up_seconds: float | None = None
+    ) -> dict[str, Growth]:
         """How each figure grew after the first ``warm_up_seconds``.
 
-        Where processes were replaced, also the growth of each life after the same time, and of
-        later lives over earlier ones.
+        Where processes were replaced, also the growth of each life after ``life_warm_up_seconds``
+        (or the same time), the step at the first replacement, and the growth of later lives over
+        earlier ones.
         """
         found = {}
-        start = next((n for n, at in enumerate(self.seconds) if at >= warm_up_seconds), 0)
+        life_warm_up = warm_up_seconds if life_warm_up_seconds is None else life_warm_up_seconds
+        replaced = {
+            program: lives
+            for program, lives in self.lives.items()
+            if was_replaced(lives, self.seconds)
+        }
+        start = self._start(warm_up_seconds, life_warm_up, replaced.values())
         for name, values in self.figures.items():
             allowance = ALLOWANCES[name.rpartition(": ")[2]]
             line = trend(self.seconds[start:], values[start:])
             found[name] = Growth(line, allowance.at(line.level), line.verdict(allowance))
-        for program, lives in self.lives.items():
-            if was_replaced(lives, self.seconds):
-                for key in (MEMORY, DESCRIPTORS, THREADS):
-                    found |= _judged_by_life(program, key, lives, warm_up_seconds, found)
+        for program, lives in replaced.items():
+            for key in (MEMORY, DESCRIPTORS, THREADS):
+                found |= _judged_by_life(program, key, lives, life_warm_up, found)
         return found
+
+    def _start(
+        self, warm_up_seconds: float, life_warm_up: float, replaced: Iterable[Sequence[Life]]
+    ) -> int:
+        """The number of the first sample that is judged.
+
+        The first replacement belongs to the warm-up, if more than half of the rest remains.
+        """
+        settled = max(
+            (at + life_warm_up for lives in replaced if (at := replaced_at(lives)) is not None),
+            default=0.0,
+        )
+        if warm_up_seconds < settled < (warm_up_seconds + self.seconds[-1]) / 2:
+            warm_up_seconds = settled
+        return next((n for n, at in enumerate(self.seconds) if at >= warm_up_seconds), 0)
 
 
 def _judged_by_life(
@@ -113,22 +143,26 @@ def _judged_by_life(
     """The growth of lives, and of the whole program if that explains it.
 
     A replacement excuses growth of the program only if nothing else can: every life is certainly
-    flat, later ones are certainly not higher, and there are not more of them.
+    flat, later ones are certainly not higher, and there are not more of them. With two generations
+    only, a leak at each replacement looks like the step that is accepted once.
     """
     allowance = ALLOWANCES[key]
     by_life = {
         f"{program}, {kind}: {key}": growth
         for kind, growth in (
             (WITHIN, growth_within(lives, key, allowance, warm_up_seconds)),
+            (STEP, first_step(lives, key, allowance)),
             (BETWEEN, growth_between(lives, key, allowance)),
         )
         if growth is not None
     }
     name = f"{program}: {key}"
+    line, accepted = whole[name].trend, whole[name].allowance
     verdicts = {each.verdict for each in by_life.values()}
     verdicts.add(whole[f"{program}: {PROCESSES}"].verdict)
-    if whole[name].verdict != FLAT and len(by_life) == 2 and verdicts == {FLAT}:
-        by_life[name] = Growth(whole[name].trend, whole[name].allowance, REPLACED)
+    judged = {kind for kind in (WITHIN, BETWEEN, STEP) if f"{program}, {kind}: {key}" in by_life}
+    if whole[name].verdict != FLAT and verdicts == {FLAT} and judged >= {WITHIN, STEP}:
+        by_life[name] = Growth(line, accepted, REPLACED if BETWEEN in judged else UNCLEAR)
     return by_life
 
 

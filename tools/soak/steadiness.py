@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 FLAT, GROWS, UNCLEAR = "flat", "grows", "unclear"
+AN_HOUR, ONCE = "an hour", "once"
 BLOCKS = 12
 CONFIDENCE = 0.95
 SECONDS_PER_HOUR = 3600.0
@@ -17,10 +18,14 @@ SECONDS_PER_HOUR = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The growth per hour that is accepted: a number, or a share of the level if that is more."""
+    """The growth per hour that is accepted: a number, or a share of the level if that is more.
+
+    ``first_step`` is what the processes that replace the first ones may have more than those.
+    """
 
     number: float
     share: float = 0.0
+    first_step: float = 0.0
 
     def at(self, level: float) -> float:
         """The accepted growth per hour of a figure with this median."""
@@ -50,11 +55,12 @@ class Trend:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """The trend of a figure, and its verdict."""
+    """The trend of a figure, and its verdict; both numbers are per ``period``."""
 
     trend: Trend
-    allowance: float  # per hour
+    allowance: float
     verdict: str
+    period: str = AN_HOUR
 
 
 def trend(seconds: Sequence[float], values: Sequence[float] | NDArray[np.float64]) -> Trend:
