@@ -42,7 +42,7 @@ def number_of_photos(connection: Connection, period: Interval) -> PhotoNumber:
 
 def count_photos(connection: Connection, interval: Interval, most: int | None = None) -> int:
     """The number of photos of ``interval``, but not more than ``most``."""
-    # Of a constant, so that an index is enough.
+    # A constant is counted, so that an index is enough.
     constant: sa.ColumnElement[int] = sa.literal_column("1")
     counted = sa.select(constant).where(*has_verdict(interval)).limit(most)
     query = sa.select(sa.func.count()).select_from(counted.subquery())

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # More photos would hardly make distributions more precise.
 MAX_PHOTOS = 20_000
-# Of a period with too many photos to count, about so many are read. More than `MAX_PHOTOS`,
+# About so many are read of a period with too many photos to count. More than `MAX_PHOTOS`,
 # because photos that come one after the other show the same cars.
 MAX_READ_PHOTOS = 200_000
 DAYS_WITHOUT_BUNDLE = 3

@@ -75,7 +75,7 @@ def find_page(
 def candidates(connection: Connection, selection: Selection, limit: int) -> Iterator[sa.Subquery]:
     """The first ``limit`` rows of each part of a list, with ``is_listed``.
 
-    Those that are not listed are in the index of the list all the same.
+    Those that are not listed are still in the index of the list.
     """
     for part in _parts(selection.work_list):
         yield (
@@ -192,7 +192,7 @@ def _read(
         ).all()
         for part in parts
     ]
-    # Of the same cost, the first part comes first, as `ByCost.after` assumes.
+    # If costs are equal, the first part comes first, as `ByCost.after` assumes.
     return list(islice(merge(*found, key=lambda row: -row.cost), limit))
 
 

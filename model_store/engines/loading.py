@@ -73,7 +73,7 @@ def import_engine(manifest: Manifest, wanted: str = AUTO) -> str:
 def share_models(bundle: Bundle[Manifest], wanted: str = AUTO) -> None:
     """Import the engine as `import_engine` does; for OpenVINO in floating point, also read weights.
 
-    Processes forked afterwards load this bundle without a copy of the weights of their own.
+    Processes forked afterwards load this bundle without copying the weights.
     Raises `BundleError` if the weights cannot be used.
     """
     if import_engine(bundle.manifest, wanted) == OPENVINO:

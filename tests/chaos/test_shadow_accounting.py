@@ -14,7 +14,7 @@ OWN, OTHER = "1" * 64, "f" * 64
 GOOD = ShadowStock(examined={OWN, "2" * 64, OTHER}, compared=[(OWN, VERSION)])
 
 
-def test_photos_that_were_lost_on_their_way_to_the_shadow_are_no_problem() -> None:
+def test_photos_that_were_lost_on_their_way_to_the_shadow_are_accepted() -> None:
     assert is_in_share(OWN, SHARE)
     assert not is_in_share(OTHER, SHARE)
     account = reckon_shadow(GOOD)

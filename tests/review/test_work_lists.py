@@ -194,7 +194,7 @@ def test_a_filtered_list_is_counted_only_while_that_is_quick(
         monkeypatch.setattr(list_counts, "count", wait)
         assert list_counts.count_filtered(connection, dented) is None
         limit = connection.exec_driver_sql("SHOW statement_timeout").scalar()
-        assert limit == "15s", "the transaction goes on with its own limit"
+        assert limit == "15s", "the transaction continues with its own limit"
 
 
 def take(store: Inspections, person: str, after: str | None = None) -> str | None:

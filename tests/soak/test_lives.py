@@ -149,7 +149,7 @@ def test_a_step_at_each_replacement_is_found(life: float, tmp_path: Path) -> Non
     assert len(problems(growth, tmp_path)) >= 2
 
 
-def test_a_step_at_the_first_replacement_only_is_no_growth(tmp_path: Path) -> None:
+def test_a_step_at_the_first_replacement_only_is_accepted(tmp_path: Path) -> None:
     growth = an_hour(
         memory=lambda born, age: settled(born, age) + (12 if born else 0),
         descriptors=lambda born, age: 23.0 + (18 if born else 0),
@@ -201,7 +201,7 @@ def test_a_leak_within_lives_that_are_replaced_often_is_found(tmp_path: Path) ->
     assert problems(growth, tmp_path)
 
 
-def test_a_descriptor_that_each_process_opens_late_is_no_certain_growth(tmp_path: Path) -> None:
+def test_a_descriptor_that_each_process_opens_late_is_unclear(tmp_path: Path) -> None:
     growth = an_hour(
         memory=lambda born, age: 150.0,
         descriptors=lambda born, age: 23.0 if age < 360 else 24.0,

@@ -72,7 +72,7 @@ def growth_within(
     """The growth of the steepest life after its own warm-up, or None if all were too short.
 
     What all lives have in common is judged as well, because it is more certain. But a descriptor
-    that every process opens late is no leak, so many short lives do not count as a long one.
+    that every process opens late is not a leak, so many short lives do not count as a long one.
     """
     found = [
         (line, float(at[-1] - at[0]) / SECONDS_PER_HOUR)

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("openvino")
 
-# In a process of its own, because a process in which OpenVINO has run must not fork.
+# In its own process, because a process in which OpenVINO has run must not fork.
 FORKED = """
 import json, os, sys
 from pathlib import Path
