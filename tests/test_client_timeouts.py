@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 TESTS = Path(__file__).parent
-REQUESTS = {"get", "post", "request", "stream", "Client"}
+REQUESTS = {
+    "get", "post", "put", "patch", "delete", "head", "options", "request", "stream", "Client",
+    "AsyncClient",
+}  # fmt: skip
 
 
 def requests_without_timeout(source: str) -> Iterator[int]:
