@@ -96,11 +96,15 @@ def test_no_message_may_call_the_forwarding_itself() -> None:
 
 def test_the_main_loop_spends_little_on_a_large_event() -> None:
     text = thousand()
-    # CPU time, because other tests run at the same time.
-    began = time.process_time()
-    assert not is_ignored(text)
-    translate(text, "message-1", "damage")
-    assert time.process_time() - began < 0.5
+
+    def spend() -> float:
+        # This thread's CPU time: other tests and threads run at the same time.
+        began = time.thread_time()
+        assert not is_ignored(text)
+        translate(text, "message-1", "damage")
+        return time.thread_time() - began
+
+    assert min(spend() for _ in range(5)) < 0.5
 
 
 @pytest.mark.parametrize("form", list(s3_events.all_forms("")))
