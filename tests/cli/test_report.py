@@ -15,6 +15,7 @@ from damage_tasks.__main__ import cli
 from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.results.store import Inspections
 from damage_tasks.review.recording import record
+from damage_tasks.settings import get_settings
 from tools.sample_pictures_and_results import damage, finding, inspection
 
 
@@ -63,6 +64,7 @@ def test_the_report_has_the_time_zone_of_the_setting(
     moment = "2026-11-21T16:30+00:00"
     assert "since 2026-11-21 16:30 UTC" in run("--since", moment).output
     monkeypatch.setenv("DAMAGE_TIME_ZONE", "Asia/Seoul")
+    get_settings.cache_clear()
     assert "since 2026-11-22 01:30 KST" in run("--since", moment, "--html", str(page)).output
     assert "since 2026-11-22 01:30 KST" in page.read_text()
 

@@ -392,8 +392,8 @@ def test_the_template_and_the_chart_name_the_same_accounts() -> None:
         if resource["Type"] == "AWS::EKS::PodIdentityAssociation"
     }
     chart = set(render(ALL).find("[?kind=='ServiceAccount'].metadata.name"))
-    # The migration uses the database alone.
-    assert named == chart - {"damage-tasks-migration"} | {"keda-operator"}
+    with_database_alone = {"damage-tasks-migration", "damage-tasks-report"}
+    assert named == chart - with_database_alone | {"keda-operator"}
 
 
 def test_the_queue_hides_a_photo_for_longer_than_it_may_take() -> None:

@@ -97,11 +97,13 @@ def take_shadow_stock(stack: Stack) -> ShadowStock:
     engine = sa.create_engine(stack.environment["DAMAGE_DATABASE_URL"])
     compared = comparison_findings.c
     with engine.connect() as connection:
+        digests = sa.select(compared.bundle_digest).where(compared.bundle_version == VERSION)
         counting = [
-            connection.execute(
-                sa.select(sa.func.count()).where(table.c.bundle_version == VERSION)
-            ).scalar_one()
-            for table in (inspections, findings)
+            connection.execute(sa.select(sa.func.count()).where(condition)).scalar_one()
+            for condition in (
+                inspections.c.bundle_version == VERSION,
+                findings.c.bundle_digest.in_(digests),
+            )
         ]
         stock = ShadowStock(
             examined=set(connection.execute(sa.select(findings.c.photo_sha256)).scalars()),
