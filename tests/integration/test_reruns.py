@@ -62,7 +62,8 @@ class Deployment:
             data = jpeg(80, 64, seed=photo)
             sha256 = hashlib.sha256(data).hexdigest()
             facts = PhotoFacts(sha256, len(data), 80, 64)
-            self.store.save(inspection(f"photo-{photo}", finding(), sha256=sha256, photo=facts))
+            found = finding(photo_size=(80, 64))
+            self.store.save(inspection(f"photo-{photo}", found, sha256=sha256, photo=facts))
             self.client("s3").put_object(Bucket=BUCKET, Key=photo_key(sha256), Body=data)
 
     def start_worker(self) -> None:

@@ -87,7 +87,7 @@ def test_it_shows_what_the_bundle_expects_of_its_review_band(
         "A missed damaged photo costs 150, a false alarm 20 and a minute of an inspector 0.6."
         in page
     )
-    assert page.count("The bundle&#39;s manifest says so.") == 2
+    assert page.count("The bundle's manifest says so.") == 2
     assert "On validation photos, 4.2% of the photos are in the review band" in page
     assert "cost 240 together, instead of 1,240.5 if nobody looks: 1,000.5 saved." in page
     assert "1,000.5" in korean
