@@ -29,6 +29,16 @@ def no_garbage_collection() -> Iterator[None]:
     gc.enable()
 
 
+@pytest.fixture
+def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bus]:
+    """The event bus of the settings."""
+    bus = Bus(tmp_path / "bus.log", free_port())
+    bus.wait()
+    monkeypatch.setenv("DAMAGE_EVENT_BUS_URL", bus.url)
+    yield bus
+    bus.stop()
+
+
 def receive_until_lost(bus: Bus, receive: Callable[[], None]) -> None:
     """Call ``receive``, which kills ``bus``, until it has done so."""
     # A busy fakeredis may close a connection before ``receive`` gets that far.
@@ -47,13 +57,7 @@ def restart(bus: Bus) -> None:
 
 
 @pytest.mark.server
-def test_a_channel_is_released_even_if_the_bus_is_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bus = Bus(tmp_path / "bus.log", free_port())
-    bus.wait()
-    monkeypatch.setenv("DAMAGE_EVENT_BUS_URL", bus.url)
-
+def test_a_channel_is_released_even_if_the_bus_is_lost(bus: Bus) -> None:
     def lose_the_bus() -> None:
         connection = bus_connection()
         with (
@@ -70,19 +74,14 @@ def test_a_channel_is_released_even_if_the_bus_is_lost(
         gc.collect()
         descriptors.append(psutil.Process().num_fds())
         restart(bus)
-    bus.stop()
     assert max(descriptors) <= descriptors[0]
 
 
 @pytest.mark.server
 @pytest.mark.usefixtures("no_garbage_collection")
 def test_a_receiver_of_events_closes_its_descriptors_without_garbage_collection(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bus: Bus,
 ) -> None:
-    bus = Bus(tmp_path / "bus.log", free_port())
-    bus.wait()
-    monkeypatch.setenv("DAMAGE_EVENT_BUS_URL", bus.url)
-
     def receive() -> None:
         receiver = Receiver(None, app=app)
         receiver.on_consume_ready = lambda *_, **__: bus.child.kill()
