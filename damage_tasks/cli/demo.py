@@ -72,10 +72,10 @@ def run(
             )
             named = list(unique_names(_samples(work / "samples", count)))
         _ignore_settings(console)
-        with console.status("starting the queue, object store, database and worker"):
-            stack = Stack(work, processes=processes, review=with_review)
-            stack.__enter__()
+        stack = Stack(work, processes=processes, review=with_review)
         try:
+            with console.status("starting the queue, object store, database and worker"):
+                stack.__enter__()
             results = _inspect(console, stack, named, out)
             problem = _report(console, results, missing=len(named) - len(results), out=out)
             if stack.review and not problem:

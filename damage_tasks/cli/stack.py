@@ -69,13 +69,13 @@ def run(
     settings = shell_settings(os.environ, bundle=bundle, processes=processes)
     for line in settings.lines:
         console.print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
-    with console.status("starting the queue, object store, database, worker and Flower"):
-        stack = Stack(
-            folder, processes=processes, database_url=database_url, show_worker=True, flower=True,
-            review=True, urgent_queue=urgent, settings=settings.used,
-        )  # fmt: skip
-        stack.__enter__()
+    stack = Stack(
+        folder, processes=processes, database_url=database_url, show_worker=True, flower=True,
+        review=True, urgent_queue=urgent, settings=settings.used,
+    )  # fmt: skip
     try:
+        with console.status("starting the queue, object store, database, worker and Flower"):
+            stack.__enter__()
         for bucket in intake_buckets:
             stack.receive_uploads(bucket)
         shown = stack.env_file

@@ -18,6 +18,8 @@ from damage_tasks.settings import get_settings
 from damage_tasks.wiring import build_pipeline
 from tests.evidence.conftest import EvidenceArchive
 
+pytestmark = pytest.mark.xdist_group("evidence-rerun")
+
 SMALL = (640, 480)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 
 from damage_tasks.devstack import MODELS_BUCKET, clean_environment
 from tests.operators.conftest import wait_until
@@ -95,6 +96,24 @@ def test_a_stopped_worker_starts_again_and_the_next_stack_has_the_same_address(
             "REVIEW_URL",
         ):
             assert second[name] == first[name]
+
+
+def test_ctrl_c_during_the_start_stops_what_has_started(tmp_path: Path) -> None:
+    log = tmp_path / "stack.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "damage_tasks", "stack", "--processes", "1"],
+            cwd=tmp_path, env=clean_environment(), stdout=output, stderr=output,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
+    bus = tmp_path / "var/logs/bus.log"
+    wait_until(lambda: bus.exists() or process.poll() is not None, "the first part", 120)
+    started = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0, log.read_text()
+    assert "Everything is stopped." in log.read_text()
+    assert started
+    assert not any(part.is_running() for part in started)
 
 
 def test_the_demo_ends_with_the_address_of_the_inspectors_page(tmp_path: Path) -> None:

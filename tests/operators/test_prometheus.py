@@ -68,7 +68,7 @@ def rule_names(key: str) -> list[str]:
 @pytest.mark.server
 def test_alert_rules_fire_and_stay_silent_as_they_should() -> None:
     promtool("check", "rules", "rules.yml")
-    promtool("test", "rules", "rules.test.yml")
+    promtool("test", "rules", "rules.test.yml", "rules-over-days.test.yml")
 
 
 def test_every_alert_is_explained_to_operators() -> None:

@@ -21,7 +21,7 @@ from damage_tasks.photos.formats import open_photo
 from tools.drawn_heic_files import heic_grid
 from tools.drawn_photo_files import RED, encode, exif
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.xdist_group("peak-memory"), pytest.mark.slow]
 
 SIZE = (1536, 1536)
 

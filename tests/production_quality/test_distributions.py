@@ -61,6 +61,7 @@ def drawn(photos: Sequence[SampledPhoto], number: int) -> list[SampledPhoto]:
     return [photos[index] for index in RNG.integers(len(photos), size=number)]
 
 
+@pytest.mark.xdist_group("distributions")
 @pytest.mark.slow
 @pytest.mark.parametrize("draw", range(DRAWS))
 def test_darkened_photos_have_drifted_and_the_same_ones_have_not(

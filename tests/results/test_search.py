@@ -266,6 +266,7 @@ def full_database(postgres_server: str, migrated_template: str) -> Iterator[str]
         yield url
 
 
+@pytest.mark.xdist_group("search")
 @pytest.mark.slow
 @pytest.mark.server
 @pytest.mark.parametrize(

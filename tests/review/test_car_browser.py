@@ -52,7 +52,7 @@ def test_a_thumbnail_leads_to_another_photo_of_the_case(review_site: Open, visit
     with review_site() as site:
         site.add_photo(0, case_id="return-1")
         site.add_photo(1, case_id="return-1", kept=False)
-        page = visit()
+        page = visit(expected="404")
         page.goto(f"{site.url}/inspections/task-0")
         link = page.locator("#case-photos").get_by_role("link")
         link.wait_for()

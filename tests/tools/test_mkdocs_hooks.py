@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.xdist_group("mkdocs"), pytest.mark.slow]
 
 ROOT = Path(__file__).parent.parent.parent
 

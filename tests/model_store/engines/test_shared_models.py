@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,8 @@ print(os.read(ours, 10_000).decode())
 def forked(bundle: Path, weights: str) -> dict[str, object]:
     answer = subprocess.run(
         [sys.executable, "-c", FORKED, str(bundle), weights],
+        # As a worker sets it: NumPy would start threads of its own.
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     return dict(json.loads(answer.stdout))
