@@ -51,9 +51,9 @@ def settings_page() -> str:
         default = field.default
         if isinstance(default, tuple):
             default = ",".join(map(str, default))
-        shown = "" if default in (None, "") else f"`{str(default).lower()}`"
-        if name == "log_level":
-            shown = f"`{default}`"
+        if isinstance(default, bool):
+            default = str(default).lower()
+        shown = "" if default in (None, "") else f"`{default}`"
         example = (field.examples or [""])[0]
         rows += f"| `{PREFIX}{name.upper()}` | {shown} | {field.description} | `{example}` |\n"
     return SETTINGS + rows

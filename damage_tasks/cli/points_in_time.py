@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import overload
+from zoneinfo import ZoneInfo
 
 import typer
+
+from damage_tasks.settings import get_settings
 
 Period = tuple[datetime | None, datetime | None]  # from and until
 
@@ -14,7 +17,9 @@ _FORMS = "like 2h, 3d or 2026-11-22T12:00"
 
 
 def parse_past(text: str | None, option: str) -> datetime | None:
-    """The time of ``2h``, ``3d`` (ago) or ``2026-11-22T12:00`` (local unless it has a time zone).
+    """The time of ``2h``, ``3d`` (ago) or ``2026-11-22T12:00``.
+
+    A time without an offset from UTC is one in the time zone of the settings.
 
     Raises `typer.BadParameter`, which names ``option``, also for a time in the future.
     """
@@ -72,6 +77,9 @@ def _moment(text: str, option: str, now: datetime) -> datetime:
             if ago < timedelta(0):
                 raise ValueError
             return now - ago
-        return datetime.fromisoformat(text).astimezone(UTC)
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=ZoneInfo(get_settings().time_zone))
+        return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise typer.BadParameter(f"{option} must be {_FORMS}") from None

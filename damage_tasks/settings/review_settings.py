@@ -145,8 +145,8 @@ class ReviewSettings(Group):
     )
     time_zone: TimeZone = setting(
         "UTC",
-        "Time zone of the inspectors' page and of `damage-tasks report`, by its name in the IANA "
-        "database: their days begin at its midnight.",
+        "Time zone of the inspectors' page and of times on the command line, by its name in the "
+        "IANA database: days begin at its midnight.",
         "Asia/Seoul",
     )
     review_band: ScoreBand = setting(

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
+from damage_tasks.cli.points_in_time import parse_period
 
 # Commands with --since, and whether they have --until.
 SINCE = {
@@ -80,3 +81,20 @@ def test_a_period_may_end_in_the_future(
     monkeypatch.setenv("DAMAGE_DATABASE_URL", migrated_sqlite_url)
     run = CliRunner().invoke(cli, ["find", "--since", "2h", "--until", "2999-01-01"])
     assert run.exit_code == 0, run.output
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-11-22", "2026-11-21T15:00:00+00:00"),
+        ("2026-11-22T12:00", "2026-11-22T03:00:00+00:00"),
+        ("2026-11-22T12:00+02:00", "2026-11-22T10:00:00+00:00"),
+        ("2026-11-22T12:00Z", "2026-11-22T12:00:00+00:00"),
+    ],
+)
+def test_a_time_without_an_offset_is_one_in_the_time_zone_of_the_settings(
+    text: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAMAGE_TIME_ZONE", "Asia/Seoul")
+    begin, end = parse_period(text)
+    assert (begin.isoformat(), end) == (expected, None)

@@ -14,6 +14,7 @@ from damage_tasks.results.database import create_engine
 INSERT = sa.text("INSERT INTO numbers VALUES (1)")
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python 3.12
 def test_a_child_forked_during_another_threads_transaction_can_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

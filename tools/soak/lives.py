@@ -1,8 +1,9 @@
 """Judges processes that are replaced: each one's life, and the level of successive lives.
 
-The first processes of a worker are forked before it consumes messages. Those that replace them
-inherit what it has allocated and opened since then, so they are larger; the ones that follow are
-not. This step happens once, so it is judged by its size and not as growth.
+Processes that replace the first ones of a worker are larger than those, and the ones that follow
+are not larger still. The cause is probably that the first ones are forked before the worker
+consumes messages, and later ones inherit what it has allocated and opened since then. This step
+happens once, so it is judged by its size and not as growth.
 """
 
 from __future__ import annotations
