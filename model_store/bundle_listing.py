@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from model_store.bundle_store import Store, store_at
-from model_store.errors import BundleError, BundleNotFound
+from model_store.errors import BundleError, BundleNotFound, RolloutInvalid
 from model_store.main_figures import MainFigures, main_figures
 from model_store.manifest import MANIFEST_FILE, BundleManifest, parse_any_manifest
 from model_store.publishing import EVALUATION_FILE
@@ -108,18 +108,22 @@ def _evaluation(text: bytes) -> Any:
 
 
 def serving(
-    bundles: Iterable[ListedBundle], new_client: ClientFactory = boto3_client
+    bundles: Iterable[ListedBundle],
+    new_client: ClientFactory = boto3_client,
+    unreadable: Callable[[BundleError], None] | None = None,
 ) -> dict[str, Serving]:
     """What the pointers next to ``bundles`` do with them, by the bundles' addresses.
 
-    A version with another digest than the pointer names does not serve.
+    A version with another digest than the pointer names does not serve.  ``unreadable`` is called
+    for a damaged pointer.  Raises `BundleUnavailable`, and `RolloutInvalid` without
+    ``unreadable``.
     """
     pointers: dict[str, StoredRollout | None] = {}
     found: dict[str, Serving] = {}
     for bundle in bundles:
         pointer = f"{bundle.uri.rpartition('/')[0]}/{POINTER_FILE}"
         if pointer not in pointers:
-            pointers[pointer] = _read(pointer, new_client)
+            pointers[pointer] = _read(pointer, new_client, unreadable)
         stored = pointers[pointer]
         if stored is None:
             continue
@@ -133,8 +137,15 @@ def serving(
     return found
 
 
-def _read(pointer: str, new_client: ClientFactory) -> StoredRollout | None:
+def _read(
+    pointer: str, new_client: ClientFactory, unreadable: Callable[[BundleError], None] | None
+) -> StoredRollout | None:
     try:
         return pointer_at(pointer, new_client).read()
     except BundleNotFound:
+        return None
+    except RolloutInvalid as error:
+        if unreadable is None:
+            raise
+        unreadable(error)
         return None

@@ -57,7 +57,7 @@ def list_(
         print(f"not listed: {redact(str(error))}", file=sys.stderr)
 
     bundles = list(list_bundles(store, new_client, unreadable))
-    served = serving(bundles, new_client)
+    served = serving(bundles, new_client, _say_unknown_serving)
     if as_json:
         found = [bundle_table.as_json(b.manifest, b.digest, b, served.get(b.uri)) for b in bundles]
         print(json.dumps(found, indent=1))
@@ -224,11 +224,15 @@ def _in_store(
         return None, None
     try:
         listed = listed_at(uri.rstrip("/"), new_client)
-        return listed, serving([listed], new_client).get(listed.uri)
+        return listed, serving([listed], new_client, _say_unknown_serving).get(listed.uri)
     except BundleUnavailable as error:
         # The bundle itself is in the cache.
         print(f"publisher and pointer are unknown: {redact(str(error))}", file=sys.stderr)
         return None, None
+
+
+def _say_unknown_serving(error: BundleError) -> None:
+    print(f"where it serves is unknown: {redact(str(error))}", file=sys.stderr)
 
 
 def _what(network: object) -> str:

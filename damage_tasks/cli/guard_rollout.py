@@ -42,7 +42,11 @@ def run(
     rollout = stored.rollout
     new = _candidate(rollout)
     if new is None or rollout.fallback is None:
-        typer.echo(f"no roll-out: {rollout.largest.version} examines all photos")
+        typer.echo(
+            f"no roll-out: {rollout.largest.version} examines all photos"
+            if len(rollout.shares) == 1
+            else "not guarded: no version of this roll-out examined all photos before it"
+        )
         return
     versions = {share.digest: share.version for share in rollout.shares}
     with open_inspections().transaction() as connection:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal, overload
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from damage_tasks.errors import BundleNotFound, RolloutInvalid, SettingsError
+from damage_tasks.errors import RolloutInvalid, SettingsError
 from model_store.rollout import (
     POINTER_FILE,
     NamedBundle,
     Pointer,
     Rollout,
-    StoredRollout,
     is_pointer,
     pointer_at,
     rolled_back,
@@ -52,30 +51,34 @@ def set_(
     ],
     pointer: Where = None,
     reason: Reason = "",
+    replace_damaged: Annotated[
+        bool,
+        typer.Option(
+            "--replace-damaged",
+            help="Replace a pointer that cannot be read. The percentages must then add up to 100.",
+        ),
+    ] = False,
 ) -> None:
     """Set which versions examine which percentage of the photos, chosen by the photo's sha256."""
     place = _pointer(pointer)
-    stored = _read(place)
+    etag = place.etag()
+    current = _read(place, replace_damaged) if etag else None
     chosen = {_bundle(place, version): percent for version, percent in _parsed(percentages).items()}
-    current = stored.rollout if stored else None
-    _write(place, with_percentages(current, chosen, reason), stored)
+    _write(place, with_percentages(current, chosen, reason), etag)
 
 
 @cli.command()
 def back(pointer: Where = None, reason: Reason = "") -> None:
     """Let the version that examined all photos before the roll-out examine all of them again."""
     place = _pointer(pointer)
-    stored = place.read()
-    assert stored is not None
-    _write(place, rolled_back(stored.rollout, reason), stored)
+    etag, current = place.etag(), _read(place)
+    _write(place, rolled_back(current, reason), etag)
 
 
 @cli.command()
 def status(pointer: Where = None) -> None:
     """Show which versions examine which percentage of the photos."""
-    stored = _pointer(pointer).read()
-    assert stored is not None
-    _show(stored.rollout)
+    _show(_read(_pointer(pointer)))
 
 
 def _parsed(percentages: list[str]) -> dict[str, int]:
@@ -107,11 +110,22 @@ def _pointer(uri: str | None) -> Pointer:
     return pointer_at(pointer_address(uri), new_client)
 
 
-def _read(pointer: Pointer) -> StoredRollout | None:
+@overload
+def _read(pointer: Pointer, replace_damaged: Literal[False] = False) -> Rollout: ...
+@overload
+def _read(pointer: Pointer, replace_damaged: bool) -> Rollout | None: ...
+def _read(pointer: Pointer, replace_damaged: bool = False) -> Rollout | None:
+    """The present roll-out, or None if it is damaged and may be replaced."""
     try:
-        return pointer.read()
-    except BundleNotFound:
-        return None
+        stored = pointer.read()
+    except RolloutInvalid as error:
+        if replace_damaged:
+            return None
+        raise RolloutInvalid(
+            f"{error}; if it is damaged, replace it: rollout set VERSION=100 --replace-damaged"
+        ) from None
+    assert stored is not None
+    return stored.rollout
 
 
 def _bundle(pointer: Pointer, version: str) -> NamedBundle:
@@ -121,8 +135,8 @@ def _bundle(pointer: Pointer, version: str) -> NamedBundle:
     return find_version(pointer.uri, version, new_client)
 
 
-def _write(pointer: Pointer, rollout: Rollout, replaced: StoredRollout | None) -> None:
-    pointer.write(rollout, replaced.etag if replaced else None)
+def _write(pointer: Pointer, rollout: Rollout, replaces: str | None) -> None:
+    pointer.write(rollout, replaces)
     _show(rollout)
 
 

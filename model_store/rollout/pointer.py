@@ -52,6 +52,12 @@ class Pointer(Protocol):
         reached, and `RolloutInvalid`.
         """
 
+    def etag(self) -> str | None:
+        """Identifies the stored bytes, also damaged ones; None if there are none.
+
+        Raises `BundleUnavailable` if the place cannot be reached.
+        """
+
     def write(self, rollout: Rollout, replaces: str | None) -> None:
         """Store ``rollout`` in place of the one whose etag is ``replaces``; None if there is none.
 
@@ -93,27 +99,35 @@ class FilePointer:
 
     def read(self, known: str | None = None) -> StoredRollout | None:
         """See `Pointer`."""
-        try:
-            with self._path.open("rb") as file:
-                text = file.read(MAX_DOCUMENT_BYTES + 1)
-        except FileNotFoundError:
-            raise BundleNotFound(f"no roll-out in {self._path}") from None
-        except OSError as error:
-            raise BundleUnavailable(f"{self._path}: {error.strerror}") from None
-        etag = hashlib.sha256(text).hexdigest()
+        text = self._first_bytes()
+        etag = _file_etag(text)
         return None if etag == known else StoredRollout(parse_rollout(text, self.uri), etag)
+
+    def etag(self) -> str | None:
+        """See `Pointer`."""
+        try:
+            return _file_etag(self._first_bytes())
+        except BundleNotFound:
+            return None
 
     def write(self, rollout: Rollout, replaces: str | None) -> None:
         """See `Pointer`."""
         with self._locked():
-            if self._etag() != replaces:
+            if self.etag() != replaces:
                 raise RolloutConflict(f"{self.uri} has been changed by someone else")
             unfinished = self._path.with_suffix(f".{os.getpid()}")
             unfinished.write_bytes(rollout.to_json())
             unfinished.replace(self._path)
 
-    def _etag(self) -> str | None:
-        return hashlib.sha256(self._path.read_bytes()).hexdigest() if self._path.exists() else None
+    def _first_bytes(self) -> bytes:
+        """As much as a roll-out may have, and one byte; see `Pointer.read` for errors."""
+        try:
+            with self._path.open("rb") as file:
+                return file.read(MAX_DOCUMENT_BYTES + 1)
+        except FileNotFoundError:
+            raise BundleNotFound(f"no roll-out in {self._path}") from None
+        except OSError as error:
+            raise BundleUnavailable(f"{self._path}: {error.strerror}") from None
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -123,6 +137,10 @@ class FilePointer:
             yield
         finally:
             os.close(lock)
+
+
+def _file_etag(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()
 
 
 class S3Pointer:
@@ -138,6 +156,14 @@ class S3Pointer:
         """See `Pointer`."""
         found = self._read_bytes(known)
         return StoredRollout(parse_rollout(found[0], self.uri), found[1]) if found else None
+
+    def etag(self) -> str | None:
+        """See `Pointer`."""
+        try:
+            found = self._read_bytes()
+        except BundleNotFound:
+            return None
+        return found[1] if found else None
 
     def _read_bytes(self, known: str | None = None) -> tuple[bytes, str] | None:
         """The stored bytes and their etag; see `Pointer.read`."""

@@ -121,14 +121,23 @@ def with_percentages(
 ) -> Rollout:
     """The roll-out in which each bundle examines its percentage of the photos.
 
-    The rest, up to 100, goes to the bundle that examined all photos before.  Raises
-    `RolloutInvalid`, which says what is wrong with the percentages.
+    The rest, up to 100, goes to the bundle that examined all photos before.  If none did, the one
+    with the largest percentage counts as that.  Raises `RolloutInvalid`, which says what is wrong
+    with the percentages.
     """
     stable = current.stable if current else None
     percentages = dict(percentages)
     rest = 100 - sum(percentages.values())
     if rest > 0 and stable is not None and stable not in percentages:
         percentages[stable] = rest
+    if stable is None and len(percentages) > 1:
+        stable = max(percentages, key=lambda bundle: percentages[bundle])
+    if stable is not None and len(percentages) > 1 and stable not in percentages:
+        both = " and ".join(bundle.version for bundle in percentages)
+        raise RolloutInvalid(
+            f"{both} cannot be rolled out at once, because nothing would be left to compare them "
+            f"with: give a percentage to one of them, and {stable.version} keeps the rest"
+        )
     # The stable bundle is first, so that a growing share of another one keeps its photos.
     ordered = sorted(percentages, key=lambda bundle: bundle != stable)
     shares = [{**bundle.model_dump(), "percent": percentages[bundle]} for bundle in ordered]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -122,3 +123,11 @@ def test_a_roll_out_that_is_complete_is_not_compared(pointer: Path) -> None:
     complete = with_percentages(stored.rollout, {NEW: 100})
     pointer_at(str(pointer)).write(complete, stored.etag)
     assert run() == "no roll-out: 2.1.0 examines all photos\n"
+
+
+@pytest.mark.usefixtures("store")
+def test_a_roll_out_without_a_predecessor_is_said_not_to_be_guarded(pointer: Path) -> None:
+    document = json.loads(pointer.read_text())
+    del document["fallback"]
+    pointer.write_text(json.dumps(document))
+    assert run().startswith("not guarded: no version of this roll-out examined all photos before")

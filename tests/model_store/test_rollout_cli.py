@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from typer.testing import CliRunner
@@ -18,6 +19,7 @@ from damage_tasks.errors import (
     RolloutInvalid,
     SettingsError,
 )
+from damage_tasks.storage.s3 import s3_client
 from model_store.bundle import open_bundle
 from model_store.fetch import fetch_bundle, read_rollout
 from model_store.publishing import publish
@@ -142,6 +144,38 @@ def test_a_pointer_that_was_deleted_since_is_a_conflict(
     aws.client("s3").delete_object(Bucket=bucket, Key="tiny/CURRENT")
     with pytest.raises(RolloutConflict):
         pointer_at(pointer).write(seen.rollout, seen.etag)
+
+
+@pytest.mark.parametrize("damaged", [b"", b'{"shares": [{"ver', b'{"schema": 2}', b" " * 20_000])
+def test_a_damaged_pointer_is_replaced_only_on_demand(pointer: str, damaged: bytes) -> None:
+    run("set", "2.0.0=100", "--pointer", pointer)
+    damage(pointer, damaged)
+    for words in (("set", "2.1.0=100"), ("back",), ("status",)):
+        with pytest.raises(RolloutInvalid, match="rollout set VERSION=100 --replace-damaged"):
+            run(*words, "--pointer", pointer)
+    with pytest.raises(RolloutInvalid, match="add up to 5 instead of 100"):
+        run("set", "2.1.0=5", "--replace-damaged", "--pointer", pointer)
+    run("set", "2.1.0=100", "--replace-damaged", "--pointer", pointer)
+    assert lines(run("status", "--pointer", pointer))[1] == "2.1.0 100 %"
+
+
+def test_bundles_next_to_a_damaged_pointer_are_listed_and_shown(pointer: str) -> None:
+    run("set", "2.0.0=100", "--pointer", pointer)
+    damage(pointer, b"")
+    folder = pointer.removesuffix("/CURRENT")
+    for words in (["list", folder.removesuffix("/tiny")], ["show", f"{folder}/2.0.0"]):
+        result = CliRunner().invoke(cli, words, env={"COLUMNS": "300"})
+        assert result.exit_code == 0, result.exception
+        assert "2.0.0" in result.stdout
+        assert result.stderr.count("where it serves is unknown: ") == 1
+
+
+def damage(pointer: str, text: bytes) -> None:
+    if pointer.startswith("s3://"):
+        place = urlsplit(pointer)
+        s3_client().put_object(Bucket=place.netloc, Key=place.path.lstrip("/"), Body=text)
+    else:
+        Path(pointer).write_bytes(text)
 
 
 def test_an_unchanged_roll_out_is_not_read_again(pointer: str) -> None:

@@ -149,3 +149,16 @@ def test_percentages_that_are_wrong_are_refused(
 ) -> None:
     with pytest.raises(RolloutInvalid, match=problem):
         with_percentages(None, chosen)
+
+
+def test_without_a_predecessor_the_largest_share_is_what_a_roll_out_goes_back_to() -> None:
+    rollout = with_percentages(None, {NEW: 5, OLD: 95})
+    assert rollout.fallback == OLD
+    assert [share.percent for share in with_percentages(rollout, {NEW: 10}).shares] == [90, 10]
+    assert rolled_back(rollout).largest == OLD
+
+
+def test_two_new_bundles_at_once_are_refused() -> None:
+    whole = with_percentages(None, {OLD: 100})
+    with pytest.raises(RolloutInvalid, match=r"to one of them, and 2\.0\.0 keeps the rest"):
+        with_percentages(whole, {NEW: 50, NEWEST: 50})
