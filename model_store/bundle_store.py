@@ -91,6 +91,8 @@ class FolderStore:
 
     def names(self) -> list[str]:
         """See `Store`."""
+        if not self._folder.is_dir():
+            raise BundleNotFound(f"there is no folder {self._folder}")
         paths = sorted(path for path in self._folder.rglob("*") if path.is_file())
         return [path.relative_to(self._folder).as_posix() for path in paths]
 

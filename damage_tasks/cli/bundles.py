@@ -57,6 +57,8 @@ def list_(
         print(f"not listed: {redact(str(error))}", file=sys.stderr)
 
     bundles = list(list_bundles(store, new_client, unreadable))
+    if not bundles:
+        print(f"there are no bundles in {redact(store)}", file=sys.stderr)
     served = serving(bundles, new_client, _say_unknown_serving)
     if as_json:
         found = [bundle_table.as_json(b.manifest, b.digest, b, served.get(b.uri)) for b in bundles]

@@ -109,8 +109,13 @@ def run(
     if dry_run:
         return
     if left:
-        place = queue or settings.require("shadow_queue_url")
         settings.require("queue_url")
+        place = queue or settings.require("shadow_queue_url")
+        if place.rstrip("/") in {url.rstrip("/") for url in settings.queue_urls.values()}:
+            raise typer.BadParameter(
+                "this is a queue of the workers whose verdicts count: give that of the shadow",
+                param_hint="--queue",
+            )
         _feed(rerun.feeder(place, settings.queue_urls, in_flight, pause_above), left)
     _report_failures(console, rerun, failures)
 

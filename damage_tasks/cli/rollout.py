@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from damage_tasks.errors import RolloutInvalid, SettingsError
+from damage_tasks.errors import BundleNotFound, RolloutInvalid, SettingsError
 from model_store.rollout import (
     POINTER_FILE,
     NamedBundle,
@@ -64,7 +64,11 @@ def set_(
     etag = place.etag()
     current = _read(place, replace_damaged) if etag else None
     chosen = {_bundle(place, version): percent for version, percent in _parsed(percentages).items()}
-    _write(place, with_percentages(current, chosen, reason), etag)
+    rollout = with_percentages(current, chosen, reason)
+    if rollout == current:
+        _show(rollout)
+    else:
+        _write(place, rollout, etag)
 
 
 @cli.command()
@@ -87,6 +91,8 @@ def _parsed(percentages: list[str]) -> dict[str, int]:
         parts = re.fullmatch(r"([^=]+)=(\d{1,3})%?", text)
         if parts is None:
             raise RolloutInvalid(f"{text}: expected VERSION=PERCENT, for example 2.1.0=5")
+        if parts[1] in found:
+            raise RolloutInvalid(f"{parts[1]} is named twice: give each version one percentage")
         found[parts[1]] = int(parts[2])
     return found
 
@@ -118,6 +124,8 @@ def _read(pointer: Pointer, replace_damaged: bool = False) -> Rollout | None:
     """The present roll-out, or None if it is damaged and may be replaced."""
     try:
         stored = pointer.read()
+    except BundleNotFound as error:
+        raise BundleNotFound(f"{error}; `rollout set VERSION=100` creates it") from None
     except RolloutInvalid as error:
         if replace_damaged:
             return None

@@ -114,7 +114,7 @@ class FilePointer:
         """See `Pointer`."""
         with self._locked():
             if self.etag() != replaces:
-                raise RolloutConflict(f"{self.uri} has been changed by someone else")
+                raise RolloutConflict(_changed(self.uri))
             unfinished = self._path.with_suffix(f".{os.getpid()}")
             unfinished.write_bytes(rollout.to_json())
             unfinished.replace(self._path)
@@ -137,6 +137,10 @@ class FilePointer:
             yield
         finally:
             os.close(lock)
+
+
+def _changed(uri: str) -> str:
+    return f"{uri} has been changed by someone else: see `rollout status`, and repeat the command"
 
 
 def _file_etag(text: bytes) -> str:
@@ -216,7 +220,7 @@ class S3Pointer:
         from model_store.s3_faults import Fault
 
         if fault.code in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"):
-            return RolloutConflict(f"{self.uri} has been changed by someone else")
+            return RolloutConflict(_changed(self.uri))
         if fault.fault is Fault.TEMPORARY:
             return BundleUnavailable(f"{self.uri}: {fault}")
         if fault.fault is Fault.FORBIDDEN:

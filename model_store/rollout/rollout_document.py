@@ -110,6 +110,8 @@ def parse_rollout(text: bytes, where: str) -> Rollout:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise RolloutInvalid(f"{where}: not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise RolloutInvalid(f"{where}: not a JSON object")
     try:
         return Rollout.model_validate(document)
     except ValidationError as error:
@@ -132,20 +134,38 @@ def with_percentages(
         percentages[stable] = rest
     if stable is None and len(percentages) > 1:
         stable = max(percentages, key=lambda bundle: percentages[bundle])
+    _check_percentages(percentages, stable)
+    # The stable bundle is first, so that a growing share of another one keeps its photos.
+    ordered = sorted(percentages, key=lambda bundle: bundle != stable)
+    shares = [{**bundle.model_dump(), "percent": percentages[bundle]} for bundle in ordered]
+    if current is not None and shares == [share.model_dump() for share in current.shares]:
+        # The same time of change, since which the outcomes of its bundles are compared.
+        return current.model_copy(update={"reason": _short(reason) or current.reason})
+    fallback = None if ordered == [stable] else stable  # None if the roll-out was cancelled
+    return _checked(shares, fallback, reason)
+
+
+def _check_percentages(percentages: Mapping[NamedBundle, int], stable: NamedBundle | None) -> None:
+    for bundle, percent in percentages.items():
+        if not 1 <= percent <= 100:
+            raise RolloutInvalid(
+                f"{bundle.version}={percent}: a percentage is from 1 to 100; `rollout back` takes "
+                "a version back"
+            )
+    if len(percentages) > MAX_BUNDLES:
+        raise RolloutInvalid(f"at most {MAX_BUNDLES} versions can serve at a time")
     if stable is not None and len(percentages) > 1 and stable not in percentages:
         both = " and ".join(bundle.version for bundle in percentages)
         raise RolloutInvalid(
             f"{both} cannot be rolled out at once, because nothing would be left to compare them "
             f"with: give a percentage to one of them, and {stable.version} keeps the rest"
         )
-    # The stable bundle is first, so that a growing share of another one keeps its photos.
-    ordered = sorted(percentages, key=lambda bundle: bundle != stable)
-    shares = [{**bundle.model_dump(), "percent": percentages[bundle]} for bundle in ordered]
-    unchanged = current is not None and shares == [share.model_dump() for share in current.shares]
-    fallback = current.fallback if current and unchanged else stable
-    if not unchanged and ordered == [stable]:
-        fallback = None  # the roll-out has been cancelled
-    return _checked(shares, fallback, reason)
+    total = sum(percentages.values())
+    if total != 100:
+        hint = ""
+        if stable is not None and list(percentages) == [stable]:
+            hint = f"; {stable.version} examined all photos before, so name the other version"
+        raise RolloutInvalid(f"the percentages add up to {total} instead of 100{hint}")
 
 
 def rolled_back(current: Rollout, reason: str = "") -> Rollout:
@@ -165,6 +185,10 @@ def _checked(shares: list[dict[str, Any]], fallback: NamedBundle | None, reason:
         "shares": shares,
         "fallback": fallback.model_dump() if fallback else None,
         "updated": datetime.now(UTC).isoformat(timespec="seconds"),
-        "reason": reason[:MAX_REASON_CHARACTERS],
+        "reason": _short(reason),
     }
     return parse_rollout(json.dumps(document).encode(), "roll-out")
+
+
+def _short(reason: str) -> str:
+    return reason[:MAX_REASON_CHARACTERS]

@@ -15,6 +15,7 @@ from damage_tasks.__main__ import cli
 from damage_tasks.errors import OriginalUnavailable
 from damage_tasks.reruns.rerun_estimate import RerunEstimate
 from damage_tasks.results.reexaminations import claim, record_end
+from damage_tasks.settings import get_settings
 from model_store.bundle import open_bundle
 from tests.labelling.conftest import DENT, Archive, archive
 from tools.small_bundles import write_bundle
@@ -70,3 +71,17 @@ def test_failures_are_listed_with_their_codes(
     assert "original_unavailable: 1" in shown.output
     with (tmp_path / "failures.csv").open() as file:
         assert list(csv.reader(file))[1:] == [[photo, "original_unavailable", "it is gone"]]
+
+
+@pytest.mark.parametrize("name", ["DAMAGE_QUEUE_URL", "DAMAGE_URGENT_QUEUE_URL"])
+def test_photos_are_not_sent_to_the_workers_whose_verdicts_count(
+    name: str, archive: Archive, rerun: Rerun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.add("a", DENT)
+    monkeypatch.setenv("DAMAGE_QUEUE_URL", "http://127.0.0.1:9/000000000000/bulk")
+    url = f"http://127.0.0.1:9/000000000000/{name.lower()}"
+    monkeypatch.setenv(name, url)
+    get_settings.cache_clear()
+    refused = rerun("--queue", f"{url}/")
+    assert refused.exit_code == 2
+    assert "give that of the shadow" in refused.output

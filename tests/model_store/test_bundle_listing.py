@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from damage_tasks.cli.bundles import cli
 from damage_tasks.devstack.loopback_ports import free_port
-from damage_tasks.errors import DamageTaskError
+from damage_tasks.errors import BundleNotFound, DamageTaskError
 from model_store.bundle import open_bundle
 from model_store.bundle_listing import list_bundles
 from model_store.main_figures import MainFigures, main_figures
@@ -202,3 +202,10 @@ def test_a_figure_is_read_as_evaluations_write_it(
     metrics = {"validation": {"any damage, pooled IoU": text}}
     manifest, _ = read_manifest(write_bundle(tmp_path, metrics=metrics))
     assert main_figures(manifest, None).iou == iou
+
+
+def test_a_missing_folder_is_an_error_and_an_empty_one_is_said_to_be_empty(tmp_path: Path) -> None:
+    missing = CliRunner().invoke(cli, ["list", str(tmp_path / "missing")])
+    assert isinstance(missing.exception, BundleNotFound)
+    empty = CliRunner().invoke(cli, ["list", str(tmp_path)])
+    assert (empty.exit_code, empty.stderr) == (0, f"there are no bundles in {tmp_path}\n")

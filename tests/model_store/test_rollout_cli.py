@@ -178,6 +178,24 @@ def damage(pointer: str, text: bytes) -> None:
         Path(pointer).write_bytes(text)
 
 
+def test_the_same_percentages_again_write_nothing(pointer: str) -> None:
+    run("set", "2.0.0=100", "--reason", "the first", "--pointer", pointer)
+    before = stored(pointer)
+    assert ": the first" in run("set", "2.0.0=100", "--pointer", pointer)
+    assert stored(pointer) == before
+
+
+def test_a_version_named_twice_is_refused(pointer: str) -> None:
+    with pytest.raises(RolloutInvalid, match="2.0.0 is named twice"):
+        run("set", "2.0.0=40", "2.0.0=60", "--pointer", pointer)
+
+
+def test_what_needs_a_pointer_says_how_to_create_it(pointer: str) -> None:
+    for command in ("back", "status"):
+        with pytest.raises(BundleNotFound, match="`rollout set VERSION=100` creates it"):
+            run(command, "--pointer", pointer)
+
+
 def test_an_unchanged_roll_out_is_not_read_again(pointer: str) -> None:
     run("set", "2.0.0=100", "--pointer", pointer)
     place = pointer_at(pointer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -142,6 +143,8 @@ def test_the_first_bundle_has_no_predecessor() -> None:
         ({OLD: 50}, "add up to 50"),
         ({OLD: 60, NEW: 60}, "add up to 120"),
         ({OLD: 40, NEW: 30, NEWEST: 30}, "at most 2"),
+        ({OLD: 101}, "^2.0.0=101: a percentage is from 1 to 100"),
+        ({OLD: 100, NEW: 0}, "^2.1.0=0: a percentage is from 1 to 100; `rollout back` takes"),
     ],
 )
 def test_percentages_that_are_wrong_are_refused(
@@ -162,3 +165,17 @@ def test_two_new_bundles_at_once_are_refused() -> None:
     whole = with_percentages(None, {OLD: 100})
     with pytest.raises(RolloutInvalid, match=r"to one of them, and 2\.0\.0 keeps the rest"):
         with_percentages(whole, {NEW: 50, NEWEST: 50})
+
+
+def test_the_stable_bundle_alone_with_less_than_all_photos_names_the_way_out() -> None:
+    whole = with_percentages(None, {OLD: 100})
+    with pytest.raises(RolloutInvalid, match=r"instead of 100; 2\.0\.0 examined all photos"):
+        with_percentages(whole, {OLD: 5})
+
+
+def test_the_same_percentages_again_change_nothing_but_a_reason() -> None:
+    trial = with_percentages(with_percentages(None, {OLD: 100}), {NEW: 5}, "a trial")
+    earlier = trial.model_copy(update={"updated": datetime(2026, 11, 1, tzinfo=UTC)})
+    assert with_percentages(earlier, {NEW: 5}) == earlier
+    again = with_percentages(earlier, {NEW: 5}, "a longer trial")
+    assert (again.reason, again.updated) == ("a longer trial", earlier.updated)

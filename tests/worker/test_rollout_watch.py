@@ -172,7 +172,8 @@ def test_a_bundle_is_refused_with_one_alert_while_another_one_is_unavailable(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker.publish("2.2.0", 2, golden=[GOLDEN])
-    worker.set(v2_1_0=50, v2_2_0=50)
+    worker.set(v2_1_0=100)
+    worker.set(v2_2_0=50)
 
     def fetch(_: str, named: NamedBundle, *__: object) -> Bundle:
         if named.version == "2.1.0":
