@@ -55,6 +55,7 @@ class Attempt:
     ``callback_url`` is where the caller wants the inspection's event sent, unchecked.
     ``metadata`` is the caller's, unchecked; `checked_metadata` contains it once it is known to be
     valid.  ``bundle`` is the one that examines the photo, once that is decided.
+    ``failure_in_advance`` is what remains if a last attempt ends its process.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Attempt:
     checked_metadata: Mapping[str, Any] = field(default_factory=dict)
     photo: PhotoFacts = field(default_factory=PhotoFacts)
     bundle: BundleIdentity | None = None
+    failure_in_advance: Inspection | None = None
     watch: Stopwatch = field(default_factory=Stopwatch)
     began: float = field(default_factory=time.monotonic)
 

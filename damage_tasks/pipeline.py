@@ -116,6 +116,8 @@ class Pipeline:
             attempt.photo = PhotoFacts(sha256, len(data))
             networks = self._networks_for(attempt, sha256)
             known = self._known_finding(attempt, sha256, networks.identity)
+            if known is None:
+                self._complete_failure_in_advance(attempt)
             finding = known or self._examine(data, sha256, attempt, networks)
             width, height = finding.photo_size
             attempt.photo = replace(
@@ -166,17 +168,37 @@ class Pipeline:
         under the same id is kept.  Counts nothing, because the photo may be delivered again.
         """
         self._keep_metadata(attempt)
-        inspection = attempt.ended_by(error, Verdict.FAILED, self._bundle(attempt), final_after)
+        failure = attempt.ended_by(error, Verdict.FAILED, self._bundle(attempt), final_after)
+        if final_after is not None:
+            attempt.failure_in_advance = failure
+        return self._save_failure(failure, attempt)
+
+    def _complete_failure_in_advance(self, attempt: Attempt) -> None:
+        """Name the photo and its bundle in a failure recorded in advance; never raises.
+
+        If the bundle ends the process, the failure counts against it during a roll-out.
+        """
+        if (failure := attempt.failure_in_advance) is not None:
+            failure = replace(failure, photo=attempt.photo, bundle=self._bundle(attempt))
+            self._save_failure(failure, attempt)
+
+    def _save_failure(self, failure: Inspection, attempt: Attempt) -> Inspection:
         # Storing it in advance must leave time for the attempt itself.
-        patience = self.retry_seconds if final_after is None else self.retry_seconds / 2
+        in_advance = failure.final_after is not None
+        patience = self.retry_seconds / 2 if in_advance else self.retry_seconds
         try:
-            stored = retry_until(attempt.began + patience, lambda: self._save(inspection, attempt))
+            stored = retry_until(attempt.began + patience, lambda: self._save(failure, attempt))
         except DamageTaskError as problem:
             logger.error("could not record the failure of %s: %s", attempt.id, problem)
-            return inspection
+            return failure
         logger.info(
-            "failure recorded" if final_after is None else "failure recorded in advance",
-            extra={"task_id": attempt.id, "reason": error.code, "attempts": attempt.number},
+            "failure recorded in advance" if in_advance else "failure recorded",
+            extra={
+                "task_id": attempt.id,
+                "reason": failure.reason.code if failure.reason else None,
+                "attempts": attempt.number,
+                "bundle": failure.bundle.version if failure.bundle else None,
+            },
         )
         return stored
 

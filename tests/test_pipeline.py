@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from typing import Any
 
@@ -30,7 +30,7 @@ from damage_tasks.storage.object_keys import photo_key
 from damage_tasks.vision.segmenter import Segmentation
 from damage_tasks.vision.view_results import Mask
 from model_store.manifest import Decision, MaskPolicy
-from model_store.rollout import NamedBundle, with_percentages
+from model_store.rollout import NamedBundle, Rollout, with_percentages
 from tests.result_contract import check_result
 from tools.sample_pictures_and_results import BUNDLE, damage, finding, jpeg
 
@@ -40,6 +40,10 @@ class Photos:
         self.error: Exception | None = None
         self.downloads = 0
         self.data = jpeg()
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
 
     def download(self, url: str) -> bytes:
         self.downloads += 1
@@ -158,6 +162,23 @@ def parts() -> Parts:
     return Parts()
 
 
+def serve_two_bundles(parts: Parts) -> tuple[Rollout, dict[str, Networks]]:
+    """A roll-out in which the bundle with the smaller share examines the photo."""
+    new = Networks()
+    new.identity = replace(BUNDLE, version="1.1.0", digest="c" * 64)
+    new.review_band = (0.0, 1.0)
+    place = int(parts.photos.sha256[-8:], 16) * 100 >> 32
+    percent = place if place > 50 else place + 1
+    versions = {
+        NamedBundle(version="1.0.0", digest="b" * 64): percent,
+        NamedBundle(version="1.1.0", digest="c" * 64): 100 - percent,
+    }
+    rollout = with_percentages(None, versions)
+    networks = {BUNDLE.digest: parts.networks, new.identity.digest: new}
+    parts.pipeline.serving = Serving(networks, rollout)
+    return rollout, networks
+
+
 def test_a_damaged_photo_ends_with_damaged_areas_and_pictures(parts: Parts) -> None:
     result = parts.inspect({"car": 7})
     assert result["verdict"] == "damaged"
@@ -179,26 +200,54 @@ def test_a_person_should_look_at_scores_in_the_review_band(
 
 
 def test_a_photo_is_examined_and_recorded_with_the_bundle_of_its_share(parts: Parts) -> None:
-    new = Networks()
-    new.identity = replace(BUNDLE, version="1.1.0", digest="c" * 64)
-    new.review_band = (0.0, 1.0)
-    sha256 = hashlib.sha256(parts.photos.data).hexdigest()
-    percent = 99 if int(sha256[-8:], 16) * 100 >> 32 else 1
-    versions = {
-        NamedBundle(version="1.0.0", digest="b" * 64): 100 - percent,
-        NamedBundle(version="1.1.0", digest="c" * 64): percent,
-    }
-    rollout = with_percentages(None, versions)
-    chosen = rollout.share_of(sha256)
-    networks = {BUNDLE.digest: parts.networks, new.identity.digest: new}
-    parts.pipeline.serving = Serving(networks, rollout)
-    assert parts.inspect()["bundle"]["digest"] == chosen.digest
-    assert networks[chosen.digest].looks == 1
+    rollout, networks = serve_two_bundles(parts)
+    chosen = rollout.share_of(parts.photos.sha256).digest
+    assert parts.inspect()["bundle"]["digest"] == chosen
+    assert networks[chosen].looks == 1
     parts.photos.data = parts.photos.data[:500]  # cannot be decoded, by whichever bundle
-    other = rollout.share_of(hashlib.sha256(parts.photos.data).hexdigest())
+    other = rollout.share_of(parts.photos.sha256).digest
     parts.records.rows.clear()
     result = parts.inspect()
-    assert (result["verdict"], result["bundle"]["digest"]) == ("rejected", other.digest)
+    assert (result["verdict"], result["bundle"]["digest"]) == ("rejected", other)
+
+
+def test_a_last_attempt_that_is_killed_leaves_a_failure_with_the_photo_and_its_bundle(
+    parts: Parts,
+) -> None:
+    class Killed(BaseException):
+        """In place of a signal, after which nothing more runs."""
+
+    def kill(_: Any) -> Segmentation:
+        raise Killed
+
+    rollout, networks = serve_two_bundles(parts)
+    chosen = rollout.share_of(parts.photos.sha256).digest
+    networks[chosen].segment = kill  # type: ignore[method-assign]
+    attempt = Attempt("task-1", "https://x/y.jpg", number=5)
+    until = datetime.now(UTC) + timedelta(minutes=5)
+    before = parts.pipeline.record_failure(attempt, WorkerLost("never finished"), until)
+    with pytest.raises(Killed):
+        parts.pipeline.inspect(attempt)
+    left = parts.records.rows["task-1"]
+    assert left.bundle is not None
+    assert (left.bundle.digest, left.photo.sha256) == (chosen, parts.photos.sha256)
+    assert (left.reason, left.final_after) == (before.reason, until)
+    assert left.finished_at == before.finished_at  # the beginning, to which progress is compared
+
+
+def test_an_attempt_continues_if_the_photo_of_its_failure_cannot_be_stored(parts: Parts) -> None:
+    attempt = Attempt("task-1", "https://x/y.jpg", number=5)
+    until = datetime.now(UTC) + timedelta(minutes=5)
+    parts.pipeline.record_failure(attempt, WorkerLost("never finished"), until)
+    segment, parts.records.error = parts.networks.segment, DatabaseUnavailable("away")
+
+    def segment_later(pixels: Any) -> Segmentation:
+        parts.records.error = None
+        return segment(pixels)
+
+    parts.networks.segment = segment_later  # type: ignore[method-assign]
+    assert parts.pipeline.inspect(attempt).verdict is Verdict.DAMAGED
+    assert parts.records.rows["task-1"].verdict is Verdict.DAMAGED
 
 
 def test_every_stage_is_timed(parts: Parts) -> None:

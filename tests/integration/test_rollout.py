@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
@@ -36,6 +37,7 @@ from tests.model_store.test_data_scientists_page import BLOCKS
 from tests.model_store.test_model_store_cli import GOLDEN
 from tests.operators.conftest import Recorder
 from tools.loopback_web_server import Site
+from tools.redrive import limit_receives
 from tools.sample_pictures_and_results import jpeg
 from tools.small_bundles import write_bundle
 
@@ -43,24 +45,35 @@ pytestmark = pytest.mark.xdist_group("rollout")
 
 STORE = f"s3://{MODELS_BUCKET}"
 POINTER = f"{STORE}/tiny/CURRENT"
-# Runs when Python starts: an engine whose native code ends the process that opens this version.
+# Runs when Python starts: an engine whose native code ends the process that opens the first
+# version, or that examines a photo other than the golden ones with the second version.
 CRASHING_VERSION = "2.4.0"
+CRASHING_ON_PHOTOS = "2.5.0"
 CRASHING_ENGINE = f"""
 import os, resource, sys
 
-def crash_on_opening():
+def crash():
     module = sys.modules.get("damage_tasks.vision.self_test")
     if module is None:
         return
-    real = module.check_golden
+    segmenters = sys.modules["damage_tasks.vision.segmenter"].Segmenter
+    check, segment, checking = module.check_golden, segmenters.segment, []
     def check_golden(segmenter):
         if segmenter.identity.version == "{CRASHING_VERSION}":
             os.abort()
-        return real(segmenter)
-    module.check_golden = check_golden
+        checking.append(segmenter)
+        try:
+            return check(segmenter)
+        finally:
+            checking.pop()
+    def segment_or_crash(self, pixels):
+        if self.identity.version == "{CRASHING_ON_PHOTOS}" and not checking:
+            os.abort()
+        return segment(self, pixels)
+    module.check_golden, segmenters.segment = check_golden, segment_or_crash
 
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-os.register_at_fork(after_in_child=crash_on_opening)
+os.register_at_fork(after_in_child=crash)
 """
 _numbers = itertools.count()
 
@@ -303,3 +316,47 @@ def test_a_bundle_that_kills_its_processes_leaves_the_old_one_serving_with_one_a
 
 def refusals(slack: Recorder) -> list[str]:
     return [post for post in slack.slack() if f"bundle {CRASHING_VERSION} is refused" in post]
+
+
+def test_a_bundle_that_kills_the_processes_of_its_photos_is_stopped_by_the_guard(
+    stack: Stack, slack: Recorder, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slack.posts.clear()
+    while stack.workers:
+        worker = stack.workers.pop()
+        worker.terminate()
+        worker.wait(60)
+    limit_receives(stack, 2)
+    short = {"DAMAGE_SOFT_TIME_LIMIT": "10", "DAMAGE_TIME_LIMIT": "15"}
+    for name, value in {**short, "DAMAGE_MAX_FAILURES_IN_A_ROW": "100"}.items():
+        monkeypatch.setitem(stack.environment, name, value)
+    worker = stack.start_worker()
+    worker.wait_for("worker is ready", timeout=90)
+    publish_version(stack.folder, CRASHING_ON_PHOTOS)
+    half = rollout("set", f"{CRASHING_ON_PHOTOS}=50")
+    loads(worker, f"2.0.0, {CRASHING_ON_PHOTOS}")
+    sent = send_to_each(half, 10, site)
+    found = results([id for ids in sent.values() for id in ids])
+    assert {result["id"] for result in found if result["verdict"] == "failed"} == set(
+        sent[CRASHING_ON_PHOTOS]
+    )
+    for result in found:
+        assert result["id"] in sent[result["bundle"]["version"]]
+    done = CliRunner().invoke(damage_tasks_cli, ["guard-rollout"], env={"COLUMNS": "200"})
+    stopped = f"{CRASHING_ON_PHOTOS} was stopped: more photos fail: 10 of 10 instead of 0 of 10"
+    assert stopped in done.output
+    time.sleep(3)  # the pointer is checked again
+    assert versions(results([Sender(site).send() for _ in range(3)])) == {"2.0.0"}
+
+
+def send_to_each(half: Rollout, count: int, site: Site) -> dict[str, list[str]]:
+    """Send ``count`` photos to each version of ``half``; returns their ids by version."""
+    sent: dict[str, list[str]] = {share.version: [] for share in half.shares}
+    for number in _numbers:
+        photo = jpeg(seed=number)
+        ids = sent[half.share_of(hashlib.sha256(photo).hexdigest()).version]
+        if len(ids) < count:
+            ids.append(detect_damage.delay(site.serve(f"/{number}.jpg", photo)).id)
+        elif all(len(each) == count for each in sent.values()):
+            break
+    return sent
