@@ -217,7 +217,7 @@ def test_a_last_attempt_that_is_killed_leaves_a_failure_with_the_photo_and_its_b
     class Killed(BaseException):
         """In place of a signal, after which nothing more runs."""
 
-    def kill(_: Any) -> Segmentation:
+    def kill(pixels: Any) -> Segmentation:
         raise Killed
 
     rollout, networks = serve_two_bundles(parts)

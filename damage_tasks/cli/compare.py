@@ -38,6 +38,7 @@ def run(
     """
     from damage_tasks.cli.comparison_page import write_page
     from damage_tasks.production_quality.bundle_comparison import compare_bundles
+    from damage_tasks.production_quality.rollout_comparison import Limits
     from damage_tasks.results.bundle_pairs import find_pairs
     from damage_tasks.results.celery_backend import open_inspections
 
@@ -48,7 +49,7 @@ def run(
     if not pairs:
         typer.echo(f"{old} and {new} have examined no photo in common since {since}", err=True)
         raise typer.Exit(1)
-    comparison = compare_bundles(pairs, settings.rollout_slowdown_limit)
+    comparison = compare_bundles(pairs, Limits.of(settings))
     configure_logging(settings.log_level, settings.log_format)
     write_page(out, old, new, comparison, pairs, settings, redact=redact)
     audit_log.info(
@@ -57,6 +58,11 @@ def run(
     )
     advice = comparison.recommendation
     more = f": {advice.more} more needed" if advice.more else ""
+    damaged = comparison.damaged
     typer.echo(f"{comparison.photos} photos, the same verdict on {comparison.agreement:.1%}")
+    typer.echo(
+        f"damaged: {damaged.only_old} photos only by {old}, {damaged.only_new} only by {new}, "
+        f"{damaged}"
+    )
     typer.echo(f"{advice.text}{more}: {'; '.join(advice.reasons)}")
     typer.echo(f"report: {out}")

@@ -44,9 +44,14 @@ def test_the_page_shows_who_was_right_and_what_differs(archive: Archive, tmp_pat
     done = compare("2.0.0", "2.1.0", *SINCE, "--out", page)
     assert done.exit_code == 0, done.output
     assert "3 photos, the same verdict on 33.3%" in done.stdout
+    damaged = (
+        "damaged: 1 photos only by 2.0.0, 1 only by 2.1.0, +0.0 percentage points (95 % bootstrap"
+    )
+    assert damaged in done.stdout
     assert "not enough decisions: 149 more needed" in done.stdout
     text = page.read_text()
     assert "on the same 3 photos" in text
+    assert "Damage is found by 2.0.0 only on 1 photos and by 2.1.0 only on 1: +0.0" in text
     assert "people say damaged" in text
     assert text.count("data:image/jpeg;base64,") == 2
     assert "The photo was not kept." in text

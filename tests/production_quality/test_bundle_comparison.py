@@ -11,19 +11,25 @@ from scipy import stats
 from damage_tasks.damage import Damage
 from damage_tasks.inspection import Verdict
 from damage_tasks.production_quality.bundle_comparison import (
-    DO_NOT,
-    NOT_ENOUGH,
-    ROLL_OUT,
     compare_bundles,
     iou_of,
     judge,
     mcnemar,
     most_different,
 )
+from damage_tasks.production_quality.bundle_recommendation import (
+    DO_NOT,
+    NO_CLEAN_PHOTOS,
+    NOT_ENOUGH,
+    NOT_ENOUGH_PHOTOS,
+    ROLL_OUT,
+)
+from damage_tasks.production_quality.rollout_comparison import Limits
 from damage_tasks.results.bundle_pairs import BundleFinding, PhotoPair
 from tools.sample_pictures_and_results import damage
 
 SIZE = (200, 100)
+LIMITS = Limits(failures=0.02, damaged=0.1, disagreement=0.1, slowdown=2.0)
 
 
 def square(x: int, type: str = "dent") -> Damage:
@@ -45,7 +51,7 @@ def advice(**counts: int) -> Any:
     """The recommendation with so many decided photos, all of them damaged."""
     kinds = {"both": (True, True), "old": (True, False), "new": (False, True)}
     pairs = [pair(*kinds[kind], True) for kind, n in counts.items() for _ in range(n)]
-    return compare_bundles(pairs, 2.0).recommendation
+    return compare_bundles(pairs, LIMITS).recommendation
 
 
 @pytest.mark.parametrize(("one", "other"), [(0, 0), (0, 5), (1, 9), (7, 7), (30, 50)])
@@ -57,23 +63,23 @@ def test_mcnemar_is_the_exact_binomial_test(one: int, other: int) -> None:
 def test_the_interval_contains_the_difference() -> None:
     judged = judge([pair(True, True, True)] * 80 + [pair(False, True, True)] * 20)
     assert judged is not None
-    assert judged.difference == pytest.approx(0.2)
-    assert 0.1 < judged.low < 0.2 < judged.high < 0.3
+    assert judged.right.difference == pytest.approx(0.2)
+    assert 0.1 < judged.right.low < 0.2 < judged.right.high < 0.3
     assert judged.p < 0.001
-    assert (judged.both_right, judged.only_new_right, judged.both_wrong) == (80, 20, 0)
+    assert (judged.both_right, judged.right.only_new, judged.both_wrong) == (80, 20, 0)
 
 
 def test_only_decided_photos_are_judged() -> None:
     assert judge([pair(True, False)]) is None
     judged = judge([pair(True, False), pair(True, False, False)])
-    assert judged is not None and (judged.decided, judged.only_new_right) == (1, 1)
+    assert judged is not None and (judged.decided, judged.right.only_new) == (1, 1)
 
 
 def test_a_bundle_that_is_as_good_is_recommended_once_enough_people_decided() -> None:
     assert advice(both=150).text == ROLL_OUT
     few = advice(both=100)
     assert (few.text, few.more) == (NOT_ENOUGH, 50)
-    nobody = compare_bundles([pair(True, True)], 2.0).recommendation
+    nobody = compare_bundles([pair(True, True)], LIMITS).recommendation
     assert nobody.text == NOT_ENOUGH and nobody.more > 0
 
 
@@ -93,9 +99,55 @@ def test_a_difference_that_may_be_chance_needs_more_decisions() -> None:
 
 def test_a_bundle_that_takes_too_long_is_not_recommended() -> None:
     slow = PhotoPair("a" * 64, found(seconds=0.1), found(seconds=0.5), None)
-    assert compare_bundles([slow] * 3, 2.0).recommendation.text == DO_NOT
+    assert compare_bundles([slow] * 3, LIMITS).recommendation.text == DO_NOT
     unknown = PhotoPair("a" * 64, found(seconds=None), found(seconds=0.5), None)
-    assert compare_bundles([unknown], 2.0).old_seconds is None
+    assert compare_bundles([unknown], LIMITS).old_seconds is None
+
+
+DECIDED = [pair(True, True, True)] * 150
+
+
+@pytest.mark.parametrize(("old", "new", "words"), [(0, 1, "more"), (1, 0, "fewer")])
+def test_a_bundle_whose_share_of_damaged_photos_differs_is_not_recommended(
+    old: int, new: int, words: str
+) -> None:
+    # Nobody decided about these, and the inspectors confirm what both bundles found.
+    undecided = [pair(bool(old), bool(new))] * 100
+    comparison = compare_bundles([*DECIDED, *undecided], LIMITS)
+    assert comparison.recommendation.text == DO_NOT
+    (reason, *_) = comparison.recommendation.reasons
+    assert f"it finds damage on 40.0% {words} of the photos" in reason
+    damaged = comparison.damaged
+    assert (damaged.only_old, damaged.only_new) == (100 * old, 100 * new)
+    assert damaged.low < damaged.difference == (new - old) * 0.4 < damaged.high
+
+
+def test_a_share_of_damaged_photos_that_may_differ_needs_more_photos() -> None:
+    clean, changed = pair(False, False), pair(False, True)
+    counts = {"decided": 150, "clean": 50, "changed": 18}
+
+    def advice_for(factor: float) -> Any:
+        decided, same, other = (round(n * factor) for n in counts.values())
+        pairs = [pair(True, True, True)] * decided + [clean] * same + [changed] * other
+        return compare_bundles(pairs, LIMITS).recommendation
+
+    unsure = advice_for(1)
+    assert unsure.text == NOT_ENOUGH_PHOTOS and 200 < unsure.more < 2000
+    assert advice_for(1.1 * (218 + unsure.more) / 218).text == ROLL_OUT
+    exact = [*DECIDED, *[clean] * 30, *[changed] * 20]  # the limit itself
+    assert compare_bundles(exact, LIMITS).recommendation.more == 0
+
+
+def test_a_strict_limit_needs_more_photos_than_decisions() -> None:
+    strict = replace(LIMITS, damaged=0.01)
+    assert compare_bundles(DECIDED, strict).recommendation.text == NOT_ENOUGH_PHOTOS
+    assert compare_bundles(DECIDED * 2, strict).recommendation.text == ROLL_OUT
+
+
+def test_the_recommendation_says_that_no_clean_photo_was_compared() -> None:
+    assert NO_CLEAN_PHOTOS in compare_bundles(DECIDED, LIMITS).recommendation.reasons
+    some = compare_bundles([*DECIDED, pair(False, False)], LIMITS).recommendation
+    assert some.text == ROLL_OUT and NO_CLEAN_PHOTOS not in some.reasons
 
 
 def test_masks_overlap_by_area() -> None:
@@ -110,7 +162,7 @@ def test_masks_overlap_by_area() -> None:
 
 def test_types_and_verdicts_are_counted() -> None:
     other = PhotoPair("a" * 64, found(square(10)), found(square(10), square(60, "scratch")), None)
-    comparison = compare_bundles([pair(True, False), pair(False, False), other], 2.0)
+    comparison = compare_bundles([pair(True, False), pair(False, False), other], LIMITS)
     assert comparison.verdicts == {
         ("damaged", "clean"): 1, ("clean", "clean"): 1, ("damaged", "damaged"): 1,
     }  # fmt: skip
