@@ -82,6 +82,7 @@ __all__ = [
     "LabelsInvalid",
     "MessageMalformed",
     "MetadataInvalid",
+    "NetworksFailed",
     "NotAPhoto",
     "OriginalUnavailable",
     "PhotoExpired",
@@ -175,6 +176,13 @@ class WorkerLost(DamageTaskError):
 
     code = "worker_lost"
     default_text = "every process that examined the photo was killed"
+
+
+class NetworksFailed(DamageTaskError):
+    """Raised when a bundle that is only compared fails on a photo."""
+
+    code = "networks_failed"
+    default_text = "a bundle that is only compared failed on the photo"
 
 
 class TimeLimitReached(DamageTaskError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -9,12 +10,17 @@ from typing import TYPE_CHECKING
 from damage_tasks.errors import (
     BundleMismatch,
     DamageTaskError,
+    NetworksFailed,
     TemporaryError,
     WorkerLost,
 )
 from damage_tasks.photos import PhotoReader
 from damage_tasks.photos.originals import find_original
-from damage_tasks.results.comparison_findings import is_examined, save_comparison_finding
+from damage_tasks.results.comparison_findings import (
+    is_examined,
+    save_comparison_failure,
+    save_comparison_finding,
+)
 from damage_tasks.results.reexaminations import claim, record_end, release
 from damage_tasks.results.rerun_selection import newest_address
 from damage_tasks.storage.s3 import Bucket, Signer
@@ -24,6 +30,8 @@ if TYPE_CHECKING:
     from damage_tasks.results.store import Inspections
     from damage_tasks.settings import Settings
     from model_store.identity import BundleIdentity
+
+logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3  # of a photo that ends its process
 MARGIN_SECONDS = 60  # clocks of workers may differ
@@ -68,6 +76,9 @@ class Reexaminer:
         except DamageTaskError as error:
             with self._store.transaction() as connection:
                 record_end(connection, photo_sha256, bundle_digest, error=error)
+                if isinstance(error, NetworksFailed | WorkerLost):
+                    save_comparison_failure(connection, photo_sha256, self._bundle)
+                    logger.error("photo %s failed", photo_sha256, exc_info=error)
             return "failed"
 
     def _check(self, attempt: int, bundle_digest: str) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from damage_tasks.attempt_state import Stopwatch
 from damage_tasks.errors import (
+    BundleError,
+    NetworksFailed,
     OriginalUnavailable,
     PhotoRejected,
     QueueUnavailable,
@@ -18,7 +20,11 @@ from damage_tasks.photos import PhotoReader
 from damage_tasks.photos.originals import read_original
 from damage_tasks.reexaminer import Reexaminer
 from damage_tasks.results.celery_backend import open_store
-from damage_tasks.results.comparison_findings import is_examined, save_comparison_finding
+from damage_tasks.results.comparison_findings import (
+    is_examined,
+    save_comparison_failure,
+    save_comparison_finding,
+)
 from damage_tasks.shadow_queue import ShadowQueue
 from damage_tasks.storage.aws_clients import new_client
 from damage_tasks.storage.s3 import Bucket
@@ -53,6 +59,7 @@ class ShadowExaminer:
         self._store = store
         self._kept = Bucket(settings.require("bucket"))
         self._reader = PhotoReader(settings)
+        self._failed_in_a_row = 0
         self._reexaminer = Reexaminer(settings, store, networks.identity, self.find)
 
     def reexamine(self, photo_sha256: str, bundle_digest: str) -> str:
@@ -63,8 +70,9 @@ class ShadowExaminer:
         """Examine a photo and store the finding; returns the outcome.
 
         ``examined``, ``known`` if that was done before, ``not_kept`` or ``erased`` if the photo is
-        gone, or ``rejected`` if it cannot be decoded.  Raises a `TemporaryError` or another
-        `DamageTaskError` if S3 or the database fails.
+        gone, ``rejected`` if it cannot be decoded, or ``failed``, which is recorded, if the
+        networks raise an exception.  Raises a `TemporaryError` or another `DamageTaskError` if S3
+        or the database fails.
         """
         bundle = self._networks.identity
         with self._store.transaction() as connection:
@@ -79,6 +87,11 @@ class ShadowExaminer:
             finding, timings_ms = self.find(data)
         except PhotoRejected:
             return "rejected"
+        except NetworksFailed as error:
+            logger.error("photo %s failed", photo_sha256, exc_info=error)
+            with self._store.transaction() as connection:
+                save_comparison_failure(connection, photo_sha256, bundle)
+            return "failed"
         with self._store.transaction() as connection:
             is_saved = save_comparison_finding(
                 connection, photo_sha256, bundle, finding, timings_ms
@@ -88,20 +101,37 @@ class ShadowExaminer:
     def find(self, data: bytes) -> tuple[Finding, dict[str, float]]:
         """What the bundle finds on the photo whose file is ``data``, and the times of the stages.
 
-        Raises `PhotoRejected` for a photo that cannot be decoded.
+        Raises `PhotoRejected` for a photo that cannot be decoded, and `NetworksFailed`.
         """
         watch = Stopwatch()
-        finding = examine(
-            data,
-            watch,
-            photos=self._reader,
-            segmenter=self._networks,
-            overlay_side=self._settings.overlay_side,
-            overlay_quality=self._settings.overlay_quality,
-            # The pictures are thrown away, but drawn, so that the times can be compared.
-            clean_pictures=self._settings.clean_pictures,
-        ).finding
+        try:
+            finding = examine(
+                data,
+                watch,
+                photos=self._reader,
+                segmenter=self._networks,
+                overlay_side=self._settings.overlay_side,
+                overlay_quality=self._settings.overlay_quality,
+                # The pictures are thrown away, but drawn, so that the times can be compared.
+                clean_pictures=self._settings.clean_pictures,
+            ).finding
+        except PhotoRejected:
+            raise
+        except Exception as error:
+            self._failed_in_a_row += 1
+            raise NetworksFailed(f"{type(error).__name__}: {error}") from error
+        self._failed_in_a_row = 0
         return finding, watch.milliseconds
+
+    def check_networks(self) -> None:
+        """Raise `BundleError` if the bundle has failed on too many photos in a row."""
+        if self._failed_in_a_row >= self._settings.max_failures_in_a_row:
+            bundle = self._networks.identity
+            raise BundleError(
+                f"{bundle.name} {bundle.version} failed on {self._failed_in_a_row} photos in a row "
+                "(DAMAGE_MAX_FAILURES_IN_A_ROW), see the log: correct the bundle, or set "
+                "DAMAGE_SHADOW_BUNDLE to another one"
+            )
 
 
 class ShadowMetrics:
@@ -150,7 +180,8 @@ class ShadowLoop:
     def run(self, stopping: Event) -> None:
         """Examine photos until ``stopping`` is set; the photo in progress is finished.
 
-        Raises `DatabaseError` or `StorageError` if the database or S3 refuses this process.
+        Raises `DatabaseError` or `StorageError` if the database or S3 refuses this process, and
+        `BundleError` if the bundle fails on one photo after the other.
         """
         pause = 1.0
         while not stopping.is_set():
@@ -177,6 +208,7 @@ class ShadowLoop:
         self._queue.delete(message)
         self._ended(outcome, time.monotonic() - began)
         logger.info("photo of the shadow queue: %s", outcome, extra={"photo": message.photo_sha256})
+        self._examiner.check_networks()
 
 
 def examine_shadow_queue(settings: Settings, stopping: Event) -> None:

@@ -10,14 +10,14 @@ import pytest
 import sqlalchemy as sa
 
 from damage_tasks.erasure.photo_erasure import ErasureReport, PhotoEraser
-from damage_tasks.errors import DatabaseUnavailable
+from damage_tasks.errors import BundleError, DatabaseUnavailable
 from damage_tasks.results.row_erasure import delete_inspections, next_inspections
 from damage_tasks.results.tables import comparison_findings, metadata
 from damage_tasks.settings import get_settings
-from damage_tasks.shadow_queue import ShadowQueue, ShadowSender
+from damage_tasks.shadow_queue import ShadowQueue, ShadowSender, message_body
 from damage_tasks.shadow_worker import ShadowExaminer, ShadowLoop
 from damage_tasks.sqs.queues import read_queue
-from damage_tasks.vision.segmenter import Segmenter
+from damage_tasks.vision.segmenter import Segmentation, Segmenter
 from model_store.bundle import open_bundle
 from tests.labelling.conftest import DENT, Archive
 from tests.labelling.conftest import archive_in_each_database as archive
@@ -106,6 +106,68 @@ def test_nothing_is_stored_about_a_photo_that_was_erased_meanwhile(
     assert rows(archive) == []
 
 
+class Networks:
+    """Networks that fail while ``is_broken``."""
+
+    def __init__(self, networks: Segmenter) -> None:
+        self._networks = networks
+        self.is_broken = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._networks, name)
+
+    def segment(self, pixels: Any) -> Segmentation:
+        if self.is_broken:
+            raise RuntimeError("shapes do not match")
+        return self._networks.segment(pixels)
+
+
+@pytest.fixture
+def broken(networks: Segmenter) -> Any:
+    return Networks(networks)
+
+
+def test_a_photo_on_which_the_networks_fail_is_recorded_and_examined_again_if_it_comes_again(
+    archive: Archive, broken: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    examiner = ShadowExaminer(get_settings(), broken, archive.store)
+    sha256 = archive.add("car", DENT)
+    assert [examiner.examine(sha256) for _ in range(2)] == ["failed"] * 2
+    (row,) = rows(archive)
+    assert (row.photo_sha256, row.bundle_version, row.verdict) == (sha256, "2.1.0", "failed")
+    assert f"photo {sha256} failed" in caplog.text
+    assert "RuntimeError: shapes do not match" in caplog.text and "Traceback" in caplog.text
+    broken.is_broken = False
+    assert examiner.examine(sha256) == "examined"
+    (row,) = rows(archive)
+    assert row.verdict != "failed" and row.photo_width == 320
+
+
+def test_the_next_photos_are_examined_after_a_failure_and_a_bundle_that_only_fails_ends(
+    archive: Archive, aws: Any, broken: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAMAGE_MAX_FAILURES_IN_A_ROW", "2")
+    url = aws.create_queues(f"shadow-{time.monotonic_ns()}")
+    examiner = ShadowExaminer(get_settings(), broken, archive.store)
+    outcomes: list[str] = []
+    stopping = threading.Event()
+
+    def end(outcome: str, _: float) -> None:
+        # The second photo is examined, all others fail.
+        outcomes.append(outcome)
+        broken.is_broken = len(outcomes) != 1
+
+    for number in range(6):
+        body = message_body(archive.add(f"car {number}"))
+        aws.client("sqs").send_message(QueueUrl=url, MessageBody=body)
+    threading.Timer(30, stopping.set).start()
+    with pytest.raises(BundleError, match="tiny 2.1.0 failed on 2 photos in a row"):
+        ShadowLoop(ShadowQueue(url), examiner, ended=end).run(stopping)
+    assert outcomes == ["failed", "examined", "failed", "failed"]
+    assert len(rows(archive)) == 4
+    assert read_queue(aws.client("sqs"), url).messages == 2
+
+
 def test_erasing_the_last_inspection_of_a_photo_erases_what_was_found_on_it(
     archive: Archive, examiner: ShadowExaminer
 ) -> None:
@@ -135,6 +197,9 @@ class Examiner:
             raise DatabaseUnavailable("restarting")
         self._stopping.set()
         return "examined"
+
+    def check_networks(self) -> None:
+        """They work."""
 
 
 def run_loop(queue: ShadowQueue, examiner: Any, stopping: threading.Event) -> list[str]:

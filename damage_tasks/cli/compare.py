@@ -39,17 +39,21 @@ def run(
     from damage_tasks.cli.comparison_page import write_page
     from damage_tasks.production_quality.bundle_comparison import compare_bundles
     from damage_tasks.production_quality.rollout_comparison import Limits
-    from damage_tasks.results.bundle_pairs import find_pairs
+    from damage_tasks.results.bundle_pairs import count_failed, find_pairs
     from damage_tasks.results.celery_backend import open_inspections
 
     moment, _ = parse_period(since)
     settings = get_settings()
     with open_inspections().transaction() as connection:
         pairs = list(find_pairs(connection, old, new, moment))
+        failed = count_failed(connection, old, new, moment)
+    if not pairs and failed:
+        typer.echo(f"do not roll out: {new} failed on all {failed} photos since {since}", err=True)
+        raise typer.Exit(1)
     if not pairs:
         typer.echo(f"{old} and {new} have examined no photo in common since {since}", err=True)
         raise typer.Exit(1)
-    comparison = compare_bundles(pairs, Limits.of(settings))
+    comparison = compare_bundles(pairs, Limits.of(settings), failed)
     configure_logging(settings.log_level, settings.log_format)
     write_page(out, old, new, comparison, pairs, settings, redact=redact)
     audit_log.info(
@@ -60,6 +64,8 @@ def run(
     more = f": {advice.more} more needed" if advice.more else ""
     damaged = comparison.damaged
     typer.echo(f"{comparison.photos} photos, the same verdict on {comparison.agreement:.1%}")
+    if failed:
+        typer.echo(f"{new} failed on {failed} of {comparison.photos + failed} photos")
     typer.echo(
         f"damaged: {damaged.only_old} photos only by {old}, {damaged.only_new} only by {new}, "
         f"{damaged}"

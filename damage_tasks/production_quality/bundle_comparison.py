@@ -44,6 +44,7 @@ class BundleComparison:
     """The comparison of ``old`` and ``new``; ``seconds`` are medians of a photo's computing."""
 
     photos: int
+    failed: int  # further photos, on which the new bundle failed
     verdicts: Mapping[tuple[str, str], int]  # old, new
     damaged: PairedDifference  # of the shares of damaged photos
     types: Mapping[str, TypeAgreement]
@@ -60,18 +61,24 @@ class BundleComparison:
         return same / self.photos
 
 
-def compare_bundles(pairs: Sequence[PhotoPair], limits: Limits) -> BundleComparison:
-    """Compare on ``pairs``, which must not be empty; a bundle beyond ``limits`` is refused."""
+def compare_bundles(
+    pairs: Sequence[PhotoPair], limits: Limits, failed: int = 0
+) -> BundleComparison:
+    """Compare on ``pairs``, which must not be empty; a bundle beyond ``limits`` is refused.
+
+    The new bundle ``failed`` on so many further photos.
+    """
     judged, damaged = judge(pairs), _damaged(pairs)
     old_seconds = _median(pair.old.seconds for pair in pairs)
     new_seconds = _median(pair.new.seconds for pair in pairs)
     slowdown = new_seconds / old_seconds if old_seconds and new_seconds else None
-    advice = recommend(judged, damaged, limits, slowdown=slowdown)
+    advice = recommend(judged, damaged, limits, slowdown=slowdown, failed=failed)
     if all(pair.old.is_damaged for pair in pairs):
         advice = replace(advice, reasons=(*advice.reasons, NO_CLEAN_PHOTOS))
     names = sorted({d.type for pair in pairs for d in (*pair.old.damages, *pair.new.damages)})
     return BundleComparison(
         photos=len(pairs),
+        failed=failed,
         verdicts=Counter((str(pair.old.verdict), str(pair.new.verdict)) for pair in pairs),
         damaged=damaged,
         types={name: _type_agreement(pairs, name) for name in names},

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from damage_tasks.production_quality.paired_difference import PairedDifference
 from damage_tasks.production_quality.rollout_comparison import Limits
+from damage_tasks.production_quality.wilson_interval import wilson_interval
 
 # The new bundle may be wrong on this share more of the photos, as far as chance is concerned.
 MARGIN = 0.02
@@ -15,6 +16,7 @@ MARGIN = 0.02
 FEWEST_DECISIONS = math.ceil(3 / MARGIN)
 ROLL_OUT, DO_NOT = "roll out", "do not roll out"
 NOT_ENOUGH, NOT_ENOUGH_PHOTOS = "not enough decisions", "not enough photos"
+FAILURE_LIMIT = "DAMAGE_ROLLOUT_FAILURE_LIMIT"
 NO_CLEAN_PHOTOS = (
     "no photo that the old one finds clean was compared (DAMAGE_KEEP_PHOTOS=damaged keeps "
     "none): it may find damage on these"
@@ -45,6 +47,29 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class Failures:
+    """The new bundle ``failed`` on so many of ``photos``, which must not be 0."""
+
+    failed: int
+    photos: int
+
+    def refusals(self, limit: float) -> Iterator[str]:
+        """Why the share of failed photos refuses the bundle."""
+        if wilson_interval(self.failed, self.photos, 1.96)[0] > limit:
+            yield f"it failed on {self.failed} of {self.photos} photos ({FAILURE_LIMIT})"
+
+    def missing_photos(self, limit: float) -> Recommendation | None:
+        """Why more photos are needed; None if the bundle did not fail, or rarely enough."""
+        if not self.failed or wilson_interval(self.failed, self.photos, 1.96)[1] <= limit:
+            return None
+        reason = (
+            f"it failed on {self.failed} of {self.photos} photos, which may be more often than "
+            f"{FAILURE_LIMIT} allows"
+        )
+        return Recommendation(NOT_ENOUGH_PHOTOS, (reason,))
+
+
+@dataclass(frozen=True, slots=True)
 class Recommendation:
     """What to do, and why; ``more`` is how many more decisions or photos are needed."""
 
@@ -59,16 +84,27 @@ def recommend(
     limits: Limits,
     *,
     slowdown: float | None,
+    failed: int = 0,
 ) -> Recommendation:
     """The recommendation for the new bundle.
 
-    ``damaged`` is the difference of the shares of damaged photos, and ``slowdown`` the quotient of
-    the times, None if it is unknown.
+    ``damaged`` is the difference of the shares of damaged photos, ``slowdown`` the quotient of
+    the times, None if it is unknown, and ``failed`` the number of further photos on which the new
+    bundle failed.
     """
-    refusals = tuple(_refusals(judged, damaged, limits, slowdown))
+    failures = Failures(failed, damaged.photos + failed)
+    refusals = (
+        *failures.refusals(limits.failures),
+        *_refusals(judged, damaged, limits, slowdown),
+    )
     if refusals:
         return Recommendation(DO_NOT, refusals)
-    return _missing_decisions(judged) or _missing_photos(damaged, limits) or _roll_out()
+    return (
+        _missing_decisions(judged)
+        or failures.missing_photos(limits.failures)
+        or _missing_photos(damaged, limits)
+        or _roll_out()
+    )
 
 
 def _refusals(

@@ -56,12 +56,29 @@ def find_pairs(connection: Connection, old: str, new: str, since: datetime) -> I
         yield from _load(connection, chosen[start : start + BATCH], old, new)
 
 
+def count_failed(connection: Connection, old: str, new: str, since: datetime) -> int:
+    """Number of photos on which ``new`` failed, of the first `MAX_PHOTOS` that ``old`` examined.
+
+    Only failures of shadows and reruns count, after which ``new`` has not examined the photo.
+    """
+    d = comparison_findings.c
+    query = sa.select(d.photo_sha256).where(
+        d.bundle_version == new, d.examined_at >= since, d.verdict == Verdict.FAILED
+    )
+    both = _examined(connection, new, since)
+    failed = set(connection.execute(query).scalars()) - both
+    photos = _examined(connection, old, since) & (failed | both)
+    return len(failed.intersection(sorted(photos)[:MAX_PHOTOS]))
+
+
 def _examined(connection: Connection, version: str, since: datetime) -> set[str]:
     c, d = inspections.c, comparison_findings.c
     counted = sa.select(c.photo_sha256).where(
         c.bundle_version == version, c.finished_at >= since, c.finding_id.is_not(None)
     )
-    compared = sa.select(d.photo_sha256).where(d.bundle_version == version, d.examined_at >= since)
+    compared = sa.select(d.photo_sha256).where(
+        d.bundle_version == version, d.examined_at >= since, d.verdict != Verdict.FAILED
+    )
     return set(connection.execute(sa.union(counted, compared)).scalars())
 
 
@@ -72,6 +89,7 @@ def _load(connection: Connection, photos: list[str], old: str, new: str) -> Iter
         sa.select(comparison_findings).where(
             comparison_findings.c.photo_sha256.in_(photos),
             comparison_findings.c.bundle_version.in_([old, new]),
+            comparison_findings.c.verdict != Verdict.FAILED,
         )
     )
     for row in rows:

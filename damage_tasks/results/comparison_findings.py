@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from damage_tasks.inspection import Finding, Verdict
 from damage_tasks.results.database import dialect_insert
 from damage_tasks.results.erasure_locks import keep_photo
 from damage_tasks.results.tables import comparison_findings, findings, inspections
@@ -16,7 +17,6 @@ from damage_tasks.results.tables import comparison_findings, findings, inspectio
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from damage_tasks.inspection import Finding
     from model_store.identity import BundleIdentity
 
 
@@ -28,6 +28,7 @@ def is_examined(connection: Connection, photo_sha256: str, bundle_digest: str) -
         )
         for table in (findings, comparison_findings)
     ]
+    known[1] = known[1].where(comparison_findings.c.verdict != Verdict.FAILED)
     return bool(connection.execute(sa.select(sa.or_(*known))).scalar())
 
 
@@ -40,13 +41,18 @@ def save_comparison_finding(
 ) -> bool:
     """Store what ``bundle`` found on the photo; False if its inspections have been erased.
 
-    What is stored for the photo and the bundle already is kept.
+    What is stored for the photo and the bundle already is kept, except for a failure.
     """
     if not keep_photo(connection, photo_sha256):
         return False
     width, height = finding.photo_size
+    insert = dialect_insert(connection.dialect, comparison_findings)
     connection.execute(
-        dialect_insert(connection.dialect, comparison_findings).on_conflict_do_nothing(),
+        insert.on_conflict_do_update(
+            index_elements=["photo_sha256", "bundle_digest"],
+            set_={column.name: column for column in insert.excluded if not column.primary_key},
+            where=comparison_findings.c.verdict == Verdict.FAILED,
+        ),
         {
             "photo_sha256": photo_sha256,
             "bundle_digest": bundle.digest,
@@ -62,6 +68,14 @@ def save_comparison_finding(
         },
     )
     return True
+
+
+def save_comparison_failure(
+    connection: Connection, photo_sha256: str, bundle: BundleIdentity
+) -> None:
+    """Store that ``bundle`` failed on the photo, unless its inspections have been erased."""
+    failure = Finding(Verdict.FAILED, damage_score=0.0, decided_by="", photo_size=(0, 0))
+    save_comparison_finding(connection, photo_sha256, bundle, failure, {})
 
 
 def delete_comparison_findings(connection: Connection, photos: Collection[str]) -> None:

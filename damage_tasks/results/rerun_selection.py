@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
+from damage_tasks.inspection import Verdict
 from damage_tasks.results.reexaminations import Outcome
 from damage_tasks.results.tables import (
     comparison_findings,
@@ -119,7 +120,7 @@ def mean_seconds(connection: Connection, selection: Selection) -> tuple[float, b
     c = comparison_findings.c
     own = (
         sa.select(c.timings_ms)
-        .where(c.bundle_digest == selection.bundle_digest)
+        .where(c.bundle_digest == selection.bundle_digest, c.verdict != Verdict.FAILED)
         .limit(_TIMED_PHOTOS)
     )
     others = (
@@ -160,7 +161,10 @@ def _is_examined(sha256: sa.ColumnElement[Any], bundle_digest: str) -> sa.Column
     return sa.or_(
         *(
             sa.exists().where(
-                table.c.photo_sha256 == sha256, table.c.bundle_digest == bundle_digest
+                table.c.photo_sha256 == sha256,
+                table.c.bundle_digest == bundle_digest,
+                # The bundle failed on the photo.
+                table.c.verdict != Verdict.FAILED,
             )
             for table in (findings, comparison_findings)
         )

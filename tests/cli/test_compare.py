@@ -8,7 +8,10 @@ from typing import Any
 from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
-from damage_tasks.results.comparison_findings import save_comparison_finding
+from damage_tasks.results.comparison_findings import (
+    save_comparison_failure,
+    save_comparison_finding,
+)
 from model_store.identity import BundleIdentity
 from tests.labelling.conftest import DENT, SCRATCH, Archive
 from tests.labelling.conftest import archive_in_each_database as archive
@@ -25,6 +28,11 @@ SINCE = ("--since", "2026-11-01")
 def examine(archive: Archive, sha256: str, *damages: Any) -> None:
     with archive.store.transaction() as connection:
         save_comparison_finding(connection, sha256, NEW, finding(*damages), TIMINGS)
+
+
+def fail(archive: Archive, sha256: str) -> None:
+    with archive.store.transaction() as connection:
+        save_comparison_failure(connection, sha256, NEW)
 
 
 def compare(*arguments: object) -> Any:
@@ -67,6 +75,23 @@ def test_two_bundles_with_verdicts_are_compared_without_a_shadow(
     archive.add("second", DENT, data=data, bundle=NEW)
     done = compare("2.0.0", "2.1.0", *SINCE, "--out", tmp_path / "page.html")
     assert "1 photos, the same verdict on 100.0%" in done.stdout
+
+
+def test_photos_on_which_the_new_bundle_failed_are_counted(
+    archive: Archive, tmp_path: Path
+) -> None:
+    page = ("--out", tmp_path / "page.html")
+    for number in range(3):
+        fail(archive, archive.add(f"failed {number}", bundle=OLD))
+    done = compare("2.0.0", "2.1.0", *SINCE, *page)
+    assert done.exit_code == 1
+    assert "do not roll out: 2.1.0 failed on all 3 photos" in done.output
+    fail(archive, archive.add("of another bundle", bundle=NEW))  # which examined it later
+    examine(archive, archive.add("examined", bundle=OLD))
+    done = compare("2.0.0", "2.1.0", *SINCE, *page)
+    assert "2.1.0 failed on 3 of 4 photos" in done.stdout
+    assert "do not roll out: it failed on 3 of 4 photos (DAMAGE_ROLLOUT_FAILURE_" in done.stdout
+    assert "2.1.0 failed on 3 of 4 photos" in page[1].read_text()
 
 
 def test_bundles_without_a_common_photo_are_an_error(archive: Archive, tmp_path: Path) -> None:

@@ -144,6 +144,18 @@ def test_a_strict_limit_needs_more_photos_than_decisions() -> None:
     assert compare_bundles(DECIDED * 2, strict).recommendation.text == ROLL_OUT
 
 
+@pytest.mark.parametrize(
+    ("failed", "text"), [(0, ROLL_OUT), (1, ROLL_OUT), (8, NOT_ENOUGH_PHOTOS), (30, DO_NOT)]
+)
+def test_a_bundle_that_fails_on_more_photos_than_the_limit_is_not_recommended(
+    failed: int, text: str
+) -> None:
+    advice = compare_bundles(DECIDED * 3, LIMITS, failed).recommendation
+    assert advice.text == text
+    if text != ROLL_OUT:
+        assert f"it failed on {failed} of {450 + failed} photos" in advice.reasons[0]
+
+
 def test_the_recommendation_says_that_no_clean_photo_was_compared() -> None:
     assert NO_CLEAN_PHOTOS in compare_bundles(DECIDED, LIMITS).recommendation.reasons
     some = compare_bundles([*DECIDED, pair(False, False)], LIMITS).recommendation

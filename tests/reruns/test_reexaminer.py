@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from damage_tasks.errors import StorageUnavailable
+from damage_tasks.errors import NetworksFailed, StorageUnavailable
 from damage_tasks.inspection import Inspection
 from damage_tasks.reexaminer import MAX_ATTEMPTS, Reexaminer
-from damage_tasks.results.reexaminations import claim, ended_among
+from damage_tasks.results.reexaminations import claim, ended_among, forget_failures
+from damage_tasks.results.rerun_selection import Selection, count_selection, next_photos
 from damage_tasks.results.row_erasure import delete_inspections, next_inspections
 from damage_tasks.results.tables import comparison_findings, reexaminations
 from damage_tasks.settings import get_settings
@@ -103,6 +104,27 @@ def test_a_photo_that_ends_its_workers_fails(
             claim(connection, photo, digest, timedelta(seconds=-1))
     assert examiner.reexamine(photo, digest) == "failed"
     assert outcome(archive, photo, digest) == (None, "worker_lost")
+
+
+def test_a_photo_on_which_the_networks_fail_is_compared_as_failed_and_can_be_retried(
+    archive: Archive, examiner: ShadowExaminer, networks: Segmenter, selection: Selection
+) -> None:
+    def fail(_: bytes) -> Any:
+        raise NetworksFailed("RuntimeError: shapes do not match")
+
+    photo, digest = archive.add("car"), networks.identity.digest
+    broken = Reexaminer(get_settings(), archive.store, networks.identity, fail)
+    assert broken.reexamine(photo, digest) == "failed"
+    assert outcome(archive, photo, digest) == (None, "networks_failed")
+    assert number_of(archive, comparison_findings) == 1
+    with archive.store.transaction() as connection:
+        assert count_selection(connection, selection) == (1, 0, 1)
+        forget_failures(connection, [photo], digest)
+        assert next_photos(connection, selection, "", 1) == [photo]
+    assert examiner.reexamine(photo, digest) == "reexamined"
+    with archive.store.transaction() as connection:
+        assert count_selection(connection, selection) == (1, 1, 0)
+    assert number_of(archive, comparison_findings) == 1
 
 
 def test_a_worker_with_another_bundle_refuses_the_photo(
