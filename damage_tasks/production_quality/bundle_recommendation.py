@@ -6,14 +6,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from damage_tasks.production_quality.paired_difference import PairedDifference
+from damage_tasks.production_quality.paired_difference import PairedDifference, fewest_photos
 from damage_tasks.production_quality.rollout_comparison import Limits
 from damage_tasks.production_quality.wilson_interval import wilson_interval
 
 # The new bundle may be wrong on this share more of the photos, as far as chance is concerned.
 MARGIN = 0.02
-# Without a single difference, fewer decisions do not exclude that many errors (rule of three).
-FEWEST_DECISIONS = math.ceil(3 / MARGIN)
+FEWEST_DECISIONS = fewest_photos(MARGIN)
 ROLL_OUT, DO_NOT = "roll out", "do not roll out"
 NOT_ENOUGH, NOT_ENOUGH_PHOTOS = "not enough decisions", "not enough photos"
 FAILURE_LIMIT = "DAMAGE_ROLLOUT_FAILURE_LIMIT"

@@ -30,16 +30,17 @@ class PairedDifference:
         return "{} percentage points (95 % bootstrap interval {} to {})".format(*points)
 
     def is_beyond(self, limit: float) -> bool:
-        """Whether the whole interval lies outside of ``limit``, above or below."""
-        return self.low > limit or self.high < -limit
+        """Whether the whole interval lies outside of ``limit``, above or below.
+
+        False for few photos: if all are alike, the interval has no width.
+        """
+        is_outside = self.low > limit or self.high < -limit
+        return is_outside and self.photos >= fewest_photos(limit)
 
     def may_be_beyond(self, limit: float) -> bool:
-        """Whether the interval reaches outside of ``limit``.
-
-        Without a single difference, fewer photos do not exclude that many (rule of three).
-        """
+        """Whether the interval reaches outside of ``limit``, or the photos are too few to say."""
         reaches = self.high > limit or self.low < -limit
-        return reaches or self.photos < math.ceil(3 / limit)
+        return reaches or self.photos < fewest_photos(limit)
 
     def photos_needed(self, limit: float) -> int:
         """The photos after which the interval ends at ``limit``, if others are like these.
@@ -50,7 +51,12 @@ class PairedDifference:
         if not distance:
             return 0
         variance = (self.only_old + self.only_new) / self.photos - self.difference**2
-        return max(math.ceil(1.96**2 * variance / distance**2), math.ceil(3 / limit))
+        return max(math.ceil(1.96**2 * variance / distance**2), fewest_photos(limit))
+
+
+def fewest_photos(share: float) -> int:
+    """The photos that exclude ``share`` of them if there is not a single one (rule of three)."""
+    return math.ceil(3 / share)
 
 
 def paired_difference(photos: int, only_old: int, only_new: int) -> PairedDifference:

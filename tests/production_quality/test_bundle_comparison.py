@@ -122,6 +122,13 @@ def test_a_bundle_whose_share_of_damaged_photos_differs_is_not_recommended(
     assert damaged.low < damaged.difference == (new - old) * 0.4 < damaged.high
 
 
+@pytest.mark.parametrize(("photos", "text"), [(1, NOT_ENOUGH), (29, NOT_ENOUGH), (30, DO_NOT)])
+def test_a_few_photos_that_are_all_alike_decide_nothing(photos: int, text: str) -> None:
+    comparison = compare_bundles([pair(False, True)] * photos, LIMITS)
+    assert comparison.damaged.low == 1.0
+    assert comparison.recommendation.text == text
+
+
 def test_a_share_of_damaged_photos_that_may_differ_needs_more_photos() -> None:
     clean, changed = pair(False, False), pair(False, True)
     counts = {"decided": 150, "clean": 50, "changed": 18}
