@@ -88,11 +88,13 @@ class ShadowMessage(NamedTuple):
     """A received message; ``photo_sha256`` is None if it is not one of ours.
 
     ``bundle_digest`` is that of the bundle for a rerun, None for the workers' own photos.
+    SQS has delivered it ``receives`` times.
     """
 
     receipt: str
     photo_sha256: str | None
     bundle_digest: str | None = None
+    receives: int = 1
 
 
 class ShadowQueue:
@@ -106,15 +108,17 @@ class ShadowQueue:
         """The next message, or None after ``seconds``; raises `QueueUnavailable`."""
         try:
             found = self._client.receive_message(
-                QueueUrl=self._url, MaxNumberOfMessages=1, WaitTimeSeconds=seconds
+                QueueUrl=self._url,
+                MaxNumberOfMessages=1,
+                WaitTimeSeconds=seconds,
+                MessageSystemAttributeNames=["ApproximateReceiveCount"],
             ).get("Messages")
         except (BotoCoreError, ClientError) as error:
             raise QueueUnavailable(f"{self._url}: {error}") from None
-        return (
-            ShadowMessage(found[0]["ReceiptHandle"], *_digests_in(found[0]["Body"]))
-            if found
-            else None
-        )
+        if not found:
+            return None
+        receives = int(found[0].get("Attributes", {}).get("ApproximateReceiveCount", 1))
+        return ShadowMessage(found[0]["ReceiptHandle"], *_digests_in(found[0]["Body"]), receives)
 
     def delete(self, message: ShadowMessage) -> None:
         """Delete ``message``, which is finished; raises `QueueUnavailable`."""

@@ -66,8 +66,11 @@ class ShadowExaminer:
         """Examine a photo of a rerun with the bundle ``bundle_digest``; see `Reexaminer`."""
         return self._reexaminer.reexamine(photo_sha256, bundle_digest)
 
-    def examine(self, photo_sha256: str) -> str:
+    def examine(self, photo_sha256: str, receives: int = 1) -> str:
         """Examine a photo and store the finding; returns the outcome.
+
+        If its message comes again (``receives``), an earlier process may have been killed; a
+        failure is then stored in advance, which remains if this one is killed too.
 
         ``examined``, ``known`` if that was done before, ``not_kept`` or ``erased`` if the photo is
         gone, ``rejected`` if it cannot be decoded, or ``failed``, which is recorded, if the
@@ -83,14 +86,15 @@ class ShadowExaminer:
             data = read_original(photo_sha256, None, kept=self._kept, photos=self._reader)
         except OriginalUnavailable:
             return "not_kept"
+        if receives > 1:
+            self._record_failure(photo_sha256)
         try:
             finding, timings_ms = self.find(data)
         except PhotoRejected:
             return "rejected"
         except NetworksFailed as error:
             logger.error("photo %s failed", photo_sha256, exc_info=error)
-            with self._store.transaction() as connection:
-                save_comparison_failure(connection, photo_sha256, bundle)
+            self._record_failure(photo_sha256)
             return "failed"
         with self._store.transaction() as connection:
             is_saved = save_comparison_finding(
@@ -122,6 +126,10 @@ class ShadowExaminer:
             raise NetworksFailed(f"{type(error).__name__}: {error}") from error
         self._failed_in_a_row = 0
         return finding, watch.milliseconds
+
+    def _record_failure(self, photo_sha256: str) -> None:
+        with self._store.transaction() as connection:
+            save_comparison_failure(connection, photo_sha256, self._networks.identity)
 
     def check_networks(self) -> None:
         """Raise `BundleError` if the bundle has failed on too many photos in a row."""
@@ -204,7 +212,7 @@ class ShadowLoop:
         elif message.bundle_digest is not None:
             outcome = self._examiner.reexamine(message.photo_sha256, message.bundle_digest)
         else:
-            outcome = self._examiner.examine(message.photo_sha256)
+            outcome = self._examiner.examine(message.photo_sha256, message.receives)
         self._queue.delete(message)
         self._ended(outcome, time.monotonic() - began)
         logger.info("photo of the shadow queue: %s", outcome, extra={"photo": message.photo_sha256})

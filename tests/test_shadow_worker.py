@@ -143,6 +143,29 @@ def test_a_photo_on_which_the_networks_fail_is_recorded_and_examined_again_if_it
     assert row.verdict != "failed" and row.photo_width == 320
 
 
+def test_a_photo_that_comes_again_and_kills_its_process_again_is_compared_as_failed(
+    archive: Archive, networks: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """In place of a signal, after which nothing more runs."""
+
+    def kill(*_: Any) -> Any:
+        raise Killed
+
+    examiner = ShadowExaminer(get_settings(), networks, archive.store)
+    sha256 = archive.add("car", DENT)
+    monkeypatch.setattr(Segmenter, "segment", kill)
+    with pytest.raises(Killed):
+        examiner.examine(sha256, 1)
+    assert rows(archive) == []
+    with pytest.raises(Killed):
+        examiner.examine(sha256, 2)
+    assert [row.verdict for row in rows(archive)] == ["failed"]
+    monkeypatch.undo()
+    assert examiner.examine(sha256, 3) == "examined"
+    assert [row.verdict for row in rows(archive)] != ["failed"]
+
+
 def test_the_next_photos_are_examined_after_a_failure_and_a_bundle_that_only_fails_ends(
     archive: Archive, aws: Any, broken: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,10 +210,12 @@ class Examiner:
 
     def __init__(self, stopping: threading.Event, *, is_down: bool = False) -> None:
         self.photos: list[str] = []
+        self.receives: list[int] = []
         self._stopping = stopping
         self._is_down = is_down
 
-    def examine(self, photo_sha256: str) -> str:
+    def examine(self, photo_sha256: str, receives: int) -> str:
+        self.receives.append(receives)
         self.photos.append(photo_sha256)
         if self._is_down:
             self._is_down = False
@@ -228,3 +253,4 @@ def test_a_photo_comes_again_after_an_outage(aws: Any) -> None:
     examiner = Examiner(stopping, is_down=True)
     assert run_loop(ShadowQueue(url), examiner, stopping) == ["examined"]
     assert examiner.photos == ["a" * 64] * 2
+    assert examiner.receives == [1, 2]
