@@ -35,7 +35,8 @@ MAX_TEXT_CHARACTERS = 600  # characters of the first example
 class Alert:
     """One failure; alerts of the same ``cause`` are grouped.
 
-    ``lasts`` means that only `Slack.passed` ends the cause, not successful photos.
+    ``lasts`` means that only `Slack.passed` ends the cause, not successful photos.  Workers post
+    one alert a day about the same ``fleet_subject``, all together.
     """
 
     cause: str
@@ -43,6 +44,7 @@ class Alert:
     task_id: str | None = None
     sentry_event: str | None = None
     lasts: bool = False
+    fleet_subject: str | None = None
 
 
 @dataclass(frozen=True)
