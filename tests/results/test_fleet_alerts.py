@@ -1,4 +1,4 @@
-"""Of the workers that meet the same problem, one posts the alert."""
+"""One of the workers that meet the same problem posts the alert."""
 
 from __future__ import annotations
 
