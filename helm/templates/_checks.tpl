@@ -3,7 +3,7 @@ Reports all missing and conflicting values in one message, before anything is in
 */}}
 {{- define "damage-tasks.check" -}}
 {{- include "damage-tasks.refuseRenamed" . -}}
-{{- $wrong := list -}}
+{{- $wrong := include "damage-tasks.misplaced" . | fromYamlArray -}}
 {{- range list "DAMAGE_QUEUE_URL" "DAMAGE_BUCKET" "DAMAGE_BUNDLE" -}}
 {{- if not (index $.Values.settings .) -}}
 {{- $wrong = append $wrong (printf "settings.%s is not set" .) -}}

@@ -102,9 +102,11 @@ def test_an_old_name_is_refused_with_the_new_one(old: str, helm: str) -> None:
 @pytest.mark.parametrize("helm", HELMS)
 def test_the_chart_works_as_a_subchart(tmp_path: Path, helm: str) -> None:
     shutil.copytree(CHART, tmp_path / "charts/damage-tasks")
-    parent = {"apiVersion": "v2", "name": "platform", "version": "1.0.0"}
+    ours = {"name": "damage-tasks", "version": "0.1.0", "condition": "damage-tasks.enabled"}
+    parent = {"apiVersion": "v2", "name": "platform", "version": "1.0.0", "dependencies": [ours]}
     (tmp_path / "Chart.yaml").write_text(yaml.safe_dump(parent))
-    values = {"global": {"region": "eu-central-1"}, "damage-tasks": merged(NEEDED, ALL)}
+    ours_values = {"enabled": True, **merged(NEEDED, ALL)}
+    values = {"global": {"region": "eu-central-1"}, "damage-tasks": ours_values}
     below = render_only(values, helm, tmp_path)
 
     def ordered(documents: list[dict[str, Any]]) -> list[str]:
