@@ -43,6 +43,13 @@ message repeats a value that may be secret.
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if eq .Values.logs.shipping "sidecar" -}}
+{{- range $option := list "extraEnvFrom" "extraVolumes" "extraVolumeMounts" "extraContainers" "initContainers" "podLabels" "podAnnotations" -}}
+{{- if index $.Values.logs $option -}}
+{{- $wrong = append $wrong (printf "logs.%s is an option of the DaemonSet's pods, but logs.shipping is sidecar: set worker.%s" $option $option) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- range $component, $account := .Values.serviceAccounts -}}
 {{- if and (not $account.create) (not $account.name) -}}
 {{- $wrong = append $wrong (printf "serviceAccounts.%s.create is false: enter the name of a service account that exists, for example default" $component) -}}

@@ -94,7 +94,7 @@ def flower(expression: str, values: dict[str, Any] | None = None) -> Any:
 
 def test_flower_runs_from_the_one_image() -> None:
     assert flower("containers[0].args") == ["damage-tasks", "flower"]
-    assert flower("containers[0].image") == "damage-tasks:0.1.0"
+    assert flower("containers[0].image") == "registry.acme.example/damage-tasks:0.1.0"
 
 
 def test_flower_requires_authentication() -> None:

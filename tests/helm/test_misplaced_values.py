@@ -8,8 +8,6 @@ import pytest
 
 from tests.helm.chart import ChartRefused, render
 
-MANAGED: dict[str, Any] = {"eventBus": {"enabled": False}}
-
 
 def refusal(values: dict[str, Any]) -> str:
     with pytest.raises(ChartRefused) as refused:
@@ -24,7 +22,7 @@ def test_a_secret_setting_belongs_in_the_secret_and_is_not_printed() -> None:
     assert "hunter2" not in message
 
 
-def test_what_the_image_sets_is_no_setting() -> None:
+def test_what_the_image_sets_is_refused() -> None:
     message = refusal({"settings": {"DAMAGE_HEARTBEAT_FILE": "/tmp/x"}})
     assert "settings.DAMAGE_HEARTBEAT_FILE is set by the image: remove it" in message
 
@@ -53,7 +51,7 @@ def test_an_address_of_the_event_bus_that_is_none_is_refused() -> None:
 def test_the_network_policy_opens_the_port_of_the_event_bus(
     url: str, port: int, shown: str
 ) -> None:
-    values = {
+    values: dict[str, Any] = {
         "eventBus": {"enabled": False, "url": url},
         "networkPolicy": {"eventBus": {"port": port}},
     }
@@ -65,7 +63,7 @@ def test_the_network_policy_opens_the_port_of_the_event_bus(
 
 
 @pytest.mark.parametrize("workload", ["worker", "flower", "migration", "eventBus"])
-def test_settings_are_no_variables_of_a_container(workload: str) -> None:
+def test_variables_of_a_container_are_refused_if_they_are_settings(workload: str) -> None:
     variable = {"name": "DAMAGE_TIME_LIMIT", "value": "90"}
     message = refusal({workload: {"extraEnv": [variable]}})
     assert f"{workload}.extraEnv contains DAMAGE_TIME_LIMIT: set settings.DAMAGE_TIME_LIMIT" in (
@@ -101,3 +99,10 @@ def test_what_kubernetes_would_refuse_is_refused_before(values: dict[str, Any]) 
 def test_a_registry_may_have_a_port_and_a_path(registry: str) -> None:
     image = render({"image": {"registry": registry}}).pods["Deployment/damage-tasks-worker"]
     assert image["containers"][0]["image"].startswith(f"{registry}/")
+
+
+@pytest.mark.parametrize("option", ["extraEnvFrom", "podLabels", "initContainers"])
+def test_options_of_the_daemonset_are_refused_with_a_sidecar(option: str) -> None:
+    given: Any = {"a": "b"} if option == "podLabels" else [{"name": "x", "image": "y"}]
+    logs = {"shipping": "sidecar", "bucket": "logs", option: given}
+    assert f"logs.{option} is an option of the DaemonSet's pods" in refusal({"logs": logs})

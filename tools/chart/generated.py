@@ -150,7 +150,7 @@ def _plain(value: Any) -> dict[str, Any]:
 
 
 def _settings() -> dict[str, Any]:
-    properties = {}
+    properties: dict[str, Any] = {}
     for field, node in Settings.model_json_schema()["properties"].items():
         name = PREFIX + field.upper()
         if name in SECRETS | FIXED:

@@ -60,6 +60,7 @@ LIMITS: dict[str, dict[str, Any]] = {
         for image in ("image", "eventBus.image", "logs.image")
         for key, limit in IMAGE.items()
     },
+    "image.repository": TEXT,  # no registry has it for everybody
     "nameOverride": PREFIX_OF_NAMES,
     "fullnameOverride": PREFIX_OF_NAMES,
     "commonLabels": LABELS,
