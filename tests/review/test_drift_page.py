@@ -29,7 +29,7 @@ def site(review_site: Open) -> Iterator[ReviewSite]:
     """The photos of today are darker than those of three days ago, which are the reference."""
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     days = today - timedelta(days=3), today - timedelta(days=2)
-    with review_site(drift_photos=50, drift_reference=days) as site:
+    with review_site(drift_photos=50, drift_reference=days, time_zone="Pacific/Kiritimati") as site:
         for day, brightness in ((-3, 0.5), (0, 0.2)):
             for number in range(PHOTOS):
                 found = finding(quality=Quality(90.0 + number, brightness + number / 1000, "good"))
@@ -37,7 +37,7 @@ def site(review_site: Open) -> Iterator[ReviewSite]:
                 id = f"{day + 3}-{number}".encode()
                 site.add_photo(
                     number + PHOTOS * (day == 0), id, found=found, kept=number < 6,
-                    finished_at=finished,
+                    finished_at=finished, camera="Apple iPhone 14" if day else None,
                 )  # fmt: skip
         yield site
 
@@ -56,6 +56,12 @@ def test_drifted_figures_have_plots_and_examples(
     figure = page.locator("section.figure", has=page.get_by_role("heading", name="brightness"))
     assert figure.locator("rect.expected").count() == figure.locator("rect.actual").count() > 5
     assert figure.locator(".examples img").count() == 4
+    page.get_by_role("heading", name="PSI of the days before (Pacific/Kiritimati)").wait_for()
+    camera = page.locator("section.figure", has=page.get_by_role("heading", name="camera make"))
+    camera.get_by_text("Shares").click()
+    assert [row.inner_text().split("\t") for row in camera.get_by_role("row").all()[1:]] == [
+        ["apple", "100.0%", "0.0%"], ["unknown camera", "0.0%", "100.0%"],
+    ]  # fmt: skip
     figure.get_by_text("Shares").click()
     assert figure.get_by_role("row").count() > 5
     assert violations(page) == []
@@ -71,7 +77,8 @@ def test_the_page_is_korean(site: ReviewSite, chromium: Any) -> None:
     page = chromium.new_context(**DESK, locale="ko-KR").new_page()
     page.goto(f"{site.url}/drift")
     page.get_by_text("사진이 기준과 다릅니다").wait_for()
-    assert english_words(page) <= {"PSI", "KS"}
+    assert english_words(page) <= {"PSI", "KS", "Pacific", "Kiritimati", "apple"}
+    page.get_by_text("카메라 정보 없음").first.wait_for(state="attached")
     assert violations(page) == []
 
 
