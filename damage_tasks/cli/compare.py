@@ -10,6 +10,7 @@ import typer
 from damage_tasks.cli.login_name import login_name
 from damage_tasks.cli.points_in_time import parse_period
 from damage_tasks.cli.redact_option import Redact
+from damage_tasks.languages.english_plurals import counted
 from damage_tasks.settings import get_settings
 from damage_tasks.telemetry import configure_logging
 from damage_tasks.telemetry.audit_log import audit_log
@@ -57,6 +58,8 @@ def run(
     )
     advice = comparison.recommendation
     more = f": {advice.more} more needed" if advice.more else ""
-    typer.echo(f"{comparison.photos} photos, the same verdict on {comparison.agreement:.1%}")
+    typer.echo(
+        f"{counted(comparison.photos, 'photo')}, the same verdict on {comparison.agreement:.1%}"
+    )
     typer.echo(f"{advice.text}{more}: {'; '.join(advice.reasons)}")
     typer.echo(f"report: {out}")

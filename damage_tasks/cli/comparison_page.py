@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from damage_tasks.errors import OriginalUnavailable, PhotoRejected
+from damage_tasks.languages.english_plurals import counted
 from damage_tasks.overlay import encode_jpeg, render_overlay
 from damage_tasks.photos import PhotoReader
 from damage_tasks.photos.originals import read_original
@@ -70,6 +71,7 @@ def write_page(
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, undefined=StrictUndefined
     )
+    environment.filters["counted"] = counted
     page = environment.get_template(TEMPLATE.name).render(
         old=old,
         new=new,

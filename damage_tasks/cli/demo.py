@@ -24,6 +24,7 @@ from damage_tasks.cli.photo_arguments import (
 )
 from damage_tasks.cli.results_table import print_results
 from damage_tasks.cli.submit import wait_for
+from damage_tasks.languages.english_plurals import counted
 from damage_tasks.settings import PREFIX
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def run(
     try:
         if not photos:
             console.print(
-                f"No photos given: examining {count} sample photos.\n"
+                f"No photos given: examining {counted(count, 'sample photo')}.\n"
                 "To use your own: make demo PHOTOS=folder"
             )
             named = list(unique_names(_samples(work / "samples", count)))
@@ -116,7 +117,7 @@ def _report(
     failed = sum(result["verdict"] == "failed" for _, result in results)
     if not failed and not missing:
         return None
-    return f"{failed} photos failed, {missing} have no verdict."
+    return f"{counted(failed, 'photo')} failed, {missing} without a verdict."
 
 
 def _serve(console: Console, url: str) -> None:

@@ -149,7 +149,7 @@ def recommend(judged: Judged | None, *, is_slow: bool) -> Recommendation:
         return Recommendation(DO_NOT, ("its verdicts are wrong more often, and not by chance",))
     if judged.decided < FEWEST_DECISIONS:
         more = FEWEST_DECISIONS - judged.decided
-        reason = f"fewer than {FEWEST_DECISIONS} photos are decided about"
+        reason = f"people have decided about fewer than {FEWEST_DECISIONS} photos"
         return Recommendation(NOT_ENOUGH, (reason,), more)
     if judged.low > -MARGIN:
         reason = f"it is not wrong on more than {MARGIN:.0%} more of the photos (95 % interval)"

@@ -20,6 +20,16 @@ from model_store.manifest import Distribution, Reference
 NUMBERS = ("brightness", "blur", "megapixels", "score")
 LABELS = ("verdict", "camera", "hour")
 OPTIONAL_LABELS = ("camera",)  # photos without one count as `UNKNOWN`
+# For people, in English.
+FIGURE_NAMES = {
+    "brightness": "brightness",
+    "blur": "sharpness",
+    "megapixels": "size in megapixels",
+    "score": "damage score",
+    "verdict": "verdict",
+    "camera": "camera make",
+    "hour": "hour of the day (UTC)",
+}
 BINS = 10
 MAX_LABELS = 24  # the others are counted together
 OTHER = "other"

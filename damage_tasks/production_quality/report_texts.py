@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from damage_tasks.languages.english_plurals import counted
 from damage_tasks.production_quality.agreement import MIN_PHOTOS
 
 if TYPE_CHECKING:
@@ -50,9 +51,9 @@ def sentences(report: QualityReport) -> Iterator[str]:
     )
     took = f" in {work.hours:.1f} hours" if work.seconds is not None else ""
     yield (
-        f"People decided about {work.decided} photos{took}, {report.audited} of them drawn by the "
-        f"random audit: they found {work.found} damaged photos that the networks had missed, and "
-        f"cleared {work.cleared} false alarms."
+        f"People decided about {counted(work.decided, 'photo')}{took}, {report.audited} of them "
+        f"drawn by the random audit: they found {counted(work.found, 'damaged photo')} that the "
+        f"networks had missed, and cleared {counted(work.cleared, 'false alarm')}."
     )
     yield " ".join(_agreement(report))
     if (money := report.money) is not None:
@@ -88,7 +89,7 @@ def _plan(plan: ReviewPlan) -> Iterator[str]:
 
 def _agreement(report: QualityReport) -> Iterator[str]:
     found = report.agreement
-    yield f"At least two people gave a verdict on {found.photos} photos."
+    yield f"At least two people gave a verdict on {counted(found.photos, 'photo')}."
     if found.share is None:
         return
     yield f"The first and the last of them agree on damaged or clean: {shown(found.share)}."

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from damage_tasks.languages.english_plurals import counted
 from damage_tasks.telemetry.redaction import redact
 from damage_tasks.telemetry.slack_webhook import post_to_slack
 
@@ -209,7 +210,7 @@ class Slack:
             return None
         return (
             f":white_check_mark: *{cause}* is over on {self._where}: {group.total} "
-            f"in {minutes:.0f} min, {examined} photos examined since"
+            f"in {minutes:.0f} min, {counted(examined, 'photo')} examined since"
         )
 
     def _first(self, alert: Alert) -> str:

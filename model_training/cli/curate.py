@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from damage_tasks.languages.english_plurals import counted
 from model_training.cli.options import Classes, EmptyIsClean
 
 
@@ -66,7 +67,7 @@ def curate(
             f"pixel correlation {pair.correlation:.2f}, hashes differ in {pair.hash_distance} "
             "of 64 bits"
         )
-    console.print(f"{out}: {len(found.photos)} photos")
+    console.print(f"{out}: {counted(len(found.photos), 'photo')}")
 
 
 def _named_folder(given: str) -> tuple[str, Path]:

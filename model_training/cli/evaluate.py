@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from damage_tasks.languages.english_plurals import counted
 from model_training.cli.options import Classes, EmptyIsClean, Photos, read
 
 BUNDLE_METAVAR = "default, a folder, s3:// or https://"
@@ -84,8 +85,9 @@ def evaluate(
     trained = sum(photo.split == "train" for photo in chosen)
     if trained:
         console.print(
-            f"{trained} of {len(chosen)} photos are in the split 'train': figures on a network's "
-            "training photos are too good (use --split val)",
+            f"{trained} of {counted(len(chosen), 'photo')} belong{'s' if trained == 1 else ''} to "
+            "the split 'train': figures on a network's training photos are too good (use --split "
+            "val)",
             style="yellow",
         )
     report = measure(segmenter, chosen, console, synthetic=synthetic)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from damage_tasks.languages.english_plurals import counted
 from model_training.cli.options import Classes, EmptyIsClean, Licence, Photos, Version, read
 
 
@@ -88,7 +89,7 @@ def pack_redaction(
         read_private_regions(regions),
     )
     console = Console(highlight=False)
-    console.print(f"measured on {evaluation.photos} photos")
+    console.print(f"measured on {counted(evaluation.photos, 'photo')}")
     for subject, figures in evaluation.figures().items():
         for figure, share in figures.items():
             shown = "not measured"

@@ -47,6 +47,7 @@ def test_the_page_shows_who_was_right_and_what_differs(archive: Archive, tmp_pat
     assert "not enough decisions: 149 more needed" in done.stdout
     text = page.read_text()
     assert "on the same 3 photos" in text
+    assert "on which 2.1.0 is right is 100.0 percentage points lower than that of 2.0.0" in text
     assert "people say damaged" in text
     assert text.count("data:image/jpeg;base64,") == 2
     assert "The photo was not kept." in text
@@ -61,7 +62,8 @@ def test_two_bundles_with_verdicts_are_compared_without_a_shadow(
     archive.add("first", DENT, data=data, bundle=OLD)
     archive.add("second", DENT, data=data, bundle=NEW)
     done = compare("2.0.0", "2.1.0", *SINCE, "--out", tmp_path / "page.html")
-    assert "1 photos, the same verdict on 100.0%" in done.stdout
+    assert "1 photo, the same verdict on 100.0%" in done.stdout
+    assert "on the same 1 photo<" in (tmp_path / "page.html").read_text()
 
 
 def test_bundles_without_a_common_photo_are_an_error(archive: Archive, tmp_path: Path) -> None:

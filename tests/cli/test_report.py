@@ -51,9 +51,9 @@ def test_the_report_in_words() -> None:
     assert "50.0 % (50.0 to 50.0)" in done.output
     assert "type scratch" in done.output
     assert "People decided about 4 photos, 4 of them drawn by the random audit" in done.output
-    assert "At least two people gave a verdict on 1 photos." in done.output
+    assert "At least two people gave a verdict on 1 photo." in done.output
     assert "agree on damaged or clean: 0.0 % (0.0 to 79.3)." in done.output
-    assert "found 1 damaged photos that the networks had missed" in done.output
+    assert "found 1 damaged photo that the networks had missed" in done.output
 
 
 @pytest.mark.usefixtures("store")

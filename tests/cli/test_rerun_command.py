@@ -46,10 +46,11 @@ def test_a_dry_run_shows_photos_time_and_cost(archive: Archive, rerun: Rerun) ->
     shown = rerun("--dry-run", "--processes", "2")
     assert shown.exit_code == 0, shown.output
     assert "bundle tiny 2.1.0" in shown.output
-    assert "photos: 4; with this bundle 0 are examined, 0 failed, 4 are left" in shown.output
+    assert "photos: 4; with this bundle: 0 examined, 0 failed, 4 left" in shown.output
     assert "kept: 3 of 4 photos" in shown.output
     assert "with 2 processes" in shown.output
     assert "US dollars" in shown.output
+    assert "with 1 process, at" in rerun("--dry-run").output
 
 
 def test_an_estimate_adds_cpu_and_requests() -> None:
