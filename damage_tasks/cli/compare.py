@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from damage_tasks.cli.login_name import login_name
+from damage_tasks.cli.output_paths import check_output
 from damage_tasks.cli.points_in_time import parse_period
 from damage_tasks.cli.redact_option import Redact
 from damage_tasks.languages.english_plurals import counted
@@ -22,7 +23,12 @@ def run(
     since: Annotated[
         str, typer.Option(help="Photos examined since then: 7d or 2026-11-22.")
     ] = "28d",
-    out: Annotated[Path, typer.Option(metavar="FILE", dir_okay=False)] = Path("report.html"),
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE", help="The page to write.", dir_okay=False, callback=check_output
+        ),
+    ] = Path("report.html"),
     redact: Redact = None,
     by: Annotated[
         str | None, typer.Option(help="Who compares, for the audit log; by default the login name.")
@@ -39,15 +45,22 @@ def run(
     """
     from damage_tasks.cli.comparison_page import write_page
     from damage_tasks.production_quality.bundle_comparison import compare_bundles
-    from damage_tasks.results.bundle_pairs import find_pairs
+    from damage_tasks.results.bundle_pairs import find_pairs, has_examined
     from damage_tasks.results.celery_backend import open_inspections
 
     moment, _ = parse_period(since)
     settings = get_settings()
     with open_inspections().transaction() as connection:
         pairs = list(find_pairs(connection, old, new, moment))
+        unused = [v for v in (old, new) if not pairs and not has_examined(connection, v, moment)]
     if not pairs:
-        typer.echo(f"{old} and {new} have examined no photo in common since {since}", err=True)
+        typer.echo(
+            f"no photo was examined by {' or by '.join(unused)} since {since}: give another "
+            "version or an earlier --since"
+            if unused
+            else f"{old} and {new} have examined no photo in common since {since}",
+            err=True,
+        )
         raise typer.Exit(1)
     comparison = compare_bundles(pairs, settings.rollout_slowdown_limit)
     configure_logging(settings.log_level, settings.log_format)

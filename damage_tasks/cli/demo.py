@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from damage_tasks.cli.output_paths import check_output
 from damage_tasks.cli.photo_arguments import (
     describe_skipped,
     find_photos,
@@ -36,7 +37,12 @@ def run(
     photos: Annotated[
         str, typer.Option(help="A folder, a file or a glob pattern; by default, sample photos.")
     ] = "",
-    out: Annotated[Path, typer.Option(help="Folder for results and overlays.")] = Path("out"),
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for results and overlays.", file_okay=False, callback=check_output
+        ),
+    ] = Path("out"),
     count: Annotated[int, typer.Option(min=1, max=500, help="Number of sample photos.")] = 12,
     processes: Annotated[
         int | None,

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from damage_tasks.cli.identifiers import id_or_none, stored_id
 from damage_tasks.cli.login_name import login_name
+from damage_tasks.cli.output_paths import check_output
 from damage_tasks.cli.redact_option import Redact
 from damage_tasks.errors import ExtraMissing, InspectionNotFound
 from damage_tasks.settings import get_settings
@@ -85,7 +86,9 @@ def make(
         str | None,
         typer.Option("--case", help="All photos of this case instead.", callback=id_or_none),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the files.", file_okay=False, callback=check_output)
+    ] = Path(),
     by: Annotated[
         str | None,
         typer.Option(

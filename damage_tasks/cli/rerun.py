@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from damage_tasks.cli.listing import print_counts, print_rows
+from damage_tasks.cli.output_paths import check_output
 from damage_tasks.cli.points_in_time import parse_period
 from damage_tasks.inspection import Verdict
 from damage_tasks.languages.english_plurals import counted
@@ -73,7 +74,13 @@ def run(
         float, typer.Option(min=0, help="US dollars for a core and hour, for the estimate.")
     ] = 0.02,
     failures: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write all failures to this CSV file.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write all failures to this CSV file.",
+            dir_okay=False,
+            callback=check_output,
+        ),
     ] = None,
 ) -> None:
     """Put past photos through another bundle, and keep both findings.
@@ -211,6 +218,7 @@ def _report_failures(console: Console, rerun: Rerun, file: Path | None) -> None:
     """Print the failures of this run and earlier ones, and exit with 1 if there are any."""
     failed = rerun.failures()
     if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("w", newline="") as stream:
             writer = csv.writer(stream)
             writer.writerow(["photo_sha256", "code", "reason"])

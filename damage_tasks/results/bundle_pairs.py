@@ -56,6 +56,11 @@ def find_pairs(connection: Connection, old: str, new: str, since: datetime) -> I
         yield from _load(connection, chosen[start : start + BATCH], old, new)
 
 
+def has_examined(connection: Connection, version: str, since: datetime) -> bool:
+    """Whether ``version`` has examined a photo since ``since``."""
+    return bool(_examined(connection, version, since))
+
+
 def _examined(connection: Connection, version: str, since: datetime) -> set[str]:
     c, d = inspections.c, comparison_findings.c
     counted = sa.select(c.photo_sha256).where(

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from damage_tasks.cli.output_paths import check_output
 from damage_tasks.languages.english_plurals import plural
 from model_training.cli.options import DEFAULT_GATE_SIDE, GateSide, Photos, read
 
@@ -18,7 +19,12 @@ def fit_score(
     ],
     photos: Photos,
     out: Annotated[
-        Path, typer.Option(help="The checkpoint file to write, for `export`.", dir_okay=False)
+        Path,
+        typer.Option(
+            help="The checkpoint file to write, for `export`.",
+            dir_okay=False,
+            callback=check_output,
+        ),
     ],
     gate_side: GateSide = DEFAULT_GATE_SIDE,
     screening: Annotated[

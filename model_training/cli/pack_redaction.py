@@ -8,12 +8,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from damage_tasks.cli.output_paths import check_output
 from damage_tasks.languages.english_plurals import counted
 from model_training.cli.options import Classes, EmptyIsClean, Licence, Photos, Version, read
 
 
 def pack_redaction(
-    out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the bundle.")],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", help="Folder for the bundle.", file_okay=False, callback=check_output
+        ),
+    ],
     photos: Photos,
     regions: Annotated[
         Path,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
+from damage_tasks.cli import comparison_page
 from damage_tasks.results.comparison_findings import save_comparison_finding
 from model_store.identity import BundleIdentity
 from tests.labelling.conftest import DENT, SCRATCH, Archive
@@ -68,7 +70,31 @@ def test_two_bundles_with_verdicts_are_compared_without_a_shadow(
 
 def test_bundles_without_a_common_photo_are_an_error(archive: Archive, tmp_path: Path) -> None:
     archive.add("old", bundle=OLD)
-    done = compare("2.0.0", "2.1.0", "--out", tmp_path / "page.html")
+    archive.add("new", bundle=NEW)
+    done = compare("2.0.0", "2.1.0", *SINCE, "--out", tmp_path / "page.html")
     assert done.exit_code == 1
-    assert "2.0.0 and 2.1.0 have examined no photo in common since 28d" in done.output
+    assert "2.0.0 and 2.1.0 have examined no photo in common since 2026-11-01" in done.output
     assert not (tmp_path / "page.html").exists()
+
+
+def test_a_version_that_has_examined_nothing_is_named(archive: Archive, tmp_path: Path) -> None:
+    archive.add("old", bundle=OLD)
+    done = compare("2.0.0", "9.9.9", *SINCE, "--out", tmp_path / "page.html")
+    assert done.exit_code == 1
+    assert "no photo was examined by 9.9.9 since 2026-11-01: give another" in done.output
+    done = compare("8.8.8", "9.9.9", "--out", tmp_path / "page.html")
+    assert "no photo was examined by 8.8.8 or by 9.9.9 since 28d" in done.output
+
+
+def test_photos_that_are_kept_are_shown_before_others_that_differ_more(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examine(archive, archive.add("gone", DENT, bundle=OLD, kept=False))
+    kept = archive.add("kept", DENT, bundle=OLD)
+    examine(archive, kept, SCRATCH)
+    monkeypatch.setattr(comparison_page, "SHOWN_PHOTOS", 1)
+    page = tmp_path / "new folder" / "page.html"
+    assert compare("2.0.0", "2.1.0", *SINCE, "--out", page).exit_code == 0
+    text = page.read_text()
+    assert f"<h3>{kept[:12]}" in text
+    assert text.count("<h3>") == 1

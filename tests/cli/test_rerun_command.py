@@ -67,10 +67,10 @@ def test_failures_are_listed_with_their_codes(
     with archive.store.transaction() as connection:
         claim(connection, photo, digest, timedelta(minutes=1))
         record_end(connection, photo, digest, error=OriginalUnavailable("it is gone"))
-    shown = rerun("--failures", str(tmp_path / "failures.csv"))
+    shown = rerun("--failures", str(tmp_path / "new" / "failures.csv"))
     assert shown.exit_code == 1
     assert "original_unavailable: 1" in shown.output
-    with (tmp_path / "failures.csv").open() as file:
+    with (tmp_path / "new" / "failures.csv").open() as file:
         assert list(csv.reader(file))[1:] == [[photo, "original_unavailable", "it is gone"]]
 
 
