@@ -41,7 +41,7 @@ NOT_RUN = {
     "pip install": "downloads gigabytes",
     "pip download": "downloads from PyPI",
     "python -m model_training train ": "takes hours; see test_training_cli.py",
-    "python -m model_training train-plates": "takes hours; see test_redaction_cli.py",
+    "python -m model_training train-plates": "takes minutes; see test_redaction_cli.py",
     "python -m model_training pack-redaction": "needs trained plates; see test_redaction_cli.py",
     "python -m model_store publish redaction": "needs the bundle of pack-redaction",
     "python -m model_training curate": "needs the photos of the recipe; see test_training_cli.py",
