@@ -285,6 +285,10 @@ def test_inspections_decided_today_are_counted_by_person(store: Inspections) -> 
     store.save(other)
     for id, person in (("task-1", "ann"), ("task-1", "ann"), ("task-2", "ann"), ("task-1", "bob")):
         record(store, id, person, "confirm")
+    record(store, "task-2", "bob", "note", {"text": "wet car"})
+    record(store, "task-2", "cat", "note", {"text": "wet car"})
+    record(store, "task-2", "cat", "confirm")
+    undo_last(store, "cat")
     with store.transaction() as connection:
         since = datetime.now(UTC) - timedelta(hours=1)
         assert decided_counts(connection, since) == [("ann", 2), ("bob", 1)]
