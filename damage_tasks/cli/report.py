@@ -71,8 +71,10 @@ def _print(report: QualityReport, console: Console) -> None:
     from damage_tasks.production_quality.report_texts import rows, sentences, shown
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("", "photos", "decided", "precision (95 %)", "recall (95 %)"):
-        table.add_column(name, justify="right" if name in ("photos", "decided") else "left")
+    # On two lines, so that the table fits into 80 columns.
+    for name in ("", "photos", "decisions\nused", "precision (95 %)", "recall (95 %)"):
+        is_number = name in ("photos", "decisions\nused")
+        table.add_column(name, justify="right" if is_number else "left")
     for name, accuracy in rows(report):
         table.add_row(
             name, str(accuracy.photos), str(accuracy.labelled), shown(accuracy.precision),

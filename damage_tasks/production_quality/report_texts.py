@@ -43,6 +43,12 @@ def sentences(report: QualityReport) -> Iterator[str]:
     work = report.people
     if report.photos_are_estimated:
         yield "The numbers of photos are estimated from a sample."
+    yield (
+        '"Decisions used" counts the photos whose decisions these estimates use: all of them where '
+        "people decided about at least half of the photos with the same verdict and a similar "
+        "score, elsewhere only those of the random audit. Photos for which another photo was "
+        "requested are not counted."
+    )
     if report.plan is not None:
         yield " ".join(_plan(report.plan))
     yield (

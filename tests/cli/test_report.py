@@ -83,6 +83,21 @@ def test_the_report_as_json_and_as_a_page(tmp_path: Path) -> None:
     assert "agree on damaged or clean" in page.read_text()
 
 
+def test_the_column_says_how_many_decisions_the_estimates_use(
+    store: Inspections, tmp_path: Path
+) -> None:
+    record(store, "task-0", "ann", "retake")
+    page = tmp_path / "report.html"
+    lines = run("--html", str(page)).output.splitlines()
+    assert lines[1].strip() == "decisions"
+    assert lines[2].split()[:2] == ["photos", "used"]
+    assert lines[3].split()[:4] == ["all", "photos", "4", "3"]
+    for text in ("\n".join(lines), page.read_text()):
+        assert "People decided about 4 photos" in text
+        assert "counts the photos whose decisions these estimates use" in text
+    assert '<th scope="col">Decisions used</th>' in page.read_text()
+
+
 @pytest.mark.usefixtures("store")
 def test_a_recall_below_its_floor_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAMAGE_RECALL_FLOOR", "0.9")
@@ -96,4 +111,4 @@ def test_a_period_without_photos_has_no_figures() -> None:
     done = run("--since", "0m", "--json")
     assert done.exit_code == 0
     assert json.loads(done.stdout)["overall"]["photos"] == 0
-    assert "all photos       0        0  unknown" in run("--since", "0m").output
+    assert "all photos       0          0  unknown" in run("--since", "0m").output

@@ -52,6 +52,9 @@ def test_it_shows_precision_recall_and_what_goes_to_people(
     assert "25.0% of the photos are in the review band" in page
     assert "People decided about 4 photos." in page
     assert "The random audit drew 4 of them." in page
+    assert '<th scope="col" class="number">Decisions used</th>' in page
+    assert "“Decisions used” counts the photos whose decisions these estimates use" in page
+    assert ">Decided<" not in page
     assert "9 seconds for a photo" in page
     assert "cleared 1 false alarm." in page
     assert "with scratch" in page
