@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx2
 import pytest
@@ -98,6 +99,22 @@ def test_a_large_form_is_refused(review_site: Open, client: httpx2.Client) -> No
         data = {"action": "note", "csrf": csrf_of(client.get(path)), "text": "x" * MAX_FORM_BYTES}
         assert client.post(f"{path}/decisions", data=data).status_code == 413
         assert site.decisions("task-0") == ()
+
+
+def test_a_form_without_its_length_is_refused(review_site: Open, client: httpx2.Client) -> None:
+    with review_site() as site:
+        path = f"{site.url}/inspections/{site.add_photo(0)}"
+        form = urlencode({"action": "confirm", "csrf": csrf_of(client.get(path))}).encode()
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        # The length of an iterator is unknown, so it is sent in chunks.
+        for headers, text in (({}, "Content-Length"), ({"Accept-Language": "ko"}, "길이")):
+            refused = client.post(
+                f"{path}/decisions", content=iter([form]), headers={**kind, **headers}
+            )
+            assert refused.status_code == 411
+            assert text in refused.text
+        assert site.decisions("task-0") == ()
+        assert client.post(f"{path}/decisions", content=form, headers=kind).status_code == 303
 
 
 @pytest.mark.parametrize(
