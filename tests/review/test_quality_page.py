@@ -64,7 +64,7 @@ def test_it_shows_precision_recall_and_what_goes_to_people(
     assert "19.70 saved" in page
 
 
-def test_one_photo_and_one_second_are_no_plurals(review_site: Open, client: httpx2.Client) -> None:
+def test_one_photo_and_one_second_are_singular(review_site: Open, client: httpx2.Client) -> None:
     with review_site() as site:
         site.add_photo(0, finished_at=datetime.now(UTC))
         record(site.store, "task-0", "ann", "confirm", seconds=1.0)
