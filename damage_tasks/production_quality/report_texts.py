@@ -38,6 +38,20 @@ def shown(estimate: Estimate | None) -> str:
     return f"{value} % ({low} to {high})"
 
 
+def title(report: QualityReport) -> str:
+    """What the report is about."""
+    return f"photos examined since {report.since:%Y-%m-%d %H:%M %Z}"
+
+
+def summary(report: QualityReport) -> Iterator[str]:
+    """The most important figures, as lines."""
+    found = report.overall
+    yield f"photos: {found.photos}, decisions used: {found.labelled}"
+    yield f"precision (95 %): {shown(found.precision)}"
+    yield f"recall (95 %): {shown(found.recall)}"
+    yield _decided(report)
+
+
 def sentences(report: QualityReport) -> Iterator[str]:
     """What people do, what it costs and what it saves, in words."""
     work = report.people
@@ -55,12 +69,7 @@ def sentences(report: QualityReport) -> Iterator[str]:
         f"{100 * work.unsure:.1f} % of the photos are in the review band, and "
         f"{100 * work.poor:.1f} % are of poor quality."
     )
-    took = f" in {work.hours:.1f} hours" if work.seconds is not None else ""
-    yield (
-        f"People decided about {counted(work.decided, 'photo')}{took}, {report.audited} of them "
-        f"drawn by the random audit: they found {counted(work.found, 'damaged photo')} that the "
-        f"networks had missed, and cleared {counted(work.cleared, 'false alarm')}."
-    )
+    yield _decided(report)
     yield " ".join(_agreement(report))
     if (money := report.money) is not None:
         yield (
@@ -68,6 +77,16 @@ def sentences(report: QualityReport) -> Iterator[str]:
             f"cost {money.errors:,.2f}: {money.saved:,.2f} saved. Looking at every photo in the "
             f"review band takes {money.band_hours:.1f} hours and costs {money.band:,.2f}."
         )
+
+
+def _decided(report: QualityReport) -> str:
+    work = report.people
+    took = f" in {work.hours:.1f} hours" if work.seconds is not None else ""
+    return (
+        f"People decided about {counted(work.decided, 'photo')}{took}, {report.audited} of them "
+        f"drawn by the random audit: they found {counted(work.found, 'damaged photo')} that the "
+        f"networks had missed, and cleared {counted(work.cleared, 'false alarm')}."
+    )
 
 
 def _plan(plan: ReviewPlan) -> Iterator[str]:

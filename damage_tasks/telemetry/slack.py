@@ -115,6 +115,10 @@ class Slack:
         """Post ``alert`` now, for a command that ends; returns whether Slack accepted it."""
         return self._post(self._first(alert))
 
+    def tell_now(self, title: str, text: str) -> bool:
+        """Post ``text``, which is not an alert, now; returns whether Slack accepted it."""
+        return self._post(f":bar_chart: *{_plain(title)}* on {self._where}\n{_plain(redact(text))}")
+
     def alert_at_exit(self, alert: Alert, memory: Path) -> None:
         """Post ``alert`` now, for a process about to end; ``memory`` is a file that outlives it.
 

@@ -16,6 +16,7 @@ from damage_tasks.results.schema_upgrade import migrate
 from damage_tasks.results.store import Inspections
 from damage_tasks.review.recording import record
 from damage_tasks.settings import get_settings
+from tests.operators.conftest import Recorder
 from tools.sample_pictures_and_results import damage, finding, inspection
 
 
@@ -104,6 +105,53 @@ def test_a_recall_below_its_floor_is_a_failure(monkeypatch: pytest.MonkeyPatch) 
     done = run()
     assert done.exit_code == 1
     assert "below DAMAGE_RECALL_FLOOR (0.9)" in done.stderr
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+    """Takes what is posted to Slack."""
+    recorder = Recorder()
+    monkeypatch.setenv("DAMAGE_SLACK_WEBHOOK_URL", recorder.slack_url)
+    yield recorder
+    recorder.close()
+
+
+@pytest.mark.usefixtures("store")
+def test_a_summary_is_posted_to_slack(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run().exit_code == 0
+    assert recorder.slack() == []
+    assert run("--slack").exit_code == 0
+    (text,) = recorder.slack()
+    heading, *lines = text.splitlines()
+    assert heading.startswith(":bar_chart: *photos examined since 20")
+    assert heading.endswith("* on damage-tasks (development)")
+    assert lines[:3] == [
+        "photos: 4, decisions used: 4",
+        "precision (95 %): 50.0 % (50.0 to 50.0)",
+        "recall (95 %): 50.0 % (50.0 to 50.0)",
+    ]
+    assert lines[3].startswith("People decided about 4 photos")
+    monkeypatch.setenv("DAMAGE_RECALL_FLOOR", "0.9")
+    get_settings.cache_clear()
+    assert run("--slack", "--json").exit_code == 1
+    warning = "Warning: the recall may be below DAMAGE_RECALL_FLOOR (0.9)"
+    assert recorder.slack()[1].splitlines()[1] == warning
+
+
+@pytest.mark.usefixtures("store")
+def test_a_summary_that_slack_does_not_accept_is_a_failure(recorder: Recorder) -> None:
+    recorder.status = 503
+    done = run("--slack")
+    assert done.exit_code == 1
+    assert "all photos" in done.stdout
+    assert "Slack did not accept the summary" in done.stderr
+
+
+@pytest.mark.usefixtures("store")
+def test_slack_needs_its_webhook() -> None:
+    done = run("--slack")
+    assert done.exit_code != 0
+    assert "DAMAGE_SLACK_WEBHOOK_URL" in str(done.exception) + done.output
 
 
 @pytest.mark.usefixtures("store")

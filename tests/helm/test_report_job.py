@@ -55,6 +55,17 @@ def test_it_has_its_own_account_and_reaches_the_database_only(documents: Documen
     assert jmespath.search("egress[].ports[].port", policy) == [53, 53, 443, 80, 5432]
 
 
+def test_it_can_post_a_summary_to_slack(documents: Documents) -> None:
+    assert "--slack" not in container_of(documents)["args"]
+    telling = render({"report": {"enabled": True, "slack": True}})
+    kubernetes.check(telling.one("CronJob", NAME), kubernetes.KUBERNETES[0])
+    container = container_of(telling)
+    assert container["args"] == ["damage-tasks", "report", "--since", "7d", "--slack"]
+    keys = jmespath.search("env[].valueFrom.secretKeyRef", container)
+    (webhook,) = [key for key in keys if key["key"] == "DAMAGE_SLACK_WEBHOOK_URL"]
+    assert not webhook.get("optional")
+
+
 def test_the_period_can_be_longer() -> None:
     documents = render({"report": {"enabled": True, "since": "28d"}})
     assert container_of(documents)["args"][-1] == "28d"
