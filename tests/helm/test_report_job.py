@@ -36,6 +36,7 @@ def test_it_reports_the_last_week_every_monday(documents: Documents) -> None:
     assert container["args"] == ["damage-tasks", "report", "--since", "7d"]
     keys = jmespath.search("env[].valueFrom.secretKeyRef.key", container)
     assert keys == ["DAMAGE_DATABASE_URL"]
+    assert jmespath.search("envFrom[].configMapRef.name", container) == ["damage-tasks"]
     settings = documents.one("ConfigMap", "damage-tasks")["data"]
     assert (settings["DAMAGE_RECALL_FLOOR"], settings["DAMAGE_REVIEW_AUDIT_SHARE"]) == (
         "0.9", "0.02",
