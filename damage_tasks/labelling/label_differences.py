@@ -69,11 +69,16 @@ def are_same(first: Sequence[Area], second: Sequence[Area]) -> bool:
     matches = _matches(first, second)
     rest = [area for n, area in enumerate(first) if n not in matches]
     others = [area for n, area in enumerate(second) if n not in matches.values()]
-    return sorted(map(repr, rest)) == sorted(map(repr, others)) and all(
+    return sorted(map(_place, rest)) == sorted(map(_place, others)) and all(
         second[m].type in (None, first[n].type)
         and _is_same_outline(first[n].polygon, second[m].polygon)
         for n, m in matches.items()
     )
+
+
+def _place(area: Area) -> tuple[str, Outline, tuple[int, ...]]:
+    # Not the area itself: a point and a box of the same pixel are the same.
+    return area.type or "", area.polygon, area.bbox
 
 
 def _about_found(

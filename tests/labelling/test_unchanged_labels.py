@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from damage_tasks.labelling.export_choice import LabelFormat
+from damage_tasks.reviewed_areas import Area
 from tests.labelling.conftest import DENT, SCRATCH, Archive
 from tests.labelling.test_label_import import annotated, decided, exported, imported
 
@@ -113,3 +114,33 @@ def test_predictions_are_not_read(archive: Archive, tmp_path: Path) -> None:
     report = imported(archive, [{**task, "annotations": []}], tmp_path)
     assert report.photos == {}
     assert [problem for _, problem in report.not_imported] == ["nobody has labelled it"]
+
+
+@pytest.mark.parametrize("format", [COCO, LabelFormat.LABEL_STUDIO])
+@pytest.mark.parametrize(
+    "place",
+    [{"point": [7, 9]}, {"point": [319, 239]}, {"box": [7, 9, 1, 1]}, {"box": [5, 5, 7, 9]}],
+    ids=["point", "last pixel", "box of one pixel", "box"],
+)
+def test_marked_places_come_back_unchanged(
+    archive: Archive, tmp_path: Path, place: dict[str, Any], format: LabelFormat
+) -> None:
+    archive.add("a", DENT)
+    archive.decide("a", "missed", "bob", **place)
+    before = decided(archive, "a")
+    document = exported(archive, tmp_path / "out", format)
+    if format is LabelFormat.LABEL_STUDIO:
+        annotated(document)[0]["annotations"][0]["parent_prediction"] = 1
+    assert imported(archive, document, tmp_path).photos == {"as exported": 1}
+    assert decided(archive, "a") == before
+
+
+def test_a_point_in_coco_stays_a_point_if_other_labels_change(
+    archive: Archive, tmp_path: Path
+) -> None:
+    archive.add("a", DENT)
+    archive.decide("a", "missed", "bob", point=[7, 9], type="dent")
+    document = exported(archive, tmp_path / "out", COCO)
+    document["annotations"][0]["category_id"] = 4
+    assert imported(archive, document, tmp_path).photos == {"decided": 1}
+    assert decided(archive, "a")[1][1] == Area("dent", point=(7, 9))
