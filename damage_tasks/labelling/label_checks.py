@@ -8,8 +8,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from damage_tasks.damage import is_flat
 from damage_tasks.errors import LabelsInvalid
+from damage_tasks.outline_shape import is_flat
 from damage_tasks.reviewed_areas import Area
 
 # Labelling tools let a careless hand draw a little past the edge of a photo; what is further

@@ -16,10 +16,11 @@ from pydantic import (
     model_validator,
 )
 
-from damage_tasks.damage import Severity, is_flat
+from damage_tasks.damage import Severity
 from damage_tasks.decision import Action
 from damage_tasks.errors import DecisionInvalid
 from damage_tasks.inspection import Inspection
+from damage_tasks.outline_shape import crossing_of, has_no_area, is_flat
 
 MAX_CORNERS = 2000
 
@@ -33,7 +34,14 @@ def _has_area(corners: tuple[Point, ...]) -> tuple[Point, ...]:
     if len(set(corners)) < 3:
         raise ValueError("needs three different corners")
     if is_flat(corners):
-        raise ValueError("nothing is inside the outline: all its corners are on one line")
+        raise ValueError("all its corners are on one line: move one aside, or add another")
+    crossing = crossing_of(corners)
+    if crossing is not None:
+        raise ValueError(
+            f"two sides cross near ({crossing[0]}, {crossing[1]}): move or remove a corner there"
+        )
+    if has_no_area(corners):
+        raise ValueError("nothing is inside: its sides lie on each other, so move a corner aside")
     return corners
 
 

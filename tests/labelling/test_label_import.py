@@ -237,3 +237,22 @@ def test_an_import_is_one_event_for_each_photo(archive: Archive, tmp_path: Path)
     assert event.type == "inspection.reviewed"
     decisions = json.loads(event.body)["data"]["decisions"]
     assert [each["action"] for each in decisions] == ["wrong_type", "no_damage"]
+
+
+@pytest.mark.parametrize("format", [LabelFormat.COCO, LabelFormat.LABEL_STUDIO])
+def test_a_photo_with_an_outline_that_crosses_itself_is_named(
+    archive: Archive, tmp_path: Path, format: LabelFormat
+) -> None:
+    archive.add("a", DENT)
+    document = exported(archive, tmp_path / "out", format)
+    crossed = [[20, 20], [100, 80], [100, 20], [20, 80]]
+    if format is LabelFormat.COCO:
+        (annotation,) = document["annotations"]
+        annotation["segmentation"] = [[n for corner in crossed for n in corner]]
+    else:
+        (result,) = annotated(document)[0]["annotations"][0]["result"]
+        result["value"]["points"] = percent(crossed)
+    report = imported(archive, document, tmp_path)
+    ((_, problem),) = report.not_imported
+    assert "two sides cross near (60, 50): move or remove a corner there" in problem
+    assert decided(archive, "a")[0] == []

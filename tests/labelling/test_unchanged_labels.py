@@ -22,7 +22,7 @@ def billable(archive: Archive, name: str) -> bool:
     return bool(found.to_dict()["billable"])
 
 
-def test_an_unedited_export_is_no_decision(archive: Archive, tmp_path: Path) -> None:
+def test_nothing_is_decided_by_an_unedited_export(archive: Archive, tmp_path: Path) -> None:
     archive.add("damaged", DENT, SCRATCH)
     archive.add("clean")
     document = exported(archive, tmp_path / "out", COCO)

@@ -176,10 +176,10 @@ def test_a_decision_without_its_event_is_not_stored(sending_store: Inspections) 
 
 
 def test_outlines_in_decisions_are_abridged_in_a_long_event(sending_store: Inspections) -> None:
-    outline = [[10 + n % 30, 20 + n % 40] for n in range(2000)]
+    corners = [[10, 20], [39, 20], [39, 59], [10, 59]]
+    outline = [corners[n % 4] for n in range(2000)]
     for number in (1, 2):
         record(sending_store, "task-1", "ann", "reshape", {"damage": number, "polygon": outline})
-    corners = [[10, 20], [39, 20], [39, 59], [10, 59]]
     (_, short), (_, long) = reviews(sending_store)
     payloads = [decision["payload"] for decision in check_result(long)["decisions"]]
     assert payloads == [{"damage": number, "polygon": corners} for number in (1, 2)]
@@ -242,6 +242,13 @@ def test_the_stored_time_is_possible(
         ("reshape", {"damage": 1, "polygon": [[1, 1]] * 3}, "needs three different corners"),
         ("reshape", {"damage": 1, "polygon": [[1, 1], [5, 5], [9, 9]]}, "corners are on one line"),
         ("missed", {"polygon": [[1, 7], [9, 7], [5, 7], [1, 7]]}, "corners are on one line"),
+        (
+            "reshape",
+            {"damage": 1, "polygon": [[10, 10], [100, 100], [100, 10], [10, 100]]},
+            r"two sides cross near \(55, 55\): move or remove",
+        ),
+        ("missed", {"polygon": [[9, 0], [3, 9], [0, 3], [9, 6], [0, 6]]}, "two sides cross near"),
+        ("missed", {"polygon": [[0, 0], [9, 0], [9, 9], [9, 0]]}, "move a corner aside"),
         ("missed", {"box": [1, 2, 0, 4]}, "greater than or equal to 1"),
         ("confirm", {"damage": True}, "needs a number"),
         ("note", {"text": "  "}, "at least 1 character"),
