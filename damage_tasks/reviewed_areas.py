@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from damage_tasks.damage import Damage, Severity
-from damage_tasks.decision import Action, Decision
+from damage_tasks.decision import Decision, missed_damages, rejected_damages
 
 Outline = tuple[tuple[int, int], ...]
 
@@ -85,57 +85,26 @@ def marked_place(payload: Mapping[str, Any]) -> Area | None:
 def _numbered_areas(
     damages: Sequence[Damage], counted: Sequence[Decision]
 ) -> list[tuple[int | None, Area]]:
-    review = _Review(damages)
+    found = {n: Area(d.type, d.polygon, severity=d.severity) for n, d in enumerate(damages, 1)}
     for decision in counted:
-        review.apply(decision.action, decision.payload)
-    return review.numbered_areas()
+        number = decision.payload.get("damage")
+        if number in found:
+            found[number] = _corrected(found[number], decision.payload)
+    rejected = rejected_damages(counted, len(damages))
+    return [
+        *((number, area) for number, area in found.items() if number not in rejected),
+        *((None, _marked(decision.payload)) for decision in missed_damages(counted)),
+    ]
 
 
-class _Review:
-    """What a person has said so far about the ``damages`` of a finding."""
-
-    def __init__(self, damages: Sequence[Damage]) -> None:
-        self._found = {
-            n: Area(d.type, d.polygon, severity=d.severity) for n, d in enumerate(damages, 1)
-        }
-        self._rejected: set[int] = set()
-        self._missed: list[Area] = []
-        self._has_no_damage = False
-
-    def apply(self, action: Action, payload: Mapping[str, Any]) -> None:
-        number = payload.get("damage")
-        if action is Action.MISSED:
-            self._missed.append(_marked(payload))
-            return
-        if action is Action.RETAKE:
-            return
-        self._has_no_damage = action is Action.NO_DAMAGE and number is None
-        if self._has_no_damage:
-            self._missed.clear()
-        elif number not in self._found:
-            return
-        elif action is Action.NO_DAMAGE:
-            self._rejected.add(number)
-        else:
-            self._rejected.discard(number)
-            self._correct(number, payload)
-
-    def numbered_areas(self) -> list[tuple[int | None, Area]]:
-        """The areas, each with its number in the finding; None for missed damage."""
-        kept = {} if self._has_no_damage else self._found
-        return [
-            *((number, area) for number, area in kept.items() if number not in self._rejected),
-            *((None, area) for area in self._missed),
-        ]
-
-    def _correct(self, number: int, payload: Mapping[str, Any]) -> None:
-        area = self._found[number]
-        self._found[number] = replace(
-            area,
-            type=payload.get("type", area.type),
-            polygon=_outline(payload["polygon"]) if "polygon" in payload else area.polygon,
-            severity=Severity(payload["severity"]) if "severity" in payload else area.severity,
-        )
+def _corrected(area: Area, payload: Mapping[str, Any]) -> Area:
+    """``area`` with the type, outline and severity that a ``payload`` has."""
+    return replace(
+        area,
+        type=payload.get("type", area.type),
+        polygon=_outline(payload["polygon"]) if "polygon" in payload else area.polygon,
+        severity=Severity(payload["severity"]) if "severity" in payload else area.severity,
+    )
 
 
 def _marked(payload: Mapping[str, Any]) -> Area:
