@@ -93,13 +93,7 @@ def run(
         no_letters = [] if expired else _drop_dead_letters(settings, report, photo, car)
     finally:
         _audit(given, by, report)
-    erased = (
-        counted(report.inspections, "inspection"),
-        counted(report.objects, "object"),
-        f"{counted(report.decisions, 'decision')} of other inspections",
-        counted(report.dead_letters, "dead letter"),
-    )
-    print(f"erased: {', '.join(erased)}")
+    print(f"erased: {', '.join(_erased(report))}")
     print("not reached:")
     for place in (*no_history, *no_letters, *_elsewhere(report), *_ALWAYS_ELSEWHERE):
         print(one_line(f"- {place}"))
@@ -165,6 +159,15 @@ def _drop_dead_letters(
     except (QueueUnavailable, QueueUnsafe, SettingsError) as error:
         return [f"dead letters: {error}"]
     return []
+
+
+def _erased(report: ErasureReport) -> Iterator[str]:
+    yield counted(report.inspections, "inspection")
+    yield counted(report.objects, "object")
+    if report.decisions:
+        yield f"{counted(report.decisions, 'decision')} whose inspections stay"
+    if report.dead_letters:
+        yield counted(report.dead_letters, "dead letter")
 
 
 def _elsewhere(report: ErasureReport) -> Iterator[str]:

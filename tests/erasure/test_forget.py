@@ -77,7 +77,7 @@ def test_nothing_of_a_photo_is_left_and_the_other_car_keeps_all(
     assert [line for line in everything.splitlines() if "other" in line] == kept
     assert len(kept) >= 6
     assert ("revoked.jpg" in everything) is (criterion == "photo")
-    assert "erased: 1 inspection, 3 objects, " in printed
+    assert "erased: 1 inspection, 3 objects" in printed
     for place in ("queue", "Sentry", "browsers", "exported folders", "senders' addresses"):
         assert place in printed.partition("not reached:")[2]
     (line,) = [json.loads(text) for text in log.splitlines() if "damage_tasks.audit" in text]
