@@ -8,6 +8,7 @@ from typing import Any
 
 from damage_tasks.damage import Damage, Severity
 from damage_tasks.decision import Decision, missed_damages, rejected_damages
+from damage_tasks.outline_shape import has_no_area
 
 Outline = tuple[tuple[int, int], ...]
 
@@ -65,7 +66,7 @@ def drawn_by_people(damages: Sequence[Damage], counted: Sequence[Decision]) -> l
 
 def marked_areas(damages: Sequence[Damage], counted: Sequence[Decision]) -> list[MarkedArea]:
     """The areas of `drawn_by_people` with their numbers, in the same order."""
-    found = {damage.polygon for damage in damages}
+    found = {found_area(damage).polygon for damage in damages}
     drawn = [
         (corrects, area)
         for corrects, area in _numbered_areas(damages, counted)
@@ -77,6 +78,19 @@ def marked_areas(damages: Sequence[Damage], counted: Sequence[Decision]) -> list
     ]
 
 
+def found_area(damage: Damage) -> Area:
+    """The area of a ``damage`` that the networks found.
+
+    The outline of a thin scratch may have no area; labelling tools, masks and imports need one, so
+    it is then the outline of its box.
+    """
+    if not damage.polygon or not has_no_area(damage.polygon):
+        return Area(damage.type, damage.polygon)
+    x, y, width, height = damage.bbox
+    right, bottom = x + width, y + height
+    return Area(damage.type, ((x, y), (right, y), (right, bottom), (x, bottom)))
+
+
 def marked_place(payload: Mapping[str, Any]) -> Area | None:
     """The area that the ``payload`` of a decision outlines or marks; None if there is none."""
     return _marked(payload) if payload.keys() & {"polygon", "box", "point"} else None
@@ -85,7 +99,7 @@ def marked_place(payload: Mapping[str, Any]) -> Area | None:
 def _numbered_areas(
     damages: Sequence[Damage], counted: Sequence[Decision]
 ) -> list[tuple[int | None, Area]]:
-    found = {n: Area(d.type, d.polygon, severity=d.severity) for n, d in enumerate(damages, 1)}
+    found = {n: replace(found_area(d), severity=d.severity) for n, d in enumerate(damages, 1)}
     for decision in counted:
         number = decision.payload.get("damage")
         if number in found:

@@ -12,7 +12,7 @@ import numpy as np
 
 from damage_tasks.decision import Action, Decision, counting
 from damage_tasks.inspection import Inspection, Verdict
-from damage_tasks.reviewed_areas import Area, Outline, reviewed_areas
+from damage_tasks.reviewed_areas import Area, Outline, found_area, reviewed_areas
 
 # Intersection over union of two outlines of the same damage, and of two that are equal except for
 # rounding.
@@ -52,7 +52,7 @@ def decisions_for(
     damages = inspection.finding.damages if inspection.finding else ()
     if not areas and (damages or inspection.verdict is not Verdict.CLEAN):
         return [(Action.NO_DAMAGE, {})]
-    found = [Area(damage.type, damage.polygon) for damage in damages]
+    found = [found_area(damage) for damage in damages]
     matches = _matches(found, areas)
     made = [*_about_found(found, areas, matches), *_about_missed(areas, set(matches.values()))]
     if confirms and all(action is Action.NO_DAMAGE for action, _ in made):

@@ -194,7 +194,7 @@ def test_every_table_is_either_erased_by_inspection_or_known() -> None:
     others = {name for name, table in metadata.tables.items() if "inspection_id" not in table.c}
     assert others == {
         "findings", "comparison_findings", "reexaminations", "damages", "inspections", "progress",
-        "disabled_targets",
+        "disabled_targets", "fleet_alerts",
     }  # fmt: skip
 
 

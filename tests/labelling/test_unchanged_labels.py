@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,18 @@ def test_a_point_in_coco_stays_a_point_if_other_labels_change(
     document["annotations"][0]["category_id"] = 4
     assert imported(archive, document, tmp_path).photos == {"decided": 1}
     assert decided(archive, "a")[1][1] == Area("dent", point=(7, 9))
+
+
+@pytest.mark.parametrize("format", [LabelFormat.COCO, LabelFormat.LABEL_STUDIO])
+@pytest.mark.parametrize("outline", [((20, 30), (80, 30)), ((20, 30), (80, 30), (50, 30))])
+def test_a_thin_scratch_whose_outline_has_no_area_comes_back_as_its_box(
+    archive: Archive, tmp_path: Path, format: LabelFormat, outline: tuple[tuple[int, int], ...]
+) -> None:
+    thin = replace(SCRATCH, bbox=(20, 29, 61, 3), polygon=outline)
+    archive.add("a", DENT, thin)
+    labels = exported(archive, tmp_path / "out", format)
+    labels = labels if format is LabelFormat.COCO else annotated(labels)
+    report = imported(archive, labels, tmp_path)
+    assert report.photos in ({"as exported": 1}, {"decided": 1})
+    assert "missed" not in report.decisions
+    assert "reshape" not in report.decisions

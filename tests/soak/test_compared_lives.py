@@ -70,6 +70,27 @@ def test_of_growing_lives_the_steepest_is_reported() -> None:
     assert growth.trend.per_hour == pytest.approx(20, abs=0.1)
 
 
+def test_a_late_rise_to_what_an_earlier_life_had_soon_is_not_growth() -> None:
+    def risen(age: float) -> float:
+        return 125 if age < 1200 else 135
+
+    earlier, later = life(lambda age: 134.5), life(risen, begun=HALF_AN_HOUR)
+    assert _within([later]) == GROWS
+    assert _within([earlier, later]) == UNCLEAR
+
+
+def test_a_late_rise_beyond_all_earlier_lives_is_growth() -> None:
+    def risen(age: float) -> float:
+        return 125 if age < 1200 else 145
+
+    assert _within([life(lambda age: 134.5), life(risen, begun=HALF_AN_HOUR)]) == GROWS
+
+
+def test_lives_that_all_leak_do_not_excuse_each_other() -> None:
+    leaking = [life(growing(12), begun=HALF_AN_HOUR * n) for n in range(4)]
+    assert _within(leaking) == GROWS
+
+
 def _within(lives: list[Life]) -> str:
     growth = growth_within(lives, KEY, TWO, 0.0)
     assert growth
