@@ -60,7 +60,7 @@ chaos: $(VENV)/.dev ## Inject failures while photos arrive, and count the result
 soak: $(VENV)/.dev ## Run for an hour while parts restart, and check that nothing grows: MINUTES=60
 	@$(BIN)/python -m tools.soak --minutes $(MINUTES) $(ARGS)
 
-migration-check: $(VENV)/.dev ## Upgrade a large database under load and watch its locks: ROWS=1000000 EARLIER=v0.1.0
+migration-check: $(VENV)/.dev ## Upgrade a large database under load and watch its locks: ROWS=1000000 EARLIER=COMMIT
 	@$(BIN)/python -m tools.migration_check --rows $(ROWS) --earlier "$(EARLIER)"
 
 lint: $(VENV)/.dev ## Check style

@@ -24,6 +24,8 @@ from benchmarks.fleet_costs import (
 from benchmarks.queue_simulation import DAY_SECONDS, Fleet, Outcome, daily_curve, simulate
 from benchmarks.report import RESULTS, new_figure, save_figure
 
+# The figures of docs/capacity.md are in benchmarks/results.
+OUT = Path("var/capacity")
 SIZES = (80_000, 800_000, 8_000_000, 80_000_000)
 # Used if `make bench` has not been run: docs/speed.md.
 TYPICAL = {"worker": 97.0, "postgres": 2.3}
@@ -59,7 +61,7 @@ def main(
     check: Annotated[
         bool, typer.Option("--check", help="Compare with a real worker instead; takes two minutes.")
     ] = False,
-    out: Annotated[Path, typer.Option(help="Folder for capacity.json and the plot.")] = RESULTS,
+    out: Annotated[Path, typer.Option(help="Folder for capacity.json and the plot.")] = OUT,
 ) -> None:
     """Simulate one day of the queue: the age of photos, the number of pods, the costs.
 
@@ -75,7 +77,7 @@ def main(
         return
     if clean_pictures not in CLEAN_PICTURES:
         raise typer.BadParameter(f"--clean-pictures is one of {', '.join(CLEAN_PICTURES)}")
-    measured = measured_cpu(out)
+    measured = measured_cpu(RESULTS)
     worker_ms = cpu_ms or measured["worker"]
     rate = pod_cores * BUSY * 1000 / worker_ms
     fleet = Fleet(

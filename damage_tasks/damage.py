@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -49,18 +48,6 @@ class Damage:
     area_ratio: float
     bbox: tuple[int, int, int, int]
     polygon: tuple[tuple[int, int], ...]
-
-
-def is_flat(polygon: Sequence[tuple[int, int]]) -> bool:
-    """Whether all corners (x, y) of an outline lie on one line, so that nothing is inside it."""
-    (x, y), *others = polygon
-    # The line goes through the first corner and the one farthest from it.
-    across, down = max(
-        ((a - x, b - y) for a, b in others),
-        key=lambda way: abs(way[0]) + abs(way[1]),
-        default=(0, 0),
-    )
-    return all(across * (b - y) == down * (a - x) for a, b in others)
 
 
 def enlarged_view(

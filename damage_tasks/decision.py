@@ -25,6 +25,9 @@ class Action(StrEnum):
     NOTE = "note"  # text only: changes no verdict
 
 
+_ABOUT_NO_FOUND_DAMAGE = frozenset({Action.MISSED, Action.RETAKE})
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """One decision of one person about one inspection; it is never changed, only undone.
@@ -76,30 +79,63 @@ def _valid(decisions: Iterable[Decision]) -> list[Decision]:
     return sorted(valid, key=lambda decision: decision.made_at)
 
 
+def rejected_damages(counted: Iterable[Decision], damages: int) -> frozenset[int]:
+    """The numbers of those of the found ``damages`` that the decisions ``counted`` reject.
+
+    "No damage" about the photo rejects all of them; an area that is affirmed after that is right,
+    and the others stay rejected.
+    """
+    rejected: set[int] = set()  # one by one
+    rejected_with_photo: set[int] = set()
+    for decision in counted:
+        number = decision.payload.get("damage")
+        if decision.action in _ABOUT_NO_FOUND_DAMAGE:
+            continue
+        if decision.action is Action.NO_DAMAGE:
+            if number is None:
+                rejected_with_photo = set(range(1, damages + 1))
+            else:
+                rejected.add(number)
+        elif number is None:
+            rejected_with_photo.clear()
+        else:
+            rejected.discard(number)
+            rejected_with_photo.discard(number)
+    return frozenset(rejected | rejected_with_photo)
+
+
+def missed_damages(counted: Iterable[Decision]) -> list[Decision]:
+    """The decisions of ``counted`` about missed damage, without those taken back.
+
+    "No damage" about the photo takes all earlier ones back.
+    """
+    missed: list[Decision] = []
+    for decision in counted:
+        if decision.action is Action.MISSED:
+            missed.append(decision)
+        elif _is_no_damage_at_all(decision):
+            missed.clear()
+    return missed
+
+
+def _is_no_damage_at_all(decision: Decision) -> bool:
+    return decision.action is Action.NO_DAMAGE and decision.payload.get("damage") is None
+
+
 def final_verdict(verdict: str, damages: int, counted: Sequence[Decision]) -> str | None:
     """The verdict after the decisions ``counted``; None if another photo was asked for.
 
     ``verdict`` and the number of ``damages`` are what the networks found.
     """
-    rejected: set[int] = set()
-    missed, none, retake = 0, False, False
-    for decision in counted:
-        number = decision.payload.get("damage")
-        retake = decision.action is Action.RETAKE
-        none = none and retake
-        if decision.action is Action.MISSED:
-            missed += 1
-        elif decision.action is not Action.NO_DAMAGE:
-            rejected.discard(number or 0)
-        elif number is None:
-            none, missed = True, 0
-        else:
-            rejected.add(number)
-    if retake or not counted:
-        return None if retake else verdict
-    if verdict not in ("damaged", "clean") and not (missed or none):
+    if not counted or counted[-1].action is Action.RETAKE:
+        return None if counted else verdict
+    missed = bool(missed_damages(counted))
+    about_finding = [d for d in counted if d.action not in _ABOUT_NO_FOUND_DAMAGE]
+    is_clean = bool(about_finding) and _is_no_damage_at_all(about_finding[-1])
+    if verdict not in ("damaged", "clean") and not (missed or is_clean):
         return verdict
-    return "damaged" if missed or (not none and damages > len(rejected)) else "clean"
+    left = damages - len(rejected_damages(counted, damages))
+    return "damaged" if missed or left else "clean"
 
 
 def affirms_damage(counted: Iterable[Decision]) -> bool:
@@ -137,31 +173,20 @@ def first_and_last_verdicts(
     return (known[0], known[-1]) if len(known) > 1 else None
 
 
-def final_types(found: Sequence[str], counted: Iterable[Decision]) -> frozenset[str]:
+def final_types(found: Sequence[str], counted: Sequence[Decision]) -> frozenset[str]:
     """The types of damage on a photo after the decisions ``counted``.
 
     ``found`` are those of the damaged areas, in order. Missed damage whose type nobody named is
     left out.
     """
     types = dict(enumerate(found, 1))
-    rejected: set[int] = set()
-    missed: set[str] = set()
-    none = False
     for decision in counted:
-        number, type = decision.payload.get("damage") or 0, decision.payload.get("type")
-        none = none and decision.action in (Action.RETAKE, Action.MISSED)
-        if decision.action is Action.MISSED:
-            missed |= {type} if type else set()
-        elif decision.action is not Action.NO_DAMAGE:
-            rejected.discard(number)
-            if decision.action is Action.WRONG_TYPE and type:
-                types[number] = type
-        elif number:
-            rejected.add(number)
-        else:
-            none, missed = True, set()
-    left = set() if none else {type for number, type in types.items() if number not in rejected}
-    return frozenset(left | missed)
+        if decision.action is Action.WRONG_TYPE:
+            types[decision.payload["damage"]] = decision.payload["type"]
+    rejected = rejected_damages(counted, len(found))
+    missed = {decision.payload.get("type") for decision in missed_damages(counted)}
+    left = {type for number, type in types.items() if number not in rejected}
+    return frozenset(left | {type for type in missed if type})
 
 
 def review_fields(decisions: Sequence[Decision], verdict: str, damages: int) -> dict[str, Any]:

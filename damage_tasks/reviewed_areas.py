@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from damage_tasks.damage import Damage, Severity
-from damage_tasks.decision import Action, Decision
+from damage_tasks.decision import Decision, missed_damages, rejected_damages
+from damage_tasks.outline_shape import has_no_area
 
 Outline = tuple[tuple[int, int], ...]
 
@@ -65,7 +66,7 @@ def drawn_by_people(damages: Sequence[Damage], counted: Sequence[Decision]) -> l
 
 def marked_areas(damages: Sequence[Damage], counted: Sequence[Decision]) -> list[MarkedArea]:
     """The areas of `drawn_by_people` with their numbers, in the same order."""
-    found = {damage.polygon for damage in damages}
+    found = {found_area(damage).polygon for damage in damages}
     drawn = [
         (corrects, area)
         for corrects, area in _numbered_areas(damages, counted)
@@ -77,6 +78,19 @@ def marked_areas(damages: Sequence[Damage], counted: Sequence[Decision]) -> list
     ]
 
 
+def found_area(damage: Damage) -> Area:
+    """The area of a ``damage`` that the networks found.
+
+    The outline of a thin scratch may have no area; labelling tools, masks and imports need one, so
+    it is then the outline of its box.
+    """
+    if not damage.polygon or not has_no_area(damage.polygon):
+        return Area(damage.type, damage.polygon)
+    x, y, width, height = damage.bbox
+    right, bottom = x + width, y + height
+    return Area(damage.type, ((x, y), (right, y), (right, bottom), (x, bottom)))
+
+
 def marked_place(payload: Mapping[str, Any]) -> Area | None:
     """The area that the ``payload`` of a decision outlines or marks; None if there is none."""
     return _marked(payload) if payload.keys() & {"polygon", "box", "point"} else None
@@ -85,57 +99,26 @@ def marked_place(payload: Mapping[str, Any]) -> Area | None:
 def _numbered_areas(
     damages: Sequence[Damage], counted: Sequence[Decision]
 ) -> list[tuple[int | None, Area]]:
-    review = _Review(damages)
+    found = {n: replace(found_area(d), severity=d.severity) for n, d in enumerate(damages, 1)}
     for decision in counted:
-        review.apply(decision.action, decision.payload)
-    return review.numbered_areas()
+        number = decision.payload.get("damage")
+        if number in found:
+            found[number] = _corrected(found[number], decision.payload)
+    rejected = rejected_damages(counted, len(damages))
+    return [
+        *((number, area) for number, area in found.items() if number not in rejected),
+        *((None, _marked(decision.payload)) for decision in missed_damages(counted)),
+    ]
 
 
-class _Review:
-    """What a person has said so far about the ``damages`` of a finding."""
-
-    def __init__(self, damages: Sequence[Damage]) -> None:
-        self._found = {
-            n: Area(d.type, d.polygon, severity=d.severity) for n, d in enumerate(damages, 1)
-        }
-        self._rejected: set[int] = set()
-        self._missed: list[Area] = []
-        self._has_no_damage = False
-
-    def apply(self, action: Action, payload: Mapping[str, Any]) -> None:
-        number = payload.get("damage")
-        if action is Action.MISSED:
-            self._missed.append(_marked(payload))
-            return
-        if action is Action.RETAKE:
-            return
-        self._has_no_damage = action is Action.NO_DAMAGE and number is None
-        if self._has_no_damage:
-            self._missed.clear()
-        elif number not in self._found:
-            return
-        elif action is Action.NO_DAMAGE:
-            self._rejected.add(number)
-        else:
-            self._rejected.discard(number)
-            self._correct(number, payload)
-
-    def numbered_areas(self) -> list[tuple[int | None, Area]]:
-        """The areas, each with its number in the finding; None for missed damage."""
-        kept = {} if self._has_no_damage else self._found
-        return [
-            *((number, area) for number, area in kept.items() if number not in self._rejected),
-            *((None, area) for area in self._missed),
-        ]
-
-    def _correct(self, number: int, payload: Mapping[str, Any]) -> None:
-        area = self._found[number]
-        self._found[number] = replace(
-            area,
-            type=payload.get("type", area.type),
-            polygon=_outline(payload["polygon"]) if "polygon" in payload else area.polygon,
-            severity=Severity(payload["severity"]) if "severity" in payload else area.severity,
-        )
+def _corrected(area: Area, payload: Mapping[str, Any]) -> Area:
+    """``area`` with the type, outline and severity that a ``payload`` has."""
+    return replace(
+        area,
+        type=payload.get("type", area.type),
+        polygon=_outline(payload["polygon"]) if "polygon" in payload else area.polygon,
+        severity=Severity(payload["severity"]) if "severity" in payload else area.severity,
+    )
 
 
 def _marked(payload: Mapping[str, Any]) -> Area:

@@ -145,7 +145,12 @@ def find_version(
     Raises `BundleError`, `BundleNotFound` or `BundleUnavailable`.
     """
     uri = bundle_uri(pointer_uri, version)
-    manifest, digest = _manifest_at(uri, folder_of(uri), new_client)
+    try:
+        manifest, digest = _manifest_at(uri, folder_of(uri), new_client)
+    except BundleNotFound as error:
+        raise BundleNotFound(
+            f"version {version} was not found next to {pointer_uri}: {error}; publish it first"
+        ) from None
     if manifest.version != version:
         raise BundleError(f"{uri} contains version {manifest.version}")
     return NamedBundle(version=version, digest=digest)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from damage_tasks.languages.english_plurals import counted
 from damage_tasks.settings import get_settings
 from model_training.bundling.bundle_export import ExportSettings, export
 from model_training.bundling.validation_monitor import validation_monitor
@@ -116,7 +117,7 @@ def _fit(
         console.print(f"{share:.0%} of the parameters start as in {init}", highlight=False)
     described = _described(learned, more)
     console.print(
-        f"training on {described}; {len(held_back)} photos held back for validation; on "
+        f"training on {described}; {counted(len(held_back), 'photo')} held back for validation; on "
         f"{settings.device} in {settings.precision}",
         highlight=False,
     )

@@ -32,6 +32,20 @@ def by(person: str, action: str, minute: int = 0, **payload: Any) -> Decision:
         ("damaged", 2, [by("ann", "no_damage", damage=1)], "damaged"),
         ("damaged", 2, [by("ann", "no_damage", n, damage=n) for n in (1, 2)], "clean"),
         ("damaged", 1, [by("ann", "no_damage"), by("ann", "confirm", 1)], "damaged"),
+        ("damaged", 2, [by("ann", "no_damage"), by("ann", "confirm", 1, damage=1)], "damaged"),
+        ("damaged", 2, [by("ann", "no_damage"), by("ann", "no_damage", 1, damage=1)], "clean"),
+        (
+            "damaged",
+            2,
+            [
+                by("ann", "no_damage"),
+                by("ann", "confirm", 1, damage=1),
+                by("ann", "no_damage", 2, damage=1),
+            ],
+            "clean",
+        ),
+        ("rejected", 0, [by("ann", "no_damage")], "clean"),
+        ("rejected", 0, [by("ann", "no_damage"), by("ann", "confirm", 1)], "rejected"),
         ("damaged", 1, [by("ann", "wrong_type", damage=1, type="scratch")], "damaged"),
         ("clean", 0, [by("ann", "missed", point=[1, 2])], "damaged"),
         ("clean", 0, [by("ann", "confirm")], "clean"),
@@ -138,6 +152,9 @@ def test_an_undone_decision_is_not_compared() -> None:
         ([("no_damage", {}), ("missed", {"type": "breakage"})], {"breakage"}),
         ([("missed", {})], {"dent", "scratch"}),
         ([("no_damage", {}), ("retake", {})], set()),
+        ([("no_damage", {}), ("confirm", {"damage": 2})], {"scratch"}),
+        ([("no_damage", {}), ("wrong_type", {"damage": 1, "type": "spacing"})], {"spacing"}),
+        ([("no_damage", {}), ("no_damage", {"damage": 1})], set()),
     ],
 )  # fmt: skip
 def test_types_after_decisions(made: list[tuple[str, dict[str, Any]]], types: set[str]) -> None:

@@ -18,6 +18,7 @@ DECISIONS: list[tuple[str, dict[str, Any]]] = [
     ("no_damage", {}),
     ("no_damage", {"damage": 1}),
     ("no_damage", {"damage": 2}),
+    ("confirm", {"damage": 2}),
     ("wrong_type", {"damage": 1, "type": "scratch"}),
     ("missed", {"polygon": LINE}),
     ("retake", {}),
@@ -48,6 +49,24 @@ def decisions(*made: tuple[str, dict[str, Any]]) -> list[Decision]:
         ),
         ([("no_damage", {}), ("missed", {"point": [5, 6]})], [Area(None, point=(5, 6))]),
         ([("missed", {"box": [1, 2, 3, 4], "type": "dent"}), ("no_damage", {})], []),
+        ([("no_damage", {}), ("confirm", {"damage": 2})], [Area("scratch", SCRATCH.polygon)]),
+        (
+            [("no_damage", {}), ("wrong_type", {"damage": 1, "type": "breakage"})],
+            [Area("breakage", DENT.polygon)],
+        ),
+        ([("no_damage", {}), ("no_damage", {"damage": 1})], []),
+        (
+            [("no_damage", {}), ("confirm", {"damage": 2}), ("confirm", {"damage": 1})],
+            [Area("dent", DENT.polygon), Area("scratch", SCRATCH.polygon)],
+        ),
+        (
+            [("no_damage", {}), ("confirm", {})],
+            [Area("dent", DENT.polygon), Area("scratch", SCRATCH.polygon)],
+        ),
+        (
+            [("no_damage", {"damage": 1}), ("no_damage", {}), ("confirm", {})],
+            [Area("scratch", SCRATCH.polygon)],
+        ),
     ],
 )
 def test_decisions_correct_the_areas(
@@ -89,4 +108,4 @@ def test_there_are_areas_if_the_final_verdict_is_damaged() -> None:
             compared += 1
             found = reviewed_areas([DENT, SCRATCH], counted)
             assert bool(found) is (final == "damaged"), made
-    assert compared == 7 * 7 * 6
+    assert compared == 8 * 8 * 7

@@ -111,8 +111,8 @@ def lineage_lines(manifest: BundleManifest) -> Iterator[str]:
 
 def place_lines(bundle: ListedBundle, serving: Serving | None) -> Iterator[str]:
     """Who published a bundle, and where it serves, in full."""
-    by = bundle.published_by or "not recorded"
-    yield f"published: {bundle.published:%Y-%m-%d %H:%M} UTC, by {by}"
+    by = f"by {bundle.published_by}" if bundle.published_by else "publisher not recorded"
+    yield f"published: {bundle.published:%Y-%m-%d %H:%M} UTC, {by}"
     yield f"address: {bundle.uri}"
     if serving is None:
         yield "serves: named by no pointer next to it (a DAMAGE_BUNDLE may still name it)"

@@ -16,6 +16,7 @@ from damage_tasks.errors import (
     ExtraMissing,
     QueueUnavailable,
 )
+from damage_tasks.languages.english_plurals import counted
 from damage_tasks.settings import Settings, get_settings
 
 WORKER_MODULES = ("alembic", "cv2", "numpy", "simplejpeg", "torch")
@@ -158,7 +159,7 @@ def _bundle(settings: Settings) -> str:
     bundle = segmenter.bundle
     names = ", ".join(network.name for network in bundle.manifest.networks)
     golden = len(bundle.manifest.golden)
-    tested = f"{golden} golden photos pass" if golden else "no golden photos"
+    tested = f"{counted(golden, 'golden photo')} passed" if golden else "no golden photos"
     return f"{bundle.label} on {segmenter.engine}: {names}; {tested}"
 
 

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from damage_tasks.cli.login_name import login_name
+from damage_tasks.cli.output_paths import check_output
 from damage_tasks.cli.points_in_time import parse_period
 from damage_tasks.cli.redact_option import Redact
+from damage_tasks.languages.english_plurals import counted
 from damage_tasks.settings import get_settings
 from damage_tasks.telemetry import configure_logging
 from damage_tasks.telemetry.audit_log import audit_log
@@ -21,7 +23,12 @@ def run(
     since: Annotated[
         str, typer.Option(help="Photos examined since then: 7d or 2026-11-22.")
     ] = "28d",
-    out: Annotated[Path, typer.Option(metavar="FILE", dir_okay=False)] = Path("report.html"),
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE", help="The page to write.", dir_okay=False, callback=check_output
+        ),
+    ] = Path("report.html"),
     redact: Redact = None,
     by: Annotated[
         str | None, typer.Option(help="Who compares, for the audit log; by default the login name.")
@@ -39,7 +46,7 @@ def run(
     from damage_tasks.cli.comparison_page import write_page
     from damage_tasks.production_quality.bundle_comparison import compare_bundles
     from damage_tasks.production_quality.rollout_comparison import Limits
-    from damage_tasks.results.bundle_pairs import count_failed, find_pairs
+    from damage_tasks.results.bundle_pairs import count_failed, find_pairs, has_examined
     from damage_tasks.results.celery_backend import open_inspections
 
     moment, _ = parse_period(since)
@@ -47,11 +54,19 @@ def run(
     with open_inspections().transaction() as connection:
         pairs = list(find_pairs(connection, old, new, moment))
         failed = count_failed(connection, old, new, moment)
+        unused = [v for v in (old, new) if not pairs and not has_examined(connection, v, moment)]
     if not pairs and failed:
-        typer.echo(f"do not roll out: {new} failed on all {failed} photos since {since}", err=True)
+        photos = counted(failed, "photo")
+        typer.echo(f"do not roll out: {new} failed on each of the {photos} since {since}", err=True)
         raise typer.Exit(1)
     if not pairs:
-        typer.echo(f"{old} and {new} have examined no photo in common since {since}", err=True)
+        typer.echo(
+            f"no photo was examined by {' or by '.join(unused)} since {since}: give another "
+            "version or an earlier --since"
+            if unused
+            else f"{old} and {new} have examined no photo in common since {since}",
+            err=True,
+        )
         raise typer.Exit(1)
     comparison = compare_bundles(pairs, Limits.of(settings), failed)
     configure_logging(settings.log_level, settings.log_format)
@@ -63,12 +78,15 @@ def run(
     advice = comparison.recommendation
     more = f": {advice.more} more needed" if advice.more else ""
     damaged = comparison.damaged
-    typer.echo(f"{comparison.photos} photos, the same verdict on {comparison.agreement:.1%}")
-    if failed:
-        typer.echo(f"{new} failed on {failed} of {comparison.photos + failed} photos")
     typer.echo(
-        f"damaged: {damaged.only_old} photos only by {old}, {damaged.only_new} only by {new}, "
-        f"{damaged}"
+        f"{counted(comparison.photos, 'photo')}, the same verdict on {comparison.agreement:.1%}"
+    )
+    if failed:
+        photos = counted(comparison.photos + failed, "photo")
+        typer.echo(f"{new} failed on {failed} of {photos}")
+    typer.echo(
+        f"damaged: {counted(damaged.only_old, 'photo')} only by {old}, {damaged.only_new} only by "
+        f"{new}, {damaged}"
     )
     typer.echo(f"{advice.text}{more}: {'; '.join(advice.reasons)}")
     typer.echo(f"report: {out}")

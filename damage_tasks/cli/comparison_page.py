@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from damage_tasks.errors import OriginalUnavailable, PhotoRejected
+from damage_tasks.languages.english_plurals import counted
 from damage_tasks.overlay import encode_jpeg, render_overlay
 from damage_tasks.photos import PhotoReader
 from damage_tasks.photos.originals import read_original
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 TEMPLATE = Path(__file__).with_suffix(".html")
 SHOWN_PHOTOS = 12
+SEARCHED_PHOTOS = 120  # for those that are kept
 PICTURE_SIDE_PX = 640
 QUALITY = 80
 
@@ -70,13 +72,30 @@ def write_page(
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, undefined=StrictUndefined
     )
+    environment.filters["counted"] = counted
     page = environment.get_template(TEMPLATE.name).render(
         old=old,
         new=new,
         found=comparison,
-        differing=[
-            (pair, iou_of(pair), pictures(pair)) for pair in most_different(pairs, SHOWN_PHOTOS)
-        ],
+        differing=[(pair, iou_of(pair), found) for pair, found in _differing(pairs, pictures)],
         made_at=datetime.now(UTC),
     )
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
+
+
+def _differing(
+    pairs: Sequence[PhotoPair], pictures: Callable[[PhotoPair], list[str]]
+) -> list[tuple[PhotoPair, list[str]]]:
+    """The photos that differ most, with their pictures.
+
+    Photos without pictures are among them only if fewer than `SHOWN_PHOTOS` have some.
+    """
+    kept: list[tuple[PhotoPair, list[str]]] = []
+    others: list[tuple[PhotoPair, list[str]]] = []
+    for pair in most_different(pairs, SEARCHED_PHOTOS):
+        found = pictures(pair)
+        (kept if found else others).append((pair, found))
+        if len(kept) == SHOWN_PHOTOS:
+            break
+    return [*kept, *others][:SHOWN_PHOTOS]

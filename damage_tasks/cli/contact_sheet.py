@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from damage_tasks.cli.results_table import describe
 from damage_tasks.errors import PhotoRejected
 from damage_tasks.inspection import REVIEW_BAND, is_in_band, percent
+from damage_tasks.languages.english_plurals import plural
 from damage_tasks.photos import decode
 
 OVERLAYS, THUMBNAILS = "overlays", "thumbnails"  # folders next to the page
@@ -54,7 +55,7 @@ def write_contact_sheet(out: Path, results: Iterable[tuple[str, Path, Mapping[st
     results = list(results)
     cards = [_card(out, name, path, result) for name, path, result in results]
     verdicts = Counter(card.verdict for card in cards).most_common()
-    photos = "photo" if len(cards) == 1 else "photos"
+    photos = plural("photo", len(cards))
     summary = ", ".join(f"{count} {verdict}" for verdict, count in verdicts)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, undefined=StrictUndefined

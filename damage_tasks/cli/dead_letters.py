@@ -143,7 +143,7 @@ def _each(
     letters = _letters()
     with letters.held(limit) as held:
         chosen = [x for x in _matching(held, *filters) if not ids or x.id in ids]
-        confirm(verb, "dead letters", Counter(letter.reason for letter in chosen), yes=yes)
+        confirm(verb, "dead letter", Counter(letter.reason for letter in chosen), yes=yes)
         failed: list[DeadLetter] = []
         for letter in chosen:
             try:

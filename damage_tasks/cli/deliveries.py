@@ -154,7 +154,7 @@ def _replay_or_drop(
     yes: bool,
 ) -> None:
     chosen = queue.find(which, limit)
-    confirm(verb, "deliveries", Counter(delivery.target for delivery in chosen), yes=yes)
+    confirm(verb, "delivery", Counter(delivery.target for delivery in chosen), yes=yes)
     print(f"{verb}: {act([delivery.id for delivery in chosen]) if chosen else 0}")
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from damage_tasks.cli.output_paths import check_output
 from damage_tasks.cli.photo_arguments import (
     describe_skipped,
     find_photos,
@@ -24,6 +25,7 @@ from damage_tasks.cli.photo_arguments import (
 )
 from damage_tasks.cli.results_table import print_results
 from damage_tasks.cli.submit import wait_for
+from damage_tasks.languages.english_plurals import counted
 from damage_tasks.settings import PREFIX
 
 if TYPE_CHECKING:
@@ -35,7 +37,12 @@ def run(
     photos: Annotated[
         str, typer.Option(help="A folder, a file or a glob pattern; by default, sample photos.")
     ] = "",
-    out: Annotated[Path, typer.Option(help="Folder for results and overlays.")] = Path("out"),
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for results and overlays.", file_okay=False, callback=check_output
+        ),
+    ] = Path("out"),
     count: Annotated[int, typer.Option(min=1, max=500, help="Number of sample photos.")] = 12,
     processes: Annotated[
         int | None,
@@ -67,7 +74,7 @@ def run(
     try:
         if not photos:
             console.print(
-                f"No photos given: examining {count} sample photos.\n"
+                f"No photos given: examining {counted(count, 'sample photo')}.\n"
                 "To use your own: make demo PHOTOS=folder"
             )
             named = list(unique_names(_samples(work / "samples", count)))
@@ -116,7 +123,7 @@ def _report(
     failed = sum(result["verdict"] == "failed" for _, result in results)
     if not failed and not missing:
         return None
-    return f"{failed} photos failed, {missing} have no verdict."
+    return f"{counted(failed, 'photo')} failed, {missing} without a verdict."
 
 
 def _serve(console: Console, url: str) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import typer
 from rich.console import Console
 
+from damage_tasks.cli.output_paths import check_output
 from damage_tasks.cli.photo_arguments import describe_skipped, find_photos, unique_names
 from damage_tasks.cli.results_table import print_results, progress_bar
 from damage_tasks.inspection import Finding, Inspection, Progress
@@ -22,7 +23,9 @@ def run(
     photos: Annotated[
         list[str], typer.Argument(help="Files, folders, or https:// and s3:// URLs.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the results.", file_okay=False, callback=check_output)
+    ] = Path("out"),
     bundle: Annotated[
         str | None,
         typer.Option(help="Bundle to use: a folder or s3://...; by default DAMAGE_BUNDLE."),

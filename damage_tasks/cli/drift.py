@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from damage_tasks.cli.points_in_time import parse_period
+from damage_tasks.languages.english_plurals import counted
 from damage_tasks.settings import get_settings
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def run(
 
     Example: damage-tasks drift --since 2026-11-21 --until 2026-11-22
     """
+    from damage_tasks.production_quality.distributions import FIGURE_NAMES
     from damage_tasks.production_quality.drift_reference import open_references
     from damage_tasks.production_quality.drift_report import report_drift
     from damage_tasks.results.celery_backend import open_inspections
@@ -48,19 +50,23 @@ def run(
     else:
         _print(report, Console(highlight=False, soft_wrap=True))
     if report.drifted:
-        typer.echo(f"drifted: {', '.join(report.drifted)}", err=True)
+        names = ", ".join(FIGURE_NAMES[name] for name in report.drifted)
+        typer.echo(f"drifted: {names}", err=True)
         raise typer.Exit(1)
 
 
 def _print(report: DriftReport, console: Console) -> None:
-    total = f"{'' if report.total_is_exact else 'about '}{report.total}"
-    console.print(f"{report.photos} of {total} photos, bundle {report.bundle or 'unknown'}")
+    from damage_tasks.production_quality.distributions import FIGURE_NAMES
+
+    about = "" if report.total_is_exact else "about "
+    total = f"{about}{counted(report.total, 'photo')}"
+    console.print(f"{report.photos} of {total}, bundle {report.bundle or 'unknown'}")
     if report.reference is None:
         console.print("there is no reference yet: it needs whole days with enough photos")
         return
     known = report.reference.reference
     days = f", {known.since} to {known.until}" if known.since else ""
-    console.print(f"reference: {report.reference.origin}, {known.photos} photos{days}")
+    console.print(f"reference: {report.reference.origin}, {counted(known.photos, 'photo')}{days}")
     if not report.figures:
         console.print("too few photos to compare (DAMAGE_DRIFT_PHOTOS)")
         return
@@ -71,5 +77,5 @@ def _print(report: DriftReport, console: Console) -> None:
     for figure in report.figures:
         ks = "" if figure.ks is None else f"{figure.ks:.2f}"
         drifted = "drifted" if figure.is_drifted else ""
-        table.add_row(figure.name, f"{figure.psi:.2f}", ks, drifted)
+        table.add_row(FIGURE_NAMES[figure.name], f"{figure.psi:.2f}", ks, drifted)
     console.print(table)

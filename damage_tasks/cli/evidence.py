@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from damage_tasks.cli.identifiers import id_or_none, stored_id
 from damage_tasks.cli.login_name import login_name
+from damage_tasks.cli.output_paths import check_output
 from damage_tasks.cli.redact_option import Redact
 from damage_tasks.errors import ExtraMissing, InspectionNotFound
 from damage_tasks.settings import get_settings
@@ -85,7 +86,9 @@ def make(
         str | None,
         typer.Option("--case", help="All photos of this case instead.", callback=id_or_none),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the files.", file_okay=False, callback=check_output)
+    ] = Path(),
     by: Annotated[
         str | None,
         typer.Option(
@@ -136,10 +139,10 @@ def verify(file: EvidenceFile, public_key: PublicKeyOption = None) -> None:
     """
     with _with_extra():
         from damage_tasks.evidence.signatures import key_id_of, trusted_keys
-        from damage_tasks.evidence.signed_evidence import verify
+        from damage_tasks.evidence.signed_evidence import read_evidence, verify
 
     trusted = frozenset(public_key or ()) or trusted_keys(get_settings())
-    found = verify(file.read_bytes(), trusted)
+    found = verify(read_evidence(file), trusted)
     for problem in found.problems:
         print(one_line(problem))
     if found.problems:
@@ -217,13 +220,13 @@ def _recorded(
 ) -> Iterator[tuple[Mapping[str, Any], str | None]]:
     """The results of an evidence file or an inspection, each with the photo's address."""
     from damage_tasks.evidence.signatures import trusted_keys
-    from damage_tasks.evidence.signed_evidence import verified_facts
+    from damage_tasks.evidence.signed_evidence import read_evidence, verified_facts
     from damage_tasks.results.celery_backend import open_inspections
 
     settings = get_settings()
     if _is_file(source):
         trusted = frozenset(public_key or ()) or trusted_keys(settings)
-        photos = verified_facts(Path(source).read_bytes(), trusted)["photos"]
+        photos = verified_facts(read_evidence(Path(source)), trusted)["photos"]
     else:
         stored = open_inspections().find(source)
         if stored is None:

@@ -13,6 +13,7 @@ from damage_tasks.cli.listing import Yes
 from damage_tasks.cli.login_name import login_name
 from damage_tasks.cli.points_in_time import parse_past
 from damage_tasks.errors import QueueUnavailable, QueueUnsafe, SettingsError
+from damage_tasks.languages.english_plurals import counted
 from damage_tasks.settings import get_settings
 from damage_tasks.telemetry import configure_logging, one_line
 from damage_tasks.telemetry.audit_log import audit_log
@@ -92,8 +93,7 @@ def run(
         no_letters = [] if expired else _drop_dead_letters(settings, report, photo, car)
     finally:
         _audit(given, by, report)
-    print(f"erased: {report.inspections} inspections, {report.objects} objects, ", end="")
-    print(f"{report.decisions} decisions of other inspections, {report.dead_letters} dead letters")
+    print(f"erased: {', '.join(_erased(report))}")
     print("not reached:")
     for place in (*no_history, *no_letters, *_elsewhere(report), *_ALWAYS_ELSEWHERE):
         print(one_line(f"- {place}"))
@@ -108,9 +108,9 @@ def _confirm(settings: Settings, criteria: InspectionCriteria, *, expired: bool,
     if expired:
         check_retention(settings)
         print(
-            f"inspections after {settings.retention_days} days, "
-            f"pictures after {settings.picture_retention_days} days, "
-            f"decisions after {settings.decision_retention_days} days (0: never)"
+            f"inspections after {counted(settings.retention_days, 'day')}, "
+            f"pictures after {counted(settings.picture_retention_days, 'day')}, "
+            f"decisions after {counted(settings.decision_retention_days, 'day')} (0: never)"
         )
     else:
         with open_inspections().transaction() as connection:
@@ -161,11 +161,20 @@ def _drop_dead_letters(
     return []
 
 
+def _erased(report: ErasureReport) -> Iterator[str]:
+    yield counted(report.inspections, "inspection")
+    yield counted(report.objects, "object")
+    if report.decisions:
+        yield f"{counted(report.decisions, 'decision')} whose inspections stay"
+    if report.dead_letters:
+        yield counted(report.dead_letters, "dead letter")
+
+
 def _elsewhere(report: ErasureReport) -> Iterator[str]:
     if report.elsewhere:
-        yield f"{report.elsewhere} pictures that are not in DAMAGE_BUCKET"
+        yield f"{counted(report.elsewhere, 'picture')} outside DAMAGE_BUCKET"
     for destination, number in report.delivered.most_common():
-        yield f"{number} events that {destination} has received"
+        yield f"{counted(number, 'event')} received by {destination}"
 
 
 def _audit(given: dict[str, Any], by: str | None, report: ErasureReport) -> None:

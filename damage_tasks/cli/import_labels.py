@@ -33,26 +33,36 @@ def run(
             "imported, because nobody may have labelled them yet.",
         ),
     ] = False,
+    confirm_unchanged: Annotated[
+        bool,
+        typer.Option(
+            "--confirm-unchanged",
+            help="Somebody has looked at each photo in the file: labels that are as they were "
+            "exported confirm the finding, so that its damage becomes billable.",
+        ),
+    ] = False,
 ) -> None:
     """Import labels of photos that `damage-tasks export` wrote, as decisions of a person.
 
     The labels of a photo are compared with what the networks found: corrected outlines and types,
-    missed damage and false alarms become decisions, and labels without a difference confirm the
-    finding. Importing a file again changes nothing. If an entry of the file is wrong, it is named
+    missed damage and false alarms become decisions. Labels that are as they were exported confirm
+    the finding if a person submitted them in Label Studio, or with --confirm-unchanged; otherwise
+    they are only counted, because nobody may have looked at them. Importing a file
+    again changes nothing. If an entry of the file is wrong, it is named
     and nothing is imported. As on the inspectors' page, each decision is an
     event and a line in the audit log.
 
     Example: damage-tasks import project-1.json --person ann@acme.example
     """
     from damage_tasks.errors import LabelsInvalid
-    from damage_tasks.labelling.label_import import import_labels, read_labels
+    from damage_tasks.labelling.label_import import AS_EXPORTED, import_labels, read_labels
     from damage_tasks.results.celery_backend import open_store
 
     settings = get_settings()
     configure_logging(settings.log_level, settings.log_format)
     labels = read_labels(file, empty_is_clean=empty_is_clean)
     store = open_store(settings.require("database_url"), settings.event_targets)
-    report = import_labels(store, labels, person)
+    report = import_labels(store, labels, person, confirm_unchanged=confirm_unchanged)
     store.close()
     for name, problem in report.not_imported:
         print(one_line(f"{name}: {problem}"), file=sys.stderr)
@@ -60,6 +70,13 @@ def run(
     print_counts(console, "photos", report.photos)
     print_counts(console, "decisions", report.decisions)
     print_counts(console, "not imported", Counter(problem for _, problem in report.not_imported))
+    if unchanged := report.photos[AS_EXPORTED]:
+        print(
+            f"{unchanged} photo{'s' * (unchanged > 1)} came back as exported and got no "
+            "decision: nobody may have looked. If somebody has looked at each photo in the file, "
+            "import it again with --confirm-unchanged",
+            file=sys.stderr,
+        )
     if report.knows_no_photo:
         raise LabelsInvalid(
             f"{file}: none of its photos was examined here; label the photos that `damage-tasks "

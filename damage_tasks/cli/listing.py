@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from damage_tasks.languages.english_plurals import counted
 from damage_tasks.telemetry import one_line, redact
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
@@ -59,4 +60,4 @@ def confirm(verb: str, noun: str, counts: Counter[str], *, yes: bool) -> None:
     for name, count in counts.most_common():
         print(f"{redact(name)}: {count}")
     if counts and not yes:
-        typer.confirm(f"{verb} {counts.total()} {noun}?", abort=True)
+        typer.confirm(f"{verb} {counted(counts.total(), noun)}?", abort=True)

@@ -17,6 +17,7 @@ from damage_tasks.settings import get_settings
 
 if TYPE_CHECKING:
     from damage_tasks.production_quality.quality_report import QualityReport
+    from damage_tasks.settings import Settings
 
 
 def run(
@@ -28,6 +29,10 @@ def run(
         Path | None,
         typer.Option(metavar="FILE", help="Also write a page for a browser.", dir_okay=False),
     ] = None,
+    slack: Annotated[
+        bool,
+        typer.Option("--slack", help="Also post a summary to Slack (DAMAGE_SLACK_WEBHOOK_URL)."),
+    ] = False,
 ) -> None:
     """Report precision and recall in production, with 95 % intervals, and people's work.
 
@@ -35,7 +40,7 @@ def run(
     drawn: unsure ones are decided about more often than others. The recall needs decisions of the
     random audit. Also by type of damage, light, make of the camera and bundle; with costs
     (DAMAGE_REVIEW_COSTS or the bundle's manifest) also what decisions cost and save. Ends with
-    status 1 if the recall may be below DAMAGE_RECALL_FLOOR.
+    status 1 if the recall may be below DAMAGE_RECALL_FLOOR, or Slack did not accept the summary.
 
     Example: damage-tasks report --since 28d --html report.html
     """
@@ -45,6 +50,8 @@ def run(
 
     moment, _ = parse_period(since)
     settings = get_settings()
+    if slack:
+        settings.require("slack_webhook_url")  # before the database is read
     plan = plan_of(settings, read_review(settings))
     share = settings.review_audit_share
     report = replace(report_quality(open_inspections(), moment, share, plan.costs), plan=plan)
@@ -60,25 +67,49 @@ def run(
         print(json.dumps(report.to_dict(), ensure_ascii=False))
     else:
         _print(local, Console(highlight=False, soft_wrap=True))
-    recall = report.overall.recall
-    floor = settings.recall_floor
-    if floor is not None and recall is not None and recall.low < floor:
-        typer.echo(f"the recall may be below DAMAGE_RECALL_FLOOR ({floor:g})", err=True)
+    problem = _problem(report, settings.recall_floor)
+    if problem:
+        typer.echo(problem, err=True)
+    posted = not slack or _post(settings, local, problem)
+    if not posted:
+        typer.echo("Slack did not accept the summary: run the command again later", err=True)
+    if problem or not posted:
         raise typer.Exit(1)
 
 
+def _problem(report: QualityReport, floor: float | None) -> str:
+    """That the recall may be too low; empty if it is not."""
+    recall = report.overall.recall
+    if floor is None or recall is None or recall.low >= floor:
+        return ""
+    return f"the recall may be below DAMAGE_RECALL_FLOOR ({floor:g})"
+
+
+def _post(settings: Settings, report: QualityReport, problem: str) -> bool:
+    """Post a summary to Slack; returns whether it accepted it."""
+    from damage_tasks.production_quality.report_texts import summary, title
+    from damage_tasks.telemetry.slack import open_slack
+
+    slack = open_slack(settings, "damage-tasks")
+    assert slack is not None
+    warning = [f"Warning: {problem}"] if problem else []
+    return slack.tell_now(title(report), "\n".join([*warning, *summary(report)]))
+
+
 def _print(report: QualityReport, console: Console) -> None:
-    from damage_tasks.production_quality.report_texts import rows, sentences, shown
+    from damage_tasks.production_quality.report_texts import rows, sentences, shown, title
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("", "photos", "decided", "precision (95 %)", "recall (95 %)"):
-        table.add_column(name, justify="right" if name in ("photos", "decided") else "left")
+    # On two lines, so that the table fits into 80 columns.
+    for name in ("", "photos", "decisions\nused", "precision (95 %)", "recall (95 %)"):
+        is_number = name in ("photos", "decisions\nused")
+        table.add_column(name, justify="right" if is_number else "left")
     for name, accuracy in rows(report):
         table.add_row(
             name, str(accuracy.photos), str(accuracy.labelled), shown(accuracy.precision),
             shown(accuracy.recall),
         )  # fmt: skip
-    console.print(f"photos examined since {report.since:%Y-%m-%d %H:%M %Z}")
+    console.print(title(report))
     console.print(table)
     for sentence in sentences(report):
         console.print(sentence)

@@ -14,8 +14,10 @@ import typer
 from rich.console import Console
 
 from damage_tasks.cli.listing import print_counts, print_rows
+from damage_tasks.cli.output_paths import check_output
 from damage_tasks.cli.points_in_time import parse_period
 from damage_tasks.inspection import Verdict
+from damage_tasks.languages.english_plurals import counted
 from damage_tasks.settings import get_settings
 
 if TYPE_CHECKING:
@@ -72,7 +74,13 @@ def run(
         float, typer.Option(min=0, help="US dollars for a core and hour, for the estimate.")
     ] = 0.02,
     failures: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write all failures to this CSV file.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write all failures to this CSV file.",
+            dir_okay=False,
+            callback=check_output,
+        ),
     ] = None,
 ) -> None:
     """Put past photos through another bundle, and keep both findings.
@@ -130,13 +138,15 @@ def _print_estimate(
     counts = rerun.counts()
     left = counts.total - counts.examined - counts.failed
     console.print(
-        f"photos: {counts.total}; with this bundle {counts.examined} are examined, "
-        f"{counts.failed} failed, {left} are left"
+        f"photos: {counts.total}; with this bundle: {counts.examined} examined, "
+        f"{counts.failed} failed, {left} left"
     )
     if not left:
         return 0
     kept, sample = rerun.count_kept(Bucket(settings.require("bucket")))
-    console.print(f"kept: {kept} of {sample} photos; the others are read from their URLs again")
+    console.print(
+        f"kept: {kept} of {counted(sample, 'photo')}; the others are read from their URLs again"
+    )
     known = rerun.mean_seconds()
     if known is None:
         console.print("time and cost are unknown: no photo has been timed")
@@ -144,15 +154,15 @@ def _print_estimate(
     seconds, is_own = known
     estimate = RerunEstimate(left, seconds, processes, cpu_hour)
     console.print(
-        f"time: about {_duration(estimate.duration)} with {processes} processes, at "
+        f"time: about {_duration(estimate.duration)} with {counted(processes, 'process')}, at "
         f"{seconds:.2f} s a photo, as with {'this bundle' if is_own else 'the bundles that served'}"
     )
     costs = estimate.dollars
     console.print(
         f"cost: about {sum(costs.values()):.2f} US dollars: {costs['CPU']:.2f} for "
         f"{estimate.cpu_hours:.1f} CPU hours at {cpu_hour:g}, {costs['SQS']:.2f} for "
-        f"{estimate.sqs_requests} requests to SQS, {costs['S3']:.2f} for {estimate.s3_requests} "
-        "requests to S3"
+        f"{counted(estimate.sqs_requests, 'request')} to SQS, {costs['S3']:.2f} for "
+        f"{counted(estimate.s3_requests, 'request')} to S3"
     )
     return left
 
@@ -176,15 +186,15 @@ def _feed(feeder: RerunFeeder, left: int) -> None:
             feeder.run(report)
         except KeyboardInterrupt:
             console.print(
-                f"stopped: workers still finish {feeder.progress.in_flight} photos; start it again "
-                "with the same options to continue"
+                f"stopped: workers still finish {counted(feeder.progress.in_flight, 'photo')}; "
+                "start it again with the same options to continue"
             )
             raise
     progress = feeder.progress
     sources = progress.sources
     console.print(
-        f"examined {sources['kept']} kept photos and {sources['url']} from their URLs; "
-        f"{sources['known']} were known, {progress.failed} failed"
+        f"examined {counted(sources['kept'], 'kept photo')} and {sources['url']} from their URLs; "
+        f"{sources['known']} known already, {progress.failed} failed"
     )
 
 
@@ -208,6 +218,7 @@ def _report_failures(console: Console, rerun: Rerun, file: Path | None) -> None:
     """Print the failures of this run and earlier ones, and exit with 1 if there are any."""
     failed = rerun.failures()
     if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("w", newline="") as stream:
             writer = csv.writer(stream)
             writer.writerow(["photo_sha256", "code", "reason"])
@@ -218,7 +229,7 @@ def _report_failures(console: Console, rerun: Rerun, file: Path | None) -> None:
     rows = [(f.photo_sha256, f.reason_code or "", f.reason_text or "") for f in failed]
     print_rows(console, ["photo", "code"], ["reason"], rows[:LISTED_FAILURES], 40)
     if len(rows) > LISTED_FAILURES:
-        console.print(f"and {len(rows) - LISTED_FAILURES} others: see --failures FILE")
+        console.print(f"and {len(rows) - LISTED_FAILURES} more: see --failures FILE")
     raise typer.Exit(1)
 
 

@@ -19,6 +19,7 @@ from rich.progress import (
 from rich.table import Table
 
 from damage_tasks.inspection import percent
+from damage_tasks.languages.english_plurals import counted
 from damage_tasks.telemetry import one_line
 
 VERDICT_COLOURS = {"damaged": "yellow", "clean": "green", "rejected": "magenta", "failed": "red"}
@@ -58,17 +59,11 @@ def describe(result: Mapping[str, Any]) -> str:
     if result["reason"]:
         return f"{result['reason']['code']}: {result['reason']['text']}"
     counts = Counter(damage["type"] for damage in result["damages"])
-    words = [f"{count} {_plural(type, count)}" for type, count in counts.most_common()]
+    words = [f"{counted(count, type)}" for type, count in counts.most_common()]
     quality = result["quality"]
     if quality and quality["reasons"]:
         words.append(f"({', '.join(quality['reasons'])})")
     return ", ".join(words)
-
-
-def _plural(word: str, count: int) -> str:
-    if count == 1:
-        return word
-    return f"{word}es" if word.endswith(("s", "x", "z", "ch", "sh")) else f"{word}s"
 
 
 def progress_bar(console: Console) -> Progress:

@@ -18,6 +18,7 @@ from damage_tasks.cli.results_table import VERDICT_COLOURS
 from damage_tasks.errors import ExtraMissing, InspectionNotFound, QueueUnavailable, SettingsError
 from damage_tasks.inspection import missing_picture
 from damage_tasks.inspection_lookup import with_links
+from damage_tasks.languages.english_plurals import counted
 from damage_tasks.telemetry import escape_controls, one_line, redacted
 
 if TYPE_CHECKING:
@@ -219,7 +220,8 @@ def _history_rows(result: Any) -> Iterator[tuple[str, Any]]:
     history = result.get("history")
     if history is None:
         return
-    yield "compared", f"{history['compared']} of {history['earlier_photos']} earlier photos"
+    earlier_photos = counted(history["earlier_photos"], "earlier photo")
+    yield "compared", f"{history['compared']} of {earlier_photos}"
     for each in history["damages"]:
         earlier = each["earlier"]
         of = f", {earlier['inspection_id']} of {earlier['finished_at']}" if earlier else ""

@@ -13,6 +13,7 @@ from rich.console import Console
 from damage_tasks.cli.request_list import ListedPhoto, parse_object, read_requests
 from damage_tasks.cli.results_table import print_results, progress_bar
 from damage_tasks.errors import MetadataInvalid, PhotosNotSent, QueueUnavailable
+from damage_tasks.languages.english_plurals import counted
 from damage_tasks.telemetry import one_line
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _send(
             if isinstance(error, PhotosNotSent):
                 sent |= {id: requests[position]["url"] for position, id in error.sent.items()}
             raise QueueUnavailable(
-                f"{queue}: {error}; {len(sent)} of {len(requests)} photos were sent"
+                f"{queue}: {error}; sent: {len(sent)} of {counted(len(requests), 'photo')}"
             ) from None
 
 

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from damage_tasks.errors import StackError
@@ -49,7 +51,7 @@ class Child:
     def start_again(self) -> None:
         """Restart it after it has ended; appends to the log."""
         end = self.log.stat().st_size
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as log, _delayed_interrupt() as interrupted:
             self._process = subprocess.Popen(
                 self._command,
                 env=self._environment,
@@ -59,6 +61,9 @@ class Child:
                 start_new_session=True,
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
+        if interrupted:
+            self.kill()
+            raise KeyboardInterrupt
         if self._show:
             threading.Thread(
                 target=self._follow, args=(end,), name=f"{self.name} log", daemon=True
@@ -114,6 +119,25 @@ class Child:
                 for line in log:
                     sys.stderr.write(line)
                 time.sleep(0.1)
+
+
+@contextmanager
+def _delayed_interrupt() -> Iterator[list[int]]:
+    """Adds to the list that it yields if Ctrl-C is pressed, instead of raising at once.
+
+    Popen with `preexec_fn` calls the hooks of `os.register_at_fork`, in which Python ignores
+    exceptions: a Ctrl-C there would be lost.
+    """
+    interrupted: list[int] = []
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+    signal.signal(signal.SIGINT, lambda number, _: interrupted.append(number))
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _die_with_parent() -> None:

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
 from pathlib import Path
+
+# Below those that systems give to connections, and to servers that ask for any port (RFC 6335:
+# 49152 to 65535; Linux: from 32768), so that none of these gets it before its server starts.
+_FREE_PORTS = range(10_000, 32_768)
+# Not the shared generator: a program that seeds that one would get the same ports as its siblings.
+_random = random.SystemRandom()
 
 
 class Ports:
@@ -28,10 +35,11 @@ class Ports:
 
 
 def free_port() -> int:
-    """A free port on loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A free port on loopback, which another program is unlikely to take before its use."""
+    while True:
+        port = _random.choice(_FREE_PORTS)
+        if is_free(port):
+            return port
 
 
 def is_free(port: int) -> bool:

@@ -45,7 +45,7 @@ def verify_json(file: bytes) -> Verification:
     try:
         document = json.loads(file)
     except (ValueError, RecursionError):
-        return Verification(None, ("the file is not JSON",))
+        return Verification(None, ("changed: the file is no longer JSON",))
     signature = document.pop("signature", None) if isinstance(document, dict) else None
     if not isinstance(signature, dict) or signature.get("kind") != KIND:
         return Verification(None, ("unsigned: the file has no signature of evidence",))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +112,18 @@ def _evidence(
     file = write_json(contents, key)
     pages = write_pages(contents, file, key_id_of(public_key_of(key)), language)
     return SignedEvidence(file, sign_pdf(pages, {JSON_NAME: file, **contents.pictures}, key))
+
+
+def read_evidence(path: Path) -> bytes:
+    """The bytes of a file; raises `EvidenceInvalid` if evidence is never of its kind."""
+    file = path.read_bytes()
+    if not (is_pdf(file) or file.lstrip().startswith(b"{")):
+        what = "neither a PDF nor a JSON file" if file else "empty"
+        raise EvidenceInvalid(
+            f"{path}: not evidence: the file is {what}; give the .pdf or .json file that "
+            "`damage-tasks evidence` or the inspectors' page made, as it was received"
+        )
+    return file
 
 
 def verify(file: bytes, trusted: Collection[str]) -> Verification:

@@ -23,7 +23,10 @@ class CocoLabels:
         self._categories = {name: number for number, name in enumerate(CLASS_IDS, 1)}
 
     def add(self, photo: ExportedPhoto) -> None:
-        """Add ``photo``; an area without an outline becomes a box without a segmentation."""
+        """Add ``photo``; an area without an outline becomes a box without a segmentation.
+
+        The box of a point is one pixel.
+        """
         image_id = len(self._images) + 1
         self._images.append(
             {

@@ -80,6 +80,7 @@ def is_coco(document: Any) -> bool:
 def read_coco(document: dict[str, Any], *, empty_is_clean: bool) -> list[ImportedLabel]:
     """The labels of a COCO document: polygons, or boxes without a segmentation.
 
+    A box of one pixel is a point.
     An image without annotations is clean with ``empty_is_clean``, and otherwise not labelled yet.
     Raises `LabelsInvalid`, which names the entry that is wrong.
     """
@@ -127,4 +128,7 @@ def _areas(
         yield placed(Area(type, tuple(corners)), size)
     if not outlines and box is not None:
         x, y, width, height = map(round, box)
-        yield placed(Area(type, box=(x, y, width, height)), size)
+        # COCO has no points: `damage-tasks export` writes one as a box of one pixel.
+        is_point = width == height == 1
+        marked = Area(type, point=(x, y)) if is_point else Area(type, box=(x, y, width, height))
+        yield placed(marked, size)

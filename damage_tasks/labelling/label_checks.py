@@ -8,9 +8,10 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from damage_tasks.damage import is_flat
 from damage_tasks.errors import LabelsInvalid
+from damage_tasks.outline_shape import is_flat
 from damage_tasks.reviewed_areas import Area
+from damage_tasks.validation_sentences import sentence_of
 
 # Labelling tools let a careless hand draw a little past the edge of a photo; what is further
 # outside has another unit or belongs to another photo.
@@ -56,9 +57,8 @@ def checked(model: TypeAdapter[Model], document: Any, start: str) -> Model:
     except ValidationError as error:
         errors = error.errors(include_url=False, include_input=False)
     place = place_of(document, errors[0]["loc"], start)
-    text = errors[0]["msg"].removeprefix("Value error, ")
     others = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    raise LabelsInvalid(f"{place}: {text[:1].lower()}{text[1:]}{others}")
+    raise LabelsInvalid(f"{place}: {sentence_of(errors[0])}{others}")
 
 
 def place_of(document: Any, keys: Sequence[str | int], start: str = "") -> str:

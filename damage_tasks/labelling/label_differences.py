@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import cv2
 import numpy as np
 
-from damage_tasks.decision import Action
+from damage_tasks.decision import Action, Decision, counting
 from damage_tasks.inspection import Inspection, Verdict
-from damage_tasks.reviewed_areas import Area, Outline
+from damage_tasks.reviewed_areas import Area, Outline, found_area, reviewed_areas
 
 # Intersection over union of two outlines of the same damage, and of two that are equal except for
 # rounding.
@@ -20,18 +22,40 @@ SAME_OUTLINE_IOU = 0.95
 Made = tuple[str, dict[str, Any]]  # an action and its payload
 
 
-def decisions_for(inspection: Inspection, areas: Sequence[Area]) -> list[Made]:
-    """Decisions after which the damage of ``inspection`` is ``areas``; at least one.
+def is_as_exported(inspection: Inspection, areas: Sequence[Area]) -> bool:
+    """Whether `damage-tasks export` writes or has written ``areas`` for the photo.
 
-    Outlines that overlap are the same damage.
+    It writes the damage that the networks found, corrected by the decisions that count then.
+    """
+    damages = inspection.finding.damages if inspection.finding else ()
+    decisions = inspection.decisions
+    changed_at = {moment for d in decisions for moment in (d.made_at, d.undone_at) if moment}
+    exports = [(), *(counting(_as_of(moment, decisions)) for moment in changed_at)]
+    return any(are_same(reviewed_areas(damages, counted), areas) for counted in exports)
+
+
+def _as_of(moment: datetime, decisions: Sequence[Decision]) -> Iterator[Decision]:
+    for decision in decisions:
+        if decision.made_at <= moment:
+            is_undone = decision.undone_at is not None and decision.undone_at <= moment
+            yield decision if is_undone else replace(decision, undone_at=None)
+
+
+def decisions_for(
+    inspection: Inspection, areas: Sequence[Area], *, confirms: bool = True
+) -> list[Made]:
+    """Decisions after which the damage of ``inspection`` is ``areas``.
+
+    Outlines that overlap are the same damage.  With ``confirms``, labels that are as the networks
+    found them are confirmed.
     """
     damages = inspection.finding.damages if inspection.finding else ()
     if not areas and (damages or inspection.verdict is not Verdict.CLEAN):
         return [(Action.NO_DAMAGE, {})]
-    found = [Area(damage.type, damage.polygon) for damage in damages]
+    found = [found_area(damage) for damage in damages]
     matches = _matches(found, areas)
     made = [*_about_found(found, areas, matches), *_about_missed(areas, set(matches.values()))]
-    if all(action is Action.NO_DAMAGE for action, _ in made):
+    if confirms and all(action is Action.NO_DAMAGE for action, _ in made):
         # The other labels are as the networks found them, and a rejection affirms none of them.
         made.append((Action.CONFIRM, {}))
     return made
@@ -45,11 +69,16 @@ def are_same(first: Sequence[Area], second: Sequence[Area]) -> bool:
     matches = _matches(first, second)
     rest = [area for n, area in enumerate(first) if n not in matches]
     others = [area for n, area in enumerate(second) if n not in matches.values()]
-    return sorted(map(repr, rest)) == sorted(map(repr, others)) and all(
+    return sorted(map(_place, rest)) == sorted(map(_place, others)) and all(
         second[m].type in (None, first[n].type)
         and _is_same_outline(first[n].polygon, second[m].polygon)
         for n, m in matches.items()
     )
+
+
+def _place(area: Area) -> tuple[str, Outline, tuple[int, ...]]:
+    # Not the area itself: a point and a box of the same pixel are the same.
+    return area.type or "", area.polygon, area.bbox
 
 
 def _about_found(

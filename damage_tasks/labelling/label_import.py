@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from damage_tasks.decision import Action, decisions_of
 from damage_tasks.errors import DecisionInvalid, InspectionNotFound, LabelsInvalid
 from damage_tasks.labelling.coco_reader import is_coco, read_coco
-from damage_tasks.labelling.label_differences import are_same, decisions_for
+from damage_tasks.labelling.label_differences import are_same, decisions_for, is_as_exported
 from damage_tasks.labelling.label_studio_reader import is_label_studio, read_tasks
 from damage_tasks.labelling.labelled_photo import ImportedLabel
 from damage_tasks.results.photo_selection import load_photos
@@ -37,11 +37,15 @@ NO_DIGEST = "its name does not contain the digest of a photo"
 NOT_EXAMINED = "no examined photo has this digest"
 OTHER_SIZE = "its size is not that of the examined photo"
 TWICE = "it is labelled more than once in the file"
+# What was done with a photo.
+DECIDED = "decided"
+DECIDED_BEFORE = "decided before"
+AS_EXPORTED = "as exported"
 
 
 @dataclass(slots=True)
 class ImportReport:
-    """How many photos were decided about or unchanged, and the decisions by action.
+    """What was done with how many photos, and the decisions by action.
 
     ``not_imported`` has the names of the other photos, with the reasons.
     """
@@ -89,9 +93,17 @@ def _text(path: Path) -> str:
         raise LabelsInvalid(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def import_labels(store: Inspections, labels: Iterable[ImportedLabel], person: str) -> ImportReport:
+def import_labels(
+    store: Inspections,
+    labels: Iterable[ImportedLabel],
+    person: str,
+    *,
+    confirm_unchanged: bool = False,
+) -> ImportReport:
     """Store ``labels`` as decisions of ``person``; labels that are stored already change nothing.
 
+    A label that came back as it was exported is a decision if somebody submitted it, or with
+    ``confirm_unchanged``: otherwise nobody may have looked at the photo.
     If this person has decided differently about a photo before, that is undone.  Raises
     `DecisionInvalid` if the name cannot be used, `DatabaseUnavailable` or `DatabaseError`.
     """
@@ -106,14 +118,21 @@ def import_labels(store: Inspections, labels: Iterable[ImportedLabel], person: s
         problem = problem or (TWICE if digest in seen else "")
         if not problem and digest is not None:
             seen.add(digest)
-            problem = _import(store, label, digest, person, report)
+            confirms = confirm_unchanged or label.submitted
+            problem = _import(store, label, digest, person, report, confirms=confirms)
         if problem:
             report.not_imported.append((label.name, problem))
     return report
 
 
 def _import(
-    store: Inspections, label: ImportedLabel, digest: str, person: str, report: ImportReport
+    store: Inspections,
+    label: ImportedLabel,
+    digest: str,
+    person: str,
+    report: ImportReport,
+    *,
+    confirms: bool,
 ) -> str:
     """Store one label; returns why that is impossible, or an empty text."""
     with store.transaction() as connection:
@@ -124,16 +143,19 @@ def _import(
     if label.size is not None and tuple(label.size) != size:
         return OTHER_SIZE
     if _is_stored(found[0], label.areas, person):
-        report.photos["unchanged"] += 1
+        report.photos[DECIDED_BEFORE] += 1
         return ""
-    made = decisions_for(found[0], label.areas)
+    if not confirms and is_as_exported(found[0], label.areas):
+        report.photos[AS_EXPORTED] += 1
+        return ""
+    made = decisions_for(found[0], label.areas, confirms=confirms)
     try:
         replace_decisions(store, found[0], person, made)
     except InspectionNotFound:  # erased in the meantime
         return NOT_EXAMINED
     except DecisionInvalid as error:
         return str(error)
-    report.photos["decided"] += 1
+    report.photos[DECIDED] += 1
     report.decisions.update(str(action) for action, _ in made)
     return ""
 

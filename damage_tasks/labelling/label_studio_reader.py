@@ -136,10 +136,15 @@ Result = Annotated[
 
 
 class Annotation(Part):
-    """What one person said about a photo; results that do not count may be anything."""
+    """What one person said about a photo; results that do not count may be anything.
+
+    ``lead_time`` is how many seconds somebody worked on it.
+    """
 
     result: list[Any]
     was_cancelled: bool = False
+    parent_prediction: Any = None
+    lead_time: Any = None
     updated_at: str | None = None
     created_at: str | None = None
 
@@ -147,6 +152,14 @@ class Annotation(Part):
     def changed_at(self) -> str:
         """When it was changed last, as ISO 8601, or empty."""
         return self.updated_at or self.created_at or ""
+
+    @property
+    def is_submitted(self) -> bool:
+        """Whether a person submitted it.
+
+        The action *Create Annotations From Predictions* copies predictions that nobody has opened.
+        """
+        return self.parent_prediction is None or self.lead_time is not None
 
 
 class Data(Part):
@@ -175,7 +188,8 @@ def read_tasks(document: list[Any]) -> list[ImportedLabel]:
     """The labels of an export in Label Studio's format JSON (not JSON-MIN).
 
     Of several annotations of a task, the one that was changed last counts; one without results
-    means a clean car.  Raises `LabelsInvalid`, which names the entry that is wrong.
+    means a clean car.  Predictions do not count.  Raises
+    `LabelsInvalid`, which names the entry that is wrong.
     """
     tasks = checked(TypeAdapter(list[Task]), document, "tasks")
     return [_label(document, number, task) for number, task in enumerate(tasks)]
@@ -210,7 +224,8 @@ def _label(document: list[Any], number: int, task: Task) -> ImportedLabel:
         except ValueError as error:
             where = place_of(task.annotations[chosen].result, [index], place)
             raise LabelsInvalid(f"{where}: {error}") from None
-    return ImportedLabel(name, tuple(areas), size)
+    submitted = task.annotations[chosen].is_submitted
+    return ImportedLabel(name, tuple(areas), size, submitted=submitted)
 
 
 def _check_other(result: OtherResult) -> None:

@@ -41,13 +41,15 @@ class ImportedLabel:
     """What a labelling tool says about the photo that it calls ``name``.
 
     ``areas`` is all damage on the photo; ``size`` is (width, height) of the labelled photo.
-    ``problem`` is why the label cannot be imported; otherwise it is empty.
+    ``problem`` is why the label cannot be imported; otherwise it is empty.  ``submitted`` is
+    whether the tool says that a person finished the label; most formats cannot say so.
     """
 
     name: str
     areas: tuple[Area, ...] = ()
     size: tuple[int, int] | None = None
     problem: str = ""
+    submitted: bool = False
 
     @property
     def sha256(self) -> str | None:

@@ -67,7 +67,9 @@ class Language:
 
     def number(self, value: float, decimals: int = 0) -> str:
         """``value`` with ``decimals`` digits after the decimal sign."""
-        return format_decimal(round(value, decimals), locale=self.locale)
+        whole = self.locale.decimal_formats[None].pattern.partition(".")[0]
+        pattern = f"{whole}.{decimals * '0'}" if decimals else whole
+        return format_decimal(round(value, decimals), pattern, locale=self.locale)
 
 
 ENGLISH = Language(Locale("en"), NullTranslations())

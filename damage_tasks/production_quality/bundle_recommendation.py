@@ -130,7 +130,7 @@ def _missing_decisions(judged: Judged | None) -> Recommendation | None:
         reason = "nobody has decided about these photos"
         return Recommendation(NOT_ENOUGH, (reason,), FEWEST_DECISIONS)
     if judged.decided < FEWEST_DECISIONS:
-        reason = f"fewer than {FEWEST_DECISIONS} photos are decided about"
+        reason = f"people have decided about fewer than {FEWEST_DECISIONS} photos"
         return Recommendation(NOT_ENOUGH, (reason,), FEWEST_DECISIONS - judged.decided)
     if judged.right.low > -MARGIN:
         return None

@@ -19,9 +19,21 @@ from model_store.manifest import Distribution, Reference
 # Figures of a photo: numbers, and labels of which each photo has one.
 NUMBERS = ("brightness", "blur", "megapixels", "score")
 LABELS = ("verdict", "camera", "hour")
+OPTIONAL_LABELS = ("camera",)  # photos without one count as `UNKNOWN`
+# For people, in English.
+FIGURE_NAMES = {
+    "brightness": "brightness",
+    "blur": "sharpness",
+    "megapixels": "size in megapixels",
+    "score": "damage score",
+    "verdict": "verdict",
+    "camera": "camera make",
+    "hour": "hour of the day (UTC)",
+}
 BINS = 10
 MAX_LABELS = 24  # the others are counted together
 OTHER = "other"
+UNKNOWN = "unknown"
 # A figure that fewer photos have gets no reference.
 FEWEST_PHOTOS = 50
 # A share of zero would make the index infinite.
@@ -56,15 +68,18 @@ def numbers_of(photos: Iterable[SampledPhoto], name: str) -> Numbers:
 
 
 def labels_of(photos: Iterable[SampledPhoto], name: str) -> list[str]:
-    """The known labels of the figure ``name``."""
-    return [label for photo in photos if (label := getattr(photo, name)) is not None]
+    """The labels of the figure ``name``: one for each photo, `UNKNOWN` if it has none."""
+    found = (getattr(photo, name) for photo in photos)
+    return [UNKNOWN if label is None else label for label in found]
 
 
 def shares_of(labels: Sequence[str]) -> dict[str, float]:
-    """The share of each of the `MAX_LABELS` most common labels, and that of all others."""
-    common = Counter(labels).most_common(MAX_LABELS)
-    shares = {label: number / len(labels) for label, number in common}
-    others = len(labels) - sum(number for _, number in common)
+    """The share of each of the `MAX_LABELS` most common labels, of `UNKNOWN`, and of all others."""
+    counts = Counter(labels)
+    unknown = {UNKNOWN: counts.pop(UNKNOWN)} if UNKNOWN in counts else {}
+    shown = {**dict(counts.most_common(MAX_LABELS)), **unknown}
+    shares = {label: number / len(labels) for label, number in shown.items()}
+    others = len(labels) - sum(shown.values())
     return {**shares, OTHER: others / len(labels)} if others else shares
 
 
@@ -110,7 +125,10 @@ def kolmogorov_smirnov(reference: Distribution, values: Numbers) -> float:
 
 
 def reference_of(photos: Sequence[SampledPhoto], since: str = "", until: str = "") -> Reference:
-    """The reference that ``photos`` of production give, without figures that most of them lack."""
+    """The reference that ``photos`` of production give, without figures that most of them lack.
+
+    Optional labels always have the share of `UNKNOWN`, so that labels which disappear are drift.
+    """
     numbers = {name: numbers_of(photos, name) for name in NUMBERS}
     labels = {name: labels_of(photos, name) for name in LABELS}
     return Reference(
@@ -124,9 +142,9 @@ def reference_of(photos: Sequence[SampledPhoto], since: str = "", until: str = "
             if len(values) >= FEWEST_PHOTOS
         },
         labels={
-            name: shares_of(values)
+            name: {**({UNKNOWN: 0.0} if name in OPTIONAL_LABELS else {}), **shares_of(values)}
             for name, values in labels.items()
-            if len(values) >= FEWEST_PHOTOS
+            if len(values) - values.count(UNKNOWN) >= FEWEST_PHOTOS
         },
     )
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from damage_tasks.production_quality.distributions import (
+    UNKNOWN,
     Bin,
     bins_of_labels,
     bins_of_numbers,
@@ -128,6 +129,8 @@ def _figures(
             yield _figure(name, bins, ks, photos, settings)
     for name, shares in reference.labels.items():
         labels = labels_of(photos, name)
+        if UNKNOWN not in shares:  # a reference of an earlier version
+            labels = [label for label in labels if label != UNKNOWN]
         if len(labels) >= settings.drift_photos:
             bins = bins_of_labels(shares, shares_of(labels))
             yield _figure(name, bins, None, photos, settings)
@@ -149,6 +152,6 @@ def _figure(
 
 
 def _is_in(some: Bin, value: float | str | None) -> bool:
-    if isinstance(value, str):
-        return value == some.label
-    return value is not None and some.low < value <= some.high
+    if some.label:
+        return (UNKNOWN if value is None else value) == some.label
+    return isinstance(value, int | float) and some.low < value <= some.high

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from damage_tasks.languages.english_plurals import counted
 from damage_tasks.production_quality.agreement import MIN_PHOTOS
 
 if TYPE_CHECKING:
@@ -37,23 +38,38 @@ def shown(estimate: Estimate | None) -> str:
     return f"{value} % ({low} to {high})"
 
 
+def title(report: QualityReport) -> str:
+    """What the report is about."""
+    return f"photos examined since {report.since:%Y-%m-%d %H:%M %Z}"
+
+
+def summary(report: QualityReport) -> Iterator[str]:
+    """The most important figures, as lines."""
+    found = report.overall
+    yield f"photos: {found.photos}, decisions used: {found.labelled}"
+    yield f"precision (95 %): {shown(found.precision)}"
+    yield f"recall (95 %): {shown(found.recall)}"
+    yield _decided(report)
+
+
 def sentences(report: QualityReport) -> Iterator[str]:
     """What people do, what it costs and what it saves, in words."""
     work = report.people
     if report.photos_are_estimated:
         yield "The numbers of photos are estimated from a sample."
+    yield (
+        '"Decisions used" counts the photos whose decisions these estimates use: all of them where '
+        "people decided about at least half of the photos with the same verdict and a similar "
+        "score, elsewhere only those of the random audit. Photos for which another photo was "
+        "requested are not counted."
+    )
     if report.plan is not None:
         yield " ".join(_plan(report.plan))
     yield (
         f"{100 * work.unsure:.1f} % of the photos are in the review band, and "
         f"{100 * work.poor:.1f} % are of poor quality."
     )
-    took = f" in {work.hours:.1f} hours" if work.seconds is not None else ""
-    yield (
-        f"People decided about {work.decided} photos{took}, {report.audited} of them drawn by the "
-        f"random audit: they found {work.found} damaged photos that the networks had missed, and "
-        f"cleared {work.cleared} false alarms."
-    )
+    yield _decided(report)
     yield " ".join(_agreement(report))
     if (money := report.money) is not None:
         yield (
@@ -61,6 +77,16 @@ def sentences(report: QualityReport) -> Iterator[str]:
             f"cost {money.errors:,.2f}: {money.saved:,.2f} saved. Looking at every photo in the "
             f"review band takes {money.band_hours:.1f} hours and costs {money.band:,.2f}."
         )
+
+
+def _decided(report: QualityReport) -> str:
+    work = report.people
+    took = f" in {work.hours:.1f} hours" if work.seconds is not None else ""
+    return (
+        f"People decided about {counted(work.decided, 'photo')}{took}, {report.audited} of them "
+        f"drawn by the random audit: they found {counted(work.found, 'damaged photo')} that the "
+        f"networks had missed, and cleared {counted(work.cleared, 'false alarm')}."
+    )
 
 
 def _plan(plan: ReviewPlan) -> Iterator[str]:
@@ -88,7 +114,7 @@ def _plan(plan: ReviewPlan) -> Iterator[str]:
 
 def _agreement(report: QualityReport) -> Iterator[str]:
     found = report.agreement
-    yield f"At least two people gave a verdict on {found.photos} photos."
+    yield f"At least two people gave a verdict on {counted(found.photos, 'photo')}."
     if found.share is None:
         return
     yield f"The first and the last of them agree on damaged or clean: {shown(found.share)}."

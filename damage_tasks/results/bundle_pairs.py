@@ -71,6 +71,11 @@ def count_failed(connection: Connection, old: str, new: str, since: datetime) ->
     return len(failed.intersection(sorted(photos)[:MAX_PHOTOS]))
 
 
+def has_examined(connection: Connection, version: str, since: datetime) -> bool:
+    """Whether ``version`` has examined a photo since ``since``."""
+    return bool(_examined(connection, version, since))
+
+
 def _examined(connection: Connection, version: str, since: datetime) -> set[str]:
     c, d = inspections.c, comparison_findings.c
     counted = sa.select(c.photo_sha256).where(

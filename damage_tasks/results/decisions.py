@@ -55,6 +55,11 @@ def undo_decision(connection: Connection, decision: Decision) -> bool:
     return changed == 1
 
 
+def is_valid() -> sa.ColumnElement[bool]:
+    """Excludes notes and undone decisions, which say nothing about a photo."""
+    return sa.and_(decisions.c.undone_at.is_(None), decisions.c.action != str(Action.NOTE))
+
+
 def find_decisions(connection: Connection, inspection_id: str) -> tuple[Decision, ...]:
     """All decisions about an inspection, including undone ones, oldest first."""
     return decisions_of(connection, [inspection_id]).get(inspection_id, ())
@@ -105,7 +110,7 @@ def decided_counts(connection: Connection, since: datetime) -> Sequence[tuple[st
     # PostgreSQL sorts all rows for count(DISTINCT), but not for SELECT DISTINCT.
     decided = (
         sa.select(decisions.c.person, decisions.c.inspection_id)
-        .where(decisions.c.made_at >= since, decisions.c.undone_at.is_(None))
+        .where(decisions.c.made_at >= since, is_valid())
         .distinct()
         .subquery()
     )

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from damage_tasks.decision import Action
-from damage_tasks.results.decisions import load_reviewed
+from damage_tasks.results.decisions import is_valid, load_reviewed
 from damage_tasks.results.search import has_ended
 from damage_tasks.results.search_pages import MAX_PAGE, Position, find_rows
 from damage_tasks.results.tables import decisions, inspections
@@ -76,11 +75,7 @@ def _decided(store: Inspections, since: datetime | None) -> Sequence[str]:
         sa.select(inspections.c.photo_sha256)
         .distinct()
         .join_from(decisions, inspections, decisions.c.inspection_id == inspections.c.id)
-        .where(
-            decisions.c.undone_at.is_(None),
-            decisions.c.action != Action.NOTE,
-            inspections.c.finding_id.is_not(None),
-        )
+        .where(is_valid(), inspections.c.finding_id.is_not(None))
         .order_by(inspections.c.photo_sha256)
     )
     if since is not None:

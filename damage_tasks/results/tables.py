@@ -46,6 +46,7 @@ metadata = MetaData(
 )
 
 MAX_WORKER_CHARACTERS = 256
+MAX_SUBJECT_CHARACTERS = 256
 
 Json = JSON().with_variant(JSONB(), "postgresql")
 # SQLite ignores lengths, and could change one only by copying the table.
@@ -290,4 +291,12 @@ reexaminations = Table(
     Column("source", String(8)),
     Column("reason_code", String(64)),
     Column("reason_text", Text),
+)
+
+# Alerts that one worker posts for all, for a day.
+fleet_alerts = Table(
+    "fleet_alerts",
+    metadata,
+    Column("subject", String(MAX_SUBJECT_CHARACTERS), primary_key=True),
+    Column("claimed_at", Moment, nullable=False),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
@@ -16,10 +17,12 @@ from pydantic import (
     model_validator,
 )
 
-from damage_tasks.damage import Severity, is_flat
+from damage_tasks.damage import Severity
 from damage_tasks.decision import Action
 from damage_tasks.errors import DecisionInvalid
 from damage_tasks.inspection import Inspection
+from damage_tasks.outline_shape import crossing_of, has_no_area, is_flat
+from damage_tasks.validation_sentences import sentence_of
 
 MAX_CORNERS = 2000
 
@@ -33,7 +36,14 @@ def _has_area(corners: tuple[Point, ...]) -> tuple[Point, ...]:
     if len(set(corners)) < 3:
         raise ValueError("needs three different corners")
     if is_flat(corners):
-        raise ValueError("nothing is inside the outline: all its corners are on one line")
+        raise ValueError("all its corners are on one line: move one aside, or add another")
+    crossing = crossing_of(corners)
+    if crossing is not None:
+        raise ValueError(
+            f"two sides cross near ({crossing[0]}, {crossing[1]}): move or remove a corner there"
+        )
+    if has_no_area(corners):
+        raise ValueError("nothing is inside: its sides lie on each other, so move a corner aside")
     return corners
 
 
@@ -44,10 +54,19 @@ def _no_boolean(value: Any) -> Any:
     return value
 
 
+def _damage_type(name: str) -> str:
+    if not re.fullmatch("[a-z][a-z0-9_ -]{0,63}", name):
+        raise ValueError(
+            "must be the name of a damage type: at most 64 small letters from a to z, digits, "
+            "spaces, `_` and `-`, of which the first is a letter"
+        )
+    return name
+
+
 Outline = Annotated[
     tuple[Point, ...], Field(min_length=3, max_length=MAX_CORNERS), AfterValidator(_has_area)
 ]
-DamageType = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_ -]{0,63}$")]
+DamageType = Annotated[str, AfterValidator(_damage_type)]
 Number = Annotated[
     int,
     BeforeValidator(_no_boolean),
@@ -138,8 +157,8 @@ def validated(action: str, payload: Mapping[str, Any], about: Inspection) -> dic
         checked = PAYLOADS[Action(action)].model_validate(payload)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise DecisionInvalid(f"{action}: {place}: {first['msg']}".replace(": :", ":")) from None
+        place = [".".join(map(str, first["loc"]))] if first["loc"] else []
+        raise DecisionInvalid(": ".join([action, *place, sentence_of(first)])) from None
     except ValueError:
         raise DecisionInvalid(f"{action!r} is not one of {', '.join(Action)}") from None
     values = checked.model_dump(mode="json", exclude_none=True)

@@ -17,8 +17,13 @@ MAX_FORM_BYTES = 256 * 1024
 
 async def refuse_form(request: Request) -> Response | None:
     """Read the form into ``request.state.form``; returns the response if it is refused."""
-    if int(request.headers.get("Content-Length") or MAX_FORM_BYTES + 1) > MAX_FORM_BYTES:
-        return PlainTextResponse(language_of(request).gettext("The form is too large."), 413)
+    gettext = language_of(request).gettext
+    length = request.headers.get("Content-Length")
+    if length is None:
+        text = gettext("The length of the form is missing: send the header Content-Length.")
+        return PlainTextResponse(text, 411)
+    if int(length) > MAX_FORM_BYTES:
+        return PlainTextResponse(gettext("The form is too large."), 413)
     request.state.form = dict((await request.form()).items())
     if has_csrf_token(request, request.state.form.get("csrf")):
         return None

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from damage_tasks.damage import Severity
 from damage_tasks.decision import Action, counting, final_verdict
-from damage_tasks.errors import DecisionInvalid, InspectionNotFound
+from damage_tasks.errors import DecisionInvalid, InspectionNotFound, OriginalUnavailable
 from damage_tasks.inspection import Inspection, Verdict
 from damage_tasks.production_quality.agreement import MIN_PHOTOS
 from damage_tasks.results import work_lists
@@ -173,8 +173,13 @@ class Pages:
         return self._page(request, "drift.html", history=self._drift.get(), settings=self._settings)
 
     def show_photo(self, request: Request) -> Response:
-        """The photo, as a JPEG."""
-        return self._picture(request, "photo", self._pictures.photo)
+        """The photo, as a JPEG; nothing if it is gone and was to be loaded ahead."""
+        try:
+            return self._picture(request, "photo", self._pictures.photo)
+        except (InspectionNotFound, OriginalUnavailable):
+            if request.headers.get("Purpose") != "prefetch":
+                raise
+            return Response(status_code=204)
 
     def show_thumbnail(self, request: Request) -> Response:
         """The photo in a small size."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import MINYEAR, UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -16,8 +16,6 @@ from damage_tasks.results.work_lists import Selection, WorkList
 from damage_tasks.review.days import DAY, begin_of
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from damage_tasks.contract import InspectionCriteria
     from damage_tasks.contract import Severity as SeverityName
     from damage_tasks.contract import Verdict as VerdictName
@@ -97,10 +95,10 @@ class ListAddress:
         max_score = _score("max_score", given.get("max_score"))
         since, until = criteria["since"], criteria["until"]
         if since is not None and until is not None and since >= until:
-            raise self._is_reversed("since", "until")
+            raise self._is_reversed("since", "after", "until")
         lowest = criteria["min_score"]
         if lowest is not None and max_score is not None and lowest > max_score:
-            raise self._is_reversed("min_score", "max_score")
+            raise self._is_reversed("min_score", "greater than", "max_score")
         return Selection(
             self.work_list,
             criteria,
@@ -110,9 +108,9 @@ class ListAddress:
             costs=costs or ErrorCosts(),
         )
 
-    def _is_reversed(self, first: str, last: str) -> SearchInvalid:
+    def _is_reversed(self, first: str, relation: str, last: str) -> SearchInvalid:
         one, other = self.filters[first], self.filters[last]
-        return SearchInvalid(f"{first}: {one} is after {last} {other}; exchange the two")
+        return SearchInvalid(f"{first}: {one} is {relation} {last} {other}; exchange the two")
 
 
 def inspection_path(id: str) -> str:
@@ -144,6 +142,12 @@ def _day(name: str, text: str | None, zone: str, later: timedelta = timedelta())
     if text is None:
         return None
     try:
-        return begin_of(date.fromisoformat(text) + later, zone)
-    except (ValueError, OverflowError):
+        day = date.fromisoformat(text)
+    except ValueError:
         raise SearchInvalid(f"{name}: must be a day like 2026-11-22") from None
+    try:
+        return begin_of(day + later, zone)
+    except OverflowError:  # the calendar ends in the year 9999, and begins in 1
+        if day.year == MINYEAR:
+            return datetime.min.replace(tzinfo=UTC)
+        return datetime.max.replace(tzinfo=UTC)

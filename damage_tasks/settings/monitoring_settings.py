@@ -66,7 +66,8 @@ class MonitoringSettings(Group):
     )
     slack_webhook_url: SecretStr | None = setting(
         None,
-        "Incoming webhook of Slack to which alerts are posted.",
+        "Incoming webhook of Slack to which alerts are posted, and what `damage-tasks report "
+        "--slack` finds.",
         "https://hooks.slack.com/services/T0/B0/secret",
     )
     slack_window: float = setting(

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from damage_tasks.languages.english_plurals import counted
 from damage_tasks.telemetry.redaction import redact
 from damage_tasks.telemetry.slack_webhook import post_to_slack
 
@@ -35,7 +36,8 @@ MAX_TEXT_CHARACTERS = 600  # characters of the first example
 class Alert:
     """One failure; alerts of the same ``cause`` are grouped.
 
-    ``lasts`` means that only `Slack.passed` ends the cause, not successful photos.
+    ``lasts`` means that only `Slack.passed` ends the cause, not successful photos.  Workers post
+    one alert a day about the same ``fleet_subject``, all together.
     """
 
     cause: str
@@ -43,6 +45,7 @@ class Alert:
     task_id: str | None = None
     sentry_event: str | None = None
     lasts: bool = False
+    fleet_subject: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,10 @@ class Slack:
     def alert_now(self, alert: Alert) -> bool:
         """Post ``alert`` now, for a command that ends; returns whether Slack accepted it."""
         return self._post(self._first(alert))
+
+    def tell_now(self, title: str, text: str) -> bool:
+        """Post ``text``, which is not an alert, now; returns whether Slack accepted it."""
+        return self._post(f":bar_chart: *{_plain(title)}* on {self._where}\n{_plain(redact(text))}")
 
     def alert_at_exit(self, alert: Alert, memory: Path) -> None:
         """Post ``alert`` now, for a process about to end; ``memory`` is a file that outlives it.
@@ -207,7 +214,7 @@ class Slack:
             return None
         return (
             f":white_check_mark: *{cause}* is over on {self._where}: {group.total} "
-            f"in {minutes:.0f} min, {examined} photos examined since"
+            f"in {minutes:.0f} min, {counted(examined, 'photo')} examined since"
         )
 
     def _first(self, alert: Alert) -> str:

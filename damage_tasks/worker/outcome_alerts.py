@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from celery.worker import state
 
-from damage_tasks.errors import DatabaseError
+from damage_tasks.errors import DamageTaskError, DatabaseError
 from damage_tasks.event_bus.connection import SENDER, bus_url
 from damage_tasks.lanes import BULK, URGENT
 from damage_tasks.results.celery_backend import open_store
+from damage_tasks.results.fleet_alerts import claim_alert
 from damage_tasks.settings import get_settings
 from damage_tasks.sqs.dead_letter_alerts import sends_dead_letter_alerts, start_dead_letter_alerts
 from damage_tasks.sqs.queue_depth import QueueCounts, QueueDepth, queue_depths
@@ -22,6 +25,8 @@ from damage_tasks.worker.state_files import StateFiles
 
 if TYPE_CHECKING:
     from damage_tasks.results.store import Inspections
+
+logger = logging.getLogger(__name__)
 
 
 class WorkerMonitor:
@@ -58,8 +63,13 @@ class WorkerMonitor:
         self.alert(Alert(cause_of(error), str(error), task_id, event))
 
     def alert(self, alert: Alert) -> None:
-        """Post ``alert``, if the settings enable alerts."""
-        if self._slack is not None:
+        """Post ``alert``, if the settings enable alerts and no other worker has posted it for all.
+
+        Waits for the database if the alert has a subject for the whole fleet.
+        """
+        if self._slack is None:
+            return
+        if alert.fleet_subject is None or _is_first(alert.fleet_subject):
             self._slack.alert(alert)
 
     def succeeded(self) -> None:
@@ -93,6 +103,16 @@ def _open_store() -> Inspections:
     """A separate connection for the parent, so that children do not inherit one in use."""
     settings = get_settings()
     return open_store(settings.require("database_url"), settings.event_targets)
+
+
+def _is_first(subject: str) -> bool:
+    try:
+        with closing(_open_store()) as store, store.transaction() as connection:
+            return claim_alert(connection, subject)
+    except DamageTaskError as error:
+        # Rather one alert from each worker than none.
+        logger.warning("other workers may post the same alert: %s", error)
+        return True
 
 
 def cause_of(error: BaseException) -> str:

@@ -52,7 +52,6 @@ class RolloutWatch:
         self._etag: str | None = None
         self._trouble: str | None = None
         self._alerts: list[Alert] = []
-        self._post: Callable[[Alert], None] | None = None
 
     def prepare(self) -> RolloutPlan:
         """Fetch what the pointer names, before the processes exist.
@@ -70,11 +69,8 @@ class RolloutWatch:
         return plan
 
     def start(self, post: Callable[[Alert], None]) -> None:
-        """Start the thread; ``post`` posts an alert."""
-        self._post = post
-        for alert in self._alerts:
-            post(alert)
-        threading.Thread(target=self._run, name="rollout-watch", daemon=True).start()
+        """Start the thread, which calls ``post`` with each alert."""
+        threading.Thread(target=self._run, args=(post,), name="rollout-watch", daemon=True).start()
 
     def check_pointer(self) -> None:
         """Read the pointer if it has changed, fetch its bundles, and change the plan.
@@ -91,7 +87,8 @@ class RolloutWatch:
         except BundleError as error:
             if str(error) != self._trouble:
                 self._trouble = str(error)
-                self._alert(Alert(error.code, str(error)), error)
+                subject = f"{error.code} {error}"
+                self._alert(Alert(error.code, str(error), fleet_subject=subject), error)
         else:
             self._trouble = None
 
@@ -108,7 +105,7 @@ class RolloutWatch:
             retried = plan.retried | {digest for digest, found in new.items() if not found.lasts}
             self._change(replace(plan, refused=refused, retried=retried))
 
-    def _run(self) -> None:
+    def _run(self, post: Callable[[Alert], None]) -> None:
         due = 0.0
         while True:
             try:
@@ -120,7 +117,15 @@ class RolloutWatch:
                     due = time.monotonic() + self._interval * random.uniform(0.5, 1.5)
             except Exception:
                 logger.exception("the roll-out was not checked")
+            self._post_alerts(post)
             time.sleep(REFUSALS_SECONDS)
+
+    def _post_alerts(self, post: Callable[[Alert], None]) -> None:
+        while self._alerts:
+            try:
+                post(self._alerts.pop(0))
+            except Exception:
+                logger.exception("an alert was not posted")
 
     def _fetched(self, rollout: Rollout, previous: RolloutPlan | None) -> RolloutPlan:
         """The plan for ``rollout``; raises `BundleUnavailable`."""
@@ -168,15 +173,13 @@ class RolloutWatch:
         error = BundleError(f"bundle {version} is refused; another one continues: {reason}")
         if metrics := get_metrics():
             metrics.refused(version)
-        self._alert(Alert(f"bundle {version} is refused", str(error), lasts=True), error)
+        subject = f"{digest} is refused in the roll-out of {plan.rollout.updated.isoformat()}"
+        cause = f"bundle {version} is refused"
+        self._alert(Alert(cause, str(error), lasts=True, fleet_subject=subject), error)
 
     def _alert(self, alert: Alert, error: BundleError) -> None:
         logger.error("%s", error)
-        alert = replace(alert, sentry_event=sentry.report(error))
-        if self._post is None:
-            self._alerts.append(alert)
-        else:
-            self._post(alert)
+        self._alerts.append(replace(alert, sentry_event=sentry.report(error)))
 
 
 def _is_kept(plan: RolloutPlan, bundle: NamedBundle) -> bool:

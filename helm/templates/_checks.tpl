@@ -3,7 +3,10 @@ Reports all missing and conflicting values in one message, before anything is in
 */}}
 {{- define "damage-tasks.check" -}}
 {{- include "damage-tasks.refuseRenamed" . -}}
-{{- $wrong := list -}}
+{{- $wrong := include "damage-tasks.misplaced" . | fromYamlArray -}}
+{{- if not .Values.image.repository -}}
+{{- $wrong = append $wrong "image.repository is not set: push the image to your registry (docs/platform.md), and enter its name" -}}
+{{- end -}}
 {{- range list "DAMAGE_QUEUE_URL" "DAMAGE_BUCKET" "DAMAGE_BUNDLE" -}}
 {{- if not (index $.Values.settings .) -}}
 {{- $wrong = append $wrong (printf "settings.%s is not set" .) -}}
@@ -98,7 +101,7 @@ Reports all missing and conflicting values in one message, before anything is in
 {{- $wrong = append $wrong (printf "%s.minReplicas is larger than %s.maxReplicas" $name $name) -}}
 {{- end -}}
 {{- end -}}
-{{- if and .Values.flower.ingress.enabled (not .Values.flower.ingress.host) -}}
+{{- if and .Values.flower.enabled .Values.flower.ingress.enabled (not .Values.flower.ingress.host) -}}
 {{- $wrong = append $wrong "flower.ingress.host is not set" -}}
 {{- end -}}
 {{- if and .Values.review.enabled (eq (.Values.settings.DAMAGE_REVIEW_SIGN_IN | default "none") "none") -}}

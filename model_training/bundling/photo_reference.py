@@ -82,4 +82,4 @@ def _measured(photo: LabelledPhoto) -> tuple[float, float, float]:
 
 def _refuse_few(number: int) -> None:
     if number < FEWEST_PHOTOS:
-        raise PhotosError(f"{number} photos are too few for a reference; give {FEWEST_PHOTOS}")
+        raise PhotosError(f"too few photos for a reference: {number}; give {FEWEST_PHOTOS}")

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from damage_tasks.cli.output_paths import check_output
+
 
 def average(
     sources: Annotated[
@@ -18,7 +20,12 @@ def average(
         ),
     ],
     out: Annotated[
-        Path, typer.Option(help="The checkpoint file to write, for `export`.", dir_okay=False)
+        Path,
+        typer.Option(
+            help="The checkpoint file to write, for `export`.",
+            dir_okay=False,
+            callback=check_output,
+        ),
     ],
 ) -> None:
     """Average the weights of several training runs; the mean is better than each of them.

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from damage_tasks.cli.output_paths import check_output
+from damage_tasks.languages.english_plurals import counted
 from model_training.cli.options import Classes, EmptyIsClean
 
 
@@ -20,7 +22,12 @@ def curate(
         typer.Option("--set", metavar="NAME=FOLDER", help="The folder of each set in the rules."),
     ],
     out: Annotated[
-        Path, typer.Option(help="Folder for the manifest, changed masks and the report.")
+        Path,
+        typer.Option(
+            help="Folder for the manifest, changed masks and the report.",
+            file_okay=False,
+            callback=check_output,
+        ),
     ],
     duplicates: Annotated[
         bool, typer.Option(help="Search for photos that are on both sides of the split.")
@@ -66,7 +73,7 @@ def curate(
             f"pixel correlation {pair.correlation:.2f}, hashes differ in {pair.hash_distance} "
             "of 64 bits"
         )
-    console.print(f"{out}: {len(found.photos)} photos")
+    console.print(f"{out}: {counted(len(found.photos), 'photo')}")
 
 
 def _named_folder(given: str) -> tuple[str, Path]:

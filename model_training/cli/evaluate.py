@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from damage_tasks.cli.output_paths import check_output
+from damage_tasks.languages.english_plurals import counted
 from model_training.cli.options import Classes, EmptyIsClean, Photos, read
 
 BUNDLE_METAVAR = "default, a folder, s3:// or https://"
@@ -19,7 +21,9 @@ def evaluate(
     split: Annotated[
         str, typer.Option(help="Only the photos of this split (train, val ...); by default all.")
     ] = "",
-    out: Annotated[Path, typer.Option(help="JSON file for the figures.")] = Path("evaluation.json"),
+    out: Annotated[
+        Path, typer.Option(help="JSON file for the figures.", dir_okay=False, callback=check_output)
+    ] = Path("evaluation.json"),
     errors: Annotated[
         Path | None,
         typer.Option(
@@ -27,6 +31,7 @@ def evaluate(
             help="Folder for a page of the worst photos by kind of error, the confusion of types, "
             "and a table of all photos. It shows the photos, so mind their rights.",
             file_okay=False,
+            callback=check_output,
         ),
     ] = None,
     against: Annotated[
@@ -84,8 +89,9 @@ def evaluate(
     trained = sum(photo.split == "train" for photo in chosen)
     if trained:
         console.print(
-            f"{trained} of {len(chosen)} photos are in the split 'train': figures on a network's "
-            "training photos are too good (use --split val)",
+            f"{trained} of {counted(len(chosen), 'photo')} belong{'s' if trained == 1 else ''} to "
+            "the split 'train': figures on a network's training photos are too good (use --split "
+            "val)",
             style="yellow",
         )
     report = measure(segmenter, chosen, console, synthetic=synthetic)

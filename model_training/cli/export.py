@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from damage_tasks.cli.output_paths import check_output
 from model_training.cli.options import (
     DEFAULT_GATE_SIDE,
     DEFAULT_SIDES,
@@ -31,7 +32,9 @@ def export(
         Path, typer.Argument(help="A checkpoint, or the folder of a training run.", exists=True)
     ],
     photos: Photos,
-    out: Annotated[Path, typer.Option(help="Folder of the bundle.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the bundle.", file_okay=False, callback=check_output)
+    ],
     version: Version,
     licence: Licence,
     training_data: Annotated[str, typer.Option(help="A description of the training data.")],

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from damage_tasks.cli.output_paths import check_output
+from damage_tasks.languages.english_plurals import plural
 from model_training.cli.options import DEFAULT_GATE_SIDE, GateSide, Photos, read
 
 
@@ -17,7 +19,12 @@ def fit_score(
     ],
     photos: Photos,
     out: Annotated[
-        Path, typer.Option(help="The checkpoint file to write, for `export`.", dir_okay=False)
+        Path,
+        typer.Option(
+            help="The checkpoint file to write, for `export`.",
+            dir_okay=False,
+            callback=check_output,
+        ),
     ],
     gate_side: GateSide = DEFAULT_GATE_SIDE,
     screening: Annotated[
@@ -67,4 +74,5 @@ def fit_score(
     tensors, facts = load_checkpoint(path)
     name, units = (SCREENING, SCREENING_HIDDEN_UNITS) if screening else (WHOLE_PHOTO, HIDDEN_UNITS)
     save(*with_head(under("average", tensors), facts, name, fit(examples, units)), out)
-    console.print(f"fitted on {len(examples.damaged):,} views; wrote the checkpoint to {out}")
+    views = f"{len(examples.damaged):,} {plural('view', len(examples.damaged))}"
+    console.print(f"fitted on {views}; wrote the checkpoint to {out}")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from damage_tasks.languages.english_plurals import counted
 from model_training.cli.options import Classes, EmptyIsClean, check_version_if_given, read
 
 
@@ -74,8 +75,8 @@ def pack(
         lineage["training_data"] = digest_of(labelled).model_dump()
     bundle = write_bundle(folder, facts, long_side, console, lineage)
     console.print(
-        f"{bundle.label} has {len(bundle.manifest.networks)} networks and "
-        f"{len(bundle.manifest.golden)} golden photos; next: python -m model_training evaluate "
-        f"--bundle {folder} --photos PHOTOS",
+        f"{bundle.label} has {counted(len(bundle.manifest.networks), 'network')} and "
+        f"{counted(len(bundle.manifest.golden), 'golden photo')}; next: python -m "
+        f"model_training evaluate --bundle {folder} --photos PHOTOS",
         soft_wrap=True,
     )

@@ -8,11 +8,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from damage_tasks.cli.output_paths import check_output
+from damage_tasks.languages.english_plurals import counted
 from model_training.cli.options import Classes, EmptyIsClean, Licence, Photos, Version, read
 
 
 def pack_redaction(
-    out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the bundle.")],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", help="Folder for the bundle.", file_okay=False, callback=check_output
+        ),
+    ],
     photos: Photos,
     regions: Annotated[
         Path,
@@ -88,7 +95,7 @@ def pack_redaction(
         read_private_regions(regions),
     )
     console = Console(highlight=False)
-    console.print(f"measured on {evaluation.photos} photos")
+    console.print(f"measured on {counted(evaluation.photos, 'photo')}")
     for subject, figures in evaluation.figures().items():
         for figure, share in figures.items():
             shown = "not measured"

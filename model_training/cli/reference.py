@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from damage_tasks.cli.points_in_time import check_order
+from damage_tasks.languages.english_plurals import counted
 
 Day = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Of photos in production (UTC).")
@@ -38,6 +39,7 @@ def reference(
 
     Example: python -m model_training reference runs/a/bundle --since 2026-11-01 --until 2026-11-08
     """
+    from damage_tasks.production_quality.distributions import FIGURE_NAMES
     from damage_tasks.results.celery_backend import open_inspections
     from model_store.manifest import read_manifest
     from model_training.bundling.photo_reference import (
@@ -59,5 +61,5 @@ def reference(
         begin, end = since.replace(tzinfo=UTC), until.replace(tzinfo=UTC)
         found = reference_of_production(open_inspections(), version, begin, end)
     write_reference(bundle, found)
-    figures = ", ".join([*found.numbers, *found.labels])
-    typer.echo(f"{bundle}: reference of {found.photos} photos: {figures}")
+    figures = ", ".join(FIGURE_NAMES[name] for name in (*found.numbers, *found.labels))
+    typer.echo(f"{bundle}: reference of {counted(found.photos, 'photo')}: {figures}")

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from damage_tasks.cli.output_paths import check_output
 from model_training.cli.options import (
     DEFAULT_GATE_SIDE,
     DEFAULT_SIDES,
@@ -54,7 +55,12 @@ def train(
         ),
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the finished bundle; by default RUN/bundle.")
+        Path | None,
+        typer.Option(
+            help="Folder of the finished bundle; by default RUN/bundle.",
+            file_okay=False,
+            callback=check_output,
+        ),
     ] = None,
     steps: Annotated[int, typer.Option(help="Total number of training steps.", min=2)] = 20_000,
     decay_steps: Annotated[

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from damage_tasks.languages.english_plurals import plural
 from model_training.cli.options import Classes, EmptyIsClean, Photos, read
 
 QUICK_STEPS, QUICK_BATCH, QUICK_PHOTOS = 20, 4, 12
@@ -76,8 +77,8 @@ def train_plates(
     chosen = chosen[:max_photos]
     start = dict(read_origin(init, get_settings().bundle_cache).tensors) if init else {}
     console.print(
-        f"training on plates drawn onto {len(chosen):,} photos, of which "
-        f"{sum(photo.id in known for photo in chosen):,} have labels of their own plates"
+        f"training on plates drawn onto {len(chosen):,} {plural('photo', len(chosen))}, "
+        f"{sum(photo.id in known for photo in chosen):,} of them with labels of their own plates"
     )
     settings = PlateTrainingSettings(
         steps=steps, batch=batch, seed=seed, warm_up_steps=max(1, min(60, steps // 10))

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from damage_tasks.languages.english_plurals import counted
 from model_training.data.damage_classes import MEANINGS
 from model_training.data.labelled_photos import KINDS, LabelledPhoto
 
@@ -29,9 +30,10 @@ class Dataset:
     def report(self) -> str:
         """A summary of a few lines."""
         kinds = Counter(photo.kind for photo in self.photos)
-        counted = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind])
+        by_kind = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind])
         lines = [
-            f"{self.folder}: {', '.join(self.formats)}; {photo_count(len(self.photos))}: {counted}"
+            f"{self.folder}: {', '.join(self.formats)}; {counted(len(self.photos), 'photo')}: "
+            f"{by_kind}"
         ]
         for meaning in MEANINGS:
             classes = {name: n for (m, name), n in self.objects.items() if m == meaning}
@@ -39,11 +41,6 @@ class Dataset:
                 names = ", ".join(f"{name} {n}" for name, n in sorted(classes.items()))
                 lines.append(f"  {meaning}: {sum(classes.values())} ({names})")
         lines += [
-            f"  skipped {photo_count(n)}: {reason}" for reason, n in self.skipped.most_common()
+            f"  skipped {counted(n, 'photo')}: {reason}" for reason, n in self.skipped.most_common()
         ]
         return "\n".join(lines)
-
-
-def photo_count(count: int) -> str:
-    """``count`` as text: "1 photo", "2 photos"."""
-    return "1 photo" if count == 1 else f"{count} photos"

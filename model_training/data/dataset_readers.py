@@ -14,6 +14,7 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
+from damage_tasks.languages.english_plurals import counted
 from model_training.data.damage_classes import (
     IGNORED,
     MEANINGS,
@@ -21,7 +22,7 @@ from model_training.data.damage_classes import (
     DamageClasses,
     class_id,
 )
-from model_training.data.dataset import Dataset, photo_count
+from model_training.data.dataset import Dataset
 from model_training.data.label_formats.coco import is_coco, read_coco
 from model_training.data.label_formats.cvat import cvat_files, read_cvat
 from model_training.data.label_formats.label import Corners, Label, LabelledObject, read_json
@@ -77,7 +78,7 @@ def read_dataset(
     )
     if twice := _twice(images):
         raise PhotosError(
-            f"{folder}: labelled more than once: {photo_count(len(twice))}, such as {twice[0]}"
+            f"{folder}: labelled more than once: {counted(len(twice), 'photo')}, such as {twice[0]}"
         )
     classes = classes or DamageClasses()
     _check_classes(folder, labels, classes)
@@ -141,8 +142,9 @@ def _check_labelled(read: list[tuple[str, Path, Label]]) -> None:
     for place, labels in places.items():
         if not any(label.objects or label.damaged is not None for label in labels):
             raise PhotosError(
-                f"{place}: no object is labelled on any of {photo_count(len(labels))}, so they may "
-                "not be labelled yet; if all of them show clean cars, give --empty-is-clean"
+                f"{place}: no object is labelled on any of {counted(len(labels), 'photo')}, so "
+                "they may not be labelled yet; if all of them show clean cars, give "
+                "--empty-is-clean"
             )
 
 

@@ -21,11 +21,9 @@ def test_the_version_is_printed() -> None:
     assert run("--version").stdout == f"damage-tasks {version('damage-tasks')}\n"
 
 
-@pytest.mark.parametrize("command", [["detect", "car.jpg", "--out"], ["stack", "--dir"]])
-def test_a_folder_that_cannot_be_written_is_one_line(command: list[str], tmp_path: Path) -> None:
-    (tmp_path / "car.jpg").touch()
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    done = run(*command, "file/below", cwd=tmp_path)
+    done = run("stack", "--dir", "file/below", cwd=tmp_path)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert done.stderr.strip().splitlines()[-1].endswith("file/below: Not a directory")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
+from damage_tasks.cli import comparison_page
 from damage_tasks.results.comparison_findings import (
     save_comparison_failure,
     save_comparison_finding,
@@ -53,13 +55,13 @@ def test_the_page_shows_who_was_right_and_what_differs(archive: Archive, tmp_pat
     assert done.exit_code == 0, done.output
     assert "3 photos, the same verdict on 33.3%" in done.stdout
     damaged = (
-        "damaged: 1 photos only by 2.0.0, 1 only by 2.1.0, +0.0 percentage points (95 % bootstrap"
+        "damaged: 1 photo only by 2.0.0, 1 only by 2.1.0, +0.0 percentage points (95 % bootstrap"
     )
     assert damaged in done.stdout
     assert "not enough decisions: 149 more needed" in done.stdout
     text = page.read_text()
     assert "on the same 3 photos" in text
-    assert "Damage is found by 2.0.0 only on 1 photos and by 2.1.0 only on 1: +0.0" in text
+    assert "Damage is found by 2.0.0 only on 1 photo and by 2.1.0 only on 1: +0.0" in text
     assert "people say damaged" in text
     assert text.count("data:image/jpeg;base64,") == 2
     assert "The photo was not kept." in text
@@ -74,7 +76,8 @@ def test_two_bundles_with_verdicts_are_compared_without_a_shadow(
     archive.add("first", DENT, data=data, bundle=OLD)
     archive.add("second", DENT, data=data, bundle=NEW)
     done = compare("2.0.0", "2.1.0", *SINCE, "--out", tmp_path / "page.html")
-    assert "1 photos, the same verdict on 100.0%" in done.stdout
+    assert "1 photo, the same verdict on 100.0%" in done.stdout
+    assert "on the same 1 photo<" in (tmp_path / "page.html").read_text()
 
 
 def test_photos_on_which_the_new_bundle_failed_are_counted(
@@ -85,7 +88,7 @@ def test_photos_on_which_the_new_bundle_failed_are_counted(
         fail(archive, archive.add(f"failed {number}", bundle=OLD))
     done = compare("2.0.0", "2.1.0", *SINCE, *page)
     assert done.exit_code == 1
-    assert "do not roll out: 2.1.0 failed on all 3 photos" in done.output
+    assert "do not roll out: 2.1.0 failed on each of the 3 photos" in done.output
     fail(archive, archive.add("of another bundle", bundle=NEW))  # which examined it later
     examine(archive, archive.add("examined", bundle=OLD))
     done = compare("2.0.0", "2.1.0", *SINCE, *page)
@@ -96,7 +99,31 @@ def test_photos_on_which_the_new_bundle_failed_are_counted(
 
 def test_bundles_without_a_common_photo_are_an_error(archive: Archive, tmp_path: Path) -> None:
     archive.add("old", bundle=OLD)
-    done = compare("2.0.0", "2.1.0", "--out", tmp_path / "page.html")
+    archive.add("new", bundle=NEW)
+    done = compare("2.0.0", "2.1.0", *SINCE, "--out", tmp_path / "page.html")
     assert done.exit_code == 1
-    assert "2.0.0 and 2.1.0 have examined no photo in common since 28d" in done.output
+    assert "2.0.0 and 2.1.0 have examined no photo in common since 2026-11-01" in done.output
     assert not (tmp_path / "page.html").exists()
+
+
+def test_a_version_that_has_examined_nothing_is_named(archive: Archive, tmp_path: Path) -> None:
+    archive.add("old", bundle=OLD)
+    done = compare("2.0.0", "9.9.9", *SINCE, "--out", tmp_path / "page.html")
+    assert done.exit_code == 1
+    assert "no photo was examined by 9.9.9 since 2026-11-01: give another" in done.output
+    done = compare("8.8.8", "9.9.9", "--out", tmp_path / "page.html")
+    assert "no photo was examined by 8.8.8 or by 9.9.9 since 28d" in done.output
+
+
+def test_photos_that_are_kept_are_shown_before_others_that_differ_more(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examine(archive, archive.add("gone", DENT, bundle=OLD, kept=False))
+    kept = archive.add("kept", DENT, bundle=OLD)
+    examine(archive, kept, SCRATCH)
+    monkeypatch.setattr(comparison_page, "SHOWN_PHOTOS", 1)
+    page = tmp_path / "new folder" / "page.html"
+    assert compare("2.0.0", "2.1.0", *SINCE, "--out", page).exit_code == 0
+    text = page.read_text()
+    assert f"<h3>{kept[:12]}" in text
+    assert text.count("<h3>") == 1

@@ -59,7 +59,8 @@ def test_darker_photos_end_with_status_1() -> None:
 @pytest.mark.usefixtures("store")
 def test_the_day_before_had_not_drifted() -> None:
     done = run("--since", "36.5h", "--until", "30h")
-    assert "hour" in done.output
+    assert "hour of the day (UTC)" in done.output
+    assert "sharpness" in done.output
     assert "brightness" not in done.stderr
 
 

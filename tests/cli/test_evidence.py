@@ -16,7 +16,7 @@ from pypdf import PdfReader
 from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
-from damage_tasks.errors import InspectionNotFound
+from damage_tasks.errors import EvidenceInvalid, InspectionNotFound
 from damage_tasks.inspection_id import storable_id
 from tests.evidence.conftest import EvidenceArchive, decided, evidence_archive
 from tests.labelling.conftest import DENT
@@ -53,6 +53,26 @@ def test_the_pdf_has_the_language_that_is_asked_for(
     assert done.exit_code == 2
     assert "xx is not one of en, ko" in done.stderr
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("command", ["verify", "rerun"])
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"", "empty"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "neither a PDF nor a JSON file"),
+        (b"valid: yes\n", "neither a PDF nor a JSON file"),
+    ],
+    ids=["empty", "JPEG", "text"],
+)
+def test_another_kind_of_file_is_named(
+    decided: EvidenceArchive, tmp_path: Path, command: str, data: bytes, kind: str
+) -> None:
+    file = tmp_path / "car.jpg"
+    file.write_bytes(data)
+    error = run(command, file).exception
+    assert isinstance(error, EvidenceInvalid)
+    assert str(error).startswith(f"{file}: not evidence: the file is {kind}; give the .pdf or")
 
 
 def test_a_changed_file_is_refused_with_the_part(decided: EvidenceArchive, tmp_path: Path) -> None:

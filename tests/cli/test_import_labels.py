@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 
 from damage_tasks.__main__ import cli
 from damage_tasks.errors import LabelsInvalid
+from damage_tasks.labelling.export_choice import LabelFormat
 from tests.labelling.conftest import DENT, Archive, archive
+from tests.labelling.test_label_import import exported
 
 __all__ = ["archive"]
 
@@ -56,3 +58,21 @@ def test_a_file_whose_photos_are_all_unknown_is_an_error(
     assert isinstance(done.exception, LabelsInvalid)
     assert "labels.json: none of its photos was examined here" in str(done.exception)
     assert done.stderr.splitlines() == [f"{'f' * 64}: no examined photo has this digest"]
+
+
+def test_photos_that_came_back_as_exported_are_counted(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])
+    archive.add("a", DENT)
+    exported(archive, tmp_path / "out", LabelFormat.COCO)
+    command = ["import", str(tmp_path / "out" / "annotations.json"), "--person", "ann"]
+    done = CliRunner().invoke(cli, command)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[:3] == ["photos: 1", "  as exported: 1", "decisions: 0"]
+    assert done.stderr.startswith("1 photo came back as exported and got no decision")
+    assert "import it again with --confirm-unchanged" in done.stderr
+    confirmed = CliRunner().invoke(cli, [*command, "--confirm-unchanged"])
+    assert confirmed.stdout.splitlines()[:4] == [
+        "photos: 1", "  decided: 1", "decisions: 1", "  confirm: 1",
+    ]  # fmt: skip

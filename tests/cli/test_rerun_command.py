@@ -46,10 +46,11 @@ def test_a_dry_run_shows_photos_time_and_cost(archive: Archive, rerun: Rerun) ->
     shown = rerun("--dry-run", "--processes", "2")
     assert shown.exit_code == 0, shown.output
     assert "bundle tiny 2.1.0" in shown.output
-    assert "photos: 4; with this bundle 0 are examined, 0 failed, 4 are left" in shown.output
+    assert "photos: 4; with this bundle: 0 examined, 0 failed, 4 left" in shown.output
     assert "kept: 3 of 4 photos" in shown.output
     assert "with 2 processes" in shown.output
     assert "US dollars" in shown.output
+    assert "with 1 process, at" in rerun("--dry-run").output
 
 
 def test_an_estimate_adds_cpu_and_requests() -> None:
@@ -66,10 +67,10 @@ def test_failures_are_listed_with_their_codes(
     with archive.store.transaction() as connection:
         claim(connection, photo, digest, timedelta(minutes=1))
         record_end(connection, photo, digest, error=OriginalUnavailable("it is gone"))
-    shown = rerun("--failures", str(tmp_path / "failures.csv"))
+    shown = rerun("--failures", str(tmp_path / "new" / "failures.csv"))
     assert shown.exit_code == 1
     assert "original_unavailable: 1" in shown.output
-    with (tmp_path / "failures.csv").open() as file:
+    with (tmp_path / "new" / "failures.csv").open() as file:
         assert list(csv.reader(file))[1:] == [[photo, "original_unavailable", "it is gone"]]
 
 

@@ -146,7 +146,7 @@ def test_an_id_that_looks_like_a_photo_leads_to_find(photo: str) -> None:
 @pytest.mark.usefixtures("car")
 def test_the_history_of_a_car_is_compared_and_shown() -> None:
     shown = show("now", "--history")
-    assert "1 of 1 earlier photos" in shown
+    assert "1 of 1 earlier photo" in shown and "earlier photos" not in shown
     assert "new (absent, yesterday of 2026-11-21" in shown
     assert "seen before (marked, yesterday" in shown
     history = json.loads(show("now", "--history", "--json"))["history"]

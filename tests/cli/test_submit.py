@@ -42,7 +42,7 @@ def test_an_unavailable_queue_is_reported_in_one_line(monkeypatch: pytest.Monkey
     assert "Traceback" not in done.stderr
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith(f"queue_unavailable: {endpoint}")
-    assert last.endswith("0 of 1 photos were sent")
+    assert last.endswith("sent: 0 of 1 photo")
 
 
 def test_verdicts_that_cannot_be_read_here_are_noticed_before_a_photo_is_sent(

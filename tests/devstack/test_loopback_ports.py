@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from damage_tasks.devstack.loopback_ports import Ports
+from damage_tasks.devstack.loopback_ports import Ports, free_port
 
 
 def test_a_port_is_the_same_at_the_next_start(tmp_path: Path) -> None:
@@ -30,3 +30,7 @@ def test_a_file_that_makes_no_sense_is_forgotten(tmp_path: Path, text: str) -> N
     file = tmp_path / "stack.ports"
     file.write_text(text)
     assert 0 < Ports(file).port("emulator") < 65536
+
+
+def test_a_free_port_is_none_that_linux_gives_to_connections_and_servers() -> None:
+    assert all(free_port() < 32_768 for _ in range(100))

@@ -67,7 +67,7 @@ def test_inspections_expire_with_their_pictures(
     aged: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     printed = expire(monkeypatch, retention=30)
-    assert "erased: 2 inspections, 3 objects, 0 decisions" in printed
+    assert "erased: 2 inspections, 3 objects\n" in printed
     assert names(aged) == ["new", "second"]
     assert [objects(aged, name) for name in ("old", "new", "shared")] == [0, 3, 3]
 
@@ -89,7 +89,8 @@ def test_pictures_expire_after_the_last_inspection_of_the_photo(
 def test_decisions_expire_alone_and_the_inspection_stays_off_the_work_lists(
     aged: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "0 objects, 1 decisions" in expire(monkeypatch, decision_retention=30)
+    printed = expire(monkeypatch, decision_retention=30)
+    assert "erased: 0 inspections, 0 objects, 1 decision whose inspections stay\n" in printed
     left: dict[str, Any] = {}
     for name in ("old", "new"):
         found = aged.store.find_reviewed(name)
@@ -120,7 +121,7 @@ def test_a_message_that_comes_again_after_midnight_is_not_stored_twice(
     deployment.add("old", finished_at=OLD)
     deployment.store.save(first)
     # A retention run between the two days, which erases other rows.
-    assert "erased: 1 inspections" in expire(monkeypatch, retention=30)
+    assert "erased: 1 inspection" in expire(monkeypatch, retention=30)
     assert deployment.store.save(again).finished_at == first.finished_at
     deployment.store.save(same_photo)
     with deployment.store.transaction() as connection:

@@ -107,7 +107,7 @@ def test_a_file_without_a_signature_is_unsigned(file: bytes) -> None:
 
 @pytest.mark.parametrize("file", [b"", b"{", b"\xff", b"[" * 100_000])
 def test_a_file_that_is_not_json_is_refused(file: bytes) -> None:
-    assert verify_json(file).problems == ("the file is not JSON",)
+    assert verify_json(file).problems == ("changed: the file is no longer JSON",)
 
 
 def test_every_altered_byte_is_noticed() -> None:

@@ -18,7 +18,7 @@ from tools.downloaded_programs import program
 CHART = Path(__file__).parent.parent.parent / "helm"
 HELMS = ["helm-3", "helm-4"]
 
-# The four values without a default.
+# The values without a default.
 NEEDED: dict[str, Any] = yaml.safe_load((CHART / "examples/minimal.yaml").read_text())
 
 

@@ -94,7 +94,7 @@ def flower(expression: str, values: dict[str, Any] | None = None) -> Any:
 
 def test_flower_runs_from_the_one_image() -> None:
     assert flower("containers[0].args") == ["damage-tasks", "flower"]
-    assert flower("containers[0].image") == "damage-tasks:0.1.0"
+    assert flower("containers[0].image") == "registry.acme.example/damage-tasks:0.1.0"
 
 
 def test_flower_requires_authentication() -> None:
@@ -250,7 +250,8 @@ def test_by_default_alerts_name_a_section_that_exists_in_the_repository() -> Non
     page = (Path(__file__).parents[2] / "docs/operators.md").read_text()
     groups = render(MONITORED).one("PrometheusRule")["spec"]["groups"]
     for rule in jmespath.search("[].rules[?alert][]", groups):
-        assert rule["annotations"]["runbook_url"] == f"docs/operators.md#{rule['alert'].lower()}"
+        assert rule["annotations"]["runbook"] == f"docs/operators.md#{rule['alert'].lower()}"
+        assert "runbook_url" not in rule["annotations"]  # it would be no link
         assert f"\n### {rule['alert']}\n" in page
 
 
@@ -271,6 +272,22 @@ def test_the_objectives_of_the_alerts_are_values() -> None:
     # Prometheus only knows the histogram's own limits.
     with pytest.raises(ChartRefused, match="seconds"):
         rules({"seconds": 450})
+    # 14.4 times the accepted share of late photos must be less than all of them.
+    with pytest.raises(ChartRefused, match="percent"):
+        rules({"percent": 93})
+
+
+def test_each_lane_keeps_its_own_objective_whatever_the_other_has() -> None:
+    objectives = {"seconds": 60, "urgentSeconds": 30}
+    rules = json.dumps(render({"monitoring": {"enabled": True, "objectives": objectives}}))
+    found = set(re.findall(r'lane=\\"(\w+)\\",le=\\"([\d.]+)', rules))
+    assert found == {("bulk", "60.0"), ("urgent", "30.0")}
+
+
+@pytest.mark.parametrize("address", ["docs/operators.md", "https://wiki.example/x#y", "wiki/x"])
+def test_runbooks_are_at_an_address_to_which_a_section_can_be_added(address: str) -> None:
+    with pytest.raises(ChartRefused, match="runbooks"):
+        render({"monitoring": {"enabled": True, "runbooks": address}})
 
 
 def test_grafana_finds_the_dashboard() -> None:

@@ -13,10 +13,21 @@ import jmespath
 import pytest
 import yaml
 
-from tests.helm.chart import CHART, HELMS, NEEDED, ChartRefused, merged, render, render_only
+from tests.helm.chart import (
+    CHART,
+    HELMS,
+    NEEDED,
+    ChartRefused,
+    Documents,
+    merged,
+    render,
+    render_only,
+)
 from tests.helm.test_workloads import ALL
 from tools.chart.generated import RENAMED
+from tools.migration_check.earlier_code import describe, unpack
 
+FIRST_VERSION = "7ae1e82"  # 0.1.0
 NAME = '"app.kubernetes.io/name"'
 
 
@@ -53,7 +64,10 @@ def test_one_label_may_be_common_and_a_workloads_own() -> None:
 
 def test_every_pod_pulls_with_the_secrets_and_ours_from_the_registry() -> None:
     secrets = [{"name": "registry"}]
-    values = {"imagePullSecrets": secrets, "image": {"registry": "registry.acme.example/"}}
+    values = {
+        "imagePullSecrets": secrets,
+        "image": {"registry": "registry.acme.example/", "repository": "damage-tasks"},
+    }
     for name, pod in render(merged(ALL, values)).pods.items():
         assert pod["imagePullSecrets"] == secrets, name
         image = pod["containers"][0]["image"]
@@ -102,9 +116,11 @@ def test_an_old_name_is_refused_with_the_new_one(old: str, helm: str) -> None:
 @pytest.mark.parametrize("helm", HELMS)
 def test_the_chart_works_as_a_subchart(tmp_path: Path, helm: str) -> None:
     shutil.copytree(CHART, tmp_path / "charts/damage-tasks")
-    parent = {"apiVersion": "v2", "name": "platform", "version": "1.0.0"}
+    ours = {"name": "damage-tasks", "version": "0.1.0", "condition": "damage-tasks.enabled"}
+    parent = {"apiVersion": "v2", "name": "platform", "version": "1.0.0", "dependencies": [ours]}
     (tmp_path / "Chart.yaml").write_text(yaml.safe_dump(parent))
-    values = {"global": {"region": "eu-central-1"}, "damage-tasks": merged(NEEDED, ALL)}
+    ours_values = {"enabled": True, **merged(NEEDED, ALL)}
+    values = {"global": {"region": "eu-central-1"}, "damage-tasks": ours_values}
     below = render_only(values, helm, tmp_path)
 
     def ordered(documents: list[dict[str, Any]]) -> list[str]:
@@ -123,6 +139,23 @@ def test_argo_cd_renders_the_same_every_time_and_knows_every_hook() -> None:
     assert {name for hook in hooks for name in hook.split(",")} == {
         "pre-install", "pre-upgrade", "test",
     }  # fmt: skip
+
+
+def names_and_selectors(documents: Documents) -> dict[tuple[str, str], Any]:
+    return {
+        (each["kind"], each["metadata"]["name"]): each.get("spec", {}).get("selector")
+        for each in documents
+    }
+
+
+def test_the_first_versions_objects_and_selectors_are_still_there(tmp_path: Path) -> None:
+    if not describe(FIRST_VERSION):
+        pytest.skip("needs the history: git fetch --unshallow")
+    first = render_only(NEEDED, chart=unpack(FIRST_VERSION, tmp_path / "first") / "helm")
+    before, now = names_and_selectors(first), names_and_selectors(render_only(NEEDED))
+    # Kubernetes refuses another selector, and a rollback would keep an object with another name.
+    assert before
+    assert {key: now.get(key, "gone") for key in before} == before
 
 
 @pytest.fixture

@@ -68,8 +68,9 @@ def test_keda_and_the_prometheus_operator_take_their_objects(values: dict[str, A
 def test_the_examples_render_each_kind_that_the_chart_has() -> None:
     kinds = {each["kind"] for file in EXAMPLES for each in render_only(example(file))}
     assert kinds == {
-        "ConfigMap", "DaemonSet", "Deployment", "ExternalSecret", "HorizontalPodAutoscaler",
-        "Ingress", "Job", "NetworkPolicy", "Pod", "PodDisruptionBudget", "PodMonitor",
+        "ConfigMap", "CronJob", "DaemonSet", "Deployment", "ExternalSecret",
+        "HorizontalPodAutoscaler", "Ingress", "Job", "NetworkPolicy", "Pod", "PodDisruptionBudget",
+        "PodMonitor",
         "PrometheusRule", "ScaledObject", "Secret", "SecretProviderClass", "Service",
         "ServiceAccount", "ServiceMonitor", "TriggerAuthentication",
     }  # fmt: skip
@@ -98,7 +99,13 @@ def test_an_unknown_key_of_keda_is_noticed(operator: str) -> None:
 def test_all_missing_values_are_named_in_one_message(helm: str) -> None:
     with pytest.raises(ChartRefused) as refused:
         render_only({}, helm)
-    for missing in ("DAMAGE_QUEUE_URL", "DAMAGE_BUCKET", "DAMAGE_BUNDLE", "secret.existing"):
+    for missing in (
+        "image.repository",
+        "DAMAGE_QUEUE_URL",
+        "DAMAGE_BUCKET",
+        "DAMAGE_BUNDLE",
+        "secret.existing",
+    ):
         assert f"{missing} is not set" in str(refused.value)
 
 

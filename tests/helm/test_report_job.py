@@ -36,6 +36,7 @@ def test_it_reports_the_last_week_every_monday(documents: Documents) -> None:
     assert container["args"] == ["damage-tasks", "report", "--since", "7d"]
     keys = jmespath.search("env[].valueFrom.secretKeyRef.key", container)
     assert keys == ["DAMAGE_DATABASE_URL"]
+    assert jmespath.search("envFrom[].configMapRef.name", container) == ["damage-tasks"]
     settings = documents.one("ConfigMap", "damage-tasks")["data"]
     assert (settings["DAMAGE_RECALL_FLOOR"], settings["DAMAGE_REVIEW_AUDIT_SHARE"]) == (
         "0.9", "0.02",
@@ -53,6 +54,17 @@ def test_it_has_its_own_account_and_reaches_the_database_only(documents: Documen
     policy = documents.one("NetworkPolicy", NAME)["spec"]
     assert policy["ingress"] == []
     assert jmespath.search("egress[].ports[].port", policy) == [53, 53, 443, 80, 5432]
+
+
+def test_it_can_post_a_summary_to_slack(documents: Documents) -> None:
+    assert "--slack" not in container_of(documents)["args"]
+    telling = render({"report": {"enabled": True, "slack": True}})
+    kubernetes.check(telling.one("CronJob", NAME), kubernetes.KUBERNETES[0])
+    container = container_of(telling)
+    assert container["args"] == ["damage-tasks", "report", "--since", "7d", "--slack"]
+    keys = jmespath.search("env[].valueFrom.secretKeyRef", container)
+    (webhook,) = [key for key in keys if key["key"] == "DAMAGE_SLACK_WEBHOOK_URL"]
+    assert not webhook.get("optional")
 
 
 def test_the_period_can_be_longer() -> None:

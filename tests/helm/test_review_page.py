@@ -23,7 +23,7 @@ def test_the_page_runs_from_the_one_image_with_its_secrets() -> None:
     pod = render(REVIEW).pods["Deployment/damage-tasks-review"]
     container = pod["containers"][0]
     assert container["args"] == ["damage-tasks", "review", "--address=0.0.0.0"]
-    assert container["image"] == "damage-tasks:0.1.0"
+    assert container["image"] == "registry.acme.example/damage-tasks:0.1.0"
     assert pod["serviceAccountName"] == "damage-tasks-review"
     secret = "[?valueFrom.secretKeyRef].name"
     assert set(jmespath.search(secret, container["env"])) >= {

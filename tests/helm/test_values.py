@@ -50,7 +50,7 @@ def schema_names(node: dict[str, Any], path: str = "") -> list[str]:
 SCHEMA_NAMES = [
     name
     for name in schema_names(json.loads((CHART / "values.schema.json").read_text()))
-    if not name.startswith(("settings.", "global")) and name not in generated.RENAMED
+    if not name.startswith(("settings.", "global", "enabled")) and name not in generated.RENAMED
 ]
 
 

@@ -253,7 +253,7 @@ def test_fluent_bit_and_metrics_need_a_port_each() -> None:
 
 
 def test_the_image_is_a_version_never_a_moving_tag() -> None:
-    assert worker(None, f"{CONTAINER}.image") == "damage-tasks:0.1.0"
+    assert worker(None, f"{CONTAINER}.image") == "registry.acme.example/damage-tasks:0.1.0"
     with pytest.raises(ChartRefused, match="image"):
         render({"image": {"tag": "latest"}})
 
@@ -262,6 +262,9 @@ def test_a_digest_decides_what_is_pulled() -> None:
     digest = "sha256:" + "a" * 64
     image = f"{CONTAINER}.image"
     values = {"image": {"tag": "1.0.0", "digest": digest}}
-    assert worker(values, image) == f"damage-tasks:1.0.0@{digest}"
+    assert worker(values, image) == f"registry.acme.example/damage-tasks:1.0.0@{digest}"
     # The digest may be of another version than the chart's.
-    assert worker({"image": {"digest": digest}}, image) == f"damage-tasks@{digest}"
+    assert (
+        worker({"image": {"digest": digest}}, image)
+        == f"registry.acme.example/damage-tasks@{digest}"
+    )

@@ -237,7 +237,7 @@ def compared_photos(report: Path) -> int:
     (command,) = [block for block in BLOCKS if "damage-tasks compare" in block]
     arguments = command.replace("report.html", str(report)).split()[1:]
     done = CliRunner().invoke(damage_tasks_cli, arguments)
-    found = re.search(r"^(\d+) photos, the same verdict on", done.stdout, re.MULTILINE)
+    found = re.search(r"^(\d+) photos?, the same verdict on", done.stdout, re.MULTILINE)
     return int(found[1]) if found and report.exists() else 0
 
 

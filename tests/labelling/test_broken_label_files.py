@@ -79,19 +79,19 @@ Break = Callable[[Any], Any]
 A, C, F = "annotations", "categories", "images"
 
 BROKEN_COCO: dict[str, tuple[Break, str]] = {
-    "no images": (lambda d: delete_in(d, F), "images: field required"),
-    "no annotations": (lambda d: delete_in(d, A), "annotations: field required"),
-    "no categories": (lambda d: delete_in(d, C), "categories: field required"),
-    "images are an object": (lambda d: set_in(d, F, value={}), "images: input should be"),
-    "an image is a text": (lambda d: set_in(d, F, 1, value="x"), "images[1]: input should be"),
+    "no images": (lambda d: delete_in(d, F), "images: is missing"),
+    "no annotations": (lambda d: delete_in(d, A), "annotations: is missing"),
+    "no categories": (lambda d: delete_in(d, C), "categories: is missing"),
+    "images are an object": (lambda d: set_in(d, F, value={}), "images: must be"),
+    "an image is a text": (lambda d: set_in(d, F, 1, value="x"), "images[1]: must be"),
     "an image without a name": (
-        lambda d: delete_in(d, F, 1, "file_name"), "images[1] (id 2).file_name: field required",
+        lambda d: delete_in(d, F, 1, "file_name"), "images[1] (id 2).file_name: is missing",
     ),
     "an image without a size": (
-        lambda d: delete_in(d, F, 0, "width"), "images[0] (id 1).width: field required",
+        lambda d: delete_in(d, F, 0, "width"), "images[0] (id 1).width: is missing",
     ),
     "an image of no height": (
-        lambda d: set_in(d, F, 0, "height", value=0), "images[0] (id 1).height: input should be",
+        lambda d: set_in(d, F, 0, "height", value=0), "images[0] (id 1).height: must be",
     ),
     "a size that is a text": (
         lambda d: set_in(d, F, 0, "width", value="320"), "images[0] (id 1).width: must be a number",
@@ -112,7 +112,7 @@ BROKEN_COCO: dict[str, tuple[Break, str]] = {
         "annotations[1] (id 7): annotations[0] has the same id",
     ),
     "an annotation without an image": (
-        lambda d: delete_in(d, A, 1, "image_id"), "annotations[1] (id 8).image_id: field required",
+        lambda d: delete_in(d, A, 1, "image_id"), "annotations[1] (id 8).image_id: is missing",
     ),
     "an annotation of an unknown image": (
         lambda d: set_in(d, A, 1, "image_id", value=9),
@@ -123,7 +123,7 @@ BROKEN_COCO: dict[str, tuple[Break, str]] = {
         "annotations[1] (id 8): no category has the id 'dent'",
     ),
     "a category without a name": (
-        lambda d: delete_in(d, C, 0, "name"), "categories[0] (id 1).name: field required",
+        lambda d: delete_in(d, C, 0, "name"), "categories[0] (id 1).name: is missing",
     ),
     "an odd outline": (
         lambda d: set_in(d, A, 0, "segmentation", value=[[*OUTLINE, 5]]),
@@ -131,11 +131,11 @@ BROKEN_COCO: dict[str, tuple[Break, str]] = {
     ),
     "an outline of two points": (
         lambda d: set_in(d, A, 0, "segmentation", value=[[1, 1, 2, 2]]),
-        "annotations[0] (id 7).segmentation[0]: list should have at least 6",
+        "annotations[0] (id 7).segmentation[0]: needs at least 6",
     ),
     "an outline that is a number": (
         lambda d: set_in(d, A, 0, "segmentation", value=[5]),
-        "annotations[0] (id 7).segmentation[0]: input should be a valid list",
+        "annotations[0] (id 7).segmentation[0]: must be a list",
     ),
     "an outline in pairs": (
         lambda d: set_in(d, A, 0, "segmentation", value=[[[1, 1], [2, 2], [3, 1]] * 2]),
@@ -155,11 +155,11 @@ BROKEN_COCO: dict[str, tuple[Break, str]] = {
     ),
     "a coordinate that is not a number": (
         lambda d: set_in(d, A, 0, "segmentation", 0, 2, value=float("nan")),
-        "annotations[0] (id 7).segmentation[0][2]: input should be a finite number",
+        "annotations[0] (id 7).segmentation[0][2]: must be a finite number",
     ),
     "an infinite coordinate": (
         lambda d: set_in(d, A, 1, "bbox", 2, value=float("inf")),
-        "annotations[1] (id 8).bbox[2]: input should be a finite number",
+        "annotations[1] (id 8).bbox[2]: must be a finite number",
     ),
     "a coordinate of 400 digits": (
         lambda d: set_in(d, A, 0, "segmentation", 0, 2, value=10**400),
@@ -179,14 +179,14 @@ BROKEN_COCO: dict[str, tuple[Break, str]] = {
     ),
     "a box of negative width": (
         lambda d: set_in(d, A, 1, "bbox", 2, value=-5),
-        "annotations[1] (id 8).bbox[2]: input should be greater than 0",
+        "annotations[1] (id 8).bbox[2]: must be more than 0",
     ),
     "a box of less than a pixel": (
         lambda d: set_in(d, A, 1, "bbox", 2, value=0.2),
         "annotations[1] (id 8): nothing is inside the box",
     ),
     "a box of three numbers": (
-        lambda d: set_in(d, A, 1, "bbox", value=[1, 2, 3]), "annotations[1] (id 8).bbox[3]: field",
+        lambda d: set_in(d, A, 1, "bbox", value=[1, 2, 3]), "annotations[1] (id 8).bbox[3]: is",
     ),
     "an area without a place": (
         lambda d: delete_in(d, A, 1, "bbox"),
@@ -197,31 +197,31 @@ BROKEN_COCO: dict[str, tuple[Break, str]] = {
 RESULT = (0, A, 0, "result")
 AT = "tasks[0] (id 3).annotations[0] (id 4).result"
 BROKEN_TASKS: dict[str, tuple[Break, str]] = {
-    "no data": (lambda d: delete_in(d, 0, "data"), "tasks[0] (id 3).data: field required"),
-    "no annotations": (lambda d: delete_in(d, 0, A), "tasks[0] (id 3).annotations: field required"),
+    "no data": (lambda d: delete_in(d, 0, "data"), "tasks[0] (id 3).data: is missing"),
+    "no annotations": (lambda d: delete_in(d, 0, A), "tasks[0] (id 3).annotations: is missing"),
     "data of another type": (
-        lambda d: set_in(d, 0, "data", value=[]), "tasks[0] (id 3).data: input should be",
+        lambda d: set_in(d, 0, "data", value=[]), "tasks[0] (id 3).data: must be",
     ),
     "a photo of another type": (
         lambda d: set_in(d, 0, "data", "photo", value=5),
-        "tasks[0] (id 3).data.photo: input should",
+        "tasks[0] (id 3).data.photo: must be",
     ),
     "no result": (
         lambda d: delete_in(d, *RESULT),
-        "tasks[0] (id 3).annotations[0] (id 4).result: field required",
+        "tasks[0] (id 3).annotations[0] (id 4).result: is missing",
     ),
     "results that are an object": (
-        lambda d: set_in(d, *RESULT, value={}), f"{AT}: input should be a valid list",
+        lambda d: set_in(d, *RESULT, value={}), f"{AT}: must be a list",
     ),
     "a result that is a number": (
-        lambda d: set_in(d, *RESULT, 1, value=5), f"{AT}[1]: input should",
+        lambda d: set_in(d, *RESULT, 1, value=5), f"{AT}[1]: must be",
     ),
     "no value": (
-        lambda d: delete_in(d, *RESULT, 0, "value"), f"{AT}[0] (id r0).value: field required",
+        lambda d: delete_in(d, *RESULT, 0, "value"), f"{AT}[0] (id r0).value: is missing",
     ),
     "no size": (
         lambda d: delete_in(d, *RESULT, 2, "original_width"),
-        f"{AT}[2] (id r2).original_width: field required",
+        f"{AT}[2] (id r2).original_width: is missing",
     ),
     "two sizes": (
         lambda d: set_in(d, *RESULT, 2, "original_width", value=9),
@@ -229,15 +229,15 @@ BROKEN_TASKS: dict[str, tuple[Break, str]] = {
     ),
     "no class": (
         lambda d: set_in(d, *RESULT, 0, "value", "polygonlabels", value=[]),
-        f"{AT}[0] (id r0).value.polygonlabels: list should have at least 1",
+        f"{AT}[0] (id r0).value.polygonlabels: needs at least 1",
     ),
     "an outline of two points": (
         lambda d: delete_in(d, *RESULT, 0, "value", "points", 0),
-        f"{AT}[0] (id r0).value.points: list should have at least 3",
+        f"{AT}[0] (id r0).value.points: needs at least 3",
     ),
     "a corner of one number": (
         lambda d: set_in(d, *RESULT, 0, "value", "points", 1, value=[5]),
-        f"{AT}[0] (id r0).value.points[1][1]: field required",
+        f"{AT}[0] (id r0).value.points[1][1]: is missing",
     ),
     "a percentage that is a text": (
         lambda d: set_in(d, *RESULT, 2, "value", "x", value="5"),
@@ -245,7 +245,7 @@ BROKEN_TASKS: dict[str, tuple[Break, str]] = {
     ),
     "a percentage that is not a number": (
         lambda d: set_in(d, *RESULT, 2, "value", "x", value=float("nan")),
-        f"{AT}[2] (id r2).value.x: input should be a finite number",
+        f"{AT}[2] (id r2).value.x: must be a finite number",
     ),
     "pixels instead of percentages": (
         lambda d: set_in(d, *RESULT, 0, "value", "points", 1, value=[160, 120]),
@@ -261,7 +261,7 @@ BROKEN_TASKS: dict[str, tuple[Break, str]] = {
     ),
     "a rectangle of no width": (
         lambda d: set_in(d, *RESULT, 1, "value", "width", value=0),
-        f"{AT}[1] (id r1).value.width: input should be greater than 0",
+        f"{AT}[1] (id r1).value.width: must be more than 0",
     ),
 }  # fmt: skip
 

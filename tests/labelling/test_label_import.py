@@ -40,11 +40,18 @@ def exported(archive: Archive, folder: Path, format: LabelFormat) -> Any:
 
 
 def imported(
-    archive: Archive, document: Any, tmp_path: Path, person: str = "ann", **options: bool
+    archive: Archive,
+    document: Any,
+    tmp_path: Path,
+    person: str = "ann",
+    *,
+    confirm_unchanged: bool = False,
+    **options: bool,
 ) -> ImportReport:
     file = tmp_path / "labels.json"
     file.write_text(json.dumps(document))
-    return import_labels(archive.store, read_labels(file, **options), person)
+    labels = read_labels(file, **options)
+    return import_labels(archive.store, labels, person, confirm_unchanged=confirm_unchanged)
 
 
 def annotated(tasks: Any) -> Any:
@@ -113,7 +120,7 @@ def test_labels_that_stay_after_a_false_alarm_are_confirmed(
     found = archive.store.find_reviewed("a")
     assert found
     assert found.to_dict()["billable"] is True
-    assert imported(archive, [task], tmp_path).photos == {"unchanged": 1}
+    assert imported(archive, [task], tmp_path).photos == {"decided before": 1}
 
 
 def test_importing_again_changes_nothing(archive: Archive, tmp_path: Path) -> None:
@@ -126,7 +133,7 @@ def test_importing_again_changes_nothing(archive: Archive, tmp_path: Path) -> No
     assert imported(archive, tasks, tmp_path).photos == {"decided": 2}
     before = [archive.store.find_reviewed(name) for name in "ab"]
     report = imported(archive, tasks, tmp_path)
-    assert (report.photos, report.decisions) == ({"unchanged": 2}, {})
+    assert (report.photos, report.decisions) == ({"decided before": 2}, {})
     assert [archive.store.find_reviewed(name) for name in "ab"] == before
 
 
@@ -170,7 +177,7 @@ def test_coco_of_cvat_becomes_decisions(archive: Archive, tmp_path: Path) -> Non
     assert decided(archive, "false alarm")[0] == []
 
     report = imported(archive, document, tmp_path, empty_is_clean=True)
-    assert report.photos == {"decided": 1, "unchanged": 1}
+    assert report.photos == {"decided": 1, "decided before": 1}
     assert decided(archive, "false alarm") == ([Action.NO_DAMAGE], [])
 
 
@@ -230,3 +237,22 @@ def test_an_import_is_one_event_for_each_photo(archive: Archive, tmp_path: Path)
     assert event.type == "inspection.reviewed"
     decisions = json.loads(event.body)["data"]["decisions"]
     assert [each["action"] for each in decisions] == ["wrong_type", "no_damage"]
+
+
+@pytest.mark.parametrize("format", [LabelFormat.COCO, LabelFormat.LABEL_STUDIO])
+def test_a_photo_with_an_outline_that_crosses_itself_is_named(
+    archive: Archive, tmp_path: Path, format: LabelFormat
+) -> None:
+    archive.add("a", DENT)
+    document = exported(archive, tmp_path / "out", format)
+    crossed = [[20, 20], [100, 80], [100, 20], [20, 80]]
+    if format is LabelFormat.COCO:
+        (annotation,) = document["annotations"]
+        annotation["segmentation"] = [[n for corner in crossed for n in corner]]
+    else:
+        (result,) = annotated(document)[0]["annotations"][0]["result"]
+        result["value"]["points"] = percent(crossed)
+    report = imported(archive, document, tmp_path)
+    ((_, problem),) = report.not_imported
+    assert "two sides cross near (60, 50): move or remove a corner there" in problem
+    assert decided(archive, "a")[0] == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,3 +31,14 @@ def test_old_and_new_workers_share_the_database_while_it_is_migrated(tmp_path: P
         "verdicts of the new code afterwards",
     ):
         assert run.table[phase] > 0, phase
+    meanwhile = "verdicts of the new code during the migration"
+    assert run.not_shown == ([] if run.table[meanwhile] else [meanwhile])
+
+
+def test_a_commit_that_does_not_exist_is_refused_at_once() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.migration_check", "--earlier", "v0.0.0-none"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "--earlier v0.0.0-none: the repository has no such commit or tag" in done.stderr

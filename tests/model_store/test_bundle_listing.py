@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from damage_tasks.cli.bundle_table import place_lines
 from damage_tasks.cli.bundles import cli
 from damage_tasks.devstack.loopback_ports import free_port
 from damage_tasks.errors import BundleNotFound, DamageTaskError
@@ -127,6 +129,13 @@ def test_one_bundle_is_shown_in_full(store: str, tmp_path: Path, monkeypatch: An
     by_pointer = json.loads(run("show", f"{store}/tiny/CURRENT", "--json"))
     assert by_pointer["version"] == "1.0.0"
     assert by_pointer["address"] == f"{store}/tiny/1.0.0"
+
+
+def test_a_publisher_that_is_not_recorded_is_named_so(tmp_path: Path) -> None:
+    publish(open_bundle(a_bundle(tmp_path / "bundle")), str(tmp_path / "store"))
+    (bundle,) = list_bundles(str(tmp_path / "store"))
+    lines = list(place_lines(replace(bundle, published_by=""), None))
+    assert lines[0].endswith(" UTC, publisher not recorded")
 
 
 def test_a_bundle_in_no_store_is_shown_too() -> None:

@@ -100,7 +100,7 @@ def test_the_list_of_bundles_shows_where_they_serve(pointer: str) -> None:
 
 def test_a_version_that_is_not_published_is_refused(pointer: str) -> None:
     run("set", "2.0.0=100", "--pointer", pointer)
-    with pytest.raises(BundleNotFound):
+    with pytest.raises(BundleNotFound, match=f"version 2.2.0 was not found next to {pointer}: "):
         run("set", "2.2.0=5", "--pointer", pointer)
     assert stored(pointer).rollout.shares[0].version == "2.0.0"
 

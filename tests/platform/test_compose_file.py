@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
+from damage_tasks.devstack.loopback_ports import free_port
 from damage_tasks.settings import PREFIX, Settings
 from tests.helm.chart import CHART, render
 from tests.platform.template import ROOT
@@ -57,26 +59,74 @@ def test_each_image_is_built_by_one_service() -> None:
     assert len(built) == len(set(built)) == 2
 
 
-def test_a_port_in_use_is_named_with_its_variable() -> None:
+def check_ports(folder: Path, **ports: str) -> list[str]:
+    """The lines that `make up` would end with, in a copy of the checkout's files."""
+    script = folder / "deploy/docker/check_ports.py"
+    script.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / "deploy/docker/check_ports.py", script)
+    shutil.copy(ROOT / "docker-compose.yml", folder)
+    unset = {name: value for name, value in os.environ.items() if not name.endswith("_PORT")}
+    run = subprocess.run(
+        [sys.executable, script],
+        env={**unset, **ports},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == bool(run.stderr)
+    return run.stderr.splitlines()
+
+
+@pytest.fixture
+def free_ports() -> dict[str, str]:
     variables = re.findall(r"\$\{(\w+_PORT):-", (ROOT / "docker-compose.yml").read_text())
-    with (
-        socket.create_server(("127.0.0.1", 0)) as server,
-        socket.create_server(("127.0.0.1", 0)) as closed,
-    ):
-        port, free = server.getsockname()[1], closed.getsockname()[1]
-        closed.close()
-        ports = dict.fromkeys(variables, str(free)) | {"POSTGRES_PORT": str(port)}
-        run = subprocess.run(
-            [sys.executable, ROOT / "deploy/docker/check_ports.py"],
-            env={**os.environ, **ports},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert run.returncode == 1
-    (line,) = run.stderr.splitlines()
+    ports: set[int] = set()
+    while len(ports) < len(variables):
+        ports.add(free_port())
+    return {name: str(port) for name, port in zip(variables, sorted(ports), strict=True)}
+
+
+def test_free_ports_are_accepted(tmp_path: Path, free_ports: dict[str, str]) -> None:
+    assert check_ports(tmp_path, **free_ports) == []
+
+
+def test_a_port_in_use_is_named_with_its_variable_and_a_free_port(
+    tmp_path: Path, free_ports: dict[str, str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        taken = {"POSTGRES_PORT": str(port), "REVIEW_PORT": str(port + 1)}
+        (line,) = check_ports(tmp_path, **free_ports | taken)
     assert f"port {port} is in use" in line
-    assert f"POSTGRES_PORT={port + 1} make up" in line
+    (advised,) = re.findall(r"POSTGRES_PORT=(\d+) make up", line)
+    assert int(advised) > port + 1
+
+
+def test_the_ports_of_the_env_file_are_checked_as_compose_reads_them(
+    tmp_path: Path, free_ports: dict[str, str]
+) -> None:
+    lines = [f"{name}={port}" for name, port in free_ports.items()]
+    (tmp_path / ".env").write_text("\n".join(["# ports", *lines]) + "\n")
+    assert check_ports(tmp_path) == []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        (tmp_path / ".env").write_text("\n".join([*lines, f'FLOWER_PORT="{port}"']))
+        (line,) = check_ports(tmp_path)
+    assert f"port {port} is in use" in line
+
+
+def test_two_services_with_one_port_are_named(tmp_path: Path, free_ports: dict[str, str]) -> None:
+    port = free_ports["FLOWER_PORT"]
+    (line,) = check_ports(tmp_path, **free_ports | {"REVIEW_PORT": port})
+    assert line.startswith(f"REVIEW_PORT and FLOWER_PORT are both {port}: choose another port")
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "99999", "-1"])
+def test_a_port_that_is_none_is_named(
+    tmp_path: Path, free_ports: dict[str, str], port: str
+) -> None:
+    (line,) = check_ports(tmp_path, **free_ports | {"POSTGRES_PORT": port})
+    assert line == f"POSTGRES_PORT is '{port}': choose a number from 1 to 65535"
 
 
 def test_no_image_moves() -> None:

@@ -24,6 +24,7 @@ from damage_tasks.production_quality.drift_report import compare_figures
 from damage_tasks.results.photo_sample import SampledPhoto
 from damage_tasks.samples.car_photo import draw_sample
 from damage_tasks.settings import Settings
+from model_store.manifest import Reference
 
 DRAWS = 20
 PHOTOS = 500  # the fewest that are compared
@@ -135,3 +136,34 @@ def test_another_camera_is_drift(usual: list[SampledPhoto]) -> None:
     half = [photo._replace(camera="samsung") for photo in apple[::2]]
     found = compare_figures(reference_of(apple), [*apple[1::2], *half], Settings())
     assert [figure.name for figure in found if figure.is_drifted] == ["camera"]
+
+
+def test_a_camera_make_that_disappears_is_drift(usual: list[SampledPhoto]) -> None:
+    apple = drawn(usual, PHOTOS)
+    without = [photo._replace(id="without", camera=None) for photo in apple[::2]]
+    reference = reference_of(apple)
+    assert reference.labels["camera"] == {"unknown": 0.0, "apple": 1.0}
+    found = compare_figures(reference, [*apple[1::2], *without], Settings())
+    (drifted,) = (figure for figure in found if figure.is_drifted)
+    assert drifted.name == "camera"
+    assert {each.label: each.actual for each in drifted.bins} == {"unknown": 0.5, "apple": 0.5}
+    assert drifted.examples == ["without"] * 4
+
+
+def test_a_reference_without_unknown_makes_is_compared_with_known_ones(
+    usual: list[SampledPhoto],
+) -> None:
+    apple = drawn(usual, PHOTOS)
+    without = [photo._replace(camera=None) for photo in apple]
+    reference = Reference(source="production", photos=PHOTOS, labels={"camera": {"apple": 1.0}})
+    (camera,) = compare_figures(reference, [*apple, *without], Settings())
+    assert not camera.is_drifted
+    assert [each.label for each in camera.bins] == ["apple"]
+    assert compare_figures(reference, without, Settings()) == []
+
+
+def test_rare_unknown_makes_keep_their_share() -> None:
+    shares = shares_of([*(f"make {number % 30}" for number in range(99)), "unknown"])
+    assert shares["unknown"] == pytest.approx(0.01)
+    assert len(shares) == 26
+    assert sum(shares.values()) == pytest.approx(1)

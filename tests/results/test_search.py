@@ -306,6 +306,7 @@ def test_a_search_uses_an_index(full_database: str, criteria: dict[str, Any], in
 
 @pytest.mark.slow
 @pytest.mark.server
+@pytest.mark.xdist_group("search")
 def test_the_next_page_starts_in_the_index(full_database: str) -> None:
     store = Inspections(full_database)
     page, cursor = store.search({"car_id": 7}, 4)

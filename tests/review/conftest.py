@@ -69,6 +69,7 @@ class ReviewSite:
         *,
         kept: bool = True,
         callback_url: str | None = None,
+        camera: str | None = None,
         **changes: Any,
     ) -> str:
         """Store an inspection of the photo ``data``; even numbers are damaged. Returns its id."""
@@ -88,7 +89,7 @@ class ReviewSite:
         )
         values = {
             "sha256": sha256,
-            "photo": PhotoFacts(sha256, len(data), WIDTH, HEIGHT),
+            "photo": PhotoFacts(sha256, len(data), WIDTH, HEIGHT, camera),
             "photo_url": f"s3://{self._bucket}/uploads/IMG_{number}.jpg",
             "metadata": {"car_id": number % 3, "rental_id": f"r-{number}"},
             "verdict": found.verdict,

@@ -54,12 +54,15 @@ def add(site: ReviewSite, number: int, picture: Any, *areas: Any, **changes: Any
     return site.add_photo(number, jpeg_of(picture), **values)
 
 
-def add_car(site: ReviewSite) -> str:
-    """Store yesterday's photo, with an old scratch, and today's, with a new one as well."""
+def add_car(site: ReviewSite, **changes: Any) -> str:
+    """Store yesterday's photo, with an old scratch, and today's, with a new one as well.
+
+    ``changes`` are those of today's inspection, whose id is returned.
+    """
     before = photographed(scratched(panel(), OTHER_PLACE), view(turn=3, zoom=0.95))
     add(site, 1, before, area(((70, 345), (190, 345), (190, 410), (70, 410))))
     now = scratched(scratched(panel()), OTHER_PLACE)
-    return add(site, 0, now, area(SCRATCH), area(OTHER_PLACE))
+    return add(site, 0, now, area(SCRATCH), area(OTHER_PLACE), **changes)
 
 
 def read(site: ReviewSite, path: str) -> str:

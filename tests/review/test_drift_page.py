@@ -29,7 +29,7 @@ def site(review_site: Open) -> Iterator[ReviewSite]:
     """The photos of today are darker than those of three days ago, which are the reference."""
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     days = today - timedelta(days=3), today - timedelta(days=2)
-    with review_site(drift_photos=50, drift_reference=days) as site:
+    with review_site(drift_photos=50, drift_reference=days, time_zone="Pacific/Kiritimati") as site:
         for day, brightness in ((-3, 0.5), (0, 0.2)):
             for number in range(PHOTOS):
                 found = finding(quality=Quality(90.0 + number, brightness + number / 1000, "good"))
@@ -37,7 +37,7 @@ def site(review_site: Open) -> Iterator[ReviewSite]:
                 id = f"{day + 3}-{number}".encode()
                 site.add_photo(
                     number + PHOTOS * (day == 0), id, found=found, kept=number < 6,
-                    finished_at=finished,
+                    finished_at=finished, camera="Apple iPhone 14" if day else None,
                 )  # fmt: skip
         yield site
 
@@ -56,12 +56,19 @@ def test_drifted_figures_have_plots_and_examples(
     figure = page.locator("section.figure", has=page.get_by_role("heading", name="brightness"))
     assert figure.locator("rect.expected").count() == figure.locator("rect.actual").count() > 5
     assert figure.locator(".examples img").count() == 4
+    page.get_by_role("heading", name="PSI of the days before (Pacific/Kiritimati)").wait_for()
+    camera = page.locator("section.figure", has=page.get_by_role("heading", name="camera make"))
+    camera.get_by_text("Shares").click()
+    assert [row.inner_text().split("\t") for row in camera.get_by_role("row").all()[1:]] == [
+        ["apple", "100.0%", "0.0%"], ["unknown camera", "0.0%", "100.0%"],
+    ]  # fmt: skip
     figure.get_by_text("Shares").click()
     assert figure.get_by_role("row").count() > 5
     assert violations(page) == []
     widths = page.locator("html").evaluate("e => [e.scrollWidth, e.clientWidth]")
     assert widths[0] <= widths[1]
-    assert [text for text in problems if "Content Security" in text] == []
+    page.wait_for_load_state("networkidle")
+    assert problems == []
     with page.expect_navigation():
         figure.locator(".examples a").first.click()
     assert "/inspections/" in page.url
@@ -71,7 +78,8 @@ def test_the_page_is_korean(site: ReviewSite, chromium: Any) -> None:
     page = chromium.new_context(**DESK, locale="ko-KR").new_page()
     page.goto(f"{site.url}/drift")
     page.get_by_text("사진이 기준과 다릅니다").wait_for()
-    assert english_words(page) <= {"PSI", "KS"}
+    assert english_words(page) <= {"PSI", "KS", "Pacific", "Kiritimati", "apple"}
+    page.get_by_text("카메라 정보 없음").first.wait_for(state="attached")
     assert violations(page) == []
 
 
@@ -83,6 +91,22 @@ def test_an_estimated_number_of_photos_is_called_so(
     page = chromium.new_context(**DESK).new_page()
     page.goto(f"{site.url}/drift")
     page.get_by_role("cell", name=f"about {PHOTOS}", exact=True).wait_for()
+
+
+def test_photos_that_are_too_few_are_counted_and_not_compared(
+    review_site: Open, chromium: Any
+) -> None:
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    days = today - timedelta(days=3), today - timedelta(days=2)
+    with review_site(drift_photos=50, drift_reference=days) as site:
+        for number in range(PHOTOS + 1):
+            finished = datetime.now(UTC) if number == PHOTOS else days[0]
+            site.add_photo(number, f"{number}".encode(), finished_at=finished)
+        page = chromium.new_context(**DESK).new_page()
+        page.goto(f"{site.url}/drift")
+        page.get_by_text("1 photo is too few to compare; 50 are needed.").wait_for()
+        assert "compared with" not in page.inner_text("#page")
+        page.get_by_text("This reference is a setting").wait_for()
 
 
 def test_without_photos_it_says_what_is_missing(review_site: Open, chromium: Any) -> None:

@@ -11,6 +11,7 @@ import pytest
 from damage_tasks.inspection import Quality
 from damage_tasks.review.recording import record
 from tests.review.conftest import Open, ReviewSite
+from tests.review.test_car_pages import add_car
 from tests.review.test_review_browser import DESK, PHONE, violations
 from tools.sample_pictures_and_results import damage, failed_inspection, finding
 
@@ -86,6 +87,25 @@ def test_no_text_is_left_in_english_and_nothing_overflows(
     assert page.locator("#marking-label").inner_text().startswith("누락 손상")
     assert english_words(page) == set()
     assert violations(page) == []
+
+
+@pytest.mark.parametrize("kind", [DESK, PHONE], ids=["desk", "phone"])
+def test_the_case_and_the_history_of_the_car_are_korean(
+    review_site: Open, chromium: Any, kind: dict[str, Any]
+) -> None:
+    with review_site() as site:
+        id = add_car(site, case_id="case-1")
+        site.add_photo(2, case_id="case-1")
+        site.add_photo(3, case_id="case-1", kept=False)
+        page = chromium.new_context(**kind, locale="ko-KR").new_page()
+        page.goto(f"{site.url}/inspections/{id}")
+        page.locator("#case-photos").get_by_role("link").first.wait_for()
+        page.locator("#car-history").get_by_text("새 손상").wait_for()
+        page.locator("#car-history [role=status]").wait_for(state="detached")
+        assert english_words(page) <= {"case"}
+        assert violations(page) == []
+        widths = page.locator("html").evaluate("e => [e.scrollWidth, e.clientWidth]")
+        assert widths[0] <= widths[1]
 
 
 def test_a_person_switches_the_language_and_stays_on_the_page(

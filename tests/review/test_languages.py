@@ -68,6 +68,8 @@ def test_dates_and_numbers_follow_the_language() -> None:
     assert korean.moment(None) == ""
     assert (english.percent(0.999), english.precise_percent(0.4567)) == ("99%", "45.7%")
     assert english.number(12345.67, 1) == "12,345.7"
+    assert (english.number(12345.67), korean.number(0.5, 2)) == ("12,346", "0.50")
+    assert english.number(1, 1) == "1.0"  # as in "1.0 hours"
 
 
 def test_an_unknown_default_stops_the_page() -> None:

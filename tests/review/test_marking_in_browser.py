@@ -29,6 +29,7 @@ from tests.review.test_review_browser import (
     violations,
 )
 from tests.screenshots import keep_screenshot
+from tools.sample_pictures_and_results import damage, finding
 
 pytestmark = pytest.mark.server
 TRIANGLE = ((250, 200), (350, 200), (350, 280))
@@ -46,11 +47,11 @@ def site(review_site: Open) -> Iterator[ReviewSite]:
         yield site
 
 
-def opened(chromium: Any, site: ReviewSite, kind: dict[str, Any]) -> Any:
+def opened(chromium: Any, site: ReviewSite, kind: dict[str, Any], id: str = "task-1") -> Any:
     """The page of the photo, with everything that it needs for marking."""
     page = chromium.new_context(**kind).new_page()
     page.set_default_timeout(20_000)
-    page.goto(f"{site.url}/inspections/task-1")
+    page.goto(f"{site.url}/inspections/{id}")
     page.wait_for_function("() => document.querySelector('#stage svg').getScreenCTM()")
     return page
 
@@ -152,6 +153,39 @@ def test_an_outline_on_one_line_is_not_sent_until_a_corner_x(
     press(page, "Enter")
     ((_, payload),) = actions(site, "task-1")
     assert len(payload["polygon"]) == 4
+    page.close()
+
+
+def test_an_outline_whose_sides_cross_is_not_sent(chromium: Any, site: ReviewSite) -> None:
+    page = opened(chromium, site, DESK)
+    page.keyboard.press("d")
+    for x, y in ((250, 200), (350, 280), (350, 200), (250, 280)):
+        page.mouse.click(*place_on_screen(page, x, y))
+    page.keyboard.press("Enter")
+    expect(page.locator("#marking-label")).to_have_text(
+        "Sides of the outline cross: move a corner, or remove it."
+    )
+    assert actions(site, "task-1") == []
+    page.keyboard.press("Delete")
+    press(page, "Enter")
+    ((_, payload),) = actions(site, "task-1")
+    assert len(payload["polygon"]) == 3
+    page.close()
+
+
+def test_an_outline_of_the_networks_that_crosses_itself_can_be_corrected(
+    chromium: Any, site: ReviewSite
+) -> None:
+    crossed = ((100, 100), (200, 180), (200, 100), (100, 180))
+    damaged = replace(damage("dent"), bbox=(100, 100, 100, 80), polygon=crossed)
+    found = finding(damaged, photo_size=(WIDTH, HEIGHT))
+    site.add_photo(2, found=found)
+    page = opened(chromium, site, DESK, "task-2")
+    press_all(page, "1", "e", "ArrowLeft")
+    press(page, "Enter")
+    ((_, payload),) = actions(site, "task-2")
+    assert sorted(payload["polygon"])[1:] == [[100, 180], [200, 100], [200, 180]]
+    assert payload["polygon"][0][0] < 100
     page.close()
 
 

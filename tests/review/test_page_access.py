@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx2
 import pytest
@@ -18,6 +20,7 @@ from damage_tasks.devstack.child_processes import clean_environment
 from damage_tasks.devstack.loopback_ports import free_port
 from damage_tasks.review.form_check import MAX_FORM_BYTES
 from damage_tasks.review.people import Identity, Role, role_of
+from damage_tasks.review.recording import record
 from tests.review.conftest import Open, review_process, served
 from tests.review.sign_ins import ALB, ROLES, alb_token, csrf_of, issuer
 from tools.loopback_web_server import Site
@@ -92,12 +95,45 @@ def test_a_decision_needs_the_token_of_the_session(
         assert len(site.decisions("task-0")) == 1
 
 
+def forms_of(page: str) -> list[str]:
+    """The forms of a page that are posted."""
+    return re.findall(r'<form[^>]*method="post".*?</form>', page, re.DOTALL)
+
+
+def test_every_form_sends_the_token(review_site: Open, client: httpx2.Client) -> None:
+    with review_site() as site:
+        path = f"/inspections/{site.add_photo(0)}"
+        for each, least in (("/", 2), ("/lists/audit/next", 3), (path, 10)):
+            page = client.get(site.url + each)
+            assert page.status_code == 200
+            token = f'name="csrf" value="{csrf_of(page)}"'
+            forms = forms_of(page.text)
+            assert len(forms) >= least
+            assert [form for form in forms if token not in form] == []
+
+
 def test_a_large_form_is_refused(review_site: Open, client: httpx2.Client) -> None:
     with review_site() as site:
         path = f"{site.url}/inspections/{site.add_photo(0)}"
         data = {"action": "note", "csrf": csrf_of(client.get(path)), "text": "x" * MAX_FORM_BYTES}
         assert client.post(f"{path}/decisions", data=data).status_code == 413
         assert site.decisions("task-0") == ()
+
+
+def test_a_form_without_its_length_is_refused(review_site: Open, client: httpx2.Client) -> None:
+    with review_site() as site:
+        path = f"{site.url}/inspections/{site.add_photo(0)}"
+        form = urlencode({"action": "confirm", "csrf": csrf_of(client.get(path))}).encode()
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        # The length of an iterator is unknown, so it is sent in chunks.
+        for headers, text in (({}, "Content-Length"), ({"Accept-Language": "ko"}, "길이")):
+            refused = client.post(
+                f"{path}/decisions", content=iter([form]), headers={**kind, **headers}
+            )
+            assert refused.status_code == 411
+            assert text in refused.text
+        assert site.decisions("task-0") == ()
+        assert client.post(f"{path}/decisions", content=form, headers=kind).status_code == 303
 
 
 @pytest.mark.parametrize(
@@ -209,7 +245,8 @@ def test_openid_connect(review_site: Open) -> None:
         assert (done.status_code, done.headers["Location"]) == (303, path)
         page = client.get(site.url + path)
         assert page.status_code == 200
-        assert "Sign out" in page.text
+        (form,) = [each for each in forms_of(page.text) if "Sign out" in each]
+        assert csrf_of(page) in form
         assert state["form"]["code_verifier"]
         # The callback of somebody else's sign-in.
         with httpx2.Client(timeout=60) as other:
@@ -271,16 +308,35 @@ def test_a_filtered_list_asks_for_its_counts_afterwards(
     with review_site() as site:
         for number in range(3):
             site.add_photo(number)
+        record(site.store, "task-0", "ann", "confirm")
         assert 'class="count">3<' in client.get(f"{site.url}/lists/all").text
         filtered = client.get(f"{site.url}/lists/all?verdict=damaged")
         assert "/inspections/task-0" in filtered.text
         assert 'class="count"' not in filtered.text
         assert 'hx-get="/lists/all/counts?verdict=damaged"' in filtered.text
         counts = client.get(f"{site.url}/lists/all/counts?verdict=damaged").text
-    assert 'class="count">2<' in counts
-    assert 'class="count">3<' not in counts
-    assert 'href="/lists/damaged?verdict=damaged"' in counts
+    links = re.findall(r'"/lists/([^?"]+)\?verdict=damaged".*?"count">(.*?)<', counts, re.DOTALL)
+    numbers = dict(links)
+    assert list(numbers) == ["unsure", "damaged", "poor-photo", "audit", "all"]
+    assert (numbers["all"], numbers["damaged"], numbers["poor-photo"]) == ("2", "1", "0")
     assert "hx-get" not in counts
+
+
+@pytest.mark.parametrize(
+    ("settings", "order"),
+    [({}, "0231"), ({"review_costs": (100.0, 1.0, 1.0)}, "3102"),
+     ({"review_prevalence": 0.01}, "0231"),
+     ({"review_costs": (200.0, 1.0, 1.0), "review_prevalence": 0.01}, "0231"),
+     ({"review_costs": (300.0, 1.0, 1.0), "review_prevalence": 0.01}, "3102")],
+)  # fmt: skip
+def test_the_page_begins_with_what_a_wrong_verdict_would_cost_most(
+    review_site: Open, client: httpx2.Client, settings: dict[str, Any], order: str
+) -> None:
+    with review_site(**settings) as site:
+        for number in range(4):  # damage scores from 30 to 33 %, even numbers are damaged
+            site.add_photo(number)
+        page = client.get(f"{site.url}/lists/unsure").text
+    assert "".join(re.findall(r">IMG_(\d)\.jpg<", page)) == order
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "", "10.0.0.7"])

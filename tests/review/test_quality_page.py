@@ -52,13 +52,25 @@ def test_it_shows_precision_recall_and_what_goes_to_people(
     assert "25.0% of the photos are in the review band" in page
     assert "People decided about 4 photos." in page
     assert "The random audit drew 4 of them." in page
+    assert '<th scope="col" class="number">Decisions used</th>' in page
+    assert "“Decisions used” counts the photos whose decisions these estimates use" in page
+    assert ">Decided<" not in page
     assert "9 seconds for a photo" in page
     assert "cleared 1 false alarm." in page
     assert "with scratch" in page
     assert '<th scope="row">camera Apple</th><td class="number">3</td>' in page
     assert '<th scope="row">unknown camera</th><td class="number">1</td>' in page
-    assert "Their time cost 0.3, and the errors that they corrected would have cost 20" in page
-    assert "19.7 saved" in page
+    assert "Their time cost 0.30, and the errors that they corrected would have cost 20.00" in page
+    assert "19.70 saved" in page
+
+
+def test_one_photo_and_one_second_are_singular(review_site: Open, client: httpx2.Client) -> None:
+    with review_site() as site:
+        site.add_photo(0, finished_at=datetime.now(UTC))
+        record(site.store, "task-0", "ann", "confirm", seconds=1.0)
+        page = client.get(f"{site.url}/quality").text
+    assert "People decided about 1 photo." in page
+    assert "That took about 0.0 hours, 1 second for a photo." in page
 
 
 def test_it_shows_what_the_bundle_expects_of_its_review_band(
@@ -84,12 +96,12 @@ def test_it_shows_what_the_bundle_expects_of_its_review_band(
         korean = client.get(f"{site.url}/quality", headers={"accept-language": "ko"}).text
     assert "Photos with a damage score from 5% to 60% go to people." in page
     assert (
-        "A missed damaged photo costs 150, a false alarm 20 and a minute of an inspector 0.6."
-        in page
+        "A missed damaged photo costs 150.00, a false alarm 20.00 and a minute of an inspector "
+        "0.60." in page
     )
     assert page.count("The bundle's manifest says so.") == 2
     assert "On validation photos, 4.2% of the photos are in the review band" in page
-    assert "cost 240 together, instead of 1,240.5 if nobody looks: 1,000.5 saved." in page
+    assert "cost 240.00 together, instead of 1,240.50 if nobody looks: 1,000.50 saved." in page
     assert "1,000.5" in korean
     assert "validation photos" not in korean
 
@@ -117,9 +129,9 @@ def test_it_shows_how_far_two_people_agree(review_site: Open, client: httpx2.Cli
     assert (
         "The first and the last of them agree on damaged or clean: 90.0% (59.6% to 98.2%)." in page
     )
-    assert "Cohen's kappa is 0.8 (1: always, 0: as often as by chance)." in page
+    assert "Cohen's kappa is 0.80 (1: always, 0: as often as by chance)." in page
     assert "손상 유무 판정 일치율은 90.0% (59.6% ~ 98.2%)입니다." in korean
-    assert "코헨의 카파는 0.8입니다" in korean
+    assert "코헨의 카파는 0.80입니다" in korean
 
 
 def test_it_says_why_there_is_no_kappa(review_site: Open, client: httpx2.Client) -> None:

@@ -72,7 +72,11 @@ def is_legible(plate: NDArray[np.uint8]) -> bool:
 
 @pytest.mark.parametrize("picture", ["photo", "overlay"])
 def test_only_inspectors_see_the_plate(
-    picture: str, bundle: str, review_site: Open, client: httpx2.Client
+    picture: str,
+    bundle: str,
+    review_site: Open,
+    client: httpx2.Client,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     with review_site(**ACCESS, redact_bundle=bundle) as site:
         path = f"{site.url}/inspections/{site.add_photo(0, private_photo())}"
@@ -81,6 +85,9 @@ def test_only_inspectors_see_the_plate(
             assert is_legible(plate_in(response)) is legible
         assert "Faces and plates are pixelated." in client.get(path, auth=VIEWER).text
         assert "are pixelated" not in client.get(path, auth=INSPECTOR).text
+    lines = [record.__dict__ for record in caplog.records if record.message == "got picture"]
+    logged = [(line["person"], line["redacted"]) for line in lines]
+    assert logged == [("ann", False), ("vic", True)] * 2
 
 
 def test_thumbnails_are_of_the_redacted_photo(

@@ -41,6 +41,15 @@ def test_a_day_begins_at_its_midnight() -> None:
         assert midnight("Asia/Seoul", now) == datetime(2026, 11, day, 15, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Seoul", "America/New_York"])
+def test_the_first_and_the_last_day_of_the_calendar_are_days(zone: str) -> None:
+    address = ListAddress.of("all", {"since": "0001-01-01", "until": "9999-12-31"})
+    criteria = address.selection(Settings(time_zone=zone)).criteria
+    begin, end = criteria["since"], criteria["until"]
+    assert begin and begin < datetime(1, 1, 2, tzinfo=UTC)
+    assert end and end > datetime(9999, 12, 31, tzinfo=UTC)
+
+
 def test_an_address_keeps_its_filters() -> None:
     address = ListAddress.of("unsure", {**FILTERS, "car": "7 & ä?"})
     assert ListAddress.of_path(address.path) == address
@@ -51,7 +60,7 @@ def test_an_address_keeps_its_filters() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [("min_score", "101"), ("max_score", "x"), ("max_score", "nan"), ("since", "tomorrow"),
-     ("until", "9999-12-31"), ("since", "2026-11-22T12:00"), ("verdict", "maybe")],
+     ("until", "10000-01-01"), ("since", "2026-11-22T12:00"), ("verdict", "maybe")],
 )  # fmt: skip
 def test_a_wrong_filter_is_named(name: str, value: str) -> None:
     with pytest.raises(SearchInvalid, match=f"^{name}: "):
@@ -59,13 +68,14 @@ def test_a_wrong_filter_is_named(name: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "one", "last", "other"),
-    [("since", "2026-11-05", "until", "2026-11-04"), ("min_score", "80", "max_score", "20")],
-)
+    ("first", "one", "relation", "last", "other"),
+    [("since", "2026-11-05", "after", "until", "2026-11-04"),
+     ("min_score", "80", "greater than", "max_score", "20")],
+)  # fmt: skip
 def test_a_range_that_ends_before_it_begins_is_refused(
-    first: str, one: str, last: str, other: str
+    first: str, one: str, relation: str, last: str, other: str
 ) -> None:
-    with pytest.raises(SearchInvalid, match=f"^{first}: {one} is after {last} {other}"):
+    with pytest.raises(SearchInvalid, match=f"^{first}: {one} is {relation} {last} {other}"):
         ListAddress.of("all", {first: one, last: other}).selection(Settings())
     assert ListAddress.of("all", {first: one, last: one}).selection(Settings())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -163,6 +163,8 @@ def test_filters(store: Inspections) -> None:
     assert ids(store, every, criteria={"case_id": "case-2", "camera": "Apple"}) == ["08"]
     since = NOW + timedelta(minutes=10)
     assert ids(store, every, criteria={"since": since}) == ["11", "10"]
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    assert len(ids(store, every, criteria={"since": first, "until": last})) == 12
 
 
 def test_counts_end_at_their_limit(store: Inspections, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,14 @@ def test_growth_that_may_be_noise_is_unclear() -> None:
     assert found.verdict(ONE_PERCENT) == UNCLEAR
 
 
+def test_growth_above_the_allowance_that_may_be_noise_is_unclear() -> None:
+    few = SECONDS[:60]
+    found = trend(few, (500 + noise(20, seed=3))[:60] + [60 * at / 3600 for at in few])
+    assert found.low < 0
+    assert found.per_hour > 5
+    assert found.verdict(ONE_PERCENT) == UNCLEAR
+
+
 def test_a_moment_without_connections_is_not_growth() -> None:
     values = np.full(len(SECONDS), 6.0)
     values[::60] = 0

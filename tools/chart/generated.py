@@ -96,8 +96,9 @@ def schema() -> str:
     defaults = yaml.safe_load((CHART / "values.yaml").read_text())
     root = _object(defaults, (), texts)
     root = {"$schema": "http://json-schema.org/draft-07/schema#", **root}
-    # Charts that include this one as a subchart may set it.
+    # Charts that include this one as a subchart may set these.
     root["properties"]["global"] = {"type": "object"}
+    root["properties"]["enabled"] = {"type": "boolean"}
     return json.dumps(root, indent=1) + "\n"
 
 
@@ -149,10 +150,12 @@ def _plain(value: Any) -> dict[str, Any]:
 
 
 def _settings() -> dict[str, Any]:
-    properties = {}
+    properties: dict[str, Any] = {}
     for field, node in Settings.model_json_schema()["properties"].items():
         name = PREFIX + field.upper()
         if name in SECRETS | FIXED:
+            # Templates refuse it, with a message that says why.
+            properties[name] = {}
             continue
         types = [n for n in node.get("anyOf", [node]) if n.get("type") != "null"]
         limits = _limits(types[0])

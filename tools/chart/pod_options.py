@@ -15,18 +15,18 @@ from tools.chart.value_shapes import (
 )
 
 AWS_ADDRESS = "AWS_REGION$|AWS_DEFAULT_REGION$|AWS_ENDPOINT_URL$"
-APPLICATION = f"DAMAGE_|{AWS_ADDRESS}"
-# Variables that the chart sets, by the workload whose container gets them.
+# Variables that the chart sets, by the workload whose container gets them. Templates refuse those
+# of the application, with a message that says where they belong.
 WORKLOADS = {
-    "worker": f"EVENT_BUS_PASSWORD$|LOG_FILE$|REMAP_SIGTERM$|{APPLICATION}",
-    "migration": APPLICATION,
-    "retention": f"EVENT_BUS_PASSWORD$|{APPLICATION}",
-    "rollout": APPLICATION,
-    "report": APPLICATION,
-    "flower": f"FLOWER_|EVENT_BUS_PASSWORD$|{APPLICATION}",
-    "review": APPLICATION,
-    "deliverer": APPLICATION,
-    "shadow": APPLICATION,
+    "worker": f"EVENT_BUS_PASSWORD$|LOG_FILE$|REMAP_SIGTERM$|{AWS_ADDRESS}",
+    "migration": AWS_ADDRESS,
+    "retention": f"EVENT_BUS_PASSWORD$|{AWS_ADDRESS}",
+    "rollout": AWS_ADDRESS,
+    "report": AWS_ADDRESS,
+    "flower": f"FLOWER_|EVENT_BUS_PASSWORD$|{AWS_ADDRESS}",
+    "review": AWS_ADDRESS,
+    "deliverer": AWS_ADDRESS,
+    "shadow": AWS_ADDRESS,
     "eventBus": "EVENT_BUS_PASSWORD$|REDISCLI_AUTH$",
     "logs": "AWS_REGION$|S3_ENDPOINT$|LOG_|POD_NAME$",
 }

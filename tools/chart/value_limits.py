@@ -40,7 +40,8 @@ SECRET_KEYS = [
 
 PREFIX_OF_NAMES = {"type": "string", "maxLength": 40, "pattern": "^([a-z][a-z0-9-]*)?$"}
 IMAGE: dict[str, dict[str, Any]] = {
-    "registry": TEXT,
+    # Without https://, which is part of no image's name.
+    "registry": {"type": "string", "pattern": r"^([\w.-]+(:\d+)?(/[\w./-]*)?)?$"},
     "repository": {"type": "string", "minLength": 1},
     # With a moving tag, two pods of one version could differ.
     "tag": {
@@ -59,6 +60,7 @@ LIMITS: dict[str, dict[str, Any]] = {
         for image in ("image", "eventBus.image", "logs.image")
         for key, limit in IMAGE.items()
     },
+    "image.repository": TEXT,  # no registry has it for everybody
     "nameOverride": PREFIX_OF_NAMES,
     "fullnameOverride": PREFIX_OF_NAMES,
     "commonLabels": LABELS,
@@ -152,15 +154,12 @@ LIMITS: dict[str, dict[str, Any]] = {
     "report.since": {"type": "string", "pattern": "^[1-9][0-9]*d$"},
     "review.replicas": {"type": "integer", "minimum": 1},
     "review.ingress.annotations": TEXTS,
-    # The password is in the Secret, so that no value contains it.
-    "eventBus.url": {
-        "type": "string",
-        "pattern": r"^(rediss?://([\w-]*:\$\(EVENT_BUS_PASSWORD\)@)?[^@/: ]+(:\d+)?(/\d+)?)?$",
-    },
+    "eventBus.url": TEXT,
     "eventBus.maxMemory": {"type": "string", "pattern": "^[0-9]+([kKmMgG][bB]?)?$"},
     "monitoring.labels": LABELS,
     "monitoring.interval": {"type": "string", "pattern": "^[0-9]+(ms|s|m)$"},
-    "monitoring.objectives.percent": {"type": "number", "minimum": 50, "exclusiveMaximum": 100},
+    "monitoring.objectives.percent": {"type": "number", "minimum": 94, "exclusiveMaximum": 100},
+    "monitoring.runbooks": {"type": "string", "pattern": r"^(https?://[^#\s]+)?$"},
     "monitoring.objectives.seconds": {"enum": [*VERDICT_SECONDS_BUCKETS]},
     "monitoring.objectives.urgentSeconds": {"enum": [*VERDICT_SECONDS_BUCKETS]},
     "monitoring.dashboard.labels": LABELS,

@@ -5,8 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+LABEL_VALUE = {
+    "type": "string",
+    "maxLength": 63,
+    "pattern": "^([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?$",
+}
+LABEL_KEY = "^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$"
 # The chart itself sets the pods' selector labels and describes them.
-LABELS = {**TEXTS, "patternProperties": {"^(app\\.kubernetes\\.io/|helm\\.sh/chart$)": False}}
+LABELS = {
+    "type": "object",
+    "additionalProperties": False,
+    "patternProperties": {
+        LABEL_KEY: LABEL_VALUE,
+        "^(app\\.kubernetes\\.io/|helm\\.sh/chart$)": False,
+    },
+}
 OBJECTS = {"type": "array", "items": {"type": "object"}}
 OPTION = {"type": ["string", "number", "boolean"]}
 # https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/

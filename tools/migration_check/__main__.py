@@ -23,6 +23,8 @@ def main() -> int:
     folder = options.out.absolute()
     shutil.rmtree(folder, ignore_errors=True)
     commit = options.earlier or before_the_newest_migration()
+    if not describe(commit):
+        parser.error(f"--earlier {commit}: the repository has no such commit or tag")
     run = UpgradeRun(
         folder,
         commit,
@@ -33,6 +35,12 @@ def main() -> int:
     run.run()
     for name, value in run.table.items():
         print(f"{name}: {value}")
+    for name in run.not_shown:
+        print(
+            f"not shown: {name}; a migration from an earlier commit (EARLIER=) or of more rows "
+            "(ROWS=) takes longer",
+            file=sys.stderr,
+        )
     for problem in run.problems:
         print(problem, file=sys.stderr)
     return 1 if run.problems else 0

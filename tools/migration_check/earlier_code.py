@@ -35,7 +35,7 @@ def unpack(commit: str, folder: Path) -> Path:
 
 
 def describe(commit: str) -> str:
-    """Its short name and date."""
+    """Its short name and date; empty if there is no such commit."""
     return _git("log", "-1", "--format=%h of %cs", commit)
 
 

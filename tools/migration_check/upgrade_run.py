@@ -33,6 +33,8 @@ EXCLUSIVE_LIMIT_SECONDS = 1.0
 WAIT_LIMIT_SECONDS = 2.5  # `LOCK_TIMEOUT_SECONDS`, and the time in which the wait ends
 QUIET_SECONDS = 240.0
 REPORT_LIMIT_SECONDS = 15.0
+_VERDICTS = "verdicts of"
+_MEANWHILE = "verdicts of the new code during the migration"
 
 
 @dataclass
@@ -41,7 +43,7 @@ class UpgradeRun:
 
     A report reads the inspections until ``report_seconds`` after the migration has begun to wait
     for it. The phases without a migration last ``phase_seconds`` each. `run` fills
-    ``table`` and ``problems``.
+    ``table``, ``problems``, and ``not_shown`` with what the migration was too short for.
     """
 
     folder: Path
@@ -52,6 +54,7 @@ class UpgradeRun:
     report: Callable[[str], None] = lambda text: None
     table: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    not_shown: list[str] = field(default_factory=list)
     sent: set[str] = field(default_factory=set)
 
     def run(self) -> None:
@@ -220,11 +223,13 @@ class UpgradeRun:
             "verdicts of the earlier code on the new schema": sum(
                 finished[id] > migrated for id in by_earlier
             ),
-            "verdicts of the new code during the migration": sum(
-                finished[id] < ended for id in by_ours
-            ),
+            _MEANWHILE: sum(finished[id] < ended for id in by_ours),
             "verdicts of the new code afterwards": sum(finished[id] > ended for id in by_ours),
         }
+        missing = [name for name, number in self.table.items() if _VERDICTS in name and not number]
+        # A short migration ends before a worker of the new code is ready.
+        self.not_shown = [name for name in missing if name == _MEANWHILE]
+        self.problems += [f"there were no {name}" for name in missing if name != _MEANWHILE]
         if lost := len(self.sent) - len(verdicts):
             self.problems.append(f"{lost} photos have no verdict")
         if wrong := {id for id, (what, _) in verdicts.items() if what not in ("damaged", "clean")}:

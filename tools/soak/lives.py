@@ -74,17 +74,23 @@ def growth_within(
 
     What all lives have in common is judged as well, because it is more certain. But a descriptor
     that every process opens late is not a leak, so many short lives do not count as a long one.
+    Nor does a life grow that only rises, at an age, to what an earlier one had when it was younger.
     """
-    found = [
-        (line, float(at[-1] - at[0]) / SECONDS_PER_HOUR)
-        for line, at in _lines(lives, key, warm_up_seconds)
-    ]
-    if not found:
+    judged, periods = [], []
+    for life, line, at in _lines(lives, key, warm_up_seconds):
+        hours = float(at[-1] - at[0]) / SECONDS_PER_HOUR
+        verdict = _verdict(line, hours, allowance)
+        if verdict == GROWS and _is_known(life, lives, key, allowance):
+            judged.append((line, UNCLEAR))
+            continue
+        judged.append((line, verdict))
+        periods.append((line, hours))
+    if not judged:
         return None
-    mean = _mean([line for line, _ in found])
-    hours = float(np.mean([hours for _, hours in found]))
-    judged = [(line, _verdict(line, hours, allowance)) for line, hours in found]
-    judged.append((mean, _verdict(mean, hours, allowance)))
+    if periods:
+        mean = _mean([line for line, _ in periods])
+        hours = float(np.mean([hours for _, hours in periods]))
+        judged.append((mean, _verdict(mean, hours, allowance)))
     for verdict in (GROWS, UNCLEAR, FLAT):
         lines = [line for line, each in judged if each == verdict]
         if lines:
@@ -156,13 +162,22 @@ def _levels(lives: Sequence[Life], key: str) -> list[float]:
     return [float(np.median(life.between(key, oldest / 2, oldest)[1])) for life in lives]
 
 
+def _is_known(life: Life, lives: Sequence[Life], key: str, allowance: Allowance) -> bool:
+    """Whether an earlier life was as large in its first half as ``life`` is at its end."""
+    *_, last = np.array_split(np.asarray(life.figures[key], float), BLOCKS)
+    end = float(np.median(last))
+    earlier = [each for each in lives if each.begun < life.begun and len(each.seconds) >= BLOCKS]
+    halves = [each.between(key, 0.0, min(each.age, life.age) / 2)[1] for each in earlier]
+    return any(np.quantile(half, 0.9) >= end - allowance.number for half in halves if len(half))
+
+
 def _lines(
     lives: Sequence[Life], key: str, warm_up_seconds: float
-) -> Iterator[tuple[Trend, NDArray[np.float64]]]:
+) -> Iterator[tuple[Life, Trend, NDArray[np.float64]]]:
     for life in lives:
         at, values = life.between(key, warm_up_seconds, life.age)
         if len(at) >= BLOCKS and at[-1] - at[0] >= MIN_PERIOD_SHARE * warm_up_seconds:
-            yield trend([float(each) for each in at], values), at
+            yield life, trend([float(each) for each in at], values), at
 
 
 def _mean(lines: Sequence[Trend]) -> Trend:

@@ -1,8 +1,8 @@
 // Marks missed damage and corrects outlines, by pointer or keyboard.
 
+import { crossing, fewer, isFlat, untangled } from "./outline.js";
 import { centre, clearDrawing, isOnPhoto, limited, pointOf, shape, stage, step } from "./stage.js";
 
-const MAX_CORNERS = 40;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 let marking = null; // the current kind of marking, with its own keys
 let type = ""; // of the missed damage
@@ -140,7 +140,8 @@ export function drawMissed(wanted = "") {
 export function reshape(number) {
   const outline = document.querySelector(`#outline-${number}`);
   if (!outline) return;
-  const corners = fewer(outline.getAttribute("points").trim().split(" ").map(pair => pair.split(",").map(Number)));
+  const found = outline.getAttribute("points").trim().split(" ").map(pair => pair.split(",").map(Number));
+  const corners = untangled(fewer(found));
   let chosen = 0;
   const show = () => { clearDrawing(); drawOutline(corners, chosen); };
   const moveTo = ({ x, y }) => { corners[chosen] = [x, y]; show(); };
@@ -167,27 +168,8 @@ export function reshape(number) {
 function save(values) {
   if (new Set(values.polygon.map(String)).size < 3) say("few");
   else if (isFlat(values.polygon)) say("flat");
+  else if (crossing(values.polygon)) say("crossed");
   else send(values);
-}
-
-// Whether all corners are on one line, so that nothing is inside the outline.
-function isFlat([[x, y], ...others]) {
-  const [across, down] = others.map(([a, b]) => [a - x, b - y]).find(way => way.some(Boolean)) ?? [0, 0];
-  return others.every(([a, b]) => across * (b - y) === down * (a - x));
-}
-
-// The corner that changes the outline least is left out until there are few enough to move.
-function fewer(corners) {
-  const area = index => {
-    const [a, b, c] = [-1, 0, 1].map(by => corners[(index + by + corners.length) % corners.length]);
-    return Math.abs((b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1]));
-  };
-  while (corners.length > MAX_CORNERS) {
-    let least = 0;
-    for (let index = 1; index < corners.length; index++) if (area(index) < area(least)) least = index;
-    corners.splice(least, 1);
-  }
-  return corners;
 }
 
 export function listen() {

@@ -134,7 +134,7 @@ def test_an_evaluation_prints_a_table_and_writes_json(
     out = tmp_path / "figures/evaluation.json"
     printed = run("evaluate", "--bundle", bundle, "--photos", folder, "--out", out)
     assert "any damage, pooled IoU" in printed
-    assert "4 of 8 photos are in the split 'train'" in printed
+    assert "4 of 8 photos belong to the split 'train'" in printed
     report = json.loads(out.read_text())
     assert report["photos"] == {"clean": 4, "damaged": 4, "close_up": 4}
     assert report["overlap"]["scratch"]["photos"] == 2
