@@ -51,7 +51,7 @@ def test_labelled_photos_give_light_sharpness_and_size(tmp_path: Path) -> None:
 
 
 def test_a_reference_needs_many_photos(tmp_path: Path) -> None:
-    with pytest.raises(PhotosError, match="49 photos are too few"):
+    with pytest.raises(PhotosError, match="too few photos for a reference: 49; give 50"):
         reference_of_photos(photos(tmp_path, 49))
 
 
