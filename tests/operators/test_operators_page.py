@@ -28,7 +28,8 @@ PROGRAMS = r"damage-tasks|celery|kubectl|damage-probe"
 INLINE = set(re.findall(rf"`((?:{PROGRAMS}) [^`]+)`", " ".join(PAGE.split())))
 # Run by tests, here and in tests of the image and the chart.
 ELSEWHERE = {
-    "damage-tasks shadow", "damage-tasks report --slack", "damage-tasks compare", "damage-tasks rerun", "damage-tasks import",
+    "damage-tasks shadow", "damage-tasks compare", "damage-tasks rerun", "damage-tasks import",
+    "damage-tasks report --slack",
     "damage-tasks rerun --bundle s3://acme-models/damage/2.1.0 --since 30d --dry-run",
     "damage-tasks queue create damage-shadow",
     "damage-probe live", "damage-probe ready", "damage-tasks flower", "damage-tasks check",
