@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from damage_tasks.languages.english_plurals import counted
 from damage_tasks.settings import get_settings
 from damage_tasks.telemetry import configure_logging
 from damage_tasks.telemetry.audit_log import audit_log
+
+if TYPE_CHECKING:
+    from damage_tasks.results.bundle_pairs import ExaminedPhotos
 
 
 def run(
@@ -46,27 +49,17 @@ def run(
     from damage_tasks.cli.comparison_page import write_page
     from damage_tasks.production_quality.bundle_comparison import compare_bundles
     from damage_tasks.production_quality.rollout_comparison import Limits
-    from damage_tasks.results.bundle_pairs import count_failed, find_pairs, has_examined
+    from damage_tasks.results.bundle_pairs import find_examined, find_pairs
     from damage_tasks.results.celery_backend import open_inspections
 
     moment, _ = parse_period(since)
     settings = get_settings()
     with open_inspections().transaction() as connection:
-        pairs = list(find_pairs(connection, old, new, moment))
-        failed = count_failed(connection, old, new, moment)
-        unused = [v for v in (old, new) if not pairs and not has_examined(connection, v, moment)]
-    if not pairs and failed:
-        photos = counted(failed, "photo")
-        typer.echo(f"do not roll out: {new} failed on each of the {photos} since {since}", err=True)
-        raise typer.Exit(1)
+        photos = find_examined(connection, old, new, moment)
+        pairs = list(find_pairs(connection, photos, old, new))
+    failed = photos.failures
     if not pairs:
-        typer.echo(
-            f"no photo was examined by {' or by '.join(unused)} since {since}: give another "
-            "version or an earlier --since"
-            if unused
-            else f"{old} and {new} have examined no photo in common since {since}",
-            err=True,
-        )
+        typer.echo(_why_without_pairs(photos, old, new, since), err=True)
         raise typer.Exit(1)
     comparison = compare_bundles(pairs, Limits.of(settings), failed)
     configure_logging(settings.log_level, settings.log_format)
@@ -82,11 +75,24 @@ def run(
         f"{counted(comparison.photos, 'photo')}, the same verdict on {comparison.agreement:.1%}"
     )
     if failed:
-        photos = counted(comparison.photos + failed, "photo")
-        typer.echo(f"{new} failed on {failed} of {photos}")
+        compared = counted(comparison.photos + failed, "photo")
+        typer.echo(f"{new} failed on {failed} of {compared}")
     typer.echo(
         f"damaged: {counted(damaged.only_old, 'photo')} only by {old}, {damaged.only_new} only by "
         f"{new}, {damaged}"
     )
     typer.echo(f"{advice.text}{more}: {'; '.join(advice.reasons)}")
     typer.echo(f"report: {out}")
+
+
+def _why_without_pairs(photos: ExaminedPhotos, old: str, new: str, since: str) -> str:
+    if photos.failures:
+        each = counted(photos.failures, "photo")
+        return f"do not roll out: {new} failed on each of the {each} since {since}"
+    unused = [name for name, found in ((old, photos.old), (new, photos.new)) if not found]
+    if unused:
+        return (
+            f"no photo was examined by {' or by '.join(unused)} since {since}: give another "
+            "version or an earlier --since"
+        )
+    return f"{old} and {new} have examined no photo in common since {since}"

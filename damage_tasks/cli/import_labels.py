@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from damage_tasks.cli.listing import print_counts
+from damage_tasks.languages.english_plurals import counted
 from damage_tasks.settings import get_settings
 from damage_tasks.telemetry import configure_logging, one_line
 
@@ -72,7 +73,7 @@ def run(
     print_counts(console, "not imported", Counter(problem for _, problem in report.not_imported))
     if unchanged := report.photos[AS_EXPORTED]:
         print(
-            f"{unchanged} photo{'s' * (unchanged > 1)} came back as exported and got no "
+            f"{counted(unchanged, 'photo')} came back as exported and got no "
             "decision: nobody may have looked. If somebody has looked at each photo in the file, "
             "import it again with --confirm-unchanged",
             file=sys.stderr,

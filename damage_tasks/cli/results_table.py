@@ -59,7 +59,7 @@ def describe(result: Mapping[str, Any]) -> str:
     if result["reason"]:
         return f"{result['reason']['code']}: {result['reason']['text']}"
     counts = Counter(damage["type"] for damage in result["damages"])
-    words = [f"{counted(count, type)}" for type, count in counts.most_common()]
+    words = [counted(count, type) for type, count in counts.most_common()]
     quality = result["quality"]
     if quality and quality["reasons"]:
         words.append(f"({', '.join(quality['reasons'])})")

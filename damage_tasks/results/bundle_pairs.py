@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -48,32 +49,46 @@ class PhotoPair:
     damaged: bool | None
 
 
-def find_pairs(connection: Connection, old: str, new: str, since: datetime) -> Iterator[PhotoPair]:
-    """At most `MAX_PHOTOS` photos that both versions have examined since ``since``."""
-    photos = _examined(connection, old, since) & _examined(connection, new, since)
-    chosen = sorted(photos)[:MAX_PHOTOS]
-    for start in range(0, len(chosen), BATCH):
-        yield from _load(connection, chosen[start : start + BATCH], old, new)
+@dataclass(frozen=True, slots=True)
+class ExaminedPhotos:
+    """Digests of the photos that the version ``old``, and ``new``, have examined.
 
-
-def count_failed(connection: Connection, old: str, new: str, since: datetime) -> int:
-    """Number of photos on which ``new`` failed, of the first `MAX_PHOTOS` that ``old`` examined.
-
-    Only failures of shadows and reruns count, after which ``new`` has not examined the photo.
+    ``failed`` are those on which ``new`` failed in a shadow or a rerun, and never succeeded.
     """
+
+    old: AbstractSet[str]
+    new: AbstractSet[str]
+    failed: AbstractSet[str]
+
+    @property
+    def in_common(self) -> list[str]:
+        """At most `MAX_PHOTOS` that ``old`` has examined, and ``new`` examined or failed on."""
+        return sorted(self.old & (self.new | self.failed))[:MAX_PHOTOS]
+
+    @property
+    def failures(self) -> int:
+        """On how many photos in common ``new`` failed."""
+        return len(self.failed & set(self.in_common))
+
+
+def find_examined(connection: Connection, old: str, new: str, since: datetime) -> ExaminedPhotos:
+    """The photos that the versions ``old`` and ``new`` have examined since ``since``."""
     d = comparison_findings.c
     query = sa.select(d.photo_sha256).where(
         d.bundle_version == new, d.examined_at >= since, d.verdict == Verdict.FAILED
     )
-    both = _examined(connection, new, since)
-    failed = set(connection.execute(query).scalars()) - both
-    photos = _examined(connection, old, since) & (failed | both)
-    return len(failed.intersection(sorted(photos)[:MAX_PHOTOS]))
+    by_new = _examined(connection, new, since)
+    failed = set(connection.execute(query).scalars()) - by_new
+    return ExaminedPhotos(_examined(connection, old, since), by_new, failed)
 
 
-def has_examined(connection: Connection, version: str, since: datetime) -> bool:
-    """Whether ``version`` has examined a photo since ``since``."""
-    return bool(_examined(connection, version, since))
+def find_pairs(
+    connection: Connection, photos: ExaminedPhotos, old: str, new: str
+) -> Iterator[PhotoPair]:
+    """What both versions found on the photos in common on which ``new`` did not fail."""
+    chosen = [photo for photo in photos.in_common if photo not in photos.failed]
+    for start in range(0, len(chosen), BATCH):
+        yield from _load(connection, chosen[start : start + BATCH], old, new)
 
 
 def _examined(connection: Connection, version: str, since: datetime) -> set[str]:

@@ -109,6 +109,7 @@ class RolloutWatch:
         due = 0.0
         while True:
             try:
+                self._post_alerts(post)
                 self.check_refusals()
                 if time.monotonic() >= due:
                     self.check_pointer()
@@ -117,15 +118,11 @@ class RolloutWatch:
                     due = time.monotonic() + self._interval * random.uniform(0.5, 1.5)
             except Exception:
                 logger.exception("the roll-out was not checked")
-            self._post_alerts(post)
             time.sleep(REFUSALS_SECONDS)
 
     def _post_alerts(self, post: Callable[[Alert], None]) -> None:
         while self._alerts:
-            try:
-                post(self._alerts.pop(0))
-            except Exception:
-                logger.exception("an alert was not posted")
+            post(self._alerts.pop(0))
 
     def _fetched(self, rollout: Rollout, previous: RolloutPlan | None) -> RolloutPlan:
         """The plan for ``rollout``; raises `BundleUnavailable`."""

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from tests.helm.chart import ChartRefused, render
+from tests.helm.test_workloads import ALL
+from tools.chart import generated
 
 
 def refusal(values: dict[str, Any]) -> str:
@@ -22,9 +24,15 @@ def test_a_secret_setting_belongs_in_the_secret_and_is_not_printed() -> None:
     assert "hunter2" not in message
 
 
-def test_what_the_image_sets_is_refused() -> None:
-    message = refusal({"settings": {"DAMAGE_HEARTBEAT_FILE": "/tmp/x"}})
-    assert "settings.DAMAGE_HEARTBEAT_FILE is set by the image: remove it" in message
+@pytest.mark.parametrize("name", sorted(generated.SECRETS))
+def test_each_secret_setting_is_refused(name: str) -> None:
+    assert f"settings.{name} is secret" in refusal({"settings": {name: "x"}})
+
+
+@pytest.mark.parametrize("name", sorted(generated.FIXED))
+def test_what_the_image_sets_is_refused(name: str) -> None:
+    message = refusal({"settings": {name: "/tmp/x"}})
+    assert f"settings.{name} is set by the image: remove it" in message
 
 
 def test_a_password_in_the_address_of_the_event_bus_belongs_in_the_secret() -> None:
@@ -71,10 +79,18 @@ def test_variables_of_a_container_are_refused_if_they_are_settings(workload: str
     )
 
 
-@pytest.mark.parametrize("name", ["tmp", "bundles", "company-certificates"])
-def test_additional_volumes_have_other_names_than_those_of_the_chart(name: str) -> None:
-    message = refusal({"worker": {"extraVolumes": [{"name": name, "emptyDir": {}}]}})
-    assert f"worker.extraVolumes contains {name}" in message
+def test_additional_volumes_have_other_names_than_those_of_the_chart() -> None:
+    both = [
+        render({**ALL, "logs": {"shipping": shipping, "bucket": "logs"}})
+        for shipping in ("sidecar", "daemonset")
+    ]
+    pods = [pod for documents in both for pod in documents.pods.values()]
+    names = {volume["name"] for pod in pods for volume in pod.get("volumes", [])}
+    assert len(names) >= 5
+    taken = [{"name": name, "emptyDir": {}} for name in (*names, "company-certificates")]
+    message = refusal({"worker": {"extraVolumes": taken}})
+    for volume in taken:
+        assert f"worker.extraVolumes contains {volume['name']}, which" in message
 
 
 def test_a_service_account_that_is_not_created_needs_a_name() -> None:

@@ -33,7 +33,6 @@ EXCLUSIVE_LIMIT_SECONDS = 1.0
 WAIT_LIMIT_SECONDS = 2.5  # `LOCK_TIMEOUT_SECONDS`, and the time in which the wait ends
 QUIET_SECONDS = 240.0
 REPORT_LIMIT_SECONDS = 15.0
-_VERDICTS = "verdicts of"
 _MEANWHILE = "verdicts of the new code during the migration"
 
 
@@ -226,7 +225,11 @@ class UpgradeRun:
             _MEANWHILE: sum(finished[id] < ended for id in by_ours),
             "verdicts of the new code afterwards": sum(finished[id] > ended for id in by_ours),
         }
-        missing = [name for name, number in self.table.items() if _VERDICTS in name and not number]
+        missing = [
+            name
+            for name, number in self.table.items()
+            if name.startswith("verdicts") and not number
+        ]
         # A short migration ends before a worker of the new code is ready.
         self.not_shown = [name for name in missing if name == _MEANWHILE]
         self.problems += [f"there were no {name}" for name in missing if name != _MEANWHILE]
