@@ -24,6 +24,7 @@ from damage_tasks.errors import (
     PhotoRejected,
 )
 from damage_tasks.examination import examine
+from damage_tasks.failure_records import FailureRecords
 from damage_tasks.finding_pictures import FindingPictures
 from damage_tasks.inspection import (
     Finding,
@@ -86,6 +87,7 @@ class Pipeline:
         self.max_metadata_bytes = max_metadata_bytes
         self.keep_photos = keep_photos
         self.finding_pictures = FindingPictures(pictures, clean_pictures)
+        self.failures = FailureRecords(inspections, self._save, retry_seconds)
         self.retry_seconds = retry_seconds
         self.review_band = review_band
         self.allowed_callback = allowed_callback
@@ -117,7 +119,7 @@ class Pipeline:
             networks = self._networks_for(attempt, sha256)
             known = self._known_finding(attempt, sha256, networks.identity)
             if known is None:
-                self._complete_failure_in_advance(attempt)
+                self.failures.complete(attempt, networks.identity)
             finding = known or self._examine(data, sha256, attempt, networks)
             width, height = finding.photo_size
             attempt.photo = replace(
@@ -169,45 +171,7 @@ class Pipeline:
         """
         self._keep_metadata(attempt)
         failure = attempt.ended_by(error, Verdict.FAILED, self._bundle(attempt), final_after)
-        if final_after is not None:
-            attempt.failure_in_advance = failure
-        return self._save_failure(failure, attempt)
-
-    def _complete_failure_in_advance(self, attempt: Attempt) -> None:
-        """Name the photo and its bundle in a failure recorded in advance; never raises.
-
-        If the bundle ends the process, the failure counts against it during a roll-out.
-        """
-        if (failure := attempt.failure_in_advance) is not None:
-            failure = replace(failure, photo=attempt.photo, bundle=self._bundle(attempt))
-            self._save_failure(failure, attempt)
-
-    def _save_failure(self, failure: Inspection, attempt: Attempt) -> Inspection:
-        # Storing it in advance must leave time for the attempt itself.
-        in_advance = failure.final_after is not None
-        patience = self.retry_seconds / 2 if in_advance else self.retry_seconds
-        try:
-            stored = retry_until(attempt.began + patience, lambda: self._save(failure, attempt))
-        except DamageTaskError as problem:
-            logger.error("could not record the failure of %s: %s", attempt.id, problem)
-            return failure
-        logger.info(
-            "failure recorded in advance" if in_advance else "failure recorded",
-            extra={
-                "task_id": attempt.id,
-                "reason": failure.reason.code if failure.reason else None,
-                "attempts": attempt.number,
-                "bundle": failure.bundle.version if failure.bundle else None,
-            },
-        )
-        return stored
-
-    def withdraw_failure(self, attempt: Attempt) -> None:
-        """Remove a provisional failure if the database can be reached; never raises."""
-        try:
-            self.inspections.withdraw_failure(attempt.id)
-        except DamageTaskError as problem:
-            logger.warning("%s is shown as failed until its retry: %s", attempt.id, problem)
+        return self.failures.record(failure, attempt)
 
     def _keep_metadata(self, attempt: Attempt) -> None:
         with suppress(MetadataInvalid):

@@ -94,7 +94,7 @@ def detect_damage(self: Task, url: str, metadata: dict[str, Any] | None = None) 
         if isinstance(error, TemporaryError) and _may_retry(self):
             retry = try_again(self, error, attempt)
             if is_last:
-                pipeline.withdraw_failure(attempt)
+                pipeline.failures.withdraw(attempt)
             raise retry from None
         failure = _failure_of(error)
         attach_report(failure, AttemptReport(attempt.had_photo))

@@ -100,7 +100,7 @@ class FolderStore:
 def _owner(path: Path) -> str:
     try:
         return path.owner()
-    except (KeyError, NotImplementedError):  # a number without a name, as in containers; Windows
+    except (KeyError, NotImplementedError):  # no name: in containers, on Windows
         return ""
 
 

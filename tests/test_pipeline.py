@@ -144,11 +144,15 @@ class Parts:
     def __init__(self) -> None:
         self.photos, self.networks = Photos(), Networks()
         self.pictures, self.records = Pictures(), Records()
+        self.build()
+
+    def build(self, **options: Any) -> None:
         self.pipeline = Pipeline(
             photos=self.photos,
             segmenter=self.networks,
             pictures=self.pictures,
             inspections=self.records,
+            **options,
         )
 
     def inspect(self, metadata: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -411,7 +415,7 @@ def test_a_photo_after_its_deadline_is_rejected_without_a_download(parts: Parts)
 @pytest.fixture
 def database_restarts(parts: Parts) -> None:
     """The first save fails; the pipeline has time to repeat it."""
-    parts.pipeline.retry_seconds = 5
+    parts.build(retry_seconds=5)
     save, failures = parts.records.save, [DatabaseUnavailable("the database is starting up")]
 
     def flaky(inspection: Inspection, callback_url: str | None = None) -> Inspection:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from damage_tasks.results.column_types import Moment
 from damage_tasks.results.row_erasure import BATCH
-from damage_tasks.results.tables import Moment, decisions, findings, inspections
+from damage_tasks.results.tables import decisions, findings, inspections
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

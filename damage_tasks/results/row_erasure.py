@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from damage_tasks.results.column_types import Moment
 from damage_tasks.results.comparison_findings import delete_comparison_findings
 from damage_tasks.results.delivery import DeliveryState, EventType
 from damage_tasks.results.erasure_locks import lock_inspections
 from damage_tasks.results.reexaminations import delete_reexaminations
 from damage_tasks.results.search import conditions_of
 from damage_tasks.results.tables import (
-    Moment,
     car_comparisons,
     deliveries,
     findings,

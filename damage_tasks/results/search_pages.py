@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import sqlalchemy as sa
 
 from damage_tasks.errors import SearchInvalid
+from damage_tasks.results.column_types import Moment
 from damage_tasks.results.decisions import load_reviewed
 from damage_tasks.results.search import conditions_of, has_ended
 from damage_tasks.results.storable_text import storable
-from damage_tasks.results.tables import Moment, inspections
+from damage_tasks.results.tables import inspections
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row

@@ -1,4 +1,4 @@
-"""The pages: work lists, one inspection, its pictures, and what is posted from them."""
+"""The pages: work lists, one inspection, and what is posted from them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from damage_tasks.damage import Severity
 from damage_tasks.decision import Action, counting, final_verdict
-from damage_tasks.errors import DecisionInvalid, InspectionNotFound, OriginalUnavailable
+from damage_tasks.errors import DecisionInvalid, InspectionNotFound
 from damage_tasks.inspection import Inspection, Verdict
 from damage_tasks.production_quality.agreement import MIN_PHOTOS
 from damage_tasks.results import work_lists
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from damage_tasks.settings import Settings
 
 PAGE_LENGTH = 50
-PICTURE_CACHE = "private, max-age=300"
 DAMAGE_TYPES = ("dent", "scratch", "spacing", "breakage")
 # After these, the next photo is shown; after the others, there may be more to correct.
 ENDING = frozenset({Action.CONFIRM, Action.NO_DAMAGE, Action.RETAKE})
@@ -71,7 +70,7 @@ class Pages:
         name = request.path_params.get("name", str(DEFAULT_LIST))
         address = ListAddress.of(name, request.query_params)
         selection = self._selection(address)
-        person = _person(request)
+        person = person_of(request)
         is_admin = person.role is Role.ADMIN
         with self._store.transaction() as connection:
             rows = work_lists.find_page(
@@ -112,7 +111,7 @@ class Pages:
         address = ListAddress.of(request.path_params["name"], request.query_params)
         selection = self._selection(address)
         after = request.query_params.get("after")
-        person = _person(request)
+        person = person_of(request)
         with self._store.transaction() as connection:
             if person.is_inspector:
                 id = work_lists.assign_next(connection, selection, person.name, after)
@@ -129,7 +128,7 @@ class Pages:
         address = ListAddress.of(
             request.query_params.get("list", str(WorkList.ALL)), request.query_params
         )
-        person = _person(request)
+        person = person_of(request)
         with self._store.transaction() as connection:
             if person.is_inspector:
                 work_lists.assign(connection, inspection.id, person.name)
@@ -137,7 +136,7 @@ class Pages:
             following = work_lists.peek_next(
                 connection, self._selection(address), person.name, inspection.id
             )
-        is_redacted = self._is_redacted_for(request)
+        is_redacted = self._pictures.is_redacted_for(person)
         holder = taken.get(inspection.id)
         damages = inspection.finding.damages if inspection.finding else ()
         counted = counting(inspection.decisions)
@@ -172,26 +171,9 @@ class Pages:
         """Whether the photos of the last 24 hours look like those of the reference."""
         return self._page(request, "drift.html", history=self._drift.get(), settings=self._settings)
 
-    def show_photo(self, request: Request) -> Response:
-        """The photo, as a JPEG; nothing if it is gone and was to be loaded ahead."""
-        try:
-            return self._picture(request, "photo", self._pictures.photo)
-        except (InspectionNotFound, OriginalUnavailable):
-            if request.headers.get("Purpose") != "prefetch":
-                raise
-            return Response(status_code=204)
-
-    def show_thumbnail(self, request: Request) -> Response:
-        """The photo in a small size."""
-        return self._picture(request, "thumbnail", self._pictures.thumbnail)
-
-    def show_overlay(self, request: Request) -> Response:
-        """The overlay, for an inspection whose photo is gone."""
-        return self._picture(request, "overlay", self._pictures.overlay)
-
     def decide(self, request: Request) -> Response:
         """Store a decision, and lead to the next inspection or back to this one."""
-        form, person = request.state.form, _person(request)
+        form, person = request.state.form, person_of(request)
         id = request.path_params["id"]
         address = ListAddress.of_path(form.get("list", str(WorkList.ALL)))
         action = form.get("action", "")
@@ -209,24 +191,10 @@ class Pages:
         """Undo this person's last decision and lead to its inspection."""
         form = request.state.form
         address = ListAddress.of_path(form.get("list", str(WorkList.ALL)))
-        decision = undo_last(self._store, _person(request).name)
+        decision = undo_last(self._store, person_of(request).name)
         if decision is None:
             return _see(address.path)
         return _see(address.address(inspection_path(decision.inspection_id), did="undo"))
-
-    def _picture(self, request: Request, kind: str, read: Callable[..., bytes]) -> Response:
-        inspection, redacted = self._find(request), self._is_redacted_for(request)
-        data = read(inspection, redacted=redacted)
-        audit_log.info(
-            "got picture",
-            extra={
-                "person": _person(request).name,
-                "inspection": inspection.id,
-                "picture": kind,
-                "redacted": redacted,
-            },
-        )
-        return _jpeg(data)
 
     def _counts(
         self,
@@ -240,10 +208,6 @@ class Pages:
 
     def _selection(self, address: ListAddress) -> Selection:
         return address.selection(self._settings, self._quality.plans.current().error_costs)
-
-    def _is_redacted_for(self, request: Request) -> bool:
-        """Whether the person may only see pictures without faces and plates."""
-        return self._pictures.can_redact and not _person(request).is_inspector
 
     def _find(self, request: Request) -> Inspection:
         return find_inspection(self._store, request)
@@ -279,19 +243,14 @@ def render(
     return HTMLResponse(text, status)
 
 
-def _person(request: Request) -> Person:
+def person_of(request: Request) -> Person:
+    """Who has signed in."""
     person: Person = request.state.person
     return person
 
 
 def _see(path: str) -> Response:
     return RedirectResponse(path, 303)
-
-
-def _jpeg(data: bytes) -> Response:
-    # The same address shows inspectors more than it shows viewers.
-    headers = {"Cache-Control": PICTURE_CACHE, "Vary": "Cookie, Authorization"}
-    return Response(data, media_type="image/jpeg", headers=headers)
 
 
 def _action(text: str | None) -> str | None:

@@ -15,6 +15,7 @@ from damage_tasks.photos import PhotoReader, decode
 from damage_tasks.photos.originals import read_original, read_overlay
 from damage_tasks.redaction.redactor import Redactor
 from damage_tasks.redaction.redactor_on_first_use import RedactorOnFirstUse
+from damage_tasks.review.people import Person
 from damage_tasks.review.picture_cache import PictureCache
 from damage_tasks.settings import Settings
 from damage_tasks.storage.s3 import Bucket
@@ -43,6 +44,10 @@ class Pictures:
     def can_redact(self) -> bool:
         """Whether DAMAGE_REDACT_BUNDLE is set."""
         return self._redactor.is_configured
+
+    def is_redacted_for(self, person: Person) -> bool:
+        """Whether ``person`` may only see pictures without faces and plates."""
+        return self.can_redact and not person.is_inspector
 
     @property
     def redactor(self) -> Redactor | None:

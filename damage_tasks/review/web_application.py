@@ -43,6 +43,7 @@ from damage_tasks.review.page_security import HEALTH, PageSecurity
 from damage_tasks.review.page_templates import FOLDER, open_templates
 from damage_tasks.review.pages import Pages, render
 from damage_tasks.review.people import Person, Role, role_of
+from damage_tasks.review.picture_pages import PicturePages
 from damage_tasks.review.pictures import Pictures
 from damage_tasks.review.sign_in import BasicSignIn, LocalSignIn, ProxySignIn, SignIn
 from damage_tasks.review.sign_in_audit import (
@@ -98,6 +99,7 @@ def build_application(
     pages = Pages(
         store, pictures, settings, templates, quality, drift, offers_evidence=evidence.can_sign
     )
+    picture_pages = PicturePages(store, pictures)
     car_pages = CarPages(store, settings, templates)
     entries = settings.review_roles
     if settings.review_sign_in == "none":
@@ -123,11 +125,11 @@ def build_application(
             page("/lists/{name}", pages.show_list),
             page("/lists/{name}/counts", pages.show_counts),
             page("/lists/{name}/next", pages.show_next),
-            page("/inspections/{id:path}/photo", pages.show_photo),
-            page("/inspections/{id:path}/thumbnail", pages.show_thumbnail),
+            page("/inspections/{id:path}/photo", picture_pages.show_photo),
+            page("/inspections/{id:path}/thumbnail", picture_pages.show_thumbnail),
             page("/inspections/{id:path}/history", car_pages.show_history),
             page("/inspections/{id:path}/case-photos", car_pages.show_case),
-            page("/inspections/{id:path}/overlay", pages.show_overlay),
+            page("/inspections/{id:path}/overlay", picture_pages.show_overlay),
             page("/inspections/{id:path}/decisions", pages.decide, Role.INSPECTOR, "POST"),
             page("/inspections/{id:path}/evidence.pdf", evidence.of_inspection, Role.INSPECTOR),
             page("/inspections/{id:path}/evidence.json", evidence.of_inspection, Role.INSPECTOR),
